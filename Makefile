@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint types arch check bench fix
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+BENCH_INSTALLED := .venv/bench-installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv and install everything into it
+
+$(INSTALLED): setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+demo: $(INSTALLED) ## the main job on private servers and a simulated market (ARGS=--once ends by itself)
+	$(BIN)/pocketquant demo $(ARGS)
+
+up: $(INSTALLED) ## all processes against the real TradingView, data kept in .pocketquant/
+	$(BIN)/pocketquant up $(ARGS)
+
+test: $(INSTALLED) ## every test but the benchmarks (ARGS='-k chunks' chooses)
+	$(BIN)/pytest $(ARGS)
+
+lint: $(INSTALLED) ## ruff: style, imports, bugs, bans
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy, strict
+	$(BIN)/mypy
+
+arch: $(INSTALLED) ## import-linter: arrows point down
+	$(BIN)/lint-imports
+
+check: lint types arch ## what CI runs: lint, types, arrows, tests, coverage of the pure files
+	$(MAKE) test ARGS='--cov --cov-report='
+	$(BIN)/python tests/pure_coverage.py
+
+bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+fix: $(INSTALLED) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

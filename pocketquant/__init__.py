@@ -1,0 +1,1 @@
+"""PocketQuant: a self-hosted market-data platform."""

@@ -1,0 +1,170 @@
+"""The `pocketquant` command."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from pocketquant import demo as demonstration
+from pocketquant import processes
+from pocketquant.client import Client, Json
+from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.syncs import MAX_BARS
+from pocketquant.processes import Machine
+from pocketquant.settings import Settings
+
+INTERVALS = click.Choice([interval.value for interval in Interval])
+
+url_option = click.option("--url", default=None, help="The API; by default that of this machine.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+
+
+class Commands(click.Group):
+    """Shows our own errors as a line, not as a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except PocketQuantError as error:
+            raise click.ClickException(f"{error} [{error.code}]") from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pocketquant")
+def main() -> None:
+    """A market-data platform of your own: TradingView bars in MongoDB, served by REST."""
+
+
+@main.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
+def up(data_dir: Path | None) -> None:
+    """Run all processes on this machine until Ctrl-C; what dies is started again.
+
+    MongoDB and Redis are private ones with their data under --data-dir (default .pocketquant)
+    unless MONGODB_URL and REDIS_URL name others.
+    """
+    settings = Settings()
+    console = Console()
+    folder = data_dir or settings.data_dir
+    with processes.running(settings, folder, show_logs=True) as machine:
+        console.print(f"[bold]PocketQuant is up.[/] API docs: {machine.docs_url}")
+        console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
+        _wait_for_the_end(machine)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the sync.")
+def demo(once: bool) -> None:
+    """Show the main job on private servers and a simulated market; needs no account."""
+    console = Console()
+    console.print("Starting MongoDB, Redis, a simulated TradingView, the API, two workers, beat …")
+    with demonstration.running() as machine:
+        client = Client(machine.api_url)
+        synced = demonstration.sync_watch_list(client, console)
+        demonstration.show(synced, console)
+        demonstration.show_newest_bars(client, console)
+        demonstration.require_all_completed(synced)
+        if not once:
+            console.print(f"[bold]API docs:[/] {machine.docs_url}   (logs: {machine.logs})")
+            console.print("Ctrl-C ends everything and removes the demo's data.")
+            _wait_for_the_end(machine)
+
+
+@main.command()
+@click.argument("symbols", nargs=-1, required=True, metavar="EXCHANGE:TICKER…")
+@click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
+@click.option("--bars", "-n", type=click.IntRange(1, MAX_BARS), default=MAX_BARS, show_default=True)
+@url_option
+@json_option
+def sync(
+    symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
+) -> None:
+    """Bring series up to date through the API and wait for them."""
+    client = Client(url or Settings().api_url)
+    console = Console(stderr=True)
+    reports = [
+        client.sync(symbol, interval, bars)
+        for symbol in track(symbols, "syncing", console=console, disable=len(symbols) == 1)
+    ]
+    columns = ("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed")
+    _print(reports, (*columns, "unchanged", "refused", "bar_count", "last_bar_at"), as_json)
+
+
+@main.command()
+@click.argument("symbol", metavar="EXCHANGE:TICKER")
+@click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_BARS), default=20, show_default=True)
+@click.option("--start", default=None, help="First open time, ISO 8601 with zone.")
+@click.option("--end", default=None, help="Open times before this one.")
+@url_option
+@json_option
+def bars(
+    symbol: str,
+    interval: str,
+    limit: int,
+    start: str | None,
+    end: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Print stored bars, the newest first."""
+    client = Client(url or Settings().api_url)
+    dates = {"start_date": start, "end_date": end}
+    given = {name: date for name, date in dates.items() if date is not None}
+    answer = client.bars(symbol, interval, limit=limit, **given)
+    _print(answer["data"], ("datetime", "open", "high", "low", "close", "volume"), as_json)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def simulate(arguments: tuple[str, ...]) -> None:
+    """Run the simulated TradingView; `simulate --help` lists its options and faults."""
+    _become([sys.executable, "-m", "pocketquant.simulator", *arguments])
+
+
+@main.command()
+def web() -> None:
+    """Run the API in this terminal, on API_HOST and API_PORT."""
+    _become(processes.web_command(Settings()))
+
+
+@main.command()
+def worker() -> None:
+    """Run one Celery worker; start more, on any machine, to do more at a time."""
+    _become(processes.worker_command(Settings()))
+
+
+@main.command()
+def beat() -> None:
+    """Run the metronome that finds lost work again; a second one does no harm."""
+    _become(processes.beat_command())
+
+
+def _wait_for_the_end(machine: Machine) -> None:
+    """Return at SIGTERM, at Ctrl-C, or when the supervisor has ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        machine.supervisord.wait()
+    except KeyboardInterrupt:
+        return
+
+
+def _become(command: list[str]) -> None:
+    os.execvp(command[0], command)  # noqa: S606  # signals then reach the program itself
+
+
+def _print(rows: list[Json], columns: tuple[str, ...], as_json: bool) -> None:
+    if as_json:
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
+    Console().print(table)

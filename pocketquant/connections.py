@@ -1,0 +1,87 @@
+"""Connections to MongoDB and Redis: opened lazily, with time-outs, and their failures named."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import kombu.exceptions
+import pymongo
+import redis
+from pymongo.database import Database
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
+from pymongo.uri_parser import parse_uri
+
+from pocketquant.domain.errors import StorageUnavailable
+
+Mongo = Database[dict[str, Any]]
+
+_POLL_SECONDS = 0.05
+_MONGO_DOWN = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
+_REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError)
+
+
+def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
+    """The database, without connecting yet.
+
+    Writes are acknowledged by the majority and journalled unless the URL says otherwise;
+    dates come back aware, in UTC. An operation gives up after `timeout_seconds` without a server.
+    """
+    chosen = {option.lower() for option in parse_uri(url)["options"]}
+    durable: dict[str, Any] = (
+        {} if chosen & {"w", "journal"} else {"w": "majority", "journal": True}
+    )
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        url,
+        appname="pocketquant",
+        connect=False,
+        tz_aware=True,
+        serverSelectionTimeoutMS=int(timeout_seconds * 1000),
+        connectTimeoutMS=int(timeout_seconds * 1000),
+        **durable,
+    )
+    return client[database]
+
+
+def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
+    """A pooled client, without connecting yet; values are bytes."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        socket_keepalive=True,
+        health_check_interval=15,
+    )
+
+
+@contextmanager
+def named_failures() -> Iterator[None]:
+    """Turn what the drivers raise when a server is away into `StorageUnavailable`."""
+    try:
+        yield
+    except _MONGO_DOWN as error:
+        raise StorageUnavailable(f"MongoDB does not answer: {error}") from error
+    except _REDIS_DOWN as error:
+        raise StorageUnavailable(f"Redis does not answer: {error}") from error
+    except kombu.exceptions.OperationalError as error:
+        raise StorageUnavailable(f"the message broker does not answer: {error}") from error
+
+
+def wait_until(
+    what: str,
+    is_so: Callable[[], object],
+    transient: type[Exception] | tuple[type[Exception], ...],
+    timeout_seconds: float,
+) -> None:
+    """Ask `is_so` until it says yes; `transient` errors count as no. TimeoutError names `what`."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        cause: Exception | None = None
+        try:
+            if is_so():
+                return
+        except transient as error:
+            cause = error
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_seconds:.0f} s in vain until {what}") from cause
+        time.sleep(_POLL_SECONDS)  # noqa: TID251  # the one place that polls

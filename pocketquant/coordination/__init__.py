@@ -1,0 +1,1 @@
+"""Redis: who may act, and when."""

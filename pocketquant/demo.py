@@ -1,0 +1,144 @@
+"""The demo: the whole platform on private servers and a simulated market, syncing a watch-list."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pocketquant import processes
+from pocketquant.client import Client, Json
+from pocketquant.connections import wait_until
+from pocketquant.domain.errors import PocketQuantError
+from pocketquant.embedded import HOST, free_port
+from pocketquant.processes import Machine
+from pocketquant.settings import Settings
+
+_SYNC_SECONDS = 300.0
+_N_BARS = 5000
+
+WATCH_LIST = (
+    ("SP:SPX", ("1d",)),
+    ("BINANCE:BTCUSDT", ("1m", "3m", "5m", "15m", "30m", "45m", "1h", "2h", "3h", "4h", "1d")),
+    ("BINANCE:ETHUSDT", ("1m", "1h", "1d", "1w", "1M")),
+    ("NASDAQ:AAPL", ("1m", "15m", "1h", "1d", "1w", "1M")),
+    ("NASDAQ:MSFT", ("5m", "1h", "1d")),
+    ("NSE:RELIANCE", ("15m", "1h", "1d")),
+    ("TVC:RUT", ("1h", "1d")),
+    ("FX:EURUSD", ("1h", "1d")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """One series of the watch-list as the API tells it after the sync."""
+
+    symbol: str
+    interval: str
+    job: Json
+    status: Json
+
+
+@contextmanager
+def running() -> Iterator[Machine]:
+    """The platform, its data in a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="pocketquant-demo-") as folder:
+        port, http_port = free_port(), free_port()
+        settings = Settings(
+            mongodb_url="",
+            redis_url="",
+            celery_broker_url="",
+            tradingview_url=f"ws://{HOST}:{port}/socket.io/websocket",
+            tradingview_http_url=f"http://{HOST}:{http_port}",
+            api_host=HOST,
+            api_port=free_port(),
+            workers=2,
+        )
+        simulator = processes.simulator_program(port, http_port)
+        with processes.running(settings, Path(folder), extra=(simulator,)) as machine:
+            yield machine
+
+
+def sync_watch_list(client: Client, console: Console) -> list[Synced]:
+    """Sync every series of the watch-list through the API, showing how far it is."""
+    wanted = [(symbol, interval) for symbol, all_of in WATCH_LIST for interval in all_of]
+    jobs = {
+        (symbol, interval): client.sync_in_background(symbol, interval, _N_BARS)
+        for symbol, interval in wanted
+    }
+    with _progress(console) as progress:
+        task = progress.add_task("syncing", total=len(wanted))
+
+        def have_ended() -> bool:
+            for series, job in jobs.items():
+                if not job["finished_at"]:
+                    jobs[series] = client.job(job["job_id"])
+            ended = sum(bool(job["finished_at"]) for job in jobs.values())
+            progress.update(task, completed=ended)
+            return ended == len(wanted)
+
+        wait_until("the watch-list is synced", have_ended, (), _SYNC_SECONDS)
+    return [
+        Synced(symbol, interval, job, client.sync_status(symbol, interval))
+        for (symbol, interval), job in jobs.items()
+    ]
+
+
+def show(synced: list[Synced], console: Console) -> None:
+    """The table of what was synced."""
+    table = Table(title=f"{len(synced)} series synced through REST and Celery workers")
+    for heading in ("series", "bars", "first", "last", "seconds", "status"):
+        table.add_column(heading, justify="right" if heading in {"bars", "seconds"} else "left")
+    for one in synced:
+        table.add_row(
+            f"{one.symbol} {one.interval}",
+            f"{one.status['bar_count']:,}",
+            _day(one.status["first_bar_at"]),
+            _day(one.status["last_bar_at"]),
+            f"{_seconds(one.job):.2f}",
+            one.status["status"],
+        )
+    console.print(table)
+
+
+def show_newest_bars(client: Client, console: Console) -> None:
+    """The last bars of the one series that is a real capture."""
+    table = Table(title="SP:SPX 1d, as captured from TradingView in 2023: the newest five bars")
+    columns = ("datetime", "open", "high", "low", "close", "volume")
+    for column in columns:
+        table.add_column(column)
+    for bar in client.bars("SP:SPX", "1d", limit=5)["data"]:
+        table.add_row(*(str(bar[column]) for column in columns))
+    console.print(table)
+
+
+def require_all_completed(synced: list[Synced]) -> None:
+    """Raise when a series was not synced: a demo that hides a failure is worth nothing."""
+    failed = [one for one in synced if one.status["status"] != "completed"]
+    if failed:
+        names = ", ".join(f"{one.symbol} {one.interval}" for one in failed)
+        raise PocketQuantError(f"not synced: {names}")
+
+
+def _day(moment: str | None) -> str:
+    return moment[:10] if moment else ""
+
+
+def _seconds(job: Json) -> float:
+    begin, end = (datetime.fromisoformat(job[name]) for name in ("created_at", "finished_at"))
+    return (end - begin).total_seconds()
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )

@@ -1,0 +1,1 @@
+"""What market data is: pure values and rules, no input or output."""

@@ -1,0 +1,201 @@
+"""`Bars`: a block of OHLCV bars of one series, as numpy columns.
+
+The currency of the whole history path: the provider yields it, the store merges it, the
+encoder writes it. Nothing on that path makes an object for a single bar.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+COLUMNS = ("time", "open", "high", "low", "close", "volume")
+_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(6)
+
+_LATEST_TIME = 253_402_300_799  # 9999-12-31T23:59:59Z
+_EARLIEST_TIME = -30_610_224_000  # 1000-01-01T00:00:00Z
+
+
+class Refusal(StrEnum):
+    """Why a bar is not stored."""
+
+    BAD_TIME = "bad_time"
+    NOT_FINITE = "not_finite"
+    INCONSISTENT = "inconsistent"
+    NEGATIVE_VOLUME = "negative_volume"
+    REPEATED_TIME = "repeated_time"
+    OUT_OF_ORDER = "out_of_order"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Bars of one series, open times strictly increasing.
+
+    `columns` is a float64 array of shape (6, n): open time in epoch seconds UTC, open, high,
+    low, close, volume. A volume of NaN means that the symbol has none.
+    """
+
+    columns: Floats
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(np.empty((6, 0)))
+
+    @property
+    def time(self) -> NDArray[np.int64]:
+        return np.asarray(self.columns[_TIME], dtype=np.int64)
+
+    @property
+    def open(self) -> Floats:
+        return np.asarray(self.columns[_OPEN])
+
+    @property
+    def high(self) -> Floats:
+        return np.asarray(self.columns[_HIGH])
+
+    @property
+    def low(self) -> Floats:
+        return np.asarray(self.columns[_LOW])
+
+    @property
+    def close(self) -> Floats:
+        return np.asarray(self.columns[_CLOSE])
+
+    @property
+    def volume(self) -> Floats:
+        return np.asarray(self.columns[_VOLUME])
+
+    def __len__(self) -> int:
+        return int(self.columns.shape[1])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bars) and np.array_equal(
+            self.columns, other.columns, equal_nan=True
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays are mutable
+
+    @property
+    def first_time(self) -> int | None:
+        return int(self.columns[_TIME, 0]) if len(self) else None
+
+    @property
+    def last_time(self) -> int | None:
+        return int(self.columns[_TIME, -1]) if len(self) else None
+
+    def between(self, start: int | None, end: int | None) -> "Bars":
+        """The bars that open at or after `start` and before `end`."""
+        times = self.columns[_TIME]
+        low = 0 if start is None else int(np.searchsorted(times, start, "left"))
+        high = len(self) if end is None else int(np.searchsorted(times, end, "left"))
+        return Bars(self.columns[:, low:high])
+
+    def last(self, count: int) -> "Bars":
+        """The newest `count` bars, or all where there are fewer."""
+        return Bars(self.columns[:, max(0, len(self) - count) :])
+
+    def first(self, count: int) -> "Bars":
+        """The oldest `count` bars, or all where there are fewer."""
+        return Bars(self.columns[:, :count])
+
+    def merge(self, newer: "Bars") -> "Merge":
+        """All bars of both; where a time is in both, the bar of `newer` is kept."""
+        old, new = self.columns, newer.columns
+        if not len(self) or not len(newer) or new[_TIME, 0] > old[_TIME, -1]:
+            return Merge(Bars(np.hstack((old, new))), len(newer), 0, 0)
+        place = np.searchsorted(old[_TIME], new[_TIME], "left")
+        at = np.minimum(place, len(self) - 1)
+        known = old[_TIME, at] == new[_TIME]
+        same = known & _equal_columns(old[:, at], new)
+        changed = known & ~same
+        if changed.any():
+            old = old.copy()
+            old[:, at[changed]] = new[:, changed]
+        added = ~known
+        merged = np.insert(old, place[added], new[:, added], axis=1) if added.any() else old
+        return Merge(Bars(merged), int(added.sum()), int(changed.sum()), int(same.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The merged bars, and what became of each of the newer ones."""
+
+    bars: Bars
+    inserted: int
+    changed: int
+    unchanged: int
+
+
+def concatenate(blocks: list[Bars]) -> Bars:
+    """Blocks that follow one another in time, as one."""
+    return Bars(np.hstack([block.columns for block in blocks])) if blocks else Bars.empty()
+
+
+def validate(columns: Floats, has_volume: bool = True) -> tuple[Bars, Counter[Refusal]]:
+    """The good bars of a raw (6, n) block as the provider sent it, and why others were refused.
+
+    A bar needs a whole open time, finite prices with `low <= open, close <= high`, a volume
+    that is finite and not negative (or NaN throughout where the symbol has none), and must open
+    later than every good bar before it. Each refused bar is counted once, under the first
+    reason in the order of `Refusal`.
+    """
+    reasons = np.zeros(columns.shape[1], dtype=np.int8)
+    with np.errstate(invalid="ignore"):
+        _mark(reasons, Refusal.NEGATIVE_VOLUME, np.less(columns[_VOLUME], 0))
+        _mark(reasons, Refusal.INCONSISTENT, ~_is_consistent(columns))
+        finite = np.asarray(np.isfinite(columns[_OPEN:_VOLUME]).all(axis=0))
+        volume = columns[_VOLUME]
+        finite &= np.isfinite(volume) if has_volume else ~np.isinf(volume)
+        _mark(reasons, Refusal.NOT_FINITE, ~finite)
+        _mark(reasons, Refusal.BAD_TIME, ~_is_time(columns[_TIME]))
+    good = np.flatnonzero(reasons == 0)
+    times = columns[_TIME, good]
+    latest = np.maximum.accumulate(times) if len(times) else times
+    repeated = np.zeros(len(times), dtype=bool)
+    late = np.zeros(len(times), dtype=bool)
+    late[1:] = times[1:] < latest[:-1]
+    repeated[1:] = times[1:] == latest[:-1]
+    _mark(reasons, Refusal.OUT_OF_ORDER, late, good)
+    _mark(reasons, Refusal.REPEATED_TIME, repeated, good)
+    kept = columns[:, reasons == 0]
+    return Bars(np.ascontiguousarray(kept)), _count(reasons)
+
+
+_REASONS = tuple(Refusal)
+
+
+def _mark(
+    reasons: NDArray[np.int8],
+    reason: Refusal,
+    refused: NDArray[np.bool_],
+    places: NDArray[np.intp] | None = None,
+) -> None:
+    where = np.flatnonzero(refused) if places is None else places[refused]
+    reasons[where] = _REASONS.index(reason) + 1
+
+
+def _count(reasons: NDArray[np.int8]) -> Counter[Refusal]:
+    numbers, counts = np.unique(reasons[reasons > 0], return_counts=True)
+    return Counter(
+        {_REASONS[number - 1]: int(count) for number, count in zip(numbers, counts, strict=True)}
+    )
+
+
+def _is_time(times: Floats) -> NDArray[np.bool_]:
+    in_range = (times >= _EARLIEST_TIME) & (times <= _LATEST_TIME)
+    return np.asarray(in_range & (times == np.floor(times)))
+
+
+def _is_consistent(columns: Floats) -> NDArray[np.bool_]:
+    body = columns[[_OPEN, _CLOSE]]
+    high, low = columns[_HIGH], columns[_LOW]
+    return np.asarray((high >= low) & (high >= body.max(axis=0)) & (low <= body.min(axis=0)))
+
+
+def _equal_columns(left: Floats, right: Floats) -> NDArray[np.bool_]:
+    return np.asarray(((left == right) | (np.isnan(left) & np.isnan(right))).all(axis=0))

@@ -1,0 +1,199 @@
+"""Every error of PocketQuant, split by what the caller can do about it.
+
+    PocketQuantError
+    ├── Rejected                 the request is wrong; asking again changes nothing
+    │   ├── InvalidSymbol          invalid_symbol
+    │   ├── InvalidInterval        invalid_interval
+    │   ├── InvalidRequest         invalid_request
+    │   ├── UnknownSymbol          unknown_symbol
+    │   ├── NoPermission           no_permission
+    │   ├── UnsupportedInterval    unsupported_interval
+    │   └── NotFound               not_found
+    ├── Unavailable              nothing wrong with the request; try again later
+    │   ├── ConnectionLost         connection_lost
+    │   ├── ProviderTimeout        provider_timeout
+    │   ├── RateLimited            provider_rate_limited
+    │   ├── HandshakeRefused       provider_refused
+    │   ├── ProviderFault          provider_error
+    │   ├── ProtocolViolation      provider_protocol
+    │   ├── StorageUnavailable     storage_unavailable
+    │   └── LeaseLost              lease_lost
+    ├── Misconfigured            an operator has to act
+    │   ├── BadToken               bad_token
+    │   ├── CaptchaRequired        captcha_required
+    │   ├── TwoFactorRequired      two_factor_required
+    │   ├── SignInFailed           sign_in_failed
+    │   └── InvalidSettings        invalid_settings
+    ├── InternalError            internal_error: a defect of ours
+    └── AttemptsExhausted        attempts_exhausted: every attempt died before its end
+
+`code` is stable: REST answers, dead letters and log lines carry it.
+"""
+
+
+class PocketQuantError(Exception):
+    """Something PocketQuant knows how to name; `code` is its stable name."""
+
+    code = "error"
+
+
+class Rejected(PocketQuantError):
+    """The request itself is wrong and is never tried again."""
+
+    code = "rejected"
+
+
+class InvalidSymbol(Rejected):
+    """The text is no `EXCHANGE:TICKER`."""
+
+    code = "invalid_symbol"
+
+
+class InvalidInterval(Rejected):
+    """The text names none of the 13 intervals."""
+
+    code = "invalid_interval"
+
+
+class InvalidRequest(Rejected):
+    """A value of the request is out of its range."""
+
+    code = "invalid_request"
+
+
+class UnknownSymbol(Rejected):
+    """The provider has no such symbol."""
+
+    code = "unknown_symbol"
+
+
+class NoPermission(Rejected):
+    """The account has no right to this symbol."""
+
+    code = "no_permission"
+
+
+class UnsupportedInterval(Rejected):
+    """The provider does not offer this interval for the symbol or the account's plan."""
+
+    code = "unsupported_interval"
+
+
+class NotFound(Rejected):
+    """PocketQuant holds no such thing."""
+
+    code = "not_found"
+
+
+class Unavailable(PocketQuantError):
+    """The request was fine; the same request may succeed later."""
+
+    code = "unavailable"
+
+
+class ConnectionLost(Unavailable):
+    """The connection to the provider could not be opened, or broke."""
+
+    code = "connection_lost"
+
+
+class ProviderTimeout(Unavailable):
+    """The provider did not answer completely before the deadline."""
+
+    code = "provider_timeout"
+
+
+class RateLimited(Unavailable):
+    """The provider answered that we ask too often (HTTP 429, session rate)."""
+
+    code = "provider_rate_limited"
+
+
+class HandshakeRefused(Unavailable):
+    """The provider refused the WebSocket handshake (HTTP 403 and the like)."""
+
+    code = "provider_refused"
+
+
+class ProviderFault(Unavailable):
+    """The provider reported an error of its own."""
+
+    code = "provider_error"
+
+
+class ProtocolViolation(Unavailable):
+    """The provider sent what its protocol does not allow."""
+
+    code = "provider_protocol"
+
+
+class StorageUnavailable(Unavailable):
+    """MongoDB, Redis or the message broker cannot be reached."""
+
+    code = "storage_unavailable"
+
+
+class LeaseLost(Unavailable):
+    """Another worker has taken the unit over: this attempt must not write any more."""
+
+    code = "lease_lost"
+
+
+class Misconfigured(PocketQuantError):
+    """Only an operator can mend this; the message says how."""
+
+    code = "misconfigured"
+
+
+class BadToken(Misconfigured):
+    """The provider refused the auth token."""
+
+    code = "bad_token"
+
+
+class CaptchaRequired(Misconfigured):
+    """The provider wants a captcha before it signs the account in."""
+
+    code = "captcha_required"
+
+
+class TwoFactorRequired(Misconfigured):
+    """The account is protected by a second factor."""
+
+    code = "two_factor_required"
+
+
+class SignInFailed(Misconfigured):
+    """The provider refused the user name or the password."""
+
+    code = "sign_in_failed"
+
+
+class InvalidSettings(Misconfigured):
+    """A setting is missing or contradicts another."""
+
+    code = "invalid_settings"
+
+
+class InternalError(PocketQuantError):
+    """Something failed that nobody foresaw; the log holds the traceback."""
+
+    code = "internal_error"
+
+
+class AttemptsExhausted(PocketQuantError):
+    """The unit was begun as often as allowed and no attempt came to an end."""
+
+    code = "attempts_exhausted"
+
+
+def error_named(code: str, message: str) -> PocketQuantError:
+    """The error that was written down as `code` and `message`, as an exception again."""
+    return _BY_CODE.get(code, InternalError)(message)
+
+
+def _family(kind: type[PocketQuantError]) -> list[type[PocketQuantError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _family(child))]
+
+
+_BY_CODE = {kind.code: kind for kind in reversed(_family(PocketQuantError))}

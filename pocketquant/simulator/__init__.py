@@ -1,0 +1,1 @@
+"""A TradingView on loopback, to develop, test, demonstrate and benchmark against."""

@@ -1,0 +1,138 @@
+"""How the simulator can be ordered to misbehave, for one symbol or for all."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from threading import Lock
+from typing import Self
+
+
+class FaultKind(StrEnum):
+    """What goes wrong. `value` is what a fault may be given besides."""
+
+    # the handshake
+    RATE_LIMIT = "rate_limit"  # HTTP 429
+    REFUSE = "refuse"  # HTTP 403
+    # tokens and signing in
+    BAD_TOKEN = "bad_token"  # every token is refused
+    TOKEN_EXPIRY = "token_expiry"  # new tokens are good for `value` seconds only  # noqa: S105
+    CAPTCHA = "captcha"
+    TWO_FACTOR = "two_factor"
+    WRONG_PASSWORD = "wrong_password"
+    # what answers a series
+    CRITICAL_ERROR = "critical_error"  # `value`: the reason
+    PROTOCOL_ERROR = "protocol_error"  # `value`: the reason
+    SERIES_ERROR = "series_error"  # `value`: the reason
+    SYMBOL_ERROR = "symbol_error"
+    PERMISSION = "permission"
+    # its bars
+    NAN_BAR = "nan_bar"
+    HIGH_BELOW_LOW = "high_below_low"
+    REPEATED_TIME = "repeated_time"
+    UNORDERED_TIME = "unordered_time"
+    NEGATIVE_VOLUME = "negative_volume"
+    # its messages
+    NO_COMPLETED = "no_completed"
+    EMPTY_COMPLETED = "empty_completed"
+    STALE_TURNAROUND = "stale_turnaround"
+    UNKNOWN_MESSAGE = "unknown_message"
+    BIG_MESSAGE = "big_message"
+    NON_ASCII = "non_ascii"  # `value`: "bytes" counts the length in UTF-8 bytes
+    UNORDERED_CLOCK = "unordered_clock"
+    # how they are sent
+    LATENCY = "latency"  # `value`: seconds before the answer
+    STALL = "stall"  # nothing after `series_loading` but heartbeats
+    SILENCE = "silence"  # not even heartbeats
+    DROP = "drop"  # the connection closes after `series_loading`
+    DROP_BUNDLE = "drop_bundle"  # the connection closes in the middle of a frame
+    BAD_FRAME = "bad_frame"
+    SPLIT = "split"  # frames are cut anywhere
+    GLUE = "glue"  # all in one text, a heartbeat in the midst
+    EACH_ALONE = "each_alone"  # a text for each message
+
+
+_ELSEWHERE = frozenset(
+    {
+        FaultKind.RATE_LIMIT,
+        FaultKind.REFUSE,
+        FaultKind.BAD_TOKEN,
+        FaultKind.TOKEN_EXPIRY,
+        FaultKind.CAPTCHA,
+        FaultKind.TWO_FACTOR,
+        FaultKind.WRONG_PASSWORD,
+    }
+)
+OF_A_SERIES = tuple(kind for kind in FaultKind if kind not in _ELSEWHERE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One order; without a symbol it holds for all, without `times` until it is taken back."""
+
+    kind: FaultKind
+    symbol: str | None = None
+    value: str | float | None = None
+    times: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `KIND[=VALUE][:SYMBOL]`: `stall`, `latency=2`, `series_error:NASDAQ:AAPL`."""
+        order, _, symbol = text.partition(":")
+        kind, _, value = order.partition("=")
+        return cls(FaultKind(kind), symbol.upper() or None, value or None)
+
+    def seconds(self, otherwise: float) -> float:
+        """The value as seconds."""
+        return otherwise if self.value is None else float(self.value)
+
+    def text(self, otherwise: str) -> str:
+        """The value as text."""
+        return otherwise if self.value is None else str(self.value)
+
+
+class Faults:
+    """The orders that hold now. Safe to change while the simulator runs."""
+
+    def __init__(self) -> None:
+        self._ordered: list[Fault] = []
+        self._lock = Lock()
+
+    def order(self, fault: Fault) -> None:
+        """Have this fault from now on, in place of the same kind for the same symbol."""
+        with self._lock:
+            self._ordered = [*self._others(fault), fault]
+
+    def lift(self, kind: FaultKind | None = None, symbol: str | None = None) -> None:
+        """Take back the faults of this kind (all kinds) for this symbol (every symbol)."""
+        with self._lock:
+            self._ordered = [
+                fault
+                for fault in self._ordered
+                if kind not in (None, fault.kind) or symbol not in (None, fault.symbol)
+            ]
+
+    def ordered(self) -> list[Fault]:
+        """All that hold now."""
+        return list(self._ordered)
+
+    def strike(self, kind: FaultKind, symbol: str = "") -> Fault | None:
+        """The fault that happens now, if one of this kind is ordered; one of its `times` is gone."""
+        if not self._ordered:
+            return None
+        with self._lock:
+            for fault in self._ordered:
+                if fault.kind is kind and fault.symbol in (None, symbol):
+                    self._wear(fault)
+                    return fault
+        return None
+
+    def _wear(self, fault: Fault) -> None:
+        if fault.times is not None:
+            worn = replace(fault, times=fault.times - 1)
+            self._ordered = [*self._others(fault), *([worn] if worn.times else [])]
+
+    def _others(self, fault: Fault) -> list[Fault]:
+        return [
+            other
+            for other in self._ordered
+            if (other.kind, other.symbol) != (fault.kind, fault.symbol)
+        ]

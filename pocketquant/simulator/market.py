@@ -1,0 +1,198 @@
+"""The bars of the simulated market: a pure function of symbol, resolution and time.
+
+Bars of any resolution are exact aggregates of the same minutes, the one still forming included.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import MINUTE
+from pocketquant.simulator import paths
+from pocketquant.simulator.calendars import Ints, Sessions, sessions
+from pocketquant.simulator.world import Instrument
+
+_RESOLUTION = re.compile(r"([1-9][0-9]{0,3})?([HDWM])|([1-9][0-9]{0,3})")
+_LONGEST_MINUTES = 24 * 60
+_MONTHS = (1, 3, 6, 12)
+_FEWEST_SESSIONS = 4  # looked at for bars within sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The length of a bar: `count` times `unit`, which is `m` (minutes), `D`, `W` or `M` (months)."""
+
+    count: int
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `1`, `240`, `4H`, `D`, `1D`, `1W`, `12M`; None where the text is none of these."""
+        match = _RESOLUTION.fullmatch(text)
+        if match is None:
+            return None
+        count, unit = int(match[3] or match[1] or 1), match[2] or "m"
+        if unit == "H":
+            count, unit = 60 * count, "m"
+        most = {"m": range(1, _LONGEST_MINUTES + 1), "M": _MONTHS}.get(unit, (1,))
+        return cls(count, unit) if count in most else None
+
+    @property
+    def is_intraday(self) -> bool:
+        return self.unit == "m"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bars in a row, oldest first; the newest may still be forming.
+
+    `close_time` is the newest bar's as TradingView gives it: its start and length, or the last
+    second of its session. `is_first` says that no older bar exists.
+    """
+
+    bars: Bars
+    close_time: int
+    is_first: bool
+
+
+class Market:
+    """Every bar of every symbol. `captured` are the daily bars of symbols that are not simulated."""
+
+    def __init__(self, captured: Mapping[str, Bars]) -> None:
+        self._captured = captured
+
+    def newest(
+        self,
+        instrument: Instrument,
+        resolution: Resolution,
+        now: int,
+        count: int,
+        before: int | None = None,
+    ) -> Stretch:
+        """The newest `count` bars as of `now`, of those that open before `before`."""
+        if not instrument.has_traded:
+            return Stretch(Bars.empty(), 0, True)
+        now -= instrument.delay_seconds
+        end = now + 1 if before is None else min(before, now + 1)
+        if instrument.name in self._captured:
+            known = self._captured[instrument.name].between(None, end)
+            return _stretch(instrument, resolution, known, count, True)
+        if resolution.is_intraday:
+            rows, is_all = _within_sessions(instrument, resolution.count, now, count, end)
+        else:
+            rows, is_all = _whole_sessions(instrument, resolution, now), True
+        rows = rows[:, : np.searchsorted(rows[0], end)]
+        return _stretch(instrument, resolution, _to_bars(instrument, rows), count, is_all)
+
+
+def _within_sessions(
+    instrument: Instrument, minutes: int, now: int, count: int, end: int
+) -> tuple[Ints, bool]:
+    """At least `count` bars of so many minutes that open before `end`, or all there are.
+
+    Sessions before the last are looked up as one block, twice as many if they held too few bars.
+    """
+    last = sessions(instrument.calendar).begun_by(end - 1) - 1
+    if last < 0:
+        return np.empty((6, 0), dtype=np.int64), True
+    newest = _bars_of(instrument, minutes, _session_so_far(instrument, last, now))
+    newest = newest[:, : np.searchsorted(newest[0], end)]
+    looked_at = max(_FEWEST_SESSIONS, -(-count * minutes // instrument.calendar.minutes))
+    while True:
+        first = max(0, last - looked_at)
+        rows = np.concatenate((_complete_sessions(instrument, minutes, first, last), newest), axis=1)
+        if first == 0 or rows.shape[1] >= count:
+            return rows, first == 0
+        looked_at *= 2
+
+
+@lru_cache(maxsize=128)
+def _complete_sessions(instrument: Instrument, minutes: int, first: int, last: int) -> Ints:
+    parts = paths.minutes if minutes % 60 else paths.hours
+    return _bars_of(instrument, minutes, parts(instrument, first, last))
+
+
+def _bars_of(instrument: Instrument, minutes: int, parts: Ints) -> Ints:
+    """Bars of so many minutes, counted from the opening of each session."""
+    if minutes == 1:
+        return parts
+    opens = sessions(instrument.calendar).opens
+    opening = opens[np.searchsorted(opens, parts[0], "right") - 1]
+    length = minutes * MINUTE
+    times = opening + (parts[0] - opening) // length * length
+    starts = _starts(times)
+    return paths.merge(parts, starts, times[starts])
+
+
+def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
+    """The minutes of one session up to `now`, the last made of its trades so far."""
+    rows = paths.minutes(instrument, number, number + 1)
+    rows = rows[:, : np.searchsorted(rows[0], now, "right")]
+    if not rows.shape[1] or rows[0, -1] + MINUTE <= now:
+        return rows
+    _, prices, sizes = ticks = paths.ticks(instrument, rows[:, -1])
+    traded = int(np.searchsorted(ticks[0], now, "right"))
+    if not traded:
+        return rows[:, :-1]
+    prices, sizes = prices[:traded], sizes[:traded]
+    rows[1:, -1] = prices[0], prices.max(), prices.min(), prices[-1], sizes.sum()
+    return rows
+
+
+def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int) -> Ints:
+    """All bars of days, weeks or months; each opens with its first session."""
+    calendar = sessions(instrument.calendar)
+    begun = calendar.begun_by(now)
+    rows = paths.days(instrument)[:, :begun]
+    if begun and now < calendar.closes[begun - 1]:
+        so_far = _session_so_far(instrument, begun - 1, now)
+        start = np.zeros(min(1, so_far.shape[1]), dtype=np.int64)
+        today = paths.merge(so_far, start, calendar.opens[begun - 1 : begun])
+        rows = np.concatenate((rows[:, :-1], today), axis=1)
+    starts = _starts(_periods(calendar, resolution)[: rows.shape[1]])
+    return paths.merge(rows, starts, rows[0, starts])
+
+
+def _periods(calendar: Sessions, resolution: Resolution) -> Ints:
+    if resolution.unit == "M":
+        return calendar.months // resolution.count
+    return calendar.weeks if resolution.unit == "W" else calendar.dates
+
+
+def _starts(keys: Ints) -> Ints:
+    """Where a new value begins in a column of values."""
+    if not len(keys):
+        return np.empty(0, dtype=np.int64)
+    return np.concatenate(([0], np.flatnonzero(np.diff(keys)) + 1))
+
+
+def _to_bars(instrument: Instrument, rows: Ints) -> Bars:
+    columns = rows.astype(np.float64)
+    columns[1:5] /= instrument.pricescale
+    columns[5] = columns[5] / instrument.lots_per_unit if instrument.has_volume else np.nan
+    return Bars(columns)
+
+
+def _stretch(
+    instrument: Instrument, resolution: Resolution, known: Bars, count: int, is_all: bool
+) -> Stretch:
+    bars = known.last(count)
+    close_time = _close_time(instrument, resolution, bars.last_time or 0)
+    return Stretch(bars, close_time, is_all and len(bars) == len(known))
+
+
+def _close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
+    calendar = sessions(instrument.calendar)
+    session = max(calendar.begun_by(time) - 1, 0)
+    if not resolution.is_intraday:
+        periods = _periods(calendar, resolution)
+        session = int(np.searchsorted(periods, periods[session], "right")) - 1
+    closes = int(calendar.closes[session])
+    if resolution.is_intraday and time + resolution.count * MINUTE < closes:
+        return time + resolution.count * MINUTE
+    return closes - 1

@@ -1,0 +1,38 @@
+"""What the server's half wants done on its connection."""
+
+from dataclasses import dataclass
+
+from pocketquant.tradingview import messages
+
+_WITHOUT_TIME = frozenset(
+    {"qsd", "quote_completed", "du", "series_timeframe", "critical_error", "protocol_error"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one WebSocket text, after a pause."""
+
+    text: str
+    after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection."""
+
+
+Action = Send | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message of the server, not yet text."""
+
+    method: str
+    params: tuple[object, ...]
+
+    def framed(self, now_ms: int) -> str:
+        """Its frame; the kinds that carry the server's time get it."""
+        has_time = self.method not in _WITHOUT_TIME
+        return messages.event(self.method, self.params, now_ms if has_time else None)

@@ -1,0 +1,36 @@
+"""What the simulator has seen and done, for tests to look at."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the start. `requested` and `served` count the series of each symbol."""
+
+    connections: int = 0
+    open_connections: int = 0
+    refused_handshakes: int = 0
+    unanswered_heartbeats: int = 0
+    sign_ins: int = 0
+    bars: int = 0
+    requested: Counter[str] = field(default_factory=Counter)
+    served: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "connections": self.connections,
+            "open_connections": self.open_connections,
+            "refused_handshakes": self.refused_handshakes,
+            "unanswered_heartbeats": self.unanswered_heartbeats,
+            "sign_ins": self.sign_ins,
+            "bars": self.bars,
+            "series_requested": self.requested.total(),
+            "series_served": self.served.total(),
+            "requested": dict(self.requested),
+            "served": dict(self.served),
+            "calls": dict(self.calls),
+        }

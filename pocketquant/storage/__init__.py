@@ -1,0 +1,1 @@
+"""MongoDB: what must not be lost."""

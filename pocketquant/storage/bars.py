@@ -1,0 +1,179 @@
+"""`BarStore`: the bars of all series in MongoDB, as column chunks.
+
+The upsert is optimistic: read the chunks touched, merge, write back those that changed, each
+write under the condition that the chunk is still what was read. Who loses that race merges
+again, so writers of the same chunk never lose each other's bars.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReadPreference, ReplaceOne
+from pymongo.errors import BulkWriteError
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.bars import Bars, Merge, concatenate
+from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.domain.symbols import Series
+from pocketquant.storage import chunks
+from pocketquant.storage.dates import to_seconds
+from pocketquant.storage.races import lost_races
+
+Write = InsertOne[dict[str, Any]] | ReplaceOne[dict[str, Any]]
+
+_MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What became of the bars given for one series."""
+
+    inserted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def plus(self, merge: Merge) -> "Upserted":
+        return Upserted(
+            self.inserted + merge.inserted,
+            self.changed + merge.changed,
+            self.unchanged + merge.unchanged,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many bars a series has, and the open times of its first and last one."""
+
+    count: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+
+
+class BarStore:
+    """Bars by series, in one collection; the driver's errors pass through."""
+
+    def __init__(self, mongo: Mongo, collection: str = "ohlcv") -> None:
+        # The primary, whatever the URL prefers for reads: a store has to see what it wrote.
+        self._chunks = mongo.get_collection(collection, read_preference=ReadPreference.PRIMARY)
+
+    def upsert(self, blocks: Mapping[Series, Bars]) -> dict[Series, Upserted]:
+        """Store the bars of any number of series; a stored bar of the same time is replaced.
+
+        Doing it twice changes nothing. When the driver fails, some of the chunks may have been
+        written; doing it again completes it.
+        """
+        upserted = {series: Upserted() for series in blocks}
+        pending = {
+            chunk_id: (series, bars)
+            for series, block in blocks.items()
+            for chunk_id, bars in chunks.split(series, block).items()
+        }
+        for _ in range(_MOST_ROUNDS):
+            if not pending:
+                return upserted
+            merges, lost = self._merge(pending)
+            for chunk_id in merges.keys() - lost:
+                series, _bars = pending.pop(chunk_id)
+                upserted[series] = upserted[series].plus(merges[chunk_id])
+        raise StorageUnavailable(f"{_MOST_ROUNDS} times others wrote {min(pending)} first")
+
+    def read(
+        self,
+        series: Series,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int | None = None,
+        newest: bool = True,
+    ) -> Bars:
+        """The bars that open at or after `start` and before `end`, in order of time.
+
+        With a `limit`, the newest so many of them, or the oldest.
+        """
+        found = self._chunks.find(
+            {"_id": chunks.id_range(series, start, end)}, {"_id": False, "columns": True}
+        ).sort("_id", DESCENDING if newest else ASCENDING)
+        if limit is not None:
+            found = found.batch_size(chunks.chunks_touched(limit))
+        blocks: list[Bars] = []
+        held = 0
+        with found:
+            for document in found:
+                blocks.append(chunks.decode(document["columns"]).between(start, end))
+                held += len(blocks[-1])
+                if limit is not None and held >= limit:
+                    break
+        bars = concatenate(blocks[::-1] if newest else blocks)
+        if limit is None:
+            return bars
+        return bars.last(limit) if newest else bars.first(limit)
+
+    def latest(self, series: Series, count: int) -> Bars:
+        """The newest `count` bars, in order of time."""
+        return self.read(series, limit=count)
+
+    def count(self, series: Series) -> int:
+        """How many bars the series has."""
+        return self.extent(series).count
+
+    def extent(self, series: Series) -> Extent:
+        """Count, first and last time of the series, from an index: no chunk is read."""
+        bars: dict[str, object] = {
+            "_id": None,
+            "count": {"$sum": "$count"},
+            "start": {"$min": "$start"},
+            "end": {"$max": "$end"},
+        }
+        of_series = {"_id": chunks.id_range(series)}
+        with self._chunks.aggregate([{"$match": of_series}, {"$group": bars}]) as found:
+            for whole in found:
+                first, last = to_seconds(whole["start"]), to_seconds(whole["end"])
+                return Extent(whole["count"], first, last)
+        return Extent()
+
+    def delete(self, series: Series) -> int:
+        """Remove the series; how many bars it had.
+
+        Not for a series that is being written: a writer that has read a chunk puts it back.
+        """
+        count = self.count(series)
+        self._chunks.delete_many({"_id": chunks.id_range(series)})
+        return count
+
+    def _merge(self, pending: dict[str, tuple[Series, Bars]]) -> tuple[dict[str, Merge], set[str]]:
+        """One round: the merge of every pending chunk, and the ids of those that lost a race."""
+        found = self._chunks.find({"_id": {"$in": list(pending)}}, {"rev": True, "columns": True})
+        stored = {document["_id"]: document for document in found}
+        rev = ObjectId()  # never the same twice, not even after a chunk was deleted and made anew
+        merges: dict[str, Merge] = {}
+        writes: dict[str, Write] = {}
+        for chunk_id, (series, newer) in pending.items():
+            old = stored.get(chunk_id)
+            merge = (chunks.decode(old["columns"]) if old else Bars.empty()).merge(newer)
+            merges[chunk_id] = merge
+            if merge.inserted or merge.changed:
+                document = chunks.encode(series, chunk_id, merge.bars, rev, rev.generation_time)
+                writes[chunk_id] = _write(document, old)
+        return merges, self._write(writes)
+
+    def _write(self, writes: dict[str, Write]) -> set[str]:
+        """Write the chunks; the ids of those that are no longer as they were read."""
+        if not writes:
+            return set()
+        try:
+            self._chunks.bulk_write(list(writes.values()), ordered=False)
+        except BulkWriteError as error:
+            ids = list(writes)
+            return {ids[place] for place in lost_races(error)}
+        return set()
+
+
+def _write(document: dict[str, Any], old: dict[str, Any] | None) -> Write:
+    """The write that fails with a duplicate key unless the chunk is still as it was read.
+
+    A `ReplaceOne` whose condition does not hold tries to insert, and meets the chunk's own `_id`.
+    """
+    if old is None:
+        return InsertOne(document)
+    return ReplaceOne({"_id": old["_id"], "rev": old["rev"]}, document, upsert=True)

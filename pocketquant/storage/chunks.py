@@ -1,0 +1,81 @@
+"""`Bars` ↔ chunk documents: up to 1024 periods of one series as columns in one document.
+
+    {_id: "NASDAQ:AAPL|1m|1027669", exchange, symbol, interval,
+     start, end, count, rev, updated_at, columns}
+
+The `_id` is the series key and the chunk's index, wide enough to stay in order for every time
+that a bar may have. `columns` is little-endian float64, column after column, as in `Bars`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series
+from pocketquant.storage.dates import to_date
+
+CHUNK_PERIODS = 1024
+
+_FIRST_INDEX = -1_000_000  # of 1m chunks: in the year 23
+_LAST_INDEX = 8_999_999
+_FLOAT = np.dtype("<f8")
+
+
+def split(series: Series, bars: Bars) -> dict[str, Bars]:
+    """The bars of each chunk by chunk id, as views."""
+    if not len(bars):
+        return {}
+    indexes = bars.time // _window_seconds(series.interval)
+    starts = np.flatnonzero(np.diff(indexes, prepend=indexes[0] - 1))
+    ends = [*starts[1:], len(bars)]
+    return {
+        _chunk_id(series, int(indexes[start])): Bars(bars.columns[:, start:end])
+        for start, end in zip(starts, ends, strict=True)
+    }
+
+
+def id_range(series: Series, start: int | None = None, end: int | None = None) -> dict[str, str]:
+    """The MongoDB condition on `_id` that finds the chunks of `start` (inclusive) to `end`."""
+    window = _window_seconds(series.interval)
+    first = _FIRST_INDEX if start is None else max(start // window, _FIRST_INDEX)
+    last = _LAST_INDEX if end is None else min((end - 1) // window, _LAST_INDEX)
+    return {"$gte": _chunk_id(series, first), "$lte": _chunk_id(series, last)}
+
+
+def chunks_touched(bar_count: int) -> int:
+    """How many chunks so many bars in a row lie in at most, when no period is without a bar."""
+    return (bar_count - 2) // CHUNK_PERIODS + 2
+
+
+def encode(
+    series: Series, chunk_id: str, bars: Bars, rev: object, updated_at: datetime
+) -> dict[str, Any]:
+    """The document of a chunk that holds at least one bar."""
+    return {
+        "_id": chunk_id,
+        "exchange": series.symbol.exchange,
+        "symbol": series.symbol.ticker,
+        "interval": series.interval.value,
+        "start": to_date(bars.first_time),
+        "end": to_date(bars.last_time),
+        "count": len(bars),
+        "rev": rev,
+        "updated_at": updated_at,
+        "columns": bars.columns.astype(_FLOAT, copy=False).tobytes(),
+    }
+
+
+def decode(columns: bytes) -> Bars:
+    """The bars of a chunk's `columns`, without copying: they can't be written to."""
+    return Bars(np.frombuffer(columns, _FLOAT).reshape(6, -1))
+
+
+def _window_seconds(interval: Interval) -> int:
+    return CHUNK_PERIODS * interval.seconds
+
+
+def _chunk_id(series: Series, index: int) -> str:
+    return f"{series}|{index - _FIRST_INDEX:07d}"

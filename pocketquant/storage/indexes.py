@@ -1,0 +1,54 @@
+"""All collections and indexes, made at start; making them again, or many at once, is harmless."""
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import OperationFailure
+
+from pocketquant.connections import Mongo
+
+BAR_COLLECTIONS = ("ohlcv", "ohlcv_live")
+
+_ZSTD = {"wiredTiger": {"configString": "block_compressor=zstd"}}
+_NAMESPACE_EXISTS = 48  # MongoDB's error code
+
+# Covers what `BarStore.extent` asks for, so that counting bars reads no chunk.
+_EXTENT = IndexModel(
+    [(field, ASCENDING) for field in ("_id", "count", "start", "end")], name="extent"
+)
+
+_INDEXES = {
+    "ohlcv": [_EXTENT],
+    "ohlcv_live": [_EXTENT],
+    "units": [
+        IndexModel(
+            "series",
+            name="one_active_unit_a_series",
+            unique=True,
+            partialFilterExpression={"active": True},
+        ),
+        IndexModel([("jobs", ASCENDING), ("state", ASCENDING)], name="of_job"),
+        IndexModel(
+            [("state", ASCENDING), ("dispatched_at", ASCENDING)],
+            name="by_silence",
+            partialFilterExpression={"active": True},
+        ),
+    ],
+    "jobs": [
+        IndexModel("created_at", name="open", partialFilterExpression={"open": True}),
+    ],
+}
+
+
+def make_collections_and_indexes(mongo: Mongo) -> None:
+    """Make what is missing; the rest stays as it is."""
+    for name in BAR_COLLECTIONS:
+        _make_compressed_collection(mongo, name)
+    for name, indexes in _INDEXES.items():
+        mongo[name].create_indexes(indexes)
+
+
+def _make_compressed_collection(mongo: Mongo, name: str) -> None:
+    try:
+        mongo.create_collection(name, check_exists=False, storageEngine=_ZSTD)
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise

@@ -1,0 +1,177 @@
+"""`SyncStatuses`: how far the sync of each series is, one document a series.
+
+Each change is one atomic update that names the state to be, so that doing it twice changes
+nothing. Whether an attempt may still write is the ledger's to decide, before it comes here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pymongo import ASCENDING, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
+from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.storage.races import lost_races
+
+_UNKNOWN = {
+    "bar_count": 0,
+    "first_bar_at": None,
+    "last_bar_at": None,
+    "last_sync_at": None,
+    "error_code": None,
+    "error_message": None,
+    "job_id": None,
+    "attempts": 0,
+    "next_attempt_at": None,
+    "forming": None,
+}
+_FORMING_DATES = ("time", "close_time", "as_of")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """How far the sync of one series is; times in epoch seconds, None where there is none yet."""
+
+    series: Series
+    status: SyncState
+    bar_count: int = 0
+    first_bar_at: int | None = None
+    last_bar_at: int | None = None
+    last_sync_at: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    job_id: str | None = None
+    attempts: int = 0
+    next_attempt_at: int | None = None
+    forming: FormingBar | None = None
+
+
+class SyncStatuses:
+    """The status of every series that was ever asked for."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._statuses = mongo["sync_status"]
+
+    def mark_pending(self, all_series: Iterable[Series], job_id: str) -> None:
+        """A job waits for these series; one that the same job has taken further stays there."""
+        fresh = {"job_id": job_id, "attempts": 0, "next_attempt_at": None, **_error(None)}
+        updates = [
+            UpdateOne(
+                {"_id": str(series), "job_id": {"$ne": job_id}},
+                _update(series, SyncState.PENDING, **fresh),
+                upsert=True,
+            )
+            for series in all_series
+        ]
+        if updates:
+            self._write_unless_there(updates)
+
+    def mark_syncing(self, series: Series, job_id: str, attempt: int) -> None:
+        """A worker has begun; the error of the attempt before stays until one succeeds."""
+        self._set(series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None)
+
+    def mark_completed(self, report: SyncReport, forming: FormingBar | None, now: int) -> None:
+        """The series is up to date."""
+        self._set(
+            report.series,
+            SyncState.COMPLETED,
+            bar_count=report.bar_count,
+            first_bar_at=to_date(report.first_bar_at),
+            last_bar_at=to_date(report.last_bar_at),
+            last_sync_at=to_date(now),
+            next_attempt_at=None,
+            forming=_forming_document(forming),
+            **_error(None),
+        )
+
+    def mark_deferred(self, series: Series, error: PocketQuantError, next_attempt_at: int) -> None:
+        """The attempt failed and another one will follow."""
+        self._set(
+            series, SyncState.PENDING, next_attempt_at=to_date(next_attempt_at), **_error(error)
+        )
+
+    def mark_failed(self, series: Series, error: PocketQuantError) -> None:
+        """The sync failed for good."""
+        self._set(series, SyncState.ERROR, next_attempt_at=None, **_error(error))
+
+    def get(self, series: Series) -> SyncStatus | None:
+        """The status of a series; None where nobody has asked for it."""
+        document = self._statuses.find_one({"_id": str(series)})
+        return _read(document) if document else None
+
+    def page(self, symbol: Symbol | None, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
+        """Statuses from `offset` on in order of their key, and how many there are in all.
+
+        With a symbol, those of its series.
+        """
+        # "}" follows "|", the separator of the key.
+        wanted = {"_id": {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}} if symbol else {}
+        found = self._statuses.find(wanted).sort("_id", ASCENDING).skip(offset).limit(limit)
+        return [_read(document) for document in found], self._statuses.count_documents(wanted)
+
+    def _set(self, series: Series, status: SyncState, **fields: object) -> None:
+        self._statuses.update_one(
+            {"_id": str(series)}, _update(series, status, **fields), upsert=True
+        )
+
+    def _write_unless_there(self, updates: list[UpdateOne]) -> None:
+        """An update whose condition does not hold meets its own `_id`, and that is no failure."""
+        try:
+            self._statuses.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:
+            lost_races(error)
+
+
+def _update(series: Series, status: SyncState, **fields: object) -> dict[str, Any]:
+    first = {
+        "exchange": series.symbol.exchange,
+        "symbol": series.symbol.ticker,
+        "interval": series.interval.value,
+        **_UNKNOWN,
+    }
+    return {
+        "$set": {"status": status.value, **fields},
+        "$setOnInsert": {name: value for name, value in first.items() if name not in fields},
+    }
+
+
+def _error(error: PocketQuantError | None) -> dict[str, str | None]:
+    return {
+        "error_code": error.code if error else None,
+        "error_message": str(error) if error else None,
+    }
+
+
+def _forming_document(forming: FormingBar | None) -> dict[str, Any] | None:
+    if forming is None:
+        return None
+    document = asdict(forming)
+    return document | {name: to_date(document[name]) for name in _FORMING_DATES}
+
+
+def _read(document: dict[str, Any]) -> SyncStatus:
+    return SyncStatus(
+        series=Series.parse(document["_id"]),
+        status=SyncState(document["status"]),
+        bar_count=document["bar_count"],
+        first_bar_at=to_seconds(document["first_bar_at"]),
+        last_bar_at=to_seconds(document["last_bar_at"]),
+        last_sync_at=to_seconds(document["last_sync_at"]),
+        error_code=document["error_code"],
+        error_message=document["error_message"],
+        job_id=document["job_id"],
+        attempts=document["attempts"],
+        next_attempt_at=to_seconds(document["next_attempt_at"]),
+        forming=_read_forming(document["forming"]),
+    )
+
+
+def _read_forming(document: dict[str, Any] | None) -> FormingBar | None:
+    if document is None:
+        return None
+    return FormingBar(**document | {name: to_seconds(document[name]) for name in _FORMING_DATES})

@@ -1,0 +1,1 @@
+"""Where data comes from: TradingView's WebSocket, its sign-in and its search."""

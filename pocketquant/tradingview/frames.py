@@ -1,0 +1,138 @@
+"""TradingView's framing: `~m~LENGTH~m~PAYLOAD`, repeated; one WebSocket text holds one or many.
+
+LENGTH counts UTF-16 code units, since the other side is JavaScript. A server that counts
+UTF-8 bytes is understood too: the two differ only where a payload is not ASCII.
+"""
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from pocketquant.domain.errors import ProtocolViolation
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+_HEARTBEAT = "~h~"
+_HEADER = re.compile(r"~m~([0-9]{1,9})~m~")
+_HEADER_CUT_SHORT = re.compile(r"(?:~(?:m(?:~(?:[0-9]{1,9}(?:~m?)?)?)?)?)?\Z")
+
+
+def encode(payload: str) -> str:
+    """The payload as one frame."""
+    return f"~m~{len(payload) if payload.isascii() else _utf16_units(payload)}~m~{payload}"
+
+
+def is_heartbeat(payload: str) -> bool:
+    """Whether the payload is a heartbeat (`~h~N`), to be sent back as it is."""
+    return payload.startswith(_HEARTBEAT)
+
+
+class FrameDecoder:
+    """Cuts received text into payloads, wherever the text itself was cut.
+
+    What is incomplete is kept for the next piece, at most one frame of `max_frame_bytes`. After
+    a `ProtocolViolation` the decoder is of no more use, and neither is the connection.
+    """
+
+    def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._max_frame_bytes = max_frame_bytes
+        self._pieces: list[str] = []
+        self._bytes = 0
+        self._wanted_bytes = 1
+
+    def feed(self, text: str) -> list[str]:
+        """The payloads that `text` completes, in order.
+
+        Pieces are joined only when they hold enough bytes for something new to be read, so that
+        many small ones cost no more than one large one.
+        """
+        self._pieces.append(text)
+        self._bytes += _utf8_bytes(text)
+        if self._bytes < self._wanted_bytes:
+            return []
+        joined = "".join(self._pieces)
+        payloads = []
+        start = 0
+        while isinstance(frame := self._read(joined, start), _Frame):
+            payloads.append(frame.payload)
+            start = frame.end
+        rest = joined[start:]
+        self._pieces = [rest]
+        self._bytes = _utf8_bytes(rest)
+        self._wanted_bytes = self._bytes + frame
+        return payloads
+
+    def _read(self, text: str, start: int) -> "_Frame | int":
+        """The frame at `start`, or how many more bytes it takes at least to tell."""
+        header = _HEADER.match(text, start)
+        if header is None:
+            if _HEADER_CUT_SHORT.match(text, start):
+                return 1
+            raise ProtocolViolation(f"no frame begins at {text[start : start + 40]!r}")
+        length = int(header[1])
+        if length > self._max_frame_bytes:
+            raise ProtocolViolation(f"a frame of {length} is over {self._max_frame_bytes} bytes")
+        payload = text[header.end() : header.end() + length]
+        if not payload.isascii():
+            return _read_ambiguous(text, header.end(), length)
+        if len(payload) < length:
+            return length - len(payload)
+        return _Frame(payload, header.end() + length)
+
+
+class _Frame(NamedTuple):
+    payload: str
+    end: int
+
+
+def _read_ambiguous(text: str, start: int, length: int) -> _Frame | int:
+    """Read a payload that is not ASCII: its length may count UTF-8 bytes or UTF-16 units.
+
+    In bytes it ends earlier. No beginning of a JSON object is a JSON object itself, so where
+    that reading gives one, it is right. Otherwise it is units, if a frame or nothing follows.
+    """
+    by_bytes = _cut(text, start, length, "utf-8", 1)
+    if isinstance(by_bytes, int):
+        return by_bytes
+    if by_bytes and _is_json_object(by_bytes.payload):
+        return by_bytes
+    by_units = _cut(text, start, length, "utf-16-le", 2)
+    if isinstance(by_units, int):
+        return by_units
+    for frame in (by_units, by_bytes):
+        if frame and _may_end_at(text, frame.end):
+            return frame
+    raise ProtocolViolation(f"a frame does not end after {length} units or bytes")
+
+
+def _cut(text: str, start: int, length: int, codec: str, width: int) -> _Frame | int | None:
+    """The first `length` units, or how many are missing; None where that cuts a character."""
+    encoded = text[start : start + length].encode(codec, "surrogatepass")
+    if len(encoded) < length * width:
+        return length - len(encoded) // width
+    try:
+        payload = encoded[: length * width].decode(codec)
+    except UnicodeDecodeError:
+        return None
+    return _Frame(payload, start + len(payload))
+
+
+def _may_end_at(text: str, end: int) -> bool:
+    return bool(_HEADER.match(text, end) or _HEADER_CUT_SHORT.match(text, end))
+
+
+def _is_json_object(payload: str) -> bool:
+    try:
+        msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

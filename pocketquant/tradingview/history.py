@@ -1,0 +1,248 @@
+"""`HistorySession`: the messages about one series, read into its bars or a typed error.
+
+    hello · series_loading · symbol_resolved · timescale_update… · series_completed
+
+Pure: text goes in by `receive`, heartbeats to send come out by `outgoing`. The session is over at
+`series_completed`, at an error of its symbol, series or chart session, or when the server gives
+up the connection; closing and deadlines are its caller's. What concerns others is dropped.
+"""
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from pocketquant.domain.bars import Bars, Floats, Refusal, validate
+from pocketquant.domain.errors import (
+    BadToken,
+    NoPermission,
+    PocketQuantError,
+    ProtocolViolation,
+    ProviderFault,
+    RateLimited,
+    UnknownSymbol,
+    UnsupportedInterval,
+)
+from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.domain.syncs import FormingBar, History, SyncRequest
+from pocketquant.tradingview import frames, messages
+from pocketquant.tradingview.messages import Block, Message, Resolved
+
+_TIME, _VOLUME = 0, 5
+_DELAY = re.compile(r"delayed_streaming_(\d+)")
+_REASON_LENGTH = 200
+_MAX_BARS_SENT = 100_000  # twice what the largest plan is given
+
+_MEANINGS: tuple[tuple[str, type[PocketQuantError]], ...] = (
+    ("invalid symbol", UnknownSymbol),
+    ("permission denied", NoPermission),
+    ("bad auth token", BadToken),
+    ("unsupported resolution", UnsupportedInterval),
+    ("custom_resolution", UnsupportedInterval),
+    ("not_entitled", UnsupportedInterval),
+    ("study_not_auth", UnsupportedInterval),
+    ("max sessions rate", RateLimited),
+    ("limit", RateLimited),
+    ("banned", RateLimited),
+)
+
+_OfSession = (
+    messages.SeriesLoading
+    | messages.SymbolResolved
+    | messages.SeriesTimeframe
+    | messages.TimescaleUpdate
+    | messages.Du
+    | messages.SeriesCompleted
+    | messages.SymbolError
+    | messages.SeriesError
+    | messages.CriticalError
+)
+
+
+class HistorySession:
+    """One request's conversation. The ids are those of the calls that were sent."""
+
+    def __init__(
+        self,
+        request: SyncRequest,
+        chart_session: str,
+        series_id: str = "s1",
+        turnaround: str = "s1",
+        symbol_id: str = "symbol_1",
+    ) -> None:
+        self._request = request
+        self._chart_session = chart_session
+        self._series_id = series_id
+        self._turnaround = turnaround
+        self._symbol_id = symbol_id
+        self._decoder = frames.FrameDecoder()
+        self._outgoing: list[str] = []
+        self._updates: list[Floats] = []
+        self._has_volume = False
+        self._close_time: float | None = None
+        self._server_time = 0
+        self._delay_seconds = 0
+        self._listing: Listing | None = None
+        self._is_completed = False
+        self._error: PocketQuantError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `result` can be asked for; what is received from now on is dropped."""
+        return self._is_completed or self._error is not None
+
+    def receive(self, text: str) -> None:
+        """Take a text of the WebSocket, which may hold any number of frames, or a part of one."""
+        if self.is_over:
+            return
+        try:
+            for payload in self._decoder.feed(text):
+                if not self.is_over:
+                    self._handle(messages.read(payload))
+        except ProtocolViolation as error:
+            self._error = error
+
+    def outgoing(self) -> list[str]:
+        """The frames to send now; each is given once."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def result(self) -> History:
+        """The bars, none for a listing that never traded. Raises what else ended the session."""
+        if self._error is not None:
+            raise self._error
+        if not self._is_completed:
+            raise RuntimeError("the session is not over")
+        bars, refused = self._validated()
+        forming = self._forming(bars, refused)
+        closed = bars if forming is None else bars.first(len(bars) - 1)
+        return History(closed, forming, refused, self._listing)
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case messages.Heartbeat():
+                self._outgoing.append(frames.encode(message.payload))
+            case messages.Hello():
+                self._server_time = max(self._server_time, message.timestamp)
+            case messages.ProtocolError():
+                self._fail(message.reason)
+            case messages.Other():
+                pass
+            case _ if message.session == self._chart_session:
+                self._handle_own(message)
+
+    def _handle_own(self, message: _OfSession) -> None:
+        match message:
+            case messages.SymbolResolved() if message.symbol_id == self._symbol_id:
+                self._listing = _listing(self._request.series.symbol, message.symbol)
+            case messages.TimescaleUpdate():
+                self._server_time = message.time or self._server_time
+                self._take(message.blocks.get(self._series_id), empties=True)
+            case messages.Du():
+                self._take(message.blocks.get(self._series_id), empties=False)
+            case messages.SeriesCompleted() if self._is_own(message):
+                self._delay_seconds = _delay_seconds(message.update_mode or "")
+                self._is_completed = True
+            case messages.SymbolError() if message.symbol_id == self._symbol_id:
+                self._fail(message.reason)
+            case messages.SeriesError() if self._is_own(message):
+                self._fail(message.reason)
+            case messages.CriticalError():
+                self._fail(message.reason, message.detail)
+
+    def _is_own(self, message: messages.SeriesCompleted | messages.SeriesError) -> bool:
+        return (message.series, message.turnaround) == (self._series_id, self._turnaround)
+
+    def _fail(self, reason: str, detail: str = "") -> None:
+        self._error = _named(reason, detail, self._request)
+
+    def _take(self, block: Block | None, empties: bool) -> None:
+        """Keep the bars of a block. A timescale update of no bars takes back those before it."""
+        if block is None or block.bars is None:
+            return
+        if block.turnaround not in (None, self._turnaround):
+            return
+        if empties and not block.bars:
+            self._updates.clear()
+            self._has_volume = False
+            self._close_time = None
+        if block.bars:
+            self._updates.append(block.columns())
+            self._has_volume |= block.has_volume
+        if block.newest is not None:
+            self._close_time = block.newest.bar_close_time
+        if sum(columns.shape[1] for columns in self._updates) > _MAX_BARS_SENT:
+            raise ProtocolViolation(f"TradingView sent more than {_MAX_BARS_SENT} bars")
+
+    def _validated(self) -> tuple[Bars, Counter[Refusal]]:
+        """The good bars of all updates, later ones winning, and what was refused in each.
+
+        A symbol has volume if its listing allows it and any bar carries one; a bar without one
+        is then refused, for nothing tells what was traded.
+        """
+        has_volume = self._has_volume and (self._listing is None or self._listing.has_volume)
+        bars: Bars = Bars.empty()
+        refused: Counter[Refusal] = Counter()
+        for columns in self._updates:
+            if not has_volume:
+                columns[_VOLUME] = np.nan
+            good, reasons = validate(columns, has_volume)
+            bars = bars.merge(good).bars
+            refused += reasons
+        return bars, refused
+
+    def _forming(self, bars: Bars, refused: Counter[Refusal]) -> FormingBar | None:
+        """The newest bar, unless it is proved that its time is over.
+
+        Proof is a close time before what the feed has reached: the server's time, less the delay
+        of a delayed one. It is also proof if a bar that opens later came and was refused.
+        """
+        time = bars.last_time
+        if time is None or self._has_refused_later(time, refused):
+            return None
+        close_time = self._close_time
+        if close_time is not None and time < close_time < self._server_time - self._delay_seconds:
+            return None
+        _, open_, high, low, close, volume = (float(value) for value in bars.columns[:, -1])
+        return FormingBar(
+            time=time,
+            close_time=int(close_time or self._request.series.interval.period_end(time)),
+            open=open_,
+            high=high,
+            low=low,
+            close=close,
+            volume=None if np.isnan(volume) else volume,
+            as_of=self._server_time,
+        )
+
+    def _has_refused_later(self, time: int, refused: Counter[Refusal]) -> bool:
+        if refused[Refusal.BAD_TIME]:
+            return False
+        return any(columns[_TIME].max() > time for columns in self._updates)
+
+
+def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
+    return Listing(
+        symbol=symbol,
+        description=resolved.description or "",
+        type=resolved.type or "",
+        currency=resolved.currency_code or "",
+        timezone=resolved.timezone or "",
+        session=resolved.session or "",
+        has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
+    )
+
+
+def _delay_seconds(update_mode: str) -> int:
+    delay = _DELAY.fullmatch(update_mode)
+    return int(delay[1]) if delay else 0
+
+
+def _named(reason: str, detail: str, request: SyncRequest) -> PocketQuantError:
+    """The error that a server's words mean; what is not known is a fault of the provider."""
+    meant = (error for words, error in _MEANINGS if words in reason.lower())
+    error = next(meant, ProviderFault)
+    said = f"{reason} {detail}".strip()[:_REASON_LENGTH]
+    if error is BadToken:
+        said += "; set TRADINGVIEW_TOKEN to a fresh token, or unset it"
+    return error(f"TradingView on {request.series}: {said}")

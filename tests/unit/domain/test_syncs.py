@@ -1,0 +1,51 @@
+"""What a sync asks for and reports."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.domain.bars import Bars, Refusal
+from pocketquant.domain.errors import InvalidRequest
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import FormingBar, History, SyncRequest, retry_delay_seconds
+
+SERIES = Series.parse("NASDAQ:AAPL|1d")
+
+
+@pytest.mark.parametrize("n_bars", [1, 5000])
+def test_a_request_is_for_1_to_5000_bars(n_bars: int) -> None:
+    """Both ends of the range are allowed."""
+    assert n_bars == SyncRequest(SERIES, n_bars).n_bars
+
+
+@pytest.mark.parametrize("n_bars", [-1, 0, 5001])
+def test_a_request_outside_the_range_is_refused(n_bars: int) -> None:
+    """What a provider would not send is not asked for."""
+    with pytest.raises(InvalidRequest, match=f"n_bars is {n_bars};"):
+        SyncRequest(SERIES, n_bars)
+
+
+def test_fetched_counts_every_bar_the_provider_sent() -> None:
+    """Closed, forming and refused bars were all fetched."""
+    closed = Bars(np.ones((6, 4)))
+    forming = FormingBar(60, 120, 1.0, 1.0, 1.0, 1.0, None, 90)
+    refused = Counter({Refusal.NOT_FINITE: 2, Refusal.BAD_TIME: 1})
+    assert 0 == History(Bars.empty()).fetched
+    assert 4 == History(closed).fetched
+    assert 4 + 1 + 3 == History(closed, forming, refused).fetched
+
+
+def test_a_retry_waits_twice_as_long_each_time() -> None:
+    """Without jitter the delays double from 5 s and stay at 15 minutes."""
+    expected = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 900.0, 900.0]
+    assert expected == [retry_delay_seconds(attempt, 0.0) for attempt in range(1, 11)]
+
+
+@given(st.integers(1, 10**9), st.floats(0, 1, exclude_max=True))
+def test_jitter_takes_up_to_half_of_the_delay(attempt: int, jitter: float) -> None:
+    """However often a unit failed, its delay is between half of the full one and the full one."""
+    full = retry_delay_seconds(attempt, 0.0)
+    assert full / 2 <= retry_delay_seconds(attempt, jitter) <= full <= 900

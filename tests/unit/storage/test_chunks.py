@@ -1,0 +1,159 @@
+"""Bars to chunk documents and back."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.intervals import DAY, Interval
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.storage import chunks
+
+AAPL = Symbol("NASDAQ", "AAPL")
+FIRST, LAST = -30_610_224_000, 253_402_300_799  # the years 1000 and 9999
+
+all_series = st.sampled_from([Series(AAPL, interval) for interval in Interval])
+
+
+@st.composite
+def series_and_times(draw: st.DrawFn) -> tuple[Series, list[int]]:
+    """A series, and times of it: some in a row, some far apart."""
+    series = draw(all_series)
+    origin = draw(st.integers(FIRST, LAST))
+    near = st.integers(-3000, 3000).map(lambda step: origin + step * series.interval.seconds)
+    times = draw(st.lists(near | st.integers(FIRST, LAST), max_size=30, unique=True))
+    return series, sorted(time for time in times if FIRST <= time <= LAST)
+
+
+def _bars(times: list[int]) -> Bars:
+    column = np.array(times, dtype=float)
+    return Bars(np.array([column, column + 1, column + 4, column - 1, column + 2, column / 7]))
+
+
+def _indexes(found: dict[str, Bars]) -> list[int]:
+    return [int(chunk_id.rpartition("|")[2]) - 1_000_000 for chunk_id in found]
+
+
+@given(series_and_times())
+def test_split_cuts_at_windows_of_1024_periods(given: tuple[Series, list[int]]) -> None:
+    """Every bar lies in the chunk of its window, and the chunks together are all the bars."""
+    series, times = given
+    found = chunks.split(series, _bars(times))
+    assert _bars(times) == concatenate(list(found.values()))
+    for index, bars in zip(_indexes(found), found.values(), strict=True):
+        assert {index} == set(bars.time // (1024 * series.interval.seconds))
+
+
+@given(series_and_times())
+def test_chunk_ids_sort_like_times(given: tuple[Series, list[int]]) -> None:
+    """As text, ids are in order of time over eight thousand years, and all of one length."""
+    series, times = given
+    found = list(chunks.split(series, _bars(times)))
+    assert sorted(found) == found
+    assert {len(f"{series}|") + 7} >= {len(chunk_id) for chunk_id in found}
+
+
+def test_the_id_is_the_documented_one() -> None:
+    """The series key, a bar, the window's number counted from a million windows before 1970."""
+    found = chunks.split(Series(AAPL, Interval.M1), _bars([-60, 0, 1700000040]))
+    expected = ["NASDAQ:AAPL|1m|0999999", "NASDAQ:AAPL|1m|1000000", "NASDAQ:AAPL|1m|1027669"]
+    assert expected == list(found)
+
+
+def test_no_bars_need_no_chunk() -> None:
+    """Nothing is split into nothing."""
+    assert {} == chunks.split(Series(AAPL, Interval.M1), Bars.empty())
+
+
+def test_splitting_copies_nothing() -> None:
+    """Chunks are views of the block."""
+    bars = _bars([0, 60, 120])
+    (chunk,) = chunks.split(Series(AAPL, Interval.M1), bars).values()
+    assert np.shares_memory(bars.columns, chunk.columns)
+
+
+@given(
+    series_and_times(), st.none() | st.integers(FIRST, LAST), st.none() | st.integers(FIRST, LAST)
+)
+def test_a_range_finds_every_chunk_it_needs(
+    given: tuple[Series, list[int]], start: int | None, end: int | None
+) -> None:
+    """A chunk with a bar of the range is found; one that lies wholly outside is not."""
+    series, times = given
+    condition = chunks.id_range(series, start, end)
+    window = 1024 * series.interval.seconds
+    for time in times:
+        (chunk_id,) = chunks.split(series, _bars([time]))
+        is_found = condition["$gte"] <= chunk_id <= condition["$lte"]
+        is_after_start = start is None or time >= start
+        is_before_end = end is None or time < end
+        is_far = (start is not None and time + window <= start) or (
+            end is not None and time - window >= end
+        )
+        assert is_found or not (is_after_start and is_before_end)
+        assert not (is_found and is_far)
+
+
+def test_the_end_of_a_range_is_exclusive() -> None:
+    """A range that ends where a chunk begins does not ask for that chunk."""
+    series = Series(AAPL, Interval.D1)
+    condition = chunks.id_range(series, 0, 1024 * DAY)
+    assert {"$gte": "NASDAQ:AAPL|1d|1000000", "$lte": "NASDAQ:AAPL|1d|1000000"} == condition
+
+
+@pytest.mark.parametrize(("start", "end"), [(-(10**15), 10**15), (None, None)])
+def test_a_range_beyond_all_times_is_the_whole_series(start: int | None, end: int | None) -> None:
+    """Times that no bar can have do not break the width of the ids."""
+    condition = chunks.id_range(Series(AAPL, Interval.M1), start, end)
+    assert {"$gte": "NASDAQ:AAPL|1m|0000000", "$lte": "NASDAQ:AAPL|1m|9999999"} == condition
+
+
+@given(all_series, st.integers(-5000, 5000), st.integers(1, 5000))
+def test_bars_in_a_row_touch_at_most_so_many_chunks(series: Series, first: int, count: int) -> None:
+    """The bound holds wherever the bars begin, and is met somewhere."""
+    step = series.interval.seconds
+    times = np.arange(first, first + count) * step
+    bound = chunks.chunks_touched(count)
+    assert len(chunks.split(series, _bars(times.tolist()))) <= bound
+    unlucky = np.arange(-1, count - 1) * step
+    assert bound == len(chunks.split(series, _bars(unlucky.tolist())))
+
+
+@given(series_and_times())
+def test_bars_read_back_from_their_document(given: tuple[Series, list[int]]) -> None:
+    """What is decoded equals what was encoded, bit by bit."""
+    series, times = given
+    for chunk_id, bars in chunks.split(series, _bars(times)).items():
+        document = chunks.encode(series, chunk_id, bars, 1, datetime.now(UTC))
+        assert bars == chunks.decode(document["columns"])
+        assert bars.columns.tobytes() == chunks.decode(document["columns"]).columns.tobytes()
+
+
+def test_the_document_is_the_documented_one() -> None:
+    """A chunk says what it is, which times it spans and how many bars it has."""
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    document = chunks.encode(Series(AAPL, Interval.M1), "an id", _bars([-60, 0]), "a rev", now)
+    expected = {
+        "_id": "an id",
+        "exchange": "NASDAQ",
+        "symbol": "AAPL",
+        "interval": "1m",
+        "start": datetime(1969, 12, 31, 23, 59, tzinfo=UTC),
+        "end": datetime(1970, 1, 1, tzinfo=UTC),
+        "count": 2,
+        "rev": "a rev",
+        "updated_at": now,
+        "columns": np.array(_bars([-60, 0]).columns, dtype="<f8").tobytes(),
+    }
+    assert expected == document
+
+
+def test_decoding_copies_nothing() -> None:
+    """Decoded bars are a read-only view of the bytes."""
+    columns = _bars([0, 60]).columns.tobytes()
+    bars = chunks.decode(columns)
+    assert np.shares_memory(np.frombuffer(columns), bars.columns)
+    assert not bars.columns.flags.writeable

@@ -1,0 +1,65 @@
+"""The Celery application of workers and beat: `celery -A workers.app worker`.
+
+Importing it reads the settings and connects to nothing.
+"""
+
+import structlog
+from celery import Celery
+from celery.signals import beat_init, setup_logging, worker_init
+
+from pocketquant.connections import named_failures
+from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.logs import set_up_logs
+from pocketquant.queues import carry_log_context, celery_app
+from pocketquant.settings import Settings
+from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.wiring import Platform, wire
+from workers.schedule import schedule
+from workers.tasks import register_tasks
+
+_log = structlog.get_logger(__name__)
+
+_WORKER_SETTINGS = {
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_pool": "threads",
+    "worker_prefetch_multiplier": 1,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_send_task_events": True,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "beat_scheduler": "celery.beat:Scheduler",
+}
+
+
+def make_app(settings: Settings, platform: Platform) -> Celery:
+    """The application that speaks the queues' contract, with our tasks and the metronome."""
+    worker_settings = {**_WORKER_SETTINGS, "worker_concurrency": settings.worker_slots}
+    made = celery_app(settings.broker_url, worker_settings)
+    made.conf.beat_schedule = schedule(settings.tick_seconds)
+    register_tasks(made, platform)
+    carry_log_context()
+    return made
+
+
+_settings = Settings()
+_platform = wire(_settings)
+app = make_app(_settings, _platform)
+
+
+@setup_logging.connect
+def _set_up_logs(**_: object) -> None:
+    set_up_logs(_settings.log_format, _settings.log_level)
+
+
+@worker_init.connect
+@beat_init.connect
+def _wait_for_storage(**_: object) -> None:
+    while True:
+        try:
+            with named_failures():
+                return make_collections_and_indexes(_platform.mongo)
+        except StorageUnavailable as error:  # the driver has waited some seconds for a server
+            _log.warning("waiting_for_mongodb", cause=str(error))
