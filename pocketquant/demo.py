@@ -30,7 +30,7 @@ WATCH_LIST = (
     ("NASDAQ:MSFT", ("5m", "1h", "1d")),
     ("NSE:RELIANCE", ("15m", "1h", "1d")),
     ("TVC:RUT", ("1h", "1d")),
-    ("FX:EURUSD", ("1h", "1d")),
+    ("OANDA:EURUSD", ("1h", "1d")),
 )
 
 

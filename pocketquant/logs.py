@@ -50,6 +50,13 @@ def set_up_logs(log_format: LogFormat, level: str) -> None:
 
 
 def _rendering(log_format: LogFormat) -> list[Processor]:
+    """Tracebacks come without local variables, for those hold tokens and passwords."""
     if log_format is LogFormat.JSON:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        tracebacks = structlog.processors.ExceptionRenderer(without_locals)
+        return [tracebacks, structlog.processors.JSONRenderer()]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]

@@ -73,10 +73,11 @@ def beat_command() -> list[str]:
     return _celery("beat")
 
 
-def simulator_program(port: int, http_port: int) -> Program:
+def simulator_program(port: int, http_port: int, latency_seconds: float = 0) -> Program:
     """The simulated TradingView."""
     ports = ("--port", str(port), "--http-port", str(http_port))
-    return Program("simulator", [sys.executable, "-m", "pocketquant.simulator", *ports])
+    latency = ("--latency", str(latency_seconds))
+    return Program("simulator", [sys.executable, "-m", "pocketquant.simulator", *ports, *latency])
 
 
 @contextmanager

@@ -105,20 +105,26 @@ class Bars:
 
     def merge(self, newer: "Bars") -> "Merge":
         """All bars of both; where a time is in both, the bar of `newer` is kept."""
+        if not len(newer):
+            return Merge(self, 0, 0, 0)
         old, new = self.columns, newer.columns
-        if not len(self) or not len(newer) or new[_TIME, 0] > old[_TIME, -1]:
-            return Merge(Bars(np.hstack((old, new))), len(newer), 0, 0)
-        place = np.searchsorted(old[_TIME], new[_TIME], "left")
-        at = np.minimum(place, len(self) - 1)
-        known = old[_TIME, at] == new[_TIME]
-        same = known & _equal_columns(old[:, at], new)
-        changed = known & ~same
-        if changed.any():
-            old = old.copy()
-            old[:, at[changed]] = new[:, changed]
-        added = ~known
-        merged = np.insert(old, place[added], new[:, added], axis=1) if added.any() else old
-        return Merge(Bars(merged), int(added.sum()), int(changed.sum()), int(same.sum()))
+        low = np.searchsorted(old[_TIME], new[_TIME, 0], "left")
+        high = np.searchsorted(old[_TIME], new[_TIME, -1], "right")
+        overlap = old[:, low:high]
+        place = np.searchsorted(new[_TIME], overlap[_TIME])
+        is_replaced = new[_TIME, place] == overlap[_TIME]
+        replaced = int(np.count_nonzero(is_replaced))
+        replacing = new.take(place[is_replaced], axis=1)
+        unchanged = _count_equal(overlap.compress(is_replaced, axis=1), replacing)
+        if unchanged == len(newer):
+            return Merge(self, 0, 0, unchanged)
+        middle = (
+            new
+            if replaced == high - low
+            else _interleave(overlap.compress(~is_replaced, axis=1), new)
+        )
+        merged = Bars(np.hstack((old[:, :low], middle, old[:, high:])))
+        return Merge(merged, len(newer) - replaced, replaced - unchanged, unchanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,5 +203,11 @@ def _is_consistent(columns: Floats) -> NDArray[np.bool_]:
     return np.asarray((high >= low) & (high >= body.max(axis=0)) & (low <= body.min(axis=0)))
 
 
-def _equal_columns(left: Floats, right: Floats) -> NDArray[np.bool_]:
-    return np.asarray(((left == right) | (np.isnan(left) & np.isnan(right))).all(axis=0))
+def _count_equal(left: Floats, right: Floats) -> int:
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    return int(np.count_nonzero(same.all(axis=0)))
+
+
+def _interleave(left: Floats, right: Floats) -> Floats:
+    both = np.hstack((left, right))
+    return both[:, np.argsort(both[_TIME])]

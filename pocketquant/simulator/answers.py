@@ -1,39 +1,19 @@
-"""What the server's messages hold: bars, marks, what is known of a symbol, texts of errors."""
+"""What the server's messages hold besides bars: itself, what it knows of a symbol, error texts."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-import numpy as np
 import orjson
 
-from pocketquant.domain.bars import Floats
-from pocketquant.domain.intervals import DAY, HOUR, MINUTE
-from pocketquant.simulator.calendars import Ints, sessions, utc_offset_seconds
-from pocketquant.simulator.market import Resolution
 from pocketquant.simulator.world import Instrument
 
 POD = "sim1-charts-free-1-runner-1"
-EXCHANGE_TIMEZONE = "exchange"
-
-_TIMES_WITH_WEIGHTS = (
-    (MINUTE, 20),
-    (5 * MINUTE, 21),
-    (30 * MINUTE, 22),
-    (HOUR, 30),
-    (3 * HOUR, 31),
-    (6 * HOUR, 32),
-    (12 * HOUR, 33),
-    (DAY, 40),
-)
-_MONDAY = 4 * DAY
-_WEEK, _MONTH, _YEAR = 50, 60, 70
 
 
-def hello(now_ms: int) -> dict[str, object]:
-    """The first object of a connection."""
-    return {
+def hello(now_ms: int) -> str:
+    """The first object of a connection, as JSON text."""
+    greeting = {
         "session_id": f"0.{now_ms % 10**7}.{now_ms % 10**4}_{POD}",
         "timestamp": now_ms // 1000,
         "timestampMs": now_ms,
@@ -44,79 +24,7 @@ def hello(now_ms: int) -> dict[str, object]:
         "via": "127.0.0.1:443",
         "javastudies": ["3.66"],
     }
-
-
-def block(columns: Floats, first_index: int, turnaround: str, close_time: int) -> msgspec.Raw:
-    """The bars of a series, as JSON text; the first has the index `first_index`."""
-    rows = _json(np.ascontiguousarray(columns.T))[2:-2].split("],[")
-    bars = "]},{".join([f'"i":{index},"v":[{row}' for index, row in enumerate(rows, first_index)])
-    return msgspec.Raw(
-        f'{{"node":"{POD}","s":[{{{bars}]}}],"ns":{{"d":"","indexes":[]}},'
-        f'"t":{_json(turnaround)},"lbs":{{"bar_close_time":{close_time}}}}}'.encode()
-    )
-
-
-def empty_block(turnaround: str) -> dict[str, object]:
-    """The block of a series without bars."""
-    return {"s": [], "ns": {"d": "", "indexes": []}, "t": turnaround}
-
-
-def scale(times: Floats, marks: msgspec.Raw, first_index: int) -> dict[str, object]:
-    """The time scale that goes with the bars."""
-    return {
-        "index": min(first_index, 0),
-        "zoffset": max(-first_index, 0),
-        "changes": msgspec.Raw(_json(np.ascontiguousarray(times)).encode()),
-        "marks": marks,
-        "index_diff": [],
-    }
-
-
-EMPTY_SCALE: dict[str, object] = {
-    "index": 0,
-    "zoffset": 0,
-    "changes": [],
-    "marks": [],
-    "index_diff": [],
-}
-
-
-def marks(
-    instrument: Instrument, resolution: Resolution, timezone: str, times: Floats, first_index: int
-) -> msgspec.Raw:
-    """For each bar the weight of the largest boundary crossed since the one before, and its time.
-
-    That time is the local one written as if it were UTC; of daily bars the trading date's midnight.
-    """
-    seconds = times.astype(np.int64)
-    if resolution.is_intraday:
-        walls = seconds + _offsets(instrument, timezone, seconds)
-    else:
-        walls = sessions(instrument.calendar).midnights(seconds)
-    indexes = np.arange(first_index, first_index + len(walls))
-    return msgspec.Raw(_json(np.stack((_weights(walls), walls, indexes), axis=1)).encode())
-
-
-def _offsets(instrument: Instrument, timezone: str, times: Ints) -> Ints:
-    name = instrument.calendar.timezone if timezone == EXCHANGE_TIMEZONE else timezone
-    days, places = np.unique(times // DAY, return_inverse=True)
-    return np.array([utc_offset_seconds(name, int(day)) for day in days], dtype=np.int64)[places]
-
-
-def _weights(walls: Ints) -> Ints:
-    """The first bar's is its own: as if a bar had ended the second before."""
-    before = np.concatenate((walls[:1] - 1, walls[:-1]))
-    weights = np.full(len(walls), _TIMES_WITH_WEIGHTS[0][1])
-    for length, weight in _TIMES_WITH_WEIGHTS:
-        weights[walls // length != before // length] = weight
-    weights[(walls - _MONDAY) // (7 * DAY) != (before - _MONDAY) // (7 * DAY)] = _WEEK
-    for unit, weight in (("M", _MONTH), ("Y", _YEAR)):
-        weights[_calendar_unit(walls, unit) != _calendar_unit(before, unit)] = weight
-    return weights
-
-
-def _calendar_unit(walls: Ints, unit: str) -> Ints:
-    return walls.astype("datetime64[s]").astype(f"datetime64[{unit}]").astype(np.int64)
+    return orjson.dumps(greeting).decode()
 
 
 @lru_cache(maxsize=256)
@@ -134,11 +42,9 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         },
         "currency_code": instrument.currency,
         "source_id": instrument.exchange,
-        "session_holidays": _holidays(instrument),
         "subsession_id": "regular",
         "provider_id": instrument.exchange.lower(),
         "currency_id": instrument.currency,
-        "country": instrument.country,
         "format": "price",
         "formatter": "price",
         "pro_perm": instrument.permission_group,
@@ -173,7 +79,7 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "type": instrument.type,
         "typespecs": list(instrument.typespecs),
         "resolutions": [],
-        "has_intraday": instrument.has_intraday,
+        "has_intraday": not instrument.is_daily_only,
         "fractional": False,
         "listed_exchange": instrument.exchange,
         "legs": [instrument.name],
@@ -191,8 +97,16 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "visible_plots_set": "ohlcv" if instrument.has_volume else "ohlc",
         "is-tickbars-available": True,
         "exchange_listed_name": instrument.ticker,
-        **({"delay": instrument.delay_seconds} if instrument.delay_seconds else {}),
+        **_where_there_is(
+            country=instrument.country,
+            session_holidays=_holidays(instrument),
+            delay=instrument.delay_seconds,
+        ),
     }
+
+
+def _where_there_is(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value}
 
 
 def _holidays(instrument: Instrument) -> str:
@@ -216,7 +130,7 @@ def call_text(method: str, params: Sequence[object]) -> str:
 
 def unknown_session_text(method: str, params: Sequence[object]) -> str:
     """An Erlang term."""
-    session, *others = params
+    session, *others = params or [""]
     texts = ",".join(_erlang(other) for other in others)
     return (
         f"{{unknown_session_id,{_erlang(method)},{_erlang(session)},\n"
@@ -226,7 +140,3 @@ def unknown_session_text(method: str, params: Sequence[object]) -> str:
 
 def _erlang(value: object) -> str:
     return f'<<"{value}">>' if isinstance(value, str) else str(value)
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()

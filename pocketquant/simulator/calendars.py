@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,26 @@ def sessions(calendar: Calendar) -> Sessions:
     )
 
 
+def is_open(calendar: Calendar, moment: int) -> bool:
+    """Whether a session is going on."""
+    known = sessions(calendar)
+    begun = known.begun_by(moment)
+    return bool(begun and moment < known.closes[begun - 1])
+
+
+def is_timezone(name: str) -> bool:
+    """Whether it is the name of a time zone."""
+    return name in _all_timezones()
+
+
+@lru_cache(maxsize=20_000)
+def utc_offset_seconds(timezone: str, day: int) -> int:
+    """How far local time is ahead of UTC at noon of the `day`-th day since the epoch."""
+    noon = datetime.fromtimestamp(day * DAY + DAY // 2, tz=UTC)
+    offset = noon.astimezone(ZoneInfo(timezone)).utcoffset() or timedelta()
+    return int(offset.total_seconds())
+
+
 def _all_dates() -> list[date]:
     length = (LAST_DATE - FIRST_DATE).days + 1
     return [FIRST_DATE + timedelta(days=number) for number in range(length)]
@@ -105,24 +125,14 @@ def _opens_at(calendar: Calendar, day: date) -> int:
     opening, closing = calendar.hours
     if opening >= closing:
         day -= timedelta(days=1)
-    local = datetime.combine(
-        day, time(opening // 60, opening % 60), tzinfo=_zone(calendar.timezone)
-    )
-    return int(local.timestamp())
+    clock = time(opening // 60, opening % 60, tzinfo=ZoneInfo(calendar.timezone))
+    return int(datetime.combine(day, clock).timestamp())
 
 
 def _minute_of_day(text: str) -> int:
     return int(text[:2]) * 60 + int(text[2:])
 
 
-@lru_cache(maxsize=16)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
-@lru_cache(maxsize=20_000)
-def utc_offset_seconds(timezone: str, day: int) -> int:
-    """How far local time is ahead of UTC at noon of the `day`-th day since the epoch."""
-    noon = datetime.fromtimestamp(day * DAY + DAY // 2, tz=UTC)
-    offset = noon.astimezone(_zone(timezone)).utcoffset()
-    return int(offset.total_seconds()) if offset else 0
+@lru_cache(maxsize=1)
+def _all_timezones() -> frozenset[str]:
+    return frozenset(available_timezones())

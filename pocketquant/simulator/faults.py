@@ -13,11 +13,11 @@ class FaultKind(StrEnum):
     RATE_LIMIT = "rate_limit"  # HTTP 429
     REFUSE = "refuse"  # HTTP 403
     # tokens and signing in
-    BAD_TOKEN = "bad_token"  # every token is refused
-    TOKEN_EXPIRY = "token_expiry"  # new tokens are good for `value` seconds only  # noqa: S105
+    BAD_TOKEN = "bad_token"  # noqa: S105  # every token is refused
+    TOKEN_EXPIRY = "token_expiry"  # noqa: S105  # new tokens are good for `value` seconds
     CAPTCHA = "captcha"
     TWO_FACTOR = "two_factor"
-    WRONG_PASSWORD = "wrong_password"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105
     # what answers a series
     CRITICAL_ERROR = "critical_error"  # `value`: the reason
     PROTOCOL_ERROR = "protocol_error"  # `value`: the reason
@@ -98,11 +98,13 @@ class Faults:
 
     def order(self, fault: Fault) -> None:
         """Have this fault from now on, in place of the same kind for the same symbol."""
+        fault = replace(fault, symbol=fault.symbol and fault.symbol.upper())
         with self._lock:
             self._ordered = [*self._others(fault), fault]
 
     def lift(self, kind: FaultKind | None = None, symbol: str | None = None) -> None:
         """Take back the faults of this kind (all kinds) for this symbol (every symbol)."""
+        symbol = symbol and symbol.upper()
         with self._lock:
             self._ordered = [
                 fault
@@ -115,7 +117,7 @@ class Faults:
         return list(self._ordered)
 
     def strike(self, kind: FaultKind, symbol: str = "") -> Fault | None:
-        """The fault that happens now, if one of this kind is ordered; one of its `times` is gone."""
+        """The fault of this kind that happens now, if ordered; that is one of its `times`."""
         if not self._ordered:
             return None
         with self._lock:

@@ -4,7 +4,7 @@ Bars of any resolution are exact aggregates of the same minutes, the one still f
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -17,30 +17,38 @@ from pocketquant.simulator import paths
 from pocketquant.simulator.calendars import Ints, Sessions, sessions
 from pocketquant.simulator.world import Instrument
 
-_RESOLUTION = re.compile(r"([1-9][0-9]{0,3})?([HDWM])|([1-9][0-9]{0,3})")
-_LONGEST_MINUTES = 24 * 60
-_MONTHS = (1, 3, 6, 12)
+_RESOLUTION = re.compile(r"([1-9][0-9]{0,3})?([STHDWM])|([1-9][0-9]{0,3})")
+_COUNTS: dict[str, Container[int]] = {
+    "S": range(1, 60),
+    "T": range(1, 1001),
+    "m": range(1, 24 * 60 + 1),
+    "D": (1,),
+    "W": (1,),
+    "M": (1, 3, 6, 12),
+}
 _FEWEST_SESSIONS = 4  # looked at for bars within sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The length of a bar: `count` times `unit`, which is `m` (minutes), `D`, `W` or `M` (months)."""
+    """The length of a bar: `count` times `unit`, which is `m` (minutes), `D`, `W` or `M` (months).
+
+    Of `S` (seconds) and `T` (ticks) the market has no bars.
+    """
 
     count: int
     unit: str
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read `1`, `240`, `4H`, `D`, `1D`, `1W`, `12M`; None where the text is none of these."""
+        """Read `1`, `240`, `4H`, `D`, `1D`, `1W`, `12M`, `5S`; None for any other text."""
         match = _RESOLUTION.fullmatch(text)
         if match is None:
             return None
         count, unit = int(match[3] or match[1] or 1), match[2] or "m"
         if unit == "H":
             count, unit = 60 * count, "m"
-        most = {"m": range(1, _LONGEST_MINUTES + 1), "M": _MONTHS}.get(unit, (1,))
-        return cls(count, unit) if count in most else None
+        return cls(count, unit) if count in _COUNTS[unit] else None
 
     @property
     def is_intraday(self) -> bool:
@@ -51,17 +59,18 @@ class Resolution:
 class Stretch:
     """Bars in a row, oldest first; the newest may still be forming.
 
-    `close_time` is the newest bar's as TradingView gives it: its start and length, or the last
-    second of its session. `is_first` says that no older bar exists.
+    `reaches_start` says that there are no older ones.
     """
 
     bars: Bars
-    close_time: int
-    is_first: bool
+    reaches_start: bool
 
 
 class Market:
-    """Every bar of every symbol. `captured` are the daily bars of symbols that are not simulated."""
+    """Every bar of every symbol.
+
+    `captured` are the daily bars of symbols that are not simulated and have no others.
+    """
 
     def __init__(self, captured: Mapping[str, Bars]) -> None:
         self._captured = captured
@@ -76,18 +85,35 @@ class Market:
     ) -> Stretch:
         """The newest `count` bars as of `now`, of those that open before `before`."""
         if not instrument.has_traded:
-            return Stretch(Bars.empty(), 0, True)
+            return Stretch(Bars.empty(), True)
         now -= instrument.delay_seconds
         end = now + 1 if before is None else min(before, now + 1)
         if instrument.name in self._captured:
             known = self._captured[instrument.name].between(None, end)
-            return _stretch(instrument, resolution, known, count, True)
+            return Stretch(known.last(count), len(known) <= count)
         if resolution.is_intraday:
             rows, is_all = _within_sessions(instrument, resolution.count, now, count, end)
         else:
-            rows, is_all = _whole_sessions(instrument, resolution, now), True
-        rows = rows[:, : np.searchsorted(rows[0], end)]
-        return _stretch(instrument, resolution, _to_bars(instrument, rows), count, is_all)
+            rows, is_all = _whole_sessions(instrument, resolution, now, end), True
+        newest = rows[:, max(0, rows.shape[1] - count) :]
+        return Stretch(_to_bars(instrument, newest), is_all and rows.shape[1] <= count)
+
+
+def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
+    """When the bar that opened at `time` is over, as TradingView says it.
+
+    That is its start and length, but the last second of the session for a session's last bar, and
+    so for all of a day and longer.
+    """
+    calendar = sessions(instrument.calendar)
+    session = calendar.begun_by(time) - 1
+    if not resolution.is_intraday:
+        periods = _periods(calendar, resolution)
+        session = int(np.searchsorted(periods, periods[session], "right")) - 1
+    closes = int(calendar.closes[session])
+    if resolution.is_intraday and time + resolution.count * MINUTE < closes:
+        return time + resolution.count * MINUTE
+    return closes - 1
 
 
 def _within_sessions(
@@ -105,7 +131,9 @@ def _within_sessions(
     looked_at = max(_FEWEST_SESSIONS, -(-count * minutes // instrument.calendar.minutes))
     while True:
         first = max(0, last - looked_at)
-        rows = np.concatenate((_complete_sessions(instrument, minutes, first, last), newest), axis=1)
+        rows = np.concatenate(
+            (_complete_sessions(instrument, minutes, first, last), newest), axis=1
+        )
         if first == 0 or rows.shape[1] >= count:
             return rows, first == 0
         looked_at *= 2
@@ -125,8 +153,7 @@ def _bars_of(instrument: Instrument, minutes: int, parts: Ints) -> Ints:
     opening = opens[np.searchsorted(opens, parts[0], "right") - 1]
     length = minutes * MINUTE
     times = opening + (parts[0] - opening) // length * length
-    starts = _starts(times)
-    return paths.merge(parts, starts, times[starts])
+    return paths.merge(np.concatenate((times[None, :], parts[1:])), times)
 
 
 def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
@@ -144,18 +171,17 @@ def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
     return rows
 
 
-def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int) -> Ints:
-    """All bars of days, weeks or months; each opens with its first session."""
+def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, end: int) -> Ints:
+    """All bars of days, weeks or months before `end`; each opens with its first session."""
     calendar = sessions(instrument.calendar)
     begun = calendar.begun_by(now)
     rows = paths.days(instrument)[:, :begun]
     if begun and now < calendar.closes[begun - 1]:
         so_far = _session_so_far(instrument, begun - 1, now)
-        start = np.zeros(min(1, so_far.shape[1]), dtype=np.int64)
-        today = paths.merge(so_far, start, calendar.opens[begun - 1 : begun])
+        today = paths.merge(so_far, np.zeros(so_far.shape[1], dtype=np.int64))
         rows = np.concatenate((rows[:, :-1], today), axis=1)
-    starts = _starts(_periods(calendar, resolution)[: rows.shape[1]])
-    return paths.merge(rows, starts, rows[0, starts])
+    bars = paths.merge(rows, _periods(calendar, resolution)[: rows.shape[1]])
+    return bars[:, : np.searchsorted(bars[0], end)]
 
 
 def _periods(calendar: Sessions, resolution: Resolution) -> Ints:
@@ -164,35 +190,8 @@ def _periods(calendar: Sessions, resolution: Resolution) -> Ints:
     return calendar.weeks if resolution.unit == "W" else calendar.dates
 
 
-def _starts(keys: Ints) -> Ints:
-    """Where a new value begins in a column of values."""
-    if not len(keys):
-        return np.empty(0, dtype=np.int64)
-    return np.concatenate(([0], np.flatnonzero(np.diff(keys)) + 1))
-
-
 def _to_bars(instrument: Instrument, rows: Ints) -> Bars:
     columns = rows.astype(np.float64)
     columns[1:5] /= instrument.pricescale
     columns[5] = columns[5] / instrument.lots_per_unit if instrument.has_volume else np.nan
     return Bars(columns)
-
-
-def _stretch(
-    instrument: Instrument, resolution: Resolution, known: Bars, count: int, is_all: bool
-) -> Stretch:
-    bars = known.last(count)
-    close_time = _close_time(instrument, resolution, bars.last_time or 0)
-    return Stretch(bars, close_time, is_all and len(bars) == len(known))
-
-
-def _close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
-    calendar = sessions(instrument.calendar)
-    session = max(calendar.begun_by(time) - 1, 0)
-    if not resolution.is_intraday:
-        periods = _periods(calendar, resolution)
-        session = int(np.searchsorted(periods, periods[session], "right")) - 1
-    closes = int(calendar.closes[session])
-    if resolution.is_intraday and time + resolution.count * MINUTE < closes:
-        return time + resolution.count * MINUTE
-    return closes - 1

@@ -1,4 +1,4 @@
-"""What the server's half wants done on its connection."""
+"""What the server's half of a conversation wants sent, and how it refuses a call."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection."""
+    """Close the connection, with a closing handshake or without."""
+
+    is_abrupt: bool = False
 
 
 Action = Send | Close
@@ -36,3 +38,11 @@ class Event:
         """Its frame; the kinds that carry the server's time get it."""
         has_time = self.method not in _WITHOUT_TIME
         return messages.event(self.method, self.params, now_ms if has_time else None)
+
+
+class Refused(Exception):
+    """A call that ends its chart session: `critical_error`."""
+
+
+class GivenUp(Exception):
+    """A call that ends the connection: `protocol_error`."""

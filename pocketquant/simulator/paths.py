@@ -21,7 +21,8 @@ MOST_TICKS = 12  # of a minute
 _FEWEST_TICKS = 4
 _LEAST_OF_MINUTE = MOST_TICKS  # a lot for each tick
 _LEAST_OF_HOUR = 60 * _LEAST_OF_MINUTE
-_LONGEST_WALK = 0.9  # of the logarithm of the price, up and down from where it started
+_FINE = 1_000_000  # steps of the logarithm of the price
+_LONGEST_WALK = 900_000  # such steps, up and down from the first price
 _SHARE_OF_RANGE = 0.6  # how much of its range a price's own walk fills
 _FIELD = 12  # bits of a hash that make one random number
 _MASK = (1 << _FIELD) - 1
@@ -34,13 +35,12 @@ Flags = NDArray[np.bool_]
 def days(instrument: Instrument) -> Ints:
     """Every session of the symbol, past and to come: rows time, open, high, low, close, volume."""
     calendar = sessions(instrument.calendar)
-    walk, shape = _hashes(instrument, "walk", calendar.dates), _hashes(
-        instrument, "shape", calendar.dates
-    )
+    walk = _hashes(instrument, "walk", calendar.dates)
+    shape = _hashes(instrument, "shape", calendar.dates)
     first = instrument.first_price * instrument.pricescale
-    drift = np.cumsum(_bell(walk) * instrument.volatility)
-    close = _whole(first * np.exp(_fold(drift, -_LONGEST_WALK, _LONGEST_WALK)))
-    before = np.concatenate(([_whole(np.float64(first))], close[:-1]))
+    drift = np.cumsum(_whole(_bell(walk) * instrument.volatility * _FINE))
+    close = _whole(first * np.exp(_fold(drift, -_LONGEST_WALK, _LONGEST_WALK) / _FINE))
+    before = np.concatenate(([_whole(first)], close[:-1]))
     stretch = close * instrument.volatility
     gap = 0.0 if instrument.calendar.is_continuous else 0.2 * stretch * (_part(shape, 0) - 0.5)
     opens = before + _whole(gap)
@@ -83,7 +83,7 @@ def ticks(instrument: Instrument, minute: Ints) -> Ints:
     noise = _hashes(instrument, "tick", time + np.arange(MOST_TICKS + 1))
     count = _FEWEST_TICKS + int(noise[-1] % (MOST_TICKS - _FEWEST_TICKS + 1))
     noise, places = noise[:count], np.arange(count)
-    offsets = (places * MINUTE + _whole(_part(noise, 0) * (MINUTE - 1))) // count
+    offsets = (places * MINUTE + _whole(_part(noise, 0) * (MINUTE - count))) // count
     prices = low + _whole(_part(noise, 1) * (high - low))
     peak, bottom = np.argsort(_field(noise[1:-1], 2), kind="stable")[:2] + 1
     prices[[0, peak, bottom, -1]] = opens, high, low, close
@@ -91,14 +91,15 @@ def ticks(instrument: Instrument, minute: Ints) -> Ints:
     return np.stack((time + offsets, prices, sizes))
 
 
-def merge(rows: Ints, starts: Ints, times: Ints) -> Ints:
-    """One row for each group of rows; groups begin at the places `starts`, their time is given."""
+def merge(rows: Ints, keys: Ints) -> Ints:
+    """One row for each run of equal keys; its time is that of its first row."""
+    starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
     if len(starts) == rows.shape[1]:
-        return np.concatenate((times[None, :], rows[1:]))
+        return rows
     ends = np.append(starts[1:], rows.shape[1]) - 1
     return np.stack(
         (
-            times,
+            rows[0, starts],
             rows[1, starts],
             np.maximum.reduceat(rows[2], starts),
             np.minimum.reduceat(rows[3], starts),
@@ -183,15 +184,15 @@ def _part(noise: Hashes, place: int) -> NDArray[np.float64]:
 
 def _bell(noise: Hashes) -> NDArray[np.float64]:
     """A nearly normal number of mean 0 and deviation 1."""
-    return np.asarray(2 * (_part(noise, 0) + _part(noise, 1) + _part(noise, 2) - 1.5))
+    return 2 * (_part(noise, 0) + _part(noise, 1) + _part(noise, 2) - 1.5)
 
 
 def _whole(values: NDArray[np.float64] | float) -> Ints:
     return np.asarray(np.rint(values).astype(np.int64))
 
 
-def _fold(values, low, high):  # type: ignore[no-untyped-def]
+def _fold(values: Ints, low: Ints | int, high: Ints | int) -> Ints:
     """Reflect what leaves [low, high] back into it, as between two mirrors."""
     span = high - low
     depth = (values - low) % np.maximum(2 * span, 1)
-    return low + np.minimum(depth, 2 * span - depth)
+    return np.asarray(low + np.minimum(depth, 2 * span - depth))

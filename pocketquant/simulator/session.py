@@ -1,14 +1,169 @@
 """The server's half of one conversation: texts in, texts and closing out. Time is an argument."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pocketquant.domain.errors import ProtocolViolation
-from pocketquant.simulator import answers, misbehaviour, tokens, world
-from pocketquant.simulator.faults import OF_A_SERIES, Fault, FaultKind, Faults
-from pocketquant.simulator.market import Market, Resolution, Stretch
-from pocketquant.simulator.outgoing import Action, Close, Event, Send
+from pocketquant.simulator import answers, tokens
+from pocketquant.simulator.charts import Chart
+from pocketquant.simulator.faults import FaultKind, Faults
+from pocketquant.simulator.loading import ANONYMOUS, PREMIUM
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.outgoing import Action, Close, Event, GivenUp, Refused, Send
+from pocketquant.simulator.snapshots import Quotes
 from pocketquant.simulator.tally import Tally
 from pocketquant.tradingview import frames, messages
+
+ECHO_SECONDS = 60.0
+
+_MOST_SESSIONS = 200
+_MOST_CALL_BYTES = 1024 * 1024
+
+
+class Conversation:
+    """One connection, from the hello to its end.
+
+    `receive` takes what the client sent, `beat` is called at each heartbeat; both give what is
+    to be done. After a `Close` nothing more is.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        faults: Faults,
+        tally: Tally,
+        latency_seconds: float = 0.0,
+        echo_seconds: float = ECHO_SECONDS,
+    ) -> None:
+        self._market = market
+        self._faults = faults
+        self._tally = tally
+        self._latency_seconds = latency_seconds
+        self._echo_seconds = echo_seconds
+        self._decoder = frames.FrameDecoder(_MOST_CALL_BYTES)
+        self._plan = ANONYMOUS
+        self._charts: dict[str, Chart] = {}
+        self._quotes: dict[str, Quotes] = {}
+        self._is_silent = False
+        self._beats = 0
+        self._echoed_at_ms = 0
+
+    def open(self, now_ms: int) -> list[Action]:
+        """Greet the client, before it has said anything."""
+        self._echoed_at_ms = now_ms
+        return [Send(frames.encode(answers.hello(now_ms)))]
+
+    def beat(self, now_ms: int) -> list[Action]:
+        """Send a heartbeat, or close where none was echoed for too long."""
+        if self._is_silent:
+            return []
+        if now_ms - self._echoed_at_ms > self._echo_seconds * 1000:
+            self._tally.unanswered_heartbeats += 1
+            return [Close()]
+        self._beats += 1
+        return [Send(frames.encode(f"~h~{self._beats}"))]
+
+    def receive(self, text: str, now_ms: int) -> list[Action]:
+        """Answer the calls in one text, in their order."""
+        if self._is_silent:
+            return []
+        actions: list[Action] = []
+        try:
+            for payload in self._decoder.feed(text):
+                actions += self._answer(payload, now_ms)
+        except ProtocolViolation:
+            return [*actions, *_protocol_error("wrong data")]
+        except GivenUp as error:
+            return [*actions, *_protocol_error(str(error))]
+        return actions
+
+    def _answer(self, payload: str, now_ms: int) -> list[Action]:
+        if frames.is_heartbeat(payload):
+            self._echoed_at_ms = now_ms
+            return []
+        method, params = messages.read_call(payload)
+        if method in _OF_CONNECTION:
+            return _OF_CONNECTION[method](self, params, now_ms)
+        session = params[0] if params and isinstance(params[0], str) else ""
+        if session in self._charts:
+            return self._ask_chart(session, method, params, now_ms)
+        if session in self._quotes:
+            return self._ask_quotes(session, method, params, now_ms)
+        raise GivenUp(answers.unknown_session_text(method, params))
+
+    def _accept(self, _params: list[Any], _now_ms: int) -> list[Action]:
+        return []
+
+    def _set_auth_token(self, params: list[Any], now_ms: int) -> list[Action]:
+        token = _only_text(params)
+        if self._faults.strike(FaultKind.BAD_TOKEN):
+            raise GivenUp("bad auth token")
+        if token not in tokens.ANONYMOUS and not tokens.is_good(token, now_ms // 1000):
+            raise GivenUp("bad auth token")
+        self._plan = ANONYMOUS if token in tokens.ANONYMOUS else PREMIUM
+        return []
+
+    def _create_chart(self, params: list[Any], _: int) -> list[Action]:
+        name = self._new_session(params)
+        self._charts[name] = Chart(
+            name, self._plan, self._market, self._faults, self._tally, self._latency_seconds
+        )
+        return []
+
+    def _create_quotes(self, params: list[Any], _: int) -> list[Action]:
+        name = self._new_session(params)
+        self._quotes[name] = Quotes(name, self._market)
+        return []
+
+    def _new_session(self, params: list[Any]) -> str:
+        if len(self._charts) + len(self._quotes) >= _MOST_SESSIONS:
+            raise GivenUp("max sessions rate reached")
+        return _only_text(params[:1])
+
+    def _ask_chart(self, session: str, method: str, params: list[Any], now_ms: int) -> list[Action]:
+        if method == "chart_delete_session":
+            del self._charts[session]
+            return []
+        try:
+            actions = self._charts[session].answer(method, params, now_ms)
+        except Refused as error:
+            del self._charts[session]
+            return _critical_error(session, str(error), answers.call_text(method, params))
+        self._is_silent = self._charts[session].is_silent
+        return actions
+
+    def _ask_quotes(
+        self, session: str, method: str, params: list[Any], now_ms: int
+    ) -> list[Action]:
+        if method == "quote_delete_session":
+            del self._quotes[session]
+            return []
+        try:
+            events = self._quotes[session].answer(method, params, now_ms // 1000)
+        except Refused:
+            return _critical_error(session, "invalid_parameters", method)
+        return [Send("".join(event.framed(now_ms) for event in events))] if events else []
+
+
+_OF_CONNECTION: dict[str, Callable[[Conversation, list[Any], int], list[Action]]] = {
+    "set_auth_token": Conversation._set_auth_token,
+    "set_locale": Conversation._accept,
+    "set_data_quality": Conversation._accept,
+    "chart_create_session": Conversation._create_chart,
+    "quote_create_session": Conversation._create_quotes,
+}
+
+
+def _only_text(params: list[Any]) -> str:
+    match params:
+        case [str(text)]:
+            return text
+    raise GivenUp("wrong data")
+
+
+def _critical_error(*params: str) -> list[Action]:
+    return [Send(Event("critical_error", params).framed(0))]
+
+
+def _protocol_error(reason: str) -> list[Action]:
+    return [Send(Event("protocol_error", (reason,)).framed(0)), Close()]

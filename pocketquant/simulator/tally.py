@@ -17,7 +17,6 @@ class Tally:
     bars: int = 0
     requested: Counter[str] = field(default_factory=Counter)
     served: Counter[str] = field(default_factory=Counter)
-    calls: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -32,5 +31,4 @@ class Tally:
             "series_served": self.served.total(),
             "requested": dict(self.requested),
             "served": dict(self.served),
-            "calls": dict(self.calls),
         }

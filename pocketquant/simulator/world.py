@@ -37,7 +37,7 @@ class Instrument:
     trading_share: float = 1.0
     has_volume: bool = True
     has_traded: bool = True
-    has_intraday: bool = True
+    is_daily_only: bool = False
     delay_seconds: int = 0
     permission_group: str = ""
 
@@ -204,7 +204,7 @@ _LISTED = {
             _index("SP:SPX", "S&P 500", 4_500.0),
             calendar=replace(NEW_YORK, session="0930-1610"),
             has_volume=True,
-            has_intraday=False,
+            is_daily_only=True,
         ),
         replace(
             _index("ECONOMICS:USM2", "United States money supply M2", 21_000.0),

@@ -5,7 +5,7 @@ write under the condition that the chunk is still what was read. Who loses that 
 again, so writers of the same chunk never lose each other's bars.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ from pocketquant.storage.races import lost_races
 
 Write = InsertOne[dict[str, Any]] | ReplaceOne[dict[str, Any]]
 
-_MOST_ROUNDS = 200
+_MOST_ROUNDS = 100
+_PIECE = 256  # chunks fetched at a time when all are wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,14 @@ class BarStore:
 
         With a `limit`, the newest so many of them, or the oldest.
         """
-        found = self._chunks.find(
-            {"_id": chunks.id_range(series, start, end)}, {"_id": False, "columns": True}
-        ).sort("_id", DESCENDING if newest else ASCENDING)
-        if limit is not None:
-            found = found.batch_size(chunks.chunks_touched(limit))
+        size = _PIECE if limit is None else chunks.chunks_touched(limit)
         blocks: list[Bars] = []
         held = 0
-        with found:
-            for document in found:
-                blocks.append(chunks.decode(document["columns"]).between(start, end))
-                held += len(blocks[-1])
-                if limit is not None and held >= limit:
-                    break
+        for columns in self._walk(chunks.id_range(series, start, end), newest, size):
+            blocks.append(chunks.decode(columns).between(start, end))
+            held += len(blocks[-1])
+            if limit is not None and held >= limit:
+                break
         bars = concatenate(blocks[::-1] if newest else blocks)
         if limit is None:
             return bars
@@ -140,6 +136,21 @@ class BarStore:
         count = self.count(series)
         self._chunks.delete_many({"_id": chunks.id_range(series)})
         return count
+
+    def _walk(self, ids: dict[str, str], newest: bool, size: int) -> Iterator[bytes]:
+        """The columns of chunk after chunk, fetched in pieces that double.
+
+        The first piece is as a rule the only one, and leaves no cursor to close on the server.
+        """
+        order, beyond = (DESCENDING, "$lt") if newest else (ASCENDING, "$gt")
+        while True:
+            found = self._chunks.find({"_id": ids}, {"columns": True}).sort("_id", order)
+            piece = list(found.limit(size))
+            yield from (document["columns"] for document in piece)
+            if len(piece) < size:
+                return
+            ids = ids | {beyond: piece[-1]["_id"]}
+            size *= 2
 
     def _merge(self, pending: dict[str, tuple[Series, Bars]]) -> tuple[dict[str, Merge], set[str]]:
         """One round: the merge of every pending chunk, and the ids of those that lost a race."""

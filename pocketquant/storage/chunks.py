@@ -8,6 +8,7 @@ that a bar may have. `columns` is little-endian float64, column after column, as
 """
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,10 @@ def split(series: Series, bars: Bars) -> dict[str, Bars]:
     if not len(bars):
         return {}
     indexes = bars.time // _window_seconds(series.interval)
-    starts = np.flatnonzero(np.diff(indexes, prepend=indexes[0] - 1))
-    ends = [*starts[1:], len(bars)]
+    cuts = (np.flatnonzero(indexes[1:] != indexes[:-1]) + 1).tolist()
     return {
         _chunk_id(series, int(indexes[start])): Bars(bars.columns[:, start:end])
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in pairwise((0, *cuts, len(bars)))
     }
 
 

@@ -78,8 +78,9 @@ class HistorySession:
         self._decoder = frames.FrameDecoder()
         self._outgoing: list[str] = []
         self._updates: list[Floats] = []
+        self._bars_sent = 0
         self._has_volume = False
-        self._close_time: float | None = None
+        self._close_time: int | None = None
         self._server_time = 0
         self._delay_seconds = 0
         self._listing: Listing | None = None
@@ -170,8 +171,9 @@ class HistorySession:
             self._updates.append(block.columns())
             self._has_volume |= block.has_volume
         if block.newest is not None:
-            self._close_time = block.newest.bar_close_time
-        if sum(columns.shape[1] for columns in self._updates) > _MAX_BARS_SENT:
+            self._close_time = _bar_end(block.newest.bar_close_time)
+        self._bars_sent += len(block.bars)
+        if self._bars_sent > _MAX_BARS_SENT:
             raise ProtocolViolation(f"TradingView sent more than {_MAX_BARS_SENT} bars")
 
     def _validated(self) -> tuple[Bars, Counter[Refusal]]:
@@ -206,7 +208,7 @@ class HistorySession:
         _, open_, high, low, close, volume = (float(value) for value in bars.columns[:, -1])
         return FormingBar(
             time=time,
-            close_time=int(close_time or self._request.series.interval.period_end(time)),
+            close_time=close_time or self._request.series.interval.period_end(time),
             open=open_,
             high=high,
             low=low,
@@ -231,6 +233,13 @@ def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
         session=resolved.session or "",
         has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
     )
+
+
+def _bar_end(close_time: float | None) -> int | None:
+    """When a bar is over; the last one of a session is said to close a second before it is."""
+    if close_time is None:
+        return None
+    return int(close_time) + (close_time % 60 == 59)
 
 
 def _delay_seconds(update_mode: str) -> int:

@@ -1,0 +1,79 @@
+"""`ResponseCache`: encoded answers of reads, one Redis hash a series.
+
+Who has to compute an answer asks for a token *before* reading the store, and puts the answer back
+under it. A write drops the hash, token included, so an answer computed from older data finds its
+token gone and is not kept:
+
+    reader   begin ──── reads the store ──── put: refused
+    writer          upsert ── drop
+
+A token never comes back, so whoever has kept an answer with its token knows that the answer holds
+for as long as the token does. A hash lives at most `_TTL_SECONDS` from its token on, however often
+it is used.
+"""
+
+import secrets
+from typing import cast
+
+import redis
+
+from pocketquant.domain.symbols import Series
+
+_TTL_SECONDS = 300
+_MOST_ANSWERS = 64  # of one series; beyond it answers are not kept
+
+_TOKEN = "token"  # noqa: S105  # the name of a hash field
+_ANSWER = "answer:"
+
+# KEYS: hash; ARGV: token field, new token, seconds to live
+_BEGIN = """
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 1 then
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+end
+return redis.call('HGET', KEYS[1], ARGV[1])
+"""
+
+# KEYS: hash; ARGV: token field, token, answer field, answer, most fields
+_PUT = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
+return 1
+"""
+
+
+class ResponseCache:
+    """Answers by series and query; the driver's errors pass through."""
+
+    def __init__(self, cache: redis.Redis) -> None:
+        self._redis = cache
+        self._begin = cache.register_script(_BEGIN)
+        self._put = cache.register_script(_PUT)
+
+    def get(self, series: Series, query: str) -> bytes | None:
+        """The answer that was kept for this query, if it still holds."""
+        return cast(bytes | None, self._redis.hget(_key(series), _ANSWER + query))
+
+    def token(self, series: Series) -> bytes | None:
+        """The token that holds now; None where the series has none."""
+        return cast(bytes | None, self._redis.hget(_key(series), _TOKEN))
+
+    def begin(self, series: Series) -> bytes:
+        """A token that holds until the series is written; take it before reading the store."""
+        fresh = secrets.token_bytes(12)
+        return cast(bytes, self._begin([_key(series)], [_TOKEN, fresh, _TTL_SECONDS]))
+
+    def put(self, series: Series, query: str, token: bytes, body: bytes) -> bool:
+        """Keep the answer; False where the series was written since `begin`, or has too many."""
+        answer = (_ANSWER + query, body)
+        most = _MOST_ANSWERS + 1  # the token is a field too
+        return bool(self._put([_key(series)], [_TOKEN, token, *answer, most]))
+
+    def drop(self, series: Series) -> None:
+        """Forget all answers of the series, and refuse those still being computed."""
+        self._redis.unlink(_key(series))
+
+
+def _key(series: Series) -> str:
+    symbol = series.symbol
+    return f"ohlcv:{symbol.ticker}:{symbol.exchange}:{series.interval.value}"

@@ -1,0 +1,157 @@
+"""A chart session of the server: its symbols, its series, and the answers to its calls."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pocketquant.simulator import answers, calls, misbehaviour, world
+from pocketquant.simulator.calendars import is_timezone
+from pocketquant.simulator.encoding import EXCHANGE_TIMEZONE
+from pocketquant.simulator.faults import OF_A_SERIES, Fault, FaultKind, Faults
+from pocketquant.simulator.loading import Plan, Series, Wanted, load, wipe
+from pocketquant.simulator.market import Market, Resolution
+from pocketquant.simulator.misbehaviour import Struck
+from pocketquant.simulator.outgoing import Action, Event, GivenUp, Refused
+from pocketquant.simulator.refusals import refusal
+from pocketquant.simulator.tally import Tally
+
+
+class Chart:
+    """One chart session. A call it refuses ends it."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        market: Market,
+        faults: Faults,
+        tally: Tally,
+        latency_seconds: float,
+    ) -> None:
+        self.is_silent = False
+        self._name = name
+        self._plan = plan
+        self._market = market
+        self._faults = faults
+        self._tally = tally
+        self._latency_seconds = latency_seconds
+        self._timezone = "Etc/UTC"
+        self._symbols: dict[str, str] = {}
+        self._series: dict[str, Series] = {}
+
+    def answer(self, method: str, params: list[Any], now_ms: int) -> list[Action]:
+        """Do what a call asks. `Refused` ends this session, `GivenUp` the connection."""
+        if method not in _METHODS:
+            raise Refused("unsupported method")
+        return _METHODS[method](self, params, now_ms)
+
+    def _switch_timezone(self, params: list[Any], _: int) -> list[Action]:
+        """Have marks in this time zone from now on; those already sent stay as they are."""
+        timezone = calls.read(calls.Timezone, params).timezone
+        if timezone != EXCHANGE_TIMEZONE and not is_timezone(timezone):
+            raise Refused("invalid timezone")
+        self._timezone = timezone
+        return []
+
+    def _resolve_symbol(self, params: list[Any], _: int) -> list[Action]:
+        """Note a symbol; it is looked up when a series wants it."""
+        asked = calls.read(calls.Resolve, params)
+        if asked.symbol_id in self._symbols:
+            raise Refused("duplicate id")
+        self._symbols[asked.symbol_id] = calls.symbol_name(asked.text)
+        return []
+
+    def _create_series(self, params: list[Any], now_ms: int) -> list[Action]:
+        asked = calls.read(calls.Create, params)
+        if asked.series in self._series:
+            raise Refused("duplicate id")
+        if len(self._series) >= self._plan.series:
+            raise Refused("exceed limit of series in the session")
+        series = self._begin(asked, asked.count)
+        return self._load(series, asked.count, asked.range, now_ms)
+
+    def _modify_series(self, params: list[Any], now_ms: int) -> list[Action]:
+        asked = calls.read(calls.Modify, params)
+        old = self._known(asked.series)
+        series = self._begin(asked, old.count)
+        if series.symbol == old.symbol:
+            return self._load(series, series.count, asked.range, now_ms)
+        return self._load(series, series.count, asked.range, now_ms, wipe(series))
+
+    def _remove_series(self, params: list[Any], _: int) -> list[Action]:
+        """Forget a series; the id of its symbol stays taken."""
+        del self._series[self._known(calls.read(calls.Remove, params).series).name]
+        return []
+
+    def _request_more_data(self, params: list[Any], now_ms: int) -> list[Action]:
+        asked = calls.read(calls.More, params)
+        return self._load(self._known(asked.series), asked.count, "", now_ms)
+
+    def _known(self, name: str) -> Series:
+        if name not in self._series:
+            raise Refused("invalid parameters")
+        return self._series[name]
+
+    def _begin(self, asked: calls.Create | calls.Modify, count: int) -> Series:
+        resolution = Resolution.parse(asked.resolution)
+        if resolution is None or asked.symbol_id not in self._symbols:
+            raise Refused("invalid parameters")
+        series = Series(
+            self._name,
+            asked.series,
+            asked.turnaround,
+            asked.symbol_id,
+            self._symbols[asked.symbol_id],
+            resolution,
+            asked.resolution,
+            count,
+        )
+        self._series[asked.series] = series
+        return series
+
+    def _load(
+        self, series: Series, count: int, span: str, now_ms: int, *first: Event
+    ) -> list[Action]:
+        """Answer with bars of the series, or with what hinders it."""
+        struck = self._struck(series.symbol)
+        self._tally.requested[series.symbol] += 1
+        self.is_silent |= FaultKind.SILENCE in struck
+        loading = Event("series_loading", series.ids).framed(now_ms)
+        instrument = world.find(series.symbol)
+        events = refusal(series, instrument, self._plan, struck)
+        if instrument and not events:
+            wanted = Wanted(series, instrument, self._timezone, count, span)
+            events = [*first, *self._bars(wanted, struck, now_ms // 1000)]
+        answer = misbehaviour.texts(events, struck, now_ms)
+        return misbehaviour.sending(loading, answer, struck, self._latency_seconds)
+
+    def _struck(self, symbol: str) -> dict[FaultKind, Fault]:
+        """The faults that happen to this answer; two kinds leave none."""
+        found = ((kind, self._faults.strike(kind, symbol)) for kind in OF_A_SERIES)
+        struck = {kind: fault for kind, fault in found if fault}
+        if fault := struck.get(FaultKind.CRITICAL_ERROR):
+            raise Refused(fault.text("internal error"))
+        if fault := struck.get(FaultKind.PROTOCOL_ERROR):
+            raise GivenUp(fault.text("internal error"))
+        return struck
+
+    def _bars(self, wanted: Wanted, struck: Struck, now: int) -> list[Event]:
+        series = wanted.series
+        is_new = series.oldest is None
+        sent_before = series.sent
+        events = load(wanted, self._plan, self._market, struck, now)
+        self._tally.served[series.symbol] += 1
+        self._tally.bars += series.sent - sent_before
+        if not is_new:
+            return events
+        known = answers.resolved(wanted.instrument)
+        return [Event("symbol_resolved", (series.chart, series.symbol_id, known)), *events]
+
+
+_METHODS: dict[str, Callable[[Chart, list[Any], int], list[Action]]] = {
+    "switch_timezone": Chart._switch_timezone,
+    "resolve_symbol": Chart._resolve_symbol,
+    "create_series": Chart._create_series,
+    "modify_series": Chart._modify_series,
+    "remove_series": Chart._remove_series,
+    "request_more_data": Chart._request_more_data,
+}

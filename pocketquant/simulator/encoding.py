@@ -1,0 +1,122 @@
+"""Bars and their time scale as the JSON of a `timescale_update`.
+
+Texts are remembered by what they were made of, so that asking again costs little.
+"""
+
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+import orjson
+
+from pocketquant.domain.bars import Floats
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE
+from pocketquant.simulator.answers import POD
+from pocketquant.simulator.calendars import Ints, sessions, utc_offset_seconds
+from pocketquant.simulator.world import Instrument
+
+EXCHANGE_TIMEZONE = "exchange"
+EMPTY_SCALE: dict[str, object] = {
+    "index": 0,
+    "zoffset": 0,
+    "changes": [],
+    "marks": [],
+    "index_diff": [],
+}
+
+_LENGTHS_WITH_WEIGHTS = (
+    (MINUTE, 20),
+    (5 * MINUTE, 21),
+    (30 * MINUTE, 22),
+    (HOUR, 30),
+    (3 * HOUR, 31),
+    (6 * HOUR, 32),
+    (12 * HOUR, 33),
+    (DAY, 40),
+)
+_WEEK_WEIGHT, _MONTH_WEIGHT, _YEAR_WEIGHT = 50, 60, 70
+_FIRST_MONDAY = 4 * DAY
+
+
+def block(columns: Floats, first_index: int, turnaround: str, close_time: int) -> msgspec.Raw:
+    """The bars of a series; the first has the index `first_index`."""
+    rows = np.ascontiguousarray(columns.T)
+    older = _bars_text(rows[:-1].tobytes(), rows.shape[1], first_index)
+    newest = _bars_text(rows[-1:].tobytes(), rows.shape[1], first_index + len(rows) - 1)
+    return msgspec.Raw(
+        f'{{"node":"{POD}","s":[{older}{"," if older else ""}{newest}],'
+        f'"ns":{{"d":"","indexes":[]}},"t":{_json(turnaround)},'
+        f'"lbs":{{"bar_close_time":{close_time}}}}}'.encode()
+    )
+
+
+def scale(
+    instrument: Instrument, timezone: str, is_intraday: bool, times: Floats, first_index: int
+) -> dict[str, object]:
+    """The time scale of the bars.
+
+    A mark is the weight of the largest boundary of time crossed since the bar before, the bar's
+    local time written as if in UTC, and its index. Of a daily bar the time is its trading date.
+    """
+    changes, marks = _scale_texts(instrument, timezone, is_intraday, times.tobytes(), first_index)
+    return {
+        "index": min(first_index, 0),
+        "zoffset": max(-first_index, 0),
+        "changes": changes,
+        "marks": marks,
+        "index_diff": [],
+    }
+
+
+@lru_cache(maxsize=32)
+def _bars_text(values: bytes, width: int, first_index: int) -> str:
+    if not values:
+        return ""
+    rows = _json(np.frombuffer(values).reshape(-1, width))[2:-2].split("],[")
+    bars = [f'"i":{index},"v":[{row}' for index, row in enumerate(rows, first_index)]
+    return f"{{{']},{'.join(bars)}]}}"
+
+
+@lru_cache(maxsize=32)
+def _scale_texts(
+    instrument: Instrument, timezone: str, is_intraday: bool, values: bytes, first_index: int
+) -> tuple[msgspec.Raw, msgspec.Raw]:
+    times = np.frombuffer(values)
+    seconds = times.astype(np.int64)
+    if is_intraday:
+        walls = seconds + _offsets(instrument, timezone, seconds)
+    else:
+        walls = sessions(instrument.calendar).midnights(seconds)
+    indexes = np.arange(first_index, first_index + len(walls))
+    marks = np.stack((_weights(walls), walls, indexes), axis=1)
+    return msgspec.Raw(_json(times).encode()), msgspec.Raw(_json(marks).encode())
+
+
+def _offsets(instrument: Instrument, timezone: str, times: Ints) -> Ints:
+    name = instrument.calendar.timezone if timezone == EXCHANGE_TIMEZONE else timezone
+    days, places = np.unique(times // DAY, return_inverse=True)
+    return np.array([utc_offset_seconds(name, int(day)) for day in days], dtype=np.int64)[places]
+
+
+def _weights(walls: Ints) -> Ints:
+    """The first bar's weight is its own, as if a bar had ended the second before."""
+    before = np.concatenate((walls[:1] - 1, walls[:-1]))
+    weights = np.full(len(walls), _LENGTHS_WITH_WEIGHTS[0][1])
+    for length, weight in _LENGTHS_WITH_WEIGHTS:
+        weights[walls // length != before // length] = weight
+    weights[_weeks(walls) != _weeks(before)] = _WEEK_WEIGHT
+    for unit, weight in (("M", _MONTH_WEIGHT), ("Y", _YEAR_WEIGHT)):
+        weights[_calendar_unit(walls, unit) != _calendar_unit(before, unit)] = weight
+    return weights
+
+
+def _weeks(walls: Ints) -> Ints:
+    return (walls - _FIRST_MONDAY) // (7 * DAY)
+
+
+def _calendar_unit(walls: Ints, unit: str) -> Ints:
+    return walls.astype("datetime64[s]").astype(f"datetime64[{unit}]").astype(np.int64)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -1,0 +1,185 @@
+"""What each fault does to the answer of a series: to its bars, its messages, their sending."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from pocketquant.domain.bars import Floats
+from pocketquant.simulator.faults import Fault, FaultKind
+from pocketquant.simulator.outgoing import Action, Close, Event, Send
+from pocketquant.tradingview import frames
+
+Struck = Mapping[FaultKind, Fault]
+
+_HIGH, _LOW, _VOLUME = 2, 3, 5
+_BIG = 1_600_000
+_HEARTBEAT = frames.encode("~h~1")
+_FOREIGN = "Société Générale 法国兴业银行 𝄞"
+_PIECES = 7
+
+
+def spoiled(columns: Floats, struck: Struck) -> Floats:
+    """The bars as these faults leave them; the one in the middle suffers."""
+    for kind, spoil in _OF_BARS.items():
+        if kind in struck and columns.shape[1]:
+            columns = columns.copy()
+            spoil(columns, columns.shape[1] // 2)
+    return columns
+
+
+def texts(events: list[Event], struck: Struck, now_ms: int) -> list[str]:
+    """The frames of an answer as these faults leave them."""
+    for kind, disturb in _OF_MESSAGES.items():
+        if kind in struck:
+            events = disturb(events)
+    step_ms = -1000 if FaultKind.UNORDERED_CLOCK in struck else 0
+    framed = [event.framed(now_ms + step_ms * place) for place, event in enumerate(events)]
+    if FaultKind.NON_ASCII in struck:
+        counts_bytes = struck[FaultKind.NON_ASCII].text("units") == "bytes"
+        framed = [_in_foreign_letters(frame, counts_bytes) for frame in framed]
+    return framed
+
+
+def sending(
+    loading: str, answer: list[str], struck: Struck, latency_seconds: float
+) -> list[Action]:
+    """How `series_loading` and the frames of the answer are sent: the answer is one text."""
+    if FaultKind.LATENCY in struck:
+        latency_seconds = struck[FaultKind.LATENCY].seconds(latency_seconds)
+    for kind, send in _OF_SENDING.items():
+        if kind in struck:
+            first, *others = send(loading, answer)
+            break
+    else:
+        first, others = Send(loading), [Send("".join(answer))] if answer else []
+    if others and isinstance(others[0], Send):
+        others[0] = replace(others[0], after_seconds=latency_seconds)
+    return [first, *others]
+
+
+def _nan(columns: Floats, place: int) -> None:
+    columns[_HIGH, place] = np.nan
+
+
+def _high_below_low(columns: Floats, place: int) -> None:
+    columns[_HIGH, place] = columns[_LOW, place] - 1
+
+
+def _repeated_time(columns: Floats, place: int) -> None:
+    columns[0, place] = columns[0, place - 1]
+
+
+def _unordered_time(columns: Floats, place: int) -> None:
+    columns[:, [place - 1, place]] = columns[:, [place, place - 1]]
+
+
+def _negative_volume(columns: Floats, place: int) -> None:
+    columns[_VOLUME, place] = -1.0
+
+
+_OF_BARS: dict[FaultKind, Callable[[Floats, int], None]] = {
+    FaultKind.NAN_BAR: _nan,
+    FaultKind.HIGH_BELOW_LOW: _high_below_low,
+    FaultKind.REPEATED_TIME: _repeated_time,
+    FaultKind.UNORDERED_TIME: _unordered_time,
+    FaultKind.NEGATIVE_VOLUME: _negative_volume,
+}
+
+
+def _without_completed(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.method != "series_completed"]
+
+
+def _only_completed(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.method == "series_completed"]
+
+
+def _after_stale_turnaround(events: list[Event]) -> list[Event]:
+    """First the bars and the end of a turnaround that nobody waits for any more."""
+    if not _only_completed(events):
+        return events
+    session, series, mode, turnaround, state = _only_completed(events)[0].params
+    stale = f"{turnaround}_old"
+    block = {
+        "s": [{"i": 0, "v": [946857600.0, 1.0, 1.0, 1.0, 1.0, 1.0]}],
+        "ns": {"d": "", "indexes": []},
+        "t": stale,
+        "lbs": {"bar_close_time": 946857660},
+    }
+    update = Event("timescale_update", (session, {series: block}, {}))
+    return [update, Event("series_completed", (session, series, mode, stale, state)), *events]
+
+
+def _with_unknown(events: list[Event]) -> list[Event]:
+    return [Event("weather_update", ("~m~5~m~", {"rain": [None, 1e100]})), *events]
+
+
+def _with_big(events: list[Event]) -> list[Event]:
+    return [Event("study_data", ("cs_other", "x" * _BIG)), *events]
+
+
+_OF_MESSAGES: dict[FaultKind, Callable[[list[Event]], list[Event]]] = {
+    FaultKind.STALE_TURNAROUND: _after_stale_turnaround,
+    FaultKind.NO_COMPLETED: _without_completed,
+    FaultKind.EMPTY_COMPLETED: _only_completed,
+    FaultKind.UNKNOWN_MESSAGE: _with_unknown,
+    FaultKind.BIG_MESSAGE: _with_big,
+}
+
+
+def _in_foreign_letters(frame: str, counts_bytes: bool) -> str:
+    (payload,) = frames.FrameDecoder().feed(frame)
+    message = json.loads(payload)
+    if message["m"] != "symbol_resolved":
+        return frame
+    message["p"][2]["description"] = _FOREIGN
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return f"~m~{len(text.encode())}~m~{text}" if counts_bytes else frames.encode(text)
+
+
+Sending = Callable[[str, list[str]], list[Action]]
+
+
+def _only_loading(loading: str, _: list[str]) -> list[Action]:
+    return [Send(loading)]
+
+
+def _drop(loading: str, _: list[str]) -> list[Action]:
+    return [Send(loading), Close(is_abrupt=True)]
+
+
+def _drop_bundle(loading: str, answer: list[str]) -> list[Action]:
+    text = "".join(answer)
+    return [Send(loading), Send(text[: len(text) * 2 // 3]), Close(is_abrupt=True)]
+
+
+def _bad_frame(loading: str, answer: list[str]) -> list[Action]:
+    return [Send(loading), Send("".join(answer).replace("~m~", "~n~"))]
+
+
+def _split(loading: str, answer: list[str]) -> list[Action]:
+    text = loading + "".join(answer)
+    length = -(-len(text) // _PIECES)
+    return [Send(text[start : start + length]) for start in range(0, len(text), length)]
+
+
+def _glue(loading: str, answer: list[str]) -> list[Action]:
+    return [Send("".join((loading, *answer[:1], _HEARTBEAT, *answer[1:])))]
+
+
+def _each_alone(loading: str, answer: list[str]) -> list[Action]:
+    return [Send(frame) for frame in (loading, *answer)]
+
+
+_OF_SENDING: dict[FaultKind, Sending] = {
+    FaultKind.STALL: _only_loading,
+    FaultKind.SILENCE: _only_loading,
+    FaultKind.DROP: _drop,
+    FaultKind.DROP_BUNDLE: _drop_bundle,
+    FaultKind.BAD_FRAME: _bad_frame,
+    FaultKind.SPLIT: _split,
+    FaultKind.GLUE: _glue,
+    FaultKind.EACH_ALONE: _each_alone,
+}

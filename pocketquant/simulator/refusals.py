@@ -1,0 +1,53 @@
+"""The messages that say why a series cannot be had."""
+
+from pocketquant.simulator import answers
+from pocketquant.simulator.faults import FaultKind
+from pocketquant.simulator.loading import Plan, Series
+from pocketquant.simulator.market import Resolution
+from pocketquant.simulator.misbehaviour import Struck
+from pocketquant.simulator.outgoing import Event
+from pocketquant.simulator.world import Instrument
+
+_MINUTES_FOR_ALL = frozenset({1, 3, 5, 15, 30, 45, 60, 120, 180, 240})
+_NOT_ENTITLED = {"S": "seconds_not_entitled", "T": "ticks_not_entitled"}
+_GROUP = "economics_paid"
+
+
+def refusal(
+    series: Series, instrument: Instrument | None, plan: Plan, struck: Struck
+) -> list[Event]:
+    """What follows `series_loading`; nothing where the series can be had."""
+    if instrument is None or FaultKind.SYMBOL_ERROR in struck:
+        return _symbol_error(series, "invalid symbol")
+    group = _GROUP if FaultKind.PERMISSION in struck else instrument.permission_group
+    if group:
+        return _symbol_error(series, "permission denied", "group", group)
+    if fault := struck.get(FaultKind.SERIES_ERROR):
+        return [_series_error(series, fault.text("internal error"))]
+    resolution = series.resolution
+    if instrument.is_daily_only and resolution != Resolution(1, "D"):
+        reason = f"unsupported resolution: {instrument.name}, {series.resolution_text}"
+        return [_series_error(series, reason)]
+    if reason := _not_in_plan(resolution, plan):
+        return [_series_error(series, reason, "undefined")]
+    return []
+
+
+def _not_in_plan(resolution: Resolution, plan: Plan) -> str:
+    if resolution.unit in _NOT_ENTITLED:
+        return _NOT_ENTITLED[resolution.unit]
+    is_custom = resolution.is_intraday and resolution.count not in _MINUTES_FOR_ALL
+    return "custom_resolution" if is_custom and not plan.has_custom_minutes else ""
+
+
+def _symbol_error(series: Series, *reason: str) -> list[Event]:
+    return [
+        Event("symbol_error", (series.chart, series.symbol_id, *reason)),
+        _series_error(series, "resolve error"),
+    ]
+
+
+def _series_error(
+    series: Series, reason: str, where: str = f"{answers.POD}@{answers.POD}"
+) -> Event:
+    return Event("series_error", (*series.ids, reason, where))

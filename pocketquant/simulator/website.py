@@ -1,0 +1,193 @@
+"""The website beside the WebSocket: signing in, symbol search, and the simulator's own controls."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask, Response, abort, jsonify, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from pocketquant.simulator import tokens, world
+from pocketquant.simulator.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.world import Instrument
+
+_PAGE = 50
+_POLL_SECONDS = 0.1
+_CAPTCHA = {
+    "error": "Please confirm that you are not a robot by clicking the captcha box.",
+    "code": "recaptcha_required",
+}
+_TWO_FACTOR = {"error": "2FA_required", "code": "2FA_required"}
+_WRONG_PASSWORD = {"error": "Invalid username or password", "code": "invalid_credentials"}
+_SIGN_IN_FAULTS = {
+    FaultKind.CAPTCHA: _CAPTCHA,
+    FaultKind.TWO_FACTOR: _TWO_FACTOR,
+    FaultKind.WRONG_PASSWORD: _WRONG_PASSWORD,
+}
+
+
+@contextmanager
+def serving_website(
+    host: str, port: int, faults: Faults, tally: Tally, clock: Callable[[], float]
+) -> Iterator[str]:
+    """Serve until the end of the block; gives the URL."""
+    site = make_server(
+        host, port, website(faults, tally, clock), threaded=True, request_handler=_Quiet
+    )
+    thread = threading.Thread(
+        target=site.serve_forever, args=(_POLL_SECONDS,), name="simulator-website", daemon=True
+    )
+    thread.start()
+    try:
+        yield f"http://{host}:{site.port}"
+    finally:
+        site.shutdown()
+        site.server_close()
+        thread.join()
+
+
+def website(faults: Faults, tally: Tally, clock: Callable[[], float]) -> Flask:
+    """The site: what TradingView's has, and `/control`."""
+    app = Flask(__name__)
+    _add_sign_in(app, faults, tally, clock)
+    _add_search(app)
+    _add_controls(app, faults, tally)
+    return app
+
+
+def _add_sign_in(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], float]) -> None:
+    @app.post("/accounts/signin/")
+    def sign_in() -> Response:
+        tally.sign_ins += 1
+        for kind, answer in _SIGN_IN_FAULTS.items():
+            if faults.strike(kind):
+                return jsonify(answer)
+        username, password = request.form.get("username"), request.form.get("password")
+        if not username or not password:
+            return jsonify(_WRONG_PASSWORD)
+        expiry = faults.strike(FaultKind.TOKEN_EXPIRY)
+        valid_seconds = expiry.seconds(0) if expiry else tokens.VALID_SECONDS
+        return _signed_in(username, int(clock()), valid_seconds)
+
+
+def _add_search(app: Flask) -> None:
+    @app.get("/symbol_search/")
+    def search() -> Response:
+        return jsonify(_found())
+
+    @app.get("/symbol_search/v3/")
+    def search_v3() -> Response:
+        found, start = _found(), request.args.get("start", 0, type=int)
+        page = found[start : start + _PAGE]
+        remaining = max(0, len(found) - start - _PAGE)
+        return jsonify({"symbols_remaining": remaining, "symbols": page})
+
+
+def _add_controls(app: Flask, faults: Faults, tally: Tally) -> None:
+    @app.get("/control/statistics")
+    def statistics() -> Response:
+        return jsonify(tally.as_dict())
+
+    @app.get("/control/faults")
+    def ordered() -> Response:
+        return jsonify([_as_dict(fault) for fault in faults.ordered()])
+
+    @app.post("/control/faults")
+    def order() -> Response:
+        faults.order(_read_fault(request.get_json()))
+        return ordered()
+
+    @app.delete("/control/faults")
+    def lift() -> Response:
+        asked = request.get_json(silent=True) or {}
+        kind = asked.get("kind")
+        faults.lift(_read_kind(kind) if kind else None, asked.get("symbol"))
+        return ordered()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # its own name
+        """Say nothing: a test's output is not the place."""
+
+
+def _signed_in(username: str, now: int, valid_seconds: float) -> Response:
+    user_id = 1 + sum(username.encode())
+    user = {
+        "id": user_id,
+        "username": username,
+        "auth_token": tokens.issue(user_id, now, valid_seconds),
+        "session_hash": f"{user_id:032x}",
+        "private_channel": f"{user_id:040x}",
+        "date_joined": "2020-01-01T00:00:00Z",
+        "is_pro": True,
+    }
+    answer = jsonify({"error": "", "user": user})
+    for cookie in ("sessionid", "sessionid_sign", "device_t"):
+        answer.set_cookie(cookie, f"{cookie}-{user_id}", httponly=True)
+    return answer
+
+
+def _found() -> list[dict[str, Any]]:
+    """The symbols that match the query, best first: the same ticker, then the same beginning."""
+    text = request.args.get("text", "").upper()
+    kind = request.args.get("search_type") or request.args.get("type") or "undefined"
+    exchange = request.args.get("exchange", "").upper()
+    marks = request.args.get("hl") == "1"
+    exact = world.find(text) if ":" in text else world.find(f"{exchange}:{text}")
+    known = [*world.listed(), *([exact] if exact and exact not in world.listed() else [])]
+    wanted = [
+        instrument
+        for instrument in known
+        if (text in instrument.name or text in instrument.description.upper())
+        and kind in ("undefined", instrument.type, *instrument.typespecs)
+        and exchange in ("", instrument.exchange)
+    ]
+    wanted.sort(key=lambda found: (found.ticker != text, not found.ticker.startswith(text)))
+    return [_entry(instrument, text if marks else "") for instrument in wanted]
+
+
+def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
+    ticker = instrument.ticker
+    exchange = instrument.exchange
+    return {
+        "symbol": ticker.replace(marked, f"<em>{marked}</em>") if marked else ticker,
+        "description": instrument.description,
+        "type": instrument.type,
+        "exchange": exchange,
+        "found_by_isin": False,
+        "found_by_cusip": False,
+        "currency_code": instrument.currency,
+        "provider_id": exchange.lower(),
+        "source2": {"id": exchange, "name": exchange, "description": exchange},
+        "source_id": exchange,
+        "typespecs": list(instrument.typespecs),
+        **({"country": instrument.country} if instrument.country else {"prefix": exchange}),
+    }
+
+
+def _read_fault(asked: Any) -> Fault:
+    if not isinstance(asked, dict):
+        abort(400)
+    return Fault(
+        _read_kind(asked.get("kind")),
+        asked.get("symbol"),
+        asked.get("value"),
+        asked.get("times"),
+    )
+
+
+def _read_kind(text: object) -> FaultKind:
+    if text not in list(FaultKind):
+        abort(400, f"kinds of faults: {' '.join(FaultKind)}")
+    return FaultKind(str(text))
+
+
+def _as_dict(fault: Fault) -> dict[str, Any]:
+    return {
+        "kind": fault.kind,
+        "symbol": fault.symbol,
+        "value": fault.value,
+        "times": fault.times,
+    }

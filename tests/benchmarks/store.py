@@ -1,0 +1,244 @@
+"""The bar store beside a document per bar and ArcticDB on LMDB.
+
+Blocks of 5000 one-minute bars: a random walk in cents, whole volumes. The three take turns on
+fresh databases, in an order that is reversed each round; figures are medians over the rounds, the
+first of which is not counted. The document per bar is kept in the same mongod with the same write
+concern (majority, journalled) and gets fewer blocks, so that it ends. ArcticDB is given ready
+DataFrames, as the store is given `Bars`, and keeps its defaults.
+"""
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
+
+import arcticdb
+import numpy as np
+import pandas as pd
+from pymongo import DESCENDING, IndexModel, ReplaceOne
+
+from pocketquant.connections import Mongo, open_mongo
+from pocketquant.domain.bars import COLUMNS, Bars
+from pocketquant.domain.symbols import Series
+from pocketquant.embedded import private_mongod, running
+from pocketquant.storage.bars import BarStore
+from pocketquant.storage.indexes import make_collections_and_indexes
+from tests.benchmarks.report import Row
+
+ROUNDS = 7
+SERIES = 40
+BARS = 5000
+READS = 5  # of each series
+FEW = 3  # series of the document per bar
+
+FIRST, AGAIN, TEN, READ, TOGETHER = "first", "again", "ten", "read", "together"
+
+
+PEERS = ("a document per bar", "ArcticDB")
+
+
+class Contender(Protocol):
+    """What takes part: a block is `Bars`, or a DataFrame for ArcticDB."""
+
+    def write(self, key: str, block: Any) -> None: ...
+
+    def update(self, key: str, block: Any) -> None: ...
+
+    def read(self, key: str) -> Any: ...
+
+    def write_together(self, blocks: dict[str, Any]) -> None: ...
+
+
+class Chunks:
+    """Ours."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        make_collections_and_indexes(mongo)
+        self._store = BarStore(mongo)
+        self._other = BarStore(mongo, "ohlcv_live")
+
+    def write(self, key: str, block: Bars) -> None:
+        self._store.upsert({Series.parse(key): block})
+
+    update = write
+
+    def read(self, key: str) -> Bars:
+        return self._store.latest(Series.parse(key), BARS)
+
+    def write_together(self, blocks: dict[str, Bars]) -> None:
+        self._other.upsert({Series.parse(key): block for key, block in blocks.items()})
+
+
+class Documents:
+    """A document per bar, unique by series and time."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._bars = mongo["documents"]
+        self._bars.create_indexes([IndexModel(["series", "time"], unique=True)])
+
+    def write(self, key: str, block: Bars) -> None:
+        rows = (dict(zip(COLUMNS, row, strict=True)) for row in block.columns.T.tolist())
+        upserts = [
+            ReplaceOne({"series": key, "time": row["time"]}, {"series": key, **row}, upsert=True)
+            for row in rows
+        ]
+        self._bars.bulk_write(upserts, ordered=False)
+
+    update = write
+
+    def read(self, key: str) -> Bars:
+        found = self._bars.find({"series": key}, {"_id": False, "series": False})
+        newest = found.sort("time", DESCENDING).limit(BARS)
+        return Bars(np.array([tuple(bar.values()) for bar in newest])[::-1].T)
+
+    def write_together(self, blocks: dict[str, Bars]) -> None:
+        """Many series in one call are nothing else here."""
+
+
+class Arctic:
+    """ArcticDB on LMDB."""
+
+    def __init__(self, folder: Path) -> None:
+        arctic = arcticdb.Arctic(f"lmdb://{folder}")
+        self._library = arctic.get_library("bars", create_if_missing=True)
+        self._other = arctic.get_library("other", create_if_missing=True)
+
+    def write(self, key: str, block: pd.DataFrame) -> None:
+        self._library.write(key, block)
+
+    def update(self, key: str, block: pd.DataFrame) -> None:
+        self._library.update(key, block)
+
+    def read(self, key: str) -> pd.DataFrame:
+        return self._library.read(key).data
+
+    def write_together(self, blocks: dict[str, pd.DataFrame]) -> None:
+        self._other.write_batch([arcticdb.WritePayload(*block) for block in blocks.items()])
+
+
+class Timings:
+    """Seconds of each step, one a round."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+
+    def measure(self, step: str, act: Callable[[], object]) -> None:
+        began = time.perf_counter()
+        act()
+        self._seconds[step].append(time.perf_counter() - began)
+
+    def rate(self, step: str, things: int) -> float:
+        return things / median(self._seconds[step][1:])
+
+
+def run() -> list[Row]:
+    """Bars and calls a second, and bytes a bar on disk."""
+    timings = (Timings(), Timings(), Timings())
+    sizes: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory(prefix="pocketquant-bench-") as name:
+        server = private_mongod(Path(name))
+        with running(server):
+            for number in range(ROUNDS + 1):
+                mongo = open_mongo(server.url, f"round{number}")
+                with mongo.client:
+                    _round(number, mongo, Path(name) / f"arctic{number}", timings)
+                    sizes.append(_bytes_a_bar(mongo))
+    return [*_rates(*timings), *_sizes(sizes)]
+
+
+def _round(number: int, mongo: Mongo, folder: Path, timings: tuple[Timings, ...]) -> None:
+    blocks = {f"SIM:S{place}|1m": _block(100 * number + place) for place in range(SERIES)}
+    newest = {key: _newest_changed(block) for key, block in blocks.items()}
+    few = dict(list(blocks.items())[:FEW])
+    turns = [
+        partial(_turn, timings[0], Chunks(mongo), blocks, newest),
+        partial(_turn, timings[1], Documents(mongo), few, newest),
+        partial(_turn, timings[2], Arctic(folder), _frames(blocks), _frames(newest)),
+    ]
+    for turn in turns if number % 2 else reversed(turns):
+        turn()
+
+
+def _turn(
+    timings: Timings, contender: Contender, whole: dict[str, Any], newest: dict[str, Any]
+) -> None:
+    def each(act: Callable[[str, Any], None], blocks: dict[str, Any]) -> None:
+        for key in whole:
+            act(key, blocks[key])
+
+    timings.measure(FIRST, lambda: each(contender.write, whole))
+    timings.measure(AGAIN, lambda: each(contender.update, whole))
+    timings.measure(TEN, lambda: each(contender.update, newest))
+    timings.measure(READ, lambda: [contender.read(key) for _ in range(READS) for key in whole])
+    timings.measure(TOGETHER, lambda: contender.write_together(whole))
+
+
+def _rates(ours: Timings, documents: Timings, arctic: Timings) -> list[Row]:
+    def rows(what: str, step: str, things: int, unit: str, *targets: str) -> list[Row]:
+        mine = ours.rate(step, SERIES * things)
+        rates = (documents.rate(step, FEW * things), arctic.rate(step, SERIES * things))
+        return [
+            Row(f"{what} / {peer}", mine, rate, unit, target)
+            for peer, rate, target in zip(PEERS, rates, targets, strict=True)
+        ]
+
+    _, together = rows(f"first write, {SERIES} series a call", TOGETHER, BARS, "bars/s", "", "")
+    return [
+        *rows("first write", FIRST, BARS, "bars/s", "≥ 100", "≥ 1"),
+        *rows("re-sync of the same", AGAIN, BARS, "bars/s", "≥ 50", "≥ 1"),
+        *rows("ten-bar update", TEN, 1, "calls/s", "", "≥ 2"),
+        *rows("read of 5000 bars", READ, READS * BARS, "bars/s", "≥ 10", "≥ 1"),
+        together,
+    ]
+
+
+def _sizes(sizes: list[tuple[float, float]]) -> list[Row]:
+    ours, documents = (median(size) for size in zip(*sizes, strict=True))
+    return [
+        Row("on disk / a document per bar", ours, documents, "bytes/bar"),
+        Row("on disk / the limit", ours, 15, "bytes/bar", "≤ 1"),
+    ]
+
+
+def _bytes_a_bar(mongo: Mongo) -> tuple[float, float]:
+    """Of the chunks and of the documents, data and indexes, after all steps and a checkpoint."""
+    mongo.client.admin.command("fsync")
+
+    def size(collection: str, series: int) -> float:
+        stats = mongo.command("collStats", collection)
+        return float(stats["storageSize"] + stats["totalIndexSize"]) / (series * BARS)
+
+    return size("ohlcv", SERIES), size("documents", FEW)
+
+
+def _block(seed: int) -> Bars:
+    chance = np.random.default_rng(seed)
+    time = 1_700_000_040 + 60 * (seed + np.arange(BARS))  # the newest chunk is more or less full
+    close = 150 + np.cumsum(chance.normal(0, 0.05, BARS))
+    open_ = np.roll(close, 1)
+    high = np.maximum(open_, close) + np.abs(chance.normal(0, 0.03, BARS))
+    low = np.minimum(open_, close) - np.abs(chance.normal(0, 0.03, BARS))
+    prices = np.round([open_, high, low, close], 2)
+    return Bars(np.vstack([time, prices, chance.integers(1, 50_000, BARS)]))
+
+
+def _newest_changed(block: Bars) -> Bars:
+    """Ten bars: the five newest with more volume, and five new ones."""
+    newest = block.last(10).columns.copy()
+    newest[0] += 5 * 60
+    newest[5] += 1
+    return Bars(newest)
+
+
+def _frames(blocks: dict[str, Bars]) -> dict[str, pd.DataFrame]:
+    return {
+        key: pd.DataFrame(
+            dict(zip(COLUMNS[1:], block.columns[1:], strict=True)),
+            index=pd.DatetimeIndex(pd.to_datetime(block.time, unit="s"), name="time"),
+        )
+        for key, block in blocks.items()
+    }

@@ -1,0 +1,186 @@
+"""The whole platform as its users run it: supervisord, real servers, granian, Celery workers."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pymongo
+import pytest
+import redis
+import requests
+
+from pocketquant import processes
+from pocketquant.connections import Mongo, wait_until
+from pocketquant.embedded import HOST, free_port
+from pocketquant.settings import Settings
+from pocketquant.simulator import server as simulator_server
+
+Json = dict[str, Any]
+
+# Everything that waits for a time-out in production waits less here; the logic is the same.
+QUICK = {
+    "provider_timeout_seconds": 3.0,
+    "lease_seconds": 6.0,
+    "tick_seconds": 1.0,
+    "worker_slots": 8,
+    "log_format": "json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, decoded body and headers of one HTTP answer."""
+
+    status: int
+    body: Json
+    headers: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running machine, with what a test may do to it."""
+
+    url: str
+    folder: Path
+    mongo: Mongo
+    broker: redis.Redis
+    supervisord: int
+
+    def get(self, path: str, **query: object) -> Answer:
+        return self.call("GET", path, params=query)
+
+    def post(self, path: str, body: Json, **query: object) -> Answer:
+        return self.call("POST", path, json=body, params=query)
+
+    def call(self, method: str, path: str, **arguments: Any) -> Answer:
+        answer = requests.request(method, f"{self.url}{path}", timeout=70, **arguments)
+        return Answer(answer.status_code, answer.json(), answer.headers)
+
+    def sync(self, symbol: str, interval: str = "1d", n_bars: int = 100, **query: object) -> Answer:
+        return self.post("/api/v1/market-data/sync", wish(symbol, interval, n_bars), **query)
+
+    def sync_in_background(self, symbol: str, interval: str = "1d", n_bars: int = 100) -> str:
+        path = "/api/v1/market-data/sync/background"
+        answer = self.post(path, wish(symbol, interval, n_bars))
+        assert answer.status == 202, answer.body
+        return str(answer.body["job_id"])
+
+    def status_of(self, symbol: str, interval: str = "1d") -> Json:
+        exchange, ticker = symbol.split(":")
+        path = f"/api/v1/market-data/sync-status/{exchange}/{ticker}"
+        return self.get(path, interval=interval).body
+
+    def job(self, job_id: str) -> Json:
+        return self.get(f"/api/v1/jobs/{job_id}").body
+
+    def wait_for_job(self, job_id: str, timeout_seconds: float = 60) -> Json:
+        def has_ended() -> bool:
+            return bool(self.job(job_id)["finished_at"])
+
+        wait_until(f"job {job_id} has ended", has_ended, (), timeout_seconds)
+        return self.job(job_id)
+
+    def control(self, action: str, program: str) -> None:
+        """Start or stop a program as an operator does."""
+        config = str(self.folder / "supervisord.conf")
+        supervisorctl = str(Path(sys.executable).parent / "supervisorctl")
+        subprocess.run([supervisorctl, "-c", config, action, program], check=True, timeout=60)
+
+    def processes(self, text: str) -> list[psutil.Process]:
+        """The children of supervisord whose command line holds the text."""
+        children = psutil.Process(self.supervisord).children(recursive=True)
+        return [child for child in children if text in _command_line(child)]
+
+    def workers(self) -> list[psutil.Process]:
+        return self.processes("workers.app worker")
+
+
+def wish(symbol: str, interval: str, n_bars: int) -> Json:
+    exchange, ticker = symbol.split(":")
+    return {"exchange": exchange, "symbol": ticker, "interval": interval, "n_bars": n_bars}
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[simulator_server.Simulator]:
+    """A simulated TradingView for the whole run."""
+    with simulator_server.running() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def start_platform(
+    simulator: simulator_server.Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., AbstractContextManager[Platform]]:
+    """Starts platforms against the simulator, with settings of the test's own."""
+
+    @contextmanager
+    def start(**changes: Any) -> Iterator[Platform]:
+        settings = Settings.model_validate(
+            {
+                **QUICK,
+                "tradingview_url": simulator.url,
+                "tradingview_http_url": simulator.http_url,
+                "api_host": HOST,
+                "api_port": free_port(),
+                "workers": 1,
+                **changes,
+            }
+        )
+        folder = tmp_path_factory.mktemp("platform")
+        with processes.running(settings, folder) as machine:
+            environment = psutil.Process(machine.supervisord.pid).environ()
+            with (
+                pymongo.MongoClient(environment["MONGODB_URL"], tz_aware=True) as mongo,
+                redis.Redis.from_url(environment["REDIS_URL"]) as broker,
+            ):
+                yield Platform(
+                    url=machine.api_url,
+                    folder=folder,
+                    mongo=mongo["pocketquant"],
+                    broker=broker,
+                    supervisord=machine.supervisord.pid,
+                )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def shared_platform(
+    start_platform: Callable[..., AbstractContextManager[Platform]],
+) -> Iterator[Platform]:
+    """One platform for all tests that leave it as they found it."""
+    with start_platform() as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(
+    shared_platform: Platform, simulator: simulator_server.Simulator
+) -> Iterator[Platform]:
+    """The shared platform, with no faults left behind."""
+    yield shared_platform
+    simulator.lift()
+
+
+@pytest.fixture
+def kill() -> Callable[[psutil.Process], None]:
+    """`kill -9`, and the process is gone."""
+
+    def kill_and_wait(process: psutil.Process) -> None:
+        process.send_signal(signal.SIGKILL)
+        wait_until("it is dead", lambda: not process.is_running(), psutil.Error, 10)
+
+    return kill_and_wait

@@ -1,0 +1,145 @@
+"""What the provider may do to us, and what a caller gets: real processes, a real socket."""
+
+import time
+from typing import Any
+
+import pytest
+
+from pocketquant.connections import wait_until
+
+
+def test_an_unknown_symbol_is_404_and_not_retried(platform: Any, simulator: Any) -> None:
+    """404 `unknown_symbol` soon after the server's answer; status error; asked for once."""
+    began = time.monotonic()
+    answer = platform.sync("NASDAQ:NOSUCH")
+    assert (answer.status, answer.body["error"]) == (404, "unknown_symbol")
+    assert time.monotonic() - began < 2
+    status = platform.status_of("NASDAQ:NOSUCH")
+    assert (status["status"], status["error_code"]) == ("error", "unknown_symbol")
+    assert simulator.tally.requested["NASDAQ:NOSUCH"] == 1
+    job = platform.job(answer.body["errors"]["job_id"])
+    assert (job["state"], job["counts"]["failed"]) == ("completed", 1)
+
+
+def test_a_symbol_without_permission_is_403(platform: Any, simulator: Any) -> None:
+    """403 `no_permission`; status error; asked for once."""
+    answer = platform.sync("ECONOMICS:USM2")
+    assert (answer.status, answer.body["error"]) == (403, "no_permission")
+    assert platform.status_of("ECONOMICS:USM2")["status"] == "error"
+    assert simulator.tally.requested["ECONOMICS:USM2"] == 1
+
+
+def test_an_interval_the_symbol_lacks_is_422(platform: Any) -> None:
+    """`unsupported_interval`, not a hang."""
+    answer = platform.sync("SP:SPX", "5m")
+    assert (answer.status, answer.body["error"]) == (422, "unsupported_interval")
+
+
+def test_a_listing_that_never_traded_has_no_bars_and_no_error(platform: Any) -> None:
+    """200, zero bars, completed."""
+    answer = platform.sync("NYSE:UNBORN")
+    assert answer.status == 200
+    assert (answer.body["status"], answer.body["bar_count"]) == ("completed", 0)
+    bars = platform.get("/api/v1/market-data/ohlcv/NYSE/UNBORN", interval="1d")
+    assert (bars.status, bars.body["count"]) == (200, 0)
+
+
+TROUBLE = [
+    ("stall", None, 504, "provider_timeout"),
+    ("silence", None, 504, "provider_timeout"),
+    ("no_completed", None, 504, "provider_timeout"),
+    ("drop", None, 502, "connection_lost"),
+    ("drop_bundle", None, 502, "connection_lost"),
+    ("bad_frame", None, 502, "provider_protocol"),
+    ("critical_error", None, 502, "provider_error"),
+    ("critical_error", "max sessions rate reached", 502, "provider_rate_limited"),
+    ("protocol_error", None, 502, "provider_error"),
+    ("series_error", "internal error", 502, "provider_error"),
+]
+
+
+@pytest.mark.parametrize(("number", "trouble"), list(enumerate(TROUBLE)))
+def test_trouble_is_typed_and_the_unit_is_tried_again(
+    platform: Any, simulator: Any, number: int, trouble: tuple[str, str | None, int, str]
+) -> None:
+    """The waiting call gets the error; the unit is put back, and done once the trouble is over."""
+    fault, value, status, code = trouble
+    symbol = f"SIM:S{200 + number:04}"
+    simulator.order(fault, symbol, value)
+    answer = platform.sync(symbol, n_bars=20)
+    assert (answer.status, answer.body["error"]) == (status, code)
+
+    job = platform.job(answer.body["errors"]["job_id"])
+    assert (job["state"], job["counts"]["queued"] + job["counts"]["running"]) == ("running", 1)
+    assert platform.status_of(symbol)["error_code"] == code
+
+    simulator.lift()
+    job = platform.wait_for_job(answer.body["errors"]["job_id"])
+    assert job["counts"]["completed"] == 1
+    assert platform.status_of(symbol)["status"] == "completed"
+    assert platform.status_of(symbol)["error_code"] is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("rate_limit", "provider_rate_limited"), ("refuse", "provider_refused")]
+)
+def test_a_refused_handshake_is_typed(platform: Any, simulator: Any, fault: str, code: str) -> None:
+    """429 and 403 at the handshake are 502 for who waits, and tried again later."""
+    symbol = "SIM:S0221" if fault == "refuse" else "SIM:S0222"
+    simulator.order(fault, None, None)
+    answer = platform.sync(symbol, n_bars=20)
+    assert (answer.status, answer.body["error"]) == (502, code)
+    simulator.lift()
+    platform.wait_for_job(answer.body["errors"]["job_id"])
+
+
+@pytest.mark.parametrize(
+    ("number", "fault", "reason"),
+    [
+        (0, "nan_bar", "not_finite"),
+        (1, "high_below_low", "inconsistent"),
+        (2, "repeated_time", "repeated_time"),
+        (3, "unordered_time", "out_of_order"),
+        (4, "negative_volume", "negative_volume"),
+    ],
+)
+def test_a_bad_bar_is_refused_and_counted_and_the_rest_stored(
+    platform: Any, simulator: Any, number: int, fault: str, reason: str
+) -> None:
+    """One bar fewer, with its reason in the report."""
+    symbol = f"SIM:S{240 + number:04}"
+    simulator.order(fault, symbol, None)
+    report = platform.sync(symbol, n_bars=50)
+    assert report.status == 200, report.body
+    assert report.body["refused"] == sum(report.body["refusals"].values()) >= 1
+    assert reason in report.body["refusals"]
+    assert report.body["bar_count"] >= 45
+
+
+@pytest.mark.parametrize("fault", ["split", "glue", "each_alone", "unknown_message", "non_ascii"])
+def test_odd_but_legal_messages_are_read(platform: Any, simulator: Any, fault: str) -> None:
+    """Frames cut or glued anywhere, unknown messages and non-ASCII text do not matter."""
+    symbol = f"SIM:S{260 + len(fault):04}"
+    simulator.order(fault, symbol, None)
+    report = platform.sync(symbol, n_bars=300)
+    assert (report.status, report.body["refused"]) == (200, 0)
+    assert report.body["bar_count"] >= 299
+
+
+def test_a_bad_token_says_what_to_do(platform: Any, simulator: Any) -> None:
+    """Misconfigured is not retried; the message names the setting."""
+    simulator.order("bad_token", None, None)
+    answer = platform.sync("SIM:S0230", n_bars=20)
+    assert (answer.status, answer.body["error"]) == (502, "bad_token")
+    assert "TRADINGVIEW_TOKEN" in json_text(answer.body)
+    wait_until(
+        "the status says error",
+        lambda: platform.status_of("SIM:S0230")["status"] == "error",
+        (),
+        5,
+    )
+
+
+def json_text(body: Any) -> str:
+    """All that an answer says."""
+    return str(body)

@@ -1,0 +1,323 @@
+"""The bar store on a real mongod: what goes in comes out, whatever is written twice or at once."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pymongo
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.errors import BulkWriteError
+from pymongo.monitoring import CommandListener, CommandSucceededEvent
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.domain.intervals import DAY, MINUTE, Interval
+from pocketquant.domain.symbols import Series
+from pocketquant.storage.bars import BarStore, Extent, Upserted
+from pocketquant.storage.indexes import make_collections_and_indexes
+
+AAPL = Series.parse("NASDAQ:AAPL|1m")
+ADR = Path(__file__).parents[2] / "docs" / "adr" / "0001-column-chunks.md"
+
+
+@pytest.fixture
+def store(mongo: Mongo) -> BarStore:
+    """A store without bars."""
+    make_collections_and_indexes(mongo)
+    return BarStore(mongo)
+
+
+def _bars(times: Sequence[int], shift: float | np.ndarray = 0.0) -> Bars:
+    time = np.array(times, dtype=float)
+    close = time / 7 + shift
+    return Bars(np.array([time, close, close + 1, close - 1, close, abs(time)]))
+
+
+def _minutes(first: int, count: int) -> range:
+    return range(first * MINUTE, (first + count) * MINUTE, MINUTE)
+
+
+def test_bars_read_back_as_they_were_written(store: BarStore) -> None:
+    """5000 bars over several chunks come back in order, bit by bit."""
+    bars = _bars(_minutes(28_333_000, 5000))
+    assert {AAPL: Upserted(inserted=5000)} == store.upsert({AAPL: bars})
+    assert bars.columns.tobytes() == store.read(AAPL).columns.tobytes()
+
+
+def test_upserting_twice_changes_nothing(store: BarStore, mongo: Mongo) -> None:
+    """The second upsert finds all bars unchanged and writes no chunk."""
+    bars = _bars(_minutes(0, 3000))
+    store.upsert({AAPL: bars})
+    before = list(mongo.ohlcv.find())
+    assert {AAPL: Upserted(unchanged=3000)} == store.upsert({AAPL: bars})
+    assert before == list(mongo.ohlcv.find())
+
+
+def test_the_newer_bar_wins(store: BarStore) -> None:
+    """Overlapping bars replace those stored; the others of both blocks are kept."""
+    store.upsert({AAPL: _bars(_minutes(0, 2000))})
+    store.upsert({AAPL: _bars(_minutes(1000, 500))})
+    report = store.upsert({AAPL: _bars(_minutes(1500, 2000), shift=0.5)})
+    assert {AAPL: Upserted(inserted=1500, changed=500)} == report
+    expected = np.hstack(
+        (_bars(_minutes(0, 1500)).columns, _bars(_minutes(1500, 2000), shift=0.5).columns)
+    )
+    assert Bars(expected) == store.read(AAPL)
+
+
+def test_only_changed_chunks_are_written(store: BarStore, mongo: Mongo) -> None:
+    """A correction of one bar rewrites its chunk and leaves the revisions of the others."""
+    store.upsert({AAPL: _bars(_minutes(0, 3072))})
+    before = {chunk["_id"]: chunk["rev"] for chunk in mongo.ohlcv.find()}
+    store.upsert({AAPL: _bars(_minutes(1024, 1), shift=1.0)})
+    after = {chunk["_id"]: chunk["rev"] for chunk in mongo.ohlcv.find()}
+    assert {"NASDAQ:AAPL|1m|1000001"} == {key for key in after if after[key] != before[key]}
+
+
+def test_many_series_go_in_one_call(store: BarStore) -> None:
+    """Each series of a call is stored and reported on its own."""
+    blocks = {
+        Series.parse(f"NASDAQ:A{number}|{interval.value}"): _bars(
+            range(0, (number + 1) * 300 * interval.seconds, interval.seconds), shift=number
+        )
+        for number in range(8)
+        for interval in Interval
+    }
+    expected = {series: Upserted(inserted=len(bars)) for series, bars in blocks.items()}
+    assert expected == store.upsert(blocks)
+    assert blocks == {series: store.read(series) for series in blocks}
+
+
+def test_nothing_is_upserted_as_nothing(store: BarStore) -> None:
+    """No series, or a series without bars, is no error and leaves nothing behind."""
+    assert {} == store.upsert({})
+    assert {AAPL: Upserted()} == store.upsert({AAPL: Bars.empty()})
+    assert Extent() == store.extent(AAPL)
+
+
+def test_bars_before_1970_are_bars(store: BarStore, mongo: Mongo) -> None:
+    """Monthly bars since 1871 keep their order and their dates."""
+    series = Series.parse("SP:SPX|1M")
+    bars = _bars(range(-3_124_224_000, 1_700_000_000, 30 * DAY))
+    store.upsert({series: bars})
+    assert bars == store.read(series)
+    assert Extent(len(bars), bars.first_time, bars.last_time) == store.extent(series)
+    assert "1870-12-31" == f"{mongo.ohlcv.find_one(sort=['_id'])['start']:%Y-%m-%d}"
+
+
+@pytest.mark.parametrize("interval", [Interval.W1, Interval.MONTH])
+def test_long_intervals_read_back(store: BarStore, interval: Interval) -> None:
+    """Weeks and months, whose bars begin on calendar days, are stored like all others."""
+    series = Series(AAPL.symbol, interval)
+    times = [interval.period_start(0)]
+    while len(times) < 1500:
+        times.append(interval.period_end(times[-1]))
+    assert {series: Upserted(inserted=1500)} == store.upsert({series: _bars(times)})
+    assert _bars(times) == store.read(series)
+
+
+def test_no_volume_reads_back_as_nan(store: BarStore) -> None:
+    """A symbol without volume keeps NaN, and NaN again is no change."""
+    bars = _bars(_minutes(0, 10))
+    bars.columns[5] = math.nan
+    store.upsert({AAPL: bars})
+    assert bars == store.read(AAPL)
+    assert {AAPL: Upserted(unchanged=10)} == store.upsert({AAPL: bars})
+
+
+def test_a_range_includes_its_start_and_excludes_its_end(store: BarStore) -> None:
+    """Also where the ends of the range are the ends of chunks."""
+    store.upsert({AAPL: _bars(_minutes(0, 4096))})
+    for first, last in [(0, 1), (1023, 1025), (1024, 2048), (1025, 2047), (5, 5), (9, 3)]:
+        found = store.read(AAPL, first * MINUTE, last * MINUTE)
+        assert list(range(first, last)) == (found.time // MINUTE).tolist()
+    assert 4096 == len(store.read(AAPL, None, 4096 * MINUTE))
+    assert 1 == len(store.read(AAPL, 4095 * MINUTE, None))
+
+
+def test_a_limit_takes_the_newest_or_the_oldest(store: BarStore) -> None:
+    """Of the range, so many bars from the end asked for; always in order of time."""
+    store.upsert({AAPL: _bars(_minutes(0, 4096))})
+
+    def minutes(limit: int, newest: bool) -> list[int]:
+        found = store.read(AAPL, 1000 * MINUTE, 3100 * MINUTE, limit, newest)
+        return (found.time // MINUTE).tolist()
+
+    for limit in (0, 1, 2, 28, 29, 1024, 1025, 2100, 2101, 5000):
+        assert list(range(1000, 3100))[max(0, 2100 - limit) :] == minutes(limit, newest=True)
+        assert list(range(1000, 3100))[:limit] == minutes(limit, newest=False)
+
+
+def test_a_limit_reads_on_through_sparse_chunks(store: BarStore) -> None:
+    """A series that trades seldom needs more chunks for the same number of bars."""
+    times = list(range(0, 3000 * 500 * MINUTE, 500 * MINUTE))
+    store.upsert({AAPL: _bars(times)})
+    assert _bars(times[-2000:]) == store.read(AAPL, limit=2000)
+    assert _bars(times[:2000]) == store.read(AAPL, limit=2000, newest=False)
+
+
+def test_latest_is_the_newest_bars(store: BarStore) -> None:
+    """The newest bars in order of time, or all where there are fewer."""
+    store.upsert({AAPL: _bars(_minutes(0, 1030))})
+    assert _bars(_minutes(1020, 10)) == store.latest(AAPL, 10)
+    assert 1030 == len(store.latest(AAPL, 5000))
+
+
+def test_series_do_not_see_each_other(store: BarStore) -> None:
+    """Neither reading nor deleting touches a series whose key resembles another's."""
+    keys = ["NASDAQ:AA|1m", "NASDAQ:AA|1M", "NASDAQ:A|1m", "NASDAQ:AA.B|1m", "NASDAQ:AA|15m"]
+    blocks = {Series.parse(key): _bars([place * DAY]) for place, key in enumerate(keys)}
+    store.upsert(blocks)
+    assert blocks == {series: store.read(series) for series in blocks}
+    gone = Series.parse(keys[0])
+    assert 1 == store.delete(gone)
+    expected = {series: Extent(1, place * DAY, place * DAY) for place, series in enumerate(blocks)}
+    assert expected | {gone: Extent()} == {series: store.extent(series) for series in blocks}
+
+
+def test_collections_do_not_see_each_other(store: BarStore, mongo: Mongo) -> None:
+    """Live bars are kept apart from history."""
+    live = BarStore(mongo, "ohlcv_live")
+    live.upsert({AAPL: _bars([60])})
+    assert (0, 1) == (store.count(AAPL), live.count(AAPL))
+
+
+def test_delete_says_how_many_bars_there_were(store: BarStore) -> None:
+    """A deleted series is gone; deleting it again removes nothing."""
+    store.upsert({AAPL: _bars(_minutes(0, 2500))})
+    assert (2500, 0) == (store.delete(AAPL), store.delete(AAPL))
+    assert Bars.empty() == store.read(AAPL)
+
+
+def test_extent_reads_no_chunk(store: BarStore, mongo: Mongo) -> None:
+    """Count and ends of a series come from the index alone."""
+    store.upsert({AAPL: _bars(_minutes(0, 200_000))})
+    mongo.command("profile", 2)
+    extent = store.extent(AAPL)
+    mongo.command("profile", 0)
+    assert Extent(200_000, 0, 199_999 * MINUTE) == extent
+    assert [0] == [
+        operation["docsExamined"] for operation in mongo["system.profile"].find({"op": "command"})
+    ]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(-3000, 3000), unique=True, max_size=60), st.sampled_from([0, 1])
+        ),
+        max_size=6,
+    )
+)
+def test_any_upserts_leave_the_union(store: BarStore, blocks: list[tuple[list[int], int]]) -> None:
+    """Whatever is upserted in whatever order: each time has the bar that came last."""
+    store.delete(AAPL)
+    shifts: dict[int, int] = {}
+    for minutes, shift in blocks:
+        times = sorted(minute * MINUTE for minute in minutes)
+        (report,) = store.upsert({AAPL: _bars(times, shift)}).values()
+        known = [time for time in times if time in shifts]
+        same = sum(shifts[time] == shift for time in known)
+        assert Upserted(len(times) - len(known), len(known) - same, same) == report
+        shifts |= dict.fromkeys(times, shift)
+    times = sorted(shifts)
+    assert _bars(times, np.array([shifts[time] for time in times])) == store.read(AAPL)
+
+
+class Rival(CommandListener):
+    """Acts each time after the store has read the chunks, before it writes them."""
+
+    def __init__(self, act: Callable[[], object], times: int) -> None:
+        self.act = act
+        self.times = times
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        if event.command_name == "find" and self.times:
+            self.times -= 1
+            self.act()
+
+    def started(self, event: object) -> None: ...
+
+    def failed(self, event: object) -> None: ...
+
+
+def _upsert_against(rival: Rival, url: str, database: str, bars: Bars) -> Upserted:
+    with pymongo.MongoClient(url, event_listeners=[rival]) as client:
+        return BarStore(client[database]).upsert({AAPL: bars})[AAPL]
+
+
+def test_a_lost_race_for_a_new_chunk_is_merged(
+    store: BarStore, mongo: Mongo, mongodb_url: str
+) -> None:
+    """Two writers make the same chunk: both have their bars, and each counts its own."""
+    rival = Rival(lambda: store.upsert({AAPL: _bars(_minutes(0, 30))}), times=1)
+    report = _upsert_against(rival, mongodb_url, mongo.name, _bars(_minutes(20, 2000)))
+    assert Upserted(inserted=1990, unchanged=10) == report
+    assert _bars(_minutes(0, 2020)) == store.read(AAPL)
+
+
+def test_a_lost_race_for_a_stored_chunk_is_merged(
+    store: BarStore, mongo: Mongo, mongodb_url: str
+) -> None:
+    """A chunk that changed since it was read is read again, not overwritten."""
+    store.upsert({AAPL: _bars(_minutes(0, 10))})
+    rival = Rival(lambda: store.upsert({AAPL: _bars(_minutes(5, 15), shift=0.5)}), times=1)
+    report = _upsert_against(rival, mongodb_url, mongo.name, _bars(_minutes(15, 10)))
+    assert Upserted(inserted=5, changed=5) == report
+    expected = [_minutes(0, 5), _minutes(5, 10), _minutes(15, 10)]
+    shifts = [0.0, 0.5, 0.0]
+    blocks = [_bars(times, shift).columns for times, shift in zip(expected, shifts, strict=True)]
+    assert Bars(np.hstack(blocks)) == store.read(AAPL)
+
+
+def test_a_chunk_deleted_and_made_anew_is_another_chunk(
+    store: BarStore, mongo: Mongo, mongodb_url: str
+) -> None:
+    """A revision never comes back, so what was written after a deletion is not overwritten."""
+    store.upsert({AAPL: _bars(_minutes(0, 10))})
+
+    def make_anew() -> None:
+        store.delete(AAPL)
+        store.upsert({AAPL: _bars(_minutes(50, 10))})
+
+    rival = Rival(make_anew, times=1)
+    _upsert_against(rival, mongodb_url, mongo.name, _bars(_minutes(20, 10)))
+    assert _bars([*_minutes(20, 10), *_minutes(50, 10)]) == store.read(AAPL)
+
+
+def test_a_race_that_is_always_lost_ends(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:
+    """The rounds are bounded: the caller learns that it has to come again later."""
+    shifts = iter(range(1_000_000))
+    rival = Rival(lambda: store.upsert({AAPL: _bars([0], shift=next(shifts))}), times=-1)
+    with pytest.raises(StorageUnavailable, match=r"NASDAQ:AAPL\|1m\|1000000"):
+        _upsert_against(rival, mongodb_url, mongo.name, _bars([60]))
+
+
+def test_other_write_errors_are_raised(store: BarStore, mongo: Mongo) -> None:
+    """A failure that is no lost race reaches the caller as the driver's error."""
+    mongo.command("collMod", "ohlcv", validator={"count": {"$lt": 5}})
+    with pytest.raises(BulkWriteError, match="Document failed validation"):
+        store.upsert({AAPL: _bars(_minutes(0, 5))})
+
+
+def test_the_documented_lines_read_a_series(
+    store: BarStore, mongo: Mongo, mongodb_url: str
+) -> None:
+    """The six lines of the ADR read the bars with nothing but pymongo and numpy."""
+    bars = _bars(_minutes(0, 3000))
+    store.upsert({AAPL: bars, Series.parse("NASDAQ:AAPL|1M"): bars})
+    lines = ADR.read_text().partition("```python\n")[2].partition("```")[0]
+    assert 6 >= len(lines.splitlines())
+    read = lines.replace("mongodb://localhost", mongodb_url).replace("pocketquant", mongo.name)
+    found: dict[str, np.ndarray] = {}
+    exec(read, found)  # noqa: S102  # the documentation's own lines
+    found["chunks"].collection.database.client.close()
+    names = ("time", "open", "high", "low", "close", "volume")
+    assert bars == Bars(np.array([found[name] for name in names]))

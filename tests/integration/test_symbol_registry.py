@@ -1,0 +1,85 @@
+"""The registry of symbols."""
+
+from dataclasses import replace
+
+import pytest
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.storage.symbols import RegisteredSymbol, SymbolRegistry
+
+AAPL = Listing(
+    Symbol.parse("NASDAQ:AAPL"), "Apple Inc", "stock", "USD", "America/New_York", "0930-1600"
+)
+REGISTERED = RegisteredSymbol(AAPL, True, (Interval.D1,), 1_700_000_000)
+
+
+@pytest.fixture
+def registry(mongo: Mongo) -> SymbolRegistry:
+    """No symbol was registered yet."""
+    return SymbolRegistry(mongo)
+
+
+def test_an_unknown_symbol_is_none(registry: SymbolRegistry) -> None:
+    """Nothing is known of a symbol that was never synced."""
+    assert None is registry.get(AAPL.symbol)
+
+
+def test_a_symbol_is_registered_once(registry: SymbolRegistry) -> None:
+    """Registering again changes nothing, not even the time."""
+    registry.register(AAPL, Interval.D1, 1_700_000_000)
+    registry.register(AAPL, Interval.D1, 1_800_000_000)
+    assert REGISTERED == registry.get(AAPL.symbol)
+    assert ([REGISTERED], 1) == registry.page(None, 0, 10)
+
+
+def test_tracked_intervals_are_a_set(registry: SymbolRegistry) -> None:
+    """Each interval is told once, the shortest first."""
+    for interval in (Interval.MONTH, Interval.M1, Interval.D1, Interval.M1):
+        registry.register(AAPL, interval, 1_700_000_000)
+    expected = replace(REGISTERED, intervals=(Interval.M1, Interval.D1, Interval.MONTH))
+    assert expected == registry.get(AAPL.symbol)
+
+
+def test_the_newest_word_of_the_provider_counts(registry: SymbolRegistry) -> None:
+    """A renamed company is renamed here; what the provider is silent on stays."""
+    registry.register(AAPL, Interval.D1, 1_700_000_000)
+    renamed = Listing(AAPL.symbol, "Apple", has_volume=False)
+    registry.register(renamed, Interval.D1, 1_700_000_000)
+    expected = replace(AAPL, description="Apple", has_volume=False)
+    assert replace(REGISTERED, listing=expected) == registry.get(AAPL.symbol)
+
+
+def test_a_listing_may_say_nothing(registry: SymbolRegistry) -> None:
+    """A symbol of which the provider says nothing has empty texts until it does."""
+    registry.register(Listing(AAPL.symbol), Interval.D1, 1_700_000_000)
+    assert replace(REGISTERED, listing=Listing(AAPL.symbol)) == registry.get(AAPL.symbol)
+    registry.register(AAPL, Interval.D1, 1_700_000_000)
+    assert REGISTERED == registry.get(AAPL.symbol)
+
+
+def test_registering_leaves_an_inactive_symbol_inactive(
+    registry: SymbolRegistry, mongo: Mongo
+) -> None:
+    """Whether a symbol is kept up to date is the user's choice, not a sync's."""
+    registry.register(AAPL, Interval.D1, 1_700_000_000)
+    mongo.symbols.update_one({}, {"$set": {"active": False}})
+    registry.register(AAPL, Interval.D1, 1_700_000_000)
+    assert replace(REGISTERED, active=False) == registry.get(AAPL.symbol)
+
+
+def test_pages_are_in_order_and_know_the_total(registry: SymbolRegistry) -> None:
+    """Pages together are all symbols, or all of one exchange, once each."""
+    names = ["NASDAQ:AAPL", "NASDAQ:MSFT", "NASDAQX:A", "NYSE:A", "NYSE:B"]
+    for name in reversed(names):
+        registry.register(Listing(Symbol.parse(name)), Interval.D1, 1_700_000_000)
+
+    def page(exchange: str | None, offset: int, limit: int) -> tuple[list[str], int]:
+        found, total = registry.page(exchange, offset, limit)
+        return [str(each.listing.symbol) for each in found], total
+
+    assert (names[:3], 5) == page(None, 0, 3)
+    assert (names[3:], 5) == page(None, 3, 3)
+    assert (names[:2], 2) == page("NASDAQ", 0, 10)
+    assert ([], 0) == page("LSE", 0, 10)

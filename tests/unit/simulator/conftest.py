@@ -1,0 +1,91 @@
+"""A client of the simulator's pure half: it says calls and gets messages."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pocketquant.domain.bars import Bars
+from pocketquant.simulator.faults import Faults
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.outgoing import Action, Send
+from pocketquant.simulator.session import Conversation
+from pocketquant.simulator.tally import Tally
+from pocketquant.tradingview import frames, messages
+
+TUESDAY_AFTERNOON = 1_763_480_420  # 2025-11-18 15:40:20 UTC: every exchange but NSE is open
+
+Message = dict[str, Any]
+
+
+class Client:
+    """Talks to one conversation at a time that stands still."""
+
+    def __init__(self, conversation: Conversation, now: int) -> None:
+        self.conversation = conversation
+        self.now_ms = now * 1000
+        self.actions: list[Action] = []
+
+    def say(self, method: str, *params: object) -> list[Message]:
+        """Call a method; the messages that come back."""
+        return self.send(messages.call(method, *params))
+
+    def send(self, text: str) -> list[Message]:
+        """Send any text; the messages that come back."""
+        self.actions = self.conversation.receive(text, self.now_ms)
+        return messages_of(self.actions)
+
+    def open_chart(self, symbol: str, name: str = "cs_1") -> None:
+        """Make a chart session with one symbol in it, `sym_1`."""
+        self.say("chart_create_session", name, "")
+        self.say("resolve_symbol", name, "sym_1", f'={{"symbol":"{symbol}"}}')
+
+    def ask(self, symbol: str, resolution: str = "1", count: int = 10, *more: str) -> list[Message]:
+        """Make a chart and a series, `sds_1`, in it."""
+        self.open_chart(symbol)
+        return self.say("create_series", "cs_1", "sds_1", "s1", "sym_1", resolution, count, *more)
+
+
+def messages_of(actions: list[Action]) -> list[Message]:
+    """The messages in what is to be sent."""
+    text = "".join(action.text for action in actions if isinstance(action, Send))
+    return [json.loads(payload) for payload in frames.FrameDecoder().feed(text)]
+
+
+@pytest.fixture
+def now() -> int:
+    """A moment at which every exchange but NSE is open."""
+    return TUESDAY_AFTERNOON
+
+
+@pytest.fixture
+def market() -> Market:
+    """A market with three captured bars of SP:SPX."""
+    rows = [[1_686_231_000.0 + 86_400 * day, 1.0, 3.0, 0.5, 2.0, 10.0 + day] for day in range(3)]
+    return Market({"SP:SPX": Bars(np.array(rows).T)})
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.fixture
+def client(market: Market, faults: Faults, tally: Tally, now: int) -> Client:
+    """A client that has just been greeted."""
+    conversation = Conversation(market, faults, tally)
+    conversation.open(now * 1000)
+    return Client(conversation, now)
+
+
+@pytest.fixture
+def methods() -> Callable[[list[Message]], list[str]]:
+    """Gives the methods of messages."""
+    return lambda received: [message["m"] for message in received]

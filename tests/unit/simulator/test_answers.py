@@ -1,0 +1,54 @@
+"""What is known of a symbol, and texts of errors."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pocketquant.simulator import answers
+from pocketquant.simulator.world import find
+
+
+@pytest.mark.parametrize(
+    ("name", "captured"),
+    [
+        ("BINANCE:BTCUSDT", "symbol_resolved_crypto_2026-06.txt"),
+        ("SP:SPX", "symbol_resolved_index_spx.txt"),
+        ("TVC:RUT", "symbol_resolved_index_rut_ohlc_only.txt"),
+    ],
+)
+def test_what_is_known_has_the_captured_keys(name: str, captured: str, wire: Any) -> None:
+    """All but what only a real market has, each of the captured type."""
+    text = (wire / captured).read_text()
+    expected = json.loads(text.split("~m~", 2)[2])["p"][2]
+    instrument = find(name)
+    assert instrument is not None
+    known = answers.resolved(instrument)
+    assert set() == set(expected) - set(known) - {"base_currency", "base_currency_id"}
+    shared = expected.keys() & known.keys()
+    assert {key: type(expected[key]) for key in shared} == {key: type(known[key]) for key in shared}
+    assert expected["visible_plots_set"] == known["visible_plots_set"]
+
+
+def test_only_a_delayed_symbol_has_a_delay() -> None:
+    """In seconds, and in the update mode."""
+    reliance, apple = find("NSE:RELIANCE"), find("NASDAQ:AAPL")
+    assert reliance is not None
+    assert apple is not None
+    assert 900 == answers.resolved(reliance)["delay"]
+    assert "delay" not in answers.resolved(apple)
+    modes = answers.update_mode(reliance), answers.update_mode(apple)
+    assert ("delayed_streaming_900", "streaming") == modes
+
+
+def test_a_call_is_quoted_without_its_session() -> None:
+    """As critical errors do."""
+    params = ["cs_1", "$prices", "s1", 100]
+    expected = 'method: create_series. args: "[$prices, s1, 100]"'
+    assert expected == answers.call_text("create_series", params)
+
+
+@pytest.mark.parametrize("params", [[], [7], ["cs_1"]])
+def test_a_call_without_a_session_can_be_told_too(params: list[object]) -> None:
+    """Whatever its parameters."""
+    assert "unknown_session_id" in answers.unknown_session_text("switch_timezone", params)

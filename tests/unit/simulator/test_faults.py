@@ -1,0 +1,83 @@
+"""Orders to misbehave."""
+
+import pytest
+
+from pocketquant.simulator.faults import OF_A_SERIES, Fault, FaultKind, Faults
+
+STALL, LATENCY = FaultKind.STALL, FaultKind.LATENCY
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("stall", Fault(STALL)),
+        ("stall:nasdaq:aapl", Fault(STALL, "NASDAQ:AAPL")),
+        ("latency=2", Fault(LATENCY, None, "2")),
+        ("latency=2:SIM:S0001", Fault(LATENCY, "SIM:S0001", "2")),
+    ],
+)
+def test_an_order_is_read_from_text(text: str, expected: Fault) -> None:
+    """KIND[=VALUE][:SYMBOL]."""
+    assert expected == Fault.parse(text)
+
+
+def test_an_unknown_kind_is_an_error() -> None:
+    """ValueError."""
+    with pytest.raises(ValueError, match="dance"):
+        Fault.parse("dance")
+
+
+def test_values_are_read_as_seconds_or_text() -> None:
+    """Or taken from the caller where none was given."""
+    assert (2.0, 7.0) == (Fault(LATENCY, value="2").seconds(7), Fault(LATENCY).seconds(7))
+    assert ("2", "why") == (Fault(LATENCY, value=2).text("why"), Fault(LATENCY).text("why"))
+
+
+def test_a_fault_strikes_its_symbol_or_all() -> None:
+    """And its own kind only."""
+    faults = Faults()
+    assert faults.strike(STALL, "SIM:S0001") is None
+    faults.order(Fault(STALL, "sim:s0001"))
+    faults.order(Fault(LATENCY))
+    assert Fault(STALL, "SIM:S0001") == faults.strike(STALL, "SIM:S0001")
+    assert faults.strike(STALL, "SIM:S0002") is None
+    assert Fault(LATENCY) == faults.strike(LATENCY, "SIM:S0002") == faults.strike(LATENCY)
+
+
+def test_a_fault_may_wear_out() -> None:
+    """After so many times it is gone."""
+    faults = Faults()
+    faults.order(Fault(STALL, times=2))
+    assert [True, True, False] == [faults.strike(STALL) is not None for _ in range(3)]
+    assert [] == faults.ordered()
+
+
+def test_a_new_order_replaces_the_same_of_before() -> None:
+    """Same kind, same symbol."""
+    faults = Faults()
+    for fault in (Fault(LATENCY, value=1), Fault(LATENCY, "SIM:S0001"), Fault(LATENCY, value=2)):
+        faults.order(fault)
+    assert [Fault(LATENCY, "SIM:S0001"), Fault(LATENCY, value=2)] == faults.ordered()
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol", "left"),
+    [
+        (None, None, []),
+        (STALL, None, [Fault(LATENCY), Fault(LATENCY, "SIM:S0001")]),
+        (None, "sim:s0001", [Fault(LATENCY)]),
+        (LATENCY, "SIM:S0001", [Fault(LATENCY), Fault(STALL, "SIM:S0001")]),
+    ],
+)
+def test_orders_are_lifted(kind: FaultKind | None, symbol: str | None, left: list[Fault]) -> None:
+    """By kind, by symbol, by both, or all."""
+    faults = Faults()
+    for fault in (Fault(LATENCY), Fault(STALL, "SIM:S0001"), Fault(LATENCY, "SIM:S0001")):
+        faults.order(fault)
+    faults.lift(kind, symbol)
+    assert set(left) == set(faults.ordered())
+
+
+def test_a_series_does_not_use_up_other_faults() -> None:
+    """Those of the handshake and of signing in are not of a series."""
+    assert {FaultKind.RATE_LIMIT, FaultKind.CAPTCHA, FaultKind.BAD_TOKEN}.isdisjoint(OF_A_SERIES)

@@ -1,0 +1,182 @@
+"""What each fault does to an answer."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pocketquant.domain.bars import Refusal, validate
+from pocketquant.domain.errors import ProtocolViolation
+from pocketquant.simulator.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.outgoing import Close, Send
+from pocketquant.tradingview import frames, messages
+
+COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]
+SYMBOL = "SIM:S0001"
+
+
+@pytest.fixture
+def ask(client: Any, faults: Faults) -> Callable[..., Any]:
+    """Asks for ten bars while one fault holds; gives the messages."""
+
+    def asked(kind: FaultKind, value: str | float | None = None, symbol: str = SYMBOL) -> Any:
+        faults.order(Fault(kind, symbol, value))
+        return client.ask(symbol)
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [
+        (FaultKind.NAN_BAR, Refusal.NOT_FINITE),
+        (FaultKind.HIGH_BELOW_LOW, Refusal.INCONSISTENT),
+        (FaultKind.REPEATED_TIME, Refusal.REPEATED_TIME),
+        (FaultKind.UNORDERED_TIME, Refusal.OUT_OF_ORDER),
+        (FaultKind.NEGATIVE_VOLUME, Refusal.NEGATIVE_VOLUME),
+    ],
+)
+def test_a_spoiled_bar_is_one_that_is_refused(
+    ask: Callable[..., Any], client: Any, kind: FaultKind, refusal: Refusal
+) -> None:
+    """One of ten, for this reason and no other."""
+    ask(kind)
+    text = "".join(action.text for action in client.actions)
+    read = [messages.read(payload) for payload in frames.FrameDecoder().feed(text)]
+    (update,) = (one for one in read if isinstance(one, messages.TimescaleUpdate))
+    bars, refused = validate(update.blocks["sds_1"].columns())
+    assert (9, {refusal: 1}) == (len(bars), dict(refused))
+
+
+def test_the_market_itself_is_not_spoiled(ask: Callable[..., Any], client: Any) -> None:
+    """The next answer, without the fault, is right again."""
+    good = client.ask("SIM:S0002")
+    spoiled = ask(FaultKind.HIGH_BELOW_LOW, symbol="SIM:S0002")
+    client.conversation._faults.lift()
+    again = client.ask("SIM:S0002")
+    assert good == again != spoiled
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (FaultKind.NO_COMPLETED, COMPLETE[:-1]),
+        (FaultKind.EMPTY_COMPLETED, [COMPLETE[0], COMPLETE[-1]]),
+        (FaultKind.UNKNOWN_MESSAGE, [COMPLETE[0], "weather_update", *COMPLETE[1:]]),
+        (FaultKind.BIG_MESSAGE, [COMPLETE[0], "study_data", *COMPLETE[1:]]),
+        (
+            FaultKind.STALE_TURNAROUND,
+            [COMPLETE[0], "timescale_update", "series_completed", *COMPLETE[1:]],
+        ),
+        (FaultKind.STALL, COMPLETE[:1]),
+        (FaultKind.DROP, COMPLETE[:1]),
+        (FaultKind.SPLIT, COMPLETE),
+        (FaultKind.EACH_ALONE, COMPLETE),
+    ],
+)
+def test_messages_that_come(
+    ask: Callable[..., Any], methods: Any, kind: FaultKind, expected: list[str]
+) -> None:
+    """Missing ones, extra ones, or all of them in other pieces."""
+    assert expected == methods(ask(kind))
+
+
+def test_a_stale_turnaround_is_another_than_asked_for(ask: Callable[..., Any]) -> None:
+    """Its bars are of the year 2000."""
+    stale = ask(FaultKind.STALE_TURNAROUND)
+    assert "s1_old" == stale[1]["p"][1]["sds_1"]["t"] == stale[2]["p"][3]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.STALE_TURNAROUND, FaultKind.BIG_MESSAGE])
+def test_a_refusal_can_be_disturbed_too(
+    ask: Callable[..., Any], methods: Any, kind: FaultKind
+) -> None:
+    """It still says what it says."""
+    assert ["symbol_error", "series_error"] == methods(ask(kind, symbol="SIM:NOSUCH"))[-2:]
+
+
+def test_a_big_message_is_over_a_megabyte_and_a_half(ask: Callable[..., Any], client: Any) -> None:
+    """In one text."""
+    ask(FaultKind.BIG_MESSAGE)
+    assert max(len(action.text) for action in client.actions) > 1.5 * 2**20
+
+
+def test_the_servers_clock_may_run_backwards(ask: Callable[..., Any]) -> None:
+    """From message to message of one text."""
+    times = [message["t_ms"] for message in ask(FaultKind.UNORDERED_CLOCK)[1:]]
+    assert sorted(times, reverse=True) == times
+    assert 3 == len(set(times))
+
+
+@pytest.mark.parametrize("counted_in", ["units", "bytes"])
+def test_a_description_may_be_in_any_letters(ask: Callable[..., Any], counted_in: str) -> None:
+    """The length counts UTF-16 units, or UTF-8 bytes."""
+    assert "𝄞" in ask(FaultKind.NON_ASCII, counted_in)[1]["p"][2]["description"]
+
+
+def test_latency_comes_before_the_answer(ask: Callable[..., Any], client: Any) -> None:
+    """`series_loading` comes at once."""
+    ask(FaultKind.LATENCY, 1.5)
+    assert [0.0, 1.5] == [action.after_seconds for action in client.actions]
+
+
+def test_latency_of_nothing_is_none(ask: Callable[..., Any], client: Any, faults: Faults) -> None:
+    """A stalled answer never comes, however long one waits."""
+    faults.order(Fault(FaultKind.LATENCY, value=1.5))
+    ask(FaultKind.STALL)
+    assert 1 == len(client.actions)
+    faults.lift(FaultKind.STALL)
+    ask(FaultKind.DROP)
+    assert Close(is_abrupt=True) == client.actions[-1]
+
+
+def test_a_connection_may_break_in_a_frame(client: Any, faults: Faults) -> None:
+    """Two thirds of the answer, then nothing."""
+    faults.order(Fault(FaultKind.DROP_BUNDLE, SYMBOL))
+    client.open_chart(SYMBOL)
+    text = messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
+    loading, bundle, close = client.conversation.receive(text, client.now_ms)
+    decoder = frames.FrameDecoder()
+    assert [] != decoder.feed(loading.text)
+    assert len(decoder.feed(bundle.text)) < 3
+    assert Close(is_abrupt=True) == close
+
+
+def test_a_frame_may_be_none(client: Any, faults: Faults) -> None:
+    """The decoder refuses it."""
+    faults.order(Fault(FaultKind.BAD_FRAME, SYMBOL))
+    client.open_chart(SYMBOL)
+    text = messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
+    _, bundle = client.conversation.receive(text, client.now_ms)
+    with pytest.raises(ProtocolViolation):
+        frames.FrameDecoder().feed(bundle.text)
+
+
+def test_all_may_be_glued_around_a_heartbeat(client: Any, faults: Faults) -> None:
+    """One text, and an echo is wanted in its midst."""
+    faults.order(Fault(FaultKind.GLUE, SYMBOL))
+    client.open_chart(SYMBOL)
+    text = messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
+    (glued,) = client.conversation.receive(text, client.now_ms)
+    payloads = frames.FrameDecoder().feed(glued.text)
+    assert "~h~1" == payloads.pop(2)
+    assert COMPLETE == [json.loads(payload)["m"] for payload in payloads]
+
+
+def test_pieces_may_be_cut_anywhere(ask: Callable[..., Any], client: Any) -> None:
+    """Seven texts for one answer, or one text for each message."""
+    ask(FaultKind.SPLIT)
+    assert 7 == len(client.actions)
+    ask(FaultKind.EACH_ALONE, symbol="SIM:S0002")
+    assert [1] * 4 == [
+        len(frames.FrameDecoder().feed(action.text))
+        for action in client.actions
+        if isinstance(action, Send)
+    ]
+
+
+def test_without_bars_nothing_is_spoiled(ask: Callable[..., Any], methods: Any) -> None:
+    """A listing that never traded has no bar to spoil."""
+    received = ask(FaultKind.NAN_BAR, symbol="NYSE:UNBORN")
+    assert ["series_loading", "symbol_resolved", "series_completed"] == methods(received)

@@ -1,0 +1,145 @@
+"""Frames: any text comes out as it went in, however the connection cut it."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pocketquant.domain.errors import ProtocolViolation
+from pocketquant.tradingview.frames import FrameDecoder, encode, is_heartbeat
+
+PAYLOADS = st.one_of(
+    st.text(),
+    st.text(alphabet="~m5h{}é😀", max_size=30),
+    st.integers(0, 99).map(lambda number: f"~h~{number}"),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=9)).map(
+        lambda value: json.dumps(value, ensure_ascii=False)
+    ),
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), st.text(max_size=9), min_size=1).map(
+    lambda value: json.dumps(value, ensure_ascii=False)
+)
+
+
+@settings(deadline=None)
+@given(st.lists(PAYLOADS), st.data())
+def test_any_cutting_gives_the_payloads_back(payloads: list[str], data: st.DataObject) -> None:
+    """Frames glued together and cut anywhere, also inside a marker, are read as they were sent."""
+    text = "".join(encode(payload) for payload in payloads)
+    decoder = FrameDecoder()
+    received = [payload for piece in cut(text, data) for payload in decoder.feed(piece)]
+    assert payloads == received
+
+
+@settings(deadline=None)
+@given(st.lists(PAYLOADS, max_size=4))
+def test_one_character_at_a_time(payloads: list[str]) -> None:
+    """A payload is given with the character that completes it, not with a later one."""
+    decoder = FrameDecoder()
+    received: list[str] = []
+    for count, payload in enumerate(payloads, start=1):
+        for character in encode(payload):
+            received += decoder.feed(character)
+        assert payloads[:count] == received
+
+
+@settings(deadline=None)
+@given(st.lists(OBJECTS, min_size=1), st.data())
+def test_lengths_in_bytes(payloads: list[str], data: st.DataObject) -> None:
+    """JSON objects framed with their length in UTF-8 bytes are read too, however they are cut."""
+    text = "".join(in_bytes(payload) for payload in payloads)
+    decoder = FrameDecoder()
+    received = [payload for piece in cut(text, data) for payload in decoder.feed(piece)]
+    assert payloads == received
+
+
+def test_the_length_counts_utf16_units() -> None:
+    """The length is what JavaScript's `length` says: two for a character beyond 16 bits."""
+    assert ["~m~2~m~ab", "~m~1~m~é", "~m~3~m~😀x"] == [encode("ab"), encode("é"), encode("😀x")]
+
+
+def test_a_payload_may_hold_a_marker() -> None:
+    """What looks like a frame inside a payload is left alone."""
+    payload = '{"m":"~m~5~m~hello~m~2~m~"}'
+    assert [payload, "x"] == FrameDecoder().feed(encode(payload) + encode("x"))
+
+
+def test_bytes_without_json() -> None:
+    """A length in bytes is understood without JSON as well, once the next frame shows the end."""
+    assert ["éé", "x"] == FrameDecoder().feed("~m~4~m~éé" + encode("x"))
+
+
+def test_bytes_that_would_cut_a_character() -> None:
+    """A length that ends inside a character's bytes can only be one in UTF-16 units."""
+    assert ["aé", "x"] == FrameDecoder().feed("~m~2~m~aé" + encode("x"))
+
+
+def test_units_that_would_cut_a_character() -> None:
+    """A length that ends between the halves of a surrogate pair can only be one in bytes."""
+    assert ["é", "x"] == FrameDecoder().feed("~m~2~m~é" + encode("x"))
+    with pytest.raises(ProtocolViolation, match="does not end after 2"):
+        FrameDecoder().feed("~m~2~m~a😀")
+
+
+def test_many_small_pieces_cost_no_more_than_one() -> None:
+    """A large frame that comes byte by byte is read in time that grows with its size only."""
+    payload = "é" + "x" * 300_000
+    decoder = FrameDecoder()
+    received = [found for character in encode(payload) for found in decoder.feed(character)]
+    assert [payload] == received
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "{}", "~h~1", "~m~x~m~", "~m~-1~m~", "~m~5~n~", "~m~1234567890", "~m~5~m~abcdefgh"],
+)
+def test_what_is_no_frame(text: str) -> None:
+    """Text that begins no frame is refused."""
+    with pytest.raises(ProtocolViolation, match="no frame begins at"):
+        FrameDecoder().feed(text)
+
+
+@pytest.mark.parametrize("text", ["", "~", "~m", "~m~", "~m~5", "~m~5~", "~m~5~m", "~m~5~m~abcd"])
+def test_a_frame_cut_short(text: str) -> None:
+    """Text that may become a frame is kept and waited on."""
+    assert [] == FrameDecoder().feed(text)
+
+
+def test_a_length_that_fits_neither_way() -> None:
+    """Where neither units nor bytes end at a frame, the text is refused."""
+    with pytest.raises(ProtocolViolation, match="does not end after 3"):
+        FrameDecoder().feed("~m~3~m~éxyz")
+
+
+def test_the_limit() -> None:
+    """A frame over the limit is refused by its header, before its payload is waited for."""
+    with pytest.raises(ProtocolViolation, match="a frame of 11 is over 10 bytes"):
+        FrameDecoder(max_frame_bytes=10).feed("~m~11~m~")
+    assert ["x" * 10] == FrameDecoder(max_frame_bytes=10).feed(encode("x" * 10))
+
+
+def test_heartbeats() -> None:
+    """A heartbeat is told from a message by its beginning."""
+    assert [True, False] == [is_heartbeat("~h~12"), is_heartbeat('{"m":"~h~1"}')]
+
+
+def test_captured_texts(wire: Path) -> None:
+    """Every captured text is cut without a rest, and encoding its payloads gives it back."""
+    texts = [path.read_text() for path in sorted(wire.glob("*.txt"))]
+    framed = [text for text in texts if text.startswith("~m~")]
+    assert framed
+    assert framed == ["".join(map(encode, FrameDecoder().feed(text))) for text in framed]
+
+
+def cut(text: str, data: st.DataObject) -> list[str]:
+    """The text in pieces, some of them empty."""
+    places = data.draw(st.lists(st.integers(0, len(text)), max_size=12).map(sorted))
+    return [text[start:end] for start, end in itertools.pairwise([0, *places, len(text)])]
+
+
+def in_bytes(payload: str) -> str:
+    """The payload framed by a server that counts bytes."""
+    return f"~m~{len(payload.encode())}~m~{payload}"

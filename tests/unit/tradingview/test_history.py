@@ -1,0 +1,471 @@
+"""HistorySession: what a server says about one series becomes its bars, or the right error."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pocketquant.domain.bars import Bars, Refusal
+from pocketquant.domain.errors import (
+    BadToken,
+    NoPermission,
+    PocketQuantError,
+    ProtocolViolation,
+    ProviderFault,
+    RateLimited,
+    UnknownSymbol,
+    UnsupportedInterval,
+)
+from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.syncs import FormingBar, SyncRequest
+from pocketquant.tradingview.frames import encode
+from pocketquant.tradingview.history import HistorySession
+from pocketquant.tradingview.messages import event
+
+NOW = 1_700_000_400
+BAR_1 = [NOW - 180.0, 10.0, 12.0, 9.0, 11.0, 100.0]
+BAR_2 = [NOW - 120.0, 11.0, 13.0, 10.0, 12.0, 200.0]
+BAR_3 = [NOW - 60.0, 12.0, 14.0, 11.0, 13.0, 300.0]
+NAN = float("nan")
+
+Values = Sequence[float | None]
+
+
+@pytest.fixture
+def session() -> HistorySession:
+    """The session of one request, with the ids that tvdatafeed uses."""
+    return HistorySession(SyncRequest(Series.parse("NASDAQ:AAPL|1m"), 100), "cs_mine")
+
+
+def update(
+    *bars: Values,
+    close: float | None = None,
+    session: str = "cs_mine",
+    series: str = "s1",
+    turnaround: str | None = "s1",
+    now: int | None = NOW,
+) -> str:
+    """A timescale update with these bars."""
+    block: dict[str, object] = {"s": [{"i": i, "v": v} for i, v in enumerate(bars)]}
+    if turnaround is not None:
+        block["t"] = turnaround
+    if close is not None:
+        block["lbs"] = {"bar_close_time": close}
+    time_ms = None if now is None else now * 1000
+    return event("timescale_update", [session, {series: block}, {"index": 0}], time_ms)
+
+
+def du(*bars: Values, close: float | None = None) -> str:
+    """A data update with these bars."""
+    block = {"s": [{"i": 0, "v": v} for v in bars], "t": "s1", "lbs": {"bar_close_time": close}}
+    return event("du", ["cs_mine", {"s1": block}], None)
+
+
+def resolved(symbol: str = "symbol_1", **known: str | None) -> str:
+    """The symbol as the server knows it."""
+    return event("symbol_resolved", ["cs_mine", symbol, known], NOW * 1000)
+
+
+def completed(
+    session: str = "cs_mine", series: str = "s1", turnaround: str = "s1", mode: str = "streaming"
+) -> str:
+    """The end of the series."""
+    return event("series_completed", [session, series, mode, turnaround, {}], NOW * 1000)
+
+
+def closed(session: HistorySession) -> list[list[float]]:
+    """The closed bars of the result, row by row."""
+    return session.result().closed.columns.T.tolist()
+
+
+def test_a_whole_answer(session: HistorySession) -> None:
+    """Closed bars, the forming one beside them, and what the symbol is, under its asked name."""
+    for text in (
+        encode(json.dumps({"session_id": "x", "timestamp": NOW - 1})),
+        event("series_loading", ["cs_mine", "s1", "s1"], NOW * 1000),
+        resolved(
+            full_name="BATS:AAPL",
+            description="Apple Inc.",
+            type="stock",
+            currency_code="USD",
+            timezone="America/New_York",
+            session="0930-1600",
+            visible_plots_set="ohlcv",
+        ),
+        update(BAR_1, BAR_2, BAR_3, close=NOW),
+        event("tickmark_update", ["cs_mine", {}], None),
+    ):
+        session.receive(text)
+        assert not session.is_over
+    session.receive(completed())
+    assert session.is_over
+    history = session.result()
+    assert Bars(np.array([BAR_1, BAR_2]).T) == history.closed
+    assert FormingBar(NOW - 60, NOW, 12.0, 14.0, 11.0, 13.0, 300.0, as_of=NOW) == history.forming
+    assert (3, Counter()) == (history.fetched, history.refused)
+    assert history.listing == Listing(
+        Symbol("NASDAQ", "AAPL"),
+        description="Apple Inc.",
+        type="stock",
+        currency="USD",
+        timezone="America/New_York",
+        session="0930-1600",
+    )
+
+
+def test_captured_bars(wire: Path) -> None:
+    """368 real daily bars of a real symbol; the newest had closed the evening before."""
+    request = SyncRequest(Series.parse("SP:SPX|1d"))
+    session = HistorySession(request, "cs_HkkyfdFBmlYf", "sds_7", "s1", "sds_sym_7")
+    for name in (
+        "symbol_resolved_index_spx",
+        "series_timeframe_12M_false_then_true",
+        "timescale_update_daily_index_with_volume",
+    ):
+        session.receive((wire / f"{name}.txt").read_text())
+    session.receive(completed("cs_HkkyfdFBmlYf", "sds_7", mode="delayed_streaming_900"))
+    history = session.result()
+    assert (368, 1640183400, 1686317400) == (
+        len(history.closed),
+        history.closed.first_time,
+        history.closed.last_time,
+    )
+    assert (None, Counter()) == (history.forming, history.refused)
+    assert history.listing is not None
+    assert ("S&P 500", "index", True) == (
+        history.listing.description,
+        history.listing.type,
+        history.listing.has_volume,
+    )
+
+
+def test_all_in_one_text_cut_anywhere(session: HistorySession) -> None:
+    """How the server groups its messages does not matter."""
+    text = resolved() + update(BAR_1, BAR_2, close=NOW - 60) + encode("~h~1") + completed()
+    for start in range(0, len(text), 7):
+        session.receive(text[start : start + 7])
+    assert [BAR_1, BAR_2] == closed(session)
+    assert [encode("~h~1")] == session.outgoing()
+
+
+def test_heartbeats_are_echoed_once(session: HistorySession) -> None:
+    """Each heartbeat goes back as it came, whatever else is under way."""
+    session.receive(encode("~h~1") + resolved() + encode("~h~2"))
+    assert [encode("~h~1"), encode("~h~2")] == session.outgoing()
+    assert [] == session.outgoing()
+
+
+def test_never_traded(session: HistorySession) -> None:
+    """A listing that never traded completes without bars, which is no error."""
+    session.receive(completed())
+    history = session.result()
+    assert (0, None, 0) == (len(history.closed), history.forming, history.fetched)
+
+
+def test_never_traded_after_hours(session: HistorySession) -> None:
+    """After hours an empty update comes before."""
+    session.receive(update() + completed())
+    assert [] == closed(session)
+
+
+def test_later_updates_win(session: HistorySession) -> None:
+    """Several updates are merged by time, older bars among them; the later value of a bar wins."""
+    session.receive(update(BAR_2, BAR_3, close=NOW))
+    session.receive(update(BAR_1))
+    session.receive(du([*BAR_3[:4], 12.5, 301.0], close=NOW))
+    session.receive(completed())
+    assert [BAR_1, BAR_2] == closed(session)
+    forming = session.result().forming
+    assert forming is not None
+    assert (12.5, 301.0) == (forming.close, forming.volume)
+
+
+def test_an_empty_update_takes_back(session: HistorySession) -> None:
+    """An update of no bars wipes those before it, and what was known of the newest one."""
+    session.receive(update(BAR_1, BAR_2, close=NOW - 30))
+    session.receive(update())
+    session.receive(update([*BAR_1[:5]]))
+    session.receive(completed())
+    history = session.result()
+    assert history.forming is not None
+    assert (0, NOW - 180, None) == (
+        len(history.closed),
+        history.forming.time,
+        history.forming.volume,
+    )
+
+
+def test_an_empty_data_update_takes_nothing_back(session: HistorySession) -> None:
+    """A data update of no bars changes nothing, nor does a block that does not speak of bars."""
+    session.receive(update(BAR_1, BAR_2, close=NOW - 60))
+    session.receive(event("du", ["cs_mine", {"s1": {"t": "s1", "ns": {}}}], None))
+    session.receive(event("du", ["cs_mine", {"s1": {"s": [], "t": "s1"}}], None))
+    session.receive(completed())
+    assert [BAR_1, BAR_2] == closed(session)
+
+
+def test_others_are_not_heard(session: HistorySession) -> None:
+    """Other sessions, series, symbols and turnarounds neither add bars nor end anything."""
+    other = [9.0] * 6
+    for text in (
+        update(other, session="cs_other"),
+        update(other, series="s2"),
+        update(other, turnaround="s0"),
+        event("timescale_update", ["cs_mine", {}, {}], None),
+        completed(session="cs_other"),
+        completed(series="s2"),
+        completed(turnaround="s0"),
+        event("symbol_error", ["cs_mine", "symbol_2", "invalid symbol"], None),
+        event("symbol_error", ["cs_other", "symbol_1", "invalid symbol"], None),
+        event("series_error", ["cs_mine", "s1", "s0", "resolve error"], None),
+        event("critical_error", ["qs_mine", "invalid_parameters", "quote_add_symbols"], None),
+        resolved("symbol_2", description="another"),
+    ):
+        session.receive(text)
+        assert not session.is_over
+    session.receive(update(BAR_1, turnaround=None, close=NOW - 120) + completed())
+    assert [BAR_1] == closed(session)
+    assert session.result().listing is None
+
+
+def test_what_comes_after_the_end(session: HistorySession) -> None:
+    """Frames that come late are dropped, in the same text or another, be they broken."""
+    session.receive(update(BAR_1, close=NOW - 120) + completed() + update(BAR_2))
+    session.receive(update(BAR_3) + "nonsense")
+    assert [BAR_1] == closed(session)
+
+
+@pytest.mark.parametrize(
+    ("close_time", "mode", "now", "is_closed"),
+    [
+        (NOW - 30, "streaming", NOW, True),
+        (NOW, "streaming", NOW + 1, True),
+        (NOW, "streaming", NOW, False),
+        (NOW + 60, "streaming", NOW, False),
+        (NOW - 1, "streaming", NOW, False),
+        (NOW - 1, "streaming", NOW + 1, True),
+        (None, "streaming", NOW, False),
+        (NOW - 60, "streaming", NOW, False),
+        (NOW - 30, "streaming", None, False),
+        (NOW - 30, "delayed_streaming_900", NOW, False),
+        (NOW - 30, "delayed_streaming_900", NOW + 900, True),
+        (NOW - 30, "endofday", NOW, True),
+    ],
+)
+def test_the_newest_bar(
+    session: HistorySession, close_time: int | None, mode: str, now: int | None, is_closed: bool
+) -> None:
+    """It is forming until the feed, less its delay, is proved to be past the bar's close."""
+    session.receive(update(BAR_2, BAR_3, close=close_time, now=now) + completed(mode=mode))
+    expected = [BAR_2, BAR_3] if is_closed else [BAR_2]
+    assert expected == closed(session)
+
+
+def test_the_clock_of_the_hello(session: HistorySession) -> None:
+    """Where an update does not tell the server's time, the hello's is taken."""
+    session.receive(encode(json.dumps({"session_id": "x", "timestamp": NOW})))
+    session.receive(update(BAR_2, BAR_3, close=NOW - 30, now=None) + completed())
+    assert [BAR_2, BAR_3] == closed(session)
+
+
+def test_the_close_of_an_older_bar(session: HistorySession) -> None:
+    """A close time that is not after the newest bar's open speaks of a bar before it."""
+    session.receive(update(BAR_1, BAR_2, close=NOW - 60) + update(BAR_3) + completed())
+    assert [BAR_1, BAR_2] == closed(session)
+
+
+def test_a_close_that_is_taken_back(session: HistorySession) -> None:
+    """Where the last word on the newest bar tells no close, nothing proves it closed."""
+    session.receive(update(BAR_2, BAR_3, close=NOW - 30) + du(BAR_3, close=None) + completed())
+    assert [BAR_2] == closed(session)
+
+
+def test_the_last_bar_of_a_session(session: HistorySession) -> None:
+    """Its close is told a second early; the bar is given with the true end."""
+    session.receive(update(BAR_3, close=NOW - 1) + completed())
+    forming = session.result().forming
+    assert forming is not None
+    assert NOW == forming.close_time
+
+
+def test_the_nominal_close_of_a_forming_bar(session: HistorySession) -> None:
+    """A forming bar of which no close was told closes with its period."""
+    session.receive(update(BAR_3) + completed())
+    forming = session.result().forming
+    assert forming is not None
+    assert NOW // 60 * 60 == forming.close_time
+
+
+def test_bars_without_volume(session: HistorySession) -> None:
+    """Five values a bar: the symbol has no volume."""
+    session.receive(resolved(visible_plots_set="ohlc"))
+    session.receive(update(BAR_1[:5], BAR_2[:5]) + completed())
+    history = session.result()
+    assert np.isnan(history.closed.volume).all()
+    assert history.forming is not None
+    assert history.listing is not None
+    assert (None, False) == (history.forming.volume, history.listing.has_volume)
+
+
+def test_volume_that_a_listing_denies(session: HistorySession) -> None:
+    """Where the listing says that there is no volume, a sixth value is none."""
+    session.receive(resolved(visible_plots_set="ohlc"))
+    session.receive(update(BAR_1, BAR_2) + completed())
+    assert np.isnan(session.result().closed.volume).all()
+
+
+def test_a_bar_that_lacks_its_volume(session: HistorySession) -> None:
+    """Among bars with a volume, one without is refused, in whatever update it comes."""
+    session.receive(update(BAR_1[:5]) + update(BAR_2, BAR_3) + completed())
+    assert [BAR_2] == closed(session)
+    assert Counter({Refusal.NOT_FINITE: 1}) == session.result().refused
+
+
+def test_refused_bars(session: HistorySession) -> None:
+    """Bad bars are counted by their reason, in the order sent; the good ones stay."""
+    bad: list[Values] = [
+        [NOW - 170.0, None, 12.0, 9.0, 11.0, 1.0],
+        [NOW - 160.0, 10.0, 8.0, 9.0, 10.0, 1.0],
+        [NOW - 150.0, 10.0, 12.0, 9.0, 11.0, -1.0],
+        BAR_1,
+        [NOW - 200.0, 10.0, 12.0, 9.0, 11.0, 1.0],
+    ]
+    session.receive(update(BAR_1, *bad, BAR_2, BAR_3) + completed())
+    history = session.result()
+    assert [BAR_1, BAR_2] == closed(session)
+    assert (
+        Counter(
+            {
+                Refusal.NOT_FINITE: 1,
+                Refusal.INCONSISTENT: 1,
+                Refusal.NEGATIVE_VOLUME: 1,
+                Refusal.REPEATED_TIME: 1,
+                Refusal.OUT_OF_ORDER: 1,
+            }
+        )
+        == history.refused
+    )
+    assert 8 == history.fetched
+
+
+def test_the_bar_before_a_refused_one(session: HistorySession) -> None:
+    """Where the newest bar is refused, the one before it is closed all the same."""
+    session.receive(update(BAR_1, BAR_2, [BAR_3[0], *[None] * 5], close=NOW) + completed())
+    assert [BAR_1, BAR_2] == closed(session)
+    assert session.result().forming is None
+
+
+def test_the_bar_before_one_without_time(session: HistorySession) -> None:
+    """A refused bar without a time of its own proves nothing of the bar before it."""
+    session.receive(update(BAR_1, BAR_2, [None, *BAR_3[1:]], close=NOW) + completed())
+    assert [BAR_1] == closed(session)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "expected"),
+    [
+        ("symbol_error", ["cs_mine", "symbol_1", "invalid symbol"], UnknownSymbol),
+        (
+            "symbol_error",
+            ["cs_mine", "symbol_1", "permission denied", "group", "economics_paid"],
+            NoPermission,
+        ),
+        ("symbol_error", ["cs_mine", "symbol_1", "something new"], ProviderFault),
+        ("series_error", ["cs_mine", "s1", "s1", "resolve error", "pod@pod"], ProviderFault),
+        (
+            "series_error",
+            ["cs_mine", "s1", "s1", "unsupported resolution: INDEX:NDFI, 5", "pod"],
+            UnsupportedInterval,
+        ),
+        ("series_error", ["cs_mine", "s1", "s1", "custom_resolution", "-"], UnsupportedInterval),
+        ("series_error", ["cs_mine", "s1", "s1", "seconds_not_entitled"], UnsupportedInterval),
+        ("series_error", ["cs_mine", "s1", "s1", "ticks_not_entitled"], UnsupportedInterval),
+        ("series_error", ["cs_mine", "s1", "s1", "resolution_not_entitled"], UnsupportedInterval),
+        (
+            "series_error",
+            ["cs_mine", "s1", "s1", "study_not_auth:BarSetRenko"],
+            UnsupportedInterval,
+        ),
+        ("critical_error", ["cs_mine", "invalid parameters", "method: x"], ProviderFault),
+        ("critical_error", ["cs_mine", "duplicate id"], ProviderFault),
+        ("critical_error", ["cs_mine", "max sessions rate reached", ""], RateLimited),
+        ("critical_error", ["cs_mine", "exceed limit of series in the session"], RateLimited),
+        ("protocol_error", ["bad auth token"], BadToken),
+        ("protocol_error", ["user connections limit reached"], RateLimited),
+        ("protocol_error", ["banned by ip"], RateLimited),
+        ("protocol_error", ["{unknown_session_id,<<>>}"], ProviderFault),
+    ],
+)
+def test_errors(
+    session: HistorySession, method: str, params: list[str], expected: type[PocketQuantError]
+) -> None:
+    """Each error of the server ends the session as the one that says what can be done."""
+    session.receive(event(method, params, None))
+    assert session.is_over
+    with pytest.raises(expected, match=r"NASDAQ:AAPL\|1m") as raised:
+        session.result()
+    assert expected is type(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("protocol_error_bad_auth_token", BadToken),
+        ("protocol_error_unknown_session_payload", ProviderFault),
+        ("errors_mixed_critical_symbol_series", UnknownSymbol),
+        ("permission_denied_sequence_2026-09", NoPermission),
+    ],
+)
+def test_captured_errors(wire: Path, name: str, expected: type[PocketQuantError]) -> None:
+    """The real server's errors; the first one that concerns the series says what it was."""
+    text = (wire / f"{name}.txt").read_text()
+    ids = {"errors": ("cs_vtnztfvikwom", "s1", "s1", "symbol_1")}.get(
+        name.partition("_")[0], ("cs_test", "sds_1", "s1", "sds_sym_1")
+    )
+    session = HistorySession(SyncRequest(Series.parse("NASDAQ:AAPL|1m")), *ids)
+    session.receive(text if text.startswith("~m~") else "".join(map(encode, text.splitlines())))
+    with pytest.raises(expected):
+        session.result()
+
+
+def test_a_refused_token_says_what_to_do(session: HistorySession) -> None:
+    """The message names the setting."""
+    session.receive(event("protocol_error", ["bad auth token"], None))
+    with pytest.raises(BadToken, match="set TRADINGVIEW_TOKEN"):
+        session.result()
+
+
+def test_long_words_are_cut(session: HistorySession) -> None:
+    """An error does not repeat everything that the server says."""
+    session.receive(event("protocol_error", ["x" * 100_000], None))
+    with pytest.raises(ProviderFault) as raised:
+        session.result()
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["nonsense", encode("{"), "~m~2~m~~h~1"])
+def test_nonsense(session: HistorySession, text: str) -> None:
+    """What is no frame or no message ends the session."""
+    session.receive(text)
+    with pytest.raises(ProtocolViolation):
+        session.result()
+
+
+def test_more_bars_than_can_be(session: HistorySession) -> None:
+    """A server that never stops sending bars is stopped."""
+    values = np.column_stack([np.arange(60_000.0), *[np.ones(60_000)] * 5]).tolist()
+    session.receive(update(*values))
+    assert not session.is_over
+    session.receive(update(*values))
+    with pytest.raises(ProtocolViolation, match="more than 100000 bars"):
+        session.result()
+
+
+def test_asked_too_early(session: HistorySession) -> None:
+    """There is no result before the end."""
+    session.receive(update(BAR_1))
+    with pytest.raises(RuntimeError, match="not over"):
+        session.result()

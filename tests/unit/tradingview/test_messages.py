@@ -1,0 +1,295 @@
+"""Messages: calls out, typed messages in, and whatever the server may send does no harm."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pocketquant.domain.errors import ProtocolViolation
+from pocketquant.tradingview import messages
+from pocketquant.tradingview.frames import FrameDecoder
+from pocketquant.tradingview.messages import (
+    Call,
+    CriticalError,
+    Du,
+    Heartbeat,
+    Hello,
+    Message,
+    Other,
+    ProtocolError,
+    SeriesCompleted,
+    SeriesError,
+    SeriesLoading,
+    SeriesTimeframe,
+    SymbolError,
+    SymbolResolved,
+    TimescaleUpdate,
+)
+
+
+def captured(wire: Path, name: str) -> list[Message]:
+    """The messages of a captured file, with or without framing."""
+    text = (wire / f"{name}.txt").read_text()
+    payloads = FrameDecoder().feed(text) if text.startswith("~m~") else text.splitlines()
+    return [messages.read(payload) for payload in payloads]
+
+
+def test_hello(wire: Path) -> None:
+    """The first text of a connection, with its nine keys."""
+    (hello,) = captured(wire, "hello_2025-03_free")
+    expected = Hello(
+        session_id="0.4607.904_dal-charts-free-4-tvbs-c2fn6-2",
+        timestamp=1742933763,
+        timestamp_ms=1742933763175,
+        release="release_208-49",
+        studies_metadata_hash="e2f4dae03ca6d158a18e757023c468d56d5fa0e9",
+        auth_scheme_vsn=2,
+        protocol="json",
+        via="209.58.146.82:443",
+        javastudies=["3.66"],
+    )
+    assert expected == hello
+
+
+def test_a_hello_of_another_release() -> None:
+    """A hello may lack keys or have new ones."""
+    hello = messages.read('{"session_id":"x","redirect":"elsewhere"}')
+    assert Hello(session_id="x") == hello
+
+
+def test_heartbeat() -> None:
+    """A heartbeat keeps the payload that is to be sent back."""
+    assert Heartbeat("~h~17") == messages.read("~h~17")
+
+
+def test_captured_errors(wire: Path) -> None:
+    """Errors of the symbol, the series, the session and the connection, in the server's words."""
+    expected = [
+        CriticalError("qs_vtnztfvikwom", "invalid_parameters", "quote_add_symbols"),
+        SeriesLoading("cs_vtnztfvikwom", "s1", "s1"),
+        SymbolError("cs_vtnztfvikwom", "symbol_1", "invalid symbol"),
+        SeriesError("cs_vtnztfvikwom", "s1", "s1", "resolve error"),
+    ]
+    assert expected == captured(wire, "errors_mixed_critical_symbol_series")
+    assert [ProtocolError("bad auth token")] == captured(wire, "protocol_error_bad_auth_token")
+    assert [SymbolError("cs_t", "sds_sym_1", "invalid symbol")] == captured(
+        wire, "symbol_error_invalid_2026-06"
+    )
+    assert [
+        SeriesError("cs_test", "sds_1", "s1", "seconds_not_entitled"),
+        SeriesError("cs_test", "sds_1", "s1", "unsupported resolution: INDEX:NDFI, 5"),
+        SeriesError("cs_test", "sds_1", "s1", "custom_resolution"),
+    ] == captured(wire, "series_errors_2026-09")
+    (critical,) = captured(wire, "critical_error_create_series_bad_args")
+    assert CriticalError(
+        "cs_casjcotuguzl",
+        "invalid parameters",
+        'method: create_series. args: "[sds_1, s1, sds_sym_1, s1, 1, ]"',
+    ) == (critical)
+
+
+def test_captured_permission_denied(wire: Path) -> None:
+    """The sequence for a symbol without permission; quotes and studies are others' business."""
+    assert [
+        SeriesLoading("cs_test", "sds_1", "s1"),
+        SymbolError("cs_test", "sds_sym_1", "permission denied"),
+        SeriesError("cs_test", "sds_1", "s1", "resolve error"),
+        Other("qsd"),
+        Other("quote_completed"),
+        Other("study_error"),
+    ] == captured(wire, "permission_denied_sequence_2026-09")
+
+
+def test_captured_series(wire: Path) -> None:
+    """The messages around the bars of a series."""
+    assert [SeriesLoading("cs_casjcotuguzl", "sds_1", "s1")] == captured(
+        wire, "series_loading_2026-06"
+    )
+    assert [
+        SeriesTimeframe("cs_HkkyfdFBmlYf", "sds_7", "s1", 0, 367, "12M", False),
+        SeriesTimeframe("cs_HkkyfdFBmlYf", "sds_7", "s1", 116, 367, "12M", True),
+    ] == captured(wire, "series_timeframe_12M_false_then_true")
+    assert [SeriesCompleted("cs_FgfPxXzCgyqG", "sds_2", "delayed_streaming_900", "s1")] == captured(
+        wire, "series_completed_delayed"
+    )
+    assert [SeriesCompleted("cs_DcCNfv1DTMH6", "sds_1", "streaming", "s2")] == captured(
+        wire, "series_completed_limit_2026-01"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("index_spx", ("S&P 500", "index", "USD", "America/New_York", "0930-1610", "ohlcv")),
+        (
+            "index_rut_ohlc_only",
+            ("RUSSELL 2000", "index", "USD", "America/New_York", "0900-1615", "ohlc"),
+        ),
+        (
+            "crypto_2026-06",
+            ("Bitcoin / U.S. dollar", "spot", "USD", "Etc/UTC", "24x7", "ohlcv"),
+        ),
+    ],
+)
+def test_captured_symbols(wire: Path, name: str, expected: tuple[str, ...]) -> None:
+    """What a symbol is, and whether it has a volume."""
+    (resolved,) = captured(wire, f"symbol_resolved_{name}")
+    assert isinstance(resolved, SymbolResolved)
+    symbol = resolved.symbol
+    assert expected == (
+        symbol.description,
+        symbol.type,
+        symbol.currency_code,
+        symbol.timezone,
+        symbol.session,
+        symbol.visible_plots_set,
+    )
+
+
+def test_captured_bars(wire: Path) -> None:
+    """368 real daily bars as columns, in the order sent."""
+    (update,) = captured(wire, "timescale_update_daily_index_with_volume")
+    assert isinstance(update, TimescaleUpdate)
+    block = update.blocks["sds_7"]
+    columns = block.columns()
+    assert ("cs_HkkyfdFBmlYf", 1686475613) == (update.session, update.time)
+    assert ("s1", True, (6, 368)) == (block.turnaround, block.has_volume, columns.shape)
+    assert [1640183400.0, 4650.36, 4697.67, 4645.53, 4696.57, 1798000000.0] == list(columns[:, 0])
+    assert np.isfinite(columns).all()
+
+
+def test_captured_updates_of_the_newest_bar(wire: Path) -> None:
+    """A data update carries the newest bar and its close; one of a drawing study, no bars."""
+    (update,) = captured(wire, "du_live_bar_2022")
+    assert isinstance(update, Du)
+    block = update.blocks["s1"]
+    assert block.newest is not None
+    assert 1663050600 == block.newest.bar_close_time
+    assert [1663050540.0, 1721.18, 1721.75, 1721.17, 1721.74, 229.7826] == list(
+        block.columns()[:, 0]
+    )
+    (drawing,) = captured(wire, "du_study_graphics")
+    assert isinstance(drawing, Du)
+    assert drawing.blocks["st4"].bars is None
+    assert (False, (6, 0)) == (
+        drawing.blocks["st4"].has_volume,
+        drawing.blocks["st4"].columns().shape,
+    )
+
+
+def test_captured_wipe(wire: Path) -> None:
+    """An update may say that there are no bars, which is not the same as saying nothing of them."""
+    (update,) = captured(wire, "timescale_update_empty_clear_payload")
+    assert isinstance(update, TimescaleUpdate)
+    assert [] == update.blocks["sds_1"].bars
+
+
+def test_every_captured_message_is_read(wire: Path) -> None:
+    """No captured message is refused, whatever is in it."""
+    names = [path.stem for path in wire.glob("*.txt") if not path.stem.startswith("http_")]
+    assert names
+    assert all(captured(wire, name) for name in names)
+
+
+def test_bars_with_and_without_volume() -> None:
+    """A bar of five values has a volume of NaN, null is NaN, and what is too much is dropped."""
+    columns = columns_of("1.0,2,3,1,2", "2.0,2,3,1,2,7", "3.0,2,null,1,2,7,8", "")
+    expected = [
+        [1, 2, 3, 1, 2, np.nan],
+        [2, 2, 3, 1, 2, 7],
+        [3, 2, np.nan, 1, 2, 7],
+        [np.nan] * 6,
+    ]
+    assert np.array_equal(np.array(expected).T, columns, equal_nan=True)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "null"])
+def test_numbers_that_json_does_not_have(number: str) -> None:
+    """A bar with a NaN, or a number that no float holds, does not cost the bars beside it."""
+    columns = columns_of("1.0,2,3,1,2,7", f"2.0,{number},3,1,2,7")
+    assert [2.0, True] == [columns[1, 0], np.isnan(columns[1, 1])]
+
+
+def test_unknown_messages() -> None:
+    """A message of an unknown kind is none of our business, whatever its parameters are."""
+    assert [Other("brand_new")] * 2 == [
+        messages.read('{"m":"brand_new","p":{"a":[null]}}'),
+        messages.read('{"m":"brand_new"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "hello",
+        "[]",
+        "null",
+        "7",
+        '{"m":"du","p":[',
+        '{"m":7,"p":[]}',
+        '{"m":"symbol_error","p":[]}',
+        '{"m":"symbol_error","p":["cs","sym",{}]}',
+        '{"m":"series_completed"}',
+        '{"m":"du","p":["cs",{"s1":{"s":[{"v":["1.0"]}]}}]}',
+        '{"m":"protocol_error","p":["\ud83d"]}',
+        '{"m":"x","p":' + "[" * 100_000,
+    ],
+)
+def test_what_is_no_message(payload: str) -> None:
+    """What cannot be read is a violation, never another exception."""
+    with pytest.raises(ProtocolViolation, match="no message"):
+        messages.read(payload)
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(alphabet='{}[]",:mp0.e-', max_size=20))
+def test_any_text_is_read_or_refused(payload: str) -> None:
+    """No text at all makes the reader fail in another way."""
+    try:
+        messages.read(payload)
+    except ProtocolViolation:
+        assert not payload.startswith("~h~")
+
+
+def test_calls(wire: Path) -> None:
+    """A call goes out framed, compact and in ASCII, as a real client's does."""
+    expected = (wire / "client_set_auth_token_anonymous.txt").read_text()
+    assert expected == messages.call("set_auth_token", "unauthorized_user_token")
+    escaped = r'~m~39~m~{"m":"\u00e9\ud83d\ude00","p":[1,null]}'
+    assert escaped == messages.call("é😀", 1, None)
+
+
+def test_calls_are_read_back(wire: Path) -> None:
+    """The server's side reads a real client's call."""
+    (payload,) = FrameDecoder().feed((wire / "client_quote_add_symbols_json.txt").read_text())
+    text = '={"adjustment":"splits","currency-id":"USD","session":"regular","symbol":"BATS:SPY"}'
+    assert Call("quote_add_symbols", ["qs_6NGU6pXLpVVI", text]) == messages.read_call(payload)
+
+
+@pytest.mark.parametrize("payload", ["", "~h~1", "[]", '{"m":"x"}', '{"m":1,"p":[]}', '{"p":[]}'])
+def test_what_is_no_call(payload: str) -> None:
+    """What is no call is a violation for the server's side too."""
+    with pytest.raises(ProtocolViolation, match="no call"):
+        messages.read_call(payload)
+
+
+def test_events() -> None:
+    """The server's side frames a message with its clock, where its kind carries one."""
+    assert [
+        '~m~25~m~{"m":"du","p":["cs",1.5]}',
+        '~m~59~m~{"m":"series_loading","p":[],"t":1742933,"t_ms":1742933764}',
+    ] == [
+        messages.event("du", ["cs", 1.5], None),
+        messages.event("series_loading", [], 1_742_933_764),
+    ]
+
+
+def columns_of(*bars: str) -> np.ndarray:
+    """The columns read from an update with bars of these values."""
+    values = ",".join(f'{{"i":0,"v":[{bar}]}}' for bar in bars)
+    update = messages.read(f'{{"m":"du","p":["cs",{{"s1":{{"s":[{values}]}}}}]}}')
+    assert isinstance(update, Du)
+    return update.blocks["s1"].columns()

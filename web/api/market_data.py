@@ -1,0 +1,166 @@
+"""History: syncs, bars, what was synced and how far it is."""
+
+from http import HTTPStatus
+
+from flask import Response
+
+from pocketquant.domain.errors import NotFound
+from pocketquant.domain.syncs import UnitState
+from pocketquant.intake import Waited
+from pocketquant.queues import QueueName
+from pocketquant.wiring import Platform
+from web import errors, paging
+from web.api.jobs import accepted
+from web.schemas import (
+    JobOut,
+    OhlcvOut,
+    OhlcvQuery,
+    SymbolOut,
+    SymbolPath,
+    SymbolsQuery,
+    SyncIn,
+    SyncOut,
+    SyncQuery,
+    SyncStatusesQuery,
+    SyncStatusOut,
+    SyncStatusQuery,
+)
+from web.site import current_site
+from web.smorest_pydantic import PydanticBlueprint, schema_of
+
+_BODY_REFUSED = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+_STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
+_WHERE_THE_JOB_IS = {
+    "Location": {"schema": {"type": "string"}, "description": "where to ask for the job"}
+}
+
+blueprint = PydanticBlueprint(
+    "market-data",
+    __name__,
+    url_prefix="/market-data",
+    description="bars of any symbol, fetched from TradingView and kept",
+)
+
+
+@blueprint.route("/sync", methods=["POST"])
+@blueprint.arguments(schema_of(SyncIn))
+@blueprint.arguments(schema_of(SyncQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(SyncOut), description="The series is up to date")
+@blueprint.alt_response(
+    HTTPStatus.ACCEPTED,
+    schema=schema_of(JobOut),
+    headers=_WHERE_THE_JOB_IS,
+    description="The sync goes on; ask for its job",
+)
+@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.fails_with(
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
+    """Bring a series up to date and wait for the report
+
+    Fetches the newest bars and stores them; doing it again changes nothing. Where the time runs
+    out, or too many calls wait already, the answer is 202 and the sync goes on. A provider that
+    fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
+    """
+    site = current_site()
+    with site.place_to_wait() as may_wait:
+        if not may_wait:
+            return _enqueued(body)
+        with site.storage(patience_seconds=None) as platform:
+            return _outcome(platform, platform.intake.sync(body.request(), query.timeout))
+
+
+@blueprint.route("/sync/background", methods=["POST"])
+@blueprint.arguments(schema_of(SyncIn))
+@blueprint.response(
+    HTTPStatus.ACCEPTED,
+    schema_of(JobOut),
+    headers=_WHERE_THE_JOB_IS,
+)
+@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+def sync_in_background(body: SyncIn) -> Response:
+    """Bring a series up to date, without waiting"""
+    return _enqueued(body)
+
+
+@blueprint.route("/ohlcv/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(OhlcvQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(OhlcvOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
+    """Stored bars of a series
+
+    Closed bars only, the newest first unless `order=asc`. The bar that is still being built is
+    beside them in `forming`. A series that was never synced is 404.
+    """
+    site, series, window = current_site(), path.series(query.interval), query.window()
+    body = site.ohlcv.cached(series, window)
+    if body is None:
+        with site.storage():
+            body = site.ohlcv.read(series, window)
+    return Response(body, mimetype="application/json")
+
+
+@blueprint.route("/symbols")
+@blueprint.arguments(schema_of(SymbolsQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(SymbolOut, many=True), headers=paging.DOCUMENTED)
+@blueprint.fails_with(_STORAGE_DOWN)
+def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
+    """Symbols that were synced, in order of their name"""
+    with current_site().storage() as platform:
+        found, total = platform.symbols.page(
+            query.exchange, paging.offset_of(query), query.page_size
+        )
+    return [SymbolOut.of(symbol) for symbol in found], paging.headers_of(query, total)
+
+
+@blueprint.route("/sync-status")
+@blueprint.arguments(schema_of(SyncStatusesQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(SyncStatusOut, many=True), headers=paging.DOCUMENTED)
+@blueprint.fails_with(_STORAGE_DOWN)
+def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], dict[str, str]]:
+    """How far the sync of each series is"""
+    with current_site().storage() as platform:
+        found, total = platform.statuses.page(
+            query.wanted(), paging.offset_of(query), query.page_size
+        )
+    return [SyncStatusOut.of(status) for status in found], paging.headers_of(query, total)
+
+
+@blueprint.route("/sync-status/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(SyncStatusQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(SyncStatusOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncStatusOut:
+    """How far the sync of one series is"""
+    series = path.series(query.interval)
+    with current_site().storage() as platform:
+        status = platform.statuses.get(series)
+    if status is None:
+        raise NotFound(f"nobody has asked for {series} yet")
+    return SyncStatusOut.of(status)
+
+
+def _enqueued(body: SyncIn) -> Response:
+    with current_site().storage() as platform:
+        submitted = platform.intake.submit("sync", [body.request()], QueueName.INTERACTIVE)
+        return accepted(platform, submitted.job_id)
+
+
+def _outcome(platform: Platform, waited: Waited) -> SyncOut | Response:
+    unit = waited.unit
+    if unit.state is UnitState.COMPLETED and unit.report is not None:
+        return SyncOut.of(unit, unit.report, waited.job_id)
+    if waited.has_ended and unit.error is not None:
+        return errors.answer(unit.error, job_id=waited.job_id)
+    return accepted(platform, waited.job_id)

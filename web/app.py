@@ -1,0 +1,82 @@
+"""The Flask application: `granian --interface wsgi --factory web.app:create_app`."""
+
+from importlib.resources import files
+from threading import BoundedSemaphore
+
+from flask import Blueprint as FlaskBlueprint
+from flask import Flask
+
+from pocketquant.logs import set_up_logs
+from pocketquant.queues import carry_log_context
+from pocketquant.settings import Settings
+from pocketquant.wiring import Platform, wire
+from web import request_log
+from web.api import health, jobs, market_data
+from web.errors import Api
+from web.ohlcv import OhlcvReader
+from web.probes import Probes
+from web.response_cache import NearCache
+from web.site import Site
+from web.smorest_pydantic import PydanticPlugin
+
+PREFIX = "/api/v1"
+
+_MOST_BODY_BYTES = 1_048_576
+
+_CONFIG = {
+    "MAX_CONTENT_LENGTH": _MOST_BODY_BYTES,
+    "API_TITLE": "PocketQuant",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": PREFIX,
+    "OPENAPI_SWAGGER_UI_PATH": "docs",
+    "OPENAPI_SWAGGER_UI_URL": f"{PREFIX}/docs/assets/",
+    "OPENAPI_SWAGGER_UI_CONFIG": {"deepLinking": True, "validatorUrl": None},
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, without connecting to anything yet."""
+    settings = settings or Settings()
+    set_up_logs(settings.log_format, settings.log_level)
+    carry_log_context()
+    app = Flask("web", static_folder=None)
+    app.config.update(_CONFIG)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.url_map.merge_slashes = False  # a ticker may hold some
+    _site(wire(settings)).attach(app)
+    request_log.install(app)
+    _install_api(app)
+    return app
+
+
+def _site(platform: Platform) -> Site:
+    settings = platform.settings
+    return Site(
+        platform=platform,
+        ohlcv=OhlcvReader(platform.bars, platform.statuses, NearCache(platform.responses)),
+        probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
+        waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
+    )
+
+
+def _most_waiting_calls(threads: int) -> int:
+    """Three quarters of the threads may wait for syncs; the others serve what is quick."""
+    return max(1, threads * 3 // 4)
+
+
+def _install_api(app: Flask) -> None:
+    api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
+    for module in (market_data, jobs):
+        api.register_blueprint(
+            module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
+        )
+    api.register_blueprint(health.blueprint)
+    app.register_blueprint(
+        FlaskBlueprint(
+            "swagger_ui",
+            __name__,
+            static_folder=str(files("flask_swagger_ui") / "dist"),
+            static_url_path=f"{PREFIX}/docs/assets",
+        )
+    )

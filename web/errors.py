@@ -1,0 +1,129 @@
+"""Errors → answers: one table from classes to statuses, one document for all of them."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+import structlog
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from pocketquant.domain.errors import (
+    AttemptsExhausted,
+    InternalError,
+    InvalidRequest,
+    Misconfigured,
+    NoPermission,
+    NotFound,
+    PocketQuantError,
+    ProviderTimeout,
+    Rejected,
+    StorageUnavailable,
+    Unavailable,
+    UnknownSymbol,
+)
+from web.schemas import ErrorOut
+from web.smorest_pydantic import schema_of
+
+STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {
+    UnknownSymbol: HTTPStatus.NOT_FOUND,
+    NotFound: HTTPStatus.NOT_FOUND,
+    NoPermission: HTTPStatus.FORBIDDEN,
+    Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProviderTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+    StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.BAD_GATEWAY,
+    Misconfigured: HTTPStatus.BAD_GATEWAY,
+    PocketQuantError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+_RETRY_AFTER_SECONDS = "5"
+_SPEAKS_FOR_ITSELF = (Rejected, Unavailable, Misconfigured, AttemptsExhausted)
+_INTERNAL = "an error of the server; its log has the details under the request's id"
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.NOT_FOUND: NotFound.code,
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+    HTTPStatus.UNPROCESSABLE_ENTITY: InvalidRequest.code,
+    HTTPStatus.INTERNAL_SERVER_ERROR: InternalError.code,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+def answer(error: PocketQuantError, **details: object) -> Response:
+    """The answer to a request that met `error`; a class without a status has its parent's."""
+    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    headers = {}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return _answer(status, error.code, _public_message(error), details, headers)
+
+
+class Api(flask_smorest.Api):
+    """flask-smorest's API, whose errors are all alike, foreseen or not."""
+
+    ERROR_SCHEMA = schema_of(ErrorOut)
+
+    def _register_error_handlers(self) -> None:
+        super()._register_error_handlers()
+        app: Flask = self._app
+        app.register_error_handler(PocketQuantError, _on_named_error)
+        app.register_error_handler(Exception, _on_unforeseen_error)
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """The answer to what Flask, webargs and flask-smorest refuse."""
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        said: Mapping[str, Any] = getattr(error, "data", None) or {}
+        problems: dict[str, Any] = said.get("messages", {})
+        message = said.get("message") or _sentence(problems) or error.description or ""
+        headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+        return _answer(status, _CODES.get(status, "refused"), message, problems, headers)
+
+
+def _on_named_error(error: PocketQuantError) -> Response:
+    response = answer(error)
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.warning("request_failed", code=error.code, cause=str(error))
+    return response
+
+
+def _on_unforeseen_error(error: Exception) -> Response:
+    _log.error("request_crashed", exc_info=error)
+    return answer(InternalError())
+
+
+def _answer(
+    status: HTTPStatus,
+    code: str,
+    message: str,
+    errors: Mapping[str, object],
+    headers: Mapping[str, str],
+) -> Response:
+    document = {
+        "code": status.value,
+        "status": HTTP_STATUS_CODES[status],
+        "error": code,
+        "message": message,
+        "errors": errors,
+    }
+    return Response(json.dumps(document), status, headers, mimetype="application/json")
+
+
+def _public_message(error: PocketQuantError) -> str:
+    """What a caller may read: not where our servers are, not what broke inside."""
+    if isinstance(error, StorageUnavailable):
+        return str(error).partition(":")[0]
+    return str(error) if isinstance(error, _SPEAKS_FOR_ITSELF) else _INTERNAL
+
+
+def _sentence(problems: Mapping[str, Any]) -> str:
+    """`n_bars: Input should be …; symbol: Field required`."""
+    found = [problem for place in problems.values() for problem in place]
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'request'}: {problem['msg']}" for problem in found
+    )

@@ -1,0 +1,36 @@
+"""Dates as users write them → epoch seconds. Strictly ISO 8601, never naive."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_MOMENT = re.compile(
+    rf"{_DATE}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,9}})?(Z|[+-]\d{{2}}:\d{{2}})?", re.ASCII
+)
+_DAY = re.compile(_DATE, re.ASCII)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+def epoch_seconds(text: object) -> int:
+    """The first whole second at or after `2024-01-31` (00:00 UTC) or `2024-01-31T14:30:00Z`.
+
+    Rounding up keeps `start <= open time < end` as it was meant: bars open at whole seconds.
+    ValueError says what is wrong, in words for whoever wrote the text.
+    """
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        return _ceiling(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    found = _MOMENT.fullmatch(text) if isinstance(text, str) else None
+    if not found:
+        raise ValueError(
+            "write a date (2024-01-31) or a moment (2024-01-31T14:30:00Z);"
+            " in a URL the + of an offset is %2B"
+        )
+    if not found[2]:
+        raise ValueError("a moment needs its offset: Z, or one like +02:00")
+    return _ceiling(datetime.fromisoformat(found[0]))
+
+
+def _ceiling(moment: datetime) -> int:
+    return -((_EPOCH - moment) // _SECOND)

@@ -1,0 +1,19 @@
+"""Pages: flask-smorest's metadata in the header `X-Pagination`."""
+
+from flask import json
+from flask_smorest.pagination import PaginationMixin
+
+from web.schemas import PageQuery
+
+HEADER = PaginationMixin.PAGINATION_HEADER_NAME
+DOCUMENTED = {HEADER: "PAGINATION"}  # the header flask-smorest describes in the document
+
+
+def offset_of(query: PageQuery) -> int:
+    return (query.page - 1) * query.page_size
+
+
+def headers_of(query: PageQuery, total: int) -> dict[str, str]:
+    """Which page of how many this is."""
+    place = PaginationMixin._make_pagination_metadata(query.page, query.page_size, total)
+    return {HEADER: json.dumps(place)}

@@ -1,0 +1,159 @@
+"""flask-smorest takes a pydantic model wherever it takes a marshmallow schema.
+
+`schema_of(Model)` looks like a marshmallow schema; what it loads, dumps and documents is the
+model's. A view receives instances of the model and returns them.
+"""
+
+import functools
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, ClassVar, cast
+
+import marshmallow
+import orjson
+import pydantic
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Request
+from flask_smorest import Blueprint
+from pydantic.json_schema import GenerateJsonSchema
+from webargs.flaskparser import FlaskParser, abort, is_json_request
+from webargs.multidictproxy import MultiDictProxy
+
+Document = dict[str, Any]
+View = Callable[..., Any]
+
+_REFERENCE = "#/components/schemas/{model}"
+
+
+class PydanticSchema(marshmallow.Schema):
+    """A marshmallow schema in name; its model does the work."""
+
+    model: ClassVar[type[pydantic.BaseModel]]
+
+    def load(self, data: Any, **_: object) -> Any:
+        """The model of a body, of path parameters or of a query string.
+
+        A marshmallow ValidationError lists every problem as `{loc, msg, type}`.
+        """
+        values = _single_values(data) if isinstance(data, MultiDictProxy) else data
+        try:
+            return self.model.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise marshmallow.ValidationError(cast(Any, _problems(error))) from error
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Plain values for JSON, of one model or of a list of them."""
+        if self.many if many is None else many:
+            return [each.model_dump(mode="json") for each in obj]
+        return obj.model_dump(mode="json")
+
+
+def schema_of(model: type[pydantic.BaseModel], many: bool = False) -> PydanticSchema:
+    """What flask-smorest takes for `model`, or for a list of them."""
+    return _facade(model)(many=many)
+
+
+@functools.cache
+def _facade(model: type[pydantic.BaseModel]) -> type[PydanticSchema]:
+    return type(f"{model.__name__}Schema", (PydanticSchema,), {"model": model})
+
+
+class StrictJsonParser(FlaskParser):
+    """Wants `application/json`, and JSON by the letter: no NaN, no endless nesting."""
+
+    def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:  # noqa: ARG002
+        if not is_json_request(req):
+            abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message="the body must be application/json")
+        try:
+            return orjson.loads(req.get_data())
+        except orjson.JSONDecodeError as error:
+            abort(HTTPStatus.BAD_REQUEST, exc=error, message=f"the body is not JSON: {error}")
+
+
+class PydanticBlueprint(Blueprint):
+    """A blueprint with strict bodies and complete documents."""
+
+    ARGUMENTS_PARSER = StrictJsonParser()
+
+    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """flask-smorest's `route`; the view's name is the operation's id in the document."""
+
+        def routed(view: View) -> View:
+            named = self.doc(operationId=view.__name__)(view)
+            return cast(View, super(PydanticBlueprint, self).route(rule, **options)(named))
+
+        return routed
+
+    def fails_with(self, *statuses: HTTPStatus) -> Callable[[View], View]:
+        """Document the errors that a view may answer with."""
+
+        def documented(view: View) -> View:
+            for status in statuses:
+                view = self.alt_response(status, status.name)(view)
+            return view
+
+        return documented
+
+
+class PydanticPlugin(MarshmallowPlugin):
+    """Documents models in OpenAPI 3.1, whose schemas are what pydantic makes."""
+
+    class Converter(OpenAPIConverter):
+        def schema2jsonschema(self, schema: Any) -> Document:
+            if isinstance(schema, PydanticSchema):
+                return self._document(schema.model)
+            return cast(Document, super().schema2jsonschema(schema))  # type: ignore[no-untyped-call]
+
+        def schema2parameters(self, schema: Any, *, location: str, **more: Any) -> list[Document]:
+            if not isinstance(schema, PydanticSchema):
+                return cast(
+                    list[Document], super().schema2parameters(schema, location=location, **more)
+                )
+            document = self._document(schema.model)
+            required = document.get("required", ())
+            return [
+                _parameter(name, location, name in required, field)
+                for name, field in document["properties"].items()
+            ]
+
+        def _document(self, model: type[pydantic.BaseModel]) -> Document:
+            document = model.model_json_schema(
+                ref_template=_REFERENCE, schema_generator=_UntitledFields
+            )
+            for name, nested in document.pop("$defs", {}).items():
+                if name not in self.spec.components.schemas:
+                    self.spec.components.schema(name, nested)
+            return document
+
+
+class _UntitledFields(GenerateJsonSchema):
+    """A field's name is title enough."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+def _problems(error: pydantic.ValidationError) -> list[Document]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [{**problem, "msg": problem["msg"].removeprefix("Value error, ")} for problem in found]
+
+
+def _single_values(query: MultiDictProxy) -> Document:
+    """Each parameter's value; one that came several times stays a list, for the model to judge."""
+    return {
+        name: values[0] if len(values) == 1 else values
+        for name, values in cast(Any, query.data).lists()
+    }
+
+
+def _parameter(name: str, location: str, is_required: bool, field: Document) -> Document:
+    schema = dict(field)
+    description = schema.pop("description", "")
+    return {
+        "in": location,
+        "name": name,
+        "required": is_required,
+        "description": description,
+        "schema": schema,
+    }
