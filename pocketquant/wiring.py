@@ -38,6 +38,11 @@ class Platform:
     intake: Intake
     reconciler: Reconciler
 
+    def close(self) -> None:
+        """Close the connections; not needed by processes that end anyway."""
+        self.mongo.client.close()
+        self.cache.close()
+
 
 def wire(settings: Settings) -> Platform:
     """Everything but the provider; InvalidSettings where a server's URL is missing."""

@@ -6,7 +6,8 @@ import threading
 import click
 
 from pocketquant.simulator.faults import Fault, FaultKind
-from pocketquant.simulator.server import Pace, running
+from pocketquant.simulator.server import running
+from pocketquant.simulator.sockets import Pace
 
 
 class _FaultOption(click.ParamType[Fault]):
@@ -21,10 +22,17 @@ class _FaultOption(click.ParamType[Fault]):
             self.fail(f"{value!r}; the kinds are {' '.join(FaultKind)}", param, ctx)
 
 
+_PORT = click.IntRange(0, 65535)
+
+
 @click.command()
-@click.option("--port", default=0, show_default="a free one", help="Of the WebSocket.")
-@click.option("--http-port", default=0, show_default="a free one", help="Of the website.")
-@click.option("--latency", default=0.0, help="Seconds before each answer of a series.")
+@click.option("--port", type=_PORT, default=0, show_default="a free one", help="Of the WebSocket.")
+@click.option(
+    "--http-port", type=_PORT, default=0, show_default="a free one", help="Of the website."
+)
+@click.option(
+    "--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before a series' answer."
+)
 @click.option("--fault", "faults", type=_FaultOption(), multiple=True, help="May be repeated.")
 def main(port: int, http_port: int, latency: float, faults: tuple[Fault, ...]) -> None:
     """Run a TradingView to develop, test, demo and benchmark against."""

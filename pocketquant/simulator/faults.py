@@ -61,17 +61,25 @@ _ELSEWHERE = frozenset(
         FaultKind.WRONG_PASSWORD,
     }
 )
+_TIMED = frozenset({FaultKind.LATENCY, FaultKind.TOKEN_EXPIRY})
 OF_A_SERIES = tuple(kind for kind in FaultKind if kind not in _ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One order; without a symbol it holds for all, without `times` until it is taken back."""
+    """One order; without a symbol it holds for all, without `times` until it is taken back.
+
+    ValueError where the value should be seconds and is not.
+    """
 
     kind: FaultKind
     symbol: str | None = None
     value: str | float | None = None
     times: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind in _TIMED:
+            self.seconds(0)
 
     @classmethod
     def parse(cls, text: str) -> Self:

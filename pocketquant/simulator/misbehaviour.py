@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from pocketquant.domain.bars import Floats
 from pocketquant.simulator.faults import Fault, FaultKind
-from pocketquant.simulator.outgoing import Action, Close, Event, Send
+from pocketquant.simulator.outgoing import Action, Close, Event, Pause, Send
 from pocketquant.tradingview import frames
 
 Struck = Mapping[FaultKind, Fault]
@@ -45,7 +44,7 @@ def texts(events: list[Event], struck: Struck, now_ms: int) -> list[str]:
 def sending(
     loading: str, answer: list[str], struck: Struck, latency_seconds: float
 ) -> list[Action]:
-    """How `series_loading` and the frames of the answer are sent: the answer is one text."""
+    """How `series_loading` is sent, at once, and the frames of the answer, as one text."""
     if FaultKind.LATENCY in struck:
         latency_seconds = struck[FaultKind.LATENCY].seconds(latency_seconds)
     for kind, send in _OF_SENDING.items():
@@ -53,10 +52,9 @@ def sending(
             first, *others = send(loading, answer)
             break
     else:
-        first, others = Send(loading), [Send("".join(answer))] if answer else []
-    if others and isinstance(others[0], Send):
-        others[0] = replace(others[0], after_seconds=latency_seconds)
-    return [first, *others]
+        first, *others = Send(loading), Send("".join(answer))
+    pause: list[Action] = [Pause(latency_seconds)] if latency_seconds and others else []
+    return [first, *pause, *others]
 
 
 def _nan(columns: Floats, place: int) -> None:
@@ -160,9 +158,10 @@ def _bad_frame(loading: str, answer: list[str]) -> list[Action]:
 
 
 def _split(loading: str, answer: list[str]) -> list[Action]:
-    text = loading + "".join(answer)
+    text = "".join(answer)
     length = -(-len(text) // _PIECES)
-    return [Send(text[start : start + length]) for start in range(0, len(text), length)]
+    pieces = [text[start : start + length] for start in range(0, len(text), length)]
+    return [Send(loading), *map(Send, pieces)]
 
 
 def _glue(loading: str, answer: list[str]) -> list[Action]:

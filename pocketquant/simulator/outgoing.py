@@ -11,10 +11,16 @@ _WITHOUT_TIME = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one WebSocket text, after a pause."""
+    """Send one WebSocket text."""
 
     text: str
-    after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait before what follows. Other answers and heartbeats do not wait."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Close:
     is_abrupt: bool = False
 
 
-Action = Send | Close
+Action = Send | Pause | Close
 
 
 @dataclass(frozen=True, slots=True)

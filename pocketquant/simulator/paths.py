@@ -116,7 +116,7 @@ def _split(whole: Ints, times: Ints, noise: Hashes, trading: Flags, least: int) 
     and stands still where there is no trade; the parts that come nearest to the high and the low
     reach them.
     """
-    opening, highest, lowest, closing, volume = (column[:, None] for column in whole[1:])
+    opening, highest, lowest, closing = (column[:, None] for column in whole[1:5])
     span = highest - lowest
     walk = np.cumsum((_field(noise, 0) - (_MASK + 1) // 2) * trading, axis=1)
     done = np.cumsum(trading, axis=1)
@@ -158,9 +158,8 @@ def _session_ends(instrument: Instrument, times: Ints) -> Ints:
 
 def _hashes(instrument: Instrument, purpose: str, numbers: Ints) -> Hashes:
     """A random 64-bit number for each number, by splitmix64."""
-    mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + _seed(
-        instrument.name, purpose
-    )
+    seed = _seed(instrument.name, purpose)
+    mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + seed
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))

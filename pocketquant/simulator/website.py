@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 from flask import Flask, Response, abort, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -26,6 +28,21 @@ _SIGN_IN_FAULTS = {
     FaultKind.TWO_FACTOR: _TWO_FACTOR,
     FaultKind.WRONG_PASSWORD: _WRONG_PASSWORD,
 }
+
+
+class _Order(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    kind: FaultKind
+    symbol: str | None = None
+    value: str | float | None = None
+    times: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class _Lift(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    kind: FaultKind | None = None
+    symbol: str | None = None
+
+
+_Body = TypeVar("_Body")
 
 
 @contextmanager
@@ -92,18 +109,21 @@ def _add_controls(app: Flask, faults: Faults, tally: Tally) -> None:
 
     @app.get("/control/faults")
     def ordered() -> Response:
-        return jsonify([_as_dict(fault) for fault in faults.ordered()])
+        return jsonify([asdict(fault) for fault in faults.ordered()])
 
     @app.post("/control/faults")
     def order() -> Response:
-        faults.order(_read_fault(request.get_json()))
+        asked = _read(_Order, request.get_json())
+        try:
+            faults.order(Fault(asked.kind, asked.symbol, asked.value, asked.times))
+        except ValueError as error:
+            abort(400, str(error))
         return ordered()
 
     @app.delete("/control/faults")
     def lift() -> Response:
-        asked = request.get_json(silent=True) or {}
-        kind = asked.get("kind")
-        faults.lift(_read_kind(kind) if kind else None, asked.get("symbol"))
+        asked = _read(_Lift, request.get_json(silent=True) or {})
+        faults.lift(asked.kind, asked.symbol)
         return ordered()
 
 
@@ -167,27 +187,9 @@ def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
     }
 
 
-def _read_fault(asked: Any) -> Fault:
-    if not isinstance(asked, dict):
-        abort(400)
-    return Fault(
-        _read_kind(asked.get("kind")),
-        asked.get("symbol"),
-        asked.get("value"),
-        asked.get("times"),
-    )
-
-
-def _read_kind(text: object) -> FaultKind:
-    if text not in list(FaultKind):
-        abort(400, f"kinds of faults: {' '.join(FaultKind)}")
-    return FaultKind(str(text))
-
-
-def _as_dict(fault: Fault) -> dict[str, Any]:
-    return {
-        "kind": fault.kind,
-        "symbol": fault.symbol,
-        "value": fault.value,
-        "times": fault.times,
-    }
+def _read(kind: type[_Body], body: object) -> _Body:
+    """The body of a request, or 400."""
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        abort(400, str(error))

@@ -160,16 +160,19 @@ class Ledger:
         found = self._jobs.find_one({"_id": job_id}, {"requests": False})
         if found is None:
             return None
+        by_state = {
+            "_id": "$state",
+            "count": {"$sum": 1},
+            "attempt": {"$max": "$attempt"},
+        }
+        groups = list(self._units.aggregate([{"$match": {"jobs": job_id}}, {"$group": by_state}]))
         counts = dict.fromkeys(UnitState, 0)
-        grouped = self._units.aggregate(
-            [{"$match": {"jobs": job_id}}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
-        )
-        for group in grouped:
-            counts[UnitState(group["_id"])] = group["count"]
+        counts.update({UnitState(group["_id"]): group["count"] for group in groups})
         return Job(
             id=job_id,
             kind=found["kind"],
             counts=counts,
+            has_begun=any(group["attempt"] for group in groups),
             created_at=found["created_at"],
             finished_at=found.get("finished_at"),
         )

@@ -1,6 +1,8 @@
-"""Lost races in bulk writes: conditions that no longer held."""
+"""What went wrong in a bulk write: conditions that no longer held, or worse."""
 
 from pymongo.errors import BulkWriteError
+
+from pocketquant.domain.errors import StorageUnavailable
 
 _DUPLICATE_KEY = 11000  # MongoDB's error code
 
@@ -10,9 +12,11 @@ def lost_races(error: BulkWriteError) -> list[int]:
 
     An upsert whose condition on a known `_id` does not hold tries to insert, and fails thus.
     """
+    unacknowledged = error.details["writeConcernErrors"]
+    if unacknowledged:
+        reason = unacknowledged[0]["errmsg"]
+        raise StorageUnavailable(f"MongoDB did not acknowledge a write: {reason}") from error
     failures = error.details["writeErrors"]
-    if error.details["writeConcernErrors"] or any(
-        failure["code"] != _DUPLICATE_KEY for failure in failures
-    ):
+    if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
         raise error
     return [failure["index"] for failure in failures]

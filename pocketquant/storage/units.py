@@ -37,6 +37,7 @@ class Job:
     id: str
     kind: str
     counts: dict[UnitState, int]
+    has_begun: bool
     created_at: datetime
     finished_at: datetime | None
 
@@ -47,10 +48,10 @@ class Job:
     @property
     def state(self) -> JobState:
         """Completed when every unit has ended, failed ones included."""
-        waiting, running = self.counts[UnitState.QUEUED], self.counts[UnitState.RUNNING]
-        if self.finished_at or not (waiting or running):
+        is_open = self.counts[UnitState.QUEUED] or self.counts[UnitState.RUNNING]
+        if self.finished_at or not is_open:
             return JobState.COMPLETED
-        return JobState.RUNNING if waiting < self.total else JobState.PENDING
+        return JobState.RUNNING if self.has_begun else JobState.PENDING
 
 
 def error_document(error: PocketQuantError) -> Document:

@@ -160,6 +160,7 @@ def _round(number: int, mongo: Mongo, folder: Path, timings: tuple[Timings, ...]
         partial(_turn, timings[2], Arctic(folder), _frames(blocks), _frames(newest)),
     ]
     for turn in turns if number % 2 else reversed(turns):
+        _settle(mongo)
         turn()
 
 
@@ -175,6 +176,11 @@ def _turn(
     timings.measure(TEN, lambda: each(contender.update, newest))
     timings.measure(READ, lambda: [contender.read(key) for _ in range(READS) for key in whole])
     timings.measure(TOGETHER, lambda: contender.write_together(whole))
+
+
+def _settle(mongo: Mongo) -> None:
+    """Make a checkpoint, so that nobody's turn begins with the work that another one left."""
+    mongo.client.admin.command("fsync")
 
 
 def _rates(ours: Timings, documents: Timings, arctic: Timings) -> list[Row]:
@@ -205,8 +211,8 @@ def _sizes(sizes: list[tuple[float, float]]) -> list[Row]:
 
 
 def _bytes_a_bar(mongo: Mongo) -> tuple[float, float]:
-    """Of the chunks and of the documents, data and indexes, after all steps and a checkpoint."""
-    mongo.client.admin.command("fsync")
+    """Of the chunks and of the documents, data and indexes, after all steps."""
+    _settle(mongo)
 
     def size(collection: str, series: int) -> float:
         stats = mongo.command("collStats", collection)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pocketquant import wiring
 from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
@@ -15,7 +16,6 @@ from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
 from pocketquant.simulator.market import Market, Resolution
 from pocketquant.simulator.world import find
-from pocketquant.wiring import wire
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
@@ -30,11 +30,22 @@ def fleet(start_platform: Any) -> Iterator[Any]:
         yield platform
 
 
+@pytest.fixture
+def wired(fleet: Any) -> Iterator[wiring.Platform]:
+    """Our own objects on the fleet's servers."""
+    servers = fleet.workers()[0].environ()
+    settings = Settings(mongodb_url=servers["MONGODB_URL"], redis_url=servers["REDIS_URL"])
+    platform = wiring.wire(settings)
+    yield platform
+    platform.close()
+
+
 def test_a_killed_workers_sync_is_done_by_another(fleet: Any, simulator: Any, kill: Any) -> None:
     """`kill -9` in mid-sync: another attempt does it, once in effect; the caller hears of it."""
     simulator.order("stall", "SIM:S0401", None)
     job_id = fleet.sync_in_background("SIM:S0401", n_bars=40)
-    wait_until("it is running", lambda: fleet.job(job_id)["counts"]["running"] == 1, (), 10)
+    wait_until("it is running", lambda: simulator.tally.requested["SIM:S0401"] == 1, (), 10)
+    assert fleet.job(job_id)["counts"]["running"] == 1
     simulator.lift()
     for worker in fleet.workers():
         kill(worker)
@@ -58,16 +69,12 @@ def test_a_broker_wiped_clean_loses_nothing(fleet: Any) -> None:
         assert fleet.wait_for_job(job_id, 90)["counts"]["completed"] == 1
 
 
-def test_twenty_kills_during_two_thousand_syncs(fleet: Any, simulator: Any, kill: Any) -> None:
+def test_twenty_kills_during_two_thousand_syncs(
+    fleet: Any, wired: wiring.Platform, simulator: Any, kill: Any
+) -> None:
     """Every unit is completed and every series holds the provider's bars, whatever was killed."""
     chance = random.Random(20261122)
     simulator.order("latency", None, 0.2)
-    wired = wire(
-        Settings(
-            mongodb_url=_url_of(fleet.mongo),
-            redis_url=_url_of_redis(fleet.broker),
-        )
-    )
     series = [Series.parse(f"SIM:S{1000 + n:04}|1d") for n in range(SYNCS)]
     requests = [SyncRequest(one, 30) for one in series]
     job_id = wired.intake.submit("sync", requests, QueueName.BULK).job_id
@@ -108,13 +115,3 @@ def _is_right(stored: Bars, series: Series) -> bool:
     assert stored.first_time is not None
     assert stored.last_time is not None
     return len(stored) == 29 and stored == expected.between(stored.first_time, stored.last_time + 1)
-
-
-def _url_of(mongo: Any) -> str:
-    host, port = mongo.client.address
-    return f"mongodb://{host}:{port}/?directConnection=true"
-
-
-def _url_of_redis(broker: Any) -> str:
-    options = broker.connection_pool.connection_kwargs
-    return f"redis://{options['host']}:{options['port']}/0"

@@ -9,6 +9,7 @@ import pymongo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo import WriteConcern
 from pymongo.errors import BulkWriteError
 from pymongo.monitoring import CommandListener, CommandSucceededEvent
 
@@ -305,6 +306,15 @@ def test_other_write_errors_are_raised(store: BarStore, mongo: Mongo) -> None:
     mongo.command("collMod", "ohlcv", validator={"count": {"$lt": 5}})
     with pytest.raises(BulkWriteError, match="Document failed validation"):
         store.upsert({AAPL: _bars(_minutes(0, 5))})
+
+
+def test_a_write_that_is_not_acknowledged_is_no_success(store: BarStore, mongo: Mongo) -> None:
+    """When too few servers confirm, the caller has to come again, and then finds all in place."""
+    two_servers = WriteConcern(w=2, wtimeout=50)
+    bars = _bars(_minutes(0, 5))
+    with pytest.raises(StorageUnavailable, match="did not acknowledge"):
+        BarStore(mongo.with_options(write_concern=two_servers)).upsert({AAPL: bars})
+    assert {AAPL: Upserted(unchanged=5)} == store.upsert({AAPL: bars})
 
 
 def test_the_documented_lines_read_a_series(

@@ -9,6 +9,12 @@ from pocketquant.simulator import answers
 from pocketquant.simulator.world import find
 
 
+def test_the_greeting_tells_the_time_twice() -> None:
+    """In seconds and in milliseconds."""
+    greeting = json.loads(answers.hello(1_763_480_420_007))
+    assert (1_763_480_420, 1_763_480_420_007) == (greeting["timestamp"], greeting["timestampMs"])
+
+
 @pytest.mark.parametrize(
     ("name", "captured"),
     [

@@ -5,7 +5,13 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from pocketquant.simulator.calendars import Calendar, is_open, sessions, utc_offset_seconds
+from pocketquant.simulator.calendars import (
+    Calendar,
+    is_open,
+    is_timezone,
+    sessions,
+    utc_offset_seconds,
+)
 from pocketquant.simulator.world import ALWAYS, CURRENCIES, FUTURES, MUMBAI, NEW_YORK
 
 
@@ -96,3 +102,11 @@ def test_the_trading_date_of_an_evening_is_the_next_day() -> None:
 def test_the_offset_of_a_day(timezone: str, day: str, hours: int) -> None:
     """Local time less UTC."""
     assert hours * 3600 == utc_offset_seconds(timezone, at(day) // 86_400)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("Asia/Kolkata", True), ("Nowhere/Nowhere", False), ("", False)]
+)
+def test_time_zones_are_known_by_name(name: str, expected: bool) -> None:
+    """Those of the IANA."""
+    assert expected == is_timezone(name)

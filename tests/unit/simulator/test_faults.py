@@ -27,6 +27,12 @@ def test_an_unknown_kind_is_an_error() -> None:
         Fault.parse("dance")
 
 
+def test_seconds_must_be_a_number() -> None:
+    """ValueError at once, not when the fault strikes."""
+    with pytest.raises(ValueError, match="soon"):
+        Fault.parse("latency=soon")
+
+
 def test_values_are_read_as_seconds_or_text() -> None:
     """Or taken from the caller where none was given."""
     assert (2.0, 7.0) == (Fault(LATENCY, value="2").seconds(7), Fault(LATENCY).seconds(7))

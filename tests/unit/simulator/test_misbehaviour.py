@@ -9,7 +9,7 @@ import pytest
 from pocketquant.domain.bars import Refusal, validate
 from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.outgoing import Close, Send
+from pocketquant.simulator.outgoing import Close, Pause, Send
 from pocketquant.tradingview import frames, messages
 
 COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]
@@ -118,7 +118,10 @@ def test_a_description_may_be_in_any_letters(ask: Callable[..., Any], counted_in
 def test_latency_comes_before_the_answer(ask: Callable[..., Any], client: Any) -> None:
     """`series_loading` comes at once."""
     ask(FaultKind.LATENCY, 1.5)
-    assert [0.0, 1.5] == [action.after_seconds for action in client.actions]
+    loading, pause, answer = client.actions
+    assert Pause(1.5) == pause
+    assert "series_loading" in loading.text
+    assert "series_completed" in answer.text
 
 
 def test_latency_of_nothing_is_none(ask: Callable[..., Any], client: Any, faults: Faults) -> None:
@@ -165,9 +168,9 @@ def test_all_may_be_glued_around_a_heartbeat(client: Any, faults: Faults) -> Non
 
 
 def test_pieces_may_be_cut_anywhere(ask: Callable[..., Any], client: Any) -> None:
-    """Seven texts for one answer, or one text for each message."""
+    """Seven texts after `series_loading`, or one text for each message."""
     ask(FaultKind.SPLIT)
-    assert 7 == len(client.actions)
+    assert 1 + 7 == len(client.actions)
     ask(FaultKind.EACH_ALONE, symbol="SIM:S0002")
     assert [1] * 4 == [
         len(frames.FrameDecoder().feed(action.text))

@@ -102,3 +102,13 @@ def test_a_price_stays_in_its_bounds() -> None:
         close = paths.days(instrument)[4] / instrument.pricescale
         assert close.min() > instrument.first_price / 3
         assert close.max() < instrument.first_price * 3
+
+
+def test_rows_with_the_same_key_become_one() -> None:
+    """With the time and open of the first, the close of the last, the extremes and the sum."""
+    rows = np.array(
+        [[0, 60, 120, 180], [5, 6, 7, 8], [9, 8, 9, 12], [4, 5, 3, 6], [6, 7, 8, 9], [1, 2, 3, 4]]
+    )
+    merged = paths.merge(rows, np.array([7, 7, 7, 9]))
+    assert [[0, 180], [5, 8], [9, 12], [3, 6], [8, 9], [6, 4]] == merged.tolist()
+    assert paths.merge(rows, rows[0]) is rows

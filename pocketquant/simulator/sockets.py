@@ -1,0 +1,196 @@
+"""The simulator's conversations on WebSockets."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from pocketquant.simulator.faults import FaultKind, Faults
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.outgoing import Action, Pause, Send
+from pocketquant.simulator.session import ECHO_SECONDS, Conversation
+from pocketquant.simulator.tally import Tally
+
+PATH = "/socket.io/websocket"
+
+_ORIGINS = frozenset({"https://www.tradingview.com", "https://data.tradingview.com"})
+_MOST_RECEIVED_BYTES = 16 * 1024 * 1024
+_STOP_SECONDS = 10.0
+_CLOSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the simulator answers, and how it keeps an eye on its clients."""
+
+    latency_seconds: float = 0.0
+    heartbeat_seconds: float = 10.0
+    echo_seconds: float = ECHO_SECONDS
+
+
+class Sockets:
+    """The WebSocket server, on an event loop in a thread of its own."""
+
+    def __init__(
+        self,
+        market: Market,
+        faults: Faults,
+        tally: Tally,
+        pace: Pace,
+        clock: Callable[[], float],
+    ) -> None:
+        self._market = market
+        self._faults = faults
+        self._tally = tally
+        self._pace = pace
+        self._clock = clock
+
+    @contextmanager
+    def serving(self, host: str, port: int) -> Iterator[str]:
+        """Serve until the end of the block; gives the URL."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
+        thread.start()
+        try:
+            server = asyncio.run_coroutine_threadsafe(self._serve(host, port), loop).result()
+            try:
+                bound = next(iter(server.sockets)).getsockname()[1]
+                yield f"ws://{host}:{bound}{PATH}"
+            finally:
+                asyncio.run_coroutine_threadsafe(_stop(server), loop).result(_STOP_SECONDS)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_STOP_SECONDS)
+            loop.close()
+
+    async def _serve(self, host: str, port: int) -> Server:
+        return await serve(
+            self._converse,
+            host,
+            port,
+            process_request=self._admit,
+            compression=None,
+            max_size=_MOST_RECEIVED_BYTES,
+            ping_interval=None,
+            close_timeout=_CLOSE_SECONDS,
+            server_header="tv",
+        )
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse a handshake as TradingView does; None lets it through."""
+        if urlsplit(request.path).path != PATH:
+            return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
+        refusal = self._refusal(request)
+        if refusal:
+            self._tally.refused_handshakes += 1
+            return connection.respond(refusal, f"{refusal.phrase}\n")
+        # More than one Origin header is fine with TradingView, and an error to the library.
+        origin = request.headers.get_all("Origin")[0]
+        del request.headers["Origin"]
+        request.headers["Origin"] = origin
+        return None
+
+    def _refusal(self, request: Request) -> HTTPStatus | None:
+        """The simulator's own origin counts as TradingView's: it is where its clients are sent."""
+        if self._faults.strike(FaultKind.RATE_LIMIT):
+            return HTTPStatus.TOO_MANY_REQUESTS
+        origins = set(request.headers.get_all("Origin"))
+        own = {f"http://{host}" for host in request.headers.get_all("Host")}
+        is_known = origins and origins <= _ORIGINS | own
+        is_refused = self._faults.strike(FaultKind.REFUSE) or not is_known
+        return HTTPStatus.FORBIDDEN if is_refused else None
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        conversation = Conversation(
+            self._market,
+            self._faults,
+            self._tally,
+            self._pace.latency_seconds,
+            self._pace.echo_seconds,
+        )
+        self._tally.connections += 1
+        self._tally.open_connections += 1
+        peer = _Peer(connection, conversation, self._pace, self._clock)
+        try:
+            await _while_connected(peer.converse())
+        finally:
+            self._tally.open_connections -= 1
+
+
+class _Peer:
+    """One client: its connection, and our half of the conversation."""
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        conversation: Conversation,
+        pace: Pace,
+        clock: Callable[[], float],
+    ) -> None:
+        self._connection = connection
+        self._conversation = conversation
+        self._pace = pace
+        self._clock = clock
+        self._turn = asyncio.Lock()  # no heartbeat comes between the pieces of a frame
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def converse(self) -> None:
+        """From the hello to the end of the connection."""
+        self._start(self._beat())
+        try:
+            await self._act(self._conversation.open(self._now_ms()))
+            async for text in self._connection:
+                await self._act(self._conversation.receive(str(text), self._now_ms()))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)  # they are cancelled
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.heartbeat_seconds)
+            await self._act(self._conversation.beat(self._now_ms()))
+
+    async def _act(self, actions: list[Action]) -> None:
+        async with self._turn:
+            for place, action in enumerate(actions):
+                if isinstance(action, Send):
+                    await self._connection.send(action.text)
+                elif isinstance(action, Pause):
+                    self._start(self._act_later(action.seconds, actions[place + 1 :]))
+                    return
+                elif action.is_abrupt:
+                    self._connection.transport.abort()
+                else:
+                    await self._connection.close()
+
+    async def _act_later(self, seconds: float, actions: list[Action]) -> None:
+        await asyncio.sleep(seconds)
+        await self._act(actions)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside all else, until the connection ends."""
+        task = asyncio.create_task(_while_connected(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+async def _while_connected(work: Coroutine[Any, Any, None]) -> None:
+    with suppress(ConnectionClosed):
+        await work
+
+
+async def _stop(server: Server) -> None:
+    server.close()
+    await server.wait_closed()

@@ -1,0 +1,390 @@
+"""The simulator on real sockets, seen by clients of other makes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import websocket
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from pocketquant.connections import wait_until
+from pocketquant.simulator.server import Simulator, running
+from pocketquant.simulator.sockets import Pace
+from pocketquant.tradingview import frames, messages
+
+ORIGIN = "https://data.tradingview.com"
+COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]
+
+
+@pytest.fixture(scope="module")
+def shared_simulator() -> Iterator[Simulator]:
+    """One for all tests of this file."""
+    with running() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(shared_simulator: Simulator) -> Iterator[Simulator]:
+    """The shared simulator, without faults."""
+    yield shared_simulator
+    shared_simulator.lift()
+
+
+def open_socket(simulator: Simulator, origin: str | None = ORIGIN) -> ClientConnection:
+    return connect(simulator.url, origin=origin, max_size=None, proxy=None)  # type: ignore[arg-type]
+
+
+def ask(client: ClientConnection, symbol: str, resolution: str = "1", count: int = 10) -> None:
+    """The calls for one series."""
+    client.send(messages.call("set_auth_token", "unauthorized_user_token"))
+    client.send(messages.call("chart_create_session", "cs_1", ""))
+    client.send(messages.call("resolve_symbol", "cs_1", "sym_1", f'={{"symbol":"{symbol}"}}'))
+    client.send(
+        messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", resolution, count, "")
+    )
+
+
+def answer(client: ClientConnection) -> list[dict[str, Any]]:
+    """The messages up to `series_completed`, without the hello."""
+    received: list[dict[str, Any]] = []
+    decoder = frames.FrameDecoder()
+    while not received or received[-1]["m"] != "series_completed":
+        payloads = decoder.feed(str(client.recv(timeout=10)))
+        received += [json.loads(payload) for payload in payloads if payload.startswith('{"m"')]
+    return received
+
+
+def read_to_the_end(client: ClientConnection) -> None:
+    while True:
+        client.recv(timeout=5)
+
+
+def test_the_hello_comes_before_the_client_says_anything(simulator: Simulator) -> None:
+    """One text, one frame."""
+    with open_socket(simulator) as client:
+        (payload,) = frames.FrameDecoder().feed(str(client.recv(timeout=5)))
+        assert "session_id" in json.loads(payload)
+
+
+@pytest.mark.parametrize("origin", ["https://www.tradingview.com", ORIGIN])
+def test_tradingviews_origins_are_let_in(simulator: Simulator, origin: str) -> None:
+    """Both of them."""
+    with open_socket(simulator, origin) as client:
+        assert client.recv(timeout=5)
+
+
+@pytest.mark.parametrize("origin", [None, "https://example.com", "http://localhost:1"])
+def test_other_origins_are_403(simulator: Simulator, origin: str | None) -> None:
+    """Also none at all."""
+    refused = simulator.tally.refused_handshakes
+    with pytest.raises(InvalidStatus) as error, open_socket(simulator, origin):
+        pass
+    assert 403 == error.value.response.status_code
+    assert refused + 1 == simulator.tally.refused_handshakes
+
+
+def test_its_own_origin_is_let_in_also_beside_another(simulator: Simulator) -> None:
+    """websocket-client sends the URL's host as origin, besides a header of the caller's own."""
+    for header in ([], [f"Origin: {ORIGIN}"]):
+        client = websocket.create_connection(simulator.url, header=header, timeout=5)
+        assert client.recv()
+        client.close()
+
+
+def test_another_path_is_404(simulator: Simulator) -> None:
+    """Any query is fine, another path is not."""
+    with connect(f"{simulator.url}?from=chart%2F&date=x", origin=ORIGIN, proxy=None):  # type: ignore[arg-type]
+        pass
+    url = simulator.url.replace("socket.io", "elsewhere")
+    with (
+        pytest.raises(InvalidStatus) as error,
+        connect(url, origin=ORIGIN, proxy=None),  # type: ignore[arg-type]
+    ):
+        pass
+    assert 404 == error.value.response.status_code
+
+
+def test_a_series_is_what_the_market_has(simulator: Simulator) -> None:
+    """Value by value, in the captured order; `series_loading` alone, all else in one text."""
+    with open_socket(simulator) as client:
+        ask(client, "SP:SPX", "1D", 5000)
+        texts = [str(client.recv(timeout=5)) for _ in range(3)]
+        received = [
+            json.loads(payload) for payload in frames.FrameDecoder().feed("".join(texts[1:]))
+        ]
+    assert COMPLETE == [message["m"] for message in received]
+    rows = [bar["v"] for bar in received[2]["p"][1]["sds_1"]["s"]]
+    captured = Path(__file__).parents[1] / "wire" / "timescale_update_daily_index_with_volume.txt"
+    expected = json.loads(captured.read_text().split("~m~", 2)[2])["p"][1]["sds_7"]["s"]
+    assert [bar["v"] for bar in expected] == rows
+
+
+def test_heartbeats_come_until_nobody_echoes_them() -> None:
+    """Echoed, the connection lives on; not echoed, the server closes it without a word."""
+    with running(pace=Pace(heartbeat_seconds=0.05, echo_seconds=0.3)) as simulator:
+        with open_socket(simulator) as client:
+            client.recv(timeout=5)
+            for number in range(1, 12):
+                text = client.recv(timeout=5)
+                assert frames.encode(f"~h~{number}") == text
+                client.send(text)
+            with pytest.raises(ConnectionClosed):
+                read_to_the_end(client)
+        assert 1 == simulator.tally.unanswered_heartbeats
+
+
+def test_heartbeats_go_on_while_an_answer_is_awaited() -> None:
+    """The answer is late, they are not."""
+    with (
+        running(pace=Pace(latency_seconds=0.4, heartbeat_seconds=0.05)) as simulator,
+        open_socket(simulator) as client,
+    ):
+        ask(client, "SIM:S0001")
+        texts = [str(client.recv(timeout=5))]
+        while "series_completed" not in texts[-1]:
+            texts.append(str(client.recv(timeout=5)))
+    beats = [text for text in texts if "~h~" in text]
+    assert len(beats) >= 4
+
+
+def test_a_dropped_connection_just_ends(simulator: Simulator) -> None:
+    """No closing handshake; as often as ordered."""
+    simulator.order("drop", "SIM:S0002", times=1)
+    with open_socket(simulator) as client:
+        ask(client, "SIM:S0002")
+        with pytest.raises(ConnectionClosedError):
+            answer(client)
+    with open_socket(simulator) as client:
+        ask(client, "SIM:S0002")
+        assert COMPLETE == [message["m"] for message in answer(client)]
+
+
+def test_a_protocol_error_closes_in_good_order(simulator: Simulator) -> None:
+    """The message first."""
+    with open_socket(simulator) as client:
+        client.recv(timeout=5)
+        client.send(messages.call("set_auth_token", "rubbish"))
+        assert "bad auth token" in str(client.recv(timeout=5))
+        with pytest.raises(ConnectionClosed):
+            client.recv(timeout=5)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("rate_limit", 429), ("refuse", 403)])
+def test_handshakes_are_refused_on_order(simulator: Simulator, kind: str, status: int) -> None:
+    """With TradingView's status."""
+    simulator.order(kind)
+    with pytest.raises(InvalidStatus) as error, open_socket(simulator):
+        pass
+    assert status == error.value.response.status_code
+
+
+def test_split_texts_reach_the_client_in_order(simulator: Simulator) -> None:
+    """A decoder that keeps the rest makes one answer of them."""
+    simulator.order("split")
+    with open_socket(simulator) as client:
+        ask(client, "SIM:S0003", "1", 5000)
+        assert COMPLETE == [message["m"] for message in answer(client)]
+
+
+def test_two_hundred_clients_at_once_are_served(simulator: Simulator) -> None:
+    """All connected, then all asking, then all answered."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(open_socket(simulator)) for _ in range(200)]
+        assert simulator.tally.open_connections >= 200
+        for number, client in enumerate(clients, 1):
+            ask(client, f"SIM:S{number:04}", "1D", 50)
+        for client in clients:
+            assert 50 == len(answer(client)[2]["p"][1]["sds_1"]["s"])
+
+
+def test_an_account_signs_in_and_its_token_is_good(simulator: Simulator) -> None:
+    """More than the anonymous' 5000 minutes."""
+    form = {"username": "trader", "password": "secret", "remember": "on"}
+    signed_in = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=5)
+    user = signed_in.json()["user"]
+    assert ("", "trader") == (signed_in.json()["error"], user["username"])
+    assert {"sessionid", "sessionid_sign", "device_t"} == set(signed_in.cookies.keys())
+    with open_socket(simulator) as client:
+        ask(client, "SIM:S0004")
+        answer(client)
+        client.send(messages.call("set_auth_token", user["auth_token"]))
+        client.send(messages.call("chart_create_session", "cs_2"))
+        client.send(messages.call("resolve_symbol", "cs_2", "sym_1", "SIM:S0004"))
+        client.send(messages.call("create_series", "cs_2", "sds_1", "s1", "sym_1", "1", 6000))
+        assert 6000 == len(answer(client)[2]["p"][1]["sds_1"]["s"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("captcha", "recaptcha_required"),
+        ("two_factor", "2FA_required"),
+        ("wrong_password", "invalid_credentials"),
+    ],
+)
+def test_signing_in_fails_on_order(simulator: Simulator, kind: str, code: str) -> None:
+    """With the code a client looks for."""
+    simulator.order(kind)
+    form = {"username": "trader", "password": "secret"}
+    answered = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=5)
+    assert code == answered.json()["code"]
+
+
+def test_the_captcha_is_asked_for_as_captured(simulator: Simulator, wire: Path) -> None:
+    """Word for word."""
+    simulator.order("captcha")
+    answered = requests.post(f"{simulator.http_url}/accounts/signin/", timeout=5)
+    assert json.loads((wire / "http_signin_captcha.txt").read_text()) == answered.json()
+
+
+def test_nobody_signs_in_without_a_password(simulator: Simulator) -> None:
+    """Nor without a name."""
+    form = {"username": "trader"}
+    answered = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=5)
+    assert "invalid_credentials" == answered.json()["code"]
+
+
+def test_a_token_may_be_ordered_to_expire(simulator: Simulator) -> None:
+    """At once, in this case."""
+    simulator.order("token_expiry", value=0)
+    form = {"username": "trader", "password": "secret"}
+    signed_in = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=5)
+    with open_socket(simulator) as client:
+        client.recv(timeout=5)
+        client.send(messages.call("set_auth_token", signed_in.json()["user"]["auth_token"]))
+        assert "bad auth token" in str(client.recv(timeout=5))
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("text=AAPL", ("NASDAQ", "AAPL")),
+        ("text=aapl&exchange=NASDAQ", ("NASDAQ", "AAPL")),
+        ("text=bitcoin&search_type=crypto", ("BINANCE", "BTCUSDT")),
+        ("text=gold&search_type=futures", ("COMEX", "GC1!")),
+        ("text=S4711&exchange=SIM", ("SIM", "S4711")),
+        ("text=SIM:S4711", ("SIM", "S4711")),
+    ],
+)
+def test_symbols_are_searched(simulator: Simulator, query: str, first: tuple[str, str]) -> None:
+    """By ticker or description, of one exchange or kind; both lists hold the same."""
+    newer = requests.get(f"{simulator.http_url}/symbol_search/v3/?{query}", timeout=5).json()
+    older = requests.get(f"{simulator.http_url}/symbol_search/?{query}", timeout=5).json()
+    assert first == (newer["symbols"][0]["exchange"], newer["symbols"][0]["symbol"])
+    assert older[:50] == newer["symbols"]
+
+
+def test_matches_are_marked_if_wanted(simulator: Simulator) -> None:
+    """With `hl=1`; the keys are those captured, but for what only a real market has."""
+    url = f"{simulator.http_url}/symbol_search/v3/?text=AAPL&hl=1"
+    (entry,) = requests.get(url, timeout=5).json()["symbols"]
+    assert "<em>AAPL</em>" == entry["symbol"]
+    assert {"symbol", "description", "type", "exchange", "source_id", "country"} <= set(entry)
+
+
+def test_a_search_comes_in_pages(simulator: Simulator) -> None:
+    """Fifty at a time, and how many remain."""
+    url = f"{simulator.http_url}/symbol_search/v3/"
+    first = requests.get(url, timeout=5).json()
+    rest = requests.get(url, params={"start": 50}, timeout=5).json()
+    assert (50, 0) == (len(first["symbols"]), rest["symbols_remaining"])
+    assert first["symbols_remaining"] == len(rest["symbols"])
+
+
+def test_nothing_found_is_an_empty_list(simulator: Simulator) -> None:
+    """Not an error."""
+    url = f"{simulator.http_url}/symbol_search/v3/?text=NOSUCHTHING"
+    assert {"symbols": [], "symbols_remaining": 0} == requests.get(url, timeout=5).json()
+
+
+def test_faults_are_ordered_listed_and_lifted_by_http(simulator: Simulator) -> None:
+    """For one symbol, with a value and a number of times."""
+    url = f"{simulator.http_url}/control/faults"
+    fault = {"kind": "latency", "symbol": "SIM:S0005", "value": 0.1, "times": 3}
+    assert [fault] == requests.post(url, json=fault, timeout=5).json()
+    requests.post(url, json={"kind": "stall"}, timeout=5)
+    stall = {"kind": "stall", "symbol": None, "value": None, "times": None}
+    assert [fault, stall] == requests.get(url, timeout=5).json()
+    assert [fault] == requests.delete(url, json={"kind": "stall"}, timeout=5).json()
+    assert [] == requests.delete(url, timeout=5).json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "dance"},
+        {},
+        ["stall"],
+        {"kind": "stall", "times": 0},
+        {"kind": "stall", "symbol": 7},
+        {"kind": "latency", "value": "soon"},
+    ],
+)
+def test_an_order_that_is_none_is_400(simulator: Simulator, body: object) -> None:
+    """And changes nothing."""
+    url = f"{simulator.http_url}/control/faults"
+    assert 400 == requests.post(url, json=body, timeout=5).status_code
+
+
+def test_statistics_show_what_was_asked(simulator: Simulator) -> None:
+    """By symbol."""
+    for _ in range(2):
+        with open_socket(simulator) as client:
+            ask(client, "SIM:S0906")
+            answer(client)
+    counts = requests.get(f"{simulator.http_url}/control/statistics", timeout=5).json()
+    assert (2, 2) == (counts["requested"]["SIM:S0906"], counts["served"]["SIM:S0906"])
+
+
+def run_program(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "pocketquant.simulator", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_program_runs_until_it_is_told_to_end(number: signal.Signals) -> None:
+    """It prints the settings that point to it, serves, and ends at once with 0, clients or not."""
+    with run_program("--latency", "0.1", "--fault", "stall:SIM:S0007") as program:
+        assert program.stdout is not None
+        printed = dict(program.stdout.readline().strip().split("=", 1) for _ in range(2))
+        assert {"TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL"} == set(printed)
+        with connect(printed["TRADINGVIEW_URL"], origin=ORIGIN, proxy=None) as client:  # type: ignore[arg-type]
+            ask(client, "SIM:S0008")
+            assert COMPLETE == [message["m"] for message in answer(client)]
+            program.send_signal(number)
+            assert 0 == program.wait(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [(["--help"], 0, "--http-port"), (["--fault", "dance"], 2, "")],
+)
+def test_the_program_explains_itself(arguments: list[str], code: int, words: str) -> None:
+    """Its options, and what is wrong with those given."""
+    with run_program(*arguments) as program:
+        assert program.stdout is not None
+        assert words in program.stdout.read()
+        assert code == program.wait(timeout=10)
+
+
+def test_a_simulator_leaves_nothing_behind() -> None:
+    """Its ports are free again when it has ended, with clients connected or not."""
+    with ExitStack() as stack:
+        with running() as simulator:
+            client = stack.enter_context(open_socket(simulator))
+            wait_until("it is seen", lambda: simulator.tally.open_connections == 1, (), 5)
+        with pytest.raises(ConnectionClosed):
+            read_to_the_end(client)
+    port = int(simulator.url.split(":")[2].split("/")[0])
+    http_port = int(simulator.http_url.rpartition(":")[2])
+    with running(port, http_port) as again:
+        assert (simulator.url, simulator.http_url) == (again.url, again.http_url)

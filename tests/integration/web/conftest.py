@@ -1,0 +1,122 @@
+"""The Flask application on real servers, and a worker of one's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.errors import PocketQuantError, Unavailable
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import FormingBar, SyncReport
+from pocketquant.settings import Settings
+from pocketquant.storage.units import Unit
+from pocketquant.wiring import Platform
+from web.app import create_app
+
+
+@pytest.fixture
+def settings(mongodb_url: str, redis_url: str, mongo: Mongo, cache: redis.Redis) -> Settings:
+    """A database and an emptied Redis of the test's own."""
+    assert 0 == cache.dbsize()
+    return Settings(
+        _env_file=None, mongodb_url=mongodb_url, redis_url=redis_url, mongodb_database=mongo.name
+    )
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., FlaskClient]]:
+    """A client of the application with these settings; its connections end with the test."""
+    with ExitStack() as ends:
+
+        def make(settings: Settings) -> FlaskClient:
+            app = create_app(settings)
+            platform = platform_of(app)
+            ends.callback(platform.mongo.client.close)
+            ends.callback(platform.cache.close)
+            return app.test_client()
+
+        yield make
+
+
+@pytest.fixture
+def client(serve: Callable[..., FlaskClient], settings: Settings) -> FlaskClient:
+    """A client of the application."""
+    return serve(settings)
+
+
+@pytest.fixture
+def platform(client: FlaskClient) -> Platform:
+    """The objects behind the client's application."""
+    return platform_of(client.application)
+
+
+@pytest.fixture
+def store(platform: Platform) -> Callable[..., None]:
+    """Put a series where a sync would: bars, status, no cached answers."""
+
+    def put(key: str, bars: Bars, forming: FormingBar | None = None) -> None:
+        series = Series.parse(key)
+        platform.bars.upsert({series: bars})
+        platform.statuses.mark_completed(report_of(platform, series), forming, now=1_700_000_000)
+        platform.responses.drop(series)
+
+    return put
+
+
+@pytest.fixture
+def work(platform: Platform) -> Callable[..., Unit]:
+    """Do the one unit that waits, as a worker would: complete it, or end it with an error."""
+
+    def one(error: PocketQuantError | None = None) -> Unit:
+        (found,) = platform.mongo["units"].find({"state": "queued"})
+        unit = platform.ledger.claim(found["_id"])
+        assert unit is not None
+        if error is None:
+            report = report_of(platform, unit.request.series)
+            platform.ledger.finish(unit, report)
+        elif isinstance(error, Unavailable):
+            platform.ledger.defer(unit, error, delay_seconds=60)
+        else:
+            platform.ledger.fail(unit, error)
+        platform.outcomes.announce(unit.id)
+        return unit
+
+    return one
+
+
+@pytest.fixture
+def daily() -> Callable[[int], Bars]:
+    """`daily(n)`: n daily bars from 1970-01-01 on, whose close is their number."""
+
+    def make(count: int) -> Bars:
+        numbers = np.arange(count, dtype=np.float64)
+        flat = [numbers, numbers + 1, numbers - 1, numbers, 10 * numbers]
+        return Bars(np.array([86_400 * numbers, *flat]))
+
+    return make
+
+
+def platform_of(app: Any) -> Platform:
+    found: Platform = app.extensions["pocketquant"].platform
+    return found
+
+
+def report_of(platform: Platform, series: Series) -> SyncReport:
+    extent = platform.bars.extent(series)
+    return SyncReport(
+        series=series,
+        fetched=7,
+        inserted=4,
+        changed=1,
+        unchanged=0,
+        refused={"not_finite": 1, "bad_time": 1},
+        bar_count=extent.count,
+        first_bar_at=extent.first_time,
+        last_bar_at=extent.last_time,
+    )

@@ -1,0 +1,187 @@
+"""The application as a whole: document, docs, health, ids, and servers that are away."""
+
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+
+from pocketquant import embedded
+from pocketquant.connections import Mongo, wait_until
+from pocketquant.settings import Settings
+from pocketquant.wiring import Platform
+
+AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
+OHLCV = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"
+
+Serve = Callable[..., FlaskClient]
+
+
+def test_the_document_is_valid_and_every_operation_is_described(client: FlaskClient) -> None:
+    """OpenAPI 3.1; each operation has an id, a summary, a tag, its errors; each field a text."""
+    document = client.get("/api/v1/openapi.json").get_json()
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+    operations = [
+        operation
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        if method in {"get", "post"}
+    ]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids)) == 8
+    for operation in operations:
+        assert operation["summary"]
+        assert operation["tags"]
+        assert {"default"} < operation["responses"].keys()
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], parameter["name"]
+    for name in ("SyncIn", "SyncOut", "JobOut", "BarOut", "OhlcvOut", "SymbolOut", "ErrorOut"):
+        for field, schema in document["components"]["schemas"][name]["properties"].items():
+            assert {"description", "examples", "$ref", "items", "anyOf"} & schema.keys(), field
+
+
+def test_the_documented_sync_has_all_its_answers(client: FlaskClient) -> None:
+    """Report, job, and every error a sync can end in."""
+    document = client.get("/api/v1/openapi.json").get_json()
+    responses = document["paths"]["/api/v1/market-data/sync"]["post"]["responses"]
+    expected = {"200", "202", "400", "403", "404", "413", "415", "422", "502", "503", "504"}
+    assert expected | {"default"} == responses.keys()
+
+
+def test_the_docs_need_no_other_server(client: FlaskClient) -> None:
+    """Swagger UI with all its files from here."""
+    page = client.get("/api/v1/docs").get_data(as_text=True)
+    assert not re.search(r"https?://", page)
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(files) == 3
+    for file in files:
+        with client.get(file) as answer:
+            assert 200 == answer.status_code
+
+
+def test_health_is_200_when_all_servers_answer(client: FlaskClient) -> None:
+    """Each by name."""
+    answer = client.get("/health")
+    assert 200 == answer.status_code
+    expected = {"status": "ok", "mongodb": "ok", "redis": "ok", "broker": "ok"}
+    assert expected == answer.get_json()
+
+
+@pytest.mark.parametrize("away", ["mongodb_url", "redis_url", "celery_broker_url"])
+def test_health_names_what_is_away(serve: Serve, settings: Settings, away: str) -> None:
+    """503, soon."""
+    scheme = "mongodb" if away == "mongodb_url" else "redis"
+    nowhere = f"{scheme}://127.0.0.1:{embedded.free_port()}"
+    client = serve(
+        settings.model_copy(update={"celery_broker_url": settings.redis_url, away: nowhere})
+    )
+    began = time.monotonic()
+    answer = client.get("/health")
+    assert time.monotonic() - began < 3
+    down = {name for name, state in answer.get_json().items() if state == "does not answer"}
+    names = {"mongodb_url": "mongodb", "redis_url": "redis", "celery_broker_url": "broker"}
+    assert (503, "down", {names[away]}) == (answer.status_code, answer.get_json()["status"], down)
+
+
+def test_health_answers_soon_even_when_servers_hang(
+    serve: Serve, settings: Settings, tmp_path: Path
+) -> None:
+    """A frozen mongod and a frozen Redis cost a request no more than three seconds each time."""
+    mongod, redis = embedded.private_mongod(tmp_path), embedded.private_redis(tmp_path)
+    with embedded.running(mongod) as one, embedded.running(redis) as other:
+        client = serve(
+            settings.model_copy(update={"mongodb_url": mongod.url, "redis_url": redis.url})
+        )
+        assert 200 == client.get("/health").status_code
+        for process in (one, other):
+            process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(3):
+                began = time.monotonic()
+                assert 503 == client.get("/health").status_code
+                assert time.monotonic() - began < 3
+        finally:
+            for process in (one, other):
+                process.send_signal(signal.SIGCONT)
+        wait_until("health is back", lambda: client.get("/health").status_code == 200, (), 30)
+
+
+def test_without_mongodb_it_starts_says_503_and_serves_what_is_cached(
+    serve: Serve, settings: Settings, client: FlaskClient, store: Callable[..., None], daily: object
+) -> None:
+    """`storage_unavailable` with Retry-After, without the address; a hit needs no MongoDB."""
+    store("NASDAQ:AAPL|1d", daily(3))
+    client.get(OHLCV)
+    nowhere = f"mongodb://127.0.0.1:{embedded.free_port()}"
+    without = serve(settings.model_copy(update={"mongodb_url": nowhere}))
+    assert 3 == without.get(OHLCV).get_json()["count"]
+    answers = [without.get(OHLCV + "?limit=2"), without.post("/api/v1/market-data/sync", json=AAPL)]
+    for answer in answers:
+        document = answer.get_json()
+        assert (503, "storage_unavailable") == (answer.status_code, document["error"])
+        assert "5" == answer.headers["Retry-After"]
+        assert "MongoDB does not answer" == document["message"]
+
+
+def test_collections_are_made_by_the_first_request_that_needs_them(
+    client: FlaskClient, mongo: Mongo
+) -> None:
+    """Not at start, and not by a request that is refused or needs no storage."""
+    client.get("/health")
+    client.post("/api/v1/market-data/sync", json={})
+    assert [] == mongo.list_collection_names()
+    client.get("/api/v1/market-data/symbols")
+    assert {"ohlcv", "units", "jobs"} <= set(mongo.list_collection_names())
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [
+        ("abc-123_X.9", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("", False),
+        ("a b", False),
+        ("a;drop", False),
+        ("é", False),
+    ],
+)
+def test_a_sane_request_id_is_kept_any_other_replaced(
+    client: FlaskClient, given: str, is_kept: bool
+) -> None:
+    """It comes back in the header, of errors too."""
+    for path in ("/api/v1/market-data/symbols", "/nowhere"):
+        answer = client.get(path, headers={"X-Request-ID": given})
+        returned = answer.headers["X-Request-ID"]
+        assert is_kept == (given == returned)
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", returned)
+
+
+def test_each_request_is_one_closing_line_with_its_id(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Path, status and time; the next request has another id."""
+    ids = [client.get("/nowhere").headers["X-Request-ID"] for _ in range(2)]
+    lines = [record.msg for record in caplog.records if record.name == "web.request_log"]
+    assert ids == [line["request_id"] for line in lines]
+    for line in lines:
+        assert ("request_completed", "/nowhere", 404) == (
+            line["event"],
+            line["path"],
+            line["status"],
+        )
+        assert line["milliseconds"] > 0
+
+
+def test_the_request_id_travels_with_the_message(client: FlaskClient, platform: Platform) -> None:
+    """The task of this sync will log under the id of this request."""
+    client.post(
+        "/api/v1/market-data/sync/background", json=AAPL, headers={"X-Request-ID": "trace-me"}
+    )
+    (message,) = platform.cache.lrange("pocketquant:interactive", 0, -1)
+    assert b"trace-me" in message

@@ -1,0 +1,115 @@
+"""Symbols and sync statuses, in pages."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from pocketquant.domain.errors import ConnectionLost
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.wiring import Platform
+
+ROOT = "/api/v1/market-data"
+
+
+@pytest.fixture
+def symbols(platform: Platform) -> None:
+    for name in ("NASDAQ:AAPL", "NASDAQ:MSFT", "NYSE:BRK.B"):
+        listing = Listing(Symbol.parse(name), "A company", "stock", "USD", "UTC", "0930-1600")
+        for interval in (Interval.D1, Interval.H1):
+            platform.symbols.register(listing, interval, now=1_700_000_000)
+    platform.statuses.mark_pending(
+        [Series.parse(key) for key in ("NASDAQ:AAPL|1d", "NASDAQ:AAPL|1h", "NYSE:BRK.B|1d")], "job"
+    )
+
+
+@pytest.mark.usefixtures("symbols")
+def test_symbols_are_listed_with_what_the_provider_says(client: FlaskClient) -> None:
+    """In order of their name, each with the intervals it was synced at."""
+    first, *others = client.get(f"{ROOT}/symbols").get_json()
+    expected = {
+        "symbol": "AAPL",
+        "exchange": "NASDAQ",
+        "name": "A company",
+        "type": "stock",
+        "currency": "USD",
+        "session": "0930-1600",
+        "timezone": "UTC",
+        "has_volume": True,
+        "active": True,
+        "intervals": ["1h", "1d"],
+    }
+    assert expected == first
+    assert ["MSFT", "BRK.B"] == [symbol["symbol"] for symbol in others]
+
+
+@pytest.mark.usefixtures("symbols")
+def test_symbols_of_one_exchange(client: FlaskClient) -> None:
+    """The filter takes any case."""
+    found = client.get(f"{ROOT}/symbols?exchange=nyse").get_json()
+    assert ["BRK.B"] == [symbol["symbol"] for symbol in found]
+
+
+@pytest.mark.usefixtures("symbols")
+@pytest.mark.parametrize("path", ["symbols", "sync-status"])
+def test_pages_say_where_they_are(client: FlaskClient, path: str) -> None:
+    """`X-Pagination` counts entries and pages; beyond the last page there is nothing."""
+    pages = [client.get(f"{ROOT}/{path}?page={page}&page_size=2") for page in (1, 2, 3)]
+    assert [2, 1, 0] == [len(page.get_json()) for page in pages]
+    where: list[Any] = [json.loads(page.headers["X-Pagination"]) for page in pages]
+    assert {
+        "total": 3,
+        "total_pages": 2,
+        "first_page": 1,
+        "last_page": 2,
+        "page": 1,
+        "next_page": 2,
+    } == where[0]
+    assert (2, 1) == (where[1]["page"], where[1]["previous_page"])
+    assert "page" not in where[2]
+
+
+@pytest.mark.usefixtures("symbols")
+def test_statuses_of_one_symbol(client: FlaskClient) -> None:
+    """Exchange and symbol together choose its series."""
+    found = client.get(f"{ROOT}/sync-status?exchange=NASDAQ&symbol=aapl").get_json()
+    assert ["1d", "1h"] == [status["interval"] for status in found]
+    half = client.get(f"{ROOT}/sync-status?symbol=AAPL")
+    assert 422 == half.status_code
+    assert "go together" in half.get_json()["message"]
+
+
+def test_a_status_tells_how_far_the_series_is(
+    client: FlaskClient, platform: Platform, store: Callable[..., None], daily: Any
+) -> None:
+    """Bars, times, the last failure and when it is tried again."""
+    store("NASDAQ:AAPL|1d", daily(3))
+    series = Series.parse("NASDAQ:AAPL|1d")
+    platform.statuses.mark_syncing(series, "job", attempt=2)
+    platform.statuses.mark_deferred(series, ConnectionLost("cut off"), 1_700_000_060)
+    expected = {
+        "symbol": "AAPL",
+        "exchange": "NASDAQ",
+        "interval": "1d",
+        "status": "pending",
+        "bar_count": 3,
+        "first_bar_at": "1970-01-01T00:00:00Z",
+        "last_bar_at": "1970-01-03T00:00:00Z",
+        "last_sync_at": "2023-11-14T22:13:20Z",
+        "error": "connection_lost",
+        "error_message": "cut off",
+        "job_id": "job",
+        "attempts": 2,
+        "next_attempt_at": "2023-11-14T22:14:20Z",
+    }
+    assert expected == client.get(f"{ROOT}/sync-status/nasdaq/aapl?interval=1d").get_json()
+
+
+def test_a_series_nobody_asked_for_has_no_status(client: FlaskClient) -> None:
+    """404, naming the series."""
+    answer = client.get(f"{ROOT}/sync-status/NASDAQ/AAPL?interval=1h")
+    assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
+    assert "NASDAQ:AAPL|1h" in answer.get_json()["message"]

@@ -1,0 +1,149 @@
+"""`POST /market-data/sync` and its job."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from pocketquant.connections import wait_until
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.errors import CaptchaRequired, NoPermission, ProviderTimeout, UnknownSymbol
+from pocketquant.domain.symbols import Series
+from pocketquant.settings import Settings
+from pocketquant.wiring import Platform
+
+SYNC = "/api/v1/market-data/sync"
+AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
+
+Work = Callable[..., Any]
+
+
+@pytest.fixture
+def call_sync(client: FlaskClient) -> Callable[..., "Future[Any]"]:
+    """A call in a thread of its own, once its unit stands in the ledger."""
+
+    def call(body: dict[str, Any], query: str = "") -> "Future[Any]":
+        units = client.application.extensions["pocketquant"].platform.mongo["units"]
+        before = units.count_documents({})
+        future = threads.submit(
+            lambda: client.application.test_client().post(SYNC + query, json=body)
+        )
+        wait_until("the unit is written", lambda: units.count_documents({}) > before, (), 10)
+        return future
+
+    with ThreadPoolExecutor(4) as threads:
+        yield call
+
+
+def test_a_sync_answers_with_its_report(
+    call_sync: Callable[..., "Future[Any]"], platform: Platform, daily: Any, work: Work
+) -> None:
+    """200 once the unit has ended: what it did, and what the series has now."""
+    platform.bars.upsert({Series.parse("NASDAQ:AAPL|1h"): daily(3)})
+    waiting = call_sync(AAPL | {"interval": "1h", "n_bars": 7})
+    unit = work()
+    answer = waiting.result(10)
+    expected = {
+        "symbol": "AAPL",
+        "exchange": "NASDAQ",
+        "interval": "1h",
+        "status": "completed",
+        "fetched": 7,
+        "inserted": 4,
+        "changed": 1,
+        "unchanged": 0,
+        "refused": 2,
+        "refusals": {"not_finite": 1, "bad_time": 1},
+        "bar_count": 3,
+        "first_bar_at": "1970-01-01T00:00:00Z",
+        "last_bar_at": "1970-01-03T00:00:00Z",
+        "job_id": unit.jobs[0],
+    }
+    assert (200, expected) == (answer.status_code, answer.get_json())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (UnknownSymbol("NASDAQ:AAPL is unknown"), 404, "unknown_symbol"),
+        (NoPermission("no right to NASDAQ:AAPL"), 403, "no_permission"),
+        (ProviderTimeout("no answer in 30 s"), 504, "provider_timeout"),
+        (CaptchaRequired("set TRADINGVIEW_TOKEN"), 502, "captcha_required"),
+    ],
+)
+def test_a_failed_sync_answers_with_its_error_and_job(
+    call_sync: Callable[..., "Future[Any]"], work: Work, error: Any, status: int, code: str
+) -> None:
+    """Given up or put back for later: whoever waits learns why at once."""
+    waiting = call_sync(AAPL)
+    unit = work(error)
+    answer = waiting.result(10)
+    document = answer.get_json()
+    assert (status, code, str(error)) == (
+        answer.status_code,
+        document["error"],
+        document["message"],
+    )
+    assert {"job_id": unit.jobs[0]} == document["errors"]
+
+
+@pytest.mark.parametrize(("path", "query"), [(SYNC, "?timeout=0"), (SYNC + "/background", "")])
+def test_a_sync_nobody_waits_for_is_a_job(
+    client: FlaskClient, work: Work, path: str, query: str
+) -> None:
+    """202, the job, and where to ask for it; it is there until its end and after."""
+    answer = client.post(path + query, json=AAPL)
+    job = answer.get_json()
+    assert 202 == answer.status_code
+    assert f"/api/v1/jobs/{job['job_id']}" == answer.headers["Location"]
+    counts = {"total": 1, "queued": 1, "running": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    assert ("sync", "pending", counts) == (job["kind"], job["state"], job["counts"])
+    assert job["created_at"].endswith("Z")
+    assert job["finished_at"] is None
+    work()
+    done = client.get(answer.headers["Location"]).get_json()
+    assert ("completed", 1) == (done["state"], done["counts"]["completed"])
+    assert done["finished_at"].endswith("Z")
+
+
+def test_a_sync_that_takes_too_long_goes_on_as_a_job(client: FlaskClient, work: Work) -> None:
+    """The time of the call is over, the unit stays and is done."""
+    answer = client.post(SYNC + "?timeout=0.2", json=AAPL)
+    assert 202 == answer.status_code
+    work()
+    assert "completed" == client.get(answer.headers["Location"]).get_json()["state"]
+
+
+def test_calls_beyond_the_places_to_wait_get_a_job_at_once(
+    serve: Callable[..., FlaskClient], settings: Settings
+) -> None:
+    """Threads are left for others: of two threads one may wait."""
+    client = serve(settings.model_copy(update={"api_threads": 2}))
+    places = client.application.extensions["pocketquant"].waiting_calls
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(lambda: client.post(SYNC + "?timeout=3", json=AAPL).status_code)
+        wait_until("a call waits", lambda: places._value == 0, (), 10)
+        second = client.post(SYNC + "?timeout=60", json={"symbol": "MSFT", "exchange": "NASDAQ"})
+        assert (202, True) == (second.status_code, waiting.running())
+        assert 202 == waiting.result(10)
+    assert 1 == places._value
+
+
+def test_a_job_nobody_knows_is_404(client: FlaskClient) -> None:
+    """With what was asked for, cut short."""
+    for job_id in ("6565f1f0a7b1c2d3e4f50617", "x" * 5000, "%00", "..."):
+        answer = client.get(f"/api/v1/jobs/{job_id}")
+        assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
+
+
+def test_an_empty_series_has_no_first_and_last_bar(
+    call_sync: Callable[..., "Future[Any]"], platform: Platform, work: Work
+) -> None:
+    """A listing that never traded completes with zero bars and null times."""
+    platform.bars.upsert({Series.parse("NASDAQ:AAPL|1d"): Bars.empty()})
+    waiting = call_sync(AAPL)
+    work()
+    report = waiting.result(10).get_json()
+    assert (0, None, None) == (report["bar_count"], report["first_bar_at"], report["last_bar_at"])

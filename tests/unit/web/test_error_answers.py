@@ -1,0 +1,124 @@
+"""Errors → answers."""
+
+import pytest
+from flask import Flask
+
+from pocketquant.domain import errors as domain
+from web.errors import Api, answer
+
+EXPECTED = {
+    domain.UnknownSymbol: 404,
+    domain.NotFound: 404,
+    domain.NoPermission: 403,
+    domain.InvalidSymbol: 422,
+    domain.InvalidInterval: 422,
+    domain.InvalidRequest: 422,
+    domain.UnsupportedInterval: 422,
+    domain.Rejected: 422,
+    domain.ProviderTimeout: 504,
+    domain.StorageUnavailable: 503,
+    domain.ConnectionLost: 502,
+    domain.RateLimited: 502,
+    domain.HandshakeRefused: 502,
+    domain.ProviderFault: 502,
+    domain.ProtocolViolation: 502,
+    domain.LeaseLost: 502,
+    domain.Unavailable: 502,
+    domain.BadToken: 502,
+    domain.CaptchaRequired: 502,
+    domain.TwoFactorRequired: 502,
+    domain.SignInFailed: 502,
+    domain.InvalidSettings: 502,
+    domain.Misconfigured: 502,
+    domain.InternalError: 500,
+    domain.AttemptsExhausted: 500,
+    domain.PocketQuantError: 500,
+}
+
+
+def family(kind: type[domain.PocketQuantError]) -> set[type[domain.PocketQuantError]]:
+    return {kind}.union(*(family(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_is_in_this_table() -> None:
+    """A new error class has to say here what callers get."""
+    assert family(domain.PocketQuantError) == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("kind", EXPECTED, ids=lambda kind: kind.__name__)
+def test_a_class_has_its_status_and_code(kind: type[domain.PocketQuantError]) -> None:
+    """Status from the table, the stable code in `error`, details in `errors`."""
+    response = answer(kind("why"), job_id="7")
+    document = response.get_json()
+    assert EXPECTED[kind] == response.status_code == document["code"]
+    assert (kind.code, {"job_id": "7"}) == (document["error"], document["errors"])
+
+
+def test_unavailable_storage_says_when_to_come_back_and_not_where_it_is() -> None:
+    """503 with Retry-After; addresses of our servers stay in the log."""
+    response = answer(domain.StorageUnavailable("MongoDB does not answer: db.internal:27017: …"))
+    assert response.headers["Retry-After"] == "5"
+    assert response.get_json()["message"] == "MongoDB does not answer"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (domain.UnknownSymbol("X:Y is unknown"), "X:Y is unknown"),
+        (domain.CaptchaRequired("set TRADINGVIEW_TOKEN"), "set TRADINGVIEW_TOKEN"),
+        (domain.AttemptsExhausted("8 attempts died"), "8 attempts died"),
+        (domain.InternalError("KeyError: secret"), "an error of the server; its log has"),
+        (domain.PocketQuantError("secret"), "an error of the server; its log has"),
+    ],
+)
+def test_messages_help_and_defects_stay_inside(
+    error: domain.PocketQuantError, expected: str
+) -> None:
+    """What a caller or operator can act on is said; what broke inside is not."""
+    assert answer(error).get_json()["message"].startswith(expected)
+
+
+@pytest.fixture
+def app() -> Flask:
+    made = Flask("errors")
+    made.config.update(
+        API_TITLE="t", API_VERSION="1", OPENAPI_VERSION="3.1.0", MAX_CONTENT_LENGTH=10
+    )
+    Api(made)
+
+    @made.post("/body")
+    def body() -> str:
+        from flask import request
+
+        return request.get_data(as_text=True)
+
+    @made.get("/crash")
+    def crash() -> str:
+        raise KeyError("secret")
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/body", 405, "method_not_allowed"),
+        ("POST", "/body", 413, "request_too_large"),
+        ("GET", "/crash", 500, "internal_error"),
+    ],
+)
+def test_what_flask_refuses_is_the_same_document(
+    app: Flask, method: str, path: str, status: int, code: str
+) -> None:
+    """Routes, methods, sizes and crashes answer like every other error, without internals."""
+    response = app.test_client().open(path, method=method, data=b"x" * 11)
+    document = response.get_json()
+    assert (status, code) == (response.status_code, document["error"])
+    assert {"code", "status", "error", "message", "errors"} == document.keys()
+    assert "secret" not in response.get_data(as_text=True)
+
+
+def test_a_wrong_method_is_told_the_right_ones(app: Flask) -> None:
+    """405 carries Allow."""
+    assert "POST" in app.test_client().get("/body").headers["Allow"]

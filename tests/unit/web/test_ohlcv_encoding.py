@@ -1,0 +1,97 @@
+"""Columns of bars → JSON."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import FormingBar
+from web.encoding import encode_bars, encode_ohlcv
+from web.schemas import OhlcvOut
+
+SERIES = Series.parse("NASDAQ:AAPL|1d")
+FIELDS = ("open", "high", "low", "close", "volume")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+times = st.integers(-62_135_596_800, 253_000_000_000)
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Bars:
+    opened = sorted(draw(st.sets(times, max_size=30)))
+    prices = st.lists(numbers, min_size=len(opened), max_size=len(opened))
+    volume = draw(prices | st.just([float("nan")] * len(opened)))
+    return Bars(np.array([opened, *(draw(prices) for _ in range(4)), volume], dtype=np.float64))
+
+
+@given(blocks(), st.booleans())
+def test_every_value_reads_back_as_it_was(bars: Bars, newest_first: bool) -> None:
+    """Numbers are the same float64, NaN is null, times are ISO 8601 in UTC, the order is asked."""
+    expected = [
+        {
+            "datetime": (_EPOCH + timedelta(seconds=int(bar[0]))).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **{
+                name: None if np.isnan(value) else value
+                for name, value in zip(FIELDS, bar[1:], strict=True)
+            },
+        }
+        for bar in bars.columns.T.tolist()
+    ]
+    if newest_first:
+        expected.reverse()
+    for bar in expected:  # strftime does not pad years on every platform
+        bar["datetime"] = bar["datetime"].rjust(20, "0")
+    assert expected == json.loads(encode_bars(bars, newest_first))
+
+
+def test_no_bars_are_an_empty_list() -> None:
+    """An empty block is `[]`."""
+    assert encode_bars(Bars.empty(), newest_first=True) == b"[]"
+
+
+def test_the_document_is_what_the_schema_promises() -> None:
+    """Series, bars, count and the forming bar, each as documented."""
+    bars = Bars(np.array([[86400.0], [1.0], [2.5], [0.5], [2.0], [np.nan]]))
+    forming = FormingBar(172800, 259200, 2.0, 3.0, 1.5, 2.5, None, as_of=200000)
+    document = json.loads(encode_ohlcv(SERIES, bars, newest_first=False, forming=forming))
+    expected = {
+        "symbol": "AAPL",
+        "exchange": "NASDAQ",
+        "interval": "1d",
+        "data": [
+            {
+                "datetime": "1970-01-02T00:00:00Z",
+                "open": 1.0,
+                "high": 2.5,
+                "low": 0.5,
+                "close": 2.0,
+                "volume": None,
+            }
+        ],
+        "count": 1,
+        "forming": {
+            "bar_start": "1970-01-03T00:00:00Z",
+            "bar_end": "1970-01-04T00:00:00Z",
+            "open": 2.0,
+            "high": 3.0,
+            "low": 1.5,
+            "close": 2.5,
+            "volume": None,
+            "as_of": "1970-01-03T07:33:20Z",
+            "source": "history",
+        },
+    }
+    assert expected == document
+    assert expected == OhlcvOut.model_validate(document).model_dump(mode="json")
+
+
+def test_without_a_forming_bar_forming_is_null() -> None:
+    """None stays null."""
+    document = json.loads(encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=None))
+    assert (document["data"], document["count"], document["forming"]) == ([], 0, None)

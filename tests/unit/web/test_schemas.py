@@ -1,0 +1,165 @@
+"""What the API takes."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.syncs import SyncRequest
+from web.ohlcv import Window
+from web.schemas import OhlcvQuery, PageQuery, SymbolPath, SyncIn, SyncQuery, SyncStatusesQuery
+
+AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (AAPL, SyncRequest(Series.parse("NASDAQ:AAPL|1d"), 5000)),
+        (
+            {"symbol": "btcusd", "exchange": "bitstamp", "interval": "1M", "n_bars": 1},
+            SyncRequest(Series.parse("BITSTAMP:BTCUSD|1M"), 1),
+        ),
+        (
+            {"symbol": "es1!", "exchange": "CME_mini", "interval": "1m"},
+            SyncRequest(Series.parse("CME_MINI:ES1!|1m"), 5000),
+        ),
+        (
+            {"symbol": "A.B/C&D-E_F!", "exchange": "X", "n_bars": 5000},
+            SyncRequest(Series.parse("X:A.B/C&D-E_F!|1d"), 5000),
+        ),
+    ],
+)
+def test_a_sync_body_is_the_request_it_means(body: dict[str, Any], expected: SyncRequest) -> None:
+    """Names in any case; daily and 5000 bars unless said otherwise."""
+    assert expected == SyncIn.model_validate(body).request()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        *(
+            ({"n_bars": bad}, "n_bars")
+            for bad in ("x", "5", 0, -1, 5001, True, None, 1.5, [5], 1e30)
+        ),
+        *(({"interval": bad}, "interval") for bad in ("2m", "1D", "1H", "", None, 5, "1mo")),
+        *(
+            ({"symbol": bad}, "symbol")
+            for bad in (
+                "",
+                "$",
+                "A$",
+                "../",
+                "../../etc",
+                "A/../B",
+                "..",
+                "A\0",
+                "A" * 65,
+                "A" * 10_240,
+            )
+        ),
+        *(
+            ({"symbol": bad}, "symbol")
+            for bad in (None, 5, ["AAPL"], {}, "AAPL\n", "\u017f", "\u0410", "A B")
+        ),
+        *(
+            ({"exchange": bad}, "exchange")
+            for bad in ("", "NAS DAQ", "N.Y", "N" * 33, 7, None, "NY\u017fE")
+        ),
+        ({"bars": 5}, "bars"),
+        ({"nBars": 5}, "nBars"),
+    ],
+)
+def test_a_bad_sync_body_is_refused_by_the_name_of_its_field(
+    change: dict[str, Any], field: str
+) -> None:
+    """Each bad value, and each field nobody knows, is one problem at its own place."""
+    with pytest.raises(ValidationError) as refused:
+        SyncIn.model_validate(AAPL | change)
+    assert [(field,)] == [problem["loc"] for problem in refused.value.errors()]
+
+
+@pytest.mark.parametrize("missing", ["symbol", "exchange"])
+def test_a_missing_field_is_refused_by_its_name(missing: str) -> None:
+    """Symbol and exchange have no default."""
+    with pytest.raises(ValidationError) as refused:
+        SyncIn.model_validate({name: AAPL[name] for name in AAPL.keys() - {missing}})
+    assert [(missing,)] == [problem["loc"] for problem in refused.value.errors()]
+
+
+@pytest.mark.parametrize("timeout", ["-1", "61", "nan", "inf", "x", "", ["1", "2"]])
+def test_a_bad_timeout_is_refused(timeout: object) -> None:
+    """From 0 to 60 seconds."""
+    with pytest.raises(ValidationError):
+        SyncQuery.model_validate({"timeout": timeout})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"interval": "1d"},
+        {"limit": "1000", "order": "desc"},
+        {"limit": "01000", "interval": "1d"},
+    ],
+)
+def test_queries_that_mean_the_same_have_one_window(query: dict[str, str]) -> None:
+    """Defaults may be said or not: the cached answer is shared."""
+    asked = OhlcvQuery.model_validate(query)
+    expected = (Interval.D1, Window(None, None, 1000, newest_first=True).key)
+    assert expected == (asked.interval, asked.window().key)
+
+
+def test_a_range_is_in_epoch_seconds() -> None:
+    """Start inclusive, end exclusive; a moment written in two ways is the same one."""
+    one = OhlcvQuery(start_date="2024-01-31", end_date="2024-02-01T00:00:00Z", order="asc")
+    other = OhlcvQuery(start_date="2024-01-31T01:00:00+01:00", end_date="2024-02-01", order="asc")
+    expected = Window(1_706_659_200, 1_706_745_600, 1000, newest_first=False)
+    assert expected == one.window() == other.window()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        *(({"limit": bad}, "limit") for bad in ("0", "-1", "5001", "x", "1.5", "", ["1", "2"])),
+        *(({"order": bad}, "order") for bad in ("DESC", "newest", "")),
+        ({"interval": "2m"}, "interval"),
+        ({"start_date": "2024-01-31T00:00:00"}, "start_date"),
+        ({"start_date": "0.5"}, "start_date"),
+        ({"start_date": "2024-01-31", "end_date": "2024-01-31"}, "end_date"),
+        ({"start_date": "2024-01-31", "end_date": "2024-01-30"}, "end_date"),
+        ({"from": "2024-01-31"}, "from"),
+    ],
+)
+def test_a_bad_ohlcv_query_is_refused_by_the_name_of_its_field(
+    query: dict[str, Any], field: str
+) -> None:
+    """Also a parameter nobody knows, and an empty or backward range."""
+    with pytest.raises(ValidationError) as refused:
+        OhlcvQuery.model_validate(query)
+    assert [(field,)] == [problem["loc"] for problem in refused.value.errors()]
+
+
+def test_a_path_names_a_series() -> None:
+    """Exchange and ticker of the path, in any case."""
+    path = SymbolPath.model_validate({"exchange": "nyse", "symbol": "brk.b"})
+    assert Series.parse("NYSE:BRK.B|1w") == path.series(Interval.W1)
+
+
+@pytest.mark.parametrize("page", [{"page": "0"}, {"page": "1" + "0" * 30}, {"page_size": "501"}])
+def test_pages_have_limits(page: dict[str, str]) -> None:
+    """Neither a page nor its size may be anything."""
+    with pytest.raises(ValidationError):
+        PageQuery.model_validate(page)
+
+
+def test_statuses_are_filtered_by_a_whole_symbol_or_not_at_all() -> None:
+    """Exchange and symbol go together."""
+    assert SyncStatusesQuery().wanted() is None
+    whole = SyncStatusesQuery.model_validate({"exchange": "nasdaq", "symbol": "aapl"})
+    assert Symbol("NASDAQ", "AAPL") == whole.wanted()
+    for half in ({"exchange": "NASDAQ"}, {"symbol": "AAPL"}):
+        with pytest.raises(ValidationError, match="go together"):
+            SyncStatusesQuery.model_validate(half)
