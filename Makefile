@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# A client that tests point at the simulator; its module has the name of tvdatafeed's.
+PEERS := .venv/peers
 BENCH_INSTALLED := .venv/bench-installed
 
 help: ## list the targets
@@ -14,6 +16,8 @@ setup: $(INSTALLED) ## make .venv and install everything into it
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS) \
+	    tradingview-datafeed==2.1.1
 	touch $@
 
 $(BENCH_INSTALLED): $(INSTALLED)

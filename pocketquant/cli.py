@@ -50,6 +50,7 @@ def up(data_dir: Path | None) -> None:
     MongoDB and Redis are private ones with their data under --data-dir (default .pocketquant)
     unless MONGODB_URL and REDIS_URL name others.
     """
+    _end_at_sigterm()
     settings = Settings()
     console = Console()
     folder = data_dir or settings.data_dir
@@ -63,6 +64,7 @@ def up(data_dir: Path | None) -> None:
 @click.option("--once", is_flag=True, help="End after the sync.")
 def demo(once: bool) -> None:
     """Show the main job on private servers and a simulated market; needs no account."""
+    _end_at_sigterm()
     console = Console()
     console.print("Starting MongoDB, Redis, a simulated TradingView, the API, two workers, beat …")
     with demonstration.running() as machine:
@@ -147,9 +149,13 @@ def beat() -> None:
     _become(processes.beat_command())
 
 
-def _wait_for_the_end(machine: Machine) -> None:
-    """Return at SIGTERM, at Ctrl-C, or when the supervisor has ended."""
+def _end_at_sigterm() -> None:
+    """Let SIGTERM unwind the stack, as Ctrl-C does, so that all that was started is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def _wait_for_the_end(machine: Machine) -> None:
+    """Return at Ctrl-C, or when the supervisor has ended."""
     try:
         machine.supervisord.wait()
     except KeyboardInterrupt:

@@ -39,7 +39,8 @@ _COMMON_SETTINGS: dict[str, Any] = {
     "task_ignore_result": True,
     "task_create_missing_queues": False,
     "task_default_queue": QueueName.BULK,
-    "task_queues": [Queue(name) for name in QueueName],
+    "task_default_exchange": "pocketquant",
+    "task_queues": [Queue(name, routing_key=name) for name in QueueName],
     "broker_transport_options": {
         "visibility_timeout": 300,
         "queue_order_strategy": "priority",

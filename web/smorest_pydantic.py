@@ -105,11 +105,7 @@ class PydanticPlugin(MarshmallowPlugin):
                 return self._document(schema.model)
             return cast(Document, super().schema2jsonschema(schema))  # type: ignore[no-untyped-call]
 
-        def schema2parameters(self, schema: Any, *, location: str, **more: Any) -> list[Document]:
-            if not isinstance(schema, PydanticSchema):
-                return cast(
-                    list[Document], super().schema2parameters(schema, location=location, **more)
-                )
+        def schema2parameters(self, schema: Any, *, location: str, **_: object) -> list[Document]:
             document = self._document(schema.model)
             required = document.get("required", ())
             return [

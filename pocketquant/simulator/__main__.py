@@ -9,20 +9,17 @@ from pocketquant.simulator.faults import Fault, FaultKind
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import Pace
 
-
-class _FaultOption(click.ParamType[Fault]):
-    name = "KIND[=VALUE][:SYMBOL]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fault:
-        try:
-            return Fault.parse(str(value))
-        except ValueError:
-            self.fail(f"{value!r}; the kinds are {' '.join(FaultKind)}", param, ctx)
-
-
+_FAULT_HELP = f"May be repeated. Kinds: {', '.join(FaultKind)}."
 _PORT = click.IntRange(0, 65535)
+
+
+def _read_faults(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> list[Fault]:
+    try:
+        return [Fault.parse(text) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -33,8 +30,15 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before a series' answer."
 )
-@click.option("--fault", "faults", type=_FaultOption(), multiple=True, help="May be repeated.")
-def main(port: int, http_port: int, latency: float, faults: tuple[Fault, ...]) -> None:
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[=VALUE][:SYMBOL]",
+    callback=_read_faults,
+    help=_FAULT_HELP,
+)
+def main(port: int, http_port: int, latency: float, faults: list[Fault]) -> None:
     """Run a TradingView to develop, test, demo and benchmark against."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -20,6 +20,7 @@ class Tally:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""
+        requested, served = dict(self.requested), dict(self.served)
         return {
             "connections": self.connections,
             "open_connections": self.open_connections,
@@ -27,8 +28,8 @@ class Tally:
             "unanswered_heartbeats": self.unanswered_heartbeats,
             "sign_ins": self.sign_ins,
             "bars": self.bars,
-            "series_requested": self.requested.total(),
-            "series_served": self.served.total(),
-            "requested": dict(self.requested),
-            "served": dict(self.served),
+            "series_requested": sum(requested.values()),
+            "series_served": sum(served.values()),
+            "requested": requested,
+            "served": served,
         }

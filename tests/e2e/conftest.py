@@ -106,6 +106,10 @@ def wish(symbol: str, interval: str, n_bars: int) -> Json:
     return {"exchange": exchange, "symbol": ticker, "interval": interval, "n_bars": n_bars}
 
 
+def _is_dead(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 def _command_line(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
@@ -181,6 +185,6 @@ def kill() -> Callable[[psutil.Process], None]:
 
     def kill_and_wait(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
-        wait_until("it is dead", lambda: not process.is_running(), psutil.Error, 10)
+        wait_until("it is dead", lambda: _is_dead(process), psutil.Error, 10)
 
     return kill_and_wait

@@ -1,0 +1,124 @@
+"""`pocketquant up`, as an operator uses it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from pocketquant.connections import wait_until
+from pocketquant.embedded import HOST, free_port
+
+pytestmark = pytest.mark.fault
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def start_up(tmp_path: Path, simulator: Any) -> Callable[..., Any]:
+    """Runs `pocketquant up` on a data folder of the test's own, twice on the same if asked."""
+
+    @contextmanager
+    def start() -> Iterator[tuple[subprocess.Popen[str], str]]:
+        port = free_port()
+        settings = {
+            "API_HOST": HOST,
+            "API_PORT": str(port),
+            "WORKERS": "1",
+            "TRADINGVIEW_URL": simulator.url,
+        }
+        command = [str(BIN / "pocketquant"), "up", "--data-dir", str(tmp_path / "data")]
+        up = subprocess.Popen(
+            command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True
+        )
+        url = f"http://{HOST}:{port}"
+        try:
+            wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 60)
+            yield up, url
+        finally:
+            up.send_signal(signal.SIGTERM)
+            up.communicate(timeout=30)
+
+    return start
+
+
+def is_healthy(url: str) -> bool:
+    return requests.get(f"{url}/health", timeout=5).ok
+
+
+def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def running(process: "subprocess.Popen[str]", text: str) -> list[psutil.Process]:
+    return [child for child in children(process) if text in " ".join(child.cmdline())]
+
+
+def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
+    """Exit code 0 within 20 s, and none of the processes is left."""
+    with start_up() as (up, _):
+        started = children(up)
+        assert len(started) >= 6
+        began = time.monotonic()
+        up.send_signal(signal.SIGTERM)
+        output, _ = up.communicate(timeout=30)
+        assert up.returncode == 0, output
+        assert time.monotonic() - began < 20
+        assert [child for child in started if child.is_running()] == []
+
+
+def test_what_dies_is_started_again(start_up: Any, kill: Any) -> None:
+    """Each process killed with SIGKILL comes back, and requests are served again."""
+    with start_up() as (up, url):
+        for text in ("workers.app worker", "workers.app beat", "granian", "mongod", "redis-server"):
+            victim = running(up, text)[0]
+            kill(victim)
+            wait_until(f"{text} is back", lambda text=text: running(up, text), psutil.Error, 30)
+        wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 30)
+
+
+def test_what_is_stopped_stays_stopped(start_up: Any, tmp_path: Path) -> None:
+    """A program stopped with supervisorctl is not started behind the operator's back."""
+    with start_up() as (up, _):
+        configuration = str(tmp_path / "data" / "supervisord.conf")
+        command = [str(BIN / "supervisorctl"), "-c", configuration]
+        subprocess.run([*command, "stop", "pocketquant:beat-0"], check=True)
+        others = running(up, "workers.app worker")[0]
+        others.send_signal(signal.SIGKILL)
+        wait_until("a new worker runs", lambda: running(up, "workers.app worker"), psutil.Error, 30)
+        status = subprocess.run(
+            [*command, "status"], capture_output=True, text=True, check=False
+        ).stdout
+        assert "STOPPED" in next(line for line in status.splitlines() if "beat" in line)
+
+
+def test_data_survives_a_restart(start_up: Any) -> None:
+    """Bars synced before are served after `up` was ended and started again, on other ports."""
+    wish = {"exchange": "SIM", "symbol": "S0501", "interval": "1d", "n_bars": 20}
+    with start_up() as (_, url):
+        synced = requests.post(f"{url}/api/v1/market-data/sync", json=wish, timeout=60)
+        assert synced.status_code == 200, synced.text
+    with start_up() as (_, url):
+        bars = requests.get(f"{url}/api/v1/market-data/ohlcv/SIM/S0501?interval=1d", timeout=60)
+        assert bars.json()["count"] == synced.json()["bar_count"]
+
+
+def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
+    """`kill -9` of the command ends its supervisor, which ends the rest."""
+    with start_up() as (up, _):
+        started = children(up)
+        kill(psutil.Process(up.pid))
+        wait_until(
+            "all have ended",
+            lambda: not [child for child in started if child.is_running()],
+            psutil.Error,
+            30,
+        )
