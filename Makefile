@@ -45,7 +45,7 @@ arch: $(INSTALLED) ## import-linter: arrows point down
 
 check: lint types arch ## what CI runs: lint, types, arrows, tests, coverage of the pure files
 	$(MAKE) test ARGS='--cov --cov-report='
-	$(BIN)/python tests/pure_coverage.py
+	$(BIN)/coverage report
 
 bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)

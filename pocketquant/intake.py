@@ -57,9 +57,9 @@ class Intake:
             job_id, units = self.ledger.submit(kind, requests, queue, self.now())
             new = [unit.request.series for unit in units if unit.attempt == 0]
             self.statuses.mark_pending(new, job_id)
-            structlog.contextvars.bind_contextvars(job_id=job_id)
-            self.dispatcher.publish(units, queue)
-        _log.info("job_submitted", kind=kind, units=len(units), queue=str(queue))
+            with structlog.contextvars.bound_contextvars(job_id=job_id):
+                self.dispatcher.publish(units, queue)
+        _log.info("job_submitted", job_id=job_id, kind=kind, units=len(units), queue=str(queue))
         return Submitted(job_id, units)
 
     def sync(self, request: SyncRequest, timeout_seconds: float) -> Waited:

@@ -24,7 +24,7 @@ from pocketquant.domain.errors import (
     Unavailable,
     UnknownSymbol,
 )
-from web.schemas import ErrorOut
+from web.schemas.answers import ErrorOut
 from web.smorest_pydantic import schema_of
 
 STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {

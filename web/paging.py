@@ -3,10 +3,16 @@
 from flask import json
 from flask_smorest.pagination import PaginationMixin
 
-from web.schemas import PageQuery
+from web.schemas.requests import PageQuery
 
 HEADER = PaginationMixin.PAGINATION_HEADER_NAME
-DOCUMENTED = {HEADER: "PAGINATION"}  # the header flask-smorest describes in the document
+DOCUMENTED = {
+    HEADER: {
+        "description": "JSON with `total`, `total_pages`, `first_page`, `last_page`, `page`,"
+        " `previous_page`, `next_page`, as far as there are such",
+        "schema": {"type": "string"},
+    }
+}
 
 
 def offset_of(query: PageQuery) -> int:

@@ -65,8 +65,11 @@ class StrictJsonParser(FlaskParser):
     def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:  # noqa: ARG002
         if not is_json_request(req):
             abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message="the body must be application/json")
+        body = req.get_data()
+        if req.content_length is None and len(body) == req.max_content_length:
+            abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # werkzeug cuts a chunked body off there
         try:
-            return orjson.loads(req.get_data())
+            return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             abort(HTTPStatus.BAD_REQUEST, exc=error, message=f"the body is not JSON: {error}")
 

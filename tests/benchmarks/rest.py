@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -46,8 +47,7 @@ _READY_SECONDS = 30.0
 
 def run() -> list[Row]:
     """Requests a second at each number of bars."""
-    if not shutil.which("wrk"):
-        sys.exit("this benchmark needs wrk: apt-get install wrk, or brew install wrk")
+    _wrk()  # before anything is started
     found = defaultdict(list)
     with _servers() as urls:
         for _ in range(ROUNDS):
@@ -128,25 +128,30 @@ def _random_walk(count: int) -> Bars:
 
 def _warm(urls: dict[str, str]) -> None:
     """Both serve, and serve the same bars."""
+    for url in urls.values():
+        wait_until(
+            f"{url} serves", partial(_is_served, url), requests.RequestException, _READY_SECONDS
+        )
     for bars in TARGETS:
-        answers = []
-        for url in urls.values():
-            wait_until(
-                f"{url} serves",
-                lambda url=url: requests.get(f"{url}limit={bars}", timeout=10).ok,
-                requests.RequestException,
-                _READY_SECONDS,
-            )
-            answers.append(requests.get(f"{url}limit={bars}", timeout=10).json())
-        ours, peer = answers
+        ours, peer = (
+            requests.get(f"{url}limit={bars}", timeout=10).json() for url in urls.values()
+        )
         if ours["data"] != peer["data"] or ours["count"] != bars:
             sys.exit("the two endpoints do not serve the same bars")
+
+
+def _is_served(url: str) -> bool:
+    return requests.get(f"{url}limit=1", timeout=10).ok
+
+
+def _wrk() -> str:
+    return shutil.which("wrk") or sys.exit("this benchmark needs wrk: apt-get install wrk")
 
 
 def _requests_a_second(url: str) -> float:
     threads = ("-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s")
     report = subprocess.run(
-        ["wrk", *threads, "--timeout", "10s", url], capture_output=True, text=True, check=True
+        [_wrk(), *threads, "--timeout", "10s", url], capture_output=True, text=True, check=True
     ).stdout
     if "Non-2xx" in report or "Socket errors" in report:
         sys.exit(f"not every request was served:\n{report}")

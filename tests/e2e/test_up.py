@@ -108,6 +108,7 @@ def test_data_survives_a_restart(start_up: Any) -> None:
         assert synced.status_code == 200, synced.text
     with start_up() as (_, url):
         bars = requests.get(f"{url}/api/v1/market-data/ohlcv/SIM/S0501?interval=1d", timeout=60)
+        assert bars.status_code == 200, bars.text
         assert bars.json()["count"] == synced.json()["bar_count"]
 
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from web.probes import OK
-from web.schemas import HealthOut
+from web.schemas.answers import HealthOut
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 

@@ -6,7 +6,7 @@ from flask import Response, url_for
 
 from pocketquant.domain.errors import NotFound
 from pocketquant.wiring import Platform
-from web.schemas import JobOut
+from web.schemas.answers import JobOut
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 

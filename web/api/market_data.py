@@ -11,18 +11,14 @@ from pocketquant.queues import QueueName
 from pocketquant.wiring import Platform
 from web import errors, paging
 from web.api.jobs import accepted
-from web.schemas import (
-    JobOut,
-    OhlcvOut,
+from web.schemas.answers import JobOut, OhlcvOut, SymbolOut, SyncOut, SyncStatusOut
+from web.schemas.requests import (
     OhlcvQuery,
-    SymbolOut,
     SymbolPath,
     SymbolsQuery,
     SyncIn,
-    SyncOut,
     SyncQuery,
     SyncStatusesQuery,
-    SyncStatusOut,
     SyncStatusQuery,
 )
 from web.site import current_site

@@ -6,9 +6,17 @@ import redis
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.domain.symbols import Series
 from pocketquant.embedded import free_port
+from pocketquant.logs import set_up_logs
+from pocketquant.settings import LogFormat
 from web.response_cache import NearCache
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
+
+
+@pytest.fixture
+def logs() -> None:
+    """Log lines as the processes write them."""
+    set_up_logs(LogFormat.JSON, "INFO")
 
 
 class Clock:
@@ -20,6 +28,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.usefixtures("logs")
 def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

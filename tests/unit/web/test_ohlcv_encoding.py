@@ -11,7 +11,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
 from web.encoding import encode_bars, encode_ohlcv
-from web.schemas import OhlcvOut
+from web.schemas.answers import OhlcvOut
 
 SERIES = Series.parse("NASDAQ:AAPL|1d")
 FIELDS = ("open", "high", "low", "close", "volume")

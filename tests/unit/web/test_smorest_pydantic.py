@@ -1,5 +1,6 @@
 """pydantic models in flask-smorest."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -58,6 +59,7 @@ def client() -> FlaskClient:
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
+        MAX_CONTENT_LENGTH=200_000,
     )
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
     api.register_blueprint(blueprint)
@@ -114,6 +116,18 @@ def test_another_content_type_is_415(client: FlaskClient, content_type: str | No
     """Bodies are JSON and say so."""
     refused = client.post("/things/", data=b'{"name": "fig"}', content_type=content_type)
     assert (415, "unsupported_media_type") == (refused.status_code, refused.get_json()["error"])
+
+
+def test_a_chunked_body_over_the_limit_is_413(client: FlaskClient) -> None:
+    """Its length is not announced, and what is cut off must not pass for the whole."""
+    body = b'{"name": "fig"}' + b" " * 200_000
+    refused = client.post(
+        "/things/",
+        input_stream=BytesIO(body),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (413, "request_too_large") == (refused.status_code, refused.get_json()["error"])
 
 
 @pytest.mark.parametrize("query", ["word=a&word=b", "word=a&colour=red", "page=1", "word=a&page=0"])

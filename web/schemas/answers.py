@@ -1,188 +1,18 @@
-"""What the API takes and gives: the one source of its schemas, descriptions and examples."""
+"""What the API gives."""
 
 from datetime import datetime
-from enum import StrEnum
-from http import HTTPStatus
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field
 
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN, Series, Symbol
-from pocketquant.domain.syncs import (
-    MAX_BARS,
-    JobState,
-    SyncRequest,
-    SyncState,
-    UnitState,
-)
+from pocketquant.domain.syncs import JobState, SyncState, UnitState
 from pocketquant.storage.dates import to_date
 from pocketquant.storage.symbols import RegisteredSymbol
 from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Job, Unit
-from web.moments import epoch_seconds
-from web.ohlcv import Window
 
-
-def _in_any_case(pattern: str) -> StringConstraints:
-    return StringConstraints(pattern=f"^{pattern.replace('A-Z', 'A-Za-z')}$", strict=True)
-
-
-def _without_parent_folder(ticker: str) -> str:
-    if ".." in ticker:
-        raise ValueError("two dots in a row are in no ticker")
-    return ticker
-
-
-Exchange = Annotated[
-    str,
-    _in_any_case(EXCHANGE_PATTERN),
-    AfterValidator(str.upper),
-    Field(description="the exchange, in any case", examples=["NASDAQ"]),
-]
-Ticker = Annotated[
-    str,
-    _in_any_case(TICKER_PATTERN),
-    AfterValidator(_without_parent_folder),
-    AfterValidator(str.upper),
-    Field(
-        description="the ticker at its exchange, in any case",
-        examples=["AAPL"],
-        json_schema_extra={"not": {"pattern": r"\.\."}},
-    ),
-]
 UtcMoment = datetime  # a field named datetime hides the type
-Moment = Annotated[
-    int,
-    BeforeValidator(epoch_seconds),
-    WithJsonSchema({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}),
-]
-
-
-class _Given(BaseModel):
-    """What comes from outside: nothing unknown, nothing too much."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SymbolPath(_Given):
-    exchange: Exchange
-    symbol: Ticker = Field(
-        description="the ticker, in any case; a `/` in it may be written as it is or as `%2F`"
-    )
-
-    def series(self, interval: Interval) -> Series:
-        return Series(Symbol(self.exchange, self.symbol), interval)
-
-
-class SyncIn(_Given):
-    """Which series to bring up to date."""
-
-    symbol: Ticker
-    exchange: Exchange
-    interval: Interval = Field(
-        Interval.D1, description="bar length; case matters: `1m` is a minute, `1M` a month"
-    )
-    n_bars: int = Field(
-        MAX_BARS,
-        strict=True,
-        ge=1,
-        le=MAX_BARS,
-        description="how many of the newest bars to fetch",
-        examples=[500],
-    )
-
-    def request(self) -> SyncRequest:
-        return SyncRequest(Series(Symbol(self.exchange, self.symbol), self.interval), self.n_bars)
-
-
-class SyncQuery(_Given):
-    timeout: float = Field(
-        30.0,
-        ge=0,
-        le=60,
-        allow_inf_nan=False,
-        description="seconds to wait for the sync; 0 does not wait",
-        examples=[30],
-    )
-
-
-class Order(StrEnum):
-    """Newest first, or oldest first."""
-
-    DESC = "desc"
-    ASC = "asc"
-
-
-class OhlcvQuery(_Given):
-    interval: Interval = Field(Interval.D1, description="bar length; case matters")
-    start_date: Moment | None = Field(
-        None,
-        description="bars that open at or after it: a date (00:00 UTC) or a moment with its offset",
-        examples=["2024-01-31", "2024-01-31T14:30:00Z"],
-    )
-    end_date: Moment | None = Field(
-        None,
-        description="bars that open before it: a date (00:00 UTC) or a moment with its offset",
-        examples=["2024-02-29"],
-    )
-    limit: int = Field(1000, ge=1, le=MAX_BARS, description="at most so many bars", examples=[1000])
-    order: Order = Field(
-        Order.DESC,
-        description="`desc`: the newest bars of the range, newest first;"
-        " `asc`: the oldest ones, oldest first",
-    )
-
-    def window(self) -> Window:
-        return Window(self.start_date, self.end_date, self.limit, self.order is Order.DESC)
-
-    @field_validator("end_date")
-    @classmethod
-    def _ends_after_start(cls, end: int | None, others: ValidationInfo) -> int | None:
-        start = others.data.get("start_date")
-        if start is not None and end is not None and end <= start:
-            raise ValueError("must be later than start_date")
-        return end
-
-
-class PageQuery(_Given):
-    page: int = Field(1, ge=1, le=1_000_000, description="which page, from 1", examples=[1])
-    page_size: int = Field(50, ge=1, le=500, description="entries a page", examples=[50])
-
-
-class SymbolsQuery(PageQuery):
-    exchange: Exchange | None = Field(None, description="only symbols of this exchange")
-
-
-class SyncStatusesQuery(PageQuery):
-    exchange: Exchange | None = Field(None, description="with `symbol`: only series of this symbol")
-    symbol: Ticker | None = Field(None, description="with `exchange`: only series of this symbol")
-
-    @model_validator(mode="after")
-    def _is_whole_symbol(self) -> Self:
-        if (self.exchange is None) != (self.symbol is None):
-            raise ValueError("exchange and symbol go together")
-        return self
-
-    def wanted(self) -> Symbol | None:
-        if self.exchange is None or self.symbol is None:
-            return None
-        return Symbol(self.exchange, self.symbol)
-
-
-class SyncStatusQuery(_Given):
-    interval: Interval = Field(Interval.D1, description="bar length; case matters")
 
 
 class SyncOut(BaseModel):
@@ -371,7 +201,7 @@ class HealthOut(BaseModel):
 class ErrorOut(BaseModel):
     """Every error of the API."""
 
-    code: int = Field(description="HTTP status", examples=[HTTPStatus.UNPROCESSABLE_ENTITY])
+    code: int = Field(description="HTTP status", examples=[422])
     status: str = Field(description="its name", examples=["Unprocessable Entity"])
     error: str = Field(description="stable name of the error", examples=["invalid_request"])
     message: str = Field(description="for people", examples=["the request is not valid"])

@@ -9,7 +9,14 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest
 from web.ohlcv import Window
-from web.schemas import OhlcvQuery, PageQuery, SymbolPath, SyncIn, SyncQuery, SyncStatusesQuery
+from web.schemas.requests import (
+    OhlcvQuery,
+    PageQuery,
+    SymbolPath,
+    SyncIn,
+    SyncQuery,
+    SyncStatusesQuery,
+)
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
 
@@ -26,6 +33,7 @@ AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
             {"symbol": "es1!", "exchange": "CME_mini", "interval": "1m"},
             SyncRequest(Series.parse("CME_MINI:ES1!|1m"), 5000),
         ),
+        ({**AAPL, "n_bars": 7.0}, SyncRequest(Series.parse("NASDAQ:AAPL|1d"), 7)),
         (
             {"symbol": "A.B/C&D-E_F!", "exchange": "X", "n_bars": 5000},
             SyncRequest(Series.parse("X:A.B/C&D-E_F!|1d"), 5000),

@@ -1,0 +1,150 @@
+"""Taking requests in, and hearing how they ended, on real servers."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.errors import ProviderTimeout, StorageUnavailable, UnknownSymbol
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncReport, SyncRequest, UnitState
+from pocketquant.embedded import HOST, free_port
+from pocketquant.queues import QueueName
+from pocketquant.settings import Settings
+from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.storage.units import Unit
+from pocketquant.wiring import Platform, wire
+
+APPLE = SyncRequest(Series.parse("NASDAQ:AAPL|1d"), 10)
+REPORT = SyncReport(APPLE.series, 10, 10, 0, 0, {}, 10, 0, 86400)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def wired(mongo: Mongo, mongodb_url: str, redis_url: str, cache: redis.Redis) -> Iterator[Platform]:
+    """The product's own objects on an empty database and an emptied Redis."""
+    make_collections_and_indexes(mongo)
+    platform = wire(
+        Settings(mongodb_url=mongodb_url, mongodb_database=mongo.name, redis_url=redis_url)
+    )
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def when_queued(
+    wired: Platform, cache: redis.Redis
+) -> Iterator[Callable[[Callable[[Unit], object]], None]]:
+    """Plays the worker once, in a thread: claims the unit of the next message and ends it."""
+    threads: list[threading.Thread] = []
+
+    def play(end: Callable[[Unit], object]) -> None:
+        def work() -> None:
+            cache.brpop("pocketquant:interactive", timeout=10)
+            queued = wired.mongo["units"].find_one({})
+            assert queued
+            unit = wired.ledger.claim(queued["_id"])
+            assert unit
+            end(unit)
+            wired.outcomes.announce(unit.id)
+
+        threads.append(threading.Thread(target=work))
+        threads[0].start()
+
+    yield play
+    for thread in threads:
+        thread.join(10)
+
+
+def test_who_waits_gets_the_report(wired: Platform, when_queued: Callable[..., None]) -> None:
+    """The call returns as soon as the unit has ended."""
+    when_queued(lambda unit: wired.ledger.finish(unit, REPORT))
+    waited = wired.intake.sync(APPLE, timeout_seconds=10)
+    assert (waited.has_ended, waited.unit.state) == (True, UnitState.COMPLETED)
+    assert waited.unit.report is not None
+    assert waited.unit.report["inserted"] == 10
+
+
+def test_who_waits_gets_the_error_of_a_deferred_unit(
+    wired: Platform, when_queued: Callable[..., None]
+) -> None:
+    """The unit is tried again later; the caller hears of the failure now."""
+    when_queued(lambda unit: wired.ledger.defer(unit, ProviderTimeout("too slow"), 60))
+    waited = wired.intake.sync(APPLE, timeout_seconds=10)
+    assert (waited.has_ended, waited.unit.state) == (True, UnitState.QUEUED)
+    assert isinstance(waited.unit.error, ProviderTimeout)
+
+
+def test_who_waits_gets_the_error_of_a_failed_unit(
+    wired: Platform, when_queued: Callable[..., None]
+) -> None:
+    """A rejected request ends as failed."""
+    when_queued(lambda unit: wired.ledger.fail(unit, UnknownSymbol("no")))
+    waited = wired.intake.sync(APPLE, timeout_seconds=10)
+    assert waited.unit.state is UnitState.FAILED
+    assert isinstance(waited.unit.error, UnknownSymbol)
+
+
+def test_an_old_failure_of_a_joined_unit_is_not_the_answer(
+    wired: Platform, when_queued: Callable[..., None]
+) -> None:
+    """Who joins a deferred unit waits for its next attempt."""
+    unit = wired.intake.submit("sync", [APPLE], QueueName.INTERACTIVE).units[0]
+    claimed = wired.ledger.claim(unit.id)
+    assert claimed
+    wired.ledger.defer(claimed, ProviderTimeout("the first attempt"), 3600)
+    wired.cache.delete("pocketquant:interactive")
+
+    when_queued(lambda unit: wired.ledger.finish(unit, REPORT))
+    waited = wired.intake.sync(APPLE, timeout_seconds=10)
+    assert waited.unit.id == unit.id
+    assert waited.unit.state is UnitState.COMPLETED
+
+
+def test_who_waits_in_vain_gets_the_open_unit(wired: Platform) -> None:
+    """When the time is over the unit is still there to be done."""
+    waited = wired.intake.sync(APPLE, timeout_seconds=0.1)
+    assert (waited.has_ended, waited.unit.state) == (False, UnitState.QUEUED)
+
+
+def test_the_series_is_pending_once_it_was_asked_for(wired: Platform) -> None:
+    """Its status tells of the job before any worker has begun."""
+    submitted = wired.intake.submit("sync", [APPLE], QueueName.BULK)
+    status = wired.statuses.get(APPLE.series)
+    assert status is not None
+    assert (str(status.status), status.job_id) == ("pending", submitted.job_id)
+
+
+def test_a_job_whose_publishing_failed_is_kept(
+    mongo: Mongo, mongodb_url: str, redis_url: str
+) -> None:
+    """StorageUnavailable for the caller, and the unit stands in the ledger for the next tick."""
+    make_collections_and_indexes(mongo)
+    settings = Settings(
+        mongodb_url=mongodb_url,
+        mongodb_database=mongo.name,
+        redis_url=redis_url,
+        celery_broker_url=f"redis://{HOST}:{free_port()}/0",
+    )
+    platform = wire(settings)
+    with pytest.raises(StorageUnavailable):
+        platform.intake.submit("sync", [APPLE], QueueName.BULK)
+    due = platform.ledger.due_units(0, 0, 10)
+    assert [unit.request for unit in due] == [APPLE]
+    platform.close()
+
+
+def test_the_reconciler_publishes_what_was_lost(wired: Platform, cache: redis.Redis) -> None:
+    """A wiped broker: the unit's message is there again once it was silent for long enough."""
+    wired.intake.submit("sync", [APPLE], QueueName.INTERACTIVE)
+    cache.flushall()
+    wired.reconciler.run()
+    assert cache.llen("pocketquant:interactive") == 0
+    long_ago = {"$set": {"dispatched_at": LONG_AGO}}
+    wired.mongo["units"].update_many({}, long_ago)
+    wired.reconciler.run()
+    wired.reconciler.run()
+    assert cache.llen("pocketquant:interactive") == 1

@@ -1,0 +1,98 @@
+"""The contract of the queues, over a real broker and a real worker."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+import structlog
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+
+from pocketquant.connections import wait_until
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.embedded import HOST, free_port
+from pocketquant.queues import (
+    SYNC_UNIT,
+    Dispatcher,
+    QueueName,
+    carry_log_context,
+    celery_app,
+)
+from pocketquant.storage.units import Unit
+
+
+@pytest.fixture
+def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
+    """An application of the contract on an emptied broker."""
+    made = celery_app(redis_url, {"worker_prefetch_multiplier": 1, "task_acks_late": True})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_unit() -> Callable[..., Unit]:
+    """Makes queued units."""
+
+    def make(unit_id: str, queue: str = QueueName.BULK) -> Unit:
+        request = SyncRequest(Series.parse("NASDAQ:AAPL|1d"))
+        return Unit(unit_id, request, queue, UnitState.QUEUED, 0, 0, (), None, None)
+
+    return make
+
+
+def test_a_message_waits_in_its_units_queue_alone(
+    app: Celery, cache: redis.Redis, make_unit: Callable[..., Unit]
+) -> None:
+    """One message, in the queue of the unit, or in the one that is asked for."""
+    dispatcher = Dispatcher(app)
+    assert [dispatcher.is_empty(name) for name in QueueName] == [True, True]
+    dispatcher.publish([make_unit("a"), make_unit("b")])
+    assert [dispatcher.is_empty(name) for name in QueueName] == [True, False]
+    dispatcher.publish([make_unit("c")], QueueName.INTERACTIVE)
+    lengths = [cache.llen(f"pocketquant:{name}") for name in QueueName]
+    assert lengths == [1, 2]
+
+
+def test_publishing_goes_on_after_the_broker_was_wiped(
+    app: Celery, cache: redis.Redis, make_unit: Callable[..., Unit]
+) -> None:
+    """No binding has to be in the broker for a message to reach its queue."""
+    dispatcher = Dispatcher(app)
+    dispatcher.publish([make_unit("a")])
+    cache.flushall()
+    dispatcher.publish([make_unit("b")])
+    assert cache.llen("pocketquant:bulk") == 1
+
+
+def test_a_broker_that_is_away_is_an_error_at_once(make_unit: Callable[..., Unit]) -> None:
+    """Publishing fails with kombu's OperationalError, not with a hang."""
+    away = celery_app(f"redis://{HOST}:{free_port()}/0")
+    with pytest.raises(Exception, match=r"(?i)refused") as failure:
+        Dispatcher(away).publish([make_unit("a")])
+    assert type(failure.value).__name__ == "OperationalError"
+    away.close()
+
+
+def test_a_worker_takes_interactive_units_first_and_logs_in_their_context(
+    app: Celery, make_unit: Callable[..., Unit]
+) -> None:
+    """Request and job ids reach the task; what else was bound does not; nothing is left behind."""
+    carry_log_context()
+    seen: list[tuple[str, dict[str, Any]]] = []
+
+    @app.task(name=SYNC_UNIT)
+    def sync_unit(unit_id: str) -> None:
+        seen.append((unit_id, dict(structlog.contextvars.get_contextvars())))
+
+    dispatcher = Dispatcher(app)
+    with structlog.contextvars.bound_contextvars(request_id="r-1", job_id="j-1", secret="s"):
+        dispatcher.publish([make_unit(f"bulk-{number}") for number in range(20)])
+    dispatcher.publish([make_unit("now")], QueueName.INTERACTIVE)
+    with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False):
+        wait_until("all are done", lambda: len(seen) == 21, (), 20)
+    assert "now" in [unit_id for unit_id, _ in seen[:3]]
+    contexts = dict(seen)
+    assert contexts["bulk-0"] == {"request_id": "r-1", "job_id": "j-1"}
+    assert contexts["now"] == {}

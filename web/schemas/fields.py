@@ -1,0 +1,50 @@
+"""Single values as callers write them: names, numbers, moments."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
+from web.moments import epoch_seconds
+
+
+def _in_any_case(pattern: str) -> StringConstraints:
+    return StringConstraints(pattern=f"^{pattern.replace('A-Z', 'A-Za-z')}$", strict=True)
+
+
+def _without_parent_folder(ticker: str) -> str:
+    if ".." in ticker:
+        raise ValueError("two dots in a row are in no ticker")
+    return ticker
+
+
+def _as_number(value: object) -> object:
+    """JSON has one kind of number, so 5.0 is as whole as 5; texts and truth values are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Exchange = Annotated[
+    str,
+    _in_any_case(EXCHANGE_PATTERN),
+    AfterValidator(str.upper),
+    Field(description="the exchange, in any case", examples=["NASDAQ"]),
+]
+Ticker = Annotated[
+    str,
+    _in_any_case(TICKER_PATTERN),
+    AfterValidator(_without_parent_folder),
+    AfterValidator(str.upper),
+    Field(
+        description="the ticker at its exchange, in any case",
+        examples=["AAPL"],
+        json_schema_extra={"not": {"pattern": r"\.\."}},
+    ),
+]
+WholeNumber = Annotated[int, BeforeValidator(_as_number)]
+Moment = Annotated[
+    int,
+    BeforeValidator(epoch_seconds),
+    WithJsonSchema({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}),
+]
