@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import orjson
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,13 +28,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 class Commands(click.Group):
-    """Shows our own errors as a line, not as a traceback."""
+    """Shows our own errors and wrong settings as lines, not as a traceback."""
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
         except PocketQuantError as error:
             raise click.ClickException(f"{error} [{error.code}]") from error
+        except ValidationError as error:
+            raise click.ClickException(_wrong_settings(error)) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -164,6 +167,14 @@ def _wait_for_the_end(machine: Machine) -> None:
 
 def _become(command: list[str]) -> None:
     os.execvp(command[0], command)  # noqa: S606  # signals then reach the program itself
+
+
+def _wrong_settings(error: ValidationError) -> str:
+    problems = (
+        f"{'.'.join(map(str, problem['loc'])).upper() or 'settings'}: {problem['msg']}"
+        for problem in error.errors()
+    )
+    return "; ".join(problems)
 
 
 def _print(rows: list[Json], columns: tuple[str, ...], as_json: bool) -> None:

@@ -9,7 +9,7 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-from pocketquant.settings import LogFormat
+from pocketquant.settings import LogFormat, LogLevel
 
 _QUIET = {
     "kombu": logging.WARNING,
@@ -20,7 +20,7 @@ _QUIET = {
 }
 
 
-def set_up_logs(log_format: LogFormat, level: str) -> None:
+def set_up_logs(log_format: LogFormat, level: LogLevel) -> None:
     """Send every log line of this process to standard error in one format."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -44,7 +44,7 @@ def set_up_logs(log_format: LogFormat, level: str) -> None:
             ],
         )
     )
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, threshold in _QUIET.items():
         logging.getLogger(name).setLevel(threshold)
 

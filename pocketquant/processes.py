@@ -125,6 +125,9 @@ def _servers(
     settings: Settings, folder: Path
 ) -> tuple[list[embedded.PrivateServer], dict[str, str]]:
     """The private servers that are needed, and the environment that names them."""
+    needs_private = not (settings.mongodb_url and settings.redis_url)
+    if needs_private and settings.environment is Environment.PRODUCTION:
+        raise InvalidSettings("in production MONGODB_URL and REDIS_URL have to name your servers")
     servers = []
     environment = {}
     if not settings.mongodb_url:
@@ -133,8 +136,6 @@ def _servers(
     if not settings.redis_url:
         servers.append(embedded.private_redis(folder))
         environment["REDIS_URL"] = servers[-1].url
-    if servers and settings.environment is Environment.PRODUCTION:
-        raise InvalidSettings("in production MONGODB_URL and REDIS_URL have to name your servers")
     return servers, environment
 
 

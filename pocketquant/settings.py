@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,6 +25,15 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severe lines that are written."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
 
 
 class Settings(BaseSettings):
@@ -76,11 +86,20 @@ class Settings(BaseSettings):
     )
 
     log_format: LogFormat = LogFormat.CONSOLE
-    log_level: str = "INFO"
+    log_level: LogLevel = LogLevel.INFO
 
     data_dir: Path = Field(
         default=Path(".pocketquant"), description="where `up` keeps its servers' data"
     )
+
+    @model_validator(mode="after")
+    def _require_leases_that_outlast_fetches(self) -> Self:
+        if self.lease_seconds <= self.provider_timeout_seconds:
+            raise ValueError(
+                "LEASE_SECONDS must exceed PROVIDER_TIMEOUT_SECONDS:"
+                " a unit must not be taken from a worker that still fetches"
+            )
+        return self
 
     @property
     def api_url(self) -> str:

@@ -1,6 +1,9 @@
 """From a REST call through Celery workers into MongoDB and back, on real processes."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,3 +127,35 @@ def test_the_forming_bar_is_beside_the_closed_ones(platform: Any) -> None:
     answer = platform.get("/api/v1/market-data/ohlcv/SIM/S0104", interval="1d").body
     assert answer["forming"]["bar_start"] > answer["data"][0]["datetime"]
     assert answer["forming"]["source"] == "history"
+
+
+def test_the_command_syncs_and_prints_bars(platform: Any) -> None:
+    """`pocketquant sync` and `pocketquant bars` do the same from a shell."""
+    command = str(Path(sys.executable).parent / "pocketquant")
+
+    def run(*arguments: str) -> Any:
+        ended = subprocess.run(
+            [command, *arguments, "--url", platform.url, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    reports = run("sync", "SIM:S0110", "SIM:S0111", "--interval", "1h", "--bars", "30")
+    assert [report["status"] for report in reports] == ["completed", "completed"]
+    bars = run("bars", "sim:s0110", "--interval", "1h", "--limit", "5")
+    assert len(bars) == 5
+    assert bars[0]["datetime"] > bars[-1]["datetime"]
+
+
+def test_a_refusal_reaches_the_shell(platform: Any) -> None:
+    """Exit code 1 and the error's name."""
+    command = [str(Path(sys.executable).parent / "pocketquant"), "sync", "NASDAQ:NONE"]
+    ended = subprocess.run(
+        [*command, "--url", platform.url], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "[unknown_symbol]" in ended.stderr
