@@ -17,6 +17,7 @@ from pocketquant.domain.errors import StorageUnavailable
 Mongo = Database[dict[str, Any]]
 
 _OPERATION_MILLISECONDS = 20_000
+_MOST_REDIS_CONNECTIONS = 512  # of one process; each waiting call holds one
 _POLL_SECONDS = 0.05
 _MONGO_DOWN = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
 _REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError)
@@ -54,6 +55,7 @@ def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
         socket_timeout=timeout_seconds,
         socket_keepalive=True,
         health_check_interval=15,
+        max_connections=_MOST_REDIS_CONNECTIONS,
     )
 
 

@@ -24,6 +24,7 @@ _BIN = Path(sys.executable).parent
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 
+_MOST_CONNECTIONS = 2048  # of one web process, idle ones included; more have to wait
 _SERVER_STOP_SECONDS = 6
 _PROCESS_STOP_SECONDS = 10
 
@@ -54,10 +55,10 @@ def web_command(settings: Settings) -> list[str]:
     """granian, one process: threads are made when requests wait and go when they are idle."""
     return [
         str(_BIN / "granian"),
-        *("--interface", "wsgi", "--factory", "web.app:create_app"),
+        *("--interface", "wsgi", "--factory", "web.app:create_worker_app"),
         *("--host", settings.api_host, "--port", str(settings.api_port)),
         *("--blocking-threads", str(settings.api_threads)),
-        *("--backpressure", str(4 * settings.api_threads)),
+        *("--backpressure", str(_MOST_CONNECTIONS)),
         *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "--no-log"),
     ]
 
@@ -207,7 +208,7 @@ serverurl=unix://{folder}/supervisor.sock
 [supervisord]
 logfile={folder}/logs/supervisord.log
 pidfile={folder}/supervisord.pid
-minfds=1024
+minfds=4096
 """
 
 _PROGRAM = """\

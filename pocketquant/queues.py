@@ -89,7 +89,8 @@ class Dispatcher:
         """Whether no message waits in the queue."""
         # Declared again as it is: kombu's passive question forgets the key prefix on Redis.
         with self._app.connection_for_read() as connection:
-            channel: Any = connection.default_channel
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            channel: Any = connection.channel()
             arguments = self._app.amqp.queues[queue].queue_arguments
             declared = channel.queue_declare(queue=queue, durable=True, arguments=arguments)
             return bool(declared.message_count == 0)

@@ -17,9 +17,14 @@ def tethered(command: list[str]) -> list[str]:
     return [sys.executable, "-m", "pocketquant.tether", *command]
 
 
-def main() -> None:
+def tie_to_parent() -> None:
+    """Have this process end when its parent does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def main() -> None:
+    tie_to_parent()
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  # becoming the command is the purpose
 
 

@@ -1,4 +1,4 @@
-"""The Flask application: `granian --interface wsgi --factory web.app:create_app`."""
+"""The Flask application: `granian --interface wsgi --factory web.app:create_worker_app`."""
 
 from importlib.resources import files
 from threading import BoundedSemaphore
@@ -9,6 +9,7 @@ from flask import Flask
 from pocketquant.logs import set_up_logs
 from pocketquant.queues import carry_log_context
 from pocketquant.settings import Settings
+from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import request_log
 from web.api import health, jobs, market_data
@@ -48,6 +49,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     request_log.install(app)
     _install_api(app)
     return app
+
+
+def create_worker_app() -> Flask:
+    """The application of a server's worker process, which must not outlive the server."""
+    tie_to_parent()
+    return create_app()
 
 
 def _site(platform: Platform) -> Site:

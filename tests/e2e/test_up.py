@@ -62,6 +62,10 @@ def running(process: "subprocess.Popen[str]", text: str) -> list[psutil.Process]
     return [child for child in children(process) if text in " ".join(child.cmdline())]
 
 
+def any_runs(processes: list[psutil.Process]) -> bool:
+    return any(process.is_running() for process in processes)
+
+
 def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
     """Exit code 0 within 20 s, and none of the processes is left."""
     with start_up() as (up, _):
@@ -72,7 +76,7 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
         output, _ = up.communicate(timeout=30)
         assert up.returncode == 0, output
         assert time.monotonic() - began < 20
-        assert [child for child in started if child.is_running()] == []
+        assert not any_runs(started)
 
 
 def test_what_dies_is_started_again(start_up: Any, kill: Any) -> None:
@@ -80,8 +84,10 @@ def test_what_dies_is_started_again(start_up: Any, kill: Any) -> None:
     with start_up() as (up, url):
         for text in ("workers.app worker", "workers.app beat", "granian", "mongod", "redis-server"):
             victim = running(up, text)[0]
+            its_children = victim.children(recursive=True)
             kill(victim)
             wait_until(f"{text} is back", lambda text=text: running(up, text), psutil.Error, 30)
+            wait_until("no child is left", lambda left=its_children: not any_runs(left), (), 10)
         wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 30)
 
 
@@ -119,7 +125,7 @@ def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
         kill(psutil.Process(up.pid))
         wait_until(
             "all have ended",
-            lambda: not [child for child in started if child.is_running()],
+            lambda: not any_runs(started),
             psutil.Error,
             30,
         )

@@ -69,7 +69,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     site = current_site()
     with site.place_to_wait() as may_wait:
         if not may_wait:
-            return _enqueued(body)
+            return _enqueued(body, QueueName.INTERACTIVE)
         with site.storage(patience_seconds=None) as platform:
             return _outcome(platform, platform.intake.sync(body.request(), query.timeout))
 
@@ -84,7 +84,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
 def sync_in_background(body: SyncIn) -> Response:
     """Bring a series up to date, without waiting"""
-    return _enqueued(body)
+    return _enqueued(body, QueueName.BULK)
 
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>")
@@ -147,9 +147,9 @@ def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncS
     return SyncStatusOut.of(status)
 
 
-def _enqueued(body: SyncIn) -> Response:
+def _enqueued(body: SyncIn, queue: QueueName) -> Response:
     with current_site().storage() as platform:
-        submitted = platform.intake.submit("sync", [body.request()], QueueName.INTERACTIVE)
+        submitted = platform.intake.submit("sync", [body.request()], queue)
         return accepted(platform, submitted.job_id)
 
 

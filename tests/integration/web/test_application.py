@@ -183,5 +183,5 @@ def test_the_request_id_travels_with_the_message(client: FlaskClient, platform: 
     client.post(
         "/api/v1/market-data/sync/background", json=AAPL, headers={"X-Request-ID": "trace-me"}
     )
-    (message,) = platform.cache.lrange("pocketquant:interactive", 0, -1)
+    (message,) = platform.cache.lrange("pocketquant:bulk", 0, -1)
     assert b"trace-me" in message
