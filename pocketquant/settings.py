@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def waiting_seconds(self) -> float:
+        """How long a call waits for its sync: until one fetch has surely come to an end."""
+        return min(self.provider_timeout_seconds + 5, 60.0)
+
+    @property
     def api_url(self) -> str:
         """Where this machine's API answers."""
         return f"http://{self.api_host}:{self.api_port}"

@@ -32,11 +32,10 @@ from tests.benchmarks.report import Row
 ROUNDS = 9
 SERIES = 40
 BARS = 5000
+UPDATES = 4  # of ten bars, one after another
 FEW = 3  # series of the document per bar
 
 FIRST, AGAIN, TEN, READ, TOGETHER = "first", "again", "ten", "read", "together"
-
-
 CONTENDERS = ("ours", "a document per bar", "ArcticDB")
 
 
@@ -150,7 +149,10 @@ def run() -> list[Row]:
 def _round(number: int, url: str, folder: Path, timings: list[Timings]) -> tuple[float, float]:
     """Every contender's turn on databases of its own; bytes a bar of chunks and documents."""
     blocks = {f"SIM:S{place}|1m": _block(100 * number + place) for place in range(SERIES)}
-    newest = {key: _newest_changed(block) for key, block in blocks.items()}
+    newest = [
+        {key: _newest(block, update) for key, block in blocks.items()}
+        for update in range(1, UPDATES + 1)
+    ]
     few = dict(list(blocks.items())[:FEW])
     mongo = open_mongo(url, f"round{number}")
     arctic = Arctic(folder / f"arctic{number}")
@@ -158,7 +160,7 @@ def _round(number: int, url: str, folder: Path, timings: list[Timings]) -> tuple
         turns = [
             partial(_turn, timings[0], Chunks(mongo), blocks, newest),
             partial(_turn, timings[1], Documents(mongo), few, newest),
-            partial(_turn, timings[2], arctic, _frames(blocks), _frames(newest)),
+            partial(_turn, timings[2], arctic, _frames(blocks), list(map(_frames, newest))),
         ]
         for turn in turns if number % 2 else reversed(turns):
             _settle(mongo)
@@ -168,14 +170,15 @@ def _round(number: int, url: str, folder: Path, timings: list[Timings]) -> tuple
 
 
 def _turn(
-    timings: Timings, contender: Contender, whole: dict[str, Any], newest: dict[str, Any]
+    timings: Timings, contender: Contender, whole: dict[str, Any], newest: list[dict[str, Any]]
 ) -> None:
     for key, block in whole.items():
         timings.measure(FIRST, contender.write, key, block)
     for key, block in whole.items():
         timings.measure(AGAIN, contender.update, key, block)
-    for key in whole:
-        timings.measure(TEN, contender.update, key, newest[key])
+    for blocks in newest:
+        for key in whole:
+            timings.measure(TEN, contender.update, key, blocks[key])
     for key in whole:
         timings.measure(READ, contender.read, key)
     timings.measure(TOGETHER, contender.write_together, whole)
@@ -229,11 +232,11 @@ def _block(seed: int) -> Bars:
     return Bars(np.vstack([time, prices, chance.integers(1, 50_000, BARS)]))
 
 
-def _newest_changed(block: Bars) -> Bars:
-    """Ten bars: the five newest with more volume, and five new ones."""
+def _newest(block: Bars, update: int) -> Bars:
+    """Ten bars, five minutes after the update before: five known ones with more volume, five new."""
     newest = block.last(10).columns.copy()
-    newest[0] += 5 * 60
-    newest[5] += 1
+    newest[0] += update * 5 * 60
+    newest[5] += update
     return Bars(newest)
 
 

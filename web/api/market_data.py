@@ -71,7 +71,9 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
         if not may_wait:
             return _enqueued(body, QueueName.INTERACTIVE)
         with site.storage(patience_seconds=None) as platform:
-            return _outcome(platform, platform.intake.sync(body.request(), query.timeout))
+            default = platform.settings.waiting_seconds
+            timeout = default if query.timeout is None else query.timeout
+            return _outcome(platform, platform.intake.sync(body.request(), timeout))
 
 
 @blueprint.route("/sync/background", methods=["POST"])

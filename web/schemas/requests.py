@@ -49,12 +49,15 @@ class SyncIn(_Given):
 
 
 class SyncQuery(_Given):
-    timeout: float = Field(
-        30.0,
+    timeout: float | None = Field(
+        None,
         ge=0,
         le=60,
         allow_inf_nan=False,
-        description="seconds to wait for the sync; 0 does not wait",
+        description=(
+            "seconds to wait for the sync; 0 does not wait. By default a little longer than one"
+            " fetch may take (PROVIDER_TIMEOUT_SECONDS), so that its time-out is told too"
+        ),
         examples=[30],
     )
 
