@@ -233,7 +233,7 @@ def _block(seed: int) -> Bars:
 
 
 def _newest(block: Bars, update: int) -> Bars:
-    """Ten bars, five minutes after the update before: five known ones with more volume, five new."""
+    """Ten bars five minutes after the update before: five known with more volume, five new."""
     newest = block.last(10).columns.copy()
     newest[0] += update * 5 * 60
     newest[5] += update
