@@ -11,7 +11,9 @@ from structlog.typing import Processor
 
 from pocketquant.settings import LogFormat, LogLevel
 
-_QUIET = {
+_QUIET = {  # a unit of work has one closing line, and it is ours
+    "celery.worker.strategy": logging.WARNING,
+    "celery.app.trace": logging.WARNING,
     "kombu": logging.WARNING,
     "amqp": logging.WARNING,
     "urllib3": logging.WARNING,

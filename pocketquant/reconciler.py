@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from pocketquant.connections import named_failures
+from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.queues import Dispatcher, QueueName
 from pocketquant.storage.ledger import Ledger
+from pocketquant.storage.sync_status import SyncStatuses
 
 _MOST_UNITS = 500
 _MOST_JOBS = 100
@@ -29,17 +31,24 @@ class Reconciler:
     """Mends what crashes left behind."""
 
     ledger: Ledger
+    statuses: SyncStatuses
     dispatcher: Dispatcher
+    outcomes: Outcomes
     now: Callable[[], datetime]
 
     def run(self) -> None:
         """One round."""
         with named_failures():
-            gave_up = self.ledger.give_up_exhausted()
+            given_up = self.ledger.give_up_exhausted(_MOST_UNITS)
+            for unit in given_up:
+                if unit.error:
+                    self.statuses.mark_failed(unit.request.series, unit.error)
+                self.outcomes.announce(unit.id)
             mended = self.ledger.mend_jobs(self.now() - _JOB_IS_BEING_WRITTEN, _MOST_JOBS)
             has_backlog = not all(self.dispatcher.is_empty(queue) for queue in QueueName)
             silent = _SILENT_SECONDS_BEHIND_OTHERS if has_backlog else _SILENT_SECONDS
             units = self.ledger.due_units(silent, _SILENT_SECONDS, _MOST_UNITS)
             self.dispatcher.publish(units)
-        if gave_up or mended or units:
-            _log.info("reconciled", published=len(units), gave_up=gave_up, mended_jobs=mended)
+        if given_up or mended or units:
+            counts = {"published": len(units), "given_up": len(given_up), "mended_jobs": mended}
+            _log.info("reconciled", **counts)

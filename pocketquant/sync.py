@@ -28,13 +28,11 @@ from pocketquant.domain.errors import (
     Misconfigured,
     PocketQuantError,
     Rejected,
-    Unavailable,
 )
 from pocketquant.domain.syncs import (
     History,
     SyncReport,
     SyncRequest,
-    UnitState,
     retry_delay_seconds,
 )
 from pocketquant.storage.bars import BarStore, Upserted
@@ -146,21 +144,18 @@ class Syncer:
     def _end_in_error(
         self, unit: Unit, error: PocketQuantError, log: structlog.stdlib.BoundLogger
     ) -> None:
-        delay = retry_delay_seconds(unit.attempt, random.random())  # noqa: S311  # jitter
+        """The status before the ledger: a crash between them leaves a unit that is tried again."""
         series = unit.request.series
+        delay = retry_delay_seconds(unit.attempt, random.random())  # noqa: S311  # jitter
+        is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(unit)
         with named_failures():
-            if isinstance(error, Rejected | Misconfigured):
-                state = self.ledger.fail(unit, error)
-            else:
-                state = self.ledger.defer(unit, error, delay)
-            if state is UnitState.FAILED:
+            self.ledger.extend(unit)
+            if is_over:
                 self.statuses.mark_failed(series, error)
+                self.ledger.fail(unit, error)
             else:
                 self.statuses.mark_deferred(series, error, int(self.clock() + delay))
-            self.outcomes.announce(unit.id)
-        log.warning(
-            "sync_deferred" if state is UnitState.QUEUED else "sync_failed",
-            code=error.code,
-            message=str(error),
-            transient=isinstance(error, Unavailable),
-        )
+                self.ledger.defer(unit, error, delay)
+        self.outcomes.announce(unit.id)
+        event = "sync_failed" if is_over else "sync_deferred"
+        log.warning(event, code=error.code, cause=str(error))

@@ -69,7 +69,7 @@ def wire(settings: Settings) -> Platform:
         outcomes=outcomes,
         dispatcher=dispatcher,
         intake=Intake(ledger, statuses, dispatcher, outcomes, _now),
-        reconciler=Reconciler(ledger, dispatcher, _now),
+        reconciler=Reconciler(ledger, statuses, dispatcher, outcomes, _now),
     )
 
 

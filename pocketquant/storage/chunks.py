@@ -30,6 +30,8 @@ def split(series: Series, bars: Bars) -> dict[str, Bars]:
     if not len(bars):
         return {}
     indexes = bars.time // _window_seconds(series.interval)
+    if indexes[0] == indexes[-1]:
+        return {_chunk_id(series, int(indexes[0])): bars}
     cuts = (np.flatnonzero(indexes[1:] != indexes[:-1]) + 1).tolist()
     return {
         _chunk_id(series, int(indexes[start])): Bars(bars.columns[:, start:end])

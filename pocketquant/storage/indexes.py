@@ -15,6 +15,11 @@ _EXTENT = IndexModel(
     [(field, ASCENDING) for field in ("_id", "count", "start", "end")], name="extent"
 )
 
+# Jobs and units, dead letters among them, are kept for 30 days after their end.
+_ENDED_LONG_AGO = IndexModel(
+    "finished_at", name="ended_long_ago", expireAfterSeconds=30 * 24 * 3600
+)
+
 _INDEXES = {
     "ohlcv": [_EXTENT],
     "ohlcv_live": [_EXTENT],
@@ -31,9 +36,11 @@ _INDEXES = {
             name="by_silence",
             partialFilterExpression={"active": True},
         ),
+        _ENDED_LONG_AGO,
     ],
     "jobs": [
         IndexModel("created_at", name="open", partialFilterExpression={"open": True}),
+        _ENDED_LONG_AGO,
     ],
 }
 

@@ -19,7 +19,6 @@ from typing import cast
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
-from pymongo.results import UpdateResult
 
 from pocketquant.connections import Mongo
 from pocketquant.domain.errors import AttemptsExhausted, LeaseLost, PocketQuantError
@@ -98,7 +97,8 @@ class Ledger:
     def extend(self, unit: Unit) -> None:
         """Renew the lease; LeaseLost when another worker has the unit."""
         kept = self._units.update_one(_held(unit), [{"$set": {"lease_until": self._lease}}])
-        _require_held(unit, kept)
+        if not kept.matched_count:
+            raise _taken_over(unit)
 
     def finish(self, unit: Unit, report: SyncReport) -> Unit | None:
         """End the unit, and each of its jobs that has no other open unit.
@@ -106,7 +106,7 @@ class Ledger:
         None when it has ended. Where a joined request has meanwhile asked for more bars, the unit
         goes on: it is returned with its new request, still held.
         """
-        ended = self._units.update_one(
+        ended = self._units.find_one_and_update(
             {**_held(unit), "n_bars": unit.request.n_bars},
             {
                 "$set": {
@@ -118,16 +118,18 @@ class Ledger:
                 "$currentDate": {"finished_at": True},
             },
         )
-        if not ended.matched_count:
+        if ended is None:
             self.extend(unit)
             return self.get_unit(unit.id)
-        self._close_jobs(unit.id)
+        self._close_jobs(ended["jobs"])
         return None
 
-    def defer(self, unit: Unit, error: PocketQuantError, delay_seconds: float) -> UnitState:
-        """Put the unit back, to be due after the delay; out of attempts, it fails instead."""
-        if unit.attempt >= self._max_attempts:
-            return self.fail(unit, error)
+    def is_last_attempt(self, unit: Unit) -> bool:
+        """Whether the unit has to fail when this attempt does."""
+        return unit.attempt >= self._max_attempts
+
+    def defer(self, unit: Unit, error: PocketQuantError, delay_seconds: float) -> None:
+        """Put the unit back, to be due after the delay."""
         put_back = self._units.update_one(
             _held(unit),
             [
@@ -142,14 +144,15 @@ class Ledger:
                 {"$unset": ["lease_until"]},
             ],
         )
-        _require_held(unit, put_back)
-        return UnitState.QUEUED
+        if not put_back.matched_count:
+            raise _taken_over(unit)
 
-    def fail(self, unit: Unit, error: PocketQuantError) -> UnitState:
+    def fail(self, unit: Unit, error: PocketQuantError) -> None:
         """Give the unit up: a dead letter with code and message."""
-        _require_held(unit, self._units.update_one(_held(unit), _failure(error, unit.attempt)))
-        self._close_jobs(unit.id)
-        return UnitState.FAILED
+        failed = self._units.find_one_and_update(_held(unit), _failure(error, unit.attempt))
+        if failed is None:
+            raise _taken_over(unit)
+        self._close_jobs(failed["jobs"])
 
     def get_unit(self, unit_id: str) -> Unit | None:
         found = self._units.find_one({"_id": unit_id})
@@ -215,24 +218,20 @@ class Ledger:
         )
         return units
 
-    def give_up_exhausted(self) -> int:
-        """Fail the units whose last allowed attempt died with its worker; how many."""
-        exhausted = list(
-            self._units.find(
-                {
-                    "active": True,
-                    "attempt": {"$gte": self._max_attempts},
-                    "state": UnitState.RUNNING,
-                    "lease_until": {"$lte": self._server_now()},
-                }
-            )
+    def give_up_exhausted(self, limit: int) -> list[Unit]:
+        """Fail the units that have no attempt left, as when the last one died with its worker."""
+        exhausted = self._units.find(
+            {
+                "active": True,
+                "attempt": {"$gte": self._max_attempts},
+                "$or": [
+                    {"state": UnitState.QUEUED},
+                    {"state": UnitState.RUNNING, "lease_until": {"$lte": self._server_now()}},
+                ],
+            }
         )
-        for found in exhausted:
-            unit = read_unit(found)
-            error = AttemptsExhausted(f"{unit.attempt} attempts were begun, none came to an end")
-            self._units.update_one(_held(unit), _failure(error, unit.attempt))
-            self._close_jobs(unit.id)
-        return len(exhausted)
+        given_up = [self._give_up(read_unit(found)) for found in exhausted.limit(limit)]
+        return [unit for unit in given_up if unit is not None]
 
     def mend_jobs(self, older_than: datetime, limit: int) -> int:
         """Plan jobs whose submitter died half-way, close those whose last finisher did; how many.
@@ -290,9 +289,21 @@ class Ledger:
                 if planned is not None:
                     return planned
 
-    def _close_jobs(self, unit_id: str) -> None:
-        unit = self.get_unit(unit_id)
-        for job_id in unit.jobs if unit else ():
+    def _give_up(self, unit: Unit) -> Unit | None:
+        """The unit as it failed; None where it has moved on meanwhile."""
+        error = AttemptsExhausted(f"{unit.attempt} attempts were begun, none came to an end")
+        failed = self._units.find_one_and_update(
+            {"_id": unit.id, "attempt": unit.attempt, "state": unit.state},
+            _failure(error, unit.attempt),
+            return_document=ReturnDocument.AFTER,
+        )
+        if failed is None:
+            return None
+        self._close_jobs(failed["jobs"])
+        return read_unit(failed)
+
+    def _close_jobs(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
             self._close_job(job_id)
 
     def _close_job(self, job_id: str) -> bool:
@@ -312,9 +323,8 @@ def _held(unit: Unit) -> Document:
     return {"_id": unit.id, "attempt": unit.attempt, "state": UnitState.RUNNING}
 
 
-def _require_held(unit: Unit, written: UpdateResult) -> None:
-    if not written.matched_count:
-        raise LeaseLost(f"unit {unit.id} was taken over from attempt {unit.attempt}")
+def _taken_over(unit: Unit) -> LeaseLost:
+    return LeaseLost(f"unit {unit.id} was taken over from attempt {unit.attempt}")
 
 
 def _failure(error: PocketQuantError, attempt: int) -> Document:

@@ -1,8 +1,10 @@
 """The bar store on a real mongod: what goes in comes out, whatever is written twice or at once."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pymongo
@@ -14,7 +16,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.monitoring import CommandListener, CommandSucceededEvent
 
 from pocketquant.connections import Mongo
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.symbols import Series
@@ -22,7 +24,7 @@ from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.indexes import make_collections_and_indexes
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
-ADR = Path(__file__).parents[2] / "docs" / "adr" / "0001-column-chunks.md"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -317,17 +319,31 @@ def test_a_write_that_is_not_acknowledged_is_no_success(store: BarStore, mongo: 
     assert {AAPL: Upserted(unchanged=5)} == store.upsert({AAPL: bars})
 
 
-def test_the_documented_lines_read_a_series(
-    store: BarStore, mongo: Mongo, mongodb_url: str
-) -> None:
-    """The six lines of the ADR read the bars with nothing but pymongo and numpy."""
+def test_the_adr_reads_a_series(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:
+    """The lines of the ADR read all bars with nothing but pymongo and numpy."""
     bars = _bars(_minutes(0, 3000))
     store.upsert({AAPL: bars, Series.parse("NASDAQ:AAPL|1M"): bars})
-    lines = ADR.read_text().partition("```python\n")[2].partition("```")[0]
-    assert 6 >= len(lines.splitlines())
-    read = lines.replace("mongodb://localhost", mongodb_url).replace("pocketquant", mongo.name)
-    found: dict[str, np.ndarray] = {}
-    exec(read, found)  # noqa: S102  # the documentation's own lines
-    found["chunks"].collection.database.client.close()
-    names = ("time", "open", "high", "low", "close", "volume")
-    assert bars == Bars(np.array([found[name] for name in names]))
+    found = _run_documented_lines("docs/adr/0001-column-chunks.md", mongodb_url, mongo.name)
+    found["ohlcv"].database.client.close()
+    assert bars == Bars(np.array([found[name] for name in COLUMNS]))
+
+
+def test_the_readme_reads_a_chunk(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:
+    """The lines of the README read a chunk."""
+    bars = _bars(range(0, 500 * DAY, DAY))
+    store.upsert({Series.parse("NASDAQ:AAPL|1d"): bars})
+    found = _run_documented_lines("README.md", mongodb_url, mongo.name)
+    found["chunks"].database.client.close()
+    assert bars == Bars(found["columns"])
+
+
+def _run_documented_lines(document: str, url: str, database: str) -> dict[str, Any]:
+    """The names that the document's block of at most six lines leaves, run on a given database."""
+    blocks = (ROOT / document).read_text().split("```python\n")[1:]
+    code = next(block for block in blocks if "frombuffer" in block).partition("```")[0]
+    lines = [line for line in code.splitlines() if line]
+    assert 6 >= len(lines)
+    found: dict[str, Any] = {}
+    here = re.sub(r"mongodb://[\w.:]+", url, code).replace("pocketquant", database)
+    exec(here, found)  # noqa: S102  # the documentation's own lines
+    return found

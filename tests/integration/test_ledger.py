@@ -202,10 +202,10 @@ def test_extending_keeps_the_unit(make_ledger: Callable[..., Ledger]) -> None:
 def test_a_deferred_unit_is_not_due_before_its_time(ledger: Ledger) -> None:
     """It keeps its error, is not claimed early, and is due when the delay is over."""
     _, unit = submit(ledger)
-    state = ledger.defer(claim(ledger, unit), ProviderTimeout("too slow"), 3600)
-    assert UnitState.QUEUED == state
+    ledger.defer(claim(ledger, unit), ProviderTimeout("too slow"), 3600)
     deferred = ledger.get_unit(unit.id)
     assert deferred is not None
+    assert deferred.state is UnitState.QUEUED
     assert isinstance(deferred.error, ProviderTimeout)
     assert "too slow" == str(deferred.error)
     assert 1 == deferred.ended_attempt
@@ -221,14 +221,15 @@ def test_asking_again_makes_a_deferred_unit_due(ledger: Ledger) -> None:
     assert 2 == claim(ledger, unit).attempt
 
 
-def test_the_last_attempt_fails_instead_of_being_put_back(ledger: Ledger) -> None:
-    """Out of attempts, a deferred unit is a dead letter with code and message; its job ends."""
-    job_id, unit = submit(ledger)
-    states = [ledger.defer(claim(ledger, unit), ProviderTimeout("slow"), 0) for _ in range(3)]
-    assert [UnitState.QUEUED, UnitState.QUEUED, UnitState.FAILED] == states
-    job = ledger.get_job(job_id)
-    assert job is not None
-    assert (JobState.COMPLETED, 1) == (job.state, job.counts[UnitState.FAILED])
+def test_the_last_attempt_is_known(ledger: Ledger) -> None:
+    """Of three allowed attempts the third is the last."""
+    _, unit = submit(ledger)
+    last = []
+    for _ in range(3):
+        held = claim(ledger, unit)
+        last.append(ledger.is_last_attempt(held))
+        ledger.defer(held, ProviderTimeout("slow"), 0)
+    assert [False, False, True] == last
     assert ledger.claim(unit.id) is None
 
 
@@ -263,14 +264,23 @@ def test_a_unit_whose_every_attempt_died_is_given_up(make_ledger: Callable[..., 
     ledger = make_ledger(lease_seconds=0, max_attempts=2)
     job_id, unit = submit(ledger)
     claim(ledger, unit)
-    assert 0 == ledger.give_up_exhausted()
+    assert [] == ledger.give_up_exhausted(10)
     claim(ledger, unit)
     assert ledger.claim(unit.id) is None
-    assert 1 == ledger.give_up_exhausted()
-    failed = ledger.get_unit(unit.id)
-    assert failed is not None
+    (failed,) = ledger.give_up_exhausted(10)
+    assert (unit.id, UnitState.FAILED) == (failed.id, failed.state)
     assert isinstance(failed.error, AttemptsExhausted)
     assert JobState.COMPLETED == job_state(ledger, job_id)
+    assert [] == ledger.give_up_exhausted(10)
+
+
+def test_a_queued_unit_without_attempts_is_given_up(make_ledger: Callable[..., Ledger]) -> None:
+    """When an operator allows fewer attempts than a unit has had, it does not wait for ever."""
+    _, unit = submit(make_ledger())
+    patient = make_ledger(max_attempts=3)
+    patient.defer(claim(patient, unit), ProviderTimeout("slow"), 0)
+    (failed,) = make_ledger(max_attempts=1).give_up_exhausted(10)
+    assert UnitState.FAILED == failed.state
 
 
 def test_a_job_whose_submitter_died_is_planned(ledger: Ledger, mongo: Mongo) -> None:

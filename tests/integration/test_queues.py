@@ -8,6 +8,7 @@ import redis
 import structlog
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
+from celery.signals import setup_logging
 
 from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Series
@@ -29,6 +30,18 @@ def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
     made = celery_app(redis_url, {"worker_prefetch_multiplier": 1, "task_acks_late": True})
     yield made
     made.close()
+
+
+@pytest.fixture
+def logs_left_alone() -> Iterator[None]:
+    """Keep an in-process worker from setting up logging for the whole test run."""
+
+    def nothing(**_: object) -> None:
+        """Celery sets up logs itself only where nobody listens."""
+
+    setup_logging.connect(nothing)
+    yield
+    setup_logging.disconnect(nothing)
 
 
 @pytest.fixture
@@ -75,6 +88,7 @@ def test_a_broker_that_is_away_is_an_error_at_once(make_unit: Callable[..., Unit
     away.close()
 
 
+@pytest.mark.usefixtures("logs_left_alone")
 def test_a_worker_takes_interactive_units_first_and_logs_in_their_context(
     app: Celery, make_unit: Callable[..., Unit]
 ) -> None:
