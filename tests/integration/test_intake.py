@@ -7,31 +7,18 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from pocketquant.connections import Mongo
+from pocketquant.connections import wait_until
 from pocketquant.domain.errors import ProviderTimeout, StorageUnavailable, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, SyncRequest, UnitState
 from pocketquant.embedded import HOST, free_port
 from pocketquant.queues import QueueName
-from pocketquant.settings import Settings
-from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.units import Unit
-from pocketquant.wiring import Platform, wire
+from pocketquant.wiring import Platform
 
 APPLE = SyncRequest(Series.parse("NASDAQ:AAPL|1d"), 10)
 REPORT = SyncReport(APPLE.series, 10, 10, 0, 0, {}, 10, 0, 86400)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def wired(mongo: Mongo, mongodb_url: str, redis_url: str, cache: redis.Redis) -> Iterator[Platform]:
-    """The product's own objects on an empty database and an emptied Redis."""
-    make_collections_and_indexes(mongo)
-    platform = wire(
-        Settings(mongodb_url=mongodb_url, mongodb_database=mongo.name, redis_url=redis_url)
-    )
-    yield platform
-    platform.close()
 
 
 @pytest.fixture
@@ -118,23 +105,13 @@ def test_the_series_is_pending_once_it_was_asked_for(wired: Platform) -> None:
     assert (str(status.status), status.job_id) == ("pending", submitted.job_id)
 
 
-def test_a_job_whose_publishing_failed_is_kept(
-    mongo: Mongo, mongodb_url: str, redis_url: str
-) -> None:
+def test_a_job_whose_publishing_failed_is_kept(wire_with: Callable[..., Platform]) -> None:
     """StorageUnavailable for the caller, and the unit stands in the ledger for the next tick."""
-    make_collections_and_indexes(mongo)
-    settings = Settings(
-        mongodb_url=mongodb_url,
-        mongodb_database=mongo.name,
-        redis_url=redis_url,
-        celery_broker_url=f"redis://{HOST}:{free_port()}/0",
-    )
-    platform = wire(settings)
+    platform = wire_with(celery_broker_url=f"redis://{HOST}:{free_port()}/0")
     with pytest.raises(StorageUnavailable):
         platform.intake.submit("sync", [APPLE], QueueName.BULK)
     due = platform.ledger.due_units(0, 0, 10)
     assert [unit.request for unit in due] == [APPLE]
-    platform.close()
 
 
 def test_the_reconciler_publishes_what_was_lost(wired: Platform, cache: redis.Redis) -> None:
@@ -148,3 +125,23 @@ def test_the_reconciler_publishes_what_was_lost(wired: Platform, cache: redis.Re
     wired.reconciler.run()
     wired.reconciler.run()
     assert cache.llen("pocketquant:interactive") == 1
+
+
+def test_the_reconciler_gives_up_what_kills_its_workers(
+    wire_with: Callable[..., Platform],
+) -> None:
+    """Out of attempts, the unit is a dead letter, and the status of its series says so."""
+    platform = wire_with(lease_seconds=0.001, provider_timeout_seconds=0.0001, max_attempts=1)
+    unit = platform.intake.submit("sync", [APPLE], QueueName.BULK).units[0]
+    assert platform.ledger.claim(unit.id)
+    platform.statuses.mark_syncing(APPLE.series, "job", 1)
+
+    def is_given_up() -> bool:
+        platform.reconciler.run()
+        status = platform.statuses.get(APPLE.series)
+        return status is not None and str(status.status) == "error"
+
+    wait_until("the lease is over", is_given_up, (), 10)
+    status = platform.statuses.get(APPLE.series)
+    assert status is not None
+    assert status.error_code == "attempts_exhausted"

@@ -1,0 +1,36 @@
+"""The product's own objects on real servers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import redis
+
+from pocketquant.connections import Mongo
+from pocketquant.settings import Settings
+from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.wiring import Platform, wire
+
+
+@pytest.fixture
+def wire_with(
+    mongo: Mongo, mongodb_url: str, redis_url: str, cache: redis.Redis
+) -> Iterator[Callable[..., Platform]]:
+    """Wires platforms on an empty database and an emptied Redis, with settings of the test's."""
+    make_collections_and_indexes(mongo)
+    with ExitStack() as ends:
+
+        def make(**changes: Any) -> Platform:
+            servers = {"mongodb_url": mongodb_url, "redis_url": redis_url}
+            platform = wire(Settings(**{**servers, "mongodb_database": mongo.name, **changes}))
+            ends.callback(platform.close)
+            return platform
+
+        yield make
+
+
+@pytest.fixture
+def wired(wire_with: Callable[..., Platform]) -> Platform:
+    """A platform with the default settings."""
+    return wire_with()

@@ -1,0 +1,187 @@
+"""One series brought up to date, with providers that do what a test wants meanwhile."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from pocketquant.connections import wait_until
+from pocketquant.domain.bars import Bars, Refusal
+from pocketquant.domain.errors import ProviderTimeout, UnknownSymbol
+from pocketquant.domain.symbols import Listing, Series
+from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
+from pocketquant.queues import QueueName
+from pocketquant.storage.sync_status import SyncStatus
+from pocketquant.storage.units import Unit
+from pocketquant.sync import Provider, Syncer
+from pocketquant.wiring import Platform
+
+APPLE = Series.parse("NASDAQ:AAPL|1d")
+DAY = 86400
+NOW = 400 * DAY
+
+
+@dataclass
+class Days:
+    """Daily bars up to yesterday, and today's forming one; does something before it answers."""
+
+    meanwhile: Callable[[SyncRequest], object] = lambda _: None
+    asked: list[int] = field(default_factory=list)
+
+    def fetch(self, request: SyncRequest) -> History:
+        self.asked.append(request.n_bars)
+        self.meanwhile(request)
+        times = np.arange(400 - request.n_bars + 1, 400) * float(DAY)
+        columns = np.vstack([times, *(np.ones_like(times) for _ in range(5))])
+        forming = FormingBar(NOW, NOW + DAY, 1, 2, 0.5, 1, 7, NOW + 60)
+        listing = Listing(request.series.symbol, description="Apple Inc.")
+        return History(Bars(columns), forming, Counter({Refusal.NOT_FINITE: 1}), listing)
+
+
+@pytest.fixture
+def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
+    """Makes syncers on a provider."""
+
+    def make(provider: Provider) -> Syncer:
+        return Syncer(
+            ledger=wired.ledger,
+            provider=provider,
+            bars=wired.bars,
+            statuses=wired.statuses,
+            symbols=wired.symbols,
+            responses=wired.responses,
+            outcomes=wired.outcomes,
+            clock=lambda: float(NOW),
+        )
+
+    return make
+
+
+def submit(wired: Platform, n_bars: int = 10) -> str:
+    submitted = wired.intake.submit("sync", [SyncRequest(APPLE, n_bars)], QueueName.BULK)
+    return submitted.units[0].id
+
+
+def unit_of(wired: Platform, unit_id: str) -> Unit:
+    unit = wired.ledger.get_unit(unit_id)
+    assert unit is not None
+    return unit
+
+
+def status_of(wired: Platform) -> SyncStatus:
+    status = wired.statuses.get(APPLE)
+    assert status is not None
+    return status
+
+
+def test_a_sync_stores_closed_bars_and_keeps_the_forming_one_beside(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """Bars, listing, status and report; the cached answers are dropped."""
+    unit_id = submit(wired)
+    token = wired.responses.begin(APPLE)
+    syncer(Days()).do(unit_id)
+
+    assert wired.bars.count(APPLE) == 9
+    status = status_of(wired)
+    assert (status.status, status.bar_count) == (SyncState.COMPLETED, 9)
+    assert status.last_bar_at == 399 * DAY
+    assert status.forming is not None
+    assert status.forming.time == NOW
+    registered = wired.symbols.get(APPLE.symbol)
+    assert registered is not None
+    assert not wired.responses.put(APPLE, "query", token, b"older")
+    assert unit_of(wired, unit_id).report == {
+        "fetched": 11,
+        "inserted": 9,
+        "changed": 0,
+        "unchanged": 0,
+        "refused": {"not_finite": 1},
+        "bar_count": 9,
+        "first_bar_at": 391 * DAY,
+        "last_bar_at": 399 * DAY,
+    }
+
+
+def test_a_request_for_more_bars_that_joins_a_running_sync_is_served_by_it(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """The worker fetches again, with the larger number, before the unit ends."""
+    unit_id = submit(wired, n_bars=10)
+
+    def ask_for_more(request: SyncRequest) -> None:
+        if request.n_bars == 10:
+            submit(wired, n_bars=50)
+
+    provider = Days(ask_for_more)
+    syncer(provider).do(unit_id)
+    assert provider.asked == [10, 50]
+    assert unit_of(wired, unit_id).state is UnitState.COMPLETED
+    assert wired.bars.count(APPLE) == 49
+
+
+def test_a_message_that_comes_twice_syncs_once(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """The second is a claim that fails."""
+    unit_id = submit(wired)
+    provider = Days()
+    for _ in range(2):
+        syncer(provider).do(unit_id)
+    assert provider.asked == [10]
+
+
+def raising(error: Exception) -> Callable[[SyncRequest], None]:
+    def meanwhile(_: SyncRequest) -> None:
+        raise error
+
+    return meanwhile
+
+
+@pytest.mark.parametrize(
+    ("error", "unit_state", "status", "code"),
+    [
+        (UnknownSymbol("no"), UnitState.FAILED, SyncState.ERROR, "unknown_symbol"),
+        (ProviderTimeout("late"), UnitState.QUEUED, SyncState.PENDING, "provider_timeout"),
+        (ZeroDivisionError(), UnitState.QUEUED, SyncState.PENDING, "internal_error"),
+    ],
+)
+def test_an_error_ends_the_attempt(
+    wired: Platform,
+    syncer: Callable[[Provider], Syncer],
+    error: Exception,
+    unit_state: UnitState,
+    status: SyncState,
+    code: str,
+) -> None:
+    """Rejected: failed for good. Unavailable, and defects of ours: put back, the error kept."""
+    unit_id = submit(wired)
+    syncer(Days(raising(error))).do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert unit.error is not None
+    assert (unit.state, unit.error.code) == (unit_state, code)
+    assert (status_of(wired).status, status_of(wired).error_code) == (status, code)
+
+
+def test_a_worker_that_lost_its_unit_ends_nothing(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """While it fetched, its lease ran out and another took the unit: that one ends it."""
+    unit_id = submit(wired)
+    taken: list[Unit] = []
+
+    def is_taken() -> bool:
+        taken.extend(filter(None, [wired.ledger.claim(unit_id)]))
+        return bool(taken)
+
+    def lose_the_unit(_: SyncRequest) -> None:
+        lease_is_over = [{"$set": {"lease_until": "$$NOW"}}]
+        wired.mongo["units"].update_one({"_id": unit_id}, lease_is_over)
+        wait_until("another has taken it", is_taken, (), 10)
+
+    syncer(Days(lose_the_unit)).do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert (unit.state, unit.attempt) == (UnitState.RUNNING, 2)
+    assert wired.bars.count(APPLE) == 0
