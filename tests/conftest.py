@@ -10,6 +10,10 @@ import redis
 from pocketquant import embedded
 from pocketquant.connections import Mongo, open_mongo
 
+# A busy machine must not fail a property; the run as a whole has its time-outs.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
 
 @pytest.fixture(scope="session")
 def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

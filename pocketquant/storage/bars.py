@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, InsertOne, ReadPreference, ReplaceOne
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReadPreference, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
@@ -20,8 +20,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
 from pocketquant.storage.dates import to_seconds
 from pocketquant.storage.races import lost_races
-
-Write = InsertOne[dict[str, Any]] | ReplaceOne[dict[str, Any]]
+from pocketquant.storage.recent import RecentChunks
 
 _MOST_ROUNDS = 100
 _PIECE = 256  # chunks fetched at a time when all are wanted
@@ -52,12 +51,40 @@ class Extent:
     last_time: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A chunk to write, on condition that `rev` is still the stored one; None: there is none yet.
+
+    An upsert whose condition does not hold tries to insert, and meets the chunk's own `_id`: a
+    lost race is a duplicate key, for a chunk that exists as for a new one. All fields are set
+    rather than the document replaced, which costs the server a quarter less.
+    """
+
+    document: dict[str, Any]
+    rev: ObjectId | None
+
+    @property
+    def condition(self) -> dict[str, Any]:
+        return {"_id": self.document["_id"], "rev": self.rev}
+
+    @property
+    def change(self) -> dict[str, Any]:
+        return {"$set": {name: value for name, value in self.document.items() if name != "_id"}}
+
+    def operation(self) -> InsertOne[dict[str, Any]] | UpdateOne:
+        """The same for a bulk write, where inserts of new chunks go together."""
+        if self.rev is None:
+            return InsertOne(self.document)
+        return UpdateOne(self.condition, self.change, upsert=True)
+
+
 class BarStore:
     """Bars by series, in one collection; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo, collection: str = "ohlcv") -> None:
         # The primary, whatever the URL prefers for reads: a store has to see what it wrote.
         self._chunks = mongo.get_collection(collection, read_preference=ReadPreference.PRIMARY)
+        self._recent = RecentChunks()
 
     def upsert(self, blocks: Mapping[Series, Bars]) -> dict[Series, Upserted]:
         """Store the bars of any number of series; a stored bar of the same time is replaced.
@@ -71,6 +98,8 @@ class BarStore:
             for series, block in blocks.items()
             for chunk_id, bars in chunks.split(series, block).items()
         }
+        if len(pending) == 1:
+            self._extend_known(pending, upserted)
         for _ in range(_MOST_ROUNDS):
             if not pending:
                 return upserted
@@ -152,11 +181,31 @@ class BarStore:
             ids = ids | {beyond: piece[-1]["_id"]}
             size *= 2
 
+    def _extend_known(
+        self, pending: dict[str, tuple[Series, Bars]], upserted: dict[Series, Upserted]
+    ) -> None:
+        """Write the one pending chunk from memory, without reading it, where that is known to hold.
+
+        Nothing is done for bars that change nothing: only the stored chunk can tell that.
+        """
+        ((chunk_id, (series, newer)),) = pending.items()
+        known = self._recent.get(chunk_id)
+        if known is None:
+            return
+        merge = known.bars.merge(newer)
+        if merge.inserted or merge.changed:
+            write = _write(series, chunk_id, merge, known.rev)
+            if self._chunks.update_one(write.condition, write.change).matched_count:
+                self._recent.keep(chunk_id, merge.bars, write.document["rev"])
+                del pending[chunk_id]
+                upserted[series] = upserted[series].plus(merge)
+            else:
+                self._recent.forget(chunk_id)
+
     def _merge(self, pending: dict[str, tuple[Series, Bars]]) -> tuple[dict[str, Merge], set[str]]:
         """One round: the merge of every pending chunk, and the ids of those that lost a race."""
         found = self._chunks.find({"_id": {"$in": list(pending)}}, {"rev": True, "columns": True})
         stored = {document["_id"]: document for document in found}
-        rev = ObjectId()  # never the same twice, not even after a chunk was deleted and made anew
         merges: dict[str, Merge] = {}
         writes: dict[str, Write] = {}
         for chunk_id, (series, newer) in pending.items():
@@ -164,27 +213,26 @@ class BarStore:
             merge = (chunks.decode(old["columns"]) if old else Bars.empty()).merge(newer)
             merges[chunk_id] = merge
             if merge.inserted or merge.changed:
-                document = chunks.encode(series, chunk_id, merge.bars, rev, rev.generation_time)
-                writes[chunk_id] = _write(document, old)
-        return merges, self._write(writes)
+                writes[chunk_id] = _write(series, chunk_id, merge, old["rev"] if old else None)
+        lost = self._write(writes)
+        if len(merges) == len(writes) == 1 and not lost:
+            ((chunk_id, write),) = writes.items()
+            self._recent.keep(chunk_id, merges[chunk_id].bars, write.document["rev"])
+        return merges, lost
 
     def _write(self, writes: dict[str, Write]) -> set[str]:
         """Write the chunks; the ids of those that are no longer as they were read."""
         if not writes:
             return set()
         try:
-            self._chunks.bulk_write(list(writes.values()), ordered=False)
+            self._chunks.bulk_write([write.operation() for write in writes.values()], ordered=False)
         except BulkWriteError as error:
             ids = list(writes)
             return {ids[place] for place in lost_races(error)}
         return set()
 
 
-def _write(document: dict[str, Any], old: dict[str, Any] | None) -> Write:
-    """The write that fails with a duplicate key unless the chunk is still as it was read.
-
-    A `ReplaceOne` whose condition does not hold tries to insert, and meets the chunk's own `_id`.
-    """
-    if old is None:
-        return InsertOne(document)
-    return ReplaceOne({"_id": old["_id"], "rev": old["rev"]}, document, upsert=True)
+def _write(series: Series, chunk_id: str, merge: Merge, rev: ObjectId | None) -> Write:
+    """The chunk under a new `rev`: never the same twice, not even when it was deleted meanwhile."""
+    fresh = ObjectId()
+    return Write(chunks.encode(series, chunk_id, merge.bars, fresh, fresh.generation_time), rev)

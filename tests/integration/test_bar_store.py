@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import WriteConcern
-from pymongo.errors import BulkWriteError
+from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener, CommandSucceededEvent
 
-from pocketquant.connections import Mongo
+from pocketquant.connections import Mongo, named_failures
 from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
@@ -303,20 +303,72 @@ def test_a_race_that_is_always_lost_ends(store: BarStore, mongo: Mongo, mongodb_
         _upsert_against(rival, mongodb_url, mongo.name, _bars([60]))
 
 
-def test_other_write_errors_are_raised(store: BarStore, mongo: Mongo) -> None:
+@pytest.mark.parametrize("count", [5, 3000])
+def test_other_write_errors_are_raised(store: BarStore, mongo: Mongo, count: int) -> None:
     """A failure that is no lost race reaches the caller as the driver's error."""
     mongo.command("collMod", "ohlcv", validator={"count": {"$lt": 5}})
-    with pytest.raises(BulkWriteError, match="Document failed validation"):
-        store.upsert({AAPL: _bars(_minutes(0, 5))})
+    with pytest.raises(OperationFailure, match="Document failed validation"):
+        store.upsert({AAPL: _bars(_minutes(0, count))})
 
 
-def test_a_write_that_is_not_acknowledged_is_no_success(store: BarStore, mongo: Mongo) -> None:
+def test_a_chunk_written_before_is_extended_without_reading_it(
+    store: BarStore, mongo: Mongo
+) -> None:
+    """The bars of several small upserts add up, counted as if each had read the store."""
+    mongo.command("profile", 2)
+    counts = [store.upsert({AAPL: _bars(_minutes(5 * n, 10), shift=n)})[AAPL] for n in range(4)]
+    mongo.command("profile", 0)
+    expected = [Upserted(inserted=10), *[Upserted(inserted=5, changed=5)] * 3]
+    assert expected == counts
+    assert 1 == mongo["system.profile"].count_documents(
+        {"op": "query", "ns": f"{mongo.name}.ohlcv"}
+    )
+    assert 25 == store.count(AAPL)
+
+
+def test_what_another_process_wrote_meanwhile_is_kept(store: BarStore, mongo: Mongo) -> None:
+    """A remembered chunk that is no longer the stored one is read again."""
+    store.upsert({AAPL: _bars(_minutes(0, 5))})
+    BarStore(mongo).upsert({AAPL: _bars(_minutes(5, 5))})
+    assert {AAPL: Upserted(inserted=5)} == store.upsert({AAPL: _bars(_minutes(10, 5))})
+    assert _bars(_minutes(0, 15)) == store.read(AAPL)
+
+
+def test_a_deleted_chunk_does_not_come_back_from_memory(store: BarStore, mongo: Mongo) -> None:
+    """What another process deleted stays deleted; only the new bars are stored."""
+    store.upsert({AAPL: _bars(_minutes(0, 5))})
+    BarStore(mongo).delete(AAPL)
+    assert {AAPL: Upserted(inserted=5)} == store.upsert({AAPL: _bars(_minutes(10, 5))})
+    assert _bars(_minutes(10, 5)) == store.read(AAPL)
+
+
+def test_bars_that_memory_says_are_unchanged_are_looked_up(store: BarStore, mongo: Mongo) -> None:
+    """Only the stored chunk can tell that nothing changes."""
+    store.upsert({AAPL: _bars(_minutes(0, 5))})
+    BarStore(mongo).upsert({AAPL: _bars(_minutes(0, 5), shift=1)})
+    assert {AAPL: Upserted(changed=5)} == store.upsert({AAPL: _bars(_minutes(0, 5))})
+
+
+def test_the_memory_of_chunks_is_bounded(store: BarStore) -> None:
+    """The one used longest ago is forgotten first, and then read again."""
+    many = [Series.parse(f"SIM:S{number:04}|1m") for number in range(70)]
+    for series in many:
+        store.upsert({series: _bars(_minutes(0, 5))})
+    for series in many:
+        assert {series: Upserted(inserted=5)} == store.upsert({series: _bars(_minutes(5, 5))})
+    assert [10] * 70 == [store.count(series) for series in many]
+
+
+@pytest.mark.parametrize("count", [5, 3000])
+def test_a_write_that_is_not_acknowledged_is_no_success(
+    store: BarStore, mongo: Mongo, count: int
+) -> None:
     """When too few servers confirm, the caller has to come again, and then finds all in place."""
     two_servers = WriteConcern(w=2, wtimeout=50)
-    bars = _bars(_minutes(0, 5))
-    with pytest.raises(StorageUnavailable, match="did not acknowledge"):
+    bars = _bars(_minutes(0, count))
+    with pytest.raises(StorageUnavailable), named_failures():
         BarStore(mongo.with_options(write_concern=two_servers)).upsert({AAPL: bars})
-    assert {AAPL: Upserted(unchanged=5)} == store.upsert({AAPL: bars})
+    assert {AAPL: Upserted(unchanged=count)} == store.upsert({AAPL: bars})
 
 
 def test_the_adr_reads_a_series(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:

@@ -1,0 +1,45 @@
+"""The chunks this process wrote last, so that the next few bars need not read them back."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+from bson import ObjectId
+
+from pocketquant.domain.bars import Bars
+
+_MOST_CHUNKS = 64  # of up to 48 kB
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChunk:
+    """A chunk as it was written; whether it still is so, only the store can tell, by its `rev`."""
+
+    bars: Bars
+    rev: ObjectId
+
+
+class RecentChunks:
+    """The chunks used last, by id. Any number of threads may share it."""
+
+    def __init__(self) -> None:
+        self._chunks: OrderedDict[str, KnownChunk] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, chunk_id: str) -> KnownChunk | None:
+        with self._lock:
+            known = self._chunks.get(chunk_id)
+            if known is not None:
+                self._chunks.move_to_end(chunk_id)
+            return known
+
+    def keep(self, chunk_id: str, bars: Bars, rev: ObjectId) -> None:
+        with self._lock:
+            self._chunks[chunk_id] = KnownChunk(bars, rev)
+            self._chunks.move_to_end(chunk_id)
+            if len(self._chunks) > _MOST_CHUNKS:
+                self._chunks.popitem(last=False)
+
+    def forget(self, chunk_id: str) -> None:
+        with self._lock:
+            self._chunks.pop(chunk_id, None)
