@@ -35,6 +35,8 @@ class Commands(click.Group):
             return super().invoke(context)
         except PocketQuantError as error:
             raise click.ClickException(f"{error} [{error.code}]") from error
+        except TimeoutError as error:
+            raise click.ClickException(str(error)) from error
         except ValidationError as error:
             raise click.ClickException(_wrong_settings(error)) from error
 

@@ -106,6 +106,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_in_use(host: str, port: int) -> bool:
+    """Whether something listens there already."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
 def _program(name: str, package: str, path: str) -> str:
     found = shutil.which(name)
     if found:

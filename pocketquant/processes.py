@@ -86,6 +86,8 @@ def running(
     settings: Settings, folder: Path, extra: tuple[Program, ...] = (), show_logs: bool = False
 ) -> Iterator[Machine]:
     """All processes for as long as the block lasts; requests are served when it begins."""
+    if embedded.is_in_use(settings.api_host, settings.api_port):
+        raise InvalidSettings(f"{settings.api_url} is taken; set API_PORT to a free port")
     folder = folder.resolve()
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)

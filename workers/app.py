@@ -5,7 +5,7 @@ Importing it reads the settings and connects to nothing.
 
 import structlog
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init
+from celery.signals import setup_logging, worker_init
 
 from pocketquant.connections import named_failures
 from pocketquant.domain.errors import StorageUnavailable
@@ -55,7 +55,6 @@ def _set_up_logs(**_: object) -> None:
 
 
 @worker_init.connect
-@beat_init.connect
 def _wait_for_storage(**_: object) -> None:
     while True:
         try:

@@ -1,6 +1,7 @@
 """Settings as an operator meets them: variables, messages, and no secret shown."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,15 @@ def test_a_wrong_setting_is_named(run: Run, name: str, value: str, said: str) ->
     assert ended.returncode == 1
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named(run: Run) -> None:
+    """Said at once, not after a minute of waiting for somebody else's server."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = run("up", API_PORT=port)
+    assert ended.returncode == 1
+    assert "API_PORT" in ended.stderr
 
 
 def test_production_wants_servers_of_its_own(run: Run) -> None:
