@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,11 +70,9 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
     with start_up() as (up, _):
         started = children(up)
         assert len(started) >= 6
-        began = time.monotonic()
         up.send_signal(signal.SIGTERM)
-        output, _ = up.communicate(timeout=30)
+        output, _ = up.communicate(timeout=20)
         assert up.returncode == 0, output
-        assert time.monotonic() - began < 20
         assert not any_runs(started)
 
 

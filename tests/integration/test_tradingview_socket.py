@@ -248,7 +248,7 @@ def test_the_deadline_of_the_handshake(answer: Callable[[socket.socket], object]
     began = time.monotonic()
     with tcp_server(answer) as url, pytest.raises(ProviderTimeout), open_socket(url, soon(0.3)):
         pass
-    assert 0.3 <= time.monotonic() - began < 2
+    assert 0.3 <= time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_the_deadline_of_a_message(converse: Callable[[ServerConnection], object
         with open_socket(url, soon(0.3)) as opened:
             with pytest.raises(ProviderTimeout):
                 opened.receive()
-            assert 0.25 <= time.monotonic() - began < 2
+            assert 0.25 <= time.monotonic() - began < 15
             with pytest.raises(ProviderTimeout):
                 opened.send("too late")
 
