@@ -44,8 +44,8 @@ MID_MINUTE = 1_795_005_270.0  # 2026-11-18T12:34:30Z: every period has begun, an
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A simulator in good order, whose heartbeats come often."""
-    with running(pace=Pace(heartbeat_seconds=0.05)) as simulator:
+    """A simulator in good order, whose heartbeats come often and whose market stands still."""
+    with running(pace=Pace(heartbeat_seconds=0.05), clock=lambda: MID_MINUTE) as simulator:
         yield simulator
 
 
@@ -71,10 +71,9 @@ def request(symbol: str, interval: str = "1m", n_bars: int = 100) -> SyncRequest
 
 
 @pytest.mark.parametrize("interval", list(Interval))
-def test_each_interval(cache: redis.Redis, interval: Interval) -> None:
+def test_each_interval(history: TvDatafeedHistory, interval: Interval) -> None:
     """Each interval asks for bars of its own length, which open where its periods begin."""
-    with running(clock=lambda: MID_MINUTE) as simulator:
-        got = provider(simulator, cache).fetch(request(BITCOIN, interval.value, 60))
+    got = history.fetch(request(BITCOIN, interval.value, 60))
     times = got.closed.time.tolist()
     assert (60, Counter()) == (got.fetched, got.refused)
     assert [interval.period_start(time) for time in times] == times
