@@ -145,7 +145,7 @@ def web() -> None:
 @main.command()
 def worker() -> None:
     """Run one Celery worker; start more, on any machine, to do more at a time."""
-    _become(processes.worker_command(Settings()))
+    _become(processes.worker_command())
 
 
 @main.command()

@@ -63,10 +63,9 @@ def web_command(settings: Settings) -> list[str]:
     ]
 
 
-def worker_command(settings: Settings) -> list[str]:
-    """A Celery worker with a pool of threads; start as many as you like, on any machine."""
-    slots = ("--pool", "threads", "--concurrency", str(settings.worker_slots))
-    return [*_celery("worker"), *slots, "--without-gossip", "--without-mingle"]
+def worker_command() -> list[str]:
+    """A Celery worker, its pool and slots as `workers.app` sets them; start as many as you like."""
+    return [*_celery("worker"), "--without-gossip", "--without-mingle"]
 
 
 def beat_command() -> list[str]:
@@ -92,9 +91,9 @@ def running(
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     servers, environment = _servers(settings, folder)
-    programs = (*(Program(server.name, server.command) for server in servers),)
+    private = tuple(Program(server.name, server.command) for server in servers)
     config = folder / "supervisord.conf"
-    config.write_text(_config(folder, programs, (*extra, *_programs(settings)), show_logs))
+    config.write_text(_config(folder, private, (*extra, *_programs(settings)), show_logs))
     machine = Machine(
         settings.api_url,
         logs,
@@ -119,7 +118,7 @@ def _celery(command: str) -> list[str]:
 def _programs(settings: Settings) -> tuple[Program, ...]:
     return (
         Program("web", web_command(settings)),
-        Program("worker", worker_command(settings), settings.workers),
+        Program("worker", worker_command(), settings.workers),
         Program("beat", beat_command()),
     )
 
@@ -181,13 +180,13 @@ def _group(
 
 
 def _program(program: Program, stop_seconds: int, folder: Path, show_logs: bool) -> str:
-    log = "/dev/fd/1" if show_logs else f"{folder}/logs/{program.name}-%(process_num)d.log"
+    file = f"{_escaped(str(folder))}/logs/{program.name}-%(process_num)d.log"
     return _PROGRAM.format(
         name=program.name,
         command=_escaped(shlex.join(tethered(program.command))),
         count=program.count,
         stop_seconds=stop_seconds,
-        log=log if show_logs else log.replace(str(folder), _escaped(str(folder))),
+        log="/dev/fd/1" if show_logs else file,
         most_bytes=0 if show_logs else 20_000_000,
     )
 
