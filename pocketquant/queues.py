@@ -17,6 +17,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from pocketquant.storage.units import Unit
 
 SYNC_UNIT = "pocketquant.sync_unit"
+PLAN_JOB = "pocketquant.plan_job"
 TICK = "pocketquant.tick"
 
 LOG_CONTEXT_HEADER = "log_context"
@@ -28,6 +29,7 @@ class QueueName(StrEnum):
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
+    SCHEDULED = "scheduled"
 
 
 _COMMON_SETTINGS: dict[str, Any] = {

@@ -62,6 +62,16 @@ class Settings(BaseSettings):
         default=30.0, gt=0, le=300, description="deadline of one fetch, connecting included"
     )
 
+    provider_rate: float = Field(
+        default=200.0, gt=0, description="fetches a second, of all workers together, at the most"
+    )
+    provider_burst: int = Field(
+        default=50, ge=1, description="fetches that may begin at once after a pause"
+    )
+    provider_concurrency: int = Field(
+        default=200, ge=1, description="fetches in progress, of all workers together, at the most"
+    )
+
     lease_seconds: float = Field(
         default=60.0,
         gt=0,
@@ -83,6 +93,33 @@ class Settings(BaseSettings):
     workers: int = Field(default=2, ge=1, description="worker processes that `up` starts")
     worker_slots: int = Field(
         default=16, ge=1, description="units one worker process does at a time"
+    )
+    interactive_slots: int = Field(
+        default=4, ge=0, description="of the worker for interactive units alone; 0: no such worker"
+    )
+    worker_grace_seconds: float = Field(
+        default=6.0, ge=0, description="how long a worker told to end may finish what it has begun"
+    )
+    worker_alive_file: str = Field(
+        default="", description="touched each second while the worker lives; empty: no file"
+    )
+
+    push_host: str = "127.0.0.1"
+    push_port: int = Field(default=8001, ge=0, le=65535)
+
+    flower_host: str = "127.0.0.1"
+    flower_port: int = Field(default=5555, ge=0, le=65535)
+    flower_username: str = "pocketquant"
+    flower_password: SecretStr = Field(
+        default=SecretStr("pocketquant"), description="of its basic auth; choose one of your own"
+    )
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="where a worker or beat serves /metrics; 0: a free port, listed in /fleet",
     )
 
     log_format: LogFormat = LogFormat.CONSOLE

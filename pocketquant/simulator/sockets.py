@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,7 +121,7 @@ class Sockets:
         self._tally.open_connections += 1
         peer = _Peer(connection, conversation, self._pace, self._clock)
         try:
-            await _while_connected(peer.converse())
+            await _while_connected(peer.converse)
         finally:
             self._tally.open_connections -= 1
 
@@ -144,7 +145,7 @@ class _Peer:
 
     async def converse(self) -> None:
         """From the hello to the end of the connection."""
-        self._start(self._beat())
+        self._start(self._beat)
         try:
             await self._act(self._conversation.open(self._now_ms()))
             async for text in self._connection:
@@ -165,7 +166,7 @@ class _Peer:
                 if isinstance(action, Send):
                     await self._connection.send(action.text)
                 elif isinstance(action, Pause):
-                    self._start(self._act_later(action.seconds, actions[place + 1 :]))
+                    self._start(partial(self._act_later, action.seconds, actions[place + 1 :]))
                     return
                 elif action.is_abrupt:
                     self._connection.transport.abort()
@@ -176,8 +177,8 @@ class _Peer:
         await asyncio.sleep(seconds)
         await self._act(actions)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it beside all else, until the connection ends."""
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do it beside all else until the connection ends, which may be before it begins."""
         task = asyncio.create_task(_while_connected(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -186,9 +187,9 @@ class _Peer:
         return int(self._clock() * 1000)
 
 
-async def _while_connected(work: Coroutine[Any, Any, None]) -> None:
+async def _while_connected(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with suppress(ConnectionClosed):
-        await work
+        await work()
 
 
 async def _stop(server: Server) -> None:
