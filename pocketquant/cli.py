@@ -13,15 +13,31 @@ from rich.progress import track
 from rich.table import Table
 
 from pocketquant import demo as demonstration
-from pocketquant import processes
+from pocketquant import processes, programs
 from pocketquant.client import Client, Json
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import MAX_BARS
 from pocketquant.processes import Machine
+from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
 
+
+class QueueList(click.ParamType[tuple[QueueName, ...]]):
+    """Names of queues with commas between them."""
+
+    name = "queue,…"
+
+    def convert(self, value: object, *_: object) -> tuple[QueueName, ...]:
+        try:
+            return tuple(QueueName(name) for name in str(value).split(","))
+        except ValueError as error:
+            self.fail(f"{error}; the queues are {', '.join(QueueName)}")
+
+
 INTERVALS = click.Choice([interval.value for interval in Interval])
+
+QUEUES = QueueList()
 
 url_option = click.option("--url", default=None, help="The API; by default that of this machine.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
@@ -139,19 +155,38 @@ def simulate(arguments: tuple[str, ...]) -> None:
 @main.command()
 def web() -> None:
     """Run the API in this terminal, on API_HOST and API_PORT."""
-    _become(processes.web_command(Settings()))
+    _become(programs.web_command(Settings()))
 
 
 @main.command()
-def worker() -> None:
-    """Run one Celery worker; start more, on any machine, to do more at a time."""
-    _become(processes.worker_command())
+def push() -> None:
+    """Run the API for streams that stay open, on PUSH_HOST and PUSH_PORT."""
+    _become(programs.push_command(Settings()))
+
+
+@main.command()
+@click.option(
+    "--queues", type=QUEUES, default=",".join(QueueName), show_default=True, help="In this order."
+)
+@click.option("--slots", type=click.IntRange(1), default=None, help="By default WORKER_SLOTS.")
+def worker(queues: tuple[QueueName, ...], slots: int | None) -> None:
+    """Run one Celery worker; start more, on any machine, to do more at a time.
+
+    A worker of `--queues interactive` keeps what somebody waits for from queueing behind the rest.
+    """
+    _become(programs.worker_command(queues, slots, f"worker-{os.getpid()}"))
 
 
 @main.command()
 def beat() -> None:
     """Run the metronome that finds lost work again; a second one does no harm."""
-    _become(processes.beat_command())
+    _become(programs.beat_command())
+
+
+@main.command()
+def flower() -> None:
+    """Run the page that watches workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
+    _become(programs.flower_command())
 
 
 def _end_at_sigterm() -> None:

@@ -17,6 +17,7 @@ from pocketquant.connections import wait_until
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.embedded import HOST, free_port
 from pocketquant.processes import Machine
+from pocketquant.programs import simulator_program
 from pocketquant.settings import Settings
 
 _SYNC_SECONDS = 300.0
@@ -57,9 +58,13 @@ def running() -> Iterator[Machine]:
             tradingview_http_url=f"http://{HOST}:{http_port}",
             api_host=HOST,
             api_port=free_port(),
+            push_host=HOST,
+            push_port=free_port(),
+            flower_host=HOST,
+            flower_port=free_port(),
             workers=2,
         )
-        simulator = processes.simulator_program(port, http_port)
+        simulator = simulator_program(port, http_port)
         with processes.running(settings, Path(folder), extra=(simulator,)) as machine:
             yield machine
 

@@ -1,7 +1,7 @@
 """Use-case: a request becomes a job of the ledger, and whoever waits learns how it ended."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +9,13 @@ import structlog
 
 from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.queues import Dispatcher, QueueName
+from pocketquant.queues import QueueName
+from pocketquant.storage.interventions import Cancellation, DeadLetters, Interventions
+from pocketquant.storage.jobs import Jobs, Opened
 from pocketquant.storage.ledger import Ledger
+from pocketquant.storage.plans import Plans
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
@@ -21,11 +25,22 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the caller's: the same one gives the same job for a day.
+
+    `fingerprint` tells whether the same thing is asked for.
+    """
+
+    text: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that will be done, whatever dies now, and its units."""
+    """A job that will be done, whatever dies now, and its unit."""
 
     job_id: str
-    units: list[Unit]
+    unit: Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +54,55 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes requests in."""
+    """Takes requests in. Each raises StorageUnavailable when a server is away.
 
+    A job that was written down before is done all the same, and a repeated request joins its
+    units.
+    """
+
+    jobs: Jobs
+    plans: Plans
+    interventions: Interventions
     ledger: Ledger
     statuses: SyncStatuses
     dispatcher: Dispatcher
     outcomes: Outcomes
     now: Callable[[], datetime]
 
-    def submit(self, kind: str, requests: Sequence[SyncRequest], queue: QueueName) -> Submitted:
-        """Write the job down, then publish it.
-
-        StorageUnavailable when either fails; a job that was written down is done all the same,
-        and a repeated request joins its units.
-        """
+    def submit(self, request: SyncRequest, queue: QueueName, key: Key | None = None) -> Submitted:
+        """Write a job of one sync down, then publish it."""
         with named_failures():
-            job_id, units = self.ledger.submit(kind, requests, queue, self.now())
-            new = [unit.request.series for unit in units if unit.attempt == 0]
-            self.statuses.mark_pending(new, job_id)
-            with structlog.contextvars.bound_contextvars(job_id=job_id):
-                self.dispatcher.publish(units, queue)
-        _log.info("job_submitted", job_id=job_id, kind=kind, units=len(units), queue=str(queue))
-        return Submitted(job_id, units)
+            opened = self._open("sync", [request], queue, key)
+            plan = self.plans.take(opened.job_id)
+            if plan is None:  # its key has made it before, or the reconciler was here first
+                units, _ = self.jobs.units(opened.job_id, state=None, code=None, offset=0, limit=1)
+                return Submitted(opened.job_id, units[0])
+            unit = self.plans.join(plan, next(plan.wants()))
+            self.plans.end(opened.job_id)
+            if not unit.attempt:
+                self.statuses.mark_pending([unit.request.series], opened.job_id)
+            with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
+                self.dispatcher.publish([unit], queue)
+        _log.info("job_submitted", job_id=opened.job_id, series=str(request.series), queue=queue)
+        return Submitted(opened.job_id, unit)
 
-    def sync(self, request: SyncRequest, timeout_seconds: float) -> Waited:
+    def submit_large(
+        self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None = None
+    ) -> str:
+        """Write a job of any size down, then ask for it to be planned; gives its id at once."""
+        with named_failures():
+            opened = self._open(kind, requests, queue, key)
+            if opened.is_new:
+                with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
+                    self.dispatcher.publish_plan(opened.job_id)
+                _log.info("job_submitted", job_id=opened.job_id, kind=kind, queue=queue)
+        return opened.job_id
+
+    def sync(self, request: SyncRequest, timeout_seconds: float, key: Key | None = None) -> Waited:
         """Submit one interactive sync and wait until an attempt of it ends, or the time is over."""
         deadline = time.monotonic() + timeout_seconds
-        submitted = self.submit("sync", [request], QueueName.INTERACTIVE)
-        before = submitted.units[0]
+        submitted = self.submit(request, QueueName.INTERACTIVE, key)
+        before = submitted.unit
         with named_failures(), self.outcomes.listening(before.id) as nudges:
             while True:
                 unit = self.ledger.get_unit(before.id) or before
@@ -76,6 +112,31 @@ class Intake:
                 if remaining <= 0:
                     return Waited(submitted.job_id, unit, has_ended=False)
                 nudges.wait(min(remaining, _LOOK_AGAIN_SECONDS))
+
+    def cancel(self, job_id: str) -> Cancellation:
+        """Cancel a job; NotFound, or Conflict where it has ended."""
+        with named_failures():
+            cancellation = self.interventions.cancel(job_id)
+            self.statuses.mark_cancelled(job_id)
+        _log.info("job_cancelled", job_id=job_id, units=cancellation.cancelled)
+        return cancellation
+
+    def retry(self, wanted: DeadLetters) -> int:
+        """Queue dead letters again; how many."""
+        retried = 0
+        with named_failures():
+            for units in self.interventions.retry(wanted):
+                self.statuses.mark_retried([unit.request.series for unit in units])
+                self.dispatcher.publish(units)
+                retried += len(units)
+        _log.info("dead_letters_retried", units=retried, job_id=wanted.job_id, code=wanted.code)
+        return retried
+
+    def _open(
+        self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None
+    ) -> Opened:
+        text, fingerprint = (key.text, key.fingerprint) if key else (None, "")
+        return self.jobs.open(kind, requests, queue, self.now(), text, fingerprint)
 
 
 def _has_ended(unit: Unit, before: Unit) -> bool:

@@ -17,32 +17,25 @@ import requests
 from pocketquant import embedded
 from pocketquant.connections import wait_until
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.programs import NUMBER, Program, all_programs
 from pocketquant.settings import Environment, Settings
 from pocketquant.tether import tethered
 
-_BIN = Path(sys.executable).parent
+_SUPERVISORD = str(Path(sys.executable).parent / "supervisord")
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-
-_MOST_CONNECTIONS = 2048  # of one web process, idle ones included; more have to wait
 _SERVER_STOP_SECONDS = 6
 _PROCESS_STOP_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program for supervisord; `count` processes of it."""
-
-    name: str
-    command: list[str]
-    count: int = 1
+_PROCESS_NUMBER = "%(process_num)d"  # filled in by supervisord
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The running processes: where the API answers, where the logs are."""
+    """The running processes: where they answer, where the logs are."""
 
     api_url: str
+    push_url: str
+    flower_url: str
     logs: Path
     supervisord: "subprocess.Popen[bytes]" = field(repr=False)
 
@@ -51,54 +44,34 @@ class Machine:
         return f"{self.api_url}/api/v1/docs"
 
 
-def web_command(settings: Settings) -> list[str]:
-    """granian, one process: threads are made when requests wait and go when they are idle."""
-    return [
-        str(_BIN / "granian"),
-        *("--interface", "wsgi", "--factory", "web.app:create_worker_app"),
-        *("--host", settings.api_host, "--port", str(settings.api_port)),
-        *("--blocking-threads", str(settings.api_threads)),
-        *("--backpressure", str(_MOST_CONNECTIONS)),
-        *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "--no-log"),
-    ]
-
-
-def worker_command() -> list[str]:
-    """A Celery worker, its pool and slots as `workers.app` sets them; start as many as you like."""
-    return [*_celery("worker"), "--without-gossip", "--without-mingle"]
-
-
-def beat_command() -> list[str]:
-    """The metronome; a second one does no harm."""
-    return _celery("beat")
-
-
-def simulator_program(port: int, http_port: int, latency_seconds: float = 0) -> Program:
-    """The simulated TradingView."""
-    ports = ("--port", str(port), "--http-port", str(http_port))
-    latency = ("--latency", str(latency_seconds))
-    return Program("simulator", [sys.executable, "-m", "pocketquant.simulator", *ports, *latency])
-
-
 @contextmanager
 def running(
-    settings: Settings, folder: Path, extra: tuple[Program, ...] = (), show_logs: bool = False
+    settings: Settings,
+    folder: Path,
+    extra: tuple[Program, ...] = (),
+    without: frozenset[str] = frozenset(),
+    show_logs: bool = False,
 ) -> Iterator[Machine]:
-    """All processes for as long as the block lasts; requests are served when it begins."""
-    if embedded.is_in_use(settings.api_host, settings.api_port):
-        raise InvalidSettings(f"{settings.api_url} is taken; set API_PORT to a free port")
+    """All processes for as long as the block lasts, but for the programs named in `without`.
+
+    Requests are served when the block begins; Flower may need a moment more.
+    """
+    programs = tuple(one for one in all_programs(settings) if one.name not in without)
+    _require_free_ports(settings, programs)
     folder = folder.resolve()
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     servers, environment = _servers(settings, folder)
     private = tuple(Program(server.name, server.command) for server in servers)
     config = folder / "supervisord.conf"
-    config.write_text(_config(folder, private, (*extra, *_programs(settings)), show_logs))
+    config.write_text(_config(folder, private, (*extra, *programs), show_logs))
     machine = Machine(
         settings.api_url,
+        _url(settings.push_host, settings.push_port),
+        _url(settings.flower_host, settings.flower_port),
         logs,
         subprocess.Popen(
-            tethered([str(_BIN / "supervisord"), "--nodaemon", "--configuration", str(config)]),
+            tethered([_SUPERVISORD, "--nodaemon", "--configuration", str(config)]),
             env=settings.environment_of_children(environment),
             stdout=None if show_logs else subprocess.DEVNULL,
         ),
@@ -107,20 +80,25 @@ def running(
         stack.callback(embedded.stop, machine.supervisord, _STOP_SECONDS)
         for server in servers:
             server.prepare()
-        _wait_until_served(machine)
+        _wait_until_served(machine, programs)
         yield machine
 
 
-def _celery(command: str) -> list[str]:
-    return [str(_BIN / "celery"), "--app", "workers.app", command, "--loglevel", "INFO"]
+def _require_free_ports(settings: Settings, programs: tuple[Program, ...]) -> None:
+    addresses = {
+        "web": ("API_PORT", settings.api_host, settings.api_port),
+        "push": ("PUSH_PORT", settings.push_host, settings.push_port),
+        "flower": ("FLOWER_PORT", settings.flower_host, settings.flower_port),
+    }
+    for program in programs:
+        if program.name in addresses:
+            name, host, port = addresses[program.name]
+            if embedded.is_in_use(host, port):
+                raise InvalidSettings(f"{_url(host, port)} is taken; set {name} to a free port")
 
 
-def _programs(settings: Settings) -> tuple[Program, ...]:
-    return (
-        Program("web", web_command(settings)),
-        Program("worker", worker_command(), settings.workers),
-        Program("beat", beat_command()),
-    )
+def _url(host: str, port: int) -> str:
+    return f"http://{host}:{port}"
 
 
 def _servers(
@@ -141,22 +119,25 @@ def _servers(
     return servers, environment
 
 
-def _wait_until_served(machine: Machine) -> None:
-    def is_served() -> bool:
+def _wait_until_served(machine: Machine, programs: tuple[Program, ...]) -> None:
+    waited_for = {"web": machine.api_url, "push": machine.push_url}
+    urls = [waited_for[one.name] for one in programs if one.name in waited_for]
+
+    def are_served() -> bool:
         if machine.supervisord.poll() is not None:
             raise InvalidSettings(
                 f"supervisord ended at once; {machine.logs / 'supervisord.log'} says why"
             )
-        return requests.get(f"{machine.api_url}/health", timeout=5).ok
+        return all(requests.get(f"{url}/health", timeout=5).ok for url in urls)
 
-    wait_until("the API is healthy", is_served, requests.RequestException, _READY_SECONDS)
+    wait_until("the API is healthy", are_served, requests.RequestException, _READY_SECONDS)
 
 
 def _config(
     folder: Path, servers: tuple[Program, ...], programs: tuple[Program, ...], show_logs: bool
 ) -> str:
     """Groups are stopped one after the other, the programs of one all at once: servers last."""
-    header = _SUPERVISORD.format(folder=_escaped(str(folder)))
+    header = _CONFIG.format(folder=_escaped(str(folder)))
     groups = [
         _group("servers", servers, 1, _SERVER_STOP_SECONDS, folder, show_logs=False),
         _group("pocketquant", programs, 2, _PROCESS_STOP_SECONDS, folder, show_logs),
@@ -180,10 +161,10 @@ def _group(
 
 
 def _program(program: Program, stop_seconds: int, folder: Path, show_logs: bool) -> str:
-    file = f"{_escaped(str(folder))}/logs/{program.name}-%(process_num)d.log"
+    file = f"{_escaped(str(folder))}/logs/{program.name}-{_PROCESS_NUMBER}.log"
     return _PROGRAM.format(
         name=program.name,
-        command=_escaped(shlex.join(tethered(program.command))),
+        command=_escaped(shlex.join(tethered(program.command))).replace(NUMBER, _PROCESS_NUMBER),
         count=program.count,
         stop_seconds=stop_seconds,
         log="/dev/fd/1" if show_logs else file,
@@ -195,7 +176,7 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
-_SUPERVISORD = """\
+_CONFIG = """\
 [unix_http_server]
 file={folder}/supervisor.sock
 chmod=0700

@@ -1,8 +1,8 @@
 """Use-case: what was lost on the way is found again.
 
 Run every few seconds by whoever gets the tick. It trusts nothing but the ledger: a message lost
-with its broker, a worker killed in mid-sync, a submitter or finisher that died half-way all leave
-a trace there, and this puts them right. Running it twice at once does no harm.
+with its broker, a worker killed in mid-sync, a planner, finisher or canceller that died half-way
+all leave a trace there, and this puts them right. Running it twice at once does no harm.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from pocketquant.connections import named_failures
+from pocketquant.coordination.governor import Governor
 from pocketquant.coordination.outcomes import Outcomes
-from pocketquant.queues import Dispatcher, QueueName
-from pocketquant.storage.ledger import Ledger
+from pocketquant.dispatcher import Dispatcher
+from pocketquant.queues import QueueName
+from pocketquant.storage.interventions import Interventions
+from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.lost_units import LostUnits
+from pocketquant.storage.plans import Plans
 from pocketquant.storage.sync_status import SyncStatuses
 
-_MOST_UNITS = 500
+_MOST_UNITS = 2000
 _MOST_JOBS = 100
 _JOB_IS_BEING_WRITTEN = timedelta(seconds=15)
 _SILENT_SECONDS = 10.0
@@ -28,27 +33,67 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Mends what crashes left behind."""
+    """Mends what crashes left behind, and publishes what has become due."""
 
-    ledger: Ledger
+    jobs: Jobs
+    plans: Plans
+    interventions: Interventions
+    lost_units: LostUnits
     statuses: SyncStatuses
     dispatcher: Dispatcher
     outcomes: Outcomes
+    governor: Governor
+    tick_seconds: float
     now: Callable[[], datetime]
 
     def run(self) -> None:
         """One round."""
         with named_failures():
-            given_up = self.ledger.give_up_exhausted(_MOST_UNITS)
-            for unit in given_up:
-                if unit.error:
-                    self.statuses.mark_failed(unit.request.series, unit.error)
-                self.outcomes.announce(unit.id)
-            mended = self.ledger.mend_jobs(self.now() - _JOB_IS_BEING_WRITTEN, _MOST_JOBS)
-            has_backlog = not all(self.dispatcher.is_empty(queue) for queue in QueueName)
-            silent = _SILENT_SECONDS_BEHIND_OTHERS if has_backlog else _SILENT_SECONDS
-            units = self.ledger.due_units(silent, _SILENT_SECONDS, _MOST_UNITS)
-            self.dispatcher.publish(units)
-        if given_up or mended or units:
-            counts = {"published": len(units), "given_up": len(given_up), "mended_jobs": mended}
+            counts = {
+                "given_up": self._give_up_exhausted(),
+                "stopped_jobs": self._end_stopped(),
+                "mended_jobs": self._mend_jobs(),
+                "published": self._publish_due(),
+            }
+        if any(counts.values()):
             _log.info("reconciled", **counts)
+
+    def _give_up_exhausted(self) -> int:
+        given_up = self.lost_units.give_up_exhausted(_MOST_UNITS)
+        for unit in given_up:
+            if unit.error:
+                self.statuses.mark_failed(unit.request.series, unit.error)
+            self.outcomes.announce(unit.id)
+        return len(given_up)
+
+    def _end_stopped(self) -> int:
+        job_ids = self.lost_units.cancel_stopped()
+        for job_id in job_ids:
+            self.statuses.mark_cancelled(job_id)
+        return len(job_ids)
+
+    def _mend_jobs(self) -> int:
+        """Plan what nobody plans, close what should be closed, cancel the rest of the cancelled."""
+        before = self.now() - _JOB_IS_BEING_WRITTEN
+        unplanned = self.plans.unplanned(before, _MOST_JOBS)
+        for job_id in unplanned:
+            self.dispatcher.publish_plan(job_id)
+        half_cancelled = self.interventions.half_cancelled(before, _MOST_JOBS)
+        for job_id in half_cancelled:
+            self.interventions.cancel(job_id)
+            self.statuses.mark_cancelled(job_id)
+        closed = [self.jobs.close_one(each) for each in self.jobs.unclosed(before, _MOST_JOBS)]
+        return len(unplanned) + len(half_cancelled) + sum(closed)
+
+    def _publish_due(self) -> int:
+        """No more than can begin before they are looked at again; whose worker died goes first."""
+        limit = min(_MOST_UNITS, self.governor.allowance(2 * self.tick_seconds))
+        if not limit:
+            return 0
+        orphans = self.lost_units.take_orphans(_SILENT_SECONDS, limit)
+        self.dispatcher.publish(orphans, QueueName.INTERACTIVE)
+        has_backlog = any(self.dispatcher.lengths().values())
+        silent = _SILENT_SECONDS_BEHIND_OTHERS if has_backlog else _SILENT_SECONDS
+        due = self.lost_units.take_due(silent, _SILENT_SECONDS, limit)
+        self.dispatcher.publish(due)
+        return len(orphans) + len(due)

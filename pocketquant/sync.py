@@ -1,6 +1,7 @@
 """Use-case: one series brought up to date.
 
     claim the unit          nobody else has it for the time of the lease
+    wait for its turn       the governor's; a unit whose turn is far off goes back
     fetch                   the provider's newest bars
     upsert                  closed bars into their chunks; twice changes nothing
     note                    the listing, the status with the forming bar
@@ -15,14 +16,15 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
+from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.domain.errors import (
+    Cancelled,
     InternalError,
     LeaseLost,
     Misconfigured,
@@ -35,6 +37,8 @@ from pocketquant.domain.syncs import (
     SyncRequest,
     retry_delay_seconds,
 )
+from pocketquant.pace import Call, Interrupted, PacedProvider, TurnFarOff
+from pocketquant.queues import QueueName
 from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.symbols import SymbolRegistry
@@ -44,19 +48,12 @@ from pocketquant.storage.units import Unit
 _log = structlog.get_logger(__name__)
 
 
-class Provider(Protocol):
-    """Where history comes from."""
-
-    def fetch(self, request: SyncRequest) -> History:
-        """The newest `n_bars` bars of the series, or a typed error."""
-
-
 @dataclass(frozen=True, slots=True)
 class Syncer:
     """Does the units of the ledger."""
 
     ledger: Ledger
-    provider: Provider
+    provider: PacedProvider
     bars: BarStore
     statuses: SyncStatuses
     symbols: SymbolRegistry
@@ -65,7 +62,7 @@ class Syncer:
     clock: Callable[[], float]
 
     def do(self, unit_id: str) -> None:
-        """Claim the unit and bring it to an end: completed, put back, or failed.
+        """Claim the unit and bring it to an end: completed, put back, failed or cancelled.
 
         Where MongoDB is away the unit stays as it is: its lease runs out, another attempt follows.
         """
@@ -76,37 +73,41 @@ class Syncer:
             return
         log = _log.bind(unit_id=unit.id, series=str(unit.request.series), attempt=unit.attempt)
         try:
-            error = self._try_to_complete(unit, log)
-            if error is not None:
-                self._end_in_error(unit, error, log)
+            with named_failures():
+                self._bring_to_an_end(unit, log)
         except LeaseLost:
+            metrics.SYNCS.labels(result="lost", code=metrics.NO_CODE).inc()
             log.warning("unit_taken_over")
 
-    def _try_to_complete(
-        self, unit: Unit, log: structlog.stdlib.BoundLogger
-    ) -> PocketQuantError | None:
+    def _bring_to_an_end(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
         try:
             with named_failures():
                 self._complete(unit, log)
         except LeaseLost:
             raise
+        except TurnFarOff as turn:
+            self._postpone(unit, turn, log)
+        except Interrupted:
+            self._hand_back(unit, log)
+        except Cancelled as error:
+            self._cancel(unit, error, log)
         except PocketQuantError as error:
-            return error
+            self._end_in_error(unit, error, log)
         except Exception as error:  # a defect must not vanish with its worker
             log.exception("sync_crashed")
-            return InternalError(f"{type(error).__name__} in the sync")
-        return None
+            defect = InternalError(f"{type(error).__name__} in the sync")
+            self._end_in_error(unit, defect, log)
 
     def _complete(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
         began = time.monotonic()
         held: Unit | None = unit
         while held is not None:  # again where a joined request wants more bars
-            self.statuses.mark_syncing(held.request.series, held.jobs[-1], held.attempt)
-            history = self.provider.fetch(held.request)
+            self.statuses.mark_syncing(held.request.series, held.jobs[-1], held.tries)
+            history = self._fetch(held)
             self.ledger.extend(held)
             report = self._store(held.request, history)
             held = self.ledger.finish(held, report)
-        self.outcomes.announce(unit.id)
+        self._announce(unit, "completed", metrics.NO_CODE)
         log.info(
             "sync_completed",
             fetched=report.fetched,
@@ -116,10 +117,18 @@ class Syncer:
             seconds=round(time.monotonic() - began, 3),
         )
 
+    def _fetch(self, unit: Unit) -> History:
+        holder = f"{unit.id}#{unit.attempt}"
+        is_urgent = unit.queue == QueueName.INTERACTIVE
+        return self.provider.fetch(Call(unit.request, holder, is_urgent))
+
     def _store(self, request: SyncRequest, history: History) -> SyncReport:
         series = request.series
         now = int(self.clock())
-        upserted = self.bars.upsert({series: history.closed})[series]
+        with metrics.STORE_SECONDS.labels(operation="upsert").time():
+            upserted = self.bars.upsert({series: history.closed})[series]
+        metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
+        metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
         if history.listing:
             self.symbols.register(history.listing, series.interval, now)
         report = self._report(request, history, upserted)
@@ -146,16 +155,41 @@ class Syncer:
     ) -> None:
         """The status before the ledger: a crash between them leaves a unit that is tried again."""
         series = unit.request.series
-        delay = retry_delay_seconds(unit.attempt, random.random())  # noqa: S311  # jitter
+        delay = retry_delay_seconds(unit.tries, random.random())  # noqa: S311  # jitter
         is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(unit)
-        with named_failures():
-            self.ledger.extend(unit)
-            if is_over:
-                self.statuses.mark_failed(series, error)
-                self.ledger.fail(unit, error)
-            else:
-                self.statuses.mark_deferred(series, error, int(self.clock() + delay))
-                self.ledger.defer(unit, error, delay)
-        self.outcomes.announce(unit.id)
+        self.ledger.extend(unit)
+        if is_over:
+            self.statuses.mark_failed(series, error)
+            self.ledger.fail(unit, error)
+        else:
+            self.statuses.mark_deferred(series, error, int(self.clock() + delay))
+            self.ledger.defer(unit, error, delay)
+            metrics.DEFERRAL_SECONDS.labels(cause="error").observe(delay)
+        self._announce(unit, "failed" if is_over else "deferred", error.code)
         event = "sync_failed" if is_over else "sync_deferred"
         log.warning(event, code=error.code, cause=str(error))
+
+    def _postpone(self, unit: Unit, turn: TurnFarOff, log: structlog.stdlib.BoundLogger) -> None:
+        """Back until its turn; whoever waits hears of it only where the provider is down."""
+        self.statuses.mark_postponed(unit.request.series, int(self.clock() + turn.delay_seconds))
+        self.ledger.postpone(unit, turn.delay_seconds, turn.error)
+        metrics.DEFERRAL_SECONDS.labels(cause="pace").observe(turn.delay_seconds)
+        self._announce(unit, "postponed", turn.error.code if turn.error else metrics.NO_CODE)
+        log.debug("sync_postponed", seconds=round(turn.delay_seconds, 1))
+
+    def _hand_back(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
+        """This worker ends: another one shall do it."""
+        self.statuses.mark_postponed(unit.request.series, int(self.clock()))
+        self.ledger.hand_back(unit)
+        self._announce(unit, "handed_back", metrics.NO_CODE)
+        log.info("sync_handed_back")
+
+    def _cancel(self, unit: Unit, error: Cancelled, log: structlog.stdlib.BoundLogger) -> None:
+        self.statuses.mark_cancelled(unit.jobs[-1])
+        self.ledger.cancel(unit, error)
+        self._announce(unit, "cancelled", error.code)
+        log.info("sync_cancelled")
+
+    def _announce(self, unit: Unit, result: str, code: str) -> None:
+        self.outcomes.announce(unit.id)
+        metrics.SYNCS.labels(result=result, code=code).inc()

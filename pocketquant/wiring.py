@@ -8,14 +8,26 @@ import redis
 
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import Mongo, open_mongo, open_redis
+from pocketquant.coordination.fleet import Fleet
+from pocketquant.coordination.governor import Ceiling, Governor
 from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.intake import Intake
-from pocketquant.queues import Dispatcher, celery_app
+from pocketquant.pace import PacedProvider
+from pocketquant.planner import Planner
+from pocketquant.queues import celery_app
 from pocketquant.reconciler import Reconciler
+from pocketquant.scheduler import Scheduler
 from pocketquant.settings import Settings
+from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
+from pocketquant.storage.interventions import Interventions
+from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.ledger import Ledger
+from pocketquant.storage.lost_units import LostUnits
+from pocketquant.storage.plans import Plans
+from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.sync import Syncer
@@ -28,15 +40,22 @@ class Platform:
     settings: Settings
     mongo: Mongo
     cache: redis.Redis
+    jobs: Jobs
     ledger: Ledger
     bars: BarStore
     statuses: SyncStatuses
     symbols: SymbolRegistry
+    schedules: Schedules
     responses: ResponseCache
     outcomes: Outcomes
     dispatcher: Dispatcher
+    governor: Governor
+    fleet: Fleet
+    backlog: Backlog
     intake: Intake
+    planner: Planner
     reconciler: Reconciler
+    scheduler: Scheduler
 
     def close(self) -> None:
         """Close the connections; not needed by processes that end anyway."""
@@ -53,23 +72,45 @@ def wire(settings: Settings) -> Platform:
             )
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
     cache = open_redis(settings.redis_url)
-    ledger = Ledger(mongo, settings.lease_seconds, settings.max_attempts)
-    statuses = SyncStatuses(mongo)
+    jobs, plans = Jobs(mongo), Plans(mongo)
+    interventions = Interventions(mongo, jobs)
+    ledger = Ledger(mongo, jobs, settings.lease_seconds, settings.max_attempts)
+    statuses, symbols, schedules = SyncStatuses(mongo), SymbolRegistry(mongo), Schedules(mongo)
     outcomes = Outcomes(cache)
     dispatcher = Dispatcher(celery_app(settings.broker_url))
+    governor = _governor(settings, cache)
+    intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, _now)
     return Platform(
         settings=settings,
         mongo=mongo,
         cache=cache,
+        jobs=jobs,
         ledger=ledger,
         bars=BarStore(mongo),
         statuses=statuses,
-        symbols=SymbolRegistry(mongo),
+        symbols=symbols,
+        schedules=schedules,
         responses=ResponseCache(cache),
         outcomes=outcomes,
         dispatcher=dispatcher,
-        intake=Intake(ledger, statuses, dispatcher, outcomes, _now),
-        reconciler=Reconciler(ledger, statuses, dispatcher, outcomes, _now),
+        governor=governor,
+        fleet=Fleet(cache),
+        backlog=Backlog(mongo),
+        intake=intake,
+        planner=Planner(plans, jobs, interventions, statuses, dispatcher),
+        reconciler=Reconciler(
+            jobs=jobs,
+            plans=plans,
+            interventions=interventions,
+            lost_units=LostUnits(mongo, jobs, settings.max_attempts),
+            statuses=statuses,
+            dispatcher=dispatcher,
+            outcomes=outcomes,
+            governor=governor,
+            tick_seconds=settings.tick_seconds,
+            now=_now,
+        ),
+        scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, _now),
     )
 
 
@@ -91,8 +132,9 @@ def wire_syncer(platform: Platform) -> Syncer:
     )
     return Syncer(
         ledger=platform.ledger,
-        provider=TvDatafeedHistory(
-            settings.tradingview_url, account, settings.provider_timeout_seconds
+        provider=PacedProvider(
+            TvDatafeedHistory(settings.tradingview_url, account, settings.provider_timeout_seconds),
+            platform.governor,
         ),
         bars=platform.bars,
         statuses=platform.statuses,
@@ -101,6 +143,13 @@ def wire_syncer(platform: Platform) -> Syncer:
         outcomes=platform.outcomes,
         clock=time.time,
     )
+
+
+def _governor(settings: Settings, cache: redis.Redis) -> Governor:
+    ceiling = Ceiling(
+        settings.provider_rate, settings.provider_burst, settings.provider_concurrency
+    )
+    return Governor(cache, ceiling, hold_seconds=settings.lease_seconds)
 
 
 def _now() -> datetime:

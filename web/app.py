@@ -1,5 +1,6 @@
 """The Flask application: `granian --interface wsgi --factory web.app:create_worker_app`."""
 
+from datetime import UTC, datetime
 from importlib.resources import files
 from threading import BoundedSemaphore
 
@@ -7,14 +8,16 @@ from flask import Blueprint as FlaskBlueprint
 from flask import Flask
 
 from pocketquant.logs import set_up_logs
-from pocketquant.queues import carry_log_context
+from pocketquant.message_headers import carry_log_context, measure_queue_waits
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import request_log
-from web.api import health, jobs, market_data
+from web.api import fleet, health, jobs, market_data, metrics, schedules
 from web.errors import Api
+from web.fleet_metrics import FleetCollector
 from web.ohlcv import OhlcvReader
+from web.overview import Lookout
 from web.probes import Probes
 from web.response_cache import NearCache
 from web.site import Site
@@ -41,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     set_up_logs(settings.log_format, settings.log_level)
     carry_log_context()
+    measure_queue_waits()
     app = Flask("web", static_folder=None)
     app.config.update(_CONFIG)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
@@ -59,10 +63,13 @@ def create_worker_app() -> Flask:
 
 def _site(platform: Platform) -> Site:
     settings = platform.settings
+    lookout = Lookout(platform, _now)
     return Site(
         platform=platform,
         ohlcv=OhlcvReader(platform.bars, platform.statuses, NearCache(platform.responses)),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
+        lookout=lookout,
+        fleet_metrics=FleetCollector(lookout).registry(),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
     )
 
@@ -72,13 +79,18 @@ def _most_waiting_calls(threads: int) -> int:
     return max(1, threads * 3 // 4)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  # the edge that hands the clock on
+
+
 def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
-    for module in (market_data, jobs):
+    for module in (market_data, jobs, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
         )
     api.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
     app.register_blueprint(
         FlaskBlueprint(
             "swagger_ui",

@@ -1,57 +1,40 @@
 """Whether the servers behind the API answer, known within seconds even where one hangs."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-
 import kombu
 import pymongo
-import redis
-from kombu.exceptions import OperationalError
-from pymongo.errors import PyMongoError
+from pymongo.errors import NotPrimaryError
 
 from pocketquant.connections import Mongo, open_redis
-
-OK = "ok"
-DOWN = "does not answer"
+from web.questions import Asker, Reply
 
 _PROBE_SECONDS = 2.0
-_PATIENCE_SECONDS = 2.5
-
-_FAILURES = (PyMongoError, redis.RedisError, OperationalError, OSError)
+_SERVERS = ("mongodb", "redis", "broker")
 
 
 class Probes:
-    """Asks all servers at once; a probe that hangs counts as failed and ends by itself."""
+    """Asks all servers at once."""
 
     def __init__(self, mongo: Mongo, redis_url: str, broker_url: str) -> None:
-        self._probes: dict[str, Callable[[], object]] = {
-            "mongodb": lambda: _ping_mongodb(mongo),
-            "redis": lambda: _ping_redis(redis_url),
-            "broker": lambda: _ping_broker(broker_url),
-        }
-        self._threads = ThreadPoolExecutor(2 * len(self._probes), thread_name_prefix="probe")
+        self._mongo = mongo
+        self._redis_url = redis_url
+        self._broker_url = broker_url
+        self._asker = Asker(_SERVERS)
 
-    def ask(self) -> dict[str, str]:
-        """`ok`, or what is wrong, for each server."""
-        asked = {name: self._threads.submit(probe) for name, probe in self._probes.items()}
-        wait(asked.values(), timeout=_PATIENCE_SECONDS)
-        return {name: _outcome(future) for name, future in asked.items()}
-
-
-def _outcome(future: "Future[object]") -> str:
-    if not future.done():
-        future.cancel()
-        return DOWN
-    try:
-        future.result()
-    except _FAILURES:
-        return DOWN
-    return OK
+    def ask(self) -> dict[str, Reply[None]]:
+        """What each server says: nothing, or the problem."""
+        asked = [
+            self._asker.ask("mongodb", lambda: _ping_mongodb(self._mongo)),
+            self._asker.ask("redis", lambda: _ping_redis(self._redis_url)),
+            self._asker.ask("broker", lambda: _ping_broker(self._broker_url)),
+        ]
+        return {pending.server: pending.reply() for pending in asked}
 
 
 def _ping_mongodb(mongo: Mongo) -> None:
+    """NotPrimaryError where it answers, but can't be written to."""
     with pymongo.timeout(_PROBE_SECONDS):
-        mongo.client.admin.command("ping")
+        if not mongo.client.admin.command("hello")["isWritablePrimary"]:
+            raise NotPrimaryError("the server can be read only")
 
 
 def _ping_redis(url: str) -> None:

@@ -1,4 +1,4 @@
-"""An id for every request, in its log lines and its answer, and one closing line."""
+"""An id for every request, in its log lines and its answer; one closing line, one measurement."""
 
 import re
 import time
@@ -8,10 +8,13 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from pocketquant import metrics
+
 HEADER = "X-Request-ID"
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST_PATH = 200
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 _log = structlog.get_logger(__name__)
 
@@ -31,12 +34,21 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
+    seconds = time.perf_counter() - g.began
     response.headers[HEADER] = g.request_id
+    _measure(response.status_code, seconds)
     _log.info(
         "request_completed",
         method=request.method,
         path=request.path[:_LONGEST_PATH],
         status=response.status_code,
-        milliseconds=round((time.perf_counter() - g.began) * 1000, 2),
+        milliseconds=round(seconds * 1000, 2),
     )
     return response
+
+
+def _measure(status: int, seconds: float) -> None:
+    """Callers choose paths and methods as they like; there are few routes, and few real methods."""
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    method = request.method if request.method in _METHODS else "other"
+    metrics.HTTP_REQUEST_SECONDS.labels(method, route, str(status)).observe(seconds)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import redis
 import structlog
 
+from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.domain.symbols import Series
 
@@ -37,7 +38,10 @@ class NearCache:
 
     def get(self, series: Series, query: str) -> bytes | None:
         """The answer as long as the series was not written since it was computed."""
-        return self._attempt(lambda: self._get(series, query))
+        body = self._attempt(lambda: self._get(series, query))
+        if self._is_lost:
+            metrics.RESPONSE_CACHE_LOOKUPS.labels("redis", "away").inc()
+        return body
 
     def begin(self, series: Series) -> bytes | None:
         """The token to take before reading the store; None where nothing can be kept."""
@@ -50,11 +54,15 @@ class NearCache:
     def _get(self, series: Series, query: str) -> bytes | None:
         token = self._responses.token(series)
         if token is None:
+            _count("near", None)
+            _count("redis", None)
             return None
         name = f"{series} {query}"
         body = self._copies.get(name, token)
+        _count("near", body)
         if body is None:
             body = self._responses.get(series, query)
+            _count("redis", body)
             if body is not None:  # of this token, or of a later one and then never served
                 self._copies.keep(name, token, body)
         return body
@@ -108,3 +116,8 @@ class Copies:
     def _forget(self, name: str) -> None:
         _token, body = self._kept.pop(name, (b"", b""))
         self._bytes -= len(body)
+
+
+def _count(layer: str, body: bytes | None) -> None:
+    outcome = "miss" if body is None else "hit"
+    metrics.RESPONSE_CACHE_LOOKUPS.labels(layer, outcome).inc()

@@ -8,11 +8,13 @@ from typing import cast
 
 import pymongo
 from flask import Flask, current_app
+from prometheus_client import CollectorRegistry
 
 from pocketquant.connections import named_failures
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform
 from web.ohlcv import OhlcvReader
+from web.overview import Lookout
 from web.probes import Probes
 
 _NAME = "pocketquant"
@@ -25,6 +27,8 @@ class Site:
     platform: Platform
     ohlcv: OhlcvReader
     probes: Probes
+    lookout: Lookout
+    fleet_metrics: CollectorRegistry
     waiting_calls: BoundedSemaphore
     has_indexes: Event = field(default_factory=Event)
 

@@ -3,6 +3,9 @@
 Importing it reads the settings and connects to nothing.
 """
 
+from functools import cache, partial
+from pathlib import Path
+
 import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_init
@@ -10,11 +13,15 @@ from celery.signals import setup_logging, worker_init
 from pocketquant.connections import named_failures
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.logs import set_up_logs
-from pocketquant.queues import carry_log_context, celery_app
+from pocketquant.message_headers import carry_log_context, measure_queue_waits
+from pocketquant.queues import celery_app
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.wiring import Platform, wire
+from pocketquant.wiring import Platform, wire, wire_syncer
+from workers.liveness import keep_alive_file
+from workers.presence import join_fleet
 from workers.schedule import schedule
+from workers.shutdown import hand_back_at_shutdown
 from workers.tasks import register_tasks
 
 _log = structlog.get_logger(__name__)
@@ -39,8 +46,14 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     worker_settings = {**_WORKER_SETTINGS, "worker_concurrency": settings.worker_slots}
     made = celery_app(settings.broker_url, worker_settings)
     made.conf.beat_schedule = schedule(settings.tick_seconds)
-    register_tasks(made, platform)
+    syncer = cache(partial(wire_syncer, platform))  # its libraries load with the first sync
+    register_tasks(made, platform, syncer)
+    hand_back_at_shutdown(syncer, settings.worker_grace_seconds)
     carry_log_context()
+    measure_queue_waits()
+    join_fleet(made, platform.fleet, settings)
+    if settings.worker_alive_file:
+        keep_alive_file(made, Path(settings.worker_alive_file))
     return made
 
 

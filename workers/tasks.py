@@ -1,24 +1,20 @@
 """The tasks, each a thin cover over one use-case."""
 
-from functools import cache
+from collections.abc import Callable
 
 import structlog
 from celery import Celery
 
 from pocketquant.domain.errors import StorageUnavailable
-from pocketquant.queues import SYNC_UNIT, TICK
+from pocketquant.queues import PLAN_JOB, SYNC_UNIT, TICK
 from pocketquant.sync import Syncer
-from pocketquant.wiring import Platform, wire_syncer
+from pocketquant.wiring import Platform
 
 _log = structlog.get_logger(__name__)
 
 
-def register_tasks(app: Celery, platform: Platform) -> None:
-    """Give the application its tasks; the provider's libraries load with the first sync."""
-
-    @cache
-    def syncer() -> Syncer:
-        return wire_syncer(platform)
+def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]) -> None:
+    """Give the application its tasks; the syncer is built with the first sync."""
 
     @app.task(name=SYNC_UNIT)
     def sync_unit(unit_id: str) -> None:
@@ -28,10 +24,19 @@ def register_tasks(app: Celery, platform: Platform) -> None:
         except StorageUnavailable as error:  # its lease runs out and the tick publishes it again
             _log.error("unit_left", unit_id=unit_id, cause=str(error))
 
+    @app.task(name=PLAN_JOB)
+    def plan_job(job_id: str) -> None:
+        """Make the units of a job, and publish them."""
+        try:
+            platform.planner.plan(job_id)
+        except StorageUnavailable as error:  # its lease runs out and the tick sends another planner
+            _log.error("plan_left", job_id=job_id, cause=str(error))
+
     @app.task(name=TICK)
     def tick() -> None:
-        """Find again what was lost on the way."""
-        try:
-            platform.reconciler.run()
-        except StorageUnavailable as error:  # the next tick does it
-            _log.error("tick_missed", cause=str(error))
+        """Find again what was lost on the way, and start what is due."""
+        for round_of in (platform.reconciler.run, platform.scheduler.run_due):
+            try:
+                round_of()
+            except StorageUnavailable as error:  # the next tick does it
+                _log.error("tick_missed", cause=str(error))

@@ -8,7 +8,10 @@
     │   ├── UnknownSymbol          unknown_symbol
     │   ├── NoPermission           no_permission
     │   ├── UnsupportedInterval    unsupported_interval
-    │   └── NotFound               not_found
+    │   ├── NotFound               not_found
+    │   ├── Conflict               conflict
+    │   ├── KeyReused              idempotency_key_reused
+    │   └── Cancelled              cancelled
     ├── Unavailable              nothing wrong with the request; try again later
     │   ├── ConnectionLost         connection_lost
     │   ├── ProviderTimeout        provider_timeout
@@ -16,6 +19,7 @@
     │   ├── HandshakeRefused       provider_refused
     │   ├── ProviderFault          provider_error
     │   ├── ProtocolViolation      provider_protocol
+    │   ├── ProviderDown           provider_down
     │   ├── StorageUnavailable     storage_unavailable
     │   └── LeaseLost              lease_lost
     ├── Misconfigured            an operator has to act
@@ -85,6 +89,24 @@ class NotFound(Rejected):
     code = "not_found"
 
 
+class Conflict(Rejected):
+    """The thing is in a state in which this cannot be done."""
+
+    code = "conflict"
+
+
+class KeyReused(Rejected):
+    """The idempotency key was used before, for another request."""
+
+    code = "idempotency_key_reused"
+
+
+class Cancelled(Rejected):
+    """Nobody wants it any more: its job was cancelled."""
+
+    code = "cancelled"
+
+
 class Unavailable(PocketQuantError):
     """The request was fine; the same request may succeed later."""
 
@@ -125,6 +147,12 @@ class ProtocolViolation(Unavailable):
     """The provider sent what its protocol does not allow."""
 
     code = "provider_protocol"
+
+
+class ProviderDown(Unavailable):
+    """The provider has failed so often that it is left alone for a while."""
+
+    code = "provider_down"
 
 
 class StorageUnavailable(Unavailable):

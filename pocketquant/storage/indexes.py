@@ -1,6 +1,6 @@
 """All collections and indexes, made at start; making them again, or many at once, is harmless."""
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
 from pocketquant.connections import Mongo
@@ -30,16 +30,28 @@ _INDEXES = {
             unique=True,
             partialFilterExpression={"active": True},
         ),
-        IndexModel([("jobs", ASCENDING), ("state", ASCENDING)], name="of_job"),
+        IndexModel(
+            [("jobs", ASCENDING), ("state", ASCENDING), ("finished_at", ASCENDING)],
+            name="of_job_by_state",
+        ),
         IndexModel(
             [("state", ASCENDING), ("dispatched_at", ASCENDING)],
             name="by_silence",
             partialFilterExpression={"active": True},
         ),
+        IndexModel(
+            [("state", ASCENDING), ("finished_at", ASCENDING)],
+            name="dead_letters",
+            partialFilterExpression={"state": "failed"},
+        ),
         _ENDED_LONG_AGO,
     ],
     "jobs": [
         IndexModel("created_at", name="open", partialFilterExpression={"open": True}),
+        IndexModel([("created_at", DESCENDING), ("_id", DESCENDING)], name="newest_first"),
+        IndexModel(
+            "key", name="one_job_a_key", unique=True, partialFilterExpression={"key": {"$type": 2}}
+        ),
         _ENDED_LONG_AGO,
     ],
 }

@@ -1,5 +1,6 @@
 """`SymbolRegistry`: every symbol that was ever synced, with what the provider says of it."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from pymongo import ASCENDING
 
 from pocketquant.connections import Mongo
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.storage.dates import to_date, to_seconds
 
 
@@ -65,6 +66,20 @@ class SymbolRegistry:
         wanted = {"_id": {"$gt": f"{exchange}:", "$lt": f"{exchange};"}} if exchange else {}
         found = self._symbols.find(wanted).sort("_id", ASCENDING).skip(offset).limit(limit)
         return [_read(document) for document in found], self._symbols.count_documents(wanted)
+
+    def tracked(self, intervals: Collection[Interval]) -> Iterator[Series]:
+        """Every series of the active symbols, read as they are asked for, in order of the symbol.
+
+        With intervals, those of these intervals.
+        """
+        wanted: dict[str, Any] = {"active": True}
+        if intervals:
+            wanted["intervals"] = {"$in": [interval.value for interval in intervals]}
+        for document in self._symbols.find(wanted, {"intervals": True}).sort("_id", ASCENDING):
+            symbol = Symbol.parse(document["_id"])
+            for interval in map(Interval, document["intervals"]):
+                if not intervals or interval in intervals:
+                    yield Series(symbol, interval)
 
 
 def _read(document: dict[str, Any]) -> RegisteredSymbol:

@@ -4,15 +4,16 @@ Each change is one atomic update that names the state to be, so that doing it tw
 nothing. Whether an attempt may still write is the ledger's to decide, before it comes here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
-from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.errors import Cancelled, PocketQuantError
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.storage.dates import to_date, to_seconds
@@ -31,6 +32,7 @@ _UNKNOWN = {
     "forming": None,
 }
 _FORMING_DATES = ("time", "close_time", "as_of")
+_SERIES_A_QUERY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,25 @@ class SyncStatuses:
         if updates:
             self._write_unless_there(updates)
 
+    def mark_retried(self, all_series: Iterable[Series]) -> None:
+        """These series had failed, and are tried again; the error stays until one succeeds."""
+        ids = [str(series) for series in all_series]
+        self._statuses.update_many(
+            {"_id": {"$in": ids}, "status": SyncState.ERROR},
+            {"$set": {"status": SyncState.PENDING, "attempts": 0}},
+        )
+
+    def mark_cancelled(self, job_id: str) -> None:
+        """What waited for this job waits no more: completed where it ever was, else an error."""
+        waiting = {"job_id": job_id, "status": {"$in": [SyncState.PENDING, SyncState.SYNCING]}}
+        self._statuses.update_many(
+            {**waiting, "last_sync_at": {"$ne": None}},
+            {"$set": {"status": SyncState.COMPLETED, "next_attempt_at": None}},
+        )
+        never_synced = {"status": SyncState.ERROR, "next_attempt_at": None}
+        cancelled = _error(Cancelled("its job was cancelled"))
+        self._statuses.update_many(waiting, {"$set": never_synced | cancelled})
+
     def mark_syncing(self, series: Series, job_id: str, attempt: int) -> None:
         """A worker has begun; the error of the attempt before stays until one succeeds."""
         self._set(series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None)
@@ -95,6 +116,10 @@ class SyncStatuses:
             series, SyncState.PENDING, next_attempt_at=to_date(next_attempt_at), **_error(error)
         )
 
+    def mark_postponed(self, series: Series, next_attempt_at: int) -> None:
+        """The sync waits again, through no failure of its own."""
+        self._set(series, SyncState.PENDING, next_attempt_at=to_date(next_attempt_at))
+
     def mark_failed(self, series: Series, error: PocketQuantError) -> None:
         """The sync failed for good."""
         self._set(series, SyncState.ERROR, next_attempt_at=None, **_error(error))
@@ -113,6 +138,15 @@ class SyncStatuses:
         wanted = {"_id": {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}} if symbol else {}
         found = self._statuses.find(wanted).sort("_id", ASCENDING).skip(offset).limit(limit)
         return [_read(document) for document in found], self._statuses.count_documents(wanted)
+
+    def last_bar_times(self, all_series: Iterable[Series]) -> Iterator[tuple[Series, int | None]]:
+        """Each series with the open time of its last bar, or None; a thousand are held at once."""
+        remaining = iter(all_series)
+        while batch := list(islice(remaining, _SERIES_A_QUERY)):
+            keys = [str(series) for series in batch]
+            found = self._statuses.find({"_id": {"$in": keys}}, {"last_bar_at": True})
+            times = {document["_id"]: to_seconds(document["last_bar_at"]) for document in found}
+            yield from ((series, times.get(key)) for series, key in zip(batch, keys, strict=True))
 
     def _set(self, series: Series, status: SyncState, **fields: object) -> None:
         self._statuses.update_one(

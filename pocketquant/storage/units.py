@@ -10,24 +10,32 @@ from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitStat
 
 Document = dict[str, Any]
 
+OPEN = (UnitState.QUEUED, UnitState.RUNNING)
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One sync of one series, as the ledger has it.
 
     `attempt` counts claims and fences writes; `ended_attempt` is the newest attempt that came to
-    an end of its own, so whoever waits sees it move.
+    an end of its own, so whoever waits sees it move. `tries` counts the attempts that are held
+    against it: not those that only waited for their turn, nor those before a retry by hand.
     """
 
     id: str
     request: SyncRequest
     queue: str
     state: UnitState
-    attempt: int
-    ended_attempt: int
-    jobs: tuple[str, ...]
-    error: PocketQuantError | None
-    report: Document | None
+    attempt: int = 0
+    ended_attempt: int = 0
+    tries: int = 0
+    jobs: tuple[str, ...] = ()
+    error: PocketQuantError | None = None
+    report: Document | None = None
+    created_at: datetime | None = None
+    begun_at: datetime | None = None
+    due_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,10 @@ class Job:
 
     id: str
     kind: str
+    queue: str
     counts: dict[UnitState, int]
     has_begun: bool
+    is_cancelled: bool
     created_at: datetime
     finished_at: datetime | None
 
@@ -46,12 +56,40 @@ class Job:
         return sum(self.counts.values())
 
     @property
+    def ended(self) -> int:
+        """How many units have ended, however they did."""
+        return self.total - sum(self.counts[state] for state in OPEN)
+
+    @property
     def state(self) -> JobState:
         """Completed when every unit has ended, failed ones included."""
-        is_open = self.counts[UnitState.QUEUED] or self.counts[UnitState.RUNNING]
-        if self.finished_at or not is_open:
+        if self.is_cancelled:
+            return JobState.CANCELLED
+        if self.finished_at or self.ended == self.total:
             return JobState.COMPLETED
         return JobState.RUNNING if self.has_begun else JobState.PENDING
+
+
+def new_unit_fields(unit_id: str, queue: str) -> Document:
+    """What a unit begins with beside its series, jobs, bars and times."""
+    return {
+        "_id": unit_id,
+        "queue": queue,
+        "state": UnitState.QUEUED,
+        "attempt": 0,
+        "ended_attempt": 0,
+        "tries": 0,
+        "lost": 0,
+    }
+
+
+def ending(state: UnitState, error: PocketQuantError, attempt: int) -> Document:
+    """The update that ends a unit with an error."""
+    return {
+        "$set": {"state": state, "ended_attempt": attempt, "error": error_document(error)},
+        "$unset": {"active": "", "lease_until": "", "not_before": "", "stop": ""},
+        "$currentDate": {"finished_at": True},
+    }
 
 
 def error_document(error: PocketQuantError) -> Document:
@@ -80,7 +118,12 @@ def read_unit(found: Document) -> Unit:
         state=UnitState(found["state"]),
         attempt=found["attempt"],
         ended_attempt=found["ended_attempt"],
+        tries=found["tries"],
         jobs=tuple(found["jobs"]),
         error=error_named(error["code"], error["message"]) if error else None,
         report=found.get("report"),
+        created_at=found["created_at"],
+        begun_at=found.get("begun_at"),
+        due_at=found.get("not_before"),
+        finished_at=found.get("finished_at"),
     )

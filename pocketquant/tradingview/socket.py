@@ -8,8 +8,9 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from websocket import (
@@ -57,6 +58,36 @@ def open_socket(url: str, deadline: float) -> Iterator["Socket"]:
         connection.hang_up()
 
 
+class Switchboard:
+    """Opens sockets for many threads, and can cut all of them off."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: set[Socket] = set()
+        self._is_cut = False
+
+    @contextmanager
+    def open_socket(self, url: str, deadline: float) -> Iterator["Socket"]:
+        """As the function of this name; ConnectionLost from the moment of `hang_up` on."""
+        with open_socket(url, deadline) as opened:
+            with self._lock:
+                self._open.add(opened)
+            try:
+                if self._is_cut:
+                    raise ConnectionLost("this process ends")
+                yield opened
+            finally:
+                with self._lock:
+                    self._open.discard(opened)
+
+    def hang_up(self) -> None:
+        """Wake whoever waits for an answer with ConnectionLost; open no more."""
+        with self._lock:
+            self._is_cut = True
+            for opened in self._open:
+                opened.cut()
+
+
 class Socket:
     """Texts out, texts in, until the deadline."""
 
@@ -80,6 +111,10 @@ class Socket:
             return content.decode()
         except UnicodeDecodeError as error:
             raise ProtocolViolation("TradingView sent a text that is not UTF-8") from error
+
+    def cut(self) -> None:
+        """End the connection under whoever uses it in another thread."""
+        self._connection.cut()
 
 
 class _Connection(WebSocket):
@@ -109,6 +144,11 @@ class _Connection(WebSocket):
             self.sock.received_bytes = 0
         opcode, content = self.recv_data()
         return opcode, content
+
+    def cut(self) -> None:
+        if self.sock is not None:
+            with suppress(OSError):  # it has ended by itself
+                self.sock.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
         """Close without waiting for the server to agree."""

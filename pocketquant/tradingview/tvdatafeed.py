@@ -22,7 +22,7 @@ from pocketquant.tradingview import messages
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.history import HistorySession
-from pocketquant.tradingview.socket import open_socket
+from pocketquant.tradingview.socket import Switchboard
 
 _INTERVALS = {
     Interval.M1: tvDatafeed.Interval.in_1_minute,
@@ -56,6 +56,11 @@ class TvDatafeedHistory:
         self._url = url
         self._account = account
         self._timeout_seconds = timeout_seconds
+        self._switchboard = Switchboard()
+
+    def hang_up(self) -> None:
+        """End every fetch in progress with ConnectionLost, and each one that follows."""
+        self._switchboard.hang_up()
 
     def fetch(self, request: SyncRequest) -> History:
         """The newest bars of a series. Signing in and connecting share the one deadline.
@@ -74,7 +79,7 @@ class TvDatafeedHistory:
         return self._converse(request, fresh, deadline)
 
     def _converse(self, request: SyncRequest, token: str, deadline: float) -> History:
-        conversation = _Conversation(self._url, request, deadline)
+        conversation = _Conversation(self._url, request, deadline, self._switchboard)
         symbol = request.series.symbol
         _Library(token, conversation).get_hist(
             symbol.ticker, symbol.exchange, _INTERVALS[request.series.interval], request.n_bars
@@ -102,10 +107,13 @@ class _Library(tvDatafeed.TvDatafeed):
 class _Conversation:
     """What the library takes for its WebSocket; keeps the history, or what went wrong."""
 
-    def __init__(self, url: str, request: SyncRequest, deadline: float) -> None:
+    def __init__(
+        self, url: str, request: SyncRequest, deadline: float, switchboard: Switchboard
+    ) -> None:
         self._url = url
         self._request = request
         self._deadline = deadline
+        self._switchboard = switchboard
         self._history: History | None = None
         self._error: BaseException | None = None
 
@@ -119,7 +127,8 @@ class _Conversation:
 
     @contextmanager
     def opened(self) -> Iterator["_Conversation"]:
-        with self._kept(), open_socket(self._url, self._deadline) as self._socket:
+        with self._kept(), self._switchboard.open_socket(self._url, self._deadline) as opened:
+            self._socket = opened
             yield self
 
     def send(self, frame: str) -> None:

@@ -28,7 +28,7 @@ from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport
-from pocketquant.processes import web_command
+from pocketquant.programs import web_command
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire

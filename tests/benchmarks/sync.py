@@ -16,6 +16,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, UnitState
 from pocketquant.embedded import HOST, free_port
 from pocketquant.processes import Machine
+from pocketquant.programs import simulator_program
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform, wire
@@ -39,7 +40,7 @@ def run() -> list[Row]:
         worker_slots=SLOTS,
         log_level="WARNING",
     )
-    simulator = processes.simulator_program(port, http_port, latency_seconds=LATENCY_SECONDS)
+    simulator = simulator_program(port, http_port, latency_seconds=LATENCY_SECONDS)
     with (
         tempfile.TemporaryDirectory(prefix="pocketquant-bench-") as folder,
         processes.running(settings, Path(folder), extra=(simulator,)) as machine,

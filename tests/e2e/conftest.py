@@ -47,6 +47,8 @@ class Platform:
     """A running machine, with what a test may do to it."""
 
     url: str
+    push_url: str
+    flower_url: str
     folder: Path
     mongo: Mongo
     broker: redis.Redis
@@ -128,10 +130,15 @@ def simulator() -> Iterator[simulator_server.Simulator]:
 def start_platform(
     simulator: simulator_server.Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., AbstractContextManager[Platform]]:
-    """Starts platforms against the simulator, with settings of the test's own."""
+    """Starts platforms against the simulator, with settings of the test's own.
+
+    Without Flower and the worker for interactive units alone, unless a test asks for them.
+    """
 
     @contextmanager
-    def start(**changes: Any) -> Iterator[Platform]:
+    def start(
+        without: frozenset[str] = frozenset({"flower", "interactive"}), **changes: Any
+    ) -> Iterator[Platform]:
         settings = Settings.model_validate(
             {
                 **QUICK,
@@ -139,12 +146,16 @@ def start_platform(
                 "tradingview_http_url": simulator.http_url,
                 "api_host": HOST,
                 "api_port": free_port(),
+                "push_host": HOST,
+                "push_port": free_port(),
+                "flower_host": HOST,
+                "flower_port": free_port(),
                 "workers": 1,
                 **changes,
             }
         )
         folder = tmp_path_factory.mktemp("platform")
-        with processes.running(settings, folder) as machine:
+        with processes.running(settings, folder, without=without) as machine:
             environment = psutil.Process(machine.supervisord.pid).environ()
             with (
                 pymongo.MongoClient(environment["MONGODB_URL"], tz_aware=True) as mongo,
@@ -152,6 +163,8 @@ def start_platform(
             ):
                 yield Platform(
                     url=machine.api_url,
+                    push_url=machine.push_url,
+                    flower_url=machine.flower_url,
                     folder=folder,
                     mongo=mongo["pocketquant"],
                     broker=broker,

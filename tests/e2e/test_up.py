@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,17 @@ from pocketquant.embedded import HOST, free_port
 
 pytestmark = pytest.mark.fault
 
+PROGRAMS = (
+    "granian",
+    "gunicorn",
+    "workers.app worker",
+    "--queues interactive",
+    "workers.app beat",
+    "workers.app flower",
+    "mongod",
+    "redis-server",
+)
+
 BIN = Path(sys.executable).parent
 
 
@@ -31,6 +43,10 @@ def start_up(tmp_path: Path, simulator: Any) -> Callable[..., Any]:
         settings = {
             "API_HOST": HOST,
             "API_PORT": str(port),
+            "PUSH_HOST": HOST,
+            "PUSH_PORT": str(free_port()),
+            "FLOWER_HOST": HOST,
+            "FLOWER_PORT": str(free_port()),
             "WORKERS": "1",
             "TRADINGVIEW_URL": simulator.url,
         }
@@ -69,7 +85,7 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
     """Exit code 0 within 20 s, and none of the processes is left."""
     with start_up() as (up, _):
         started = children(up)
-        assert len(started) >= 6
+        assert len(started) >= 9
         up.send_signal(signal.SIGTERM)
         output, _ = up.communicate(timeout=20)
         assert up.returncode == 0, output
@@ -79,7 +95,7 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
 def test_what_dies_is_started_again(start_up: Any, kill: Any) -> None:
     """Each process killed with SIGKILL comes back, and requests are served again."""
     with start_up() as (up, url):
-        for text in ("workers.app worker", "workers.app beat", "granian", "mongod", "redis-server"):
+        for text in PROGRAMS:
             victim = running(up, text)[0]
             its_children = victim.children(recursive=True)
             kill(victim)
@@ -126,3 +142,22 @@ def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
             psutil.Error,
             30,
         )
+
+
+@pytest.mark.parametrize("setting", ["API_PORT", "PUSH_PORT", "FLOWER_PORT"])
+def test_a_taken_port_is_named_at_once(setting: str, tmp_path: Path) -> None:
+    """Nothing is started, and the message names the setting to change."""
+    others = {name: str(free_port()) for name in ("API_PORT", "PUSH_PORT", "FLOWER_PORT")}
+    with socket.create_server((HOST, 0)) as taken:
+        ports = {**others, setting: str(taken.getsockname()[1])}
+        ended = subprocess.run(
+            [str(BIN / "pocketquant"), "up", "--data-dir", str(tmp_path / "data")],
+            env={**os.environ, **ports},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"is taken; set {setting} to a free port" in ended.stderr
+    assert not (tmp_path / "data").exists()

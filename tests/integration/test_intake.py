@@ -79,7 +79,7 @@ def test_an_old_failure_of_a_joined_unit_is_not_the_answer(
     wired: Platform, when_queued: Callable[..., None]
 ) -> None:
     """Who joins a deferred unit waits for its next attempt."""
-    unit = wired.intake.submit("sync", [APPLE], QueueName.INTERACTIVE).units[0]
+    unit = wired.intake.submit(APPLE, QueueName.INTERACTIVE).unit
     claimed = wired.ledger.claim(unit.id)
     assert claimed
     wired.ledger.defer(claimed, ProviderTimeout("the first attempt"), 3600)
@@ -99,7 +99,7 @@ def test_who_waits_in_vain_gets_the_open_unit(wired: Platform) -> None:
 
 def test_the_series_is_pending_once_it_was_asked_for(wired: Platform) -> None:
     """Its status tells of the job before any worker has begun."""
-    submitted = wired.intake.submit("sync", [APPLE], QueueName.BULK)
+    submitted = wired.intake.submit(APPLE, QueueName.BULK)
     status = wired.statuses.get(APPLE.series)
     assert status is not None
     assert (str(status.status), status.job_id) == ("pending", submitted.job_id)
@@ -109,14 +109,15 @@ def test_a_job_whose_publishing_failed_is_kept(wire_with: Callable[..., Platform
     """StorageUnavailable for the caller, and the unit stands in the ledger for the next tick."""
     platform = wire_with(celery_broker_url=f"redis://{HOST}:{free_port()}/0")
     with pytest.raises(StorageUnavailable):
-        platform.intake.submit("sync", [APPLE], QueueName.BULK)
-    due = platform.ledger.due_units(0, 0, 10)
-    assert [unit.request for unit in due] == [APPLE]
+        platform.intake.submit(APPLE, QueueName.BULK)
+    (job,), _ = platform.jobs.page(None, None, None, 0, 10)
+    units, _ = platform.jobs.units(job.id, None, None, 0, 10)
+    assert [unit.request for unit in units] == [APPLE]
 
 
 def test_the_reconciler_publishes_what_was_lost(wired: Platform, cache: redis.Redis) -> None:
     """A wiped broker: the unit's message is there again once it was silent for long enough."""
-    wired.intake.submit("sync", [APPLE], QueueName.INTERACTIVE)
+    wired.intake.submit(APPLE, QueueName.INTERACTIVE)
     cache.flushall()
     wired.reconciler.run()
     assert cache.llen("pocketquant:interactive") == 0
@@ -132,7 +133,7 @@ def test_the_reconciler_gives_up_what_kills_its_workers(
 ) -> None:
     """Out of attempts, the unit is a dead letter, and the status of its series says so."""
     platform = wire_with(lease_seconds=0.001, provider_timeout_seconds=0.0001, max_attempts=1)
-    unit = platform.intake.submit("sync", [APPLE], QueueName.BULK).units[0]
+    unit = platform.intake.submit(APPLE, QueueName.BULK).unit
     assert platform.ledger.claim(unit.id)
     platform.statuses.mark_syncing(APPLE.series, "job", 1)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,47 +11,83 @@ from pocketquant.connections import Mongo, wait_until
 from pocketquant.domain.errors import (
     AttemptsExhausted,
     LeaseLost,
+    ProviderDown,
     ProviderTimeout,
     UnknownSymbol,
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
 from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.ledger import Ledger
-from pocketquant.storage.units import Unit
+from pocketquant.storage.lost_units import LostUnits
+from pocketquant.storage.plans import Plans
+from pocketquant.storage.units import Job, Unit
 
 APPLE = Series.parse("NASDAQ:AAPL|1d")
 BITCOIN = Series.parse("BINANCE:BTCUSDT|1m")
+GOLD = Series.parse("TVC:GOLD|1d")
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """All stores of jobs and units on one database."""
+
+    jobs: Jobs
+    plans: Plans
+    ledger: Ledger
+    lost_units: LostUnits
+
+    def submit(self, series: Series = APPLE, n_bars: int = 100) -> tuple[str, Unit]:
+        job_id, (unit,) = self.submit_all([SyncRequest(series, n_bars)])
+        return job_id, unit
+
+    def submit_all(self, requests: list[SyncRequest]) -> tuple[str, list[Unit]]:
+        opened = self.jobs.open("sync", requests, "bulk", NOW)
+        return opened.job_id, self.plan(opened.job_id)
+
+    def plan(self, job_id: str) -> list[Unit]:
+        plan = self.plans.take(job_id)
+        assert plan is not None
+        units = [self.plans.join(plan, want) for want in plan.wants()]
+        self.plans.end(job_id)
+        return units
+
+    def claim(self, unit: Unit) -> Unit:
+        claimed = self.ledger.claim(unit.id)
+        assert claimed is not None
+        return claimed
+
+    def unit(self, unit: Unit) -> Unit:
+        found = self.ledger.get_unit(unit.id)
+        assert found is not None
+        return found
+
+    def job(self, job_id: str) -> Job:
+        job = self.jobs.get(job_id)
+        assert job is not None
+        return job
+
+
 @pytest.fixture
-def make_ledger(mongo: Mongo) -> Callable[..., Ledger]:
-    """Makes ledgers on one database, with leases that hold unless asked otherwise."""
+def open_books(mongo: Mongo) -> Callable[..., Books]:
+    """Opens the books of one database, with leases that hold unless asked otherwise."""
     make_collections_and_indexes(mongo)
 
-    def make(lease_seconds: float = 60.0, max_attempts: int = 3) -> Ledger:
-        return Ledger(mongo, lease_seconds, max_attempts)
+    def make(lease_seconds: float = 60.0, max_attempts: int = 3) -> Books:
+        jobs = Jobs(mongo)
+        ledger = Ledger(mongo, jobs, lease_seconds, max_attempts)
+        return Books(jobs, Plans(mongo), ledger, LostUnits(mongo, jobs, max_attempts))
 
     return make
 
 
 @pytest.fixture
-def ledger(make_ledger: Callable[..., Ledger]) -> Ledger:
-    """A ledger."""
-    return make_ledger()
-
-
-def submit(ledger: Ledger, series: Series = APPLE, n_bars: int = 100) -> tuple[str, Unit]:
-    job_id, units = ledger.submit("sync", [SyncRequest(series, n_bars)], "bulk", NOW)
-    return job_id, units[0]
-
-
-def claim(ledger: Ledger, unit: Unit) -> Unit:
-    claimed = ledger.claim(unit.id)
-    assert claimed is not None
-    return claimed
+def books(open_books: Callable[..., Books]) -> Books:
+    """The books."""
+    return open_books()
 
 
 def report(series: Series = APPLE) -> SyncReport:
@@ -67,23 +104,18 @@ def report(series: Series = APPLE) -> SyncReport:
     )
 
 
-def job_state(ledger: Ledger, job_id: str) -> JobState | None:
-    job = ledger.get_job(job_id)
-    return job.state if job else None
-
-
-def test_a_unit_runs_from_queued_to_completed(ledger: Ledger) -> None:
+def test_a_unit_runs_from_queued_to_completed(books: Books) -> None:
     """Submit, claim, finish: the unit and its job are completed, the report is kept."""
-    job_id, unit = submit(ledger)
+    job_id, unit = books.submit()
     assert (UnitState.QUEUED, 0) == (unit.state, unit.attempt)
-    assert JobState.PENDING == job_state(ledger, job_id)
+    assert JobState.PENDING == books.job(job_id).state
 
-    held = claim(ledger, unit)
+    held = books.claim(unit)
     assert (UnitState.RUNNING, 1) == (held.state, held.attempt)
-    assert JobState.RUNNING == job_state(ledger, job_id)
+    assert JobState.RUNNING == books.job(job_id).state
 
-    assert ledger.finish(held, report()) is None
-    ended = ledger.get_unit(unit.id)
+    assert books.ledger.finish(held, report()) is None
+    ended = books.ledger.get_unit(unit.id)
     assert ended is not None
     assert (UnitState.COMPLETED, 1) == (ended.state, ended.ended_attempt)
     assert ended.report == {
@@ -96,75 +128,74 @@ def test_a_unit_runs_from_queued_to_completed(ledger: Ledger) -> None:
         "first_bar_at": 0,
         "last_bar_at": 86400,
     }
-    job = ledger.get_job(job_id)
-    assert job is not None
+    job = books.job(job_id)
     assert JobState.COMPLETED == job.state
     assert job.finished_at is not None
     assert 1 == job.counts[UnitState.COMPLETED] == job.total
 
 
-def test_of_twenty_racing_claims_one_wins(ledger: Ledger) -> None:
+def test_of_twenty_racing_claims_one_wins(books: Books) -> None:
     """A unit has one holder, however many copies of its message there are."""
-    _, unit = submit(ledger)
+    _, unit = books.submit()
     with ThreadPoolExecutor(20) as threads:
-        claims = list(threads.map(ledger.claim, [unit.id] * 20))
+        claims = list(threads.map(books.ledger.claim, [unit.id] * 20))
     assert 1 == sum(claimed is not None for claimed in claims)
 
 
-def test_of_forty_racing_submissions_one_makes_the_unit(ledger: Ledger) -> None:
+def test_of_forty_racing_submissions_one_makes_the_unit(books: Books) -> None:
     """A series has one active unit, and every job that asked for it holds that one."""
     with ThreadPoolExecutor(40) as threads:
-        submitted = list(threads.map(lambda _: submit(ledger), range(40)))
+        submitted = list(threads.map(lambda _: books.submit(), range(40)))
     assert 1 == len({unit.id for _, unit in submitted})
-    held = claim(ledger, submitted[0][1])
+    held = books.claim(submitted[0][1])
     assert 40 == len(held.jobs)
-    ledger.finish(held, report())
-    states = {job_state(ledger, job_id) for job_id, _ in submitted}
+    books.ledger.finish(held, report())
+    states = {books.job(job_id).state for job_id, _ in submitted}
     assert {JobState.COMPLETED} == states
 
 
-def test_a_series_whose_unit_has_ended_gets_a_new_one(ledger: Ledger) -> None:
+def test_a_series_whose_unit_has_ended_gets_a_new_one(books: Books) -> None:
     """Only active units are joined."""
-    _, first = submit(ledger)
-    ledger.finish(claim(ledger, first), report())
-    _, second = submit(ledger)
+    _, first = books.submit()
+    books.ledger.finish(books.claim(first), report())
+    _, second = books.submit()
     assert first.id != second.id
     assert UnitState.QUEUED == second.state
 
 
-def test_joining_with_more_bars_raises_what_the_unit_fetches(ledger: Ledger) -> None:
+def test_joining_with_more_bars_raises_what_the_unit_fetches(books: Books) -> None:
     """A queued unit fetches as many bars as its most demanding job wants."""
-    _, unit = submit(ledger, n_bars=10)
-    submit(ledger, n_bars=500)
-    submit(ledger, n_bars=20)
-    assert 500 == claim(ledger, unit).request.n_bars
+    _, unit = books.submit(n_bars=10)
+    books.submit(n_bars=500)
+    books.submit(n_bars=20)
+    assert 500 == books.claim(unit).request.n_bars
 
 
-def test_a_running_unit_asked_for_more_bars_goes_on(ledger: Ledger) -> None:
+def test_a_running_unit_asked_for_more_bars_goes_on(books: Books) -> None:
     """Its finish hands it back with the larger request, still held; the next finish ends it."""
-    first_job, unit = submit(ledger, n_bars=10)
-    held = claim(ledger, unit)
-    second_job, _ = submit(ledger, n_bars=500)
+    first_job, unit = books.submit(n_bars=10)
+    held = books.claim(unit)
+    second_job, _ = books.submit(n_bars=500)
 
-    going_on = ledger.finish(held, report())
+    going_on = books.ledger.finish(held, report())
     assert going_on is not None
     assert (500, held.attempt) == (going_on.request.n_bars, going_on.attempt)
-    assert JobState.RUNNING == job_state(ledger, first_job)
+    assert JobState.RUNNING == books.job(first_job).state
 
-    assert ledger.finish(going_on, report()) is None
-    assert JobState.COMPLETED == job_state(ledger, first_job)
-    assert JobState.COMPLETED == job_state(ledger, second_job)
+    assert books.ledger.finish(going_on, report()) is None
+    assert JobState.COMPLETED == books.job(first_job).state
+    assert JobState.COMPLETED == books.job(second_job).state
 
 
-def test_a_lease_that_ran_out_lets_another_claim(make_ledger: Callable[..., Ledger]) -> None:
+def test_a_lease_that_ran_out_lets_another_claim(open_books: Callable[..., Books]) -> None:
     """The unit of a dead worker is claimed again, as the next attempt."""
-    ledger = make_ledger(lease_seconds=0.05)
-    _, unit = submit(ledger)
-    claim(ledger, unit)
+    books = open_books(lease_seconds=0.05)
+    _, unit = books.submit()
+    books.claim(unit)
     claims: list[Unit] = []
 
     def is_claimed() -> bool:
-        claims.extend(filter(None, [ledger.claim(unit.id)]))
+        claims.extend(filter(None, [books.ledger.claim(unit.id)]))
         return bool(claims)
 
     wait_until("the lease has run out", is_claimed, (), 10)
@@ -173,165 +204,194 @@ def test_a_lease_that_ran_out_lets_another_claim(make_ledger: Callable[..., Ledg
 
 @pytest.mark.parametrize("end", ["extend", "finish", "defer", "fail"])
 def test_an_attempt_that_lost_its_unit_can_write_nothing(
-    make_ledger: Callable[..., Ledger], end: str
+    open_books: Callable[..., Books], end: str
 ) -> None:
     """Every write of a running unit is fenced by the attempt."""
-    _, unit = submit(make_ledger())
-    stale = claim(make_ledger(lease_seconds=0), unit)
-    holder = claim(make_ledger(), unit)
-    ledger = make_ledger()
+    _, unit = open_books().submit()
+    stale = open_books(lease_seconds=0).claim(unit)
+    holder = open_books().claim(unit)
+    books = open_books()
     writes = {
-        "extend": lambda: ledger.extend(stale),
-        "finish": lambda: ledger.finish(stale, report()),
-        "defer": lambda: ledger.defer(stale, ProviderTimeout("late"), 1),
-        "fail": lambda: ledger.fail(stale, UnknownSymbol("no")),
+        "extend": lambda: books.ledger.extend(stale),
+        "finish": lambda: books.ledger.finish(stale, report()),
+        "defer": lambda: books.ledger.defer(stale, ProviderTimeout("late"), 1),
+        "fail": lambda: books.ledger.fail(stale, UnknownSymbol("no")),
     }
     with pytest.raises(LeaseLost):
         writes[end]()
-    assert holder == ledger.get_unit(unit.id)
+    assert holder == books.ledger.get_unit(unit.id)
 
 
-def test_extending_keeps_the_unit(make_ledger: Callable[..., Ledger]) -> None:
+def test_extending_keeps_the_unit(open_books: Callable[..., Books]) -> None:
     """An extended lease keeps other workers out."""
-    _, unit = submit(make_ledger())
-    held = claim(make_ledger(lease_seconds=0), unit)
-    make_ledger(lease_seconds=60).extend(held)
-    assert make_ledger().claim(unit.id) is None
+    _, unit = open_books().submit()
+    held = open_books(lease_seconds=0).claim(unit)
+    open_books(lease_seconds=60).ledger.extend(held)
+    assert open_books().ledger.claim(unit.id) is None
 
 
-def test_a_deferred_unit_is_not_due_before_its_time(ledger: Ledger) -> None:
+def test_a_deferred_unit_is_not_due_before_its_time(books: Books) -> None:
     """It keeps its error, is not claimed early, and is due when the delay is over."""
-    _, unit = submit(ledger)
-    ledger.defer(claim(ledger, unit), ProviderTimeout("too slow"), 3600)
-    deferred = ledger.get_unit(unit.id)
+    _, unit = books.submit()
+    books.ledger.defer(books.claim(unit), ProviderTimeout("too slow"), 3600)
+    deferred = books.ledger.get_unit(unit.id)
     assert deferred is not None
     assert deferred.state is UnitState.QUEUED
     assert isinstance(deferred.error, ProviderTimeout)
     assert "too slow" == str(deferred.error)
     assert 1 == deferred.ended_attempt
-    assert ledger.claim(unit.id) is None
-    assert [] == ledger.due_units(0, 0, 10)
+    assert books.ledger.claim(unit.id) is None
+    assert [] == books.lost_units.take_due(0, 0, 10)
 
 
-def test_asking_again_makes_a_deferred_unit_due(ledger: Ledger) -> None:
+def test_asking_again_makes_a_deferred_unit_due(books: Books) -> None:
     """Somebody wants it now."""
-    _, unit = submit(ledger)
-    ledger.defer(claim(ledger, unit), ProviderTimeout("too slow"), 3600)
-    submit(ledger)
-    assert 2 == claim(ledger, unit).attempt
+    _, unit = books.submit()
+    books.ledger.defer(books.claim(unit), ProviderTimeout("too slow"), 3600)
+    books.submit()
+    assert 2 == books.claim(unit).attempt
 
 
-def test_the_last_attempt_is_known(ledger: Ledger) -> None:
+def test_the_last_attempt_is_known(books: Books) -> None:
     """Of three allowed attempts the third is the last."""
-    _, unit = submit(ledger)
+    _, unit = books.submit()
     last = []
     for _ in range(3):
-        held = claim(ledger, unit)
-        last.append(ledger.is_last_attempt(held))
-        ledger.defer(held, ProviderTimeout("slow"), 0)
+        held = books.claim(unit)
+        last.append(books.ledger.is_last_attempt(held))
+        books.ledger.defer(held, ProviderTimeout("slow"), 0)
     assert [False, False, True] == last
-    assert ledger.claim(unit.id) is None
+    assert books.ledger.claim(unit.id) is None
 
 
-def test_a_failed_unit_is_a_dead_letter(ledger: Ledger) -> None:
+def test_a_failed_unit_is_a_dead_letter(books: Books) -> None:
     """What is rejected is not tried again, and says why."""
-    _, unit = submit(ledger)
-    ledger.fail(claim(ledger, unit), UnknownSymbol("NASDAQ:AAPL is unknown"))
-    failed = ledger.get_unit(unit.id)
+    _, unit = books.submit()
+    books.ledger.fail(books.claim(unit), UnknownSymbol("NASDAQ:AAPL is unknown"))
+    failed = books.ledger.get_unit(unit.id)
     assert failed is not None
     assert isinstance(failed.error, UnknownSymbol)
-    assert ledger.claim(unit.id) is None
+    assert books.ledger.claim(unit.id) is None
 
 
-def test_a_unit_nobody_published_lately_is_due(ledger: Ledger) -> None:
+def test_a_unit_nobody_published_lately_is_due(books: Books) -> None:
     """A lost message is found by the silence of its unit, and only once a round."""
-    _, unit = submit(ledger)
-    assert [] == ledger.due_units(3600, 3600, 10)
-    assert [unit.id] == [due.id for due in ledger.due_units(0, 3600, 10)]
-    assert [] == ledger.due_units(60, 60, 10)
+    _, unit = books.submit()
+    assert [] == books.lost_units.take_due(3600, 3600, 10)
+    assert [unit.id] == [due.id for due in books.lost_units.take_due(0, 3600, 10)]
+    assert [] == books.lost_units.take_due(60, 60, 10)
 
 
-def test_a_unit_of_a_dead_worker_is_due(make_ledger: Callable[..., Ledger]) -> None:
-    """A lease that ran out makes the unit due even while queued ones are left alone."""
-    ledger = make_ledger(lease_seconds=0)
-    _, unit = submit(ledger)
-    claim(ledger, unit)
-    assert [unit.id] == [due.id for due in ledger.due_units(3600, 0, 10)]
+def test_a_unit_of_a_dead_worker_is_due(open_books: Callable[..., Books]) -> None:
+    """A lease that ran out is found, once a round."""
+    books = open_books(lease_seconds=0)
+    _, unit = books.submit()
+    books.claim(unit)
+    assert [unit.id] == [due.id for due in books.lost_units.take_orphans(0, 10)]
+    assert [] == books.lost_units.take_orphans(60, 10)
 
 
-def test_a_unit_whose_every_attempt_died_is_given_up(make_ledger: Callable[..., Ledger]) -> None:
+def test_a_unit_whose_every_attempt_died_is_given_up(open_books: Callable[..., Books]) -> None:
     """A sync that kills its worker each time ends as a dead letter."""
-    ledger = make_ledger(lease_seconds=0, max_attempts=2)
-    job_id, unit = submit(ledger)
-    claim(ledger, unit)
-    assert [] == ledger.give_up_exhausted(10)
-    claim(ledger, unit)
-    assert ledger.claim(unit.id) is None
-    (failed,) = ledger.give_up_exhausted(10)
+    books = open_books(lease_seconds=0, max_attempts=2)
+    job_id, unit = books.submit()
+    books.claim(unit)
+    assert [] == books.lost_units.give_up_exhausted(10)
+    books.claim(unit)
+    assert books.ledger.claim(unit.id) is None
+    (failed,) = books.lost_units.give_up_exhausted(10)
     assert (unit.id, UnitState.FAILED) == (failed.id, failed.state)
     assert isinstance(failed.error, AttemptsExhausted)
-    assert JobState.COMPLETED == job_state(ledger, job_id)
-    assert [] == ledger.give_up_exhausted(10)
+    assert JobState.COMPLETED == books.job(job_id).state
+    assert [] == books.lost_units.give_up_exhausted(10)
 
 
-def test_a_queued_unit_without_attempts_is_given_up(make_ledger: Callable[..., Ledger]) -> None:
+def test_a_queued_unit_without_attempts_is_given_up(open_books: Callable[..., Books]) -> None:
     """When an operator allows fewer attempts than a unit has had, it does not wait for ever."""
-    _, unit = submit(make_ledger())
-    patient = make_ledger(max_attempts=3)
-    patient.defer(claim(patient, unit), ProviderTimeout("slow"), 0)
-    (failed,) = make_ledger(max_attempts=1).give_up_exhausted(10)
+    _, unit = open_books().submit()
+    patient = open_books(max_attempts=3)
+    patient.ledger.defer(patient.claim(unit), ProviderTimeout("slow"), 0)
+    (failed,) = open_books(max_attempts=1).lost_units.give_up_exhausted(10)
     assert UnitState.FAILED == failed.state
 
 
-def test_a_job_whose_submitter_died_is_planned(ledger: Ledger, mongo: Mongo) -> None:
-    """A job without its units gets them; planning twice makes no second unit."""
-    job_id, unit = submit(ledger)
-    mongo["units"].delete_one({"_id": unit.id})
-    mongo["jobs"].update_one({"_id": job_id}, {"$unset": {"planned": ""}})
-    assert 0 == ledger.mend_jobs(NOW, 10)
-    assert 1 == ledger.mend_jobs(LATER, 10)
-    assert 0 == ledger.mend_jobs(LATER, 10)
-    assert UnitState.RUNNING == claim(ledger, unit).state
-
-
-def test_planning_again_after_the_unit_ended_makes_no_second_one(
-    ledger: Ledger, mongo: Mongo
-) -> None:
-    """A submitter that died between planning and noting it costs no second sync."""
-    job_id, unit = submit(ledger)
-    ledger.finish(claim(ledger, unit), report())
-    requests = [[str(APPLE), 100]]
-    reopened = {"$set": {"open": True, "requests": requests}, "$unset": {"planned": ""}}
-    mongo["jobs"].update_one({"_id": job_id}, reopened)
-    ledger.mend_jobs(LATER, 10)
-    assert 1 == mongo["units"].count_documents({})
-
-
-def test_a_job_whose_finisher_died_is_closed(ledger: Ledger, mongo: Mongo) -> None:
-    """A job left open by the crash of its last worker is closed by the mending."""
-    job_id, unit = submit(ledger)
-    ledger.finish(claim(ledger, unit), report())
-    mongo["jobs"].update_one(
-        {"_id": job_id}, {"$set": {"open": True}, "$unset": {"finished_at": ""}}
+def test_a_unit_whose_turn_is_far_off_loses_no_attempt(books: Books) -> None:
+    """However often it waits, all of its attempts are left; whoever waits for it is not woken."""
+    _, unit = books.submit()
+    for _ in range(10):
+        books.ledger.postpone(books.claim(unit), 0)
+    postponed = books.unit(unit)
+    assert (UnitState.QUEUED, 0, 0) == (
+        postponed.state,
+        postponed.tries,
+        postponed.ended_attempt,
     )
-    assert JobState.COMPLETED == job_state(ledger, job_id)
-    assert 1 == ledger.mend_jobs(LATER, 10)
-    job = ledger.get_job(job_id)
-    assert job is not None
-    assert job.finished_at is not None
+    assert 1 == books.claim(unit).tries
 
 
-def test_a_job_of_two_units_ends_with_the_second(ledger: Ledger) -> None:
+def test_who_waits_hears_why_a_unit_was_postponed(books: Books) -> None:
+    """A provider that is down is told, though the attempt does not count."""
+    _, unit = books.submit()
+    books.ledger.postpone(books.claim(unit), 3600, ProviderDown("down"))
+    postponed = books.unit(unit)
+    assert (0, 1) == (postponed.tries, postponed.ended_attempt)
+    assert isinstance(postponed.error, ProviderDown)
+    assert books.ledger.claim(unit.id) is None
+
+
+def test_a_unit_handed_back_is_due_at_once(books: Books) -> None:
+    """Its worker ended: the next tick publishes it, and the attempt does not count."""
+    _, unit = books.submit()
+    books.ledger.hand_back(books.claim(unit))
+    assert [unit.id] == [due.id for due in books.lost_units.take_due(3600, 10, 10)]
+    assert 1 == books.claim(unit).tries
+
+
+def test_units_that_lost_two_workers_are_tried_one_at_a_time(
+    open_books: Callable[..., Books],
+) -> None:
+    """One of them may be what kills workers; while it runs, it harms no other of them."""
+    books = open_books(lease_seconds=0, max_attempts=8)
+    _, units = books.submit_all([SyncRequest(APPLE), SyncRequest(BITCOIN), SyncRequest(GOLD)])
+    for unit in units:
+        books.claim(unit)
+    assert 3 == len(books.lost_units.take_orphans(0, 10))
+    for unit in units:
+        books.claim(unit)
+    (suspect,) = books.lost_units.take_orphans(0, 10)
+    tried = open_books(max_attempts=8)
+    held = tried.claim(suspect)
+    assert [] == books.lost_units.take_orphans(0, 10)
+    tried.ledger.finish(held, report(suspect.request.series))
+    (next_one,) = books.lost_units.take_orphans(0, 10)
+    assert next_one.id != suspect.id
+
+
+def test_a_job_whose_finisher_died_is_closed(books: Books, mongo: Mongo) -> None:
+    """A job left open by the crash of its last worker is found and closed."""
+    job_id, unit = books.submit()
+    books.ledger.finish(books.claim(unit), report())
+    mongo["jobs"].update_one(
+        {"_id": job_id}, {"$set": {"open": True}, "$unset": {"finished_at": "", "counts": ""}}
+    )
+    assert JobState.COMPLETED == books.job(job_id).state
+    assert [] == books.jobs.unclosed(NOW, 10)
+    assert [job_id] == books.jobs.unclosed(LATER, 10)
+    assert books.jobs.close_one(job_id)
+    assert books.job(job_id).finished_at is not None
+
+
+def test_a_job_of_two_units_ends_with_the_second(books: Books) -> None:
     """The finish that leaves no unit open closes the job."""
     requests = [SyncRequest(APPLE), SyncRequest(BITCOIN)]
-    job_id, units = ledger.submit("sync", requests, "bulk", NOW)
-    ledger.finish(claim(ledger, units[0]), report())
-    assert JobState.RUNNING == job_state(ledger, job_id)
-    ledger.fail(claim(ledger, units[1]), UnknownSymbol("no"))
-    assert JobState.COMPLETED == job_state(ledger, job_id)
+    job_id, units = books.submit_all(requests)
+    books.ledger.finish(books.claim(units[0]), report())
+    assert JobState.RUNNING == books.job(job_id).state
+    books.ledger.fail(books.claim(units[1]), UnknownSymbol("no"))
+    assert JobState.COMPLETED == books.job(job_id).state
 
 
-def test_there_is_no_unknown_job(ledger: Ledger) -> None:
+def test_there_is_no_unknown_job(books: Books) -> None:
     """Nothing is None, not an error."""
-    assert ledger.get_job("none") is None
-    assert ledger.get_unit("none") is None
+    assert books.jobs.get("none") is None
+    assert books.ledger.get_unit("none") is None

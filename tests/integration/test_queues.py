@@ -11,16 +11,12 @@ from celery.contrib.testing.worker import start_worker
 from celery.signals import setup_logging
 
 from pocketquant.connections import wait_until
+from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.embedded import HOST, free_port
-from pocketquant.queues import (
-    SYNC_UNIT,
-    Dispatcher,
-    QueueName,
-    carry_log_context,
-    celery_app,
-)
+from pocketquant.message_headers import carry_log_context
+from pocketquant.queues import SYNC_UNIT, QueueName, celery_app
 from pocketquant.storage.units import Unit
 
 
@@ -50,7 +46,7 @@ def make_unit() -> Callable[..., Unit]:
 
     def make(unit_id: str, queue: str = QueueName.BULK) -> Unit:
         request = SyncRequest(Series.parse("NASDAQ:AAPL|1d"))
-        return Unit(unit_id, request, queue, UnitState.QUEUED, 0, 0, (), None, None)
+        return Unit(unit_id, request, queue, UnitState.QUEUED)
 
     return make
 
@@ -60,12 +56,12 @@ def test_a_message_waits_in_its_units_queue_alone(
 ) -> None:
     """One message, in the queue of the unit, or in the one that is asked for."""
     dispatcher = Dispatcher(app)
-    assert [dispatcher.is_empty(name) for name in QueueName] == [True, True]
+    assert list(dispatcher.lengths().values()) == [0, 0, 0]
     dispatcher.publish([make_unit("a"), make_unit("b")])
-    assert [dispatcher.is_empty(name) for name in QueueName] == [True, False]
+    assert list(dispatcher.lengths().values()) == [0, 2, 0]
     dispatcher.publish([make_unit("c")], QueueName.INTERACTIVE)
     lengths = [cache.llen(f"pocketquant:{name}") for name in QueueName]
-    assert lengths == [1, 2]
+    assert lengths == [1, 2, 0]
 
 
 def test_publishing_goes_on_after_the_broker_was_wiped(

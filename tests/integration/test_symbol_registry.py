@@ -6,7 +6,7 @@ import pytest
 
 from pocketquant.connections import Mongo
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.storage.symbols import RegisteredSymbol, SymbolRegistry
 
 AAPL = Listing(
@@ -83,3 +83,19 @@ def test_pages_are_in_order_and_know_the_total(registry: SymbolRegistry) -> None
     assert (names[3:], 5) == page(None, 3, 3)
     assert (names[:2], 2) == page("NASDAQ", 0, 10)
     assert ([], 0) == page("LSE", 0, 10)
+
+
+def test_the_series_of_active_symbols_are_tracked(registry: SymbolRegistry, mongo: Mongo) -> None:
+    """All of them, or those of some intervals."""
+    for key in ("NYSE:B|1d", "NASDAQ:A|1d", "NASDAQ:A|1h", "NASDAQ:C|1m", "NYSE:X|1d"):
+        series = Series.parse(key)
+        registry.register(Listing(series.symbol), series.interval, 1_700_000_000)
+    mongo.symbols.update_one({"_id": "NYSE:X"}, {"$set": {"active": False}})
+
+    def tracked(*intervals: Interval) -> list[str]:
+        return [str(series) for series in registry.tracked(intervals)]
+
+    assert ["NASDAQ:A|1d", "NASDAQ:A|1h", "NASDAQ:C|1m", "NYSE:B|1d"] == tracked()
+    assert ["NASDAQ:A|1d", "NYSE:B|1d"] == tracked(Interval.D1)
+    assert ["NASDAQ:A|1h", "NASDAQ:C|1m"] == tracked(Interval.M1, Interval.H1)
+    assert [] == tracked(Interval.MONTH)

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from pocketquant.connections import wait_until
+from pocketquant.coordination.governor import Outcome
 from pocketquant.domain.bars import Bars, Refusal
-from pocketquant.domain.errors import ProviderTimeout, UnknownSymbol
+from pocketquant.domain.errors import ConnectionLost, ProviderTimeout, UnknownSymbol
 from pocketquant.domain.symbols import Listing, Series
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
+from pocketquant.pace import PacedProvider, Provider
 from pocketquant.queues import QueueName
 from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Unit
-from pocketquant.sync import Provider, Syncer
+from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform
 
 APPLE = Series.parse("NASDAQ:AAPL|1d")
@@ -39,6 +41,9 @@ class Days:
         listing = Listing(request.series.symbol, description="Apple Inc.")
         return History(Bars(columns), forming, Counter({Refusal.NOT_FINITE: 1}), listing)
 
+    def hang_up(self) -> None:
+        self.meanwhile = raising(ConnectionLost("hung up"))
+
 
 @pytest.fixture
 def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
@@ -47,7 +52,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
     def make(provider: Provider) -> Syncer:
         return Syncer(
             ledger=wired.ledger,
-            provider=provider,
+            provider=PacedProvider(provider, wired.governor),
             bars=wired.bars,
             statuses=wired.statuses,
             symbols=wired.symbols,
@@ -60,8 +65,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
 
 
 def submit(wired: Platform, n_bars: int = 10) -> str:
-    submitted = wired.intake.submit("sync", [SyncRequest(APPLE, n_bars)], QueueName.BULK)
-    return submitted.units[0].id
+    return wired.intake.submit(SyncRequest(APPLE, n_bars), QueueName.BULK).unit.id
 
 
 def unit_of(wired: Platform, unit_id: str) -> Unit:
@@ -185,3 +189,47 @@ def test_a_worker_that_lost_its_unit_ends_nothing(
     unit = unit_of(wired, unit_id)
     assert (unit.state, unit.attempt) == (UnitState.RUNNING, 2)
     assert wired.bars.count(APPLE) == 0
+
+
+def test_a_unit_whose_turn_is_far_off_goes_back(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """While the breaker is open nothing is fetched, and no attempt is lost."""
+    unit_id = submit(wired)
+    for number in range(10):
+        wired.governor.enter(f"call-{number}", is_urgent=False, max_wait_seconds=60)
+        wired.governor.leave(f"call-{number}", Outcome.DOWN)
+    provider = Days()
+    syncer(provider).do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert (provider.asked, unit.state, unit.tries) == ([], UnitState.QUEUED, 0)
+    assert status_of(wired).status is SyncState.PENDING
+
+
+def test_a_cancelled_job_stops_a_sync_in_progress(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """What was fetched meanwhile is not stored."""
+    unit_id = submit(wired)
+    provider = Days(lambda _: wired.intake.cancel(unit_of(wired, unit_id).jobs[0]))
+    syncer(provider).do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert (unit.state, wired.bars.count(APPLE)) == (UnitState.CANCELLED, 0)
+    assert (status_of(wired).status, status_of(wired).error_code) == (SyncState.ERROR, "cancelled")
+
+
+def test_a_worker_that_ends_hands_its_units_back(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """Hung up on in mid-fetch, the unit is queued again with all its attempts."""
+    unit_id = submit(wired)
+    ending: list[Syncer] = []
+
+    def end_the_worker(_: SyncRequest) -> None:
+        ending[0].provider.hang_up()
+        raise ConnectionLost("hung up")
+
+    ending.append(syncer(Days(end_the_worker)))
+    ending[0].do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert (unit.state, unit.tries) == (UnitState.QUEUED, 0)

@@ -170,3 +170,16 @@ def test_other_write_errors_are_raised(statuses: SyncStatuses, mongo: Mongo) -> 
     mongo.create_collection("sync_status", validator={"job_id": {"$ne": "bad"}})
     with pytest.raises(BulkWriteError, match="Document failed validation"):
         statuses.mark_pending([AAPL], "bad")
+
+
+def test_the_last_bars_of_many_series_are_read_together(statuses: SyncStatuses) -> None:
+    """In the order asked for, also of more series than one query takes; None where none is."""
+    all_series = [Series.parse(f"NASDAQ:A{number}|1m") for number in range(2500)]
+    statuses.mark_pending(all_series[:2], "j1")
+    for place in (1, 2499):
+        statuses.mark_completed(replace(REPORT, series=all_series[place]), None, 1_700_000_000)
+    expected = dict.fromkeys(all_series) | dict.fromkeys(
+        (all_series[1], all_series[2499]), REPORT.last_bar_at
+    )
+    assert list(expected.items()) == list(statuses.last_bar_times(iter(all_series)))
+    assert [] == list(statuses.last_bar_times([]))

@@ -1,9 +1,11 @@
-"""Whether requests can be served."""
+"""Whether requests can be served, and whether all else is well."""
 
+import time
 from http import HTTPStatus
 
-from web.probes import OK
+from web.readiness import readiness
 from web.schemas.answers import HealthOut
+from web.schemas.health import CheckOut, LivenessOut, ReadinessOut, Wellness
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
@@ -15,7 +17,29 @@ blueprint = PydanticBlueprint("health", __name__, description="whether requests 
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(HealthOut))
 def get_health() -> tuple[HealthOut, HTTPStatus]:
     """200 once requests can be served, else 503 with what is missing"""
-    found = current_site().probes.ask()
-    is_well = all(state == OK for state in found.values())
+    replies = current_site().probes.ask()
+    found = {name: reply.problem or Wellness.OK for name, reply in replies.items()}
+    is_well = all(reply.problem is None for reply in replies.values())
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
-    return HealthOut(status=OK if is_well else "down", **found), status
+    return HealthOut(status=Wellness.OK if is_well else Wellness.DOWN, **found), status
+
+
+@blueprint.route("/health/live")
+@blueprint.response(HTTPStatus.OK, schema_of(LivenessOut))
+def get_liveness() -> LivenessOut:
+    """200 as long as this process answers, whatever else is away"""
+    return LivenessOut(status=Wellness.OK)
+
+
+@blueprint.route("/health/ready")
+@blueprint.response(HTTPStatus.OK, schema_of(ReadinessOut))
+@blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(ReadinessOut))
+def get_readiness() -> tuple[ReadinessOut, HTTPStatus]:
+    """Each server with its reason: 503 where one is away; and what an operator should look at"""
+    site = current_site()
+    servers = {name: CheckOut.of(reply) for name, reply in site.probes.ask().items()}
+    began = time.monotonic()
+    overview = site.lookout.look()
+    found = readiness(servers, overview, time.monotonic() - began)
+    is_down = found.status is Wellness.DOWN
+    return found, HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.OK

@@ -1,0 +1,221 @@
+-- The governor's judgement: every rule of it, by this server's clock, in one call.
+--
+-- KEYS  state (cmsgpack), holders (sorted set: holder → when its place falls vacant, epoch seconds)
+-- ARGV  action, rules (JSON: ceiling, hold and temper), then what the action takes
+--
+-- The state:
+--   share            how much of the ceiling holds now, LEAST_SHARE … 1
+--   debt             calls begun or promised that the rate has not yet paid off; it falls at the
+--                    ceiling's rate, and a call costs 1 / share: GCRA, its arrival time in calls
+--   settled_at       when debt was last reckoned
+--   typical_seconds  how long a call that ends well takes
+--   healthy_at       when a call last ended well
+--   lowered_at, last_reason, failures
+--   opened_at        since when the breaker is not closed; nil where it is
+--   open_seconds, probe_at, probe    how long it opened, when a probe is due, who probes
+
+local TTL_SECONDS = 3600
+local LEAST_SHARE = 1 / 50
+local STEPS_UP = 60            -- the whole climb takes at least so many good ends
+local HEADROOM = 8             -- one in so many places and turns is left to the urgent
+local TYPICAL_SECONDS = 1      -- before any call has ended well
+local TYPICAL_WEIGHT = 1 / 8
+
+local state_key, holders = KEYS[1], KEYS[2]
+local rules = cjson.decode(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1e6
+
+local function load_state()
+  local packed = redis.call('GET', state_key)
+  if not packed then
+    return {share = 1, debt = 0, settled_at = now, typical_seconds = TYPICAL_SECONDS, failures = 0}
+  end
+  local state = cmsgpack.unpack(packed)
+  local paid = math.max(0, now - state.settled_at) * rules.rate
+  state.debt = math.max(0, state.debt - paid)
+  state.settled_at = now
+  return state
+end
+
+local state = load_state()
+redis.call('ZREMRANGEBYSCORE', holders, '-inf', now)
+
+local function save_state()
+  redis.call('SET', state_key, cmsgpack.pack(state), 'EX', TTL_SECONDS)
+end
+
+local function in_progress()
+  return redis.call('ZCARD', holders)
+end
+
+local function concurrency()
+  return math.max(1, math.floor(state.share * rules.concurrency))
+end
+
+local function open_to(is_urgent, limit)
+  if is_urgent or limit <= 1 then return limit end
+  return limit - math.max(1, math.floor(limit / HEADROOM))
+end
+
+local function is_probed()
+  return state.probe and redis.call('ZSCORE', holders, state.probe)
+end
+
+-- enter ------------------------------------------------------------------------------------------
+
+local function refuse(reason, wait)
+  return {is_admitted = false, wait_seconds = wait, reason = reason}
+end
+
+local function admit(holder, wait)
+  state.debt = state.debt + 1 / state.share
+  redis.call('ZADD', holders, now + wait + rules.hold_seconds, holder)
+  redis.call('EXPIRE', holders, TTL_SECONDS)
+  save_state()
+  return {is_admitted = true, wait_seconds = wait}
+end
+
+-- A probe keeps the ceiling, but asks neither the pace nor the lowered limit: these may be so low
+-- that they would keep an open breaker open.
+local function enter_as_probe(holder)
+  if now < state.probe_at then return refuse('breaker', state.probe_at - now) end
+  if is_probed() then return refuse('breaker', state.typical_seconds) end
+  if in_progress() >= rules.concurrency then return refuse('concurrency', state.typical_seconds) end
+  state.probe = holder
+  return admit(holder, 0)
+end
+
+local function enter(holder, is_urgent, max_wait)
+  local vacant_at = redis.call('ZSCORE', holders, holder)
+  if vacant_at then
+    return {is_admitted = true, wait_seconds = math.max(0, vacant_at - rules.hold_seconds - now)}
+  end
+  if state.opened_at then return enter_as_probe(holder) end
+  if in_progress() >= open_to(is_urgent, concurrency()) then
+    return refuse('concurrency', state.typical_seconds)
+  end
+  local wait = math.max(0, state.debt - (open_to(is_urgent, rules.burst) - 1)) / rules.rate
+  if wait > max_wait then return refuse('pace', wait) end
+  return admit(holder, wait)
+end
+
+-- leave ------------------------------------------------------------------------------------------
+
+local function climb()
+  local step = math.min((now - (state.healthy_at or now)) / rules.climb_seconds, 1 / STEPS_UP)
+  state.share = math.min(1, state.share + math.max(0, step))
+  state.healthy_at = now
+end
+
+local function close()
+  state.opened_at, state.open_seconds, state.probe_at, state.probe = nil, nil, nil, nil
+end
+
+local function open(seconds)
+  state.opened_at = state.opened_at or now
+  state.open_seconds = math.min(seconds, rules.longest_open_seconds)
+  state.probe_at = now + state.open_seconds
+  state.probe = nil
+end
+
+local function succeed(vacant_at)
+  if vacant_at then
+    local seconds = math.max(0, now - (vacant_at - rules.hold_seconds))
+    state.typical_seconds =
+      state.typical_seconds + (seconds - state.typical_seconds) * TYPICAL_WEIGHT
+  end
+  climb()
+  local was_open = state.opened_at ~= nil
+  state.failures = 0
+  close()
+  return {is_closed = was_open}
+end
+
+local function lower()
+  local is_due = not state.lowered_at or now - state.lowered_at >= rules.lower_period_seconds
+  if not is_due or state.share <= LEAST_SHARE then return false end
+  state.share = math.max(LEAST_SHARE, state.share / 2)
+  state.lowered_at = now
+  return true
+end
+
+local function trip(holder)
+  if not state.opened_at and state.failures >= rules.failures_to_open then
+    open(rules.open_seconds)
+    return true
+  end
+  if state.opened_at and holder == state.probe then
+    open(2 * state.open_seconds)
+    return true
+  end
+  return false
+end
+
+local function fail(holder, outcome)
+  state.failures = state.failures + 1
+  state.last_reason = outcome
+  return {is_lowered = outcome == 'throttled' and lower(), is_opened = trip(holder)}
+end
+
+local function leave(holder, outcome)
+  local vacant_at = redis.call('ZSCORE', holders, holder)
+  redis.call('ZREM', holders, holder)
+  local change = {}
+  if outcome == 'ok' then
+    change = succeed(vacant_at)
+  elseif outcome ~= 'neutral' then
+    change = fail(holder, outcome)
+  end
+  save_state()
+  change.rate = state.share * rules.rate
+  change.concurrency = concurrency()
+  change.failures = state.failures
+  change.open_seconds = state.open_seconds
+  return change
+end
+
+-- look -------------------------------------------------------------------------------------------
+
+local function allowance(seconds)
+  if state.opened_at then
+    return (is_probed() or state.probe_at > now + seconds) and 0 or 1
+  end
+  local payable = open_to(false, rules.burst) - 1 - state.debt + rules.rate * seconds
+  local turns = math.floor(payable * state.share) + 1
+  local limit = open_to(false, concurrency())
+  local vacated = limit * seconds / math.max(state.typical_seconds, 0.001)
+  local places = math.floor(limit - in_progress() + vacated)
+  return math.max(0, math.min(turns, places))
+end
+
+local function breaker()
+  if not state.opened_at then return 'closed' end
+  return now < state.probe_at and 'open' or 'half_open'
+end
+
+local function pace()
+  return {
+    rate = state.share * rules.rate,
+    ceiling_rate = rules.rate,
+    concurrency = concurrency(),
+    ceiling_concurrency = rules.concurrency,
+    in_progress = in_progress(),
+    breaker = breaker(),
+    consecutive_failures = state.failures,
+    opened_at = state.opened_at,
+    next_probe_at = state.probe_at,
+    last_lowered_at = state.lowered_at,
+    last_reason = state.last_reason,
+  }
+end
+
+local actions = {
+  enter = function(holder, is_urgent, max_wait)
+    return enter(holder, is_urgent == '1', tonumber(max_wait))
+  end,
+  leave = leave,
+  allowance = function(seconds) return allowance(tonumber(seconds)) end,
+  pace = pace,
+}
+return cjson.encode(actions[ARGV[1]](ARGV[3], ARGV[4], ARGV[5]))

@@ -1,0 +1,74 @@
+"""`Dispatcher`: publishes messages, and says how many wait."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import (
+    BatchPublishError,  # type: ignore[attr-defined]  # missing in the stubs
+    OperationalError,
+)
+
+from pocketquant.queues import PLAN_JOB, SYNC_UNIT, QueueName
+from pocketquant.storage.units import Unit
+
+_BATCH = 500
+_ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0}  # a pooled connection may have gone stale
+
+Message = tuple[str, str, str]  # task, its one argument, queue
+
+
+class Dispatcher:
+    """Tells workers what is due; a broker that is away raises kombu's OperationalError at once."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def publish(self, units: Iterable[Unit], queue: str | None = None) -> None:
+        """Units are due, on `queue` or each on its own; published in batches."""
+        messages = ((SYNC_UNIT, unit.id, queue or unit.queue) for unit in units)
+        with self._app.producer_pool.acquire(block=True) as producer:
+            while batch := list(islice(messages, _BATCH)):
+                self._send(producer, batch)
+
+    def publish_plan(self, job_id: str) -> None:
+        """A job is to be planned; on the quickest queue, for somebody waits to see it begin."""
+        with self._app.producer_pool.acquire(block=True) as producer:
+            self._send(producer, [(PLAN_JOB, job_id, QueueName.INTERACTIVE)])
+
+    def lengths(self) -> dict[QueueName, int]:
+        """How many messages wait in each queue."""
+        with self._app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            channel: Any = connection.channel()
+            return {queue: self._length(channel, queue) for queue in QueueName}
+
+    def _send(self, producer: Any, batch: list[Message]) -> None:
+        if len(batch) > 1:
+            try:
+                with producer.batch(_BATCH):
+                    for message in batch:
+                        self._send_one(producer, message, retry=False)
+                return
+            except (BatchPublishError, OperationalError):  # one by one; a doubled one does no harm
+                pass
+        for message in batch:
+            self._send_one(producer, message, retry=True)
+
+    def _send_one(self, producer: Any, message: Message, retry: bool) -> None:
+        task, argument, queue = message
+        self._app.send_task(
+            task,
+            args=[argument],
+            queue=queue,
+            producer=producer,
+            retry=retry,
+            retry_policy=_ONE_MORE_TRY,
+        )
+
+    def _length(self, channel: Any, queue: QueueName) -> int:
+        # Declared again as it is: kombu's passive question forgets the key prefix on Redis.
+        arguments = self._app.amqp.queues[queue].queue_arguments
+        declared = channel.queue_declare(queue=queue, durable=True, arguments=arguments)
+        return int(declared.message_count)

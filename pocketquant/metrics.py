@@ -1,0 +1,87 @@
+"""What every process counts and measures, in Prometheus' words: `docs/metrics.md` explains each.
+
+Labels have few values and never name a symbol, a job or a path. One process holds one set of
+numbers: should an API server ever run several processes behind one port, prometheus_client's
+multiprocess mode has to be set up, or each scrape tells of one of them.
+"""
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # noise in the text format
+
+NO_CODE = ""  # the code of what ended well
+
+_QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_FETCHES = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120)
+_WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
+
+SYNCS = Counter(
+    "pocketquant_syncs_total",
+    "Attempts of units that came to an end, by how they ended and the code of their error.",
+    ("result", "code"),
+)
+BARS_STORED = Counter(
+    "pocketquant_bars_stored_total",
+    "Bars that were new to the store or differed from what it had.",
+    ("change",),
+)
+FETCH_SECONDS = Histogram(
+    "pocketquant_provider_fetch_duration_seconds",
+    "Duration of the provider's answers, by `ok` or the code of their error.",
+    ("outcome",),
+    buckets=_FETCHES,
+)
+QUEUE_WAIT_SECONDS = Histogram(
+    "pocketquant_queue_wait_seconds",
+    "How long a message waited from its publishing until its task began.",
+    ("queue",),
+    buckets=_WAITS,
+)
+DEFERRAL_SECONDS = Histogram(
+    "pocketquant_deferral_delay_seconds",
+    "For how long units were put back: `error` (tried again) or `pace` (their turn was far off).",
+    ("cause",),
+    buckets=_WAITS,
+)
+PACE_WAIT_SECONDS = Histogram(
+    "pocketquant_pace_wait_seconds",
+    "How long a task held its slot until it was its turn to call the provider.",
+    buckets=_WAITS,
+)
+RESPONSE_CACHE_LOOKUPS = Counter(
+    "pocketquant_response_cache_lookups_total",
+    "Looks for a kept answer: `hit`, `miss` or `away`, `near` (in this process) or in `redis`.",
+    ("layer", "outcome"),
+)
+HTTP_REQUEST_SECONDS = Histogram(
+    "pocketquant_http_request_duration_seconds",
+    "Duration of HTTP requests until the answer began, by route, method and status.",
+    ("method", "route", "status"),
+    buckets=_QUICK,
+)
+STORE_SECONDS = Histogram(
+    "pocketquant_store_operation_duration_seconds",
+    "Duration of the bar store's operations, of one series or many.",
+    ("operation",),
+    buckets=_QUICK,
+)
+TICKS_PUBLISHED = Counter(
+    "pocketquant_ticks_published_total", "Ticks that this beat has handed to the broker."
+)
+BUSY_SLOTS = Gauge("pocketquant_worker_busy_slots", "Tasks that this worker does right now.")
+
+__all__ = [
+    "BARS_STORED",
+    "BUSY_SLOTS",
+    "DEFERRAL_SECONDS",
+    "FETCH_SECONDS",
+    "HTTP_REQUEST_SECONDS",
+    "NO_CODE",
+    "PACE_WAIT_SECONDS",
+    "QUEUE_WAIT_SECONDS",
+    "REGISTRY",
+    "RESPONSE_CACHE_LOOKUPS",
+    "STORE_SECONDS",
+    "SYNCS",
+    "TICKS_PUBLISHED",
+]

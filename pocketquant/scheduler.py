@@ -1,0 +1,88 @@
+"""Use-case: schedules run when they are due.
+
+Run with every tick, by whoever gets it, several at once too. A run is begun by compare-and-set,
+then started: its key makes one job, whoever starts it and however often. So a crash in between
+loses no run and doubles none, and the next tick goes on from there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from pocketquant.connections import named_failures
+from pocketquant.domain.schedules import Schedule, bars_to_fetch, begun, due_run
+from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.intake import Intake, Key
+from pocketquant.queues import QueueName
+from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.schedules import Schedules
+from pocketquant.storage.symbols import SymbolRegistry
+from pocketquant.storage.sync_status import SyncStatuses
+from pocketquant.storage.units import Job
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """Starts the syncs that schedules ask for."""
+
+    schedules: Schedules
+    symbols: SymbolRegistry
+    statuses: SyncStatuses
+    intake: Intake
+    jobs: Jobs
+    now: Callable[[], datetime]
+
+    def run_due(self) -> None:
+        """Note the runs that have ended, and start those that are due."""
+        now = int(self.now().timestamp())
+        with named_failures():
+            for seen in self.schedules.made(now):
+                schedule = self._begun_if_due(self._noted_if_ended(seen), now)
+                if schedule.starting:
+                    self._start(schedule, schedule.starting, now)
+
+    def _noted_if_ended(self, schedule: Schedule) -> Schedule:
+        if not schedule.has_open_job or schedule.last_job_id is None:
+            return schedule
+        job = self.jobs.get(schedule.last_job_id)
+        if job is not None and job.finished_at is None:
+            return schedule
+        self.schedules.note_ended(schedule.name, schedule.last_job_id, _success_at(job))
+        return replace(schedule, has_open_job=False)
+
+    def _begun_if_due(self, schedule: Schedule, now: int) -> Schedule:
+        key = due_run(schedule, now)
+        if key is None:
+            return schedule
+        wanted = begun(schedule, key, now)
+        return wanted if self.schedules.begin(schedule, wanted) else schedule
+
+    def _start(self, schedule: Schedule, key: str, now: int) -> None:
+        requests = list(self._requests(schedule, now))
+        job_id = None
+        if requests:
+            job_id = self.intake.submit_large(
+                f"schedule:{schedule.name}", requests, QueueName.SCHEDULED, Key(key)
+            )
+        if self.schedules.note_started(schedule, job_id, now):
+            _log.info("schedule_started", name=schedule.name, job_id=job_id, series=len(requests))
+
+    def _requests(self, schedule: Schedule, now: int) -> Iterator[SyncRequest]:
+        """A unit may wait in its queue until the next run is due, and must not leave a gap then."""
+        until = max(now, schedule.next_run_at)
+        tracked = self.symbols.tracked(schedule.intervals)
+        for series, last_bar_at in self.statuses.last_bar_times(tracked):
+            n_bars = bars_to_fetch(last_bar_at, until, series.interval, schedule.n_bars)
+            yield SyncRequest(series, n_bars)
+
+
+def _success_at(job: Job | None) -> int | None:
+    """When the job ended, if any of its syncs was completed or it had none."""
+    if job is None or job.finished_at is None:
+        return None
+    has_success = job.counts[UnitState.COMPLETED] > 0 or job.total == 0
+    return int(job.finished_at.timestamp()) if has_success else None

@@ -1,0 +1,67 @@
+"""`Backlog`: how much work waits in the ledger, as an operator wants to see it; only reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pymongo import ReadPreference
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.syncs import UnitState
+from pocketquant.storage.units import Document
+
+# A unit waits since it was made, or since the delay it was put back for is over.
+_WAITING_SINCE = {"$max": ["$created_at", "$not_before"]}
+_IS_DEFERRED = {"$gt": ["$not_before", "$$NOW"]}
+
+_BY_QUEUE: list[Document] = [
+    {"$match": {"active": True, "state": {"$in": [UnitState.QUEUED, UnitState.RUNNING]}}},
+    {
+        "$group": {
+            "_id": {"queue": "$queue", "state": "$state", "is_deferred": _IS_DEFERRED},
+            "count": {"$sum": 1},
+            "since": {"$min": _WAITING_SINCE},
+        }
+    },
+    {"$set": {"milliseconds": {"$subtract": ["$$NOW", "$since"]}}},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Units of one queue that could begin now, and how long the oldest has waited."""
+
+    units: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All units that have not ended: waiting by queue, put back for later, being done."""
+
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    deferred: int = 0
+    running: int = 0
+
+
+class Backlog:
+    """The open units, counted; judged by the server's clock."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._units = mongo.get_collection("units", read_preference=ReadPreference.PRIMARY)
+
+    def read(self) -> Work:
+        return _work(list(self._units.aggregate(_BY_QUEUE)))
+
+
+def _work(groups: list[Document]) -> Work:
+    running = [one for one in groups if one["_id"]["state"] == UnitState.RUNNING]
+    queued = [one for one in groups if one["_id"]["state"] == UnitState.QUEUED]
+    return Work(
+        waiting={
+            one["_id"]["queue"]: Waiting(one["count"], max(0.0, one["milliseconds"] / 1000))
+            for one in queued
+            if not one["_id"]["is_deferred"]
+        },
+        deferred=sum(one["count"] for one in queued if one["_id"]["is_deferred"]),
+        running=sum(one["count"] for one in running),
+    )

@@ -1,0 +1,276 @@
+"""`Jobs`: what was asked for, one document a job; how far it is follows from its units."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.errors import KeyReused
+from pocketquant.domain.syncs import JobState, SyncRequest, UnitState
+from pocketquant.storage.units import OPEN, Document, Job, Unit, read_unit
+
+KEY_LIFETIME = timedelta(hours=24)
+
+_RATE_SECONDS = 60.0
+_FIRST_ERRORS = 5
+_CONTENT = {"wants": False}  # what was asked for, which may be megabytes
+_NO_PLANNER = {"$expr": {"$lte": ["$planning_until", "$$NOW"]}}
+_LEFT_UNPLANNED = {"cancelled": True, **_NO_PLANNER}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A job that is written down; `is_new` unless its key had made it before."""
+
+    job_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How fast a job goes, when it should end, and what went wrong first."""
+
+    units_per_second: float | None
+    estimated_end_at: datetime | None
+    first_errors: list[Unit]
+
+
+class Jobs:
+    """The jobs in MongoDB."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._jobs = mongo["jobs"]
+        self._units = mongo["units"]
+
+    def open(
+        self,
+        kind: str,
+        requests: Iterable[SyncRequest],
+        queue: str,
+        now: datetime,
+        key: str | None = None,
+        fingerprint: str = "",
+    ) -> Opened:
+        """Write a job down; it survives any crash once this returns, and is planned later.
+
+        A key that made a job within 24 hours gives that job again; KeyReused where it was asked
+        for with another fingerprint.
+        """
+        job_id = str(ObjectId())
+        wants = _grouped(requests)
+        document = {
+            "_id": job_id,
+            "kind": kind,
+            "queue": queue,
+            "open": True,
+            "created_at": now,
+            "total": sum(len(want["symbols"]) for want in wants),
+            "wants": wants,
+        }
+        if key is not None:
+            document |= {"key": key, "fingerprint": fingerprint}
+        while True:
+            try:
+                self._jobs.insert_one(document)
+                return Opened(job_id, is_new=True)
+            except DuplicateKeyError:
+                earlier = self._made_with(key, fingerprint, now)
+                if earlier is not None:
+                    return Opened(earlier, is_new=False)
+
+    def get(self, job_id: str) -> Job | None:
+        """The job with its counts; a job whose units have all ended is completed, closed or not."""
+        found = self._jobs.find_one({"_id": job_id}, _CONTENT)
+        return None if found is None else self._read(found)
+
+    def page(
+        self,
+        state: JobState | None,
+        kind: str | None,
+        since: datetime | None,
+        offset: int,
+        limit: int,
+    ) -> tuple[list[Job], int]:
+        """Jobs from `offset` on, the newest first, and how many there are in all."""
+        wanted: Document = {}
+        if kind:
+            wanted["kind"] = kind
+        if since:
+            wanted["created_at"] = {"$gte": since}
+        stages: list[Document] = [{"$match": wanted}, *_in_state(state)]
+        newest_first = {"$sort": {"created_at": DESCENDING, "_id": DESCENDING}}
+        cut: list[Document] = [
+            newest_first,
+            {"$skip": offset},
+            {"$limit": limit},
+            {"$project": _CONTENT},
+        ]
+        found = [self._read(each) for each in self._jobs.aggregate([*stages, *cut])]
+        counted = list(self._jobs.aggregate([*stages, {"$count": "total"}]))
+        return found, counted[0]["total"] if counted else 0
+
+    def progress(self, job: Job, now: datetime) -> Progress:
+        """What is more than the counts: rate over the last minute, and the first errors."""
+        failed = self._units.find({"jobs": job.id, "state": UnitState.FAILED})
+        errors = [read_unit(each) for each in failed.sort("finished_at").limit(_FIRST_ERRORS)]
+        rate = self._rate(job, now)
+        remaining = job.total - job.ended
+        is_on = rate and remaining and not job.finished_at
+        end = now + timedelta(seconds=remaining / rate) if rate and is_on else None
+        return Progress(rate, end, errors)
+
+    def units(
+        self, job_id: str, state: UnitState | None, code: str | None, offset: int, limit: int
+    ) -> tuple[list[Unit], int]:
+        """The job's units from `offset` on, and how many there are in all."""
+        wanted: Document = {"jobs": job_id}
+        if state:
+            wanted["state"] = state
+        if code:
+            wanted["error.code"] = code
+        return self._unit_page(wanted, offset, limit)
+
+    def dead_letters(self, code: str | None, offset: int, limit: int) -> tuple[list[Unit], int]:
+        """Failed units of all jobs, the newest first, and how many there are in all."""
+        wanted: Document = {"state": UnitState.FAILED}
+        if code:
+            wanted["error.code"] = code
+        found = self._units.find(wanted).sort("finished_at", DESCENDING).skip(offset).limit(limit)
+        return [read_unit(each) for each in found], self._units.count_documents(wanted)
+
+    def dead_letter_codes(self) -> dict[str, int]:
+        """How many failed units there are of each error code."""
+        failed = {"$match": {"state": UnitState.FAILED}}
+        by_code = {"$group": {"_id": "$error.code", "count": {"$sum": 1}}}
+        return {each["_id"]: each["count"] for each in self._units.aggregate([failed, by_code])}
+
+    def close(self, job_ids: Iterable[str]) -> None:
+        """Close those of the jobs that have no open unit left."""
+        for job_id in job_ids:
+            self.close_one(job_id)
+
+    def close_one(self, job_id: str) -> bool:
+        """Close the job unless a unit is open; its counts then stay, though its units expire."""
+        counts = self._final_counts(job_id)
+        if counts is None:
+            return False
+        closed = self._jobs.update_one(
+            {"_id": job_id, "open": True, "$or": [{"planned": True}, _LEFT_UNPLANNED]},
+            {
+                "$set": {"counts": counts},
+                "$unset": {"open": "", "wants": "", "planning_until": ""},
+                "$currentDate": {"finished_at": True},
+            },
+        )
+        return bool(closed.modified_count)
+
+    def unclosed(self, older_than: datetime, limit: int) -> list[str]:
+        """Planned jobs that are still open."""
+        wanted = {"open": True, "planned": True, "created_at": {"$lt": older_than}}
+        return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
+
+    def _made_with(self, key: str | None, fingerprint: str, now: datetime) -> str | None:
+        """The job that the key made; None where it is free again."""
+        earlier = self._jobs.find_one({"key": key}, _CONTENT)
+        if earlier is None:
+            return None
+        if earlier["created_at"] <= now - KEY_LIFETIME:
+            self._jobs.update_one({"_id": earlier["_id"]}, {"$unset": {"key": ""}})
+            return None
+        if earlier["fingerprint"] != fingerprint:
+            raise KeyReused(f"the key has made job {earlier['_id']}, which asked for other things")
+        return str(earlier["_id"])
+
+    def _read(self, found: Mapping[str, Any]) -> Job:
+        stored = found.get("counts")
+        counts = dict.fromkeys(UnitState, 0)
+        counts.update(self._counts(found["_id"]) if stored is None else _states(stored))
+        missing = max(0, found["total"] - sum(counts.values()))  # not planned yet, or left
+        is_cancelled = bool(found.get("cancelled"))
+        counts[UnitState.CANCELLED if is_cancelled else UnitState.QUEUED] += missing
+        return Job(
+            id=found["_id"],
+            kind=found["kind"],
+            queue=found["queue"],
+            counts=counts,
+            has_begun=counts[UnitState.QUEUED] < found["total"] or self._was_tried(found["_id"]),
+            is_cancelled=is_cancelled,
+            created_at=found["created_at"],
+            finished_at=found.get("finished_at"),
+        )
+
+    def _counts(self, job_id: str) -> dict[UnitState, int]:
+        by_state = {"_id": "$state", "count": {"$sum": 1}}
+        groups = self._units.aggregate([{"$match": {"jobs": job_id}}, {"$group": by_state}])
+        return {UnitState(group["_id"]): group["count"] for group in groups}
+
+    def _was_tried(self, job_id: str) -> bool:
+        tried = {"jobs": job_id, "state": UnitState.QUEUED, "attempt": {"$gt": 0}}
+        return self._units.find_one(tried, {"_id": True}) is not None
+
+    def _final_counts(self, job_id: str) -> dict[UnitState, int] | None:
+        """The counts by state; None while a unit is open."""
+        # "running" and "queued" are the last of the states in the order of their index.
+        last = self._units.find({"jobs": job_id}, {"state": True}).sort("state", DESCENDING)
+        states = [UnitState(each["state"]) for each in last.limit(2)]
+        if states and states[0] in OPEN:
+            return None
+        return dict.fromkeys(states, 1) if len(states) < 2 else self._counts(job_id)
+
+    def _rate(self, job: Job, now: datetime) -> float | None:
+        """Units ended a second: of the last minute, or of the whole time once the job has ended."""
+        if job.finished_at:
+            seconds = (job.finished_at - job.created_at).total_seconds()
+            return job.ended / seconds if seconds > 0 else None
+        seconds = min(_RATE_SECONDS, max(1.0, (now - job.created_at).total_seconds()))
+        lately = {"jobs": job.id, "finished_at": {"$gte": now - timedelta(seconds=seconds)}}
+        return self._units.count_documents(lately) / seconds
+
+    def _unit_page(self, wanted: Document, offset: int, limit: int) -> tuple[list[Unit], int]:
+        found = self._units.find(wanted).sort("_id").skip(offset).limit(limit)
+        return [read_unit(each) for each in found], self._units.count_documents(wanted)
+
+
+def _grouped(requests: Iterable[SyncRequest]) -> list[Document]:
+    """The requests with what they share written once; a series asked for twice is one."""
+    groups: dict[tuple[str, int], dict[str, None]] = {}
+    for request in requests:
+        group = groups.setdefault((request.series.interval.value, request.n_bars), {})
+        group[str(request.series.symbol)] = None
+    return [
+        {"interval": interval, "n_bars": n_bars, "symbols": list(symbols)}
+        for (interval, n_bars), symbols in groups.items()
+    ]
+
+
+def _in_state(state: JobState | None) -> list[Document]:
+    """The stages that leave jobs of one state; an open job is pending until a unit was tried."""
+    if state is None:
+        return []
+    if state is JobState.CANCELLED:
+        return [{"$match": {"cancelled": True}}]
+    if state is JobState.COMPLETED:
+        return [{"$match": {"open": None, "cancelled": None}}]
+    tried = [{"$match": {"attempt": {"$gt": 0}}}, {"$limit": 1}, {"$project": {"_id": True}}]
+    look = {
+        "from": "units",
+        "localField": "_id",
+        "foreignField": "jobs",
+        "pipeline": tried,
+        "as": "tried",
+    }
+    is_tried = {"$eq" if state is JobState.PENDING else "$ne": [{"$size": "$tried"}, 0]}
+    return [
+        {"$match": {"open": True, "cancelled": None}},
+        {"$lookup": look},
+        {"$match": {"$expr": is_tried}},
+    ]
+
+
+def _states(stored: Mapping[str, int]) -> dict[UnitState, int]:
+    return {UnitState(state): count for state, count in stored.items()}

@@ -1,0 +1,126 @@
+"""`Schedules`: what runs when, one document a schedule; every write holds for what was seen only.
+
+Many may look at once whether a run is due: one of them begins it, and any of them may start what
+was begun, so that a run outlives whoever began it.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.schedules import Schedule, ScheduleChange, built_in_schedules, changed
+from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.storage.races import lost_races
+
+_DATES = ("next_run_at", "last_run_at", "last_success_at")
+_CHANGEABLE = ("cron", "n_bars", "paused", "next_run_at")
+_DECIDES_WHAT_IS_DUE = ("cron", "paused", "next_run_at", "run_request", "starting", "has_open_job")
+_BEGUN = ("next_run_at", "run_request", "starting", "last_run_at")
+
+
+class Schedules:
+    """The built-in schedules; there are no others."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._schedules = mongo["schedules"]
+
+    def make_defaults(self, now: int) -> None:
+        """Make the built-in schedules that are missing; the others stay as they are."""
+        updates = [
+            UpdateOne({"_id": made.name}, {"$setOnInsert": _document(made)}, upsert=True)
+            for made in built_in_schedules(now)
+        ]
+        try:
+            self._schedules.bulk_write(updates, ordered=False)
+        except BulkWriteError as error:  # somebody else makes them at this moment
+            lost_races(error)
+
+    def list(self) -> tuple[Schedule, ...]:
+        """All schedules in order of their name."""
+        return tuple(map(_read, self._schedules.find().sort("_id", ASCENDING)))
+
+    def made(self, now: int) -> tuple[Schedule, ...]:
+        """All schedules in order of their name; the first call makes them."""
+        found = self.list()
+        if {each.name for each in built_in_schedules(now)} <= {each.name for each in found}:
+            return found
+        self.make_defaults(now)
+        return self.list()
+
+    def get(self, name: str) -> Schedule | None:
+        """The schedule; None where there is none of this name."""
+        document = self._schedules.find_one({"_id": name})
+        return _read(document) if document else None
+
+    def change(self, seen: Schedule, change: ScheduleChange, now: int) -> Schedule:
+        """Change the schedule, also where it has moved on since it was seen; as it is then."""
+        while True:
+            wanted = changed(seen, change, now)
+            document = self._schedules.find_one_and_update(
+                _fields(seen, ("_id", *_CHANGEABLE)),
+                {"$set": _fields(wanted, _CHANGEABLE)},
+                return_document=ReturnDocument.AFTER,
+            )
+            if document is not None:
+                return _read(document)
+            (seen,) = map(_read, self._schedules.find({"_id": seen.name}))
+
+    def request_run(self, name: str) -> None:
+        """Have the schedule run as soon as may be; asked again before it begins, it runs once."""
+        self._schedules.update_one(
+            {"_id": name, "run_request": None}, {"$set": {"run_request": str(ObjectId())}}
+        )
+
+    def begin(self, seen: Schedule, begun: Schedule) -> bool:
+        """Write down that a run begins; False where anything it was decided by has changed."""
+        updated = self._schedules.update_one(
+            _fields(seen, ("_id", *_DECIDES_WHAT_IS_DUE)), {"$set": _fields(begun, _BEGUN)}
+        )
+        return bool(updated.modified_count)
+
+    def note_started(self, begun: Schedule, job_id: str | None, at: int) -> bool:
+        """The begun run has its job, or had nothing to do, which is success.
+
+        False where this was noted before.
+        """
+        noted: dict[str, Any] = {
+            "starting": None,
+            "last_job_id": job_id,
+            "has_open_job": job_id is not None,
+        }
+        if job_id is None:
+            noted["last_success_at"] = to_date(at)
+        updated = self._schedules.update_one(_fields(begun, ("_id", "starting")), {"$set": noted})
+        return bool(updated.modified_count)
+
+    def note_ended(self, name: str, job_id: str, success_at: int | None) -> None:
+        """The last job has ended, with success at that time or without."""
+        noted: dict[str, Any] = {"has_open_job": False}
+        if success_at is not None:
+            noted["last_success_at"] = to_date(success_at)
+        self._schedules.update_one({"_id": name, "last_job_id": job_id}, {"$set": noted})
+
+
+def _fields(schedule: Schedule, names: tuple[str, ...]) -> dict[str, Any]:
+    document = _document(schedule)
+    return {name: document[name] for name in names}
+
+
+def _document(schedule: Schedule) -> dict[str, Any]:
+    document = asdict(schedule)
+    document["_id"] = document.pop("name")
+    document["intervals"] = [interval.value for interval in schedule.intervals]
+    return document | {name: to_date(document[name]) for name in _DATES}
+
+
+def _read(document: dict[str, Any]) -> Schedule:
+    fields = {name: value for name, value in document.items() if name != "_id"}
+    fields["intervals"] = tuple(map(Interval, fields["intervals"]))
+    return Schedule(
+        name=document["_id"], **fields | {name: to_seconds(fields[name]) for name in _DATES}
+    )

@@ -1,0 +1,113 @@
+"""The programs beside the API: streams, the interactive worker, Flower."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from pocketquant.connections import wait_until
+
+AUTH = ("pocketquant", "one, two: three")
+WORKERS = {"worker-0", "worker-1", "interactive"}
+TASKS = {"pocketquant.sync_unit", "pocketquant.tick"}
+
+
+@pytest.fixture(scope="module")
+def whole(start_platform: Callable[..., Any]) -> Iterator[Any]:
+    """A platform with every program there is."""
+    settings = {"workers": 2, "interactive_slots": 2, "flower_password": AUTH[1]}
+    with start_platform(without=frozenset(), **settings) as platform:
+        url = f"{platform.flower_url}/api/workers"
+        wait_until("Flower answers", lambda: is_ok(url), requests.RequestException, 60)
+        yield platform
+
+
+def is_ok(url: str) -> bool:
+    return requests.get(url, auth=AUTH, timeout=10).ok
+
+
+def flower(platform: Any, path: str) -> Any:
+    answer = requests.get(f"{platform.flower_url}{path}", auth=AUTH, timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def workers_of(platform: Any) -> dict[str, Any]:
+    """What Flower says of each worker, by its name without the machine's."""
+    found = {}
+
+    def has_all() -> bool:
+        for name, facts in flower(platform, "/api/workers?refresh=true").items():
+            found[name.partition("@")[0]] = facts
+        return WORKERS == found.keys() and all("registered" in one for one in found.values())
+
+    wait_until("Flower knows all workers", has_all, requests.RequestException, 60)
+    return found
+
+
+def test_the_whole_api_is_served_by_push_too(whole: Any) -> None:
+    """Database, cache and broker work there as well: a sync waited for, and its bars."""
+    wish = {"exchange": "SIM", "symbol": "S0601", "interval": "1d", "n_bars": 20}
+    url = f"{whole.push_url}/api/v1/market-data"
+    synced = requests.post(f"{url}/sync", json=wish, timeout=60)
+    assert 200 == synced.status_code, synced.text
+    bars = requests.get(f"{url}/ohlcv/SIM/S0601?interval=1d", timeout=60).json()
+    assert bars["count"] == synced.json()["bar_count"] > 0
+
+
+def test_flower_lists_workers_by_their_own_names_and_queues(whole: Any) -> None:
+    """Two equal workers are two rows; one more reads the interactive queue alone."""
+    found = workers_of(whole)
+    queues = {name: [one["name"] for one in found[name]["active_queues"]] for name in found}
+    every = ["interactive", "bulk", "scheduled"]
+    assert {"worker-0": every, "worker-1": every, "interactive": ["interactive"]} == queues
+    assert 2 == found["interactive"]["stats"]["pool"]["max-concurrency"]
+    assert TASKS <= set(found["worker-0"]["registered"])
+
+
+def test_flower_shows_our_tasks_and_the_lengths_of_our_queues(whole: Any) -> None:
+    """The key prefix of our queues is known to Flower, and what ran is listed by its name."""
+    whole.sync("SIM:S0602")
+    lengths = flower(whole, "/api/queues/length")["active_queues"]
+    assert {"interactive", "bulk", "scheduled"} == {queue["name"] for queue in lengths}
+
+    def is_listed() -> bool:
+        tasks = flower(whole, "/api/tasks?taskname=pocketquant.sync_unit")
+        return any(task["state"] == "SUCCESS" for task in tasks.values())
+
+    wait_until("the task is listed", is_listed, requests.RequestException, 30)
+
+
+def test_flower_wants_its_password_and_ps_does_not_show_it(whole: Any) -> None:
+    """401 without it or with another; no command line holds it."""
+    url = f"{whole.flower_url}/api/workers"
+    assert 401 == requests.get(url, timeout=30).status_code
+    assert 401 == requests.get(url, auth=(AUTH[0], "one"), timeout=30).status_code
+    lines = [process.cmdline() for process in psutil.Process(whole.supervisord).children()]
+    assert not [line for line in lines if any(AUTH[1] in word for word in line)]
+
+
+@pytest.mark.fault
+def test_open_streams_do_not_hold_up_the_end(whole: Any) -> None:
+    """With calls in progress push is stopped, worker process included, and started again."""
+    host, port = whole.push_url.removeprefix("http://").split(":")
+    unfinished = b"POST /api/v1/market-data/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    open_calls = [socket.create_connection((host, int(port)), timeout=30) for _ in range(50)]
+    for call in open_calls:
+        call.sendall(unfinished)
+    was_running = whole.processes("gunicorn")
+    assert 2 == len(was_running)
+    whole.control("stop", "pocketquant:push-0")
+    wait_until("all of it has ended", lambda: not alive(was_running), psutil.Error, 10)
+    for call in open_calls:
+        call.close()
+    whole.control("start", "pocketquant:push-0")
+    url = f"{whole.push_url}/health"
+    wait_until("push answers", lambda: is_ok(url), requests.RequestException, 60)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if process.is_running()]

@@ -1,0 +1,254 @@
+"""The governor's pace and concurrency, on a real Redis and by its clock."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pocketquant.connections import wait_until
+from pocketquant.coordination.governor import (
+    Admission,
+    BreakerState,
+    Ceiling,
+    Governor,
+    Outcome,
+    Pace,
+    Reason,
+    Temper,
+)
+from pocketquant.embedded import free_port
+from pocketquant.logs import set_up_logs
+from pocketquant.settings import LogFormat, LogLevel
+
+AMPLE = Ceiling(rate=1000.0, burst=1000, concurrency=1000)
+SLOW = Ceiling(rate=0.01, burst=16, concurrency=1000)  # no turn comes while a test runs
+NARROW = Ceiling(rate=1000.0, burst=1000, concurrency=8)
+UNBREAKABLE = Temper(failures_to_open=1_000_000)
+
+
+@pytest.fixture
+def logs() -> None:
+    """Log lines as the processes write them."""
+    set_up_logs(LogFormat.JSON, LogLevel.INFO)
+
+
+def _admitted(governor: Governor, is_urgent: bool) -> int:
+    """How many calls are admitted at once, one after the other."""
+    kind = "urgent" if is_urgent else "bulk"
+    asked = (governor.enter(f"{kind}-{number}", is_urgent, 0.0) for number in range(100))
+    return sum(admission.is_admitted for admission in asked)
+
+
+def test_an_unused_governor_stands_at_its_ceiling(cache: redis.Redis) -> None:
+    """Nothing has to be set up."""
+    expected = Pace(
+        rate=1000.0,
+        ceiling_rate=1000.0,
+        concurrency=8,
+        ceiling_concurrency=8,
+        in_progress=0,
+        breaker=BreakerState.CLOSED,
+        consecutive_failures=0,
+    )
+    assert expected == Governor(cache, NARROW, 60.0).pace()
+
+
+def test_a_burst_is_followed_by_the_pace(cache: redis.Redis) -> None:
+    """Sixteen begin at once, two of them only where urgent; the next turn is far off."""
+    governor = Governor(cache, SLOW, 60.0)
+    assert 14 == _admitted(governor, is_urgent=False)
+    assert 2 == _admitted(governor, is_urgent=True)
+    refusal = governor.enter("late", True, 5.0)
+    assert (False, Reason.PACE) == (refusal.is_admitted, refusal.reason)
+    assert 60 < refusal.wait_seconds <= 100
+
+
+def test_a_refused_call_reserves_nothing_and_an_admitted_one_its_turn(cache: redis.Redis) -> None:
+    """Turns follow each other by one gap; asking in vain in between moves none of them."""
+    governor = Governor(cache, SLOW, 60.0)
+    _admitted(governor, is_urgent=True)
+    for number in range(50):
+        governor.enter(f"impatient-{number}", True, 1.0)
+    waits = [governor.enter(f"patient-{number}", True, 1000.0).wait_seconds for number in range(3)]
+    assert 60 < waits[0] <= 100
+    assert all(60 < later - earlier <= 100 for earlier, later in pairwise(waits))
+    assert 19 == governor.pace().in_progress
+
+
+def test_asking_again_by_the_same_name_gives_the_same_turn(cache: redis.Redis) -> None:
+    """A retried call takes one place and one turn."""
+    governor = Governor(cache, Ceiling(rate=0.01, burst=1, concurrency=4), 60.0)
+    assert [Admission(True, 0.0)] * 3 == [governor.enter("first", False, 0.0) for _ in range(3)]
+    waits = [governor.enter("second", False, 1000.0).wait_seconds for _ in range(3)]
+    assert sorted(waits, reverse=True) == waits
+    assert all(60 < wait <= 100 for wait in waits)
+    assert 2 == governor.pace().in_progress
+
+
+def test_places_are_limited_and_some_are_left_to_the_urgent(cache: redis.Redis) -> None:
+    """Of eight places seven are everybody's; who leaves makes room for one."""
+    governor = Governor(cache, NARROW, 60.0)
+    assert 7 == _admitted(governor, is_urgent=False)
+    assert Reason.CONCURRENCY is governor.enter("late", False, 5.0).reason
+    assert 1 == _admitted(governor, is_urgent=True)
+    refusal = governor.enter("late", True, 5.0)
+    assert (False, Reason.CONCURRENCY) == (refusal.is_admitted, refusal.reason)
+    assert 0 < refusal.wait_seconds < 60
+    governor.leave("bulk-3", Outcome.OK)
+    assert governor.enter("late", True, 0.0).is_admitted
+    assert 8 == governor.pace().in_progress
+
+
+def test_a_single_place_is_everybodys(cache: redis.Redis) -> None:
+    """Nothing is left to the urgent where that would leave nothing to the others."""
+    governor = Governor(cache, Ceiling(rate=1000.0, burst=1, concurrency=1), 60.0)
+    assert 1 == _admitted(governor, is_urgent=False)
+    assert 0 == _admitted(governor, is_urgent=True)
+
+
+def test_a_holder_that_vanished_frees_its_place_after_its_hold(cache: redis.Redis) -> None:
+    """Not before; and its late leave harms nobody."""
+    governor = Governor(cache, Ceiling(rate=1000.0, burst=10, concurrency=1), hold_seconds=0.4)
+    began = time.monotonic()
+    governor.enter("crashed", False, 0.0)
+    wait_until(
+        "the place is free", lambda: governor.enter("next", False, 0.0).is_admitted, (), 20.0
+    )
+    assert 0.4 <= time.monotonic() - began
+    governor = Governor(cache, Ceiling(rate=1000.0, burst=10, concurrency=1), hold_seconds=60.0)
+    governor.enter("third", False, 5.0)
+    governor.leave("crashed", Outcome.OK)
+    assert 1 == governor.pace().in_progress
+
+
+@pytest.mark.usefixtures("logs")
+def test_a_storm_of_refusals_lowers_the_pace_once(
+    cache: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sixteen at a time count once, in whatever process, and one line tells of it."""
+    temper = Temper(failures_to_open=1_000_000, lower_period_seconds=1000.0)
+    governors = [Governor(cache, NARROW, 60.0, temper) for _ in range(16)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda each: each.leave("any", Outcome.THROTTLED), governors))
+    pace = governors[0].pace()
+    assert (500.0, 4, 16) == (pace.rate, pace.concurrency, pace.consecutive_failures)
+    assert Outcome.THROTTLED is pace.last_reason
+    assert pace.last_lowered_at is not None
+    assert abs(time.time() - pace.last_lowered_at) < 60
+    told = [record.msg for record in caplog.records]
+    assert [("pace_lowered", 500.0, 4)] == [
+        (line["event"], line["rate"], line["concurrency"]) for line in told
+    ]
+
+
+def test_a_lowered_pace_holds_for_turns_and_places(cache: redis.Redis) -> None:
+    """A call costs two of the turns it cost before, and half of the places are gone."""
+    governor = Governor(cache, SLOW, 60.0, UNBREAKABLE)
+    governor.leave("any", Outcome.THROTTLED)
+    assert 8 == _admitted(governor, is_urgent=True)
+    cache.flushall()
+    governor = Governor(cache, NARROW, 60.0, UNBREAKABLE)
+    governor.leave("any", Outcome.THROTTLED)
+    assert 4 == _admitted(governor, is_urgent=True)
+
+
+def test_the_pace_never_falls_to_nothing(cache: redis.Redis) -> None:
+    """A fiftieth of the rate and one place are always left."""
+    temper = Temper(failures_to_open=1_000_000, lower_period_seconds=0.0)
+    governor = Governor(cache, NARROW, 60.0, temper)
+    for _ in range(30):
+        governor.leave("any", Outcome.THROTTLED)
+    pace = governor.pace()
+    assert (20.0, 1) == (pace.rate, pace.concurrency)
+    assert governor.enter("one", False, 1.0).is_admitted
+
+
+def test_good_ends_raise_the_pace_back_to_its_ceiling(cache: redis.Redis) -> None:
+    """Evenly and no faster than the climb allows; over the ceiling never."""
+    governor = Governor(cache, NARROW, 60.0, Temper(climb_seconds=0.5))
+    governor.leave("any", Outcome.THROTTLED)
+    began = time.monotonic()
+    rates = [governor.pace().rate]
+
+    def is_back() -> bool:
+        governor.leave("any", Outcome.OK)
+        rates.append(governor.pace().rate)
+        return rates[-1] == 1000.0
+
+    wait_until("the pace is back", is_back, (), 60.0)
+    assert 0.25 <= time.monotonic() - began
+    assert sorted(rates) == rates
+    assert 25 < len(rates)
+    governor.leave("any", Outcome.OK)
+    assert (1000.0, 8) == (governor.pace().rate, governor.pace().concurrency)
+
+
+def test_what_a_lost_connection_or_our_own_giving_up_means(cache: redis.Redis) -> None:
+    """Neither lowers the pace; only the first counts as a failure."""
+    governor = Governor(cache, NARROW, 60.0)
+    governor.leave("any", Outcome.DOWN)
+    governor.leave("any", Outcome.NEUTRAL)
+    pace = governor.pace()
+    assert (1000.0, 8, 1) == (pace.rate, pace.concurrency, pace.consecutive_failures)
+    assert Outcome.DOWN is pace.last_reason
+
+
+def test_a_changed_ceiling_counts_at_once(cache: redis.Redis) -> None:
+    """Also where the old one has been used up, and in proportion where the pace is lowered."""
+    _admitted(Governor(cache, SLOW, 60.0), is_urgent=True)
+    raised = Governor(cache, Ceiling(rate=1000.0, burst=16, concurrency=1000), 60.0, UNBREAKABLE)
+    assert raised.enter("more", False, 1.0).is_admitted
+    raised.leave("any", Outcome.THROTTLED)
+    narrowed = Governor(cache, Ceiling(rate=100.0, burst=16, concurrency=10), 60.0)
+    assert (50.0, 5) == (narrowed.pace().rate, narrowed.pace().concurrency)
+    assert Reason.CONCURRENCY is narrowed.enter("yet more", True, 1.0).reason
+
+
+def test_the_allowance_is_what_can_begin(cache: redis.Redis) -> None:
+    """Now: what is then admitted. Later: what the rate adds, as far as places become free."""
+    governor = Governor(cache, SLOW, 60.0)
+    assert [14, 24] == [governor.allowance(0.0), governor.allowance(1000.0)]
+    assert 14 == _admitted(governor, is_urgent=False)
+    assert 0 == governor.allowance(0.0)
+    assert 9 <= governor.allowance(1000.0) <= 10
+    cache.flushall()
+    governor = Governor(cache, NARROW, 60.0)
+    assert [7, 28] == [governor.allowance(0.0), governor.allowance(3.0)]
+    assert 7 == _admitted(governor, is_urgent=False)
+    assert [0, 21] == [governor.allowance(0.0), governor.allowance(3.0)]
+
+
+def test_an_emptied_redis_starts_from_the_ceiling(cache: redis.Redis) -> None:
+    """Script and state are gone, and everything works on; those in progress leave as ever."""
+    governor = Governor(cache, NARROW, 60.0, Temper(failures_to_open=2, open_seconds=1000.0))
+    governor.enter("in progress", False, 0.0)
+    for _ in range(2):
+        governor.leave("any", Outcome.THROTTLED)
+    assert (500.0, BreakerState.OPEN) == (governor.pace().rate, governor.pace().breaker)
+    cache.flushall()
+    cache.script_flush()
+    assert governor.enter("next", False, 0.0).is_admitted
+    governor.leave("in progress", Outcome.OK)
+    pace = governor.pace()
+    assert (1000.0, 8, 1) == (pace.rate, pace.concurrency, pace.in_progress)
+    assert BreakerState.CLOSED is pace.breaker
+
+
+def test_all_it_keeps_goes_by_itself(cache: redis.Redis) -> None:
+    """Two keys of its own, gone an hour after the last call."""
+    governor = Governor(cache, NARROW, 60.0)
+    governor.enter("one", False, 0.0)
+    keys = sorted(cache.keys())
+    assert [b"governor:holders", b"governor:state"] == keys
+    assert all(0 < cache.ttl(key) <= 3600 for key in keys)
+
+
+def test_the_drivers_errors_pass_through() -> None:
+    """Callers name them."""
+    at_once = Retry(NoBackoff(), 0)
+    with redis.Redis(port=free_port(), retry=at_once) as away, pytest.raises(redis.ConnectionError):
+        Governor(away, NARROW, 60.0).enter("one", False, 0.0)

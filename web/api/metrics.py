@@ -1,0 +1,19 @@
+"""`GET /metrics`: what this process counted, and the fleet as it is now, for Prometheus.
+
+No part of the API's document: its format is Prometheus' own.
+"""
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from pocketquant.metrics import REGISTRY
+from web.site import current_site
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def get_metrics() -> Response:
+    """All metrics as text"""
+    text = generate_latest(REGISTRY) + generate_latest(current_site().fleet_metrics)
+    return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,0 +1,76 @@
+"""Schedules: what runs when; changed, paused and run at once."""
+
+import time
+from http import HTTPStatus
+
+from pocketquant.domain.errors import NotFound
+from pocketquant.domain.schedules import Schedule
+from pocketquant.wiring import Platform
+from web.schemas.schedules import ScheduleIn, ScheduleOut
+from web.site import current_site
+from web.smorest_pydantic import PydanticBlueprint, schema_of
+
+blueprint = PydanticBlueprint(
+    "schedules", __name__, url_prefix="/schedules", description="what is kept up to date, and when"
+)
+
+
+@blueprint.route("")
+@blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut, many=True))
+@blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
+def list_schedules() -> list[ScheduleOut]:
+    """All schedules
+
+    There are two, `all-series` and `daily-series`: they can be changed and paused, but none can be
+    added or taken away.
+    """
+    now = int(time.time())
+    with current_site().storage() as platform:
+        return [_shown(platform, each, now) for each in platform.schedules.made(now)]
+
+
+@blueprint.route("/<name>")
+@blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
+def get_schedule(name: str) -> ScheduleOut:
+    """When a schedule runs, and how it went"""
+    now = int(time.time())
+    with current_site().storage() as platform:
+        return _shown(platform, _named(platform, name, now), now)
+
+
+@blueprint.route("/<name>", methods=["PUT"])
+@blueprint.arguments(schema_of(ScheduleIn))
+@blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut))
+@blueprint.fails_with(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
+    """Change, pause or resume a schedule, or run it now
+
+    `run_now` is noted and answered at once. The run starts with the next tick, a few seconds later,
+    also where the schedule is paused; while a run goes on, it waits for its end, and asking again
+    meanwhile asks for one run still. `last_run_at` and `last_job_id` then tell of it.
+    """
+    now = int(time.time())
+    with current_site().storage() as platform:
+        schedule = platform.schedules.change(_named(platform, name, now), body.change(), now)
+        if body.run_now:
+            platform.schedules.request_run(name)
+        return _shown(platform, schedule, now)
+
+
+def _named(platform: Platform, name: str, now: int) -> Schedule:
+    known = {each.name: each for each in platform.schedules.made(now)}
+    if name not in known:
+        raise NotFound(f"there is no schedule {name[:40]!r}; there are {', '.join(known)}")
+    return known[name]
+
+
+def _shown(platform: Platform, schedule: Schedule, now: int) -> ScheduleOut:
+    job = platform.jobs.get(schedule.last_job_id) if schedule.last_job_id else None
+    return ScheduleOut.of(schedule, job.state if job else None, now)

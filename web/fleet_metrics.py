@@ -1,0 +1,131 @@
+"""The fleet as gauges, asked for anew at each scrape; `docs/metrics.md` explains each.
+
+What is kept on a server that is away has no sample then, and `pocketquant_up` of it is 0.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from pocketquant.coordination.governor import BreakerState, Pace
+from pocketquant.storage.backlog import Work
+from web.overview import Lookout, Overview
+
+_SERVERS = ("mongodb", "redis", "broker")
+
+Sample = tuple[tuple[str, ...], float]  # values of the labels, value
+
+
+class FleetCollector(Collector):
+    """Gauges of the whole fleet, whichever process tells them."""
+
+    def __init__(self, lookout: Lookout) -> None:
+        self._lookout = lookout
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        overview = self._lookout.look()
+        up = [((server,), float(server not in overview.problems)) for server in _SERVERS]
+        yield _gauge("up", "Whether the server answers.", ("dependency",), up)
+        yield from _members(overview)
+        messages = overview.messages or {}
+        yield _gauge(
+            "queue_messages",
+            "Messages that wait in the broker.",
+            ("queue",),
+            [((name,), float(count)) for name, count in messages.items()],
+        )
+        yield from _units(overview.work)
+        yield from _pace(overview.pace)
+        yield from _schedules(overview)
+
+    def registry(self) -> CollectorRegistry:
+        """A registry with nothing else."""
+        made = CollectorRegistry()
+        made.register(self)
+        return made
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing: to register is no reason to ask the servers."""
+        return ()
+
+
+def _members(overview: Overview) -> Iterator[GaugeMetricFamily]:
+    workers, beats = overview.workers, overview.beats
+    count, slots, busy = [], [], []
+    if workers is not None and beats is not None:
+        count = [(("worker",), float(len(workers))), (("beat",), float(len(beats)))]
+        slots = [_one(sum(worker.slots for worker in workers))]
+        busy = [_one(sum(worker.busy for worker in workers))]
+    yield _gauge("fleet_members", "Processes that announced themselves lately.", ("kind",), count)
+    yield _gauge("fleet_slots", "Slots of all workers.", (), slots)
+    yield _gauge("fleet_busy_slots", "Slots of all workers that do a task.", (), busy)
+
+
+def _units(work: Work | None) -> Iterator[GaugeMetricFamily]:
+    waiting = work.waiting.items() if work else ()
+    yield _gauge(
+        "units_waiting",
+        "Units of the ledger that could begin now.",
+        ("queue",),
+        [((queue,), float(found.units)) for queue, found in waiting],
+    )
+    yield _gauge(
+        "units_oldest_wait_seconds",
+        "How long the oldest unit that could begin has waited.",
+        ("queue",),
+        [((queue,), found.oldest_seconds) for queue, found in waiting],
+    )
+    deferred, running = ([_one(work.deferred)], [_one(work.running)]) if work else ([], [])
+    yield _gauge("units_deferred", "Units put back, not due yet.", (), deferred)
+    yield _gauge("units_running", "Units that a worker holds.", (), running)
+
+
+def _pace(pace: Pace | None) -> Iterator[GaugeMetricFamily]:
+    rates, places, in_progress, breaker = [], [], [], []
+    if pace is not None:
+        rates = [(("now",), pace.rate), (("ceiling",), pace.ceiling_rate)]
+        places = [
+            (("now",), float(pace.concurrency)),
+            (("ceiling",), float(pace.ceiling_concurrency)),
+        ]
+        in_progress = [_one(pace.in_progress)]
+        breaker = [((state,), float(pace.breaker is state)) for state in BreakerState]
+    yield _gauge("pace_fetches_per_second", "Fetches that may begin in a second.", ("of",), rates)
+    yield _gauge("pace_concurrency", "Fetches that may be in progress.", ("of",), places)
+    yield _gauge("pace_in_progress", "Fetches in progress, in the whole fleet.", (), in_progress)
+    yield _gauge("breaker_state", "1 for the breaker's state, else 0.", ("state",), breaker)
+
+
+def _schedules(overview: Overview) -> Iterator[GaugeMetricFamily]:
+    schedules = overview.schedules or ()
+    yield _gauge(
+        "schedule_since_success_seconds",
+        "Time since a run of the schedule last ended well; none before the first.",
+        ("schedule",),
+        [
+            ((each.name,), since)
+            for each in schedules
+            if (since := overview.seconds_since_success(each)) is not None
+        ],
+    )
+    yield _gauge(
+        "schedule_late_seconds",
+        "For how long a run has been due; 0 while paused, and while the last one is at work.",
+        ("schedule",),
+        [((each.name,), overview.seconds_late(each)) for each in schedules],
+    )
+
+
+def _one(value: int) -> Sample:
+    return (), float(value)
+
+
+def _gauge(
+    name: str, text: str, labels: Sequence[str], samples: Iterable[Sample]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"pocketquant_{name}", text, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family

@@ -1,0 +1,98 @@
+"""The whole fleet at one glance: who is at work, what waits, at which pace, and what is away."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pymongo
+
+from pocketquant.coordination.fleet import Member, MemberKind
+from pocketquant.coordination.governor import Pace
+from pocketquant.domain.schedules import Schedule
+from pocketquant.queues import QueueName
+from pocketquant.storage.backlog import Work
+from pocketquant.wiring import Platform
+from web.questions import PATIENCE_SECONDS, Asker, Reply
+
+_MONGODB, _REDIS, _BROKER = "mongodb", "redis", "broker"
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What each server told; None for what is kept on a server that is away, named in `problems`."""
+
+    seen_at: datetime
+    members: Sequence[Member] | None
+    pace: Pace | None
+    messages: dict[QueueName, int] | None
+    work: Work | None
+    schedules: Sequence[Schedule] | None
+    problems: dict[str, str]
+
+    @property
+    def workers(self) -> list[Member] | None:
+        return self._of_kind(MemberKind.WORKER)
+
+    @property
+    def beats(self) -> list[Member] | None:
+        return self._of_kind(MemberKind.BEAT)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether there is nothing to tell."""
+        return {_MONGODB, _REDIS} <= self.problems.keys()
+
+    def seconds_since_success(self, schedule: Schedule) -> float | None:
+        """Since a run last ended well; None before the first."""
+        if schedule.last_success_at is None:
+            return None
+        return max(0.0, self.seen_at.timestamp() - schedule.last_success_at)
+
+    def seconds_late(self, schedule: Schedule) -> float:
+        """For how long a run has been due; a paused schedule is never late, nor one at work."""
+        is_excused = schedule.paused or schedule.has_open_job
+        return 0.0 if is_excused else max(0.0, self.seen_at.timestamp() - schedule.next_run_at)
+
+    def _of_kind(self, kind: MemberKind) -> list[Member] | None:
+        if self.members is None:
+            return None
+        return [member for member in self.members if member.kind is kind]
+
+
+class Lookout:
+    """Sees the fleet: five questions at once, each with a few seconds to be answered."""
+
+    def __init__(self, platform: Platform, now: Callable[[], datetime]) -> None:
+        self._platform = platform
+        self._now = now
+        self._asker = Asker((_MONGODB, _REDIS, _BROKER))
+
+    def look(self) -> Overview:
+        """What holds right now."""
+        members = self._asker.ask(_REDIS, self._platform.fleet.members)
+        pace = self._asker.ask(_REDIS, self._platform.governor.pace)
+        messages = self._asker.ask(_BROKER, self._platform.dispatcher.lengths)
+        work = self._asker.ask(_MONGODB, self._work)
+        schedules = self._asker.ask(_MONGODB, self._schedules)
+        asked = (members, pace, messages, work, schedules)
+        return Overview(
+            seen_at=self._now(),
+            members=members.reply().value,
+            pace=pace.reply().value,
+            messages=messages.reply().value,
+            work=work.reply().value,
+            schedules=schedules.reply().value,
+            problems=_problems([pending.reply() for pending in asked]),
+        )
+
+    def _work(self) -> Work:
+        with pymongo.timeout(PATIENCE_SECONDS):
+            return self._platform.backlog.read()
+
+    def _schedules(self) -> Sequence[Schedule]:
+        with pymongo.timeout(PATIENCE_SECONDS):
+            return self._platform.schedules.list()
+
+
+def _problems(replies: Sequence[Reply[object]]) -> dict[str, str]:
+    return {reply.server: reply.problem for reply in replies if reply.problem is not None}

@@ -1,0 +1,50 @@
+"""How well the platform is."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, Field
+
+from web.questions import Reply
+
+
+class Wellness(StrEnum):
+    """`degraded`: requests are served, but an operator should look."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+class CheckOut(BaseModel):
+    """One thing the platform depends on."""
+
+    status: Wellness
+    reason: str | None = Field(
+        description="what is wrong; null where nothing is", examples=["does not answer"]
+    )
+    latency_ms: float = Field(description="how long the answer took", examples=[1.3])
+
+    @classmethod
+    def of(cls, reply: Reply[None]) -> Self:
+        status = Wellness.OK if reply.problem is None else Wellness.DOWN
+        latency = round(reply.seconds * 1000, 1)
+        return cls(status=status, reason=reply.problem, latency_ms=latency)
+
+
+class ReadinessOut(BaseModel):
+    """The servers, without which nothing goes; and the processes, without which work waits."""
+
+    status: Wellness = Field(description="the worst of a server's, or `degraded`", examples=["ok"])
+    mongodb: CheckOut = Field(description="its primary takes writes")
+    redis: CheckOut
+    broker: CheckOut
+    workers: CheckOut = Field(description="`degraded` where none is at work")
+    beat: CheckOut = Field(description="`degraded` where none ticks")
+    schedules: CheckOut = Field(description="`degraded` where a run is minutes late")
+
+
+class LivenessOut(BaseModel):
+    """This process answers."""
+
+    status: Wellness = Field(examples=["ok"])

@@ -1,0 +1,77 @@
+"""The file that tells a health check that a worker lives: its age stays at about a second.
+
+The worker's timer notes each second that the worker's loop has come round. While there is no
+broker the loop stands still without fault, waiting for one, and the timer with it; so a thread
+touches the file, as long as the loop turns or is known to wait.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from celery import Celery, bootsteps
+
+from workers.repeating import Repeating
+
+_EVERY_SECONDS = 1.0
+_LONGEST_TURN_SECONDS = 45.0  # a broker that hangs is noticed after 15 s, by each of its users
+
+_log = structlog.get_logger(__name__)
+
+
+def keep_alive_file(app: Celery, path: Path) -> None:
+    """Have each worker of this application touch the file, and remove it when it ends."""
+
+    class AliveFile(bootsteps.StartStopStep):
+        requires = ("celery.worker.components:Timer",)
+
+        def __init__(self, worker: Any, **_: object) -> None:
+            self._pulse = Pulse(worker, path)
+
+        def start(self, worker: Any) -> None:
+            self._pulse.begin()
+            worker.timer.call_repeatedly(_EVERY_SECONDS, self._pulse.note_turn)
+
+        def stop(self, _worker: Any) -> None:
+            self._pulse.end()
+
+    app.steps["worker"].add(AliveFile)
+
+
+class Pulse:
+    """The thread that touches the file while all is well with the worker."""
+
+    def __init__(self, worker: Any, path: Path) -> None:
+        self._worker = worker
+        self._path = path
+        self._turned_at = time.monotonic()
+        self._touching = Repeating("alive-file", _EVERY_SECONDS, self._touch_if_well)
+
+    def begin(self) -> None:
+        """A folder that can't be made or written fails the worker's start."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch()
+        self.note_turn()
+        self._touching.begin()
+
+    def note_turn(self) -> None:
+        """The worker's loop has come round."""
+        self._turned_at = time.monotonic()
+
+    def end(self) -> None:
+        self._touching.end()
+        self._path.unlink(missing_ok=True)
+
+    def _touch_if_well(self) -> None:
+        is_turning = time.monotonic() - self._turned_at < _LONGEST_TURN_SECONDS
+        if not is_turning and not self._is_without_broker():
+            return
+        try:
+            self._path.touch()
+        except OSError as error:
+            _log.error("alive_file_not_touched", cause=str(error))
+
+    def _is_without_broker(self) -> bool:
+        consumer = getattr(self._worker, "consumer", None)
+        return consumer is None or consumer.connection is None
