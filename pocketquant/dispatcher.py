@@ -5,10 +5,7 @@ from itertools import islice
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import (
-    BatchPublishError,  # type: ignore[attr-defined]  # missing in the stubs
-    OperationalError,
-)
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]
 
 from pocketquant.queues import PLAN_JOB, SYNC_UNIT, QueueName
 from pocketquant.storage.units import Unit
@@ -69,6 +66,5 @@ class Dispatcher:
 
     def _length(self, channel: Any, queue: QueueName) -> int:
         # Declared again as it is: kombu's passive question forgets the key prefix on Redis.
-        arguments = self._app.amqp.queues[queue].queue_arguments
-        declared = channel.queue_declare(queue=queue, durable=True, arguments=arguments)
+        declared: Any = self._app.amqp.queues[queue].bind(channel).queue_declare()
         return int(declared.message_count)

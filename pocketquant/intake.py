@@ -10,6 +10,7 @@ import structlog
 from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.dispatcher import Dispatcher
+from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.queues import QueueName
 from pocketquant.storage.interventions import Cancellation, DeadLetters, Interventions
@@ -75,8 +76,7 @@ class Intake:
             opened = self._open("sync", [request], queue, key)
             plan = self.plans.take(opened.job_id)
             if plan is None:  # its key has made it before, or the reconciler was here first
-                units, _ = self.jobs.units(opened.job_id, state=None, code=None, offset=0, limit=1)
-                return Submitted(opened.job_id, units[0])
+                return Submitted(opened.job_id, self._first_unit(opened.job_id))
             unit = self.plans.join(plan, next(plan.wants()))
             self.plans.end(opened.job_id)
             if not unit.attempt:
@@ -137,6 +137,12 @@ class Intake:
     ) -> Opened:
         text, fingerprint = (key.text, key.fingerprint) if key else (None, "")
         return self.jobs.open(kind, requests, queue, self.now(), text, fingerprint)
+
+    def _first_unit(self, job_id: str) -> Unit:
+        units, _ = self.jobs.units(job_id, state=None, code=None, offset=0, limit=1)
+        if not units:
+            raise StorageUnavailable("the job of this key is being written down; ask again")
+        return units[0]
 
 
 def _has_ended(unit: Unit, before: Unit) -> bool:

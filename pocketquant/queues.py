@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
+
+from pocketquant.brokers import broker_settings
 
 SYNC_UNIT = "pocketquant.sync_unit"
 PLAN_JOB = "pocketquant.plan_job"
@@ -35,17 +36,6 @@ _COMMON_SETTINGS: dict[str, Any] = {
     "task_create_missing_queues": False,
     "task_default_queue": QueueName.BULK,
     "task_default_exchange": "pocketquant",
-    "task_queues": [Queue(name, routing_key=name) for name in QueueName],
-    "broker_transport_options": {
-        "visibility_timeout": 300,
-        "queue_order_strategy": "priority",
-        "priority_steps": [0],
-        "global_keyprefix": "pocketquant:",
-        "socket_connect_timeout": 5,
-        "socket_timeout": 15,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-    },
 }
 
 
@@ -54,5 +44,5 @@ def celery_app(broker_url: str, settings: Mapping[str, Any] | None = None) -> Ce
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = "pocketquant.redis_transport:Transport"
     app = Celery("pocketquant", broker=broker_url, set_as_current=False)
-    app.conf.update(_COMMON_SETTINGS, **(settings or {}))
+    app.conf.update(_COMMON_SETTINGS, **broker_settings(broker_url, QueueName), **(settings or {}))
     return app

@@ -13,9 +13,10 @@ from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import request_log
-from web.api import fleet, health, jobs, market_data, metrics, schedules
+from web.api import dead_letters, fleet, health, jobs, market_data, metrics, schedules
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
+from web.job_watch import JobWatch
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
 from web.probes import Probes
@@ -25,7 +26,8 @@ from web.smorest_pydantic import PydanticPlugin
 
 PREFIX = "/api/v1"
 
-_MOST_BODY_BYTES = 1_048_576
+_MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
+_MANY_STREAMS = 2000
 
 _CONFIG = {
     "MAX_CONTENT_LENGTH": _MOST_BODY_BYTES,
@@ -39,7 +41,7 @@ _CONFIG = {
 }
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, most_streams: int | None = None) -> Flask:
     """The application, without connecting to anything yet."""
     settings = settings or Settings()
     set_up_logs(settings.log_format, settings.log_level)
@@ -49,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(_CONFIG)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.url_map.merge_slashes = False  # a ticker may hold some
-    _site(wire(settings)).attach(app)
+    _site(wire(settings), most_streams or _few_streams(settings.api_threads)).attach(app)
     request_log.install(app)
     _install_api(app)
     return app
@@ -61,7 +63,13 @@ def create_worker_app() -> Flask:
     return create_app()
 
 
-def _site(platform: Platform) -> Site:
+def create_push_app() -> Flask:
+    """The same application on a server that holds thousands of streams open."""
+    tie_to_parent()
+    return create_app(most_streams=_MANY_STREAMS)
+
+
+def _site(platform: Platform, most_streams: int) -> Site:
     settings = platform.settings
     lookout = Lookout(platform, _now)
     return Site(
@@ -70,7 +78,9 @@ def _site(platform: Platform) -> Site:
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
         lookout=lookout,
         fleet_metrics=FleetCollector(lookout).registry(),
+        job_watch=JobWatch(platform),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
+        streams=BoundedSemaphore(most_streams),
     )
 
 
@@ -79,13 +89,18 @@ def _most_waiting_calls(threads: int) -> int:
     return max(1, threads * 3 // 4)
 
 
+def _few_streams(threads: int) -> int:
+    """A stream holds its thread; an eighth of them may be held for long."""
+    return max(1, threads // 8)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  # the edge that hands the clock on
 
 
 def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
-    for module in (market_data, jobs, schedules, fleet):
+    for module in (market_data, jobs, dead_letters, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
         )

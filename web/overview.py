@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pymongo
 
@@ -19,7 +20,7 @@ _MONGODB, _REDIS, _BROKER = "mongodb", "redis", "broker"
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What each server told; None for what is kept on a server that is away, named in `problems`."""
+    """What each server told; None for what one that is away would know: `problems` names it."""
 
     seen_at: datetime
     members: Sequence[Member] | None
@@ -69,20 +70,23 @@ class Lookout:
 
     def look(self) -> Overview:
         """What holds right now."""
-        members = self._asker.ask(_REDIS, self._platform.fleet.members)
-        pace = self._asker.ask(_REDIS, self._platform.governor.pace)
-        messages = self._asker.ask(_BROKER, self._platform.dispatcher.lengths)
-        work = self._asker.ask(_MONGODB, self._work)
-        schedules = self._asker.ask(_MONGODB, self._schedules)
-        asked = (members, pace, messages, work, schedules)
+        platform, ask = self._platform, self._asker.ask
+        asked_members = ask(_REDIS, platform.fleet.members)
+        asked_pace = ask(_REDIS, platform.governor.pace)
+        asked_messages = ask(_BROKER, platform.dispatcher.lengths)
+        asked_work = ask(_MONGODB, self._work)
+        asked_schedules = ask(_MONGODB, self._schedules)
+        members, pace = asked_members.reply(), asked_pace.reply()
+        messages = asked_messages.reply()
+        work, schedules = asked_work.reply(), asked_schedules.reply()
         return Overview(
             seen_at=self._now(),
-            members=members.reply().value,
-            pace=pace.reply().value,
-            messages=messages.reply().value,
-            work=work.reply().value,
-            schedules=schedules.reply().value,
-            problems=_problems([pending.reply() for pending in asked]),
+            members=members.value,
+            pace=pace.value,
+            messages=messages.value,
+            work=work.value,
+            schedules=schedules.value,
+            problems=_problems(members, pace, messages, work, schedules),
         )
 
     def _work(self) -> Work:
@@ -94,5 +98,5 @@ class Lookout:
             return self._platform.schedules.list()
 
 
-def _problems(replies: Sequence[Reply[object]]) -> dict[str, str]:
+def _problems(*replies: Reply[Any]) -> dict[str, str]:
     return {reply.server: reply.problem for reply in replies if reply.problem is not None}

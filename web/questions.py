@@ -59,7 +59,7 @@ class Pending(Generic[T]):
     asked_at: float
 
     def reply(self) -> Reply[T]:
-        """Wait for the reply; what is no failure of a server is raised."""
+        """Wait for the reply, once; what is no failure of a server is raised."""
         wait([self.asking], max(0.0, self.asked_at + PATIENCE_SECONDS - time.monotonic()))
         if not self.asking.done():
             self.asking.cancel()

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from pocketquant.connections import named_failures
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform
+from web.job_watch import JobWatch
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
 from web.probes import Probes
@@ -29,7 +30,9 @@ class Site:
     probes: Probes
     lookout: Lookout
     fleet_metrics: CollectorRegistry
+    job_watch: JobWatch
     waiting_calls: BoundedSemaphore
+    streams: BoundedSemaphore
     has_indexes: Event = field(default_factory=Event)
 
     @contextmanager

@@ -21,6 +21,7 @@
     │   ├── ProtocolViolation      provider_protocol
     │   ├── ProviderDown           provider_down
     │   ├── StorageUnavailable     storage_unavailable
+    │   ├── TooManyStreams         too_many_streams
     │   └── LeaseLost              lease_lost
     ├── Misconfigured            an operator has to act
     │   ├── BadToken               bad_token
@@ -159,6 +160,12 @@ class StorageUnavailable(Unavailable):
     """MongoDB, Redis or the message broker cannot be reached."""
 
     code = "storage_unavailable"
+
+
+class TooManyStreams(Unavailable):
+    """This process serves as many streams as it should."""
+
+    code = "too_many_streams"
 
 
 class LeaseLost(Unavailable):

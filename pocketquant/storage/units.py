@@ -26,13 +26,13 @@ class Unit:
     request: SyncRequest
     queue: str
     state: UnitState
+    created_at: datetime
     attempt: int = 0
     ended_attempt: int = 0
     tries: int = 0
     jobs: tuple[str, ...] = ()
     error: PocketQuantError | None = None
     report: Document | None = None
-    created_at: datetime | None = None
     begun_at: datetime | None = None
     due_at: datetime | None = None
     finished_at: datetime | None = None

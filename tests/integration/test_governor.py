@@ -67,6 +67,14 @@ def test_a_burst_is_followed_by_the_pace(cache: redis.Redis) -> None:
     assert 60 < refusal.wait_seconds <= 100
 
 
+def test_a_long_pause_earns_no_more_than_a_burst(cache: redis.Redis) -> None:
+    """Turns nobody took are lost, be they thousands."""
+    fast = Governor(cache, Ceiling(rate=10_000_000.0, burst=16, concurrency=1000), 60.0)
+    fast.enter("one", False, 0.0)
+    fast.leave("one", Outcome.OK)
+    assert 16 == _admitted(Governor(cache, SLOW, 60.0), is_urgent=True)
+
+
 def test_a_refused_call_reserves_nothing_and_an_admitted_one_its_turn(cache: redis.Redis) -> None:
     """Turns follow each other by one gap; asking in vain in between moves none of them."""
     governor = Governor(cache, SLOW, 60.0)
@@ -220,6 +228,20 @@ def test_the_allowance_is_what_can_begin(cache: redis.Redis) -> None:
     assert [7, 28] == [governor.allowance(0.0), governor.allowance(3.0)]
     assert 7 == _admitted(governor, is_urgent=False)
     assert [0, 21] == [governor.allowance(0.0), governor.allowance(3.0)]
+
+
+def test_the_allowance_follows_what_is_seen(cache: redis.Redis) -> None:
+    """Fewer may begin at a lowered pace, and more where calls take less time than was thought."""
+    governor = Governor(cache, SLOW, 60.0, UNBREAKABLE)
+    governor.leave("any", Outcome.THROTTLED)
+    assert 7 == governor.allowance(0.0)
+    assert 7 == _admitted(governor, is_urgent=False)
+    cache.flushall()
+    governor = Governor(cache, NARROW, 60.0)
+    for number in range(30):
+        governor.enter(f"quick-{number}", False, 1.0)
+        governor.leave(f"quick-{number}", Outcome.OK)
+    assert 2 * 28 < governor.allowance(3.0)
 
 
 def test_an_emptied_redis_starts_from_the_ceiling(cache: redis.Redis) -> None:

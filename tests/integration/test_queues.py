@@ -1,6 +1,7 @@
 """The contract of the queues, over a real broker and a real worker."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def make_unit() -> Callable[..., Unit]:
 
     def make(unit_id: str, queue: str = QueueName.BULK) -> Unit:
         request = SyncRequest(Series.parse("NASDAQ:AAPL|1d"))
-        return Unit(unit_id, request, queue, UnitState.QUEUED)
+        return Unit(unit_id, request, queue, UnitState.QUEUED, datetime(2026, 11, 22, tzinfo=UTC))
 
     return make
 

@@ -6,13 +6,15 @@ from flask import Response
 
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.syncs import UnitState
-from pocketquant.intake import Waited
+from pocketquant.intake import Key, Waited
 from pocketquant.queues import QueueName
 from pocketquant.wiring import Platform
-from web import errors, paging
+from web import errors, idempotency, paging
 from web.api.jobs import accepted
-from web.schemas.answers import JobOut, OhlcvOut, SymbolOut, SyncOut, SyncStatusOut
+from web.schemas.answers import OhlcvOut, SymbolOut, SyncOut, SyncStatusOut
+from web.schemas.jobs import JobOut
 from web.schemas.requests import (
+    BulkIn,
     OhlcvQuery,
     SymbolPath,
     SymbolsQuery,
@@ -52,8 +54,10 @@ blueprint = PydanticBlueprint(
     headers=_WHERE_THE_JOB_IS,
     description="The sync goes on; ask for its job",
 )
+@blueprint.doc(parameters=[idempotency.DOCUMENTED])
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.fails_with(
+    HTTPStatus.CONFLICT,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.BAD_GATEWAY,
@@ -66,14 +70,14 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     out, or too many calls wait already, the answer is 202 and the sync goes on. A provider that
     fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
     """
-    site = current_site()
+    site, key = current_site(), idempotency.key_of(body)
     with site.place_to_wait() as may_wait:
         if not may_wait:
-            return _enqueued(body, QueueName.INTERACTIVE)
+            return _enqueued(body, QueueName.INTERACTIVE, key)
         with site.storage(patience_seconds=None) as platform:
             default = platform.settings.waiting_seconds
             timeout = default if query.timeout is None else query.timeout
-            return _outcome(platform, platform.intake.sync(body.request(), timeout))
+            return _outcome(platform, platform.intake.sync(body.request(), timeout, key))
 
 
 @blueprint.route("/sync/background", methods=["POST"])
@@ -84,9 +88,28 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     headers=_WHERE_THE_JOB_IS,
 )
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.doc(parameters=[idempotency.DOCUMENTED])
 def sync_in_background(body: SyncIn) -> Response:
     """Bring a series up to date, without waiting"""
-    return _enqueued(body, QueueName.BULK)
+    return _enqueued(body, QueueName.BULK, idempotency.key_of(body))
+
+
+@blueprint.route("/sync/bulk", methods=["POST"])
+@blueprint.arguments(schema_of(BulkIn))
+@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_WHERE_THE_JOB_IS)
+@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.doc(parameters=[idempotency.DOCUMENTED])
+def sync_in_bulk(body: BulkIn) -> Response:
+    """Bring up to 10,000 symbols up to date, at one interval or several, as one job
+
+    Answered as soon as the job is written down; its syncs are planned at once and done by the
+    workers. One malformed symbol refuses the whole request; symbols that the provider does not
+    know fail alone. `GET /jobs/{job_id}` and its `/events` tell how far it is.
+    """
+    key = idempotency.key_of(body)
+    with current_site().storage() as platform:
+        job_id = platform.intake.submit_large("bulk", body.requests(), QueueName.BULK, key)
+        return accepted(platform, job_id)
 
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>")
@@ -149,9 +172,9 @@ def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncS
     return SyncStatusOut.of(status)
 
 
-def _enqueued(body: SyncIn, queue: QueueName) -> Response:
+def _enqueued(body: SyncIn, queue: QueueName, key: Key | None) -> Response:
     with current_site().storage() as platform:
-        submitted = platform.intake.submit("sync", [body.request()], queue)
+        submitted = platform.intake.submit(body.request(), queue, key)
         return accepted(platform, submitted.job_id)
 
 

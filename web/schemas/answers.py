@@ -6,11 +6,11 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.syncs import JobState, SyncState, UnitState
+from pocketquant.domain.syncs import SyncState
 from pocketquant.storage.dates import to_date
 from pocketquant.storage.symbols import RegisteredSymbol
 from pocketquant.storage.sync_status import SyncStatus
-from pocketquant.storage.units import Job, Unit
+from pocketquant.storage.units import Unit
 
 UtcMoment = datetime  # a field named datetime hides the type
 
@@ -49,41 +49,6 @@ class SyncOut(BaseModel):
             first_bar_at=to_date(report["first_bar_at"]),
             last_bar_at=to_date(report["last_bar_at"]),
             job_id=job_id,
-        )
-
-
-class JobCounts(BaseModel):
-    total: int = Field(examples=[1])
-    queued: int = Field(description="waiting, also for another attempt", examples=[0])
-    running: int = Field(examples=[1])
-    completed: int = Field(examples=[0])
-    failed: int = Field(description="given up; never tried again", examples=[0])
-    cancelled: int = Field(examples=[0])
-
-
-class JobOut(BaseModel):
-    """A job and how many of its syncs are in which state."""
-
-    job_id: str = Field(examples=["6565f1f0a7b1c2d3e4f50617"])
-    kind: str = Field(description="what was asked for", examples=["sync"])
-    state: JobState = Field(
-        description="`completed` when every sync has ended, failed ones included",
-        examples=["running"],
-    )
-    counts: JobCounts
-    created_at: datetime = Field(examples=["2024-01-31T14:30:00Z"])
-    finished_at: datetime | None = Field(examples=[None])
-
-    @classmethod
-    def of(cls, job: Job) -> Self:
-        by_state = {state.value: job.counts[state] for state in UnitState}
-        return cls(
-            job_id=job.id,
-            kind=job.kind,
-            state=job.state,
-            counts=JobCounts(total=job.total, **by_state),
-            created_at=job.created_at,
-            finished_at=job.finished_at,
         )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
+from pocketquant.domain.syncs import MAX_BARS
 from web.moments import epoch_seconds
 
 
@@ -43,6 +44,7 @@ Ticker = Annotated[
     ),
 ]
 WholeNumber = Annotated[int, BeforeValidator(_as_number)]
+BarCount = Annotated[int, Field(ge=1, le=MAX_BARS), BeforeValidator(_as_number)]
 Moment = Annotated[
     int,
     BeforeValidator(epoch_seconds),

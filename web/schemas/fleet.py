@@ -45,8 +45,12 @@ class WorkerOut(BeatOut):
 
     @classmethod
     def of(cls, member: Member, seen_at: datetime) -> Self:
-        work = {"queues": list(member.queues), "slots": member.slots, "busy": member.busy}
-        return cls(**_who(member, seen_at), **work)
+        return cls(
+            **_who(member, seen_at),
+            queues=list(member.queues),
+            slots=member.slots,
+            busy=member.busy,
+        )
 
 
 class TotalsOut(BaseModel):

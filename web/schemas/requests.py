@@ -1,5 +1,6 @@
 """What the API takes: bodies, query strings and paths. Nothing unknown passes."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Self
 
@@ -11,12 +12,14 @@ from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 from web.ohlcv import Window
 from web.schemas.fields import Exchange, Moment, Ticker, WholeNumber
 
+MOST_BULK_SYMBOLS = 10_000
 
-class _Given(BaseModel):
+
+class Given(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SymbolPath(_Given):
+class SymbolPath(Given):
     """Which symbol a path names."""
 
     exchange: Exchange
@@ -28,7 +31,7 @@ class SymbolPath(_Given):
         return Series(Symbol(self.exchange, self.symbol), interval)
 
 
-class SyncIn(_Given):
+class SyncIn(Given):
     """Which series to bring up to date."""
 
     symbol: Ticker
@@ -48,7 +51,50 @@ class SyncIn(_Given):
         return SyncRequest(Series(Symbol(self.exchange, self.symbol), self.interval), self.n_bars)
 
 
-class SyncQuery(_Given):
+class BulkSymbol(Given):
+    """One symbol of a bulk job."""
+
+    symbol: Ticker
+    exchange: Exchange
+
+
+class BulkIn(Given):
+    """Which series to bring up to date: every symbol at every interval."""
+
+    symbols: list[BulkSymbol] = Field(
+        min_length=1,
+        max_length=MOST_BULK_SYMBOLS,
+        description="one that is named twice is synced once",
+        examples=[[{"symbol": "AAPL", "exchange": "NASDAQ"}]],
+    )
+    interval: Interval | None = Field(
+        None, description="one interval, by default `1d`; or give `intervals`"
+    )
+    intervals: list[Interval] | None = Field(
+        None, min_length=1, max_length=len(Interval), examples=[["1h", "1d"]]
+    )
+    n_bars: WholeNumber = Field(
+        MAX_BARS,
+        ge=1,
+        le=MAX_BARS,
+        description="how many of the newest bars to fetch of each series",
+        examples=[500],
+    )
+
+    @model_validator(mode="after")
+    def _names_intervals_once(self) -> Self:
+        if self.interval is not None and self.intervals is not None:
+            raise ValueError("give interval or intervals, not both")
+        return self
+
+    def requests(self) -> Iterator[SyncRequest]:
+        for interval in self.intervals or [self.interval or Interval.D1]:
+            for each in self.symbols:
+                series = Series(Symbol(each.exchange, each.symbol), interval)
+                yield SyncRequest(series, self.n_bars)
+
+
+class SyncQuery(Given):
     timeout: float | None = Field(
         None,
         ge=0,
@@ -69,7 +115,7 @@ class Order(StrEnum):
     ASC = "asc"
 
 
-class OhlcvQuery(_Given):
+class OhlcvQuery(Given):
     interval: Interval = Field(Interval.D1, description="bar length; case matters")
     start_date: Moment | None = Field(
         None,
@@ -100,7 +146,7 @@ class OhlcvQuery(_Given):
         return end
 
 
-class PageQuery(_Given):
+class PageQuery(Given):
     page: int = Field(1, ge=1, le=1_000_000, description="which page, from 1", examples=[1])
     page_size: int = Field(50, ge=1, le=500, description="entries a page", examples=[50])
 
@@ -125,5 +171,5 @@ class SyncStatusesQuery(PageQuery):
         return Symbol(self.exchange, self.symbol)
 
 
-class SyncStatusQuery(_Given):
+class SyncStatusQuery(Given):
     interval: Interval = Field(Interval.D1, description="bar length; case matters")

@@ -14,9 +14,9 @@ from pocketquant.domain.schedules import (
     ScheduleChange,
     next_run,
 )
-from pocketquant.domain.syncs import MAX_BARS, JobState
+from pocketquant.domain.syncs import JobState
 from pocketquant.storage.dates import to_date
-from web.schemas.fields import WholeNumber
+from web.schemas.fields import BarCount
 
 
 class ScheduleIn(BaseModel):
@@ -31,10 +31,8 @@ class ScheduleIn(BaseModel):
         " from now",
         examples=["0 */6 * * *"],
     )
-    n_bars: WholeNumber | None = Field(
+    n_bars: BarCount | None = Field(
         None,
-        ge=1,
-        le=MAX_BARS,
         description="fetch at most so many bars a series",
         examples=[500],
     )

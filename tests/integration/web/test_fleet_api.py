@@ -1,0 +1,170 @@
+"""`GET /fleet`: what an operator sees, and what is left of it when a server is away."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask.testing import FlaskClient
+
+from pocketquant import embedded
+from pocketquant.connections import Mongo
+from pocketquant.coordination.fleet import Member, MemberKind
+from pocketquant.coordination.governor import Outcome
+from pocketquant.settings import Settings
+from pocketquant.wiring import Platform
+
+FLEET = "/api/v1/fleet"
+SYNC = "/api/v1/market-data/sync/background"
+AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
+
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def announce(platform: Platform) -> Callable[..., None]:
+    """Announces members, as workers and beats do."""
+
+    def one(member_id: str, kind: MemberKind, **work: object) -> None:
+        started_at = datetime(2026, 1, 1, tzinfo=UTC)
+        member = Member(
+            id=member_id,
+            kind=kind,
+            name=f"{kind}@{member_id}",
+            host="node-1",
+            pid=7,
+            started_at=started_at,
+            version="0.1.0",
+            **work,
+        )
+        platform.fleet.announce(member)
+
+    return one
+
+
+def test_workers_and_beats_are_listed_and_counted(
+    client: FlaskClient, announce: Callable[..., None]
+) -> None:
+    """Each with its slots and queues, as it announced itself; totals over all workers."""
+    announce("a", MemberKind.WORKER, slots=16, busy=3, queues=("interactive", "bulk"))
+    announce("b", MemberKind.WORKER, slots=4, busy=1, queues=("interactive",))
+    announce("c", MemberKind.BEAT, metrics_url="http://node-1:9/metrics")
+    found = client.get(FLEET).get_json()
+    assert ["worker@a", "worker@b"] == [worker["name"] for worker in found["workers"]]
+    assert ["interactive", "bulk"] == found["workers"][0]["queues"]
+    assert {"workers": 2, "slots": 20, "busy": 4} == found["totals"]
+    (beat,) = found["beats"]
+    assert ("beat@c", "http://node-1:9/metrics") == (beat["name"], beat["metrics_url"])
+    last_seen = datetime.fromisoformat(beat["last_seen"])
+    assert timedelta(0) <= datetime.now(UTC) - last_seen < timedelta(seconds=15)
+    assert [] == found["streamers"] == found["problems"]
+
+
+def test_what_waits_is_counted_in_the_broker_and_in_the_ledger(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """By queue, with the age of the oldest; what is deferred or running waits in none."""
+    for ticker in ("AAPL", "MSFT", "TSLA"):
+        client.post(SYNC, json={**AAPL, "symbol": ticker})
+    units = platform.mongo["units"]
+    an_hour = timedelta(hours=1)
+    first, second = (each["_id"] for each in units.find().limit(2))
+    units.update_one({"_id": first}, {"$set": {"not_before": datetime.now(UTC) + an_hour}})
+    units.update_one({"_id": second}, {"$set": {"created_at": datetime.now(UTC) - an_hour}})
+    queues = {queue["name"]: queue for queue in client.get(FLEET).get_json()["queues"]}
+    assert ["interactive", "bulk", "scheduled"] == list(queues)
+    bulk = queues["bulk"]
+    assert (3, 2) == (bulk["length"], bulk["waiting_units"])
+    assert 3590 < bulk["oldest_seconds"] < 3700
+    nothing = {"length": 0, "waiting_units": 0, "oldest_seconds": None}
+    assert {"name": "scheduled", **nothing} == queues["scheduled"]
+    assert {"deferred": 1, "running": 0} == client.get(FLEET).get_json()["units"]
+    platform.ledger.claim(second)
+    assert {"deferred": 1, "running": 1} == client.get(FLEET).get_json()["units"]
+
+
+def test_a_unit_put_back_waits_from_the_moment_it_is_due_again(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """Its delay is no waiting time."""
+    client.post(SYNC, json=AAPL)
+    now = datetime.now(UTC)
+    times = {"created_at": now - timedelta(hours=1), "not_before": now - timedelta(minutes=1)}
+    platform.mongo["units"].update_one({}, {"$set": times})
+    (oldest,) = [
+        queue["oldest_seconds"]
+        for queue in client.get(FLEET).get_json()["queues"]
+        if queue["waiting_units"]
+    ]
+    assert 55 < oldest < 120
+
+
+def test_pace_and_breaker_are_what_the_governor_holds(
+    client: FlaskClient, platform: Platform, settings: Settings
+) -> None:
+    """At the ceiling at first, lowered after a refusal, open after many failures."""
+    found = client.get(FLEET).get_json()
+    assert settings.provider_rate == found["pace"]["rate"] == found["pace"]["ceiling_rate"]
+    assert ("closed", None) == (found["breaker"]["state"], found["breaker"]["opened_at"])
+    platform.governor.enter("call", is_urgent=True, max_wait_seconds=1)
+    platform.governor.leave("call", Outcome.THROTTLED)
+    for number in range(20):
+        platform.governor.leave(f"call-{number}", Outcome.DOWN)
+    found = client.get(FLEET).get_json()
+    assert found["pace"]["rate"] < found["pace"]["ceiling_rate"]
+    assert found["pace"]["last_lowered_at"] is not None
+    assert "open" == found["breaker"]["state"]
+    assert found["breaker"]["opened_at"] <= found["breaker"]["next_probe_at"]
+
+
+def test_schedules_tell_of_their_last_success(client: FlaskClient, platform: Platform) -> None:
+    """Null before the first, then the seconds since."""
+    now = int(datetime.now(UTC).timestamp())
+    names = [schedule.name for schedule in platform.schedules.made(now)]
+    shown = client.get(FLEET).get_json()["schedules"]
+    assert names == [each["name"] for each in shown]
+    assert {None} == {each["seconds_since_last_success"] for each in shown}
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    platform.mongo["schedules"].update_many({}, {"$set": {"last_success_at": an_hour_ago}})
+    for each in client.get(FLEET).get_json()["schedules"]:
+        assert 3590 < each["seconds_since_last_success"] < 3700
+
+
+@pytest.mark.parametrize(
+    ("away", "scheme", "lost", "problems"),
+    [
+        ("mongodb_url", "mongodb", {"units", "schedules"}, {"mongodb"}),
+        ("redis_url", "redis", {"workers", "beats", "totals", "pace", "breaker"}, {"redis"}),
+        ("celery_broker_url", "redis", set(), {"broker"}),
+    ],
+)
+def test_a_server_that_is_away_takes_only_its_own_part_with_it(
+    serve: Serve,
+    settings: Settings,
+    mongo: Mongo,
+    away: str,
+    scheme: str,
+    lost: set[str],
+    problems: set[str],
+) -> None:
+    """Its part is null, `problems` names it, without its address; the rest is there."""
+    nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.free_port()}"
+    servers = {"celery_broker_url": settings.redis_url, away: nowhere}
+    answer = serve(settings.model_copy(update=servers)).get(FLEET)
+    assert 200 == answer.status_code
+    found = answer.get_json()
+    assert lost == {name for name, part in found.items() if part is None}
+    assert problems == {problem.partition(":")[0] for problem in found["problems"]}
+    assert "secret" not in answer.get_data(as_text=True)
+    unknown = {"broker": "length", "mongodb": "waiting_units"}.get(*problems, "")
+    if unknown:
+        assert {None} == {queue[unknown] for queue in found["queues"]}
+
+
+def test_without_mongodb_and_redis_there_is_nothing_to_tell(
+    serve: Serve, settings: Settings
+) -> None:
+    """503, as everywhere when storage is away."""
+    nowhere = f"127.0.0.1:{embedded.free_port()}"
+    servers = {"mongodb_url": f"mongodb://{nowhere}", "redis_url": f"redis://{nowhere}"}
+    answer = serve(settings.model_copy(update=servers)).get(FLEET)
+    assert (503, "storage_unavailable") == (answer.status_code, answer.get_json()["error"])

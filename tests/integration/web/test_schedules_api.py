@@ -1,0 +1,186 @@
+"""Schedules, seen and changed by REST."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from pocketquant.domain.symbols import Listing, Series
+from pocketquant.wiring import Platform
+
+ROOT = "/api/v1/schedules"
+ALL_SERIES = f"{ROOT}/all-series"
+AAPL = Series.parse("NASDAQ:AAPL|1d")
+
+Work = Callable[..., object]
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.fixture
+def run(platform: Platform) -> Callable[[], str]:
+    """Have a tick run the schedules and the planner plan what they ask for; the job's id."""
+
+    def once() -> str:
+        platform.scheduler.run_due()
+        schedule = platform.schedules.get("all-series")
+        assert schedule
+        assert schedule.last_job_id
+        platform.planner.plan(schedule.last_job_id)
+        return schedule.last_job_id
+
+    return once
+
+
+def test_there_are_two_schedules(client: FlaskClient) -> None:
+    """From the first look on, before any worker has run."""
+    everything, daily = client.get(ROOT).get_json()
+    next_run_at = everything.pop("next_run_at")
+    expected = {
+        "name": "all-series",
+        "description": "every tracked series of every active symbol",
+        "cron": "0 */6 * * *",
+        "n_bars": 500,
+        "intervals": [],
+        "paused": False,
+        "last_run_at": None,
+        "last_job_id": None,
+        "last_job_state": None,
+        "last_success_at": None,
+        "seconds_since_last_success": None,
+    }
+    assert expected == everything
+    assert next_run_at.endswith("Z")
+    assert 0 == _seconds(next_run_at) % (6 * 3600)
+    assert 0 <= _seconds(next_run_at) - time.time() + 60 <= 6 * 3600 + 60
+    assert ("daily-series", 10, ["1d"]) == (daily["name"], daily["n_bars"], daily["intervals"])
+
+
+def test_one_schedule(client: FlaskClient) -> None:
+    """The same as in the list."""
+    assert client.get(ROOT).get_json()[0] == client.get(ALL_SERIES).get_json()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_an_unknown_schedule_is_404_and_names_those_there_are(
+    client: FlaskClient, method: str
+) -> None:
+    """None can be added by naming it."""
+    answer = client.open(f"{ROOT}/hourly", method=method, json={"n_bars": 5})
+    document = answer.get_json()
+    assert (404, "not_found") == (answer.status_code, document["error"])
+    assert (
+        "there is no schedule 'hourly'; there are all-series, daily-series" == document["message"]
+    )
+
+
+def test_a_schedule_is_changed(client: FlaskClient) -> None:
+    """What is not mentioned stays; a new cron shows in the next run at once."""
+    before = client.get(ALL_SERIES).get_json()
+    assert before == client.put(ALL_SERIES, json={}).get_json()
+    changed = client.put(ALL_SERIES, json={"cron": " 30  7 * * MON ", "n_bars": 50})
+    assert 200 == changed.status_code
+    after = changed.get_json()
+    next_run_at = datetime.fromtimestamp(_seconds(after["next_run_at"]), UTC)
+    assert (0, 7, 30) == (next_run_at.weekday(), next_run_at.hour, next_run_at.minute)
+    assert (
+        before
+        | {
+            "cron": "30 7 * * MON",
+            "n_bars": 50,
+            "next_run_at": after["next_run_at"],
+        }
+        == after
+    )
+    assert after == client.get(ALL_SERIES).get_json()
+
+
+def test_a_paused_schedule_has_no_next_run(client: FlaskClient) -> None:
+    """Until it is resumed."""
+    before = client.get(ALL_SERIES).get_json()
+    paused = client.put(ALL_SERIES, json={"paused": True}).get_json()
+    assert before | {"paused": True, "next_run_at": None} == paused
+    resumed = client.put(ALL_SERIES, json={"paused": False}).get_json()
+    assert not resumed["paused"]
+    assert _seconds(resumed["next_run_at"]) >= _seconds(before["next_run_at"])
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({"cron": "0 0 30 2 *"}, "cron", "has a bad day-of-month"),
+        ({"cron": "61 * * * *"}, "cron", "has a bad minute"),
+        ({"cron": "hourly"}, "cron", "is not five fields"),
+        ({"cron": "0 " * 3000}, "cron", "at most 200 characters"),
+        ({"cron": 5}, "cron", "valid string"),
+        ({"n_bars": 0}, "n_bars", "greater than or equal to 1"),
+        ({"n_bars": 5001}, "n_bars", "less than or equal to 5000"),
+        ({"n_bars": "5"}, "n_bars", "whole number"),
+        ({"paused": "yes"}, "paused", "valid boolean"),
+        ({"run_now": 1}, "run_now", "valid boolean"),
+        ({"intervals": ["1h"]}, "intervals", "not permitted"),
+    ],
+)
+def test_a_bad_change_is_422_and_changes_nothing(
+    client: FlaskClient, body: dict[str, Any], field: str, reason: str
+) -> None:
+    """It names the field and says why, and what else was asked for is not done either."""
+    before = client.get(ALL_SERIES).get_json()
+    answer = client.put(ALL_SERIES, json={"n_bars": 77, **body})
+    document = answer.get_json()
+    assert (422, "invalid_request") == (answer.status_code, document["error"])
+    ((problem),) = document["errors"]["json"]
+    assert [field] == problem["loc"]
+    assert reason in problem["msg"]
+    assert before == client.get(ALL_SERIES).get_json()
+
+
+def test_a_run_asked_for_now_is_seen_to_its_end(
+    client: FlaskClient, platform: Platform, run: Callable[[], str], work: Work
+) -> None:
+    """With its job, also where the schedule is paused; the success is dated."""
+    platform.symbols.register(Listing(AAPL.symbol), AAPL.interval, 1_700_000_000)
+    answer = client.put(ALL_SERIES, json={"run_now": True, "paused": True})
+    assert (200, None) == (answer.status_code, answer.get_json()["last_run_at"])
+    job_id = run()
+    started = client.get(ALL_SERIES).get_json()
+    assert (job_id, "pending", None) == (
+        started["last_job_id"],
+        started["last_job_state"],
+        started["seconds_since_last_success"],
+    )
+    assert abs(_seconds(started["last_run_at"]) - time.time()) < 60
+    work()
+    platform.scheduler.run_due()
+    ended = client.get(ALL_SERIES).get_json()
+    assert "completed" == ended["last_job_state"]
+    assert 0 <= ended["seconds_since_last_success"] < 60
+    job = platform.jobs.get(job_id)
+    assert job
+    assert job.finished_at
+    assert _seconds(ended["last_success_at"]) == int(job.finished_at.timestamp())
+
+
+def test_run_now_may_be_declined(client: FlaskClient, platform: Platform) -> None:
+    """`false` asks for nothing."""
+    client.put(ALL_SERIES, json={"run_now": False})
+    schedule = platform.schedules.get("all-series")
+    assert schedule
+    assert schedule.run_request is None
+
+
+def test_a_job_that_has_expired_has_no_state(
+    client: FlaskClient, platform: Platform, run: Callable[[], str]
+) -> None:
+    """Its id is still told."""
+    platform.symbols.register(Listing(AAPL.symbol), AAPL.interval, 1_700_000_000)
+    client.put(ALL_SERIES, json={"run_now": True})
+    job_id = run()
+    platform.mongo["jobs"].delete_many({})
+    shown = client.get(ALL_SERIES).get_json()
+    assert (job_id, None) == (shown["last_job_id"], shown["last_job_state"])

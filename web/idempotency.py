@@ -1,0 +1,34 @@
+"""`Idempotency-Key`: a request that is sent again within a day gives the job it gave before."""
+
+import hashlib
+import re
+from typing import Any
+
+from flask import request
+from pydantic import BaseModel
+
+from pocketquant.domain.errors import InvalidRequest
+from pocketquant.intake import Key
+
+HEADER = "Idempotency-Key"
+DOCUMENTED: dict[str, Any] = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "a key of your own, such as a UUID: the same one gives the same job for 24"
+    " hours, and 422 `idempotency_key_reused` with another request",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
+
+_SANE = re.compile(r"[!-~]{1,200}")
+
+
+def key_of(body: BaseModel) -> Key | None:
+    """The key that came with this request, with what tells the request from others."""
+    given = request.headers.get(HEADER)
+    if given is None:
+        return None
+    if not _SANE.fullmatch(given):
+        raise InvalidRequest(f"{HEADER} must be 1 to 200 visible ASCII characters")
+    content = f"{request.endpoint}\n{body.model_dump_json()}"
+    return Key(f"request:{given}", hashlib.sha256(content.encode()).hexdigest())
