@@ -1,17 +1,29 @@
 """What each kind of message broker wants to be told; the scheme of its URL chooses.
 
-Redis, also behind TLS or Sentinel, and RabbitMQ, whose queues are quorum queues.
+Redis, also behind TLS or Sentinels, and RabbitMQ, whose queues are quorum queues.
 """
 
+import ssl
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
-from kombu import Queue
+from kombu import Connection, Queue
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.utils.url import parse_url
 
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.sentinel import SCHEME as SENTINEL
+from pocketquant.sentinel import SentinelUrl
 
-_REDIS = ("redis", "rediss")
+_REDIS = ("redis", "rediss", SENTINEL)
 _RABBITMQ = ("amqp", "amqps")
+
+_TRANSPORTS = {
+    "redis": "pocketquant.redis_transport:Transport",
+    "rediss": "pocketquant.redis_transport:Transport",
+    SENTINEL: "pocketquant.redis_transport:SentinelTransport",
+}
 
 _REDIS_OPTIONS: dict[str, Any] = {
     "visibility_timeout": 300,
@@ -32,22 +44,68 @@ _RABBITMQ_OPTIONS: dict[str, Any] = {
 
 
 def broker_settings(url: str, queues: Iterable[str]) -> dict[str, Any]:
-    """Celery's settings for these queues on the broker at `url`; nothing is connected."""
-    scheme = url.partition("://")[0]
-    if scheme in _REDIS:
-        return {
-            "task_queues": [Queue(name, routing_key=name) for name in queues],
-            "broker_transport_options": _REDIS_OPTIONS,
-        }
-    if scheme in _RABBITMQ:
-        quorum = {"x-queue-type": "quorum"}
-        return {
-            "task_queues": [
-                Queue(name, routing_key=name, queue_arguments=quorum) for name in queues
-            ],
-            "broker_transport_options": _RABBITMQ_OPTIONS,
-        }
-    raise InvalidSettings(
-        f"no message broker speaks {scheme}://; CELERY_BROKER_URL begins with"
-        f" {', '.join(f'{one}://' for one in (*_REDIS, *_RABBITMQ))}"
+    """Celery's settings for the broker at `url` and these queues on it; nothing is connected."""
+    arguments = {"x-queue-type": "quorum"} if _scheme(url) in _RABBITMQ else None
+    settings = _connection_settings(url)
+    return {
+        **settings,
+        # Celery takes these before the environment's CELERY_BROKER_URL, which it reads by itself.
+        "broker_read_url": settings["broker_url"],
+        "broker_write_url": settings["broker_url"],
+        "task_queues": [
+            Queue(name, routing_key=name, queue_arguments=arguments) for name in queues
+        ],
+    }
+
+
+def open_broker(url: str, timeout_seconds: float) -> Connection:
+    """A connection to ask the broker whether it is there; not connected yet."""
+    settings = _connection_settings(url)
+    limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), timeout_seconds)
+    return Connection(
+        settings["broker_url"],
+        ssl=settings["broker_use_ssl"],
+        connect_timeout=timeout_seconds,
+        transport_options={**settings["broker_transport_options"], **limits},
     )
+
+
+def _connection_settings(url: str) -> dict[str, Any]:
+    TRANSPORT_ALIASES.update(_TRANSPORTS)
+    scheme = _scheme(url)
+    settings = {"broker_url": url, "broker_use_ssl": False}
+    if scheme == SENTINEL:
+        return {**settings, **_sentinel_settings(SentinelUrl.parse(url))}
+    if scheme == "rediss":  # kombu would speak without TLS where the URL has no `ssl_…`
+        tls = parse_url(url).get("ssl") or {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+        return {**settings, "broker_use_ssl": tls, "broker_transport_options": _REDIS_OPTIONS}
+    if scheme in _REDIS:
+        return {**settings, "broker_transport_options": _REDIS_OPTIONS}
+    return {**settings, "broker_transport_options": _RABBITMQ_OPTIONS}
+
+
+def _sentinel_settings(wanted: SentinelUrl) -> dict[str, Any]:
+    """kombu's URL names one Sentinel; all of them, and the master's name, are options."""
+    host, port = wanted.sentinels[0]
+    user, password = (quote(text or "", safe="") for text in (wanted.username, wanted.password))
+    timeouts = {name: _REDIS_OPTIONS[name] for name in ("socket_connect_timeout", "socket_timeout")}
+    return {
+        "broker_url": f"{SENTINEL}://{user}:{password}@{host}:{port}/{wanted.database}",
+        "broker_transport_options": {
+            **_REDIS_OPTIONS,
+            "sentinels": wanted.sentinels,
+            "master_name": wanted.master_name,
+            "sentinel_kwargs": timeouts,
+        },
+    }
+
+
+def _scheme(url: str) -> str:
+    scheme = url.partition("://")[0]
+    known = (*_REDIS, *_RABBITMQ)
+    if scheme not in known:
+        raise InvalidSettings(
+            f"no message broker speaks {scheme}://; CELERY_BROKER_URL begins with"
+            f" {', '.join(f'{one}://' for one in known)}"
+        )
+    return scheme

@@ -11,8 +11,10 @@ import redis
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
 from pymongo.uri_parser import parse_uri
+from redis.sentinel import Sentinel
 
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.sentinel import SentinelUrl, names_sentinels
 
 Mongo = Database[dict[str, Any]]
 
@@ -48,15 +50,21 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
 
 
 def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
-    """A pooled client, without connecting yet; values are bytes."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=timeout_seconds,
-        socket_timeout=timeout_seconds,
-        socket_keepalive=True,
-        health_check_interval=15,
-        max_connections=_MOST_REDIS_CONNECTIONS,
-    )
+    """A pooled client, without connecting yet; values are bytes. It may go by way of Sentinels."""
+    options: dict[str, Any] = {
+        "socket_connect_timeout": timeout_seconds,
+        "socket_timeout": timeout_seconds,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+        "max_connections": _MOST_REDIS_CONNECTIONS,
+    }
+    if not names_sentinels(url):
+        return redis.Redis.from_url(url, **options)
+    wanted = SentinelUrl.parse(url)
+    master = {"username": wanted.username, "password": wanted.password, "db": wanted.database}
+    asked = Sentinel(wanted.sentinels, **options, **master)  # type: ignore[no-untyped-call]
+    client: redis.Redis = asked.master_for(wanted.master_name)  # type: ignore[no-untyped-call]
+    return client
 
 
 @contextmanager

@@ -58,6 +58,8 @@ class Dispatcher:
         self._app.send_task(
             task,
             args=[argument],
+            argsrepr=argument,  # Celery would work it out at some cost
+            kwargsrepr="",
             queue=queue,
             producer=producer,
             retry=retry,

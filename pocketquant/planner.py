@@ -44,6 +44,7 @@ class Planner:
                 self.dispatcher.publish(units)
                 published += len(units)
                 if not self.plans.keep(plan):
+                    self.plans.leave(job_id)
                     self.interventions.cancel(job_id)
                     self.statuses.mark_cancelled(job_id)
                     return

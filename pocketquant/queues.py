@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 
 from celery import Celery
-from kombu.transport import TRANSPORT_ALIASES
 
 from pocketquant.brokers import broker_settings
 
@@ -41,8 +40,6 @@ _COMMON_SETTINGS: dict[str, Any] = {
 
 def celery_app(broker_url: str, settings: Mapping[str, Any] | None = None) -> Celery:
     """A Celery application that speaks the contract; nothing is connected yet."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = "pocketquant.redis_transport:Transport"
-    app = Celery("pocketquant", broker=broker_url, set_as_current=False)
+    app = Celery("pocketquant", set_as_current=False)
     app.conf.update(_COMMON_SETTINGS, **broker_settings(broker_url, QueueName), **(settings or {}))
     return app

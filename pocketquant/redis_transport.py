@@ -1,4 +1,4 @@
-"""kombu's Redis transport with one defect mended.
+"""kombu's Redis transports with one defect mended.
 
 When a worker loses its Redis, Celery 5.7.0 detaches the transport from its connection before
 kombu 5.7.0 acknowledges or restores what is left on the old channel, and the channel then asks
@@ -9,6 +9,7 @@ the channel remembers the parameters from when it was attached.
 from typing import Any
 
 from kombu.transport import redis
+from redis.sentinel import Sentinel
 
 
 class Channel(redis.Channel):
@@ -35,3 +36,30 @@ class Transport(redis.Transport):
     """The Redis transport that makes such channels."""
 
     Channel = Channel
+
+
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """The same for a Redis behind Sentinels, which are an option and not looked for in the URL."""
+
+    from_transport_options = (*redis.SentinelChannel.from_transport_options, "sentinels")
+
+    sentinels: tuple[tuple[str, int], ...] = ()
+    sentinel_kwargs: dict[str, Any]
+    master_name: str
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
+        parameters = self._connparams(asynchronous)
+        for name in ("host", "port"):
+            parameters.pop(name, None)
+        asked = Sentinel(  # type: ignore[no-untyped-call]
+            self.sentinels, sentinel_kwargs=self.sentinel_kwargs, **parameters
+        )
+        kept_as = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
+        setattr(self, kept_as, asked)  # kombu closes it with the pool
+        return asked.master_for(self.master_name).connection_pool  # type: ignore[no-untyped-call]
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """The Sentinel transport that makes such channels."""
+
+    Channel = SentinelChannel

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pocketquant import metrics
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
@@ -40,9 +41,10 @@ class OhlcvReader:
     def read(self, series: Series, window: Window) -> bytes:
         """The answer from the store, kept for the next time; NotFound for a series never synced."""
         token = self.cache.begin(series)
-        bars = self.bars.read(
-            series, window.start, window.end, window.limit, newest=window.newest_first
-        )
+        with metrics.STORE_SECONDS.labels(operation="read").time():
+            bars = self.bars.read(
+                series, window.start, window.end, window.limit, newest=window.newest_first
+            )
         status = self.statuses.get(series)
         if not len(bars) and (status is None or status.last_sync_at is None):
             raise NotFound(_why_there_is_nothing(series, status))

@@ -1,11 +1,11 @@
 """Whether the servers behind the API answer, known within seconds even where one hangs."""
 
-import kombu
 import pymongo
 from pymongo.errors import NotPrimaryError
 
+from pocketquant.brokers import open_broker
 from pocketquant.connections import Mongo, open_redis
-from web.questions import Asker, Reply
+from web.questions import Asker, Pending, Reply
 
 _PROBE_SECONDS = 2.0
 _SERVERS = ("mongodb", "redis", "broker")
@@ -22,12 +22,15 @@ class Probes:
 
     def ask(self) -> dict[str, Reply[None]]:
         """What each server says: nothing, or the problem."""
-        asked = [
+        return {pending.server: pending.reply() for pending in self.begin()}
+
+    def begin(self) -> list[Pending[None]]:
+        """The questions, for who has others to ask meanwhile."""
+        return [
             self._asker.ask("mongodb", lambda: _ping_mongodb(self._mongo)),
             self._asker.ask("redis", lambda: _ping_redis(self._redis_url)),
             self._asker.ask("broker", lambda: _ping_broker(self._broker_url)),
         ]
-        return {pending.server: pending.reply() for pending in asked}
 
 
 def _ping_mongodb(mongo: Mongo) -> None:
@@ -43,6 +46,5 @@ def _ping_redis(url: str) -> None:
 
 
 def _ping_broker(url: str) -> None:
-    limits = {"socket_timeout": _PROBE_SECONDS, "socket_connect_timeout": _PROBE_SECONDS}
-    with kombu.Connection(url, connect_timeout=_PROBE_SECONDS, transport_options=limits) as broker:
+    with open_broker(url, _PROBE_SECONDS) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0)

@@ -108,6 +108,15 @@ class PydanticPlugin(MarshmallowPlugin):
                 return self._document(schema.model)
             return cast(Document, super().schema2jsonschema(schema))  # type: ignore[no-untyped-call]
 
+        def resolve_nested_schema(self, schema: Any) -> Any:
+            """A reference; a model that came along with another one's is there already."""
+            if isinstance(schema, PydanticSchema):
+                name = schema.model.__name__
+                if name in self.spec.components.schemas:
+                    reference = {"$ref": _REFERENCE.format(model=name)}
+                    return {"type": "array", "items": reference} if schema.many else reference
+            return super().resolve_nested_schema(schema)  # type: ignore[no-untyped-call]
+
         def schema2parameters(self, schema: Any, *, location: str, **_: object) -> list[Document]:
             document = self._document(schema.model)
             required = document.get("required", ())

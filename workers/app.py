@@ -3,6 +3,7 @@
 Importing it reads the settings and connects to nothing.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pocketquant.message_headers import carry_log_context, measure_queue_waits
 from pocketquant.queues import celery_app
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform, wire, wire_syncer
 from workers.liveness import keep_alive_file
 from workers.presence import join_fleet
@@ -46,8 +48,9 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     worker_settings = {**_WORKER_SETTINGS, "worker_concurrency": settings.worker_slots}
     made = celery_app(settings.broker_url, worker_settings)
     made.conf.beat_schedule = schedule(settings.tick_seconds)
-    syncer = cache(partial(wire_syncer, platform))  # its libraries load with the first sync
+    syncer = cache(partial(wire_syncer, platform))  # a beat needs none, nor the libraries of one
     register_tasks(made, platform, syncer)
+    _load_before_the_first_sync(syncer)
     hand_back_at_shutdown(syncer, settings.worker_grace_seconds)
     carry_log_context()
     measure_queue_waits()
@@ -55,6 +58,15 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     if settings.worker_alive_file:
         keep_alive_file(made, Path(settings.worker_alive_file))
     return made
+
+
+def _load_before_the_first_sync(syncer: Callable[[], Syncer]) -> None:
+    """Its libraries take a second, for which nobody should wait."""
+
+    def load(**_: object) -> None:
+        syncer()
+
+    worker_init.connect(load, weak=False)
 
 
 _settings = Settings()

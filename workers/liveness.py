@@ -42,9 +42,12 @@ def keep_alive_file(app: Celery, path: Path) -> None:
 class Pulse:
     """The thread that touches the file while all is well with the worker."""
 
-    def __init__(self, worker: Any, path: Path) -> None:
+    def __init__(
+        self, worker: Any, path: Path, longest_turn_seconds: float = _LONGEST_TURN_SECONDS
+    ) -> None:
         self._worker = worker
         self._path = path
+        self._longest_turn_seconds = longest_turn_seconds
         self._turned_at = time.monotonic()
         self._touching = Repeating("alive-file", _EVERY_SECONDS, self._touch_if_well)
 
@@ -64,7 +67,7 @@ class Pulse:
         self._path.unlink(missing_ok=True)
 
     def _touch_if_well(self) -> None:
-        is_turning = time.monotonic() - self._turned_at < _LONGEST_TURN_SECONDS
+        is_turning = time.monotonic() - self._turned_at < self._longest_turn_seconds
         if not is_turning and not self._is_without_broker():
             return
         try:

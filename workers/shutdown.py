@@ -1,6 +1,6 @@
 """A worker that is told to end: it begins nothing, and what it cannot finish it hands back."""
 
-from functools import _lru_cache_wrapper
+from collections.abc import Callable
 from threading import Timer
 
 import structlog
@@ -11,7 +11,7 @@ from pocketquant.sync import Syncer
 _log = structlog.get_logger(__name__)
 
 
-def hand_back_at_shutdown(syncer: _lru_cache_wrapper[Syncer], grace_seconds: float) -> None:
+def hand_back_at_shutdown(syncer: Callable[[], Syncer], grace_seconds: float) -> None:
     """From SIGTERM on no fetch begins; after the grace those in progress are given up.
 
     Celery itself takes no new messages then, and waits for the tasks that run.
@@ -19,8 +19,6 @@ def hand_back_at_shutdown(syncer: _lru_cache_wrapper[Syncer], grace_seconds: flo
 
     def begin(**_: object) -> None:
         _log.info("worker_ending", grace_seconds=grace_seconds)
-        if not syncer.cache_info().currsize:  # never built: nothing is in progress
-            return
         provider = syncer().provider
         provider.drain()
         deadline = Timer(grace_seconds, provider.hang_up)

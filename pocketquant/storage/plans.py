@@ -81,6 +81,10 @@ class Plans:
         )
         return bool(kept.matched_count)
 
+    def leave(self, job_id: str) -> None:
+        """Give the lease up, the job having been cancelled."""
+        self._jobs.update_one({"_id": job_id}, {"$unset": {"planning_until": ""}})
+
     def end(self, job_id: str) -> None:
         """Every unit of the job is written; what it asked for is no longer needed."""
         self._jobs.update_one(

@@ -16,7 +16,7 @@ import redis
 import requests
 
 from pocketquant import processes
-from pocketquant.connections import Mongo, wait_until
+from pocketquant.connections import Mongo, open_redis, wait_until
 from pocketquant.embedded import HOST, free_port
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
@@ -159,7 +159,7 @@ def start_platform(
             environment = psutil.Process(machine.supervisord.pid).environ()
             with (
                 pymongo.MongoClient(environment["MONGODB_URL"], tz_aware=True) as mongo,
-                redis.Redis.from_url(environment["REDIS_URL"]) as broker,
+                open_redis(environment["REDIS_URL"]) as broker,
             ):
                 yield Platform(
                     url=machine.api_url,

@@ -37,9 +37,11 @@ def get_liveness() -> LivenessOut:
 def get_readiness() -> tuple[ReadinessOut, HTTPStatus]:
     """Each server with its reason: 503 where one is away; and what an operator should look at"""
     site = current_site()
-    servers = {name: CheckOut.of(reply) for name, reply in site.probes.ask().items()}
+    asked = site.probes.begin()
     began = time.monotonic()
     overview = site.lookout.look()
-    found = readiness(servers, overview, time.monotonic() - began)
+    looked_seconds = time.monotonic() - began
+    servers = {pending.server: CheckOut.of(pending.reply()) for pending in asked}
+    found = readiness(servers, overview, looked_seconds)
     is_down = found.status is Wellness.DOWN
     return found, HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.OK

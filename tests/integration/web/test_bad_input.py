@@ -51,7 +51,7 @@ def test_a_bad_body_is_422_names_its_field_and_enqueues_nothing(
         (b"", None, 415, "unsupported_media_type"),
         (b"[]", "application/json", 422, "invalid_request"),
         (b"null", "application/json", 422, "invalid_request"),
-        (b'"' + b"A" * 2_000_000 + b'"', "application/json", 413, "request_too_large"),
+        (b'"' + b"A" * 2_200_000 + b'"', "application/json", 413, "request_too_large"),
     ],
 )
 def test_what_is_no_json_object_is_refused(

@@ -1,0 +1,53 @@
+"""A URL that names Sentinels, who know where the master of a Redis is, after a failover too.
+
+`sentinel://[user:password@]host[:26379];sentinel://host;…/0?master_name=mymaster`; the first may
+hold the master's user and password, the last its database and its name.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pocketquant.domain.errors import InvalidSettings
+
+SCHEME = "sentinel"
+
+_PORT = 26379
+_MASTER_NAME = "mymaster"
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelUrl:
+    """Where the Sentinels are, and which master is asked for."""
+
+    sentinels: tuple[tuple[str, int], ...]
+    master_name: str
+    database: int
+    username: str | None
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """InvalidSettings where it is not as the module describes it."""
+        try:
+            parts = [urlsplit(one) for one in url.split(";")]
+            named = parse_qs(parts[-1].query)
+            return cls(
+                sentinels=tuple((one.hostname or "", one.port or _PORT) for one in parts),
+                master_name=named.get("master_name", [_MASTER_NAME])[0],
+                database=int(parts[-1].path.strip("/") or 0),
+                username=unquote(parts[0].username or "") or None,
+                password=unquote(parts[0].password or "") or None,
+            )._checked({one.scheme for one in parts})
+        except ValueError as error:
+            raise InvalidSettings(f"this is no URL of Sentinels: {error}") from error
+
+    def _checked(self, schemes: set[str]) -> Self:
+        if schemes != {SCHEME} or not all(host for host, _ in self.sentinels):
+            raise ValueError(f"each begins with {SCHEME}:// and names a host")
+        return self
+
+
+def names_sentinels(url: str) -> bool:
+    """Whether the URL is one for `SentinelUrl`."""
+    return url.startswith(f"{SCHEME}://")

@@ -1,0 +1,131 @@
+"""What a URL alone chooses, for the broker and for the cache."""
+
+import asyncio
+import queue
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+import trustme
+
+from pocketquant.brokers import broker_settings, open_broker
+from pocketquant.connections import open_redis
+from pocketquant.dispatcher import Dispatcher
+from pocketquant.domain.errors import InvalidSettings
+from pocketquant.embedded import HOST
+from pocketquant.queues import QueueName, celery_app
+from pocketquant.sentinel import SentinelUrl
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority nobody knows yet."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def authority_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    """Its certificate, as a client is given it."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+def tls_port(redis_url: str, authority: trustme.CA) -> Iterator[int]:
+    """TLS in front of the redis-server, which may have been built without."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(context)
+    started: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = queue.Queue()
+
+    async def serve() -> None:
+        end = asyncio.Event()
+        server = await asyncio.start_server(relay, HOST, 0, ssl=context)
+        started.put((asyncio.get_running_loop(), end, server.sockets[0].getsockname()[1]))
+        await end.wait()
+        server.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_connection(HOST, urlsplit(redis_url).port)
+        await asyncio.gather(copy(reader, questions), copy(answers, writer))
+
+    thread = Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    loop, end, port = started.get(timeout=10)
+    yield port
+    loop.call_soon_threadsafe(end.set)
+    thread.join()
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while some := await reader.read(65536):
+            writer.write(some)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+@pytest.mark.usefixtures("cache")
+def test_rediss_serves_broker_and_cache(tls_port: int, authority_file: Path) -> None:
+    """With the authority's certificate named in the URL, messages and keys pass through TLS."""
+    url = f"rediss://{HOST}:{tls_port}/0?ssl_ca_certs={authority_file}"
+    with open_redis(url) as client:
+        client.set("key", "value")
+        assert b"value" == client.get("key")
+    app = celery_app(url)
+    Dispatcher(app).publish_plan("job")
+    assert 1 == Dispatcher(app).lengths()[QueueName.INTERACTIVE]
+    app.close()
+
+
+def test_rediss_trusts_nobody_it_was_not_told_to(tls_port: int) -> None:
+    """An unknown authority is refused by both, though the URL says nothing of certificates."""
+    url = f"rediss://{HOST}:{tls_port}/0"
+    with open_redis(url) as client, pytest.raises(redis.ConnectionError, match="CERTIFICATE"):
+        client.ping()
+    with open_broker(url, 5) as broker, pytest.raises(Exception, match="CERTIFICATE") as refusal:
+        broker.ensure_connection(max_retries=1, interval_start=0)
+    assert "OperationalError" == type(refusal.value).__name__
+
+
+def test_settings_of_one_broker_are_not_given_to_another() -> None:
+    """Redis' visibility time-out means nothing to RabbitMQ, nor publisher confirms to Redis."""
+    of = {
+        scheme: broker_settings(f"{scheme}://{HOST}", ["one"])
+        for scheme in ("redis", "rediss", "sentinel", "amqp", "amqps")
+    }
+    options = {scheme: settings["broker_transport_options"] for scheme, settings in of.items()}
+    assert ["redis", "rediss", "sentinel"] == [
+        s for s in options if "visibility_timeout" in options[s]
+    ]
+    assert ["amqp", "amqps"] == [s for s in options if "confirm_publish" in options[s]]
+    arguments = {scheme: of[scheme]["task_queues"][0].queue_arguments for scheme in of}
+    assert ["amqp", "amqps"] == [s for s in of if arguments[s] == {"x-queue-type": "quorum"}]
+
+
+def test_a_broker_nobody_knows_is_refused_by_name() -> None:
+    """The message names the setting and what it may begin with."""
+    with pytest.raises(InvalidSettings, match=r"sqs://; CELERY_BROKER_URL .* amqp://"):
+        celery_app("sqs://somewhere")
+
+
+def test_sentinels_are_read_from_one_url() -> None:
+    """Hosts with and without port, the master's user and password, its database and name."""
+    url = "sentinel://me:p%40ss@a;sentinel://b:26380/2?master_name=market"
+    expected = SentinelUrl((("a", 26379), ("b", 26380)), "market", 2, "me", "p@ss")
+    assert expected == SentinelUrl.parse(url)
+    assert "p@ss" not in repr(expected)
+
+
+@pytest.mark.parametrize(
+    "url", ["sentinel://", "sentinel://a;redis://b", "sentinel://a:port", "sentinel://a/x"]
+)
+def test_a_wrong_url_of_sentinels_is_named(url: str) -> None:
+    """InvalidSettings, which an operator can act on."""
+    with pytest.raises(InvalidSettings, match="no URL of Sentinels"):
+        SentinelUrl.parse(url)

@@ -1,0 +1,33 @@
+"""The file a worker touches: fresh while its loop turns or waits for a broker, stale when stuck."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+from pocketquant.connections import wait_until
+from workers.liveness import Pulse
+
+
+def test_a_worker_whose_loop_is_stuck_grows_stale(tmp_path: Path) -> None:
+    """Unless it waits for the broker; and a loop that turns again makes it fresh."""
+    connected = SimpleNamespace(consumer=SimpleNamespace(connection=object()))
+    file = tmp_path / "run" / "alive"
+
+    def age() -> float:
+        return time.time() - file.stat().st_mtime
+
+    pulse = Pulse(connected, file, longest_turn_seconds=0.5)
+    pulse.begin()
+    wait_until("it is stale", lambda: age() > 3, (), 20)
+    connected.consumer.connection = None
+    wait_until("it is fresh without a broker", lambda: age() < 1, (), 20)
+    connected.consumer.connection = object()
+    wait_until("it is stale again", lambda: age() > 3, (), 20)
+
+    def turn() -> bool:
+        pulse.note_turn()
+        return age() < 1
+
+    wait_until("it is fresh when the loop turns", turn, (), 20)
+    pulse.end()
+    assert not file.exists()

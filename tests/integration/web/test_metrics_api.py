@@ -1,0 +1,147 @@
+"""`GET /metrics` of the API: what it counts, what it asks the fleet for, what it never names."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from pocketquant import embedded
+from pocketquant.domain.bars import Bars
+from pocketquant.settings import Settings
+from pocketquant.wiring import Platform
+
+OHLCV = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"
+TABLES = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def scrape() -> Callable[[FlaskClient], Samples]:
+    """Scrapes as Prometheus does: every sample by its name and labels."""
+
+    def once(client: FlaskClient) -> Samples:
+        answer = client.get("/metrics")
+        assert (200, "text/plain") == (answer.status_code, answer.mimetype)
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(answer.get_data(as_text=True))
+            for sample in family.samples
+        }
+
+    return once
+
+
+@pytest.fixture
+def growth(
+    client: FlaskClient, scrape: Callable[[FlaskClient], Samples]
+) -> Callable[..., dict[tuple[str, ...], float]]:
+    """What a deed adds to a counter, by the values of its labels."""
+
+    def of(name: str, deed: Callable[[], Any]) -> dict[tuple[str, ...], float]:
+        before = scrape(client)
+        deed()
+        after = scrape(client)
+        return {
+            tuple(value for _, value in labels): value - before.get((found, labels), 0.0)
+            for (found, labels), value in after.items()
+            if found == name and value != before.get((found, labels), 0.0)
+        }
+
+    return of
+
+
+def test_the_document_lists_exactly_the_metrics_there_are(client: FlaskClient) -> None:
+    """Of every process: all are told by each, those that it does not feed as empty."""
+    text = client.get("/metrics").get_data(as_text=True)
+    told = set(re.findall(r"^# TYPE (pocketquant_\w+)", text, re.MULTILINE))
+    listed = re.findall(r"^\| `(pocketquant_\w+)`", TABLES.read_text("utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted(listed)
+
+
+def test_requests_are_counted_by_route_never_by_path(client: FlaskClient, growth: Any) -> None:
+    """What callers make up, paths and methods alike, makes no new label."""
+
+    def ask() -> None:
+        client.get(OHLCV)
+        client.get(OHLCV.replace("AAPL", "MSFT"))
+        client.get("/made/up")
+        client.get("/made/up/too")
+        client.open("/health/live", method="MADEUP")
+
+    ohlcv = "/api/v1/market-data/ohlcv/<exchange>/<path:symbol>"
+    grown = growth("pocketquant_http_request_duration_seconds_count", ask)
+    routes = {route for _, route, _ in grown}
+    assert {"/metrics", "unmatched"} < routes
+    (of_ohlcv,) = [labels for labels in grown if "/ohlcv/" in labels[1]]
+    assert of_ohlcv[1].startswith(ohlcv[:40])
+    assert ("GET", "404", 2) == (of_ohlcv[0], of_ohlcv[2], grown[of_ohlcv])
+    assert 2 == grown["GET", "unmatched", "404"]
+    assert 1 == grown["other", "unmatched", "405"]
+
+
+def test_answers_from_the_store_from_redis_and_from_the_process_are_told_apart(
+    serve: Serve,
+    settings: Settings,
+    client: FlaskClient,
+    store: Callable[..., None],
+    daily: Callable[[int], Bars],
+    growth: Any,
+) -> None:
+    """A first read misses both layers, a second finds Redis', and a third this process' copy."""
+    store("NASDAQ:AAPL|1d", daily(3))
+    lookups = "pocketquant_response_cache_lookups_total"
+    both_miss = {("near", "miss"): 1.0, ("redis", "miss"): 1.0}
+    assert both_miss == growth(lookups, lambda: client.get(OHLCV))
+    in_redis = {("near", "miss"): 1.0, ("redis", "hit"): 1.0}
+    assert in_redis == growth(lookups, lambda: client.get(OHLCV))
+    assert {("near", "hit"): 1.0} == growth(lookups, lambda: client.get(OHLCV))
+    nowhere = f"redis://127.0.0.1:{embedded.free_port()}"
+    without = serve(settings.model_copy(update={"redis_url": nowhere}))
+    assert {("redis", "away"): 1.0} == growth(lookups, lambda: without.get(OHLCV))
+    reads = "pocketquant_store_operation_duration_seconds_count"
+    assert {("read",): 1.0} == growth(reads, lambda: client.get(f"{OHLCV}?limit=2"))
+
+
+def test_the_fleet_is_told_as_it_is(
+    client: FlaskClient, platform: Platform, scrape: Callable[[FlaskClient], Samples]
+) -> None:
+    """Servers, queues, units, pace, breaker and schedules; without running any worker."""
+    now = int(datetime.now(UTC).timestamp())
+    platform.schedules.made(now)
+    client.post(
+        "/api/v1/market-data/sync/background", json={"symbol": "AAPL", "exchange": "NASDAQ"}
+    )
+    told = scrape(client)
+    for server in ("mongodb", "redis", "broker"):
+        assert 1 == told["pocketquant_up", (("dependency", server),)]
+    assert 0 == told["pocketquant_fleet_members", (("kind", "worker"),)]
+    assert 1 == told["pocketquant_queue_messages", (("queue", "bulk"),)]
+    assert 1 == told["pocketquant_units_waiting", (("queue", "bulk"),)]
+    assert 0 <= told["pocketquant_units_oldest_wait_seconds", (("queue", "bulk"),)] < 60
+    assert 0 == told["pocketquant_units_running", ()]
+    rate = platform.settings.provider_rate
+    assert rate == told["pocketquant_pace_fetches_per_second", (("of", "now"),)]
+    assert 1 == told["pocketquant_breaker_state", (("state", "closed"),)]
+    assert 0 == told["pocketquant_breaker_state", (("state", "open"),)]
+    assert 0 == told["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)]
+
+
+def test_a_server_that_is_away_costs_its_own_gauges_only(
+    serve: Serve, settings: Settings, scrape: Callable[[FlaskClient], Samples]
+) -> None:
+    """They are absent rather than 0, and `up` says why."""
+    nowhere = f"redis://127.0.0.1:{embedded.free_port()}"
+    servers = {"redis_url": nowhere, "celery_broker_url": settings.redis_url}
+    told = scrape(serve(settings.model_copy(update=servers)))
+    assert 0 == told["pocketquant_up", (("dependency", "redis"),)]
+    assert 1 == told["pocketquant_up", (("dependency", "mongodb"),)]
+    assert 0 == told["pocketquant_queue_messages", (("queue", "bulk"),)]
+    names = {name for name, _ in told}
+    assert not names & {"pocketquant_fleet_members", "pocketquant_pace_in_progress"}
