@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pocketquant import demo as demonstration
 from pocketquant import processes, programs
 from pocketquant.client import Client, Json
+from pocketquant.demo import fleet as demo_fleet
+from pocketquant.demo import machine as demo_machine
+from pocketquant.demo import watch_list
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import MAX_BARS
@@ -87,15 +89,26 @@ def demo(once: bool) -> None:
     """Show the main job on private servers and a simulated market; needs no account."""
     _end_at_sigterm()
     console = Console()
-    console.print("Starting MongoDB, Redis, a simulated TradingView, the API, two workers, beat …")
-    with demonstration.running() as machine:
-        client = Client(machine.api_url)
-        synced = demonstration.sync_watch_list(client, console)
-        demonstration.show(synced, console)
-        demonstration.show_newest_bars(client, console)
-        demonstration.require_all_completed(synced)
+    console.print(
+        "Starting MongoDB, Redis, a simulated TradingView, the API, workers, beat, Flower …"
+    )
+    with demo_machine.running() as machine:
+        client, push = Client(machine.api_url), Client(machine.push_url)
+        synced = watch_list.sync_watch_list(client, console)
+        watch_list.show(synced, console)
+        watch_list.show_newest_bars(client, console)
+        watch_list.require_all_completed(synced)
+        demo_fleet.sync_in_bulk(client, push, console)
+        demo_fleet.run_schedule_now(client, console)
+        demo_fleet.show_fleet(client, console)
+        demo_fleet.show_flower(machine.flower_url, console)
         if not once:
             console.print(f"[bold]API docs:[/] {machine.docs_url}   (logs: {machine.logs})")
+            console.print(f"[bold]Fleet:[/] {machine.api_url}/api/v1/fleet")
+            console.print(
+                f"[bold]Flower:[/] {machine.flower_url}/tasks"
+                "   (FLOWER_USERNAME and FLOWER_PASSWORD, by default pocketquant twice)"
+            )
             console.print("Ctrl-C ends everything and removes the demo's data.")
             _wait_for_the_end(machine)
 

@@ -3,6 +3,8 @@
 Answers are the API's JSON, decoded. What the API refuses is raised as the error it names.
 """
 
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +34,37 @@ class Client:
         wish = _wish(symbol, interval, n_bars)
         return self._call("POST", "/market-data/sync/background", json=wish)
 
+    def bulk(self, symbols: Iterable[str], intervals: Iterable[str], n_bars: int) -> Json:
+        """The one job that brings every symbol up to date at every interval."""
+        parsed = [Symbol.parse(symbol) for symbol in symbols]
+        named = [{"symbol": one.ticker, "exchange": one.exchange} for one in parsed]
+        body = {"symbols": named, "intervals": list(intervals), "n_bars": n_bars}
+        return self._call("POST", "/market-data/sync/bulk", json=body)
+
+    def watch(self, job_id: str) -> Iterator[Json]:
+        """The job whenever it changes, until it has ended.
+
+        Ask a client of the push process, which is made for streams. A stream that breaks is taken
+        up again.
+        """
+        while True:
+            for event, job in self._events(f"/jobs/{quote(job_id)}/events"):
+                yield job
+                if event == "end":
+                    return
+
+    def fleet(self) -> Json:
+        """Workers, queues, pace, schedules."""
+        return self._call("GET", "/fleet")
+
+    def schedule(self, name: str) -> Json:
+        """When a schedule runs, and how it went."""
+        return self._call("GET", f"/schedules/{quote(name)}")
+
+    def change_schedule(self, name: str, **changes: str | int | bool) -> Json:
+        """The schedule with another `cron`, `n_bars` or `paused`, or asked to run by `run_now`."""
+        return self._call("PUT", f"/schedules/{quote(name)}", json=changes)
+
     def job(self, job_id: str) -> Json:
         """How far a job is."""
         return self._call("GET", f"/jobs/{quote(job_id)}")
@@ -46,7 +79,22 @@ class Client:
         path = f"/market-data/ohlcv/{_path(symbol)}"
         return self._call("GET", path, params={"interval": interval, **query})
 
+    def _events(self, path: str) -> Iterator[tuple[str, Json]]:
+        """Server-sent events, each its name and its decoded data."""
+        event = ""
+        with self._answer("GET", path, stream=True) as answer:
+            for line in answer.iter_lines(decode_unicode=True):
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    event = value
+                elif field == "data":
+                    yield event, json.loads(value)
+
     def _call(self, method: str, path: str, **arguments: Any) -> Json:
+        body: Json = self._answer(method, path, **arguments).json()
+        return body
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:
             answer = self._session.request(
                 method, self._root + path, timeout=_ANSWER_SECONDS, **arguments
@@ -55,10 +103,10 @@ class Client:
             raise StorageUnavailable(
                 f"no PocketQuant answers at {self._root}; start one with `pocketquant up`"
             ) from error
-        body: Json = answer.json()
         if not answer.ok:
+            body: Json = answer.json()
             raise error_named(body.get("error", ""), _message(body))
-        return body
+        return answer
 
 
 def _wish(symbol: str, interval: str, n_bars: int) -> Json:

@@ -9,8 +9,8 @@ import psutil
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 
 
-def test_the_demo_syncs_thirty_series_and_leaves_nothing_behind() -> None:
-    """`pocketquant demo --once` exits 0 with its table, and every process it started has ended."""
+def test_the_demo_shows_the_platform_and_leaves_nothing_behind() -> None:
+    """`pocketquant demo --once` exits 0 with its tables, and every process it started has ended."""
     before = set(psutil.pids())
     demo = subprocess.run(
         [POCKETQUANT, "demo", "--once"], capture_output=True, text=True, timeout=240, check=False
@@ -18,6 +18,8 @@ def test_the_demo_syncs_thirty_series_and_leaves_nothing_behind() -> None:
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "SP:SPX 1d" in demo.stdout
     assert demo.stdout.count("completed") >= 30
+    for shown in ("300/300", "daily-series run now", "worker-1@", "breaker closed", "plan_job"):
+        assert shown in demo.stdout
     left = [
         " ".join(process.cmdline())
         for process in psutil.process_iter()

@@ -67,7 +67,7 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             writer.write(some)
             await writer.drain()
     finally:
-        writer.close()
+        writer.transport.abort()
 
 
 @pytest.mark.usefixtures("cache")

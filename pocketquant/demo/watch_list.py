@@ -1,24 +1,15 @@
-"""The demo: the whole platform on private servers and a simulated market, syncing a watch-list."""
+"""The watch-list of the demo: series of every kind, synced one job each."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pocketquant import processes
 from pocketquant.client import Client, Json
 from pocketquant.connections import wait_until
+from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
-from pocketquant.embedded import HOST, free_port
-from pocketquant.processes import Machine
-from pocketquant.programs import simulator_program
-from pocketquant.settings import Settings
 
 _SYNC_SECONDS = 300.0
 _N_BARS = 5000
@@ -45,30 +36,6 @@ class Synced:
     status: Json
 
 
-@contextmanager
-def running() -> Iterator[Machine]:
-    """The platform, its data in a folder that is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="pocketquant-demo-") as folder:
-        port, http_port = free_port(), free_port()
-        settings = Settings(
-            mongodb_url="",
-            redis_url="",
-            celery_broker_url="",
-            tradingview_url=f"ws://{HOST}:{port}/socket.io/websocket",
-            tradingview_http_url=f"http://{HOST}:{http_port}",
-            api_host=HOST,
-            api_port=free_port(),
-            push_host=HOST,
-            push_port=free_port(),
-            flower_host=HOST,
-            flower_port=free_port(),
-            workers=2,
-        )
-        simulator = simulator_program(port, http_port)
-        with processes.running(settings, Path(folder), extra=(simulator,)) as machine:
-            yield machine
-
-
 def sync_watch_list(client: Client, console: Console) -> list[Synced]:
     """Sync every series of the watch-list through the API, showing how far it is."""
     wanted = [(symbol, interval) for symbol, all_of in WATCH_LIST for interval in all_of]
@@ -76,7 +43,7 @@ def sync_watch_list(client: Client, console: Console) -> list[Synced]:
         (symbol, interval): client.sync_in_background(symbol, interval, _N_BARS)
         for symbol, interval in wanted
     }
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task("syncing", total=len(wanted))
 
         def have_ended() -> bool:
@@ -137,13 +104,3 @@ def _day(moment: str | None) -> str:
 def _seconds(job: Json) -> float:
     begin, end = (datetime.fromisoformat(job[name]) for name in ("created_at", "finished_at"))
     return (end - begin).total_seconds()
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )

@@ -1,0 +1,36 @@
+"""The machine of the demo: every process, on free ports, against a simulated TradingView."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pocketquant import processes
+from pocketquant.embedded import HOST, free_port
+from pocketquant.processes import Machine
+from pocketquant.programs import simulator_program
+from pocketquant.settings import Settings
+
+
+@contextmanager
+def running() -> Iterator[Machine]:
+    """The platform, its data in a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="pocketquant-demo-") as folder:
+        port, http_port = free_port(), free_port()
+        settings = Settings(
+            mongodb_url="",
+            redis_url="",
+            celery_broker_url="",
+            tradingview_url=f"ws://{HOST}:{port}/socket.io/websocket",
+            tradingview_http_url=f"http://{HOST}:{http_port}",
+            api_host=HOST,
+            api_port=free_port(),
+            push_host=HOST,
+            push_port=free_port(),
+            flower_host=HOST,
+            flower_port=free_port(),
+            workers=2,
+        )
+        simulator = simulator_program(port, http_port)
+        with processes.running(settings, Path(folder), extra=(simulator,)) as machine:
+            yield machine

@@ -1,0 +1,179 @@
+"""One machine for the fleet's benchmarks: every server and process but workers, which are added.
+
+Broker and cache are two Redis servers, so that what goes to each can be counted. There are two
+simulators, one that answers at once and one that takes its time, in processes of their own.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import redis
+
+from pocketquant import processes
+from pocketquant.connections import wait_until
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.embedded import HOST, free_port, private_redis, running, stop
+from pocketquant.programs import Program, simulator_program, worker_command
+from pocketquant.queues import QueueName
+from pocketquant.settings import Settings
+from pocketquant.tether import tethered
+from pocketquant.wiring import Platform, wire
+
+LATENCY_SECONDS = 0.5
+
+_UNLIMITED = 100_000  # the governor's pace is not what is measured
+_WITHOUT = frozenset({"worker", "interactive", "push", "flower"})
+_START_SECONDS = 60.0
+_WARM_UP_NUMBERS = 9_000  # the symbols from here on warm workers up
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The simulators' URLs: one answers at once, one after LATENCY_SECONDS."""
+
+    instant: str
+    slow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What runs, and our own objects on its servers."""
+
+    api_url: str
+    providers: Providers
+    platform: Platform
+    broker: redis.Redis
+    environment: dict[str, str]
+    folder: Path
+    supervisord: int
+
+    @contextmanager
+    def workers(
+        self,
+        slots: Sequence[int],
+        provider: str,
+        queues: Sequence[QueueName] = (QueueName.INTERACTIVE, QueueName.BULK),
+    ) -> Iterator[list[psutil.Process]]:
+        """A worker process for each number of slots, warm: libraries loaded, connections made."""
+        before = len(self.platform.fleet.members())
+        environment = {**self.environment, "TRADINGVIEW_URL": provider}
+        commands = [
+            worker_command(queues, each, f"bench-{before}-{number}")
+            for number, each in enumerate(slots)
+        ]
+        with self.processes(commands, environment) as started:
+            wait_until(
+                "all workers are there",
+                lambda: len(self.platform.fleet.members()) == before + len(slots),
+                (),
+                _START_SECONDS,
+            )
+            if QueueName.BULK in queues:
+                self.sync(requests(_WARM_UP_NUMBERS, 2 * sum(slots), n_bars=10))
+            yield started
+
+    @contextmanager
+    def processes(
+        self, commands: Sequence[list[str]], environment: dict[str, str] | None = None
+    ) -> Iterator[list[psutil.Process]]:
+        """These commands as processes; they have ended when the block has."""
+        with ExitStack() as stack:
+            log = stack.enter_context((self.folder / "bench.log").open("ab"))
+            started = [
+                subprocess.Popen(
+                    tethered(command), env=environment or self.environment, stdout=log, stderr=log
+                )
+                for command in commands
+            ]
+            for process in started:
+                stack.callback(stop, process)
+            for process in started:
+                stack.callback(process.terminate)  # all at once, before each is waited for
+            yield [psutil.Process(process.pid) for process in started]
+
+    def sync(self, wanted: list[SyncRequest], timeout_seconds: float = 120) -> float:
+        """Seconds until a bulk job of them has ended, all completed."""
+        began = time.perf_counter()
+        job_id = self.platform.intake.submit_large("bulk", wanted, QueueName.BULK)
+        self.wait_for(job_id, len(wanted), timeout_seconds)
+        return time.perf_counter() - began
+
+    def wait_for(self, job_id: str, units: int, timeout_seconds: float = 120) -> None:
+        """Wait for the job's end; asks by a command that nothing else uses, so as not to count."""
+        ended = {"_id": job_id, "open": None}
+
+        def has_ended() -> bool:
+            return bool(self.platform.mongo.command("count", "jobs", query=ended)["n"])
+
+        wait_until(f"job {job_id} has ended", has_ended, (), timeout_seconds)
+        job = self.platform.jobs.get(job_id)
+        if job is None or job.counts[UnitState.COMPLETED] != units:
+            raise AssertionError(f"not all of {units} syncs were completed: {job}")
+
+    def process(self, text: str) -> psutil.Process:
+        """The process of the machine whose command line holds the text."""
+        children = psutil.Process(self.supervisord).children(recursive=True)
+        return next(child for child in children if text in " ".join(child.cmdline()))
+
+
+@contextmanager
+def started() -> Iterator[Machine]:
+    """The machine for as long as the block lasts."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pocketquant-bench-")))
+        broker = private_redis(folder / "broker")
+        stack.enter_context(running(broker))
+        simulators = _simulator("instant", 0), _simulator("slow", LATENCY_SECONDS)
+        settings = Settings(
+            _env_file=None,
+            celery_broker_url=broker.url,
+            api_host=HOST,
+            api_port=free_port(),
+            provider_rate=_UNLIMITED,
+            provider_burst=_UNLIMITED,
+            provider_concurrency=_UNLIMITED,
+            log_level="WARNING",
+        )
+        extra = tuple(program for program, _ in simulators)
+        machine = stack.enter_context(
+            processes.running(settings, folder / "machine", extra=extra, without=_WITHOUT)
+        )
+        environment = psutil.Process(machine.supervisord.pid).environ()
+        urls = {name: environment[name.upper()] for name in ("mongodb_url", "redis_url")}
+        platform = wire(settings.model_copy(update=urls))
+        stack.callback(platform.close)
+        yield Machine(
+            machine.api_url,
+            Providers(*(url for _, url in simulators)),
+            platform,
+            stack.enter_context(redis.Redis.from_url(broker.url)),
+            {**os.environ, **environment},
+            folder,
+            machine.supervisord.pid,
+        )
+
+
+def requests(first: int, count: int, n_bars: int, interval: str = "1m") -> list[SyncRequest]:
+    """Syncs of so many series, of simulated pairs from this number on."""
+    numbers = range(first, first + count)
+    return [SyncRequest(Series.parse(f"SIM:S{each:04}|{interval}"), n_bars) for each in numbers]
+
+
+def cpu_seconds(processes_: Sequence[psutil.Process]) -> float:
+    """What they have used up to now."""
+    times = [process.cpu_times() for process in processes_]
+    return float(sum(each.user + each.system for each in times))
+
+
+def _simulator(name: str, latency_seconds: float) -> tuple[Program, str]:
+    port = free_port()
+    program = simulator_program(port, free_port(), latency_seconds)
+    return replace(program, name=f"simulator-{name}"), f"ws://{HOST}:{port}/socket.io/websocket"
