@@ -1,7 +1,7 @@
 """The contract between web, beat and workers: queues, task names, what a message holds.
 
-A message holds the id of a unit and, in headers, when it was published and the ids that log lines
-carry. Everything else stands in the ledger, so a message that is lost, late or doubled does no harm.
+A message holds one id and, in headers, what log lines and metrics need. Everything else stands in
+the ledger, so a message that is lost, late or doubled does no harm.
 """
 
 from collections.abc import Mapping

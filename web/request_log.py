@@ -23,6 +23,7 @@ def install(app: Flask) -> None:
     """Bind ids before each request and log after it."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
 
 
 def _begin() -> None:
@@ -31,6 +32,10 @@ def _begin() -> None:
     g.request_id = given if _SANE.fullmatch(given) else uuid4().hex
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
+
+
+def _forget(_: BaseException | None) -> None:
+    clear_contextvars()
 
 
 def _end(response: Response) -> Response:

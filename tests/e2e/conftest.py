@@ -3,8 +3,9 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import pytest
 import redis
 import requests
 
-from pocketquant import processes
+from pocketquant import embedded, processes
 from pocketquant.connections import Mongo, open_redis, wait_until
 from pocketquant.embedded import HOST, free_port
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
+from pocketquant.tether import tethered
 
 Json = dict[str, Any]
 
@@ -67,6 +69,13 @@ class Platform:
     def sync(self, symbol: str, interval: str = "1d", n_bars: int = 100, **query: object) -> Answer:
         return self.post("/api/v1/market-data/sync", wish(symbol, interval, n_bars), **query)
 
+    def sync_in_bulk(self, symbols: Iterable[str], interval: str = "1d", n_bars: int = 30) -> str:
+        wanted = [dict(zip(("exchange", "symbol"), one.split(":"), strict=True)) for one in symbols]
+        body = {"symbols": wanted, "interval": interval, "n_bars": n_bars}
+        answer = self.post("/api/v1/market-data/sync/bulk", body)
+        assert answer.status == 202, answer.body
+        return str(answer.body["job_id"])
+
     def sync_in_background(self, symbol: str, interval: str = "1d", n_bars: int = 100) -> str:
         path = "/api/v1/market-data/sync/background"
         answer = self.post(path, wish(symbol, interval, n_bars))
@@ -80,6 +89,15 @@ class Platform:
 
     def job(self, job_id: str) -> Json:
         return self.get(f"/api/v1/jobs/{job_id}").body
+
+    def counts(self, job_id: str) -> Json:
+        return dict(self.job(job_id)["counts"])
+
+    def units(self, job_id: str) -> list[Json]:
+        return list(self.mongo["units"].find({"jobs": job_id}))
+
+    def fleet(self) -> Json:
+        return self.get("/api/v1/fleet").body
 
     def wait_for_job(self, job_id: str, timeout_seconds: float = 60) -> Json:
         def has_ended() -> bool:
