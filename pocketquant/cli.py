@@ -79,6 +79,7 @@ def up(data_dir: Path | None) -> None:
     folder = data_dir or settings.data_dir
     with processes.running(settings, folder, show_logs=True) as machine:
         console.print(f"[bold]PocketQuant is up.[/] API docs: {machine.docs_url}")
+        console.print(f"Streams: {machine.push_url}   Flower: {machine.flower_url}")
         console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
         _wait_for_the_end(machine)
 

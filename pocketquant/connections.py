@@ -11,6 +11,8 @@ import redis
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
 from pymongo.uri_parser import parse_uri
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from pocketquant.domain.errors import StorageUnavailable
@@ -62,7 +64,14 @@ def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
         return redis.Redis.from_url(url, **options)
     wanted = SentinelUrl.parse(url)
     master = {"username": wanted.username, "password": wanted.password, "db": wanted.database}
-    asked = Sentinel(wanted.sentinels, **options, **master)  # type: ignore[no-untyped-call]
+    once = {
+        "retry": Retry(NoBackoff(), 0),  # the next Sentinel is asked instead
+        "socket_connect_timeout": timeout_seconds,
+        "socket_timeout": timeout_seconds,
+    }
+    asked = Sentinel(  # type: ignore[no-untyped-call]
+        wanted.sentinels, sentinel_kwargs=once, **options, **master
+    )
     client: redis.Redis = asked.master_for(wanted.master_name)  # type: ignore[no-untyped-call]
     return client
 

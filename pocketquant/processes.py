@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 import requests
@@ -23,9 +24,9 @@ from pocketquant.tether import tethered
 
 _SUPERVISORD = str(Path(sys.executable).parent / "supervisord")
 _READY_SECONDS = 60.0
-_STOP_SECONDS = 20.0
 _SERVER_STOP_SECONDS = 6
-_PROCESS_STOP_SECONDS = 10
+_PROCESS_STOP_SECONDS = 10  # or what a worker's grace needs
+_AFTER_GRACE_SECONDS = 4
 _PROCESS_NUMBER = "%(process_num)d"  # filled in by supervisord
 
 
@@ -64,7 +65,12 @@ def running(
     servers, environment = _servers(settings, folder)
     private = tuple(Program(server.name, server.command) for server in servers)
     config = folder / "supervisord.conf"
-    config.write_text(_config(folder, private, (*extra, *programs), show_logs))
+    process_stop_seconds = max(
+        _PROCESS_STOP_SECONDS, ceil(settings.worker_grace_seconds) + _AFTER_GRACE_SECONDS
+    )
+    config.write_text(
+        _config(folder, private, (*extra, *programs), process_stop_seconds, show_logs)
+    )
     machine = Machine(
         settings.api_url,
         _url(settings.push_host, settings.push_port),
@@ -77,7 +83,8 @@ def running(
         ),
     )
     with ExitStack() as stack:
-        stack.callback(embedded.stop, machine.supervisord, _STOP_SECONDS)
+        patience = process_stop_seconds + _SERVER_STOP_SECONDS + _AFTER_GRACE_SECONDS
+        stack.callback(embedded.stop, machine.supervisord, patience)
         for server in servers:
             server.prepare()
         _wait_until_served(machine, programs)
@@ -134,13 +141,17 @@ def _wait_until_served(machine: Machine, programs: tuple[Program, ...]) -> None:
 
 
 def _config(
-    folder: Path, servers: tuple[Program, ...], programs: tuple[Program, ...], show_logs: bool
+    folder: Path,
+    servers: tuple[Program, ...],
+    programs: tuple[Program, ...],
+    process_stop_seconds: int,
+    show_logs: bool,
 ) -> str:
     """Groups are stopped one after the other, the programs of one all at once: servers last."""
     header = _CONFIG.format(folder=_escaped(str(folder)))
     groups = [
         _group("servers", servers, 1, _SERVER_STOP_SECONDS, folder, show_logs=False),
-        _group("pocketquant", programs, 2, _PROCESS_STOP_SECONDS, folder, show_logs),
+        _group("pocketquant", programs, 2, process_stop_seconds, folder, show_logs),
     ]
     return "\n".join([header, *groups])
 

@@ -9,6 +9,8 @@ the channel remembers the parameters from when it was attached.
 from typing import Any
 
 from kombu.transport import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 
@@ -51,8 +53,9 @@ class SentinelChannel(Channel, redis.SentinelChannel):
         parameters = self._connparams(asynchronous)
         for name in ("host", "port"):
             parameters.pop(name, None)
+        once = {"retry": Retry(NoBackoff(), 0)}  # the next Sentinel is asked instead
         asked = Sentinel(  # type: ignore[no-untyped-call]
-            self.sentinels, sentinel_kwargs=self.sentinel_kwargs, **parameters
+            self.sentinels, sentinel_kwargs={**self.sentinel_kwargs, **once}, **parameters
         )
         kept_as = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
         setattr(self, kept_as, asked)  # kombu closes it with the pool

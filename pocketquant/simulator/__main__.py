@@ -1,4 +1,4 @@
-"""`python -m pocketquant.simulator`: a TradingView on loopback, until SIGTERM or SIGINT."""
+"""`python -m pocketquant.simulator`: a TradingView of your own, until SIGTERM or SIGINT."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ import threading
 import click
 
 from pocketquant.simulator.faults import Fault, FaultKind
-from pocketquant.simulator.server import running
+from pocketquant.simulator.server import HOST, running
 from pocketquant.simulator.sockets import Pace
 
 _FAULT_HELP = f"May be repeated. Kinds: {', '.join(FaultKind)}."
@@ -27,6 +27,7 @@ def _read_faults(
 @click.option(
     "--http-port", type=_PORT, default=0, show_default="a free one", help="Of the website."
 )
+@click.option("--host", default=HOST, show_default=True, help="The address to listen on.")
 @click.option(
     "--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before a series' answer."
 )
@@ -38,12 +39,13 @@ def _read_faults(
     callback=_read_faults,
     help=_FAULT_HELP,
 )
-def main(port: int, http_port: int, latency: float, faults: list[Fault]) -> None:
+def main(port: int, http_port: int, host: str, latency: float, faults: list[Fault]) -> None:
     """Run a TradingView to develop, test, demo and benchmark against."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with running(port, http_port, faults, Pace(latency_seconds=latency)) as simulator:
+    pace = Pace(latency_seconds=latency)
+    with running(port, http_port, faults, pace, host=host) as simulator:
         click.echo(f"TRADINGVIEW_URL={simulator.url}")
         click.echo(f"TRADINGVIEW_HTTP_URL={simulator.http_url}")
         ended.wait()

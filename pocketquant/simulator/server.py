@@ -1,4 +1,4 @@
-"""The simulator as a whole, on loopback: its WebSocket and the website beside it."""
+"""The simulator as a whole: its WebSocket and the website beside it."""
 
 import json
 import time
@@ -54,6 +54,7 @@ def running(
     faults: Iterable[Fault] = (),
     pace: Pace = _AT_ONCE,
     clock: Callable[[], float] = time.time,
+    host: str = HOST,
 ) -> Iterator[Simulator]:
     """A simulator in threads of this process until the end of the block; port 0 is a free one."""
     market = Market({"SP:SPX": _captured()})
@@ -62,8 +63,8 @@ def running(
         ordered.order(fault)
     sockets = Sockets(market, ordered, tally, pace, clock)
     with (
-        serving_website(HOST, http_port, ordered, tally, clock) as http_url,
-        sockets.serving(HOST, port) as url,
+        serving_website(host, http_port, ordered, tally, clock) as http_url,
+        sockets.serving(host, port) as url,
     ):
         yield Simulator(url, http_url, market, ordered, tally)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from pocketquant.connections import Mongo
@@ -99,17 +99,26 @@ class Plans:
         jobs.
         """
         first = {"dispatched_at": self._admin.command("hello")["localTime"]}
-        updates = [
-            UpdateOne(_active(want), _joining(plan, want, first), upsert=True) for want in wants
+        active = self._active_among(wants)
+        fresh = {
+            place for place, want in enumerate(wants) if str(want.request.series) not in active
+        }
+        writes = [
+            InsertOne(_fresh(plan, want, first))
+            if place in fresh  # many at once cost the server half of what as many upserts do
+            else UpdateOne(_active(want), _joining(plan, want, first), upsert=True)
+            for place, want in enumerate(wants)
         ]
+        lost: list[int] = []
         try:
-            places = list(self._units.bulk_write(updates, ordered=False).upserted_ids or {})
+            upserted = set(self._units.bulk_write(writes, ordered=False).upserted_ids or {})
         except BulkWriteError as error:  # planned before, or another job was faster
-            again = [self.join(plan, wants[place]) for place in lost_races(error)]
-            places = [each["index"] for each in error.details["upserted"]]
-            others = [unit for unit in again if unit.jobs == (plan.job_id,) and not unit.attempt]
-            return [*(_new_unit(plan, wants[place]) for place in places), *others]
-        return [_new_unit(plan, wants[place]) for place in places]
+            lost = lost_races(error)
+            upserted = {each["index"] for each in error.details["upserted"]}
+        again = [self.join(plan, wants[place]) for place in lost]
+        others = [unit for unit in again if unit.jobs == (plan.job_id,) and not unit.attempt]
+        places = sorted((fresh - set(lost)) | upserted)
+        return [*(_new_unit(plan, wants[place]) for place in places), *others]
 
     def join(self, plan: Plan, want: Want) -> Unit:
         """The active unit of the series, due at once, with this job among its jobs.
@@ -141,19 +150,34 @@ class Plans:
         }
         return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
 
+    def _active_among(self, wants: Sequence[Want]) -> set[str]:
+        """Which of these series have an active unit."""
+        keys = [str(want.request.series) for want in wants]
+        found = self._units.find({"series": {"$in": keys}, "active": True}, {"series": True})
+        return {each["series"] for each in found}
+
 
 def _active(want: Want) -> Document:
     return {"series": str(want.request.series), "active": True}
 
 
+def _fresh(plan: Plan, want: Want, first: Document) -> Document:
+    """What `_joining` makes where there is nothing to join."""
+    made = {"jobs": [plan.job_id], "n_bars": want.request.n_bars}
+    return {**_active(want), **made, **_first_fields(plan, want, first)}
+
+
 def _joining(plan: Plan, want: Want, first: Document) -> Document:
-    fresh = {**new_unit_fields(want.unit_id, plan.queue), "created_at": plan.created_at, **first}
     return {
         "$addToSet": {"jobs": plan.job_id},
         "$max": {"n_bars": want.request.n_bars},
         "$unset": {"stop": ""},
-        "$setOnInsert": fresh,
+        "$setOnInsert": _first_fields(plan, want, first),
     }
+
+
+def _first_fields(plan: Plan, want: Want, first: Document) -> Document:
+    return {**new_unit_fields(want.unit_id, plan.queue), "created_at": plan.created_at, **first}
 
 
 def _new_unit(plan: Plan, want: Want) -> Unit:

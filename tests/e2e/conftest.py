@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,25 @@ import pymongo
 import pytest
 import redis
 import requests
+from pymongo.errors import ConnectionFailure
+from pymongo.uri_parser import parse_uri
 
 from pocketquant import embedded, processes
 from pocketquant.connections import Mongo, open_redis, wait_until
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.embedded import HOST, free_port
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
+from pocketquant.simulator.market import Market, Resolution
+from pocketquant.simulator.world import find
+from pocketquant.storage.bars import BarStore
 from pocketquant.tether import tethered
 
 Json = dict[str, Any]
+
+POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 
 # Everything that waits for a time-out in production waits less here; the logic is the same.
 QUICK = {
@@ -51,6 +62,7 @@ class Platform:
     url: str
     push_url: str
     flower_url: str
+    broker_url: str
     folder: Path
     mongo: Mongo
     broker: redis.Redis
@@ -101,10 +113,24 @@ class Platform:
 
     def wait_for_job(self, job_id: str, timeout_seconds: float = 60) -> Json:
         def has_ended() -> bool:
-            return bool(self.job(job_id)["finished_at"])
+            return bool(self.job(job_id).get("finished_at"))  # it may be 503 for a while
 
         wait_until(f"job {job_id} has ended", has_ended, (), timeout_seconds)
         return self.job(job_id)
+
+    def wait_for_completed(self, job_id: str, count: int, timeout_seconds: float = 60) -> None:
+        """Wait until at least so many units of the job are completed."""
+
+        def has_come_so_far() -> bool:
+            return bool(self.counts(job_id)["completed"] >= count)
+
+        wait_until(f"{count} units are completed", has_come_so_far, KeyError, timeout_seconds)
+
+    def wrong_series(self, symbols: Iterable[str], interval: str = "1d") -> list[str]:
+        """Those whose stored bars are not 30 bars of the market's, the forming one left out."""
+        store = BarStore(self.mongo)
+        wanted = [Series(Symbol.parse(symbol), Interval(interval)) for symbol in symbols]
+        return [str(one) for one in wanted if not _is_right(store.read(one), one)]
 
     def control(self, action: str, program: str) -> None:
         """Start or stop a program as an operator does."""
@@ -121,9 +147,40 @@ class Platform:
         return self.processes("workers.app worker")
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """A MongoDB replica set; its members by address."""
+
+    members: dict[str, "subprocess.Popen[bytes]"]
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://{','.join(self.members)}/?replicaSet={embedded.REPLICA_SET}"
+
+    def primary(self) -> str:
+        with pymongo.MongoClient(self.url, serverSelectionTimeoutMS=2000) as client:
+            return str(client.admin.command("hello")["me"])
+
+    def step_down(self) -> None:
+        """Have the primary hand over, and not come back for a minute."""
+        with pymongo.MongoClient(self.url) as client:
+            client.admin.command("replSetStepDown", 60)
+
+
 def wish(symbol: str, interval: str, n_bars: int) -> Json:
     exchange, ticker = symbol.split(":")
     return {"exchange": exchange, "symbol": ticker, "interval": interval, "n_bars": n_bars}
+
+
+def _is_right(stored: Bars, series: Series) -> bool:
+    instrument, resolution = find(str(series.symbol)), Resolution.parse(series.interval.resolution)
+    assert instrument
+    assert resolution
+    expected = Market({}).newest(instrument, resolution, int(time.time()), 40).bars
+    if stored.first_time is None or stored.last_time is None:
+        return False
+    is_whole = len(stored) in {29, 30}
+    return is_whole and stored == expected.between(stored.first_time, stored.last_time + 1)
 
 
 def _is_dead(process: psutil.Process) -> bool:
@@ -183,6 +240,7 @@ def start_platform(
                     url=machine.api_url,
                     push_url=machine.push_url,
                     flower_url=machine.flower_url,
+                    broker_url=environment["CELERY_BROKER_URL"] or environment["REDIS_URL"],
                     folder=folder,
                     mongo=mongo["pocketquant"],
                     broker=broker,
@@ -208,6 +266,101 @@ def platform(
     """The shared platform, with no faults left behind."""
     yield shared_platform
     simulator.lift()
+
+
+@pytest.fixture(scope="session")
+def crew(start_platform: Callable[..., AbstractContextManager[Platform]]) -> Iterator[Platform]:
+    """A platform whose workers are started, and killed, by the tests themselves."""
+    with start_platform(without=frozenset({"flower", "interactive", "push", "worker"})) as platform:
+        yield platform
+
+
+@pytest.fixture
+def start_program() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Starts programs of the test's own on a platform's servers; they end with the test."""
+    with ExitStack() as ends:
+
+        def start(
+            platform: Platform, command: str, prefix: tuple[str, ...] = (), **changes: object
+        ) -> "subprocess.Popen[bytes]":
+            """`pocketquant COMMAND`; `changes` are settings that it has otherwise."""
+            settings = {name.upper(): str(value) for name, value in changes.items()}
+            environment = psutil.Process(platform.supervisord).environ() | settings
+            log = ends.enter_context((platform.folder / "logs" / "own.log").open("ab"))
+            process = subprocess.Popen(
+                tethered([*prefix, POCKETQUANT, command]),
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            ends.callback(process.wait)
+            ends.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def start_worker(
+    start_program: Callable[..., "subprocess.Popen[bytes]"],
+) -> Callable[..., "subprocess.Popen[bytes]"]:
+    """Starts `pocketquant worker`, with a provider of its own where a test wants to know it."""
+
+    def start(
+        platform: Platform,
+        provider: simulator_server.Simulator | None = None,
+        **changes: Any,
+    ) -> "subprocess.Popen[bytes]":
+        if provider:
+            urls = {"tradingview_url": provider.url, "tradingview_http_url": provider.http_url}
+            changes = {**urls, **changes}
+        return start_program(platform, "worker", **changes)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def start_replica_set(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., ReplicaSet]]:
+    """Starts MongoDB replica sets of the module's own, which elect within seconds."""
+    with ExitStack() as ends:
+
+        def start(count: int, address: str = HOST) -> ReplicaSet:
+            members = {}
+            for _ in range(count):
+                server = embedded.private_mongod(tmp_path_factory.mktemp("member"))
+                command = [address if part == HOST else part for part in server.command]
+                port = parse_uri(server.url)["nodelist"][0][1]
+                process = subprocess.Popen(tethered(command), stdout=subprocess.DEVNULL)
+                ends.callback(process.wait)
+                ends.callback(process.kill)  # told to end, one without its set takes 15 s
+                members[f"{address}:{port}"] = process
+            replica_set = ReplicaSet(members)
+            _initiate(replica_set)
+            return replica_set
+
+        yield start
+
+
+def _initiate(replica_set: ReplicaSet) -> None:
+    first = next(iter(replica_set.members))
+    members = [{"_id": n, "host": host} for n, host in enumerate(replica_set.members)]
+    settings = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
+    config = {"_id": embedded.REPLICA_SET, "members": members, "settings": settings}
+    for host in replica_set.members:
+        with pymongo.MongoClient(host, directConnection=True) as member:
+            wait_until("it answers", partial(member.admin.command, "ping"), ConnectionFailure, 60)
+    with pymongo.MongoClient(first, directConnection=True) as member:
+        member.admin.command("replSetInitiate", config)
+    wait_until("there is a primary", replica_set.primary, ConnectionFailure, 60)
+
+
+@pytest.fixture
+def start_simulator() -> Iterator[Callable[..., simulator_server.Simulator]]:
+    """Starts providers of the test's own: what one was asked for tells which worker asked."""
+    with ExitStack() as ends:
+        yield lambda **options: ends.enter_context(simulator_server.running(**options))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pocketquant.connections import wait_until
 pytestmark = pytest.mark.fault
 
 BACK_SECONDS = 45
+SYNCS = 100
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +74,36 @@ def test_processes_started_before_their_servers_wait(own_platform: Any, server: 
     syncs_again(own_platform, "SIM:S0304")
 
 
-def test_a_sync_in_progress_survives_a_restart_of_mongod(own_platform: Any, simulator: Any) -> None:
-    """The unit is done after mongod is back, by the same worker or by the next attempt."""
-    simulator.order("latency", "SIM:S0305", 2)
-    job_id = own_platform.sync_in_background("SIM:S0305", n_bars=10)
-    wait_until(
-        "the unit is running",
-        lambda: own_platform.job(job_id)["counts"]["running"] == 1,
-        (),
-        10,
-    )
-    own_platform.control("restart", "servers:mongod-0")
+TROUBLE = {
+    "redis_restarted": lambda platform, _: platform.control("restart", "servers:redis-0"),
+    "redis_killed": lambda platform, kill: kill(platform.processes("redis-server")[0]),
+    "redis_wiped": lambda platform, _: platform.broker.flushall(),
+    "mongod_restarted": lambda platform, _: platform.control("restart", "servers:mongod-0"),
+    "mongod_killed": lambda platform, kill: kill(platform.processes("bin/mongod")[0]),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_job_goes_on_through_the_trouble_of_a_server(
+    own_platform: Any, simulator: Any, kill: Any, trouble: str
+) -> None:
+    """The same workers and beat bring it to its end: no unit is lost, none counted twice."""
+    first = 3200 + SYNCS * list(TROUBLE).index(trouble)
+    wanted = [f"SIM:S{first + n:04}" for n in range(SYNCS)]
+    simulator.order("latency", None, 0.2)
+    before = workers_and_beat(own_platform)
+    job_id = own_platform.sync_in_bulk(wanted)
+    own_platform.wait_for_completed(job_id, SYNCS // 4)
+    TROUBLE[trouble](own_platform, kill)
     simulator.lift()
-    syncs_again(own_platform, "SIM:S0306")
-    assert own_platform.wait_for_job(job_id)["counts"]["completed"] == 1
+    counts = own_platform.wait_for_job(job_id)["counts"]
+    assert (SYNCS, SYNCS) == (counts["total"], counts["completed"])
+    assert SYNCS == len(own_platform.units(job_id))
+    assert [] == own_platform.wrong_series(wanted)
+    assert before == workers_and_beat(own_platform)
+
+
+def workers_and_beat(platform: Any) -> set[int]:
+    processes = [*platform.workers(), *platform.processes("workers.app beat")]
+    assert len(processes) == 2
+    return {process.pid for process in processes}

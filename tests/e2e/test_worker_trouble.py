@@ -1,118 +1,168 @@
-"""Workers killed at random and a broker wiped clean: nothing is lost, nothing is done wrongly."""
+"""Workers killed, told to end, or killed by what they do: nothing is lost or done twice."""
 
 import random
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from pocketquant import wiring
 from pocketquant.connections import wait_until
-from pocketquant.domain.bars import Bars
-from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import SyncRequest
-from pocketquant.queues import QueueName
-from pocketquant.settings import Settings
-from pocketquant.simulator.market import Market, Resolution
-from pocketquant.simulator.world import find
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
+SLOTS = 8
 SYNCS = 2000
 KILLS = 20
+PATIENT = {"provider_timeout_seconds": 30, "lease_seconds": 60}  # no fetch times out meanwhile
 
 
-@pytest.fixture(scope="module")
-def fleet(start_platform: Any) -> Iterator[Any]:
-    """A platform with two worker processes to kill."""
-    with start_platform(workers=2, worker_slots=16, max_attempts=20) as platform:
-        yield platform
+def symbols(first: int, count: int) -> list[str]:
+    return [f"SIM:S{first + n:04}" for n in range(count)]
 
 
-@pytest.fixture
-def wired(fleet: Any) -> Iterator[wiring.Platform]:
-    """Our own objects on the fleet's servers."""
-    servers = fleet.workers()[0].environ()
-    settings = Settings(mongodb_url=servers["MONGODB_URL"], redis_url=servers["REDIS_URL"])
-    platform = wiring.wire(settings)
-    yield platform
-    platform.close()
+def asked(provider: Any) -> int:
+    """How many series a worker's own provider was asked for."""
+    return int(provider.tally.requested.total())
 
 
-def test_a_killed_workers_sync_is_done_by_another(fleet: Any, simulator: Any, kill: Any) -> None:
-    """`kill -9` in mid-sync: another attempt does it, once in effect; the caller hears of it."""
-    simulator.order("stall", "SIM:S0401", None)
-    job_id = fleet.sync_in_background("SIM:S0401", n_bars=40)
-    wait_until("it is running", lambda: simulator.tally.requested["SIM:S0401"] == 1, (), 10)
-    assert fleet.job(job_id)["counts"]["running"] == 1
-    simulator.lift()
-    for worker in fleet.workers():
-        kill(worker)
-    answer = fleet.sync("SIM:S0401", n_bars=40, timeout=60)
-    assert answer.status == 200, answer.body
-    job = fleet.wait_for_job(job_id)
-    assert job["counts"] == {**dict.fromkeys(job["counts"], 0), "total": 1, "completed": 1}
-    unit = fleet.mongo["units"].find_one({"jobs": job_id})
-    assert unit["attempt"] >= 2
+def all_completed(total: int) -> dict[str, int]:
+    nothing = {"queued": 0, "running": 0, "failed": 0, "cancelled": 0}
+    return {"total": total, "completed": total, **nothing}
 
 
-def test_a_broker_wiped_clean_loses_nothing(fleet: Any) -> None:
-    """FLUSHALL while units are queued: the next ticks publish them again."""
-    for worker in ("worker-0", "worker-1"):
-        fleet.control("stop", f"pocketquant:{worker}")
-    jobs = [fleet.sync_in_background(f"SIM:S{410 + n:04}", n_bars=10) for n in range(5)]
-    fleet.broker.flushall()
-    for worker in ("worker-0", "worker-1"):
-        fleet.control("start", f"pocketquant:{worker}")
-    for job_id in jobs:
-        assert fleet.wait_for_job(job_id, 90)["counts"]["completed"] == 1
+def test_a_killed_workers_syncs_are_done_by_another(
+    crew: Any, start_worker: Any, start_simulator: Any
+) -> None:
+    """`kill -9` with every slot at work: another worker does each of them, once in effect."""
+    wanted = symbols(400, SLOTS)
+    stuck, healthy = start_simulator(), start_simulator()
+    stuck.order("latency", None, 60)
+    victim = start_worker(crew, stuck)
+    job_id = crew.sync_in_bulk(wanted)
+    wait_until("every slot is at work", lambda: asked(stuck) == SLOTS, (), 30)
+    victim.kill()
+    start_worker(crew, healthy)
+    job = crew.wait_for_job(job_id, 75)
+    assert all_completed(SLOTS) == job["counts"]
+    assert dict.fromkeys(wanted, 1) == healthy.tally.served
+    assert {2} == {unit["attempt"] for unit in crew.units(job_id)}
+    assert [] == crew.wrong_series(wanted)
+
+
+def test_a_job_goes_on_after_all_workers_were_killed(
+    crew: Any, start_worker: Any, start_simulator: Any
+) -> None:
+    """`kill -9` of every worker halfway; new ones bring the job to its end, nobody else helps."""
+    wanted = symbols(420, 120)
+    provider = start_simulator()
+    provider.order("latency", None, 0.3)
+    workers = [start_worker(crew, provider) for _ in range(2)]
+    job_id = crew.sync_in_bulk(wanted)
+    crew.wait_for_completed(job_id, 40)
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.wait()
+    assert crew.counts(job_id)["completed"] < len(wanted)
+    for _ in workers:
+        start_worker(crew, provider)
+    assert all_completed(len(wanted)) == crew.wait_for_job(job_id, 120)["counts"]
+    assert [] == crew.wrong_series(wanted)
+
+
+def test_a_worker_told_to_end_finishes_what_it_has_and_begins_nothing(
+    crew: Any, start_worker: Any, start_simulator: Any
+) -> None:
+    """SIGTERM: exit code 0 while much is left, all it began is done, another does the rest."""
+    wanted = symbols(550, 80)
+    ending, going_on = start_simulator(), start_simulator()
+    for provider in (ending, going_on):
+        provider.order("latency", None, 0.4)
+    worker = start_worker(crew, ending)
+    job_id = crew.sync_in_bulk(wanted)
+    crew.wait_for_completed(job_id, 1)
+    worker.terminate()
+    begun = asked(ending)
+    assert 0 == worker.wait(20)
+    assert asked(ending) <= begun + SLOTS
+    assert ending.tally.requested == ending.tally.served
+    assert crew.counts(job_id)["completed"] == asked(ending) < len(wanted)
+    start_worker(crew, going_on)
+    assert all_completed(len(wanted)) == crew.wait_for_job(job_id)["counts"]
+    assert {1} == {unit["tries"] for unit in crew.units(job_id)}
+
+
+def test_a_worker_stuck_in_fetches_hands_them_back_when_told_to_end(
+    crew: Any, start_worker: Any, start_simulator: Any
+) -> None:
+    """SIGTERM: exit code 0 after the grace; another worker's attempt is counted as the first."""
+    wanted = symbols(680, SLOTS)
+    stuck, healthy = start_simulator(), start_simulator()
+    stuck.order("stall")
+    worker = start_worker(crew, stuck, worker_grace_seconds=1, **PATIENT)
+    job_id = crew.sync_in_bulk(wanted)
+    wait_until("every slot is at work", lambda: asked(stuck) == SLOTS, (), 30)
+    worker.terminate()
+    assert 0 == worker.wait(20)
+    handed_back = crew.units(job_id)
+    assert {("queued", 0)} == {(unit["state"], unit["tries"]) for unit in handed_back}
+    start_worker(crew, healthy)
+    assert all_completed(SLOTS) == crew.wait_for_job(job_id)["counts"]
+    assert dict.fromkeys(wanted, 1) == healthy.tally.served
+    assert {1} == {unit["tries"] for unit in crew.units(job_id)}
+
+
+def test_a_series_that_kills_its_workers_is_given_up(
+    crew: Any, start_worker: Any, start_simulator: Any
+) -> None:
+    """A dead letter after the attempts allowed, with a code that says so; the others are done."""
+    poison, others = "SIM:S0700", symbols(701, 30)
+    hands: dict[int, tuple[Any, Any]] = {}
+
+    def hire(number: int) -> None:
+        provider = start_simulator()
+        provider.order("latency", None, 0.2)
+        provider.order("latency", poison, 60)  # time for the test to see who has it
+        hands[number] = (start_worker(crew, provider, max_attempts=3), provider)
+
+    def victims() -> list[int]:
+        return [n for n, (_, provider) in hands.items() if provider.tally.requested[poison]]
+
+    hire(0)
+    hire(1)
+    job_id = crew.sync_in_bulk([poison, *others])
+    for attempt in (1, 2, 3):
+        wait_until(f"attempt {attempt} runs", victims, (), 60)
+        (victim,) = victims()
+        hands[victim][0].kill()
+        hire(victim)
+    counts = crew.wait_for_job(job_id)["counts"]
+    assert (len(others), 1) == (counts["completed"], counts["failed"])
+    assert [] == crew.wrong_series(others)
+    letters = crew.get("/api/v1/dead-letters").body
+    (letter,) = [one for one in letters if f"{one['exchange']}:{one['symbol']}" == poison]
+    assert ("attempts_exhausted", 3) == (letter["error"], letter["attempts"])
 
 
 def test_twenty_kills_during_two_thousand_syncs(
-    fleet: Any, wired: wiring.Platform, simulator: Any, kill: Any
+    crew: Any, start_worker: Any, simulator: Any, request: pytest.FixtureRequest
 ) -> None:
     """Every unit is completed and every series holds the provider's bars, whatever was killed."""
     chance = random.Random(20261122)
+    wanted = symbols(1000, SYNCS)
     simulator.order("latency", None, 0.2)
-    series = [Series.parse(f"SIM:S{1000 + n:04}|1d") for n in range(SYNCS)]
-    requests = [SyncRequest(one, 30) for one in series]
-    job_id = wired.intake.submit("sync", requests, QueueName.BULK).job_id
-
-    kills = 0
-    while kills < KILLS:
-        done = fleet.job(job_id)["counts"]["completed"]
+    request.addfinalizer(simulator.lift)
+    workers = [start_worker(crew, worker_slots=16, max_attempts=20) for _ in range(2)]
+    job_id = crew.sync_in_bulk(wanted)
+    for kills in range(KILLS):
+        done = crew.counts(job_id)["completed"]
         goal = min(done + chance.randrange(1, 80), SYNCS * (kills + 1) // (KILLS + 1))
-        _wait_for(fleet, job_id, lambda counts, goal=goal: counts["completed"] >= goal)
-        _wait_for(fleet, job_id, lambda counts: counts["running"] > 0)
-        workers = fleet.workers()
-        if workers:
-            kill(chance.choice(workers))
-            kills += 1
+        crew.wait_for_completed(job_id, goal, 240)
+        wait_until("some are running", lambda: crew.counts(job_id)["running"], (), 60)
+        victim = workers.pop(chance.randrange(2))
+        victim.kill()
+        victim.wait()
+        workers.append(start_worker(crew, worker_slots=16, max_attempts=20))
     simulator.lift()
-
-    job = fleet.wait_for_job(job_id, 300)
-    assert job["counts"]["completed"] == job["counts"]["total"] == SYNCS
-    assert fleet.mongo["units"].count_documents({"jobs": job_id, "attempt": {"$gte": 2}}) > 0
-    wrong = [str(one) for one in series if not _is_right(wired.bars.read(one), one)]
-    assert wrong == []
-
-
-def _wait_for(fleet: Any, job_id: str, is_so: Any) -> None:
-    def holds() -> bool:
-        counts = fleet.job(job_id)["counts"]
-        return bool(is_so(counts) or counts["completed"] == SYNCS)
-
-    wait_until("the job has come so far", holds, (), 240)
-
-
-def _is_right(stored: Bars, series: Series) -> bool:
-    """All 30 asked for but the forming one, if there is one, each as the market made it."""
-    instrument, resolution = find(str(series.symbol)), Resolution.parse(series.interval.resolution)
-    assert instrument
-    assert resolution
-    expected = Market({}).newest(instrument, resolution, int(time.time()), 40).bars
-    assert stored.first_time is not None
-    assert stored.last_time is not None
-    is_whole = len(stored) in {29, 30}
-    return is_whole and stored == expected.between(stored.first_time, stored.last_time + 1)
+    assert all_completed(SYNCS) == crew.wait_for_job(job_id, 300)["counts"]
+    assert [unit for unit in crew.units(job_id) if unit["attempt"] > 1]
+    assert [] == crew.wrong_series(wanted)

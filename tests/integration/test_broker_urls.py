@@ -13,10 +13,10 @@ import redis
 import trustme
 
 from pocketquant.brokers import broker_settings, open_broker
-from pocketquant.connections import open_redis
+from pocketquant.connections import named_failures, open_redis
 from pocketquant.dispatcher import Dispatcher
-from pocketquant.domain.errors import InvalidSettings
-from pocketquant.embedded import HOST
+from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
+from pocketquant.embedded import HOST, free_port
 from pocketquant.queues import QueueName, celery_app
 from pocketquant.sentinel import SentinelUrl
 
@@ -129,3 +129,30 @@ def test_a_wrong_url_of_sentinels_is_named(url: str) -> None:
     """InvalidSettings, which an operator can act on."""
     with pytest.raises(InvalidSettings, match="no URL of Sentinels"):
         SentinelUrl.parse(url)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel", "amqp"])
+def test_a_broker_that_is_away_is_an_error_at_once(scheme: str) -> None:
+    """Whatever its kind: StorageUnavailable, from publishing as from the health check."""
+    url = f"{scheme}://{HOST}:{free_port()}/0"
+    app = celery_app(url)
+    with pytest.raises(StorageUnavailable, match="broker"), named_failures():
+        Dispatcher(app).publish_plan("job")
+    with (
+        pytest.raises(StorageUnavailable, match="broker"),
+        named_failures(),
+        open_broker(url, 2) as broker,
+    ):
+        broker.ensure_connection(max_retries=1, interval_start=0)
+    app.close()
+
+
+def test_sentinels_that_are_away_are_a_cache_that_is_away() -> None:
+    """Every one of them is asked, and then Redis counts as not answering."""
+    url = f"sentinel://{HOST}:{free_port()};sentinel://{HOST}:{free_port()}/0"
+    with (
+        open_redis(url) as client,
+        pytest.raises(StorageUnavailable, match="Redis does not answer: No master found"),
+        named_failures(),
+    ):
+        client.ping()

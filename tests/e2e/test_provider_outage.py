@@ -1,0 +1,52 @@
+"""The provider down for a while: it is left alone, looked after, and its work then done."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from pocketquant.connections import wait_until
+from pocketquant.coordination.governor import Temper
+from pocketquant.embedded import free_port
+from pocketquant.simulator import server
+
+pytestmark = pytest.mark.fault
+
+SYNCS = 100
+SLOTS = 8
+
+
+def test_the_breaker_opens_is_seen_and_closes(crew: Any, start_worker: Any) -> None:
+    """Refused connections until a probe has failed, too: few attempts are lost, and no unit."""
+    wanted = [f"SIM:S{4000 + n:04}" for n in range(SYNCS)]
+    ports = free_port(), free_port()
+
+    def breaker() -> dict[str, Any]:
+        return dict(crew.fleet()["breaker"])
+
+    with ExitStack() as outage:
+        provider = outage.enter_context(server.running(*ports))
+        provider.order("latency", None, 0.3)
+        start_worker(crew, provider)
+        job_id = crew.sync_in_bulk(wanted)
+        crew.wait_for_completed(job_id, SLOTS)
+
+    wait_until("it is open", lambda: breaker()["state"] == "open", (), 30)
+    opened = breaker()
+    assert "down" == opened["last_reason"]
+    assert opened["consecutive_failures"] >= Temper().failures_to_open
+
+    def has_failed_again() -> bool:
+        return bool(breaker()["next_probe_at"] > opened["next_probe_at"])
+
+    wait_until("a probe has failed", has_failed_again, (), 60)
+    assert opened["opened_at"] == breaker()["opened_at"]
+
+    with server.running(*ports):
+        wait_until("it is closed", lambda: breaker()["state"] == "closed", (), 90)
+        counts = crew.wait_for_job(job_id, 90)["counts"]
+    assert (SYNCS, SYNCS) == (counts["total"], counts["completed"])
+    assert [] == crew.wrong_series(wanted)
+    lost_attempts = sum(unit["tries"] - 1 for unit in crew.units(job_id))
+    probes = 2
+    assert lost_attempts <= Temper().failures_to_open + SLOTS + probes
