@@ -44,16 +44,18 @@ class Dispatcher:
     def _send(self, producer: Any, batch: list[Message]) -> None:
         if len(batch) > 1:
             try:
+                for queue in {queue for _, _, queue in batch}:
+                    producer.maybe_declare(self._app.amqp.queues[queue])
                 with producer.batch(_BATCH):
-                    for message in batch:
-                        self._send_one(producer, message, retry=False)
+                    for message in batch:  # not declared again: that costs a quarter of it all
+                        self._send_one(producer, message, retry=False, declare=[])
                 return
             except (BatchPublishError, OperationalError):  # one by one; a doubled one does no harm
                 pass
         for message in batch:
             self._send_one(producer, message, retry=True)
 
-    def _send_one(self, producer: Any, message: Message, retry: bool) -> None:
+    def _send_one(self, producer: Any, message: Message, **options: Any) -> None:
         task, argument, queue = message
         self._app.send_task(
             task,
@@ -62,8 +64,8 @@ class Dispatcher:
             kwargsrepr="",
             queue=queue,
             producer=producer,
-            retry=retry,
             retry_policy=_ONE_MORE_TRY,
+            **options,
         )
 
     def _length(self, channel: Any, queue: QueueName) -> int:

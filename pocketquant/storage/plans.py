@@ -100,9 +100,8 @@ class Plans:
         """
         first = {"dispatched_at": self._admin.command("hello")["localTime"]}
         active = self._active_among(wants)
-        fresh = {
-            place for place, want in enumerate(wants) if str(want.request.series) not in active
-        }
+        keys = [str(want.request.series) for want in wants]
+        fresh = {place for place, key in enumerate(keys) if key not in active}
         writes = [
             InsertOne(_fresh(plan, want, first))
             if place in fresh  # many at once cost the server half of what as many upserts do

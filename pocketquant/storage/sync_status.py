@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING, InsertOne, UpdateMany
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
@@ -61,17 +61,26 @@ class SyncStatuses:
 
     def mark_pending(self, all_series: Iterable[Series], job_id: str) -> None:
         """A job waits for these series; one that the same job has taken further stays there."""
-        fresh = {"job_id": job_id, "attempts": 0, "next_attempt_at": None, **_error(None)}
-        updates = [
-            UpdateOne(
-                {"_id": str(series), "job_id": {"$ne": job_id}},
-                _update(series, SyncState.PENDING, **fresh),
-                upsert=True,
-            )
-            for series in all_series
+        waiting = {
+            "status": SyncState.PENDING.value,
+            "job_id": job_id,
+            "attempts": 0,
+            "next_attempt_at": None,
+            **_error(None),
+        }
+        wanted = {str(series): series for series in all_series}
+        found = self._statuses.find({"_id": {"$in": list(wanted)}}, {"_id": True})
+        known = {document["_id"] for document in found}
+        writes: list[InsertOne[dict[str, Any]] | UpdateMany] = [
+            InsertOne({"_id": key, **_first(series), **waiting})
+            for key, series in wanted.items()
+            if key not in known
         ]
-        if updates:
-            self._write_unless_there(updates)
+        if known:
+            elsewhere = {"_id": {"$in": list(known)}, "job_id": {"$ne": job_id}}
+            writes.append(UpdateMany(elsewhere, {"$set": waiting}))
+        if writes:
+            self._write_unless_there(writes)
 
     def mark_retried(self, all_series: Iterable[Series]) -> None:
         """These series had failed, and are tried again; the error stays until one succeeds."""
@@ -153,24 +162,25 @@ class SyncStatuses:
             {"_id": str(series)}, _update(series, status, **fields), upsert=True
         )
 
-    def _write_unless_there(self, updates: list[UpdateOne]) -> None:
-        """An update whose condition does not hold meets its own `_id`, and that is no failure."""
+    def _write_unless_there(self, writes: list[InsertOne[dict[str, Any]] | UpdateMany]) -> None:
+        """A status that has appeared meanwhile is of a sync under way, and that is no failure."""
         try:
-            self._statuses.bulk_write(updates, ordered=False)
+            self._statuses.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
             lost_races(error)
 
 
 def _update(series: Series, status: SyncState, **fields: object) -> dict[str, Any]:
-    first = {
+    first = {name: value for name, value in _first(series).items() if name not in fields}
+    return {"$set": {"status": status.value, **fields}, "$setOnInsert": first}
+
+
+def _first(series: Series) -> dict[str, Any]:
+    return {
         "exchange": series.symbol.exchange,
         "symbol": series.symbol.ticker,
         "interval": series.interval.value,
         **_UNKNOWN,
-    }
-    return {
-        "$set": {"status": status.value, **fields},
-        "$setOnInsert": {name: value for name, value in first.items() if name not in fields},
     }
 
 

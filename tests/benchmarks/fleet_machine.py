@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import redis
+import requests
 
 from pocketquant import processes
 from pocketquant.connections import wait_until
@@ -49,6 +50,7 @@ class Machine:
 
     api_url: str
     providers: Providers
+    settings: Settings
     platform: Platform
     broker: redis.Redis
     environment: dict[str, str]
@@ -61,12 +63,13 @@ class Machine:
         slots: Sequence[int],
         provider: str,
         queues: Sequence[QueueName] = (QueueName.INTERACTIVE, QueueName.BULK),
+        app: str = "workers.app",
     ) -> Iterator[list[psutil.Process]]:
         """A worker process for each number of slots, warm: libraries loaded, connections made."""
         before = len(self.platform.fleet.members())
         environment = {**self.environment, "TRADINGVIEW_URL": provider}
         commands = [
-            worker_command(queues, each, f"bench-{before}-{number}")
+            _of_app(app, worker_command(queues, each, f"bench-{before}-{number}"))
             for number, each in enumerate(slots)
         ]
         with self.processes(commands, environment) as started:
@@ -77,7 +80,7 @@ class Machine:
                 _START_SECONDS,
             )
             if QueueName.BULK in queues:
-                self.sync(requests(_WARM_UP_NUMBERS, 2 * sum(slots), n_bars=10))
+                self.sync(pairs(_WARM_UP_NUMBERS, 2 * sum(slots), n_bars=10))
             yield started
 
     @contextmanager
@@ -98,6 +101,21 @@ class Machine:
             for process in started:
                 stack.callback(process.terminate)  # all at once, before each is waited for
             yield [psutil.Process(process.pid) for process in started]
+
+    def bulk_seconds(self, first: int, count: int, n_bars: int) -> float:
+        """Seconds from the call of the API to the end of its job, all completed."""
+        symbols = [{"exchange": "SIM", "symbol": f"S{n:04}"} for n in range(first, first + count)]
+        began = time.perf_counter()
+        job_id = self.post_bulk({"symbols": symbols, "interval": "1m", "n_bars": n_bars})
+        self.wait_for(job_id, count)
+        return time.perf_counter() - began
+
+    def post_bulk(self, body: dict[str, object]) -> str:
+        """The id of the job that the API has accepted."""
+        url = f"{self.api_url}/api/v1/market-data/sync/bulk"
+        answer = requests.post(url, json=body, timeout=60)
+        answer.raise_for_status()
+        return str(answer.json()["job_id"])
 
     def sync(self, wanted: list[SyncRequest], timeout_seconds: float = 120) -> float:
         """Seconds until a bulk job of them has ended, all completed."""
@@ -153,6 +171,7 @@ def started() -> Iterator[Machine]:
         yield Machine(
             machine.api_url,
             Providers(*(url for _, url in simulators)),
+            platform.settings,
             platform,
             stack.enter_context(redis.Redis.from_url(broker.url)),
             {**os.environ, **environment},
@@ -161,7 +180,7 @@ def started() -> Iterator[Machine]:
         )
 
 
-def requests(first: int, count: int, n_bars: int, interval: str = "1m") -> list[SyncRequest]:
+def pairs(first: int, count: int, n_bars: int, interval: str = "1m") -> list[SyncRequest]:
     """Syncs of so many series, of simulated pairs from this number on."""
     numbers = range(first, first + count)
     return [SyncRequest(Series.parse(f"SIM:S{each:04}|{interval}"), n_bars) for each in numbers]
@@ -171,6 +190,10 @@ def cpu_seconds(processes_: Sequence[psutil.Process]) -> float:
     """What they have used up to now."""
     times = [process.cpu_times() for process in processes_]
     return float(sum(each.user + each.system for each in times))
+
+
+def _of_app(app: str, command: list[str]) -> list[str]:
+    return [app if word == "workers.app" else word for word in command]
 
 
 def _simulator(name: str, latency_seconds: float) -> tuple[Program, str]:
