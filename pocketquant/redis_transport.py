@@ -1,9 +1,10 @@
-"""kombu's Redis transports with one defect mended.
+"""kombu's Redis transports with two defects mended.
 
 When a worker loses its Redis, Celery 5.7.0 detaches the transport from its connection before
 kombu 5.7.0 acknowledges or restores what is left on the old channel, and the channel then asks
 the detached transport for its connection parameters: AttributeError, and the worker dies. Here
-the channel remembers the parameters from when it was attached.
+the channel remembers the parameters from when it was attached. And where kombu makes a new Redis
+client for every command, an acknowledgement among them, here a channel keeps the one of its pool.
 """
 
 from typing import Any
@@ -15,13 +16,21 @@ from redis.sentinel import Sentinel
 
 
 class Channel(redis.Channel):
-    """A channel that knows its connection parameters also after it was detached."""
+    """A channel that knows its connection parameters also when detached, and keeps its client."""
 
     _remembered: dict[bool, dict[str, Any]] | None = None
+    _client_kept: Any = None
 
     def __init__(self, connection: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(connection, *args, **kwargs)
         self._connparams(asynchronous=False)
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]  # missing in the stubs
+        if self._client_kept is None or self._client_kept.connection_pool is not self.pool:
+            self._client_kept = super()._create_client()  # type: ignore[misc]
+        return self._client_kept
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self._remembered is None:

@@ -20,6 +20,7 @@ from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform, wire, wire_syncer
+from workers.event_batches import send_events_in_batches
 from workers.liveness import keep_alive_file
 from workers.presence import join_fleet
 from workers.schedule import schedule
@@ -54,6 +55,7 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     hand_back_at_shutdown(syncer, settings.worker_grace_seconds)
     carry_log_context()
     measure_queue_waits()
+    send_events_in_batches(made)
     join_fleet(made, platform.fleet, settings)
     if settings.worker_alive_file:
         keep_alive_file(made, Path(settings.worker_alive_file))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from pymongo import ASCENDING, InsertOne, UpdateMany
+from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
@@ -31,6 +31,7 @@ _UNKNOWN = {
     "next_attempt_at": None,
     "forming": None,
 }
+_PASSING = WriteConcern(w=1)  # of a status that the end of the sync replaces at once
 _FORMING_DATES = ("time", "close_time", "as_of")
 _SERIES_A_QUERY = 1000
 
@@ -58,6 +59,7 @@ class SyncStatuses:
 
     def __init__(self, mongo: Mongo) -> None:
         self._statuses = mongo["sync_status"]
+        self._passing = self._statuses.with_options(write_concern=_PASSING)
 
     def mark_pending(self, all_series: Iterable[Series], job_id: str) -> None:
         """A job waits for these series; one that the same job has taken further stays there."""
@@ -103,7 +105,17 @@ class SyncStatuses:
 
     def mark_syncing(self, series: Series, job_id: str, attempt: int) -> None:
         """A worker has begun; the error of the attempt before stays until one succeeds."""
-        self._set(series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None)
+        self._passing.update_one(
+            {"_id": str(series)},
+            _update(
+                series,
+                SyncState.SYNCING,
+                job_id=job_id,
+                attempts=attempt,
+                next_attempt_at=None,
+            ),
+            upsert=True,
+        )
 
     def mark_completed(self, report: SyncReport, forming: FormingBar | None, now: int) -> None:
         """The series is up to date."""

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import NoReturn
 
 import tvDatafeed
 
@@ -39,11 +40,6 @@ _INTERVALS = {
     Interval.W1: tvDatafeed.Interval.in_weekly,
     Interval.MONTH: tvDatafeed.Interval.in_monthly,
 }
-
-# The least that ends the library's own reading in good order: one bar, and the word it waits for.
-_ENOUGH = messages.event(
-    "timescale_update", ["cs", {"s1": {"s": [{"i": 0, "v": [0.0] * 6}]}}], None
-) + messages.event("series_completed", ["cs", "s1", "streaming", "s1"], None)
 
 # The library logs every failure before it swallows it; ours is raised, and logged where it ends.
 logging.getLogger("tvDatafeed").setLevel(logging.CRITICAL)
@@ -141,15 +137,18 @@ class _Conversation:
             self._session = HistorySession(self._request, *params[:4])
         self._pass_on(frame)
 
-    def recv(self) -> str:
-        """Converse until the session is over, then tell the library that all is done."""
+    def recv(self) -> NoReturn:
+        """Converse until the session is over; then the library is told that there is no more.
+
+        So it parses nothing and gives None, which nobody looks at.
+        """
         with self._kept():
             while not self._session.is_over:
                 self._session.receive(self._socket.receive())
                 for echo in self._session.outgoing():
                     self._pass_on(echo)
             self._history = self._session.result()
-        return _ENOUGH
+        raise EOFError("the history is complete")
 
     def _pass_on(self, frame: str) -> None:
         """Send, though the server may have hung up: why, is in what can still be received."""
