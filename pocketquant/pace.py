@@ -50,7 +50,7 @@ class Call:
 class TurnFarOff(Exception):
     """The call may not be made before `delay_seconds`; `error` is what those who wait are told."""
 
-    def __init__(self, delay_seconds: float, error: ProviderDown | None) -> None:
+    def __init__(self, delay_seconds: float, error: PocketQuantError | None) -> None:
         super().__init__(f"not before {delay_seconds:.1f} s")
         self.delay_seconds = delay_seconds
         self.error = error

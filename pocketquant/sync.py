@@ -30,6 +30,7 @@ from pocketquant.domain.errors import (
     Misconfigured,
     PocketQuantError,
     Rejected,
+    StorageUnavailable,
 )
 from pocketquant.domain.syncs import (
     History,
@@ -91,6 +92,8 @@ class Syncer:
             self._hand_back(unit, log)
         except Cancelled as error:
             self._cancel(unit, error, log)
+        except StorageUnavailable as error:  # our own trouble is not held against the unit
+            self._postpone(unit, TurnFarOff(_delay_seconds(unit.attempt), error), log)
         except PocketQuantError as error:
             self._end_in_error(unit, error, log)
         except Exception as error:  # a defect must not vanish with its worker
@@ -155,7 +158,7 @@ class Syncer:
     ) -> None:
         """The status before the ledger: a crash between them leaves a unit that is tried again."""
         series = unit.request.series
-        delay = retry_delay_seconds(unit.tries, random.random())  # noqa: S311  # jitter
+        delay = _delay_seconds(unit.tries)
         is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(unit)
         self.ledger.extend(unit)
         if is_over:
@@ -170,12 +173,13 @@ class Syncer:
         log.warning(event, code=error.code, cause=str(error))
 
     def _postpone(self, unit: Unit, turn: TurnFarOff, log: structlog.stdlib.BoundLogger) -> None:
-        """Back until its turn; whoever waits hears of it only where the provider is down."""
+        """Back, without the loss of an attempt; whoever waits is told where there is an error."""
         self.statuses.mark_postponed(unit.request.series, int(self.clock() + turn.delay_seconds))
         self.ledger.postpone(unit, turn.delay_seconds, turn.error)
-        metrics.DEFERRAL_SECONDS.labels(cause="pace").observe(turn.delay_seconds)
-        self._announce(unit, "postponed", turn.error.code if turn.error else metrics.NO_CODE)
-        log.debug("sync_postponed", seconds=round(turn.delay_seconds, 1))
+        cause, code = ("error", turn.error.code) if turn.error else ("pace", metrics.NO_CODE)
+        metrics.DEFERRAL_SECONDS.labels(cause=cause).observe(turn.delay_seconds)
+        self._announce(unit, "postponed", code)
+        log.info("sync_postponed", seconds=round(turn.delay_seconds, 1), code=code)
 
     def _hand_back(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
         """This worker ends: another one shall do it."""
@@ -193,3 +197,7 @@ class Syncer:
     def _announce(self, unit: Unit, result: str, code: str) -> None:
         self.outcomes.announce(unit.id)
         metrics.SYNCS.labels(result=result, code=code).inc()
+
+
+def _delay_seconds(failures: int) -> float:
+    return retry_delay_seconds(failures, random.random())  # noqa: S311  # jitter

@@ -30,7 +30,7 @@ from pocketquant.storage.units import (
     report_document,
 )
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # dispatched then: nobody has published it
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # dispatched then: to be published once it is due
 
 _DUE = {
     "$or": [
@@ -129,7 +129,7 @@ class Ledger:
 
     def hand_back(self, unit: Unit) -> None:
         """Put the unit back because its worker ends; due at once, and it costs no attempt."""
-        self._put_back(unit, 0, unit.tries - 1, {"dispatched_at": LONG_AGO})
+        self._put_back(unit, 0, unit.tries - 1, {})
 
     def fail(self, unit: Unit, error: PocketQuantError) -> None:
         """Give the unit up: a dead letter with code and message."""
@@ -152,6 +152,7 @@ class Ledger:
                         "state": UnitState.QUEUED,
                         "not_before": {"$add": ["$$NOW", int(delay_seconds * 1000)]},
                         "tries": tries,
+                        "dispatched_at": _LONG_AGO,
                         **fields,
                     }
                 },

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,8 @@ import pymongo
 import pytest
 import redis
 import requests
-from pymongo.errors import ConnectionFailure
-from pymongo.uri_parser import parse_uri
 
-from pocketquant import embedded, processes
+from pocketquant import processes
 from pocketquant.connections import Mongo, open_redis, wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
@@ -145,26 +142,6 @@ class Platform:
 
     def workers(self) -> list[psutil.Process]:
         return self.processes("workers.app worker")
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaSet:
-    """A MongoDB replica set; its members by address."""
-
-    members: dict[str, "subprocess.Popen[bytes]"]
-
-    @property
-    def url(self) -> str:
-        return f"mongodb://{','.join(self.members)}/?replicaSet={embedded.REPLICA_SET}"
-
-    def primary(self) -> str:
-        with pymongo.MongoClient(self.url, serverSelectionTimeoutMS=2000) as client:
-            return str(client.admin.command("hello")["me"])
-
-    def step_down(self) -> None:
-        """Have the primary hand over, and not come back for a minute."""
-        with pymongo.MongoClient(self.url) as client:
-            client.admin.command("replSetStepDown", 60)
 
 
 def wish(symbol: str, interval: str, n_bars: int) -> Json:
@@ -317,43 +294,6 @@ def start_worker(
         return start_program(platform, "worker", **changes)
 
     return start
-
-
-@pytest.fixture(scope="module")
-def start_replica_set(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[..., ReplicaSet]]:
-    """Starts MongoDB replica sets of the module's own, which elect within seconds."""
-    with ExitStack() as ends:
-
-        def start(count: int, address: str = HOST) -> ReplicaSet:
-            members = {}
-            for _ in range(count):
-                server = embedded.private_mongod(tmp_path_factory.mktemp("member"))
-                command = [address if part == HOST else part for part in server.command]
-                port = parse_uri(server.url)["nodelist"][0][1]
-                process = subprocess.Popen(tethered(command), stdout=subprocess.DEVNULL)
-                ends.callback(process.wait)
-                ends.callback(process.kill)  # told to end, one without its set takes 15 s
-                members[f"{address}:{port}"] = process
-            replica_set = ReplicaSet(members)
-            _initiate(replica_set)
-            return replica_set
-
-        yield start
-
-
-def _initiate(replica_set: ReplicaSet) -> None:
-    first = next(iter(replica_set.members))
-    members = [{"_id": n, "host": host} for n, host in enumerate(replica_set.members)]
-    settings = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
-    config = {"_id": embedded.REPLICA_SET, "members": members, "settings": settings}
-    for host in replica_set.members:
-        with pymongo.MongoClient(host, directConnection=True) as member:
-            wait_until("it answers", partial(member.admin.command, "ping"), ConnectionFailure, 60)
-    with pymongo.MongoClient(first, directConnection=True) as member:
-        member.admin.command("replSetInitiate", config)
-    wait_until("there is a primary", replica_set.primary, ConnectionFailure, 60)
 
 
 @pytest.fixture

@@ -65,6 +65,10 @@ class Runs:
         return is_idle and len(self.jobs()) >= self.expected
 
 
+def messages(platform: Any) -> int:
+    return sum(queue["length"] for queue in platform.fleet()["queues"])
+
+
 def test_runs_are_neither_missed_nor_doubled(beatless: Any, start_program: Any) -> None:
     """With two beats, with one, and late after a time without any, each run makes one job."""
     for symbol in TRACKED:
@@ -85,6 +89,7 @@ def test_runs_are_neither_missed_nor_doubled(beatless: Any, start_program: Any) 
 
     beats[1].kill()
     beats[1].wait()
+    wait_until("the last tick is over", lambda: messages(beatless) == 0, (), 30)
     runs.let_one_be_due()
     start_program(beatless, "beat")
     runs.wait_for_end()

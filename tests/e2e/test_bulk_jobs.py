@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from pocketquant.connections import wait_until
 
 BULK = "/api/v1/market-data/sync/bulk"
@@ -18,6 +20,7 @@ def kept(platform: Any) -> tuple[int, int]:
     return tuple(platform.mongo[name].count_documents({}) for name in ("jobs", "units"))
 
 
+@pytest.mark.fault
 def test_one_malformed_symbol_of_ten_thousand_refuses_all(platform: Any) -> None:
     """422 that names its index; no job and no unit is stored."""
     wanted = [{"exchange": "SIM", "symbol": f"S{n:04}"} for n in range(10_000)]
@@ -30,6 +33,7 @@ def test_one_malformed_symbol_of_ten_thousand_refuses_all(platform: Any) -> None
     assert before == kept(platform)
 
 
+@pytest.mark.fault
 def test_unknown_symbols_fail_alone(platform: Any) -> None:
     """They are dead letters with their code after one attempt, the others are completed."""
     known, unknown = sims(4300, 20), ["NASDAQ:NONESUCH", "SIM:S0000", "NYSE:NEVER"]

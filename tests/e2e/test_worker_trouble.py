@@ -12,7 +12,9 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 SLOTS = 8
 SYNCS = 2000
 KILLS = 20
-PATIENT = {"provider_timeout_seconds": 30, "lease_seconds": 60}  # no fetch times out meanwhile
+# Time for a test to kill a worker before its fetches end by themselves.
+NEARLY_A_LEASE = {"provider_timeout_seconds": 5.5}
+PATIENT = {"provider_timeout_seconds": 30, "lease_seconds": 60}
 
 
 def symbols(first: int, count: int) -> list[str]:
@@ -36,7 +38,7 @@ def test_a_killed_workers_syncs_are_done_by_another(
     wanted = symbols(400, SLOTS)
     stuck, healthy = start_simulator(), start_simulator()
     stuck.order("latency", None, 60)
-    victim = start_worker(crew, stuck)
+    victim = start_worker(crew, stuck, **NEARLY_A_LEASE)
     job_id = crew.sync_in_bulk(wanted)
     wait_until("every slot is at work", lambda: asked(stuck) == SLOTS, (), 30)
     victim.kill()
@@ -122,7 +124,8 @@ def test_a_series_that_kills_its_workers_is_given_up(
         provider = start_simulator()
         provider.order("latency", None, 0.2)
         provider.order("latency", poison, 60)  # time for the test to see who has it
-        hands[number] = (start_worker(crew, provider, max_attempts=3), provider)
+        worker = start_worker(crew, provider, max_attempts=3, **NEARLY_A_LEASE)
+        hands[number] = (worker, provider)
 
     def victims() -> list[int]:
         return [n for n, (_, provider) in hands.items() if provider.tally.requested[poison]]

@@ -10,7 +10,12 @@ import pytest
 from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import Outcome
 from pocketquant.domain.bars import Bars, Refusal
-from pocketquant.domain.errors import ConnectionLost, ProviderTimeout, UnknownSymbol
+from pocketquant.domain.errors import (
+    ConnectionLost,
+    ProviderTimeout,
+    StorageUnavailable,
+    UnknownSymbol,
+)
 from pocketquant.domain.symbols import Listing, Series
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
 from pocketquant.pace import PacedProvider, Provider
@@ -233,3 +238,14 @@ def test_a_worker_that_ends_hands_its_units_back(
     ending[0].do(unit_id)
     unit = unit_of(wired, unit_id)
     assert (unit.state, unit.tries) == (UnitState.QUEUED, 0)
+
+
+def test_trouble_with_our_own_servers_costs_no_attempt(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """The unit is put back with all its attempts, and whoever waits is told."""
+    unit_id = submit(wired)
+    syncer(Days(raising(StorageUnavailable("Redis does not answer")))).do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert (unit.state, unit.tries, unit.ended_attempt) == (UnitState.QUEUED, 0, 1)
+    assert isinstance(unit.error, StorageUnavailable)
