@@ -10,7 +10,7 @@ from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore
 from pocketquant.queues import PLAN_JOB, SYNC_UNIT, QueueName
 from pocketquant.storage.units import Unit
 
-_BATCH = 500
+_BATCH = 10_000  # messages sent at once; some megabytes
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0}  # a pooled connection may have gone stale
 
 Message = tuple[str, str, str]  # task, its one argument, queue
