@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.benchmarks.report import show
 
-BENCHMARKS = ("store", "rest", "sync")
+BENCHMARKS = ("aggregation", "store", "rest", "sync")
 
 
 def main() -> None:
