@@ -6,8 +6,8 @@ moved on each second; ours builds all 13, its clock moved on each second too. Bo
 ticks of their own kind, and the minute bars both make of one tape must be equal. Peers get the
 tape of ten symbols, where they do best. They take turns, in an order reversed each round.
 
-Figures are of the median round, in seconds of this process's own CPU time, so that neighbours on
-the machine count little. One core.
+Figures are of the best round, in seconds of this process's own CPU time: neighbours on the machine
+only ever slow one down, by the caches they share. One core.
 """
 
 import gc
@@ -17,7 +17,6 @@ from decimal import Decimal
 from functools import partial
 from itertools import groupby
 from random import Random
-from statistics import median
 
 from nautilus_trader.common.component import TestClock
 from nautilus_trader.data.aggregation import TimeBarAggregator
@@ -33,7 +32,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.quotes import Tick, Volume
 from tests.benchmarks.report import Row
 
-ROUNDS = 5
+ROUNDS = 7
 WARM_UP_SECONDS = 61  # until the first minute is closed
 TICKS_A_MINUTE = 60  # of each symbol, round robin
 FEW_TICKS = 8
@@ -106,12 +105,12 @@ def tape(
 
 
 def take_turns(contenders: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Each one's median rate."""
+    """Each one's best rate."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(ROUNDS):
         for name in list(contenders) if number % 2 else reversed(contenders):
             rates[name].append(contenders[name]())
-    return {name: median(each) for name, each in rates.items()}
+    return {name: max(each) for name, each in rates.items()}
 
 
 def ours(seconds: Seconds, intervals: tuple[Interval, ...] = tuple(Interval)) -> float:

@@ -123,7 +123,6 @@ def test_later_ticks_are_counted() -> None:
 def test_ticks_from_before_the_stream() -> None:
     """A first quote tells of an old trade: that is no late tick, and makes no bar."""
     aggregator = BarAggregator()
-    aggregator.advance(NOON)
     aggregator.see(KO, NOON)
     aggregator.take([tick(-DAY)])
     assert ({KO: 1}, {}) == (aggregator.missed_ticks, aggregator.late_ticks)
@@ -246,10 +245,10 @@ def test_a_stream_that_begins_with_a_bar() -> None:
 def test_a_gap_touches_its_bars_only() -> None:
     """The bars with any of the gap in them are partial, those before and after it are not."""
     aggregator = seeing()
-    aggregator.take([tick(10), tick(10, symbol=IBM)])
+    aggregator.take([tick(10), tick(10, symbol=IBM), tick(90), tick(100, symbol=IBM)])
     aggregator.lose(NOON + 100, [KO])
     aggregator.see(KO, NOON + 130)
-    aggregator.take([tick(100), tick(131), tick(190), tick(100, symbol=IBM), tick(400)])
+    aggregator.take([tick(131), tick(190), tick(200, symbol=IBM), tick(400)])
     partial = [bar for bar in aggregator.advance(NOON + 602) if bar.is_partial]
     assert {KO} == {bar.symbol for bar in partial}
     assert [("1m", 60), ("1m", 120), ("3m", 0), ("5m", 0)] == starts(partial)
