@@ -5,6 +5,7 @@ import threading
 
 import click
 
+from pocketquant.simulator.clocks import market_clock, read_moment
 from pocketquant.simulator.faults import Fault, FaultKind
 from pocketquant.simulator.server import HOST, running
 from pocketquant.simulator.sockets import Pace
@@ -18,6 +19,15 @@ def _read_faults(
 ) -> list[Fault]:
     try:
         return [Fault.parse(text) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _read_moment(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> float | None:
+    try:
+        return read_moment(text) if text else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -39,13 +49,31 @@ def _read_faults(
     callback=_read_faults,
     help=_FAULT_HELP,
 )
-def main(port: int, http_port: int, host: str, latency: float, faults: list[Fault]) -> None:
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="How many seconds of the market pass in a second; heartbeats keep real time.",
+)
+@click.option(
+    "--start", callback=_read_moment, metavar="ISO", help="The market's time to start at, not now."
+)
+def main(
+    port: int,
+    http_port: int,
+    host: str,
+    latency: float,
+    faults: list[Fault],
+    speed: float,
+    start: float | None,
+) -> None:
     """Run a TradingView to develop, test, demo and benchmark against."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    pace = Pace(latency_seconds=latency)
-    with running(port, http_port, faults, pace, host=host) as simulator:
+    pace = Pace(latency_seconds=latency, speed=speed)
+    clock = market_clock(speed, start)
+    with running(port, http_port, faults, pace, clock, host) as simulator:
         click.echo(f"TRADINGVIEW_URL={simulator.url}")
         click.echo(f"TRADINGVIEW_HTTP_URL={simulator.http_url}")
         ended.wait()

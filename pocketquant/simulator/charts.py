@@ -7,6 +7,7 @@ from pocketquant.simulator import answers, calls, misbehaviour, world
 from pocketquant.simulator.calendars import is_timezone
 from pocketquant.simulator.encoding import EXCHANGE_TIMEZONE
 from pocketquant.simulator.faults import OF_A_SERIES, Fault, FaultKind, Faults
+from pocketquant.simulator.live_bars import LiveBar
 from pocketquant.simulator.loading import Plan, Series, Wanted, load, wipe
 from pocketquant.simulator.market import Market, Resolution
 from pocketquant.simulator.misbehaviour import Struck
@@ -37,12 +38,23 @@ class Chart:
         self._timezone = "Etc/UTC"
         self._symbols: dict[str, str] = {}
         self._series: dict[str, Series] = {}
+        self._live: dict[str, LiveBar] = {}
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the newest bar of any series is kept up to date."""
+        return bool(self._live)
 
     def answer(self, method: str, params: list[Any], now_ms: int) -> list[Action]:
         """Do what a call asks. `Refused` ends this session, `GivenUp` the connection."""
         if method not in _METHODS:
             raise Refused("unsupported method")
         return _METHODS[method](self, params, now_ms)
+
+    def push(self, now_ms: int) -> list[str]:
+        """The frames that keep the newest bars up to date."""
+        live = self._live.values()
+        return [event.framed(now_ms) for bar in live for event in bar.push(self._market, now_ms)]
 
     def _switch_timezone(self, params: list[Any], _: int) -> list[Action]:
         """Have marks in this time zone from now on; those already sent stay as they are."""
@@ -79,7 +91,9 @@ class Chart:
 
     def _remove_series(self, params: list[Any], _: int) -> list[Action]:
         """Forget a series; the id of its symbol stays taken."""
-        del self._series[self._known(calls.read(calls.Remove, params).series).name]
+        name = self._known(calls.read(calls.Remove, params).series).name
+        del self._series[name]
+        self._live.pop(name, None)
         return []
 
     def _request_more_data(self, params: list[Any], now_ms: int) -> list[Action]:
@@ -106,6 +120,7 @@ class Chart:
             count,
         )
         self._series[asked.series] = series
+        self._live.pop(asked.series, None)
         return series
 
     def _load(
@@ -121,13 +136,22 @@ class Chart:
         if instrument and not events:
             wanted = Wanted(series, instrument, self._timezone, count, span)
             events = [*first, *self._bars(wanted, struck, now_ms // 1000)]
+            self._follow(wanted, struck, now_ms)
         answer = misbehaviour.texts(events, struck, now_ms)
         return misbehaviour.sending(loading, answer, struck, self._latency_seconds)
 
+    def _follow(self, wanted: Wanted, struck: Struck, now_ms: int) -> None:
+        """Keep the newest bar up to date from now on, where an undisturbed answer has it."""
+        series = wanted.series
+        is_known = series.oldest is not None and series.name not in self._live
+        is_followed = is_known and not struck and not wanted.is_of_a_period
+        if is_followed and self._market.has_trades(wanted.instrument):
+            since_ms = now_ms + int(self._latency_seconds * 1000)
+            self._live[series.name] = LiveBar(wanted, self._plan, since_ms)
+
     def _struck(self, symbol: str) -> dict[FaultKind, Fault]:
         """The faults that happen to this answer; two kinds leave none."""
-        found = ((kind, self._faults.strike(kind, symbol)) for kind in OF_A_SERIES)
-        struck = {kind: fault for kind, fault in found if fault}
+        struck = self._faults.struck(OF_A_SERIES, symbol)
         if fault := struck.get(FaultKind.CRITICAL_ERROR):
             raise Refused(fault.text("internal error"))
         if fault := struck.get(FaultKind.PROTOCOL_ERROR):

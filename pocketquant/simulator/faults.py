@@ -1,5 +1,6 @@
 """How the simulator can be ordered to misbehave, for one symbol or for all."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Lock
@@ -48,6 +49,20 @@ class FaultKind(StrEnum):
     SPLIT = "split"  # frames are cut anywhere
     GLUE = "glue"  # all in one text, a heartbeat in the midst
     EACH_ALONE = "each_alone"  # a text for each message
+    # connections with quotes, when some are due; `symbol` does not matter
+    QUOTES_DROP = "quotes_drop"  # the connection is aborted
+    QUOTES_STALL = "quotes_stall"  # nothing more on it, ever, not even heartbeats
+    QUOTES_SPLIT = "quotes_split"  # frames are cut anywhere
+    QUOTES_GLUE = "quotes_glue"  # all in one text, a heartbeat in the midst
+    QUOTES_EACH_ALONE = "quotes_each_alone"
+    # the quotes of a symbol, its first included
+    QUOTES_MUTE = "quotes_mute"  # none; heartbeats go on
+    QUOTES_UNKNOWN = "quotes_unknown"  # no such symbol any more, until it is added again
+    QUOTES_PERMISSION = "quotes_permission"  # withdrawn; `value`: the group that has it
+    # each quote with a trade
+    QUOTES_REPEATED = "quotes_repeated"  # sent twice
+    QUOTES_UNORDERED = "quotes_unordered"  # sent after the next
+    VOLUME_RESET = "volume_reset"  # the day's volume begins again from zero
 
 
 _ELSEWHERE = frozenset(
@@ -62,7 +77,25 @@ _ELSEWHERE = frozenset(
     }
 )
 _TIMED = frozenset({FaultKind.LATENCY, FaultKind.TOKEN_EXPIRY})
-OF_A_SERIES = tuple(kind for kind in FaultKind if kind not in _ELSEWHERE)
+OF_A_CONNECTION = (
+    FaultKind.QUOTES_DROP,
+    FaultKind.QUOTES_STALL,
+    FaultKind.QUOTES_SPLIT,
+    FaultKind.QUOTES_GLUE,
+    FaultKind.QUOTES_EACH_ALONE,
+)
+OF_QUOTES = (FaultKind.QUOTES_MUTE, FaultKind.QUOTES_UNKNOWN, FaultKind.QUOTES_PERMISSION)
+OF_TRADES = (
+    *OF_QUOTES,
+    FaultKind.QUOTES_REPEATED,
+    FaultKind.QUOTES_UNORDERED,
+    FaultKind.VOLUME_RESET,
+)
+OF_A_SERIES = tuple(
+    kind
+    for kind in FaultKind
+    if kind not in _ELSEWHERE and kind not in OF_A_CONNECTION and kind not in OF_TRADES
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +153,21 @@ class Faults:
                 if kind not in (None, fault.kind) or symbol not in (None, fault.symbol)
             ]
 
+    @property
+    def are_ordered(self) -> bool:
+        """Whether any hold now."""
+        return bool(self._ordered)
+
     def ordered(self) -> list[Fault]:
         """All that hold now."""
         return list(self._ordered)
+
+    def struck(self, kinds: Iterable[FaultKind], symbol: str = "") -> dict[FaultKind, Fault]:
+        """The faults of these kinds that happen now; that is one of the `times` of each."""
+        if not self._ordered:
+            return {}
+        found = ((kind, self.strike(kind, symbol)) for kind in kinds)
+        return {kind: fault for kind, fault in found if fault}
 
     def strike(self, kind: FaultKind, symbol: str = "") -> Fault | None:
         """The fault of this kind that happens now, if ordered; that is one of its `times`."""

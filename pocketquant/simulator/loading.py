@@ -37,7 +37,10 @@ PREMIUM = Plan(20_000, 40, has_custom_minutes=True, update_period_seconds=0)
 
 @dataclass(slots=True)
 class Series:
-    """A series as the client knows it, and how much of it was sent, `older` of it on request."""
+    """A series as the client knows it, and how much of it was sent, `older` of it on request.
+
+    `newest` and `newest_index` are of the last bar of the first load.
+    """
 
     chart: str
     name: str
@@ -50,6 +53,8 @@ class Series:
     sent: int = 0
     older: int = 0
     oldest: int | None = None
+    newest: int = 0
+    newest_index: int = 0
 
     @property
     def ids(self) -> tuple[str, str, str]:
@@ -57,7 +62,10 @@ class Series:
 
     def note(self, bars: Bars) -> None:
         """Remember that these bars were sent."""
-        self.older += 0 if self.oldest is None else len(bars)
+        if self.oldest is None:
+            self.newest, self.newest_index = int(bars.time[-1]), len(bars) - 1
+        else:
+            self.older += len(bars)
         self.sent += len(bars)
         self.oldest = bars.first_time
 
@@ -71,6 +79,11 @@ class Wanted:
     timezone: str
     count: int
     range: str = ""
+
+    @property
+    def is_of_a_period(self) -> bool:
+        """Whether a stretch of the past is asked for."""
+        return _PERIOD.fullmatch(self.range) is not None
 
 
 def load(wanted: Wanted, plan: Plan, market: Market, struck: Struck, now: int) -> list[Event]:

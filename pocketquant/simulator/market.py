@@ -4,7 +4,7 @@ Bars of any resolution are exact aggregates of the same minutes, the one still f
 """
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -15,6 +15,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.simulator import paths
 from pocketquant.simulator.calendars import Ints, Sessions, sessions
+from pocketquant.simulator.trading import Day, Happening, day_so_far, happenings
 from pocketquant.simulator.world import Instrument
 
 _RESOLUTION = re.compile(r"([1-9][0-9]{0,3})?([STHDWM])|([1-9][0-9]{0,3})")
@@ -98,6 +99,24 @@ class Market:
         newest = rows[:, max(0, rows.shape[1] - count) :]
         return Stretch(_to_bars(instrument, newest), is_all and rows.shape[1] <= count)
 
+    def day(self, instrument: Instrument, now: int) -> Day | None:
+        """The trading session of the newest trade as of `now`; None where there was no trade."""
+        if not instrument.has_traded:
+            return None
+        if instrument.name in self._captured:
+            return _captured_day(instrument, self._captured[instrument.name].between(None, now + 1))
+        return day_so_far(instrument, now - instrument.delay_seconds)
+
+    def has_trades(self, instrument: Instrument) -> bool:
+        """Whether trades of the symbol can be had, one by one."""
+        return instrument.has_traded and instrument.name not in self._captured
+
+    def happenings(self, instrument: Instrument, now: int) -> Iterator[Happening]:
+        """What happens after `day` as of `now`."""
+        if not self.has_trades(instrument):
+            return iter(())
+        return happenings(instrument, now - instrument.delay_seconds)
+
 
 def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
     """When the bar that opened at `time` is over, as TradingView says it.
@@ -114,6 +133,23 @@ def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int
     if resolution.is_intraday and time + resolution.count * MINUTE < closes:
         return time + resolution.count * MINUTE
     return closes - 1
+
+
+def _captured_day(instrument: Instrument, bars: Bars) -> Day | None:
+    if not len(bars):
+        return None
+    scale = instrument.pricescale
+    time, opens, high, low, close, volume = bars.columns[:, -1].tolist()
+    return Day(
+        session=sessions(instrument.calendar).begun_by(int(time)) - 1,
+        before=round(float(bars.last(2).close[0]) * scale),
+        open=round(opens * scale),
+        high=round(high * scale),
+        low=round(low * scale),
+        last=round(close * scale),
+        total=round(volume * instrument.lots_per_unit),
+        traded_at=close_time(instrument, Resolution(1, "D"), int(time)),
+    )
 
 
 def _within_sessions(

@@ -17,6 +17,7 @@ _BIG = 1_600_000
 _HEARTBEAT = frames.encode("~h~1")
 _FOREIGN = "Société Générale 法国兴业银行 𝄞"
 _PIECES = 7
+_MOST_FRAMES = 50  # in one text
 
 
 def spoiled(columns: Floats, struck: Struck) -> Floats:
@@ -55,6 +56,19 @@ def sending(
         first, *others = Send(loading), Send("".join(answer))
     pause: list[Action] = [Pause(latency_seconds)] if latency_seconds and others else []
     return [first, *pause, *others]
+
+
+def pushing(told: list[str], struck: Struck) -> list[Action]:
+    """How frames that no call asked for are sent: many in one text."""
+    if not told or FaultKind.QUOTES_STALL in struck:
+        return []
+    if FaultKind.QUOTES_DROP in struck:
+        return [Close(is_abrupt=True)]
+    for kind, send in _OF_PUSHING.items():
+        if kind in struck:
+            return send(told[0], told[1:])
+    bundles = range(0, len(told), _MOST_FRAMES)
+    return [Send("".join(told[start : start + _MOST_FRAMES])) for start in bundles]
 
 
 def _nan(columns: Floats, place: int) -> None:
@@ -164,6 +178,10 @@ def _split(loading: str, answer: list[str]) -> list[Action]:
     return [Send(loading), *map(Send, pieces)]
 
 
+def _split_all(first: str, others: list[str]) -> list[Action]:
+    return _split("", [first, *others])[1:]
+
+
 def _glue(loading: str, answer: list[str]) -> list[Action]:
     return [Send("".join((loading, *answer[:1], _HEARTBEAT, *answer[1:])))]
 
@@ -181,4 +199,10 @@ _OF_SENDING: dict[FaultKind, Sending] = {
     FaultKind.SPLIT: _split,
     FaultKind.GLUE: _glue,
     FaultKind.EACH_ALONE: _each_alone,
+}
+
+_OF_PUSHING: dict[FaultKind, Sending] = {
+    FaultKind.QUOTES_SPLIT: _split_all,
+    FaultKind.QUOTES_GLUE: _glue,
+    FaultKind.QUOTES_EACH_ALONE: _each_alone,
 }

@@ -34,13 +34,14 @@ Flags = NDArray[np.bool_]
 @lru_cache(maxsize=64)
 def days(instrument: Instrument) -> Ints:
     """Every session of the symbol, past and to come: rows time, open, high, low, close, volume."""
+    return some_days(instrument, 0, len(sessions(instrument.calendar).opens))
+
+
+def some_days(instrument: Instrument, first: int, last: int) -> Ints:
+    """The same of sessions `first` up to `last` alone, which is less work."""
     calendar = sessions(instrument.calendar)
-    walk = _hashes(instrument, "walk", calendar.dates)
-    shape = _hashes(instrument, "shape", calendar.dates)
-    first = instrument.first_price * instrument.pricescale
-    drift = np.cumsum(_whole(_bell(walk) * instrument.volatility * _FINE))
-    close = _whole(first * np.exp(_fold(drift, -_LONGEST_WALK, _LONGEST_WALK) / _FINE))
-    before = np.concatenate(([_whole(first)], close[:-1]))
+    shape = _hashes(instrument, "shape", calendar.dates[first:last])
+    before, close = _closes(instrument, calendar.dates[:last], first)
     stretch = close * instrument.volatility
     gap = 0.0 if instrument.calendar.is_continuous else 0.2 * stretch * (_part(shape, 0) - 0.5)
     opens = before + _whole(gap)
@@ -48,7 +49,7 @@ def days(instrument: Instrument) -> Ints:
     low = np.minimum(opens, close) - 1 - _whole(stretch * _part(shape, 2))
     lots = instrument.day_volume * instrument.lots_per_unit
     volume = _whole(lots * (0.5 + _part(shape, 3)))
-    return np.stack((calendar.opens, opens, high, low, close, volume))
+    return np.stack((calendar.opens[first:last], opens, high, low, close, volume))
 
 
 def hours(instrument: Instrument, first: int, last: int) -> Ints:
@@ -56,7 +57,11 @@ def hours(instrument: Instrument, first: int, last: int) -> Ints:
 
     Hours count from the session's opening.
     """
-    whole = days(instrument)[:, first:last]
+    return hours_of(instrument, days(instrument)[:, first:last])
+
+
+def hours_of(instrument: Instrument, whole: Ints) -> Ints:
+    """The traded hours of some days."""
     length = -(-instrument.calendar.minutes // 60)
     times = whole[0][:, None] + HOUR * np.arange(length)
     noise = _hashes(instrument, "hour", times)
@@ -65,7 +70,11 @@ def hours(instrument: Instrument, first: int, last: int) -> Ints:
 
 def minutes(instrument: Instrument, first: int, last: int) -> Ints:
     """The traded minutes of sessions `first` up to `last`."""
-    whole = hours(instrument, first, last)
+    return minutes_of(instrument, hours(instrument, first, last))
+
+
+def minutes_of(instrument: Instrument, whole: Ints) -> Ints:
+    """The traded minutes of some hours."""
     times = whole[0][:, None] + MINUTE * np.arange(60)
     noise = _hashes(instrument, "minute", times)
     trading = _trading(instrument, noise)
@@ -75,20 +84,29 @@ def minutes(instrument: Instrument, first: int, last: int) -> Ints:
 
 
 def ticks(instrument: Instrument, minute: Ints) -> Ints:
-    """The trades that make the minute of one row: rows time, price, size.
+    """The trades that make the minute of one row: rows time, price, size."""
+    return ticks_of(instrument, minute[:, None])
 
-    No two are in the same second. The first is the open, the last the close.
+
+def ticks_of(instrument: Instrument, whole: Ints) -> Ints:
+    """The trades that make some minutes: rows time, price, size.
+
+    No two are in the same second. The first of a minute is its open, the last its close.
     """
-    time, opens, high, low, close, volume = (int(value) for value in minute)
+    time, opens, high, low, close, volume = (column[:, None] for column in whole)
     noise = _hashes(instrument, "tick", time + np.arange(MOST_TICKS + 1))
-    count = _FEWEST_TICKS + int(noise[-1] % (MOST_TICKS - _FEWEST_TICKS + 1))
-    noise, places = noise[:count], np.arange(count)
+    spread = np.uint64(MOST_TICKS - _FEWEST_TICKS + 1)
+    count = _FEWEST_TICKS + (noise[:, -1:] % spread).astype(np.int64)
+    noise, places = noise[:, :-1], np.arange(MOST_TICKS)
     offsets = (places * MINUTE + _whole(_part(noise, 0) * (MINUTE - count))) // count
     prices = low + _whole(_part(noise, 1) * (high - low))
-    peak, bottom = np.argsort(_field(noise[1:-1], 2), kind="stable")[:2] + 1
-    prices[[0, peak, bottom, -1]] = opens, high, low, close
-    sizes = 1 + _shares(np.array([volume - count]), 1 + _field(noise[None, :], 3))[0]
-    return np.stack((time + offsets, prices, sizes))
+    is_inner = (places > 0) & (places < count - 1)
+    order = np.argsort(np.where(is_inner, _field(noise, 2), _MASK + 1), axis=1, kind="stable")
+    ends = np.concatenate((np.zeros_like(count), order[:, :2], count - 1), axis=1)
+    np.put_along_axis(prices, ends, np.concatenate((opens, high, low, close), axis=1), axis=1)
+    is_trade = places < count
+    sizes = 1 + _shares((volume - count)[:, 0], (1 + _field(noise, 3)) * is_trade)
+    return np.stack([part[is_trade] for part in (time + offsets, prices, sizes)])
 
 
 def merge(rows: Ints, keys: Ints) -> Ints:
@@ -107,6 +125,17 @@ def merge(rows: Ints, keys: Ints) -> Ints:
             np.add.reduceat(rows[5], starts),
         )
     )
+
+
+def _closes(instrument: Instrument, dates: Ints, first: int) -> tuple[Ints, Ints]:
+    """What each session from `first` on closed at, and the one before it; the walk is from 2000."""
+    steps = _whole(_bell(_hashes(instrument, "walk", dates)) * instrument.volatility * _FINE)
+    drift = np.cumsum(steps)[max(0, first - 1) :]
+    price = instrument.first_price * instrument.pricescale
+    close = _whole(price * np.exp(_fold(drift, -_LONGEST_WALK, _LONGEST_WALK) / _FINE))
+    if first:
+        return close[:-1], close[1:]
+    return np.concatenate(([_whole(price)], close[:-1])), close
 
 
 def _split(whole: Ints, times: Ints, noise: Hashes, trading: Flags, least: int) -> Ints:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pocketquant.domain.errors import ProtocolViolation
-from pocketquant.simulator import answers, tokens
+from pocketquant.simulator import answers, misbehaviour, tokens
 from pocketquant.simulator.charts import Chart
-from pocketquant.simulator.faults import FaultKind, Faults
+from pocketquant.simulator.faults import OF_A_CONNECTION, FaultKind, Faults
 from pocketquant.simulator.loading import ANONYMOUS, PREMIUM
 from pocketquant.simulator.market import Market
 from pocketquant.simulator.outgoing import Action, Close, Event, GivenUp, Refused, Send
-from pocketquant.simulator.snapshots import Quotes
+from pocketquant.simulator.quotes import Quotes
 from pocketquant.simulator.tally import Tally
 from pocketquant.tradingview import frames, messages
 
@@ -23,8 +23,8 @@ _MOST_CALL_BYTES = 1024 * 1024
 class Conversation:
     """One connection, from the hello to its end.
 
-    `receive` takes what the client sent, `beat` is called at each heartbeat; both give what is
-    to be done. After a `Close` nothing more is.
+    `receive` takes what the client sent, `beat` is called at each heartbeat, and `push` every so
+    often once it `is_live`; all give what is to be done. After a `Close` nothing more is.
     """
 
     def __init__(
@@ -47,6 +47,15 @@ class Conversation:
         self._is_silent = False
         self._beats = 0
         self._echoed_at_ms = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything may have to be pushed."""
+        return bool(self._quotes) or any(chart.is_live for chart in self._charts.values())
+
+    def is_behind(self, now_ms: int) -> bool:
+        """Whether there is more to push than came at once."""
+        return any(quotes.is_behind(now_ms) for quotes in self._quotes.values())
 
     def open(self, now_ms: int) -> list[Action]:
         """Greet the client, before it has said anything."""
@@ -76,6 +85,25 @@ class Conversation:
         except GivenUp as error:
             return [*actions, *_protocol_error(str(error))]
         return actions
+
+    def push(self, now_ms: int) -> list[Action]:
+        """Tell what has changed: quotes that are due, and the newest bars of live series."""
+        if self._is_silent:
+            return []
+        told = [frame for quotes in self._quotes.values() for frame in quotes.push(now_ms)]
+        struck = self._faults.struck(OF_A_CONNECTION) if told else {}
+        self._tally.quotes += len(told)
+        told += [frame for chart in self._charts.values() for frame in chart.push(now_ms)]
+        self._is_silent |= FaultKind.QUOTES_STALL in struck or FaultKind.QUOTES_DROP in struck
+        return misbehaviour.pushing(told, struck)
+
+    def hand_over(self) -> str | None:
+        """The name of a quote session that has all its symbols; its own updates cease."""
+        for quotes in self._quotes.values():
+            if quotes.is_complete:
+                quotes.hibernate()
+                return quotes.name
+        return None
 
     def _answer(self, payload: str, now_ms: int) -> list[Action]:
         if frames.is_heartbeat(payload):
@@ -112,7 +140,7 @@ class Conversation:
 
     def _create_quotes(self, params: list[Any], _: int) -> list[Action]:
         name = self._new_session(params)
-        self._quotes[name] = Quotes(name, self._market)
+        self._quotes[name] = Quotes(name, self._market, self._faults)
         return []
 
     def _new_session(self, params: list[Any]) -> str:
@@ -139,10 +167,11 @@ class Conversation:
             del self._quotes[session]
             return []
         try:
-            events = self._quotes[session].answer(method, params, now_ms // 1000)
+            told = self._quotes[session].answer(method, params, now_ms)
         except Refused:
             return _critical_error(session, "invalid_parameters", method)
-        return [Send("".join(event.framed(now_ms) for event in events))] if events else []
+        self._tally.quotes += len(told)
+        return misbehaviour.pushing(told, {})
 
 
 _OF_CONNECTION: dict[str, Callable[[Conversation, list[Any], int], list[Action]]] = {

@@ -1,73 +1,34 @@
-"""The answers to quote calls: one full `qsd` for each symbol, as of now."""
+"""What a quote says of a symbol, in full."""
 
 from typing import Any
 
-from pocketquant.simulator import answers, world
-from pocketquant.simulator.calendars import is_open
-from pocketquant.simulator.calls import symbol_name
-from pocketquant.simulator.market import Market, Resolution, Stretch, close_time
-from pocketquant.simulator.outgoing import Event, Refused
+from pocketquant.domain.intervals import DAY
+from pocketquant.simulator import answers
+from pocketquant.simulator.calendars import is_open, sessions
+from pocketquant.simulator.trading import Day, book_around
 from pocketquant.simulator.world import Instrument
 
 NO_VOLUME = 1e100
 
-_DAILY = Resolution(1, "D")
-_METHODS = frozenset(
-    {
-        "quote_set_fields",
-        "quote_add_symbols",
-        "quote_fast_symbols",
-        "quote_remove_symbols",
-        "quote_hibernate_all",
-    }
-)
+Values = dict[str, Any]
 
 
-class Quotes:
-    """One quote session: which fields it wants."""
-
-    def __init__(self, name: str, market: Market) -> None:
-        self._name = name
-        self._market = market
-        self._fields: frozenset[str] = frozenset()
-
-    def answer(self, method: str, params: list[Any], now: int) -> list[Event]:
-        """Do what a call asks. A call that is `Refused` is lost, the session lives."""
-        names = params[1:]
-        if method not in _METHODS or not all(isinstance(name, str) for name in names):
-            raise Refused
-        if method == "quote_set_fields":
-            self._fields = frozenset(names)
-        return self._add(names, now) if method == "quote_add_symbols" else []
-
-    def _add(self, texts: list[str], now: int) -> list[Event]:
-        """The state of each symbol. The reply carries the very text that named it."""
-        events = []
-        for text in texts:
-            events.append(Event("qsd", (self._name, {"n": text, **self._state(text, now)})))
-            events.append(Event("quote_completed", (self._name, text)))
-        return events
-
-    def _state(self, text: str, now: int) -> dict[str, Any]:
-        instrument = world.find(symbol_name(text))
-        if instrument is None:
-            return {"s": "error", "errmsg": "no_such_symbol", "v": {}}
-        if group := instrument.permission_group:
-            denied = {"alternative": group}
-            return {"s": "permission_denied", "errmsg": "Permission denied", "v": denied}
-        values = _values(instrument, self._market.newest(instrument, _DAILY, now, 2), now)
-        if self._fields:
-            values = {name: value for name, value in values.items() if name in self._fields}
-        return {"s": "ok", "v": values}
-
-
-def _values(instrument: Instrument, days: Stretch, now: int) -> dict[str, Any]:
+def values(instrument: Instrument, day: Day | None, now: int) -> Values:
+    """Every field as of `now`; no prices of what never traded."""
+    is_trading = is_open(instrument.calendar, now - instrument.delay_seconds)
+    prices = {**day_values(instrument, day), **session_values(instrument, day)} if day else {}
+    book = book_values(instrument, *book_around(day.last, day.total)) if day else {}
     return {
-        **_prices(instrument, days, now),
+        **prices,
+        **book,
         "update_mode": answers.update_mode(instrument),
         "typespecs": list(instrument.typespecs),
         "type": instrument.type,
         "short_name": instrument.ticker,
+        "rtc_time": None,
+        "rtc": None,
+        "rchp": None,
+        "rch": None,
         "pro_name": instrument.name,
         "pricescale": instrument.pricescale,
         "original_name": instrument.name,
@@ -80,26 +41,46 @@ def _values(instrument: Instrument, days: Stretch, now: int) -> dict[str, Any]:
         "fractional": False,
         "exchange": instrument.exchange,
         "description": instrument.description,
-        "current_session": "market" if is_open(instrument.calendar, now) else "out_of_session",
+        "current_session": current_session(is_trading),
         "currency_id": instrument.currency,
         "currency_code": instrument.currency,
     }
 
 
-def _prices(instrument: Instrument, days: Stretch, now: int) -> dict[str, Any]:
-    """The day so far; nothing for what never traded."""
-    if not len(days.bars):
-        return {}
-    opened, opens, high, low, close, volume = days.bars.columns[:, -1].tolist()
-    before = float(days.bars.close[0])
+def day_values(instrument: Instrument, day: Day) -> Values:
+    """What a trade may change. `volume` is the running total of the trading session."""
+    scale, change = instrument.pricescale, day.last - day.before
     return {
-        "volume": volume if instrument.has_volume else NO_VOLUME,
-        "lp_time": min(now - instrument.delay_seconds, close_time(instrument, _DAILY, int(opened))),
-        "lp": close,
-        "open_price": opens,
-        "high_price": high,
-        "low_price": low,
-        "prev_close_price": before,
-        "chp": round(100 * (close - before) / before, 2),
-        "ch": round(close - before, len(str(instrument.pricescale)) - 1),
+        "volume": day.total / instrument.lots_per_unit if instrument.has_volume else NO_VOLUME,
+        "lp_time": day.traded_at,
+        "lp": day.last / scale,
+        "low_price": day.low / scale,
+        "high_price": day.high / scale,
+        "chp": round(100 * change / day.before, 2),
+        "ch": change / scale,
     }
+
+
+def session_values(instrument: Instrument, day: Day) -> Values:
+    """What only the first trade of a session changes besides."""
+    return {
+        "prev_close_price": day.before / instrument.pricescale,
+        "open_time": int(sessions(instrument.calendar).dates[day.session]) * DAY,
+        "open_price": day.open / instrument.pricescale,
+    }
+
+
+def book_values(instrument: Instrument, bid: int, ask: int, bid_size: int, ask_size: int) -> Values:
+    """What a change of the book may change."""
+    scale, lots = instrument.pricescale, instrument.lots_per_unit
+    return {
+        "bid_size": bid_size / lots,
+        "bid": bid / scale,
+        "ask_size": ask_size / lots,
+        "ask": ask / scale,
+    }
+
+
+def current_session(is_trading: bool) -> str:
+    """Whether there is trade, in the server's words."""
+    return "market" if is_trading else "out_of_session"

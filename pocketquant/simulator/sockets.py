@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pocketquant.simulator.market import Market
 from pocketquant.simulator.outgoing import Action, Pause, Send
 from pocketquant.simulator.session import ECHO_SECONDS, Conversation
 from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.tapes import Tape
 
 PATH = "/socket.io/websocket"
 
@@ -26,15 +28,22 @@ _ORIGINS = frozenset({"https://www.tradingview.com", "https://data.tradingview.c
 _MOST_RECEIVED_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
+_QUIET_SECONDS = 0.5  # after which a client is taken to have added all its symbols
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the simulator answers, and how it keeps an eye on its clients."""
+    """How fast the simulator answers, and how it keeps an eye on its clients.
+
+    `speed` is that of its clock. With a `tape`, that is what quote sessions get.
+    """
 
     latency_seconds: float = 0.0
     heartbeat_seconds: float = 10.0
     echo_seconds: float = ECHO_SECONDS
+    push_seconds: float = 0.05
+    speed: float = 1.0
+    tape: Tape | None = None
 
 
 class Sockets:
@@ -115,11 +124,11 @@ class Sockets:
             self._faults,
             self._tally,
             self._pace.latency_seconds,
-            self._pace.echo_seconds,
+            self._pace.echo_seconds * self._pace.speed,
         )
         self._tally.connections += 1
         self._tally.open_connections += 1
-        peer = _Peer(connection, conversation, self._pace, self._clock)
+        peer = _Peer(connection, conversation, self._pace, self._clock, self._tally)
         try:
             await _while_connected(peer.converse)
         finally:
@@ -135,13 +144,17 @@ class _Peer:
         conversation: Conversation,
         pace: Pace,
         clock: Callable[[], float],
+        tally: Tally,
     ) -> None:
         self._connection = connection
         self._conversation = conversation
+        self._tally = tally
         self._pace = pace
         self._clock = clock
         self._turn = asyncio.Lock()  # no heartbeat comes between the pieces of a frame
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_pushing = False
+        self._heard_at = 0.0
 
     async def converse(self) -> None:
         """From the hello to the end of the connection."""
@@ -149,7 +162,11 @@ class _Peer:
         try:
             await self._act(self._conversation.open(self._now_ms()))
             async for text in self._connection:
+                self._heard_at = asyncio.get_running_loop().time()
                 await self._act(self._conversation.receive(str(text), self._now_ms()))
+                if self._conversation.is_live and not self._is_pushing:
+                    self._is_pushing = True
+                    self._start(self._push)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -159,6 +176,28 @@ class _Peer:
         while True:
             await asyncio.sleep(self._pace.heartbeat_seconds)
             await self._act(self._conversation.beat(self._now_ms()))
+
+    async def _push(self) -> None:
+        """Tell what is new, from when there may be anything to the end of the connection."""
+        is_to_replay = self._pace.tape is not None
+        while True:
+            is_behind = self._conversation.is_behind(self._now_ms())
+            await asyncio.sleep(0 if is_behind else self._pace.push_seconds)
+            await self._act(self._conversation.push(self._now_ms()))
+            is_quiet = asyncio.get_running_loop().time() - self._heard_at > _QUIET_SECONDS
+            if is_to_replay and is_quiet and (name := self._conversation.hand_over()):
+                is_to_replay = False
+                self._start(partial(self._replay, name))
+
+    async def _replay(self, name: str) -> None:
+        """Send the tape to this session, at its pace or as fast as the client takes it."""
+        tape, begun = self._pace.tape, asyncio.get_running_loop().time()
+        self._tally.replay_began_at = time.time()
+        for after, text in tape.timed(name) if tape else ():
+            late = asyncio.get_running_loop().time() - begun - after
+            if late < 0:
+                await asyncio.sleep(-late)
+            await self._act([Send(text)])
 
     async def _act(self, actions: list[Action]) -> None:
         async with self._turn:

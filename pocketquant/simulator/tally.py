@@ -7,7 +7,11 @@ from typing import Any
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start. `requested` and `served` count the series of each symbol."""
+    """Counts since the start. `requested` and `served` count the series of each symbol.
+
+    `quotes` counts the frames of quote sessions, a tape's not included; `replay_began_at` is when
+    the last tape was begun, by the real clock.
+    """
 
     connections: int = 0
     open_connections: int = 0
@@ -15,6 +19,8 @@ class Tally:
     unanswered_heartbeats: int = 0
     sign_ins: int = 0
     bars: int = 0
+    quotes: int = 0
+    replay_began_at: float | None = None
     requested: Counter[str] = field(default_factory=Counter)
     served: Counter[str] = field(default_factory=Counter)
 
@@ -28,6 +34,8 @@ class Tally:
             "unanswered_heartbeats": self.unanswered_heartbeats,
             "sign_ins": self.sign_ins,
             "bars": self.bars,
+            "quotes": self.quotes,
+            "replay_began_at": self.replay_began_at,
             "series_requested": sum(requested.values()),
             "series_served": sum(served.values()),
             "requested": requested,

@@ -70,7 +70,7 @@ def website(faults: Faults, tally: Tally, clock: Callable[[], float]) -> Flask:
     app = Flask(__name__)
     _add_sign_in(app, faults, tally, clock)
     _add_search(app)
-    _add_controls(app, faults, tally)
+    _add_controls(app, faults, tally, clock)
     return app
 
 
@@ -102,7 +102,11 @@ def _add_search(app: Flask) -> None:
         return jsonify({"symbols_remaining": remaining, "symbols": page})
 
 
-def _add_controls(app: Flask, faults: Faults, tally: Tally) -> None:
+def _add_controls(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], float]) -> None:
+    @app.get("/control/clock")
+    def now() -> Response:
+        return jsonify({"now": clock()})
+
     @app.get("/control/statistics")
     def statistics() -> Response:
         return jsonify(tally.as_dict())

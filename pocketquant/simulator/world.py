@@ -11,6 +11,7 @@ MUMBAI = Calendar("Asia/Kolkata", "0915-1530", ((1, 26), (8, 15), (10, 2), (12, 
 CURRENCIES = Calendar("America/New_York", "1700-1700", ((1, 1), (12, 25)))
 FUTURES = Calendar("America/New_York", "1800-1700", ((1, 1), (12, 25)))
 
+_BINARY_LOTS = 256  # a power of two, so that sums of volumes are exact as floats too
 _FLEET_TICKER = re.compile(r"SIM:S(?!0000)\d{4}")
 
 
@@ -77,7 +78,7 @@ def _pair(name: str, description: str, first_price: float, currency: str = "USDT
         currency=currency,
         country="",
         pricescale=100 if first_price > 100 else 100_000,
-        lots_per_unit=100_000,
+        lots_per_unit=_BINARY_LOTS,
         day_volume=max(3e9 / first_price, 1000.0) / 100,
         volatility=0.025,
     )

@@ -7,44 +7,21 @@ Pure: text goes in by `receive`, heartbeats to send come out by `outgoing`. The 
 up the connection; closing and deadlines are its caller's. What concerns others is dropped.
 """
 
-import re
 from collections import Counter
 
 import numpy as np
 
 from pocketquant.domain.bars import Bars, Floats, Refusal, validate
-from pocketquant.domain.errors import (
-    BadToken,
-    NoPermission,
-    PocketQuantError,
-    ProtocolViolation,
-    ProviderFault,
-    RateLimited,
-    UnknownSymbol,
-    UnsupportedInterval,
-)
+from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
+from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.symbols import Listing, Symbol
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest
 from pocketquant.tradingview import frames, messages
+from pocketquant.tradingview.meanings import error_meant
 from pocketquant.tradingview.messages import Block, Message, Resolved
 
 _TIME, _VOLUME = 0, 5
-_DELAY = re.compile(r"delayed_streaming_(\d+)")
-_REASON_LENGTH = 200
 _MAX_BARS_SENT = 100_000  # twice what the largest plan is given
-
-_MEANINGS: tuple[tuple[str, type[PocketQuantError]], ...] = (
-    ("invalid symbol", UnknownSymbol),
-    ("permission denied", NoPermission),
-    ("bad auth token", BadToken),
-    ("unsupported resolution", UnsupportedInterval),
-    ("custom_resolution", UnsupportedInterval),
-    ("not_entitled", UnsupportedInterval),
-    ("study_not_auth", UnsupportedInterval),
-    ("max sessions rate", RateLimited),
-    ("limit", RateLimited),
-    ("banned", RateLimited),
-)
 
 _OfSession = (
     messages.SeriesLoading
@@ -127,7 +104,7 @@ class HistorySession:
                 self._server_time = max(self._server_time, message.timestamp)
             case messages.ProtocolError():
                 self._fail(message.reason)
-            case messages.Other():
+            case messages.Other() | messages.Qsd() | messages.QuoteCompleted():
                 pass
             case _ if message.session == self._chart_session:
                 self._handle_own(message)
@@ -142,7 +119,7 @@ class HistorySession:
             case messages.Du():
                 self._take(message.blocks.get(self._series_id), empties=False)
             case messages.SeriesCompleted() if self._is_own(message):
-                self._delay_seconds = _delay_seconds(message.update_mode or "")
+                self._delay_seconds = delay_seconds(message.update_mode)
                 self._is_completed = True
             case messages.SymbolError() if message.symbol_id == self._symbol_id:
                 self._fail(message.reason)
@@ -155,7 +132,7 @@ class HistorySession:
         return (message.series, message.turnaround) == (self._series_id, self._turnaround)
 
     def _fail(self, reason: str, detail: str = "") -> None:
-        self._error = _named(reason, detail, self._request)
+        self._error = error_meant(self._request.series, reason, detail)
 
     def _take(self, block: Block | None, empties: bool) -> None:
         """Keep the bars of a block. A timescale update of no bars takes back those before it."""
@@ -240,18 +217,3 @@ def _bar_end(close_time: float | None) -> int | None:
     if close_time is None:
         return None
     return int(close_time) + (close_time % 60 == 59)
-
-
-def _delay_seconds(update_mode: str) -> int:
-    delay = _DELAY.fullmatch(update_mode)
-    return int(delay[1]) if delay else 0
-
-
-def _named(reason: str, detail: str, request: SyncRequest) -> PocketQuantError:
-    """The error that a server's words mean; what is not known is a fault of the provider."""
-    meant = (error for words, error in _MEANINGS if words in reason.lower())
-    error = next(meant, ProviderFault)
-    said = f"{reason} {detail}".strip()[:_REASON_LENGTH]
-    if error is BadToken:
-        said += "; set TRADINGVIEW_TOKEN to a fresh token, or unset it"
-    return error(f"TradingView on {request.series}: {said}")

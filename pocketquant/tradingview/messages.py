@@ -14,6 +14,7 @@ import numpy as np
 
 from pocketquant.domain.bars import Floats
 from pocketquant.domain.errors import ProtocolViolation
+from pocketquant.domain.quotes import QuoteFields
 from pocketquant.tradingview import frames
 
 _BAR_VALUES = 6  # time, open, high, low, close, volume
@@ -174,6 +175,33 @@ class ProtocolError(msgspec.Struct, array_like=True, frozen=True):
     reason: str
 
 
+class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What is said of one symbol: its fields that have changed, or why it has none."""
+
+    name: str = msgspec.field(name="n")
+    status: str = msgspec.field(name="s")
+    fields: QuoteFields = msgspec.field(name="v", default_factory=QuoteFields)
+    error: str | None = msgspec.field(name="errmsg", default=None)
+
+    @property
+    def is_ok(self) -> bool:
+        return self.status == "ok"
+
+
+class Qsd(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Quote session data: of one symbol, named by the very text that it was added by."""
+
+    session: str
+    answer: QuoteAnswer
+
+
+class QuoteCompleted(msgspec.Struct, array_like=True, frozen=True):
+    """All that is known of a symbol was sent, or why nothing is; what follows are changes."""
+
+    session: str
+    name: str
+
+
 class Other(msgspec.Struct, frozen=True):
     """A message of no concern here, or of a kind not known yet."""
 
@@ -193,6 +221,8 @@ Message = (
     | SeriesError
     | CriticalError
     | ProtocolError
+    | Qsd
+    | QuoteCompleted
     | Other
 )
 
@@ -215,6 +245,8 @@ def read(payload: str) -> Message:
     if frames.is_heartbeat(payload):
         return Heartbeat(payload)
     try:
+        if payload.startswith(_QSD_BEGINS):  # nearly all of them
+            return _QUOTE.decode(payload).p
         return _decode(payload)
     except _UNREADABLE:
         return _decode_with_nulls(payload)
@@ -235,6 +267,10 @@ class _Envelope(msgspec.Struct, frozen=True):
     t: int | None = None
 
 
+class _Quote(msgspec.Struct, frozen=True, gc=False):
+    p: Qsd
+
+
 class _Update(msgspec.Struct, array_like=True, frozen=True):
     session: str
     blocks: dict[str, Block]
@@ -247,6 +283,8 @@ class _Asked(msgspec.Struct, frozen=True):
 
 _UNREADABLE = (ValueError, RecursionError)  # msgspec's and json's own errors are ValueErrors
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_QSD_BEGINS = '{"m":"qsd",'
+_QUOTE = msgspec.json.Decoder(_Quote)
 _HELLO = msgspec.json.Decoder(Hello)
 _ASKED = msgspec.json.Decoder(_Asked)
 _PARAMS: dict[str, msgspec.json.Decoder[Any]] = {
@@ -260,6 +298,8 @@ _PARAMS: dict[str, msgspec.json.Decoder[Any]] = {
     "series_error": msgspec.json.Decoder(SeriesError),
     "critical_error": msgspec.json.Decoder(CriticalError),
     "protocol_error": msgspec.json.Decoder(ProtocolError),
+    "qsd": msgspec.json.Decoder(Qsd),
+    "quote_completed": msgspec.json.Decoder(QuoteCompleted),
 }
 
 

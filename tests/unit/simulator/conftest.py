@@ -37,6 +37,14 @@ class Client:
         self.actions = self.conversation.receive(text, self.now_ms)
         return messages_of(self.actions)
 
+    def wait(self, seconds: float, step_seconds: float = 1.0) -> list[Message]:
+        """Let time pass; the messages that are pushed."""
+        self.actions, end_ms = [], self.now_ms + int(seconds * 1000)
+        while self.now_ms < end_ms:
+            self.now_ms = min(end_ms, self.now_ms + int(step_seconds * 1000))
+            self.actions += self.conversation.push(self.now_ms)
+        return messages_of(self.actions)
+
     def open_chart(self, symbol: str, name: str = "cs_1") -> None:
         """Make a chart session with one symbol in it, `sym_1`."""
         self.say("chart_create_session", name, "")

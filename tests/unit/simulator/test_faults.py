@@ -2,7 +2,15 @@
 
 import pytest
 
-from pocketquant.simulator.faults import OF_A_SERIES, Fault, FaultKind, Faults
+from pocketquant.simulator.faults import (
+    OF_A_CONNECTION,
+    OF_A_SERIES,
+    OF_QUOTES,
+    OF_TRADES,
+    Fault,
+    FaultKind,
+    Faults,
+)
 
 STALL, LATENCY = FaultKind.STALL, FaultKind.LATENCY
 
@@ -85,5 +93,18 @@ def test_orders_are_lifted(kind: FaultKind | None, symbol: str | None, left: lis
 
 
 def test_a_series_does_not_use_up_other_faults() -> None:
-    """Those of the handshake and of signing in are not of a series."""
+    """Those of the handshake, of signing in and of quotes are not of a series."""
     assert {FaultKind.RATE_LIMIT, FaultKind.CAPTCHA, FaultKind.BAD_TOKEN}.isdisjoint(OF_A_SERIES)
+    assert set(OF_A_SERIES).isdisjoint({*OF_A_CONNECTION, *OF_TRADES})
+    assert set(OF_QUOTES) < set(OF_TRADES)
+
+
+def test_several_kinds_may_strike_at_once() -> None:
+    """Those asked for; each wears for itself."""
+    faults = Faults()
+    assert (False, {}) == (faults.are_ordered, faults.struck([STALL, LATENCY]))
+    faults.order(Fault(STALL, "SIM:S0001", times=1))
+    faults.order(Fault(LATENCY))
+    assert faults.are_ordered
+    assert {STALL, LATENCY} == faults.struck([STALL, LATENCY], "SIM:S0001").keys()
+    assert {LATENCY: Fault(LATENCY)} == faults.struck([STALL, LATENCY], "SIM:S0001")

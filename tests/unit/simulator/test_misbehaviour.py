@@ -9,6 +9,7 @@ import pytest
 from pocketquant.domain.bars import Refusal, validate
 from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.simulator.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.misbehaviour import pushing
 from pocketquant.simulator.outgoing import Close, Pause, Send
 from pocketquant.tradingview import frames, messages
 
@@ -183,3 +184,29 @@ def test_without_bars_nothing_is_spoiled(ask: Callable[..., Any], methods: Any) 
     """A listing that never traded has no bar to spoil."""
     received = ask(FaultKind.NAN_BAR, symbol="NYSE:UNBORN")
     assert ["series_loading", "symbol_resolved", "series_completed"] == methods(received)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (FaultKind.QUOTES_SPLIT, 7),
+        (FaultKind.QUOTES_GLUE, 1),
+        (FaultKind.QUOTES_EACH_ALONE, 20),
+    ],
+)
+def test_quotes_may_come_in_any_pieces(kind: FaultKind, texts: int) -> None:
+    """Together they are the same, but for a heartbeat where they are glued."""
+    told = [frames.encode(f'{{"m":"qsd","p":[{number}]}}') for number in range(20)]
+    sent = pushing(told, {kind: Fault(kind)})
+    assert texts == len(sent)
+    received = frames.FrameDecoder().feed(
+        "".join(one.text for one in sent if isinstance(one, Send))
+    )
+    beats = [payload for payload in received if frames.is_heartbeat(payload)]
+    assert (["~h~1"] if kind is FaultKind.QUOTES_GLUE else []) == beats
+    assert told == [frames.encode(payload) for payload in received if payload not in beats]
+
+
+def test_nothing_to_push_is_nothing_whatever_happens() -> None:
+    """No empty text, no close."""
+    assert [] == pushing([], {FaultKind.QUOTES_DROP: Fault(FaultKind.QUOTES_DROP)})

@@ -155,14 +155,58 @@ def test_refused_quote_flags_leave_the_rest_alone(client: Any, wire: Any, method
     assert "series_completed" in methods(client.ask("SIM:S0001"))
 
 
-def test_quotes_come_in_one_text(client: Any, methods: Any) -> None:
-    """Until their session is deleted."""
+def test_a_conversation_is_live_once_anything_may_come_of_itself(client: Any) -> None:
+    """Quotes, or a series whose newest bar grows; until their sessions are gone."""
+    conversation = client.conversation
+    client.open_chart("SIM:S0001")
+    assert not conversation.is_live
+    client.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
+    assert conversation.is_live
+    client.say("chart_delete_session", "cs_1")
     client.say("quote_create_session", "qs_1")
-    received = client.say("quote_add_symbols", "qs_1", "SIM:S0001", "SIM:S0002")
-    assert ["qsd", "quote_completed"] * 2 == methods(received)
-    assert 1 == len(client.actions)
+    assert conversation.is_live
     client.say("quote_delete_session", "qs_1")
-    assert "protocol_error" == client.say("quote_fast_symbols", "qs_1")[0]["m"]
+    assert not conversation.is_live
+
+
+def test_quotes_are_pushed_many_in_a_text(client: Any, tally: Tally) -> None:
+    """At most fifty; all are counted."""
+    client.say("quote_create_session", "qs_1")
+    first = client.say("quote_add_symbols", "qs_1", *(f"SIM:S{n:04}" for n in range(1, 41)))
+    pushed = client.wait(60, 60)
+    texts = [len(payloads(action.text)) for action in client.actions]
+    assert (50, len(pushed)) == (max(texts), sum(texts))
+    assert len(first) + len(pushed) == tally.quotes
+    assert [] == client.wait(0)
+
+
+def test_a_session_is_handed_over_when_it_is_complete(client: Any) -> None:
+    """Its name is told, and its own updates cease."""
+    assert client.conversation.hand_over() is None
+    client.say("quote_create_session", "qs_1")
+    assert client.conversation.hand_over() is None
+    client.say("quote_add_symbols", "qs_1", "SIM:S0001")
+    assert "qs_1" == client.conversation.hand_over()
+    assert [] == client.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"),
+    [(FaultKind.QUOTES_DROP, [Close(is_abrupt=True)]), (FaultKind.QUOTES_STALL, [])],
+)
+def test_a_connection_may_end_in_the_midst_of_quotes(
+    client: Any, faults: Faults, kind: FaultKind, last: list[Any]
+) -> None:
+    """Aborted, or open and dead: no quote, no answer, no heartbeat, even when all is well again."""
+    client.say("quote_create_session", "qs_1")
+    faults.order(Fault(kind, times=1))
+    client.say("quote_add_symbols", "qs_1", "SIM:S0001")
+    client.wait(60)
+    assert last == client.actions
+    assert [] == faults.ordered()
+    assert [] == client.wait(60)
+    assert [] == client.say("quote_create_session", "qs_2")
+    assert [] == client.conversation.beat(client.now_ms)
 
 
 def test_the_sessions_of_a_connection_are_limited(client: Any) -> None:

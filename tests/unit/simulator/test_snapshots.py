@@ -1,95 +1,87 @@
-"""Quotes as of now."""
+"""What a quote says in full."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-
-@pytest.fixture
-def quotes(client: Any) -> Any:
-    """A client with a quote session `qs_1`."""
-    client.say("quote_create_session", "qs_1")
-    return client
+from pocketquant.simulator import snapshots, world
+from pocketquant.simulator.market import Market, Resolution
 
 
-def state_of(quotes: Any, text: str) -> dict[str, Any]:
-    qsd, completed = quotes.say("quote_add_symbols", "qs_1", text)
-    assert ["m", "p"] == list(qsd)
-    assert {"m": "quote_completed", "p": ["qs_1", text]} == completed
-    state: dict[str, Any] = qsd["p"][1]
-    assert text == state["n"]
-    return state
+def values_of(market: Market, name: str, now: int) -> dict[str, Any]:
+    instrument = world.find(name)
+    assert instrument is not None
+    return snapshots.values(instrument, market.day(instrument, now), now)
 
 
-def test_a_quote_is_the_day_so_far(quotes: Any) -> None:
+def test_a_quote_is_the_day_so_far(market: Market, now: int) -> None:
     """Last price, day's range and volume are those of the daily bar."""
-    received = quotes.ask("NASDAQ:AAPL", "1D", 2)
-    before, today = (bar["v"] for bar in received[2]["p"][1]["sds_1"]["s"])
-    values = state_of(quotes, '={"symbol":"NASDAQ:AAPL"}')["v"]
+    aapl = world.find("NASDAQ:AAPL")
+    assert aapl is not None
+    before, today = market.newest(aapl, Resolution(1, "D"), now, 2).bars.columns.T.tolist()
+    values = values_of(market, "NASDAQ:AAPL", now)
     names = ("open_price", "high_price", "low_price", "lp", "volume", "prev_close_price")
     assert [*today[1:], before[4]] == [values[name] for name in names]
     assert round(today[4] - before[4], 2) == values["ch"]
-    assert ("market", quotes.now_ms // 1000) == (values["current_session"], values["lp_time"])
+    assert round(100 * values["ch"] / before[4], 2) == values["chp"]
+    assert values["bid"] < values["lp"] < values["ask"]
+    assert ("market", 1_763_424_000) == (values["current_session"], values["open_time"])
+    assert 0 <= now - values["lp_time"] < 60
 
 
-def test_a_closed_market_was_last_traded_at_its_close(quotes: Any) -> None:
-    """`out_of_session`, and a time in the past."""
-    quotes.now_ms += 8 * 60 * 60 * 1000
-    values = state_of(quotes, "NASDAQ:AAPL")["v"]
+def test_a_closed_market_was_last_traded_before_its_close(market: Market, now: int) -> None:
+    """`out_of_session`, and a time in the past; the day's values stay."""
+    values = values_of(market, "NASDAQ:AAPL", now + 8 * 3600)
+    closed_at = 1_763_499_600
     assert "out_of_session" == values["current_session"]
-    assert 2 * 60 * 60 < quotes.now_ms // 1000 - values["lp_time"]
+    assert 0 < closed_at - values["lp_time"] < 60
+    assert values == values_of(market, "NASDAQ:AAPL", now + 12 * 3600)
 
 
-def test_no_volume_is_a_number_of_its_own(quotes: Any) -> None:
+def test_a_delayed_market_closes_later(market: Market, now: int) -> None:
+    """With its last trades."""
+    closed_at = 1_763_460_000
+    sessions = [
+        values_of(market, "NSE:TCS", closed_at + late)["current_session"] for late in (899, 900)
+    ]
+    assert ["market", "out_of_session"] == sessions
+    values = values_of(market, "NSE:TCS", closed_at + 60)
+    assert "delayed_streaming_900" == values["update_mode"]
+    assert 900 <= closed_at + 60 - values["lp_time"] < 960
+
+
+def test_no_volume_is_a_number_of_its_own(market: Market, now: int) -> None:
     """1e+100."""
-    assert 1e100 == state_of(quotes, "TVC:RUT")["v"]["volume"]
+    assert 1e100 == values_of(market, "TVC:RUT", now)["volume"]
 
 
-def test_only_the_fields_asked_for_come(quotes: Any) -> None:
-    """Without a list, all."""
-    assert [] == quotes.say("quote_set_fields", "qs_1", "lp", "volume", "isin")
-    assert {"lp", "volume"} == set(state_of(quotes, "NASDAQ:AAPL")["v"])
-
-
-def test_an_unknown_symbol_is_told_as_captured(quotes: Any) -> None:
-    """`no_such_symbol`, then completed all the same."""
-    expected = {"n": "FOREX:EURUSD", "s": "error", "errmsg": "no_such_symbol", "v": {}}
-    assert expected == state_of(quotes, "FOREX:EURUSD")
-
-
-def test_permission_denied_is_told_as_captured(quotes: Any, wire: Any) -> None:
-    """With the group that has it."""
-    lines = (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()
-    captured = json.loads(lines[3])["p"][1]
-    assert captured == state_of(quotes, captured["n"])
-
-
-def test_what_never_traded_has_no_price(quotes: Any) -> None:
+def test_what_never_traded_has_no_price(market: Market, now: int) -> None:
     """But a name."""
-    values = state_of(quotes, "NYSE:UNBORN")["v"]
-    assert "lp" not in values
+    values = values_of(market, "NYSE:UNBORN", now)
+    assert {"lp", "volume", "bid"}.isdisjoint(values)
     assert "NYSE:UNBORN" == values["pro_name"]
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        ("quote_add_symbols", "qs_1", "={"),
-        ("quote_set_fields", "qs_1", 7),
-        ("quote_dance", "qs_1"),
-    ],
-)
-def test_a_bad_call_is_lost_and_the_session_lives(quotes: Any, call: tuple[object, ...]) -> None:
-    """`invalid_parameters`, with the method only."""
-    (error,) = quotes.say(*call)
-    assert ["qs_1", "invalid_parameters", call[0]] == error["p"]
-    assert "ok" == state_of(quotes, "SIM:S0001")["s"]
+def test_captured_days_are_quoted_as_they_are(market: Market, now: int) -> None:
+    """The last of them; before the first there is none."""
+    values = values_of(market, "SP:SPX", now)
+    assert (2.0, 3.0, 0.5, 2.0, 12.0) == tuple(
+        values[name] for name in ("lp", "high_price", "low_price", "prev_close_price", "volume")
+    )
+    assert "lp" not in values_of(market, "SP:SPX", 1_600_000_000)
 
 
-@pytest.mark.parametrize(
-    "method", ["quote_fast_symbols", "quote_remove_symbols", "quote_hibernate_all"]
-)
-def test_other_calls_are_only_taken_note_of(quotes: Any, method: str) -> None:
-    """Nothing comes back."""
-    assert [] == quotes.say(method, "qs_1", "SIM:S0001")
+@pytest.mark.parametrize("name", ["qsd_aapl_original_name_bats.txt", "qsd_index_volume_1e100.txt"])
+def test_the_captured_fields_are_there(market: Market, now: int, wire: Path, name: str) -> None:
+    """All but the logo, each of the type captured."""
+    payload = (wire / name).read_text().split("~m~")[2]
+    captured = json.loads(payload)["p"][1]["v"]
+    captured.pop("logoid")
+    values = values_of(market, "NASDAQ:AAPL", now)
+    assert captured.keys() <= values.keys()
+    assert all(
+        isinstance(values[field], int | float if isinstance(value, int | float) else type(value))
+        for field, value in captured.items()
+    )

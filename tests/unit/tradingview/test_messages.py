@@ -19,6 +19,9 @@ from pocketquant.tradingview.messages import (
     Message,
     Other,
     ProtocolError,
+    Qsd,
+    QuoteAnswer,
+    QuoteCompleted,
     SeriesCompleted,
     SeriesError,
     SeriesLoading,
@@ -91,13 +94,14 @@ def test_captured_errors(wire: Path) -> None:
 
 
 def test_captured_permission_denied(wire: Path) -> None:
-    """The sequence for a symbol without permission; quotes and studies are others' business."""
+    """The sequence for a symbol without permission; studies are none of our business."""
+    text = '={"adjustment":"splits","backadjustment":"default","symbol":"ECONOMICS:USM2"}'
     assert [
         SeriesLoading("cs_test", "sds_1", "s1"),
         SymbolError("cs_test", "sds_sym_1", "permission denied"),
         SeriesError("cs_test", "sds_1", "s1", "resolve error"),
-        Other("qsd"),
-        Other("quote_completed"),
+        Qsd("qs_test", QuoteAnswer(text, "permission_denied", {}, "Permission denied")),
+        QuoteCompleted("qs_test", text),
         Other("study_error"),
     ] == captured(wire, "permission_denied_sequence_2026-09")
 
@@ -186,6 +190,66 @@ def test_captured_wipe(wire: Path) -> None:
     assert [] == update.blocks["sds_1"].bars
 
 
+def test_captured_quotes(wire: Path) -> None:
+    """A quote's fields by the server's names; what PocketQuant does not use is left out."""
+    quote, completed = captured(wire, "qsd_aapl_original_name_bats")
+    fields = {
+        "volume": 48899973.0,
+        "update_mode": "streaming",
+        "lp_time": 1686355199.0,
+        "lp": 180.96,
+        "current_session": "out_of_session",
+        "chp": 0.22,
+        "ch": 0.39,
+    }
+    assert Qsd("qs_PL4Mnuk8pRGP", QuoteAnswer("NASDAQ:AAPL", "ok", fields)) == quote
+    assert QuoteCompleted("qs_PL4Mnuk8pRGP", "NASDAQ:AAPL") == completed
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "field", "expected"),
+    [
+        ("qsd_index_volume_1e100", "NASDAQ:NDX", "volume", 1e100),
+        ("qsd_spx_2023", "SP:SPX", "volume", 2_109_000_000.0),
+        ("qsd_btcusd_2023", "BITSTAMP:BTCUSD", "volume", 275.62184705),
+        ("qsd_full_2019", "BITSTAMP:BTCUSD", "volume", 6219.89074752),
+        ("qsd_bid_ask_2019", "BITSTAMP:BTCUSD", "ask", 8004.8),
+        ("qsd_lp_time_only_2019", "BITSTAMP:XRPUSD", "lp_time", 1558466760.0),
+    ],
+)
+def test_captured_fields(wire: Path, name: str, symbol: str, field: str, expected: float) -> None:
+    """Whole numbers, long decimals and the number that means none are read as floats."""
+    (quote,) = captured(wire, name)
+    assert isinstance(quote, Qsd)
+    assert (symbol, True, expected) == (
+        quote.answer.name,
+        quote.answer.is_ok,
+        dict(quote.answer.fields)[field],
+    )
+
+
+def test_captured_quote_of_an_unknown_symbol(wire: Path) -> None:
+    """A quote may say that there is no such symbol."""
+    (quote,) = captured(wire, "qsd_error_no_such_symbol_payload")
+    answer = QuoteAnswer("FOREX:EURUSD", "error", {}, "no_such_symbol")
+    assert Qsd("qs_afcyponiwryy", answer) == quote
+    assert not answer.is_ok
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":{"lp":1,"rtc":null,"bid":null}}]}',
+        '{"p":["qs",{"v":{"bid":null,"lp":1.0},"s":"ok","n":"A:B"}],"m":"qsd","t":1}',
+        '{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":{"lp":1.0,"bid":1e999}}]}',
+    ],
+)
+def test_quotes_in_any_order(payload: str) -> None:
+    """Keys may come in any order; null, and what is no number, are none."""
+    fields = {"lp": 1.0, "bid": None}
+    assert Qsd("qs", QuoteAnswer("A:B", "ok", fields)) == messages.read(payload)
+
+
 def test_every_captured_message_is_read(wire: Path) -> None:
     """No captured message is refused, whatever is in it."""
     names = [path.stem for path in wire.glob("*.txt") if not path.stem.startswith("http_")]
@@ -235,6 +299,9 @@ def test_unknown_messages() -> None:
         '{"m":"series_completed"}',
         '{"m":"du","p":["cs",{"s1":{"s":[{"v":["1.0"]}]}}]}',
         '{"m":"protocol_error","p":["\ud83d"]}',
+        '{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":{"lp":"1.0"}}]}',
+        '{"m":"qsd","p":["qs"]}',
+        '{"m":"qsd",}',
         '{"m":"x","p":' + "[" * 100_000,
     ],
 )

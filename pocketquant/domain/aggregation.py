@@ -1,0 +1,242 @@
+"""`BarAggregator`: ticks in, closed and forming bars of all 13 intervals out.
+
+    see → take, take, … → advance → closed bars        lose, when the stream breaks off
+
+A tick changes one minute and nothing else. A minute that closes is merged into the longer bars it
+lies in. Closing is by the clock: each open bar is noted under the time it is due, so that only bars
+which are due are looked at.
+
+Volumes are added as exact decimals and rounded once, to the float nearest to the sum. So the
+volumes of a day's bars are, as decimals, what the day's total has grown by.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from math import floor
+
+from pocketquant.domain.intervals import DAY, MINUTE, Interval
+from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.open_bars import (
+    LONGER,
+    NO_MINUTE,
+    BarsState,
+    Longer,
+    Minute,
+    OpenBars,
+)
+from pocketquant.domain.quotes import Tick
+
+GRACE_SECONDS = 2.0
+
+_BEFORE_ALL = -(2.0**53)
+_LONGEST_OPEN_SECONDS = 40 * DAY  # a month, with its delay and grace
+
+
+class BarAggregator:
+    """The bars of many symbols. `intervals` and `grace_seconds` may be set at any moment.
+
+    A bar closes `grace_seconds` after its end, for a delayed symbol by its delayed clock. It comes
+    out of `advance` if its interval is one of `intervals`; all are built, so that one which is
+    added later is whole. Ticks of a minute that is closed are not used but counted: in
+    `late_ticks`, or in `missed_ticks` if they were traded while the stream was not seen.
+    """
+
+    def __init__(
+        self, intervals: Iterable[Interval] = Interval, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
+        self.intervals = tuple(intervals)
+        self.grace_seconds = grace_seconds
+        self.late_ticks: Counter[str] = Counter()
+        self.missed_ticks: Counter[str] = Counter()
+        self._bars: dict[str, OpenBars] = {}
+        self._newest: dict[str, Minute] = {}  # of each symbol: where nearly all ticks go
+        self._due: dict[int, _Due] = {}
+        self._due_times: list[int] = []  # a heap
+        self._horizon = _BEFORE_ALL  # what is due by then is closed
+        self._periods: list[tuple[int, int]] = []
+        self._periods_time: int | None = None
+
+    def see(self, symbol: str, now: float, delay_seconds: int = 0) -> None:
+        """The symbol's ticks come from `now` on, that much behind the market.
+
+        To be called before its first tick, and before the first after it was lost. For a symbol
+        that is seen already, only the delay may change. What ended before `now` counts as closed,
+        so that no bar is made of the old trade that a first quote tells of.
+        """
+        self._set_clock(now)
+        bars = self._bars.get(symbol)
+        if bars is None:
+            bars = self._begin(OpenBars(symbol))
+        if delay_seconds != bars.delay_seconds:
+            bars.closed_until = self._closed_until(bars)
+            bars.delay_seconds = delay_seconds
+            self._schedule_all(bars)
+        seen = now - delay_seconds
+        bars.unseen = bars.unseen.found(seen).after(seen - _LONGEST_OPEN_SECONDS)
+
+    def lose(self, now: float, symbols: Iterable[str] | None = None) -> None:
+        """From `now` on the ticks of these symbols, or of all, do not come.
+
+        Until it is seen again, every bar of such a symbol that has any of that time is partial.
+        """
+        for symbol in self._bars if symbols is None else symbols:
+            bars = self._bars[symbol]
+            bars.unseen = bars.unseen.lost(now - bars.delay_seconds)
+
+    def forget(self, symbol: str) -> None:
+        """Give the symbol up, its open bars too."""
+        bars = self._bars.pop(symbol)
+        del self._newest[symbol]
+        for bar in (*bars.minutes, *bars.longer):
+            if bar is not None:
+                bar.due = None
+
+    def take(self, ticks: Iterable[Tick]) -> None:
+        """Build the ticks in. KeyError for a symbol that was never seen."""
+        newest = self._newest
+        for tick in ticks:
+            symbol, time, price, size = tick
+            minute = newest[symbol]
+            if minute.last_tick_at <= time < minute.end:  # as Minute.add, but faster
+                if price > minute.high:
+                    minute.high = price
+                elif price < minute.low:
+                    minute.low = price
+                minute.close = price
+                minute.last_tick_at = time
+                minute.tick_count += 1
+                if size is not None:
+                    volume = minute.volume
+                    minute.volume = size if volume is None else volume + size
+            else:
+                self._take_elsewhere(tick)
+
+    def advance(self, now: float) -> list[LiveBar]:
+        """The bars that close as the clock moves to `now`, in order of time, shorter ones first."""
+        self._set_clock(now)
+        closed: list[LiveBar] = []
+        while self._due_times and self._due_times[0] <= self._horizon:
+            due_time = heappop(self._due_times)
+            due = self._due.pop(due_time)
+            for bars, minute in due.minutes:
+                if minute.due == due_time:
+                    self._close_minute(bars, minute, closed)
+            for bars, place, longer in due.longer:
+                if longer.due == due_time:
+                    self._close_longer(bars, place, longer, closed)
+        return closed
+
+    def forming(self, symbol: str, interval: Interval) -> LiveBar | None:
+        """The bar of the newest period with a tick, unless it is closed."""
+        bars = self._bars[symbol]
+        parts = [bars.minute_bar(minute) for minute in bars.minutes]
+        if interval is not Interval.M1:
+            place = LONGER.index(interval)
+            longer = bars.longer[place]
+            if longer is not None:
+                parts.insert(0, bars.longer_bar(place, longer))
+        return put_together(interval, parts, bars.unseen.seen_since)
+
+    def state(self, symbol: str) -> BarsState:
+        """All of one symbol, for `resume`. Its parts are what `put_together` needs, too."""
+        bars = self._bars[symbol]
+        return bars.state(self._closed_until(bars))
+
+    def resume(self, state: BarsState, seen_until: float) -> None:
+        """Go on from a state that holds all ticks that came until `seen_until`.
+
+        The symbol counts as lost from then on; `see` says when its ticks come again.
+        """
+        bars = self._begin(OpenBars.of(state))
+        bars.unseen = bars.unseen.lost(seen_until - bars.delay_seconds)
+        if bars.minutes:
+            self._newest[bars.symbol] = bars.minutes[-1]
+        self._schedule_all(bars)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self._bars)
+
+    def _begin(self, bars: OpenBars) -> OpenBars:
+        self._bars[bars.symbol] = bars
+        self._newest[bars.symbol] = NO_MINUTE
+        return bars
+
+    def _set_clock(self, now: float) -> None:
+        self._horizon = max(self._horizon, now - self.grace_seconds)
+
+    def _take_elsewhere(self, tick: Tick) -> None:
+        """Take a tick that is not simply the next one of the newest minute."""
+        bars = self._bars[tick.symbol]
+        start = tick.time - tick.time % MINUTE
+        minute = bars.minute_at(start)
+        if minute is not None:
+            minute.add(tick)
+        elif start + MINUTE > self._closed_until(bars):
+            self._open_minute(bars, start, tick)
+        elif bars.unseen.touches(tick.time, tick.time + 1):
+            self.missed_ticks[tick.symbol] += 1
+        else:
+            self.late_ticks[tick.symbol] += 1
+
+    def _open_minute(self, bars: OpenBars, start: int, tick: Tick) -> None:
+        minute = bars.open_minute(start, tick)
+        if start > self._newest[bars.symbol].start:
+            self._newest[bars.symbol] = minute
+        self._due_at(bars, minute).minutes.append((bars, minute))
+
+    def _closed_until(self, bars: OpenBars) -> int:
+        return max(bars.closed_until, floor(self._horizon - bars.delay_seconds))
+
+    def _close_minute(self, bars: OpenBars, minute: Minute, closed: list[LiveBar]) -> None:
+        minute.due = None
+        if Interval.M1 in self.intervals:
+            closed.append(bars.minute_bar(minute))
+        for place, longer in bars.merge(minute, self._periods_at(minute.start)):
+            self._due_at(bars, longer).longer.append((bars, place, longer))
+        if not bars.minutes:
+            self._newest[bars.symbol] = NO_MINUTE
+
+    def _close_longer(
+        self, bars: OpenBars, place: int, longer: Longer, closed: list[LiveBar]
+    ) -> None:
+        longer.due = None
+        bars.longer[place] = None
+        if LONGER[place] in self.intervals:
+            closed.append(bars.longer_bar(place, longer))
+
+    def _periods_at(self, time: int) -> list[tuple[int, int]]:
+        """Start and end of each longer interval's period; many symbols close the same minute."""
+        if time != self._periods_time:
+            self._periods_time = time
+            self._periods = [(each.period_start(time), each.period_end(time)) for each in LONGER]
+        return self._periods
+
+    def _schedule_all(self, bars: OpenBars) -> None:
+        for minute in bars.minutes:
+            self._due_at(bars, minute).minutes.append((bars, minute))
+        for place, longer in enumerate(bars.longer):
+            if longer is not None:
+                self._due_at(bars, longer).longer.append((bars, place, longer))
+
+    def _due_at(self, bars: OpenBars, bar: Minute | Longer) -> "_Due":
+        bar.due = bar.end + bars.delay_seconds
+        due = self._due.get(bar.due)
+        if due is None:
+            due = self._due[bar.due] = _Due()
+            heappush(self._due_times, bar.due)
+        return due
+
+
+class _Due:
+    """What is to be closed at one time: minutes first, for longer bars are made of them.
+
+    An entry whose bar is due at another time, or no more, is void.
+    """
+
+    __slots__ = ("longer", "minutes")
+
+    def __init__(self) -> None:
+        self.minutes: list[tuple[OpenBars, Minute]] = []
+        self.longer: list[tuple[OpenBars, int, Longer]] = []

@@ -1,0 +1,72 @@
+"""`Unseen`: when a stream was not seen, and so which bars were seen only in part.
+
+Bars begin and end with minutes. So gaps are rounded outwards to whole minutes, and those of one
+minute, or of minutes in a row, are one: they touch the same bars.
+"""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+
+from pocketquant.domain.intervals import MINUTE
+
+MOST_GAPS = 100
+
+_ALWAYS = -(2**53)
+_NEVER = 2**53
+
+Gap = tuple[int, int]  # start included, end excluded
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The gaps of one stream, in order; from `lost_at` on it is not seen at all.
+
+    Of more than `MOST_GAPS` the oldest two become one, so that what lies between them counts as
+    unseen too: by then only the longest bars can still be open there.
+    """
+
+    gaps: tuple[Gap, ...] = ()
+    lost_at: float | None = _ALWAYS
+
+    @property
+    def seen_since(self) -> int:
+        """From when on everything was seen; while nothing is, a time that never comes."""
+        if self.lost_at is not None:
+            return _NEVER
+        return self.gaps[-1][1] if self.gaps else _ALWAYS
+
+    def touches(self, start: int, end: int) -> bool:
+        """Whether any time from `start` up to `end` was not seen."""
+        if self.lost_at is not None and self.lost_at < end:
+            return True
+        before = bisect_left(self.gaps, (end,)) - 1
+        return before >= 0 and self.gaps[before][1] > start
+
+    def lost(self, time: float) -> "Unseen":
+        """From `time` on the stream is not seen. It cannot be lost twice."""
+        return self if self.lost_at is not None else replace(self, lost_at=time)
+
+    def found(self, time: float) -> "Unseen":
+        """From `time` on it is seen again. No time in between is no gap."""
+        if self.lost_at is None:
+            return self
+        if time <= self.lost_at:
+            return Unseen(self.gaps, None)
+        start = math.floor(self.lost_at / MINUTE) * MINUTE
+        return Unseen(_appended(self.gaps, (start, math.ceil(time / MINUTE) * MINUTE)), None)
+
+    def after(self, time: float) -> "Unseen":
+        """Without the gaps that ended by `time`, for which no bar is open any more."""
+        return replace(self, gaps=tuple(gap for gap in self.gaps if gap[1] > time))
+
+
+def _appended(gaps: tuple[Gap, ...], new: Gap) -> tuple[Gap, ...]:
+    start, end = new
+    while gaps and gaps[-1][1] >= start:
+        *earlier, last = gaps
+        gaps, start, end = tuple(earlier), min(start, last[0]), max(end, last[1])
+    gaps = (*gaps, (start, end))
+    if len(gaps) > MOST_GAPS:
+        gaps = ((gaps[0][0], gaps[1][1]), *gaps[2:])
+    return gaps

@@ -1,0 +1,73 @@
+"""`LiveBar`: a bar built here from ticks, forming or closed; and bars put together from others."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.quotes import Volume, exact
+from pocketquant.domain.symbols import Series, Symbol
+
+
+class LiveBar(NamedTuple):
+    """One bar from `start` up to `end`, or what there is of it; times in epoch seconds.
+
+    `symbol` is the text `EXCHANGE:TICKER`. A `volume` of None means that the symbol has none.
+    `is_partial` says that the stream was not seen for all of the bar's time.
+    """
+
+    symbol: str
+    interval: Interval
+    start: int
+    end: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None
+    tick_count: int
+    is_partial: bool
+    first_tick_at: int
+    last_tick_at: int
+
+    @property
+    def series(self) -> Series:
+        return Series(Symbol.parse(self.symbol), self.interval)
+
+
+def put_together(interval: Interval, parts: Sequence[LiveBar], seen_since: int) -> LiveBar | None:
+    """The newest bar of `interval` that its parts make; None if there are none.
+
+    `parts`, in order of time, are what the closed minutes of the interval made, if any, and then
+    the open minutes; parts of an earlier period are left out. `seen_since` is from when on the
+    stream was seen without a gap.
+    """
+    if not parts:
+        return None
+    start = interval.period_start(parts[-1].start)
+    parts = [part for part in parts if part.start >= start]
+    first, last = parts[0], parts[-1]
+    return LiveBar(
+        symbol=last.symbol,
+        interval=interval,
+        start=start,
+        end=interval.period_end(start),
+        open=first.open,
+        high=max(part.high for part in parts),
+        low=min(part.low for part in parts),
+        close=last.close,
+        volume=as_float(summed(part.volume for part in parts)),
+        tick_count=sum(part.tick_count for part in parts),
+        is_partial=start < seen_since or any(part.is_partial for part in parts),
+        first_tick_at=first.first_tick_at,
+        last_tick_at=last.last_tick_at,
+    )
+
+
+def summed(volumes: Iterable[float | None]) -> Volume | None:
+    """The exact sum; None if none of them is a volume."""
+    known = [exact(volume) for volume in volumes if volume is not None]
+    return sum(known) if known else None
+
+
+def as_float(volume: Volume | None) -> float | None:
+    return None if volume is None else float(volume)

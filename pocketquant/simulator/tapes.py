@@ -1,0 +1,64 @@
+"""Quotes prepared beforehand, so that a benchmark measures the client and not the simulator."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pocketquant.simulator.faults import Faults
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.quotes import Quotes
+
+_PLACEHOLDER = "qs_000000000000"
+_STEP_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """Texts of `quotes_each` frames for a quote session with a name of 15 letters.
+
+    With `quotes_per_second` they are sent at that pace, otherwise as fast as the client takes
+    them. `until` is the market's time at the end of it.
+    """
+
+    texts: Sequence[str]
+    quotes_each: int
+    until: int
+    quotes_per_second: float | None = None
+
+    def timed(self, session: str) -> Iterator[tuple[float, str]]:
+        """Each text for this session, and the seconds after the beginning at which it is due."""
+        if len(session) != len(_PLACEHOLDER):
+            raise ValueError(f"a tape needs a session's name of {len(_PLACEHOLDER)} letters")
+        gap = self.quotes_each / self.quotes_per_second if self.quotes_per_second else 0.0
+        for place, text in enumerate(self.texts):
+            yield place * gap, text.replace(_PLACEHOLDER, session)
+
+
+def record(
+    market: Market,
+    names: Sequence[str],
+    start: int,
+    quotes: int,
+    fields: Sequence[str] = (),
+    quotes_each: int = 50,
+    quotes_per_second: float | None = None,
+) -> Tape:
+    """The first so many changes of these symbols after `start`, as the market makes them.
+
+    The names are the texts the client adds. Their first states are not on the tape: the client
+    gets them when it adds the symbols.
+    """
+    session = Quotes(_PLACEHOLDER, market, Faults())
+    session.answer("quote_set_fields", [_PLACEHOLDER, *fields], 0)
+    now_ms = start * 1000
+    session.answer("quote_add_symbols", [_PLACEHOLDER, *names], now_ms)
+    while session.is_behind(now_ms):
+        session.push(now_ms)
+    if not session.is_complete:
+        raise ValueError("none of these symbols has quotes")
+    told: list[str] = []
+    while len(told) < quotes:
+        now_ms += _STEP_MS
+        told += session.push(now_ms)
+    bundles = range(0, quotes, quotes_each)
+    texts = ["".join(told[place : min(place + quotes_each, quotes)]) for place in bundles]
+    return Tape(texts, quotes_each, now_ms // 1000, quotes_per_second)

@@ -1,0 +1,209 @@
+"""`QuoteSession`: the messages about the quotes of many symbols, read into ticks and quotes.
+
+    add, remove → outgoing → …      receive → ticks → …      changed → quotes
+
+Pure: text goes in by `receive`; calls and heartbeats to send come out by `outgoing`. An error of a
+symbol is reported and the rest goes on; one of the session or the connection ends the session, and
+the next one is made with what is known so far. Closing and silence are its caller's.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
+from pocketquant.domain.quotes import FIELDS, LiveQuote, Quote, Tick
+from pocketquant.domain.symbols import Symbol
+from pocketquant.tradingview import frames, messages
+from pocketquant.tradingview.meanings import error_meant
+from pocketquant.tradingview.messages import Message, QuoteAnswer
+
+SYMBOLS_A_CALL = 200  # no limit is known; it keeps a call within a few kilobytes
+
+
+class Seen(NamedTuple):
+    """A symbol whose quotes have begun to come, or come with another delay than before."""
+
+    symbol: str
+    delay_seconds: int
+
+
+class Refused(NamedTuple):
+    """A symbol that the provider has no quotes of, or none for this account."""
+
+    symbol: str
+    error: PocketQuantError
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a text held, in order. A symbol is seen before the first of its ticks."""
+
+    seen: list[Seen] = field(default_factory=list)
+    ticks: list[Tick] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+class QuoteSession:
+    """One session on a connection of its own.
+
+    `known` are the quotes of the session before: sizes are counted from where they stand, and what
+    is merely told again is no tick.
+    """
+
+    def __init__(self, session: str, token: str, known: Iterable[Quote] = ()) -> None:
+        self._session = session
+        self._known = {quote.symbol: quote for quote in known}
+        self._decoder = frames.FrameDecoder()
+        self._outgoing: list[str] = []
+        self._wanted: dict[str, None] = {}  # an ordered set, as are the next two
+        self._to_add: dict[str, None] = {}
+        self._to_remove: dict[str, None] = {}
+        self._quotes: dict[str, LiveQuote] = {}
+        self._awaited: set[str] = set()
+        self._changed: dict[str, LiveQuote] = {}
+        self._error: PocketQuantError | None = None
+        self.authorize(token)
+        self._call("quote_create_session")
+        self._call("quote_set_fields", *FIELDS)
+
+    @property
+    def error(self) -> PocketQuantError | None:
+        """What ended the session. What is received from then on is dropped."""
+        return self._error
+
+    @property
+    def is_over(self) -> bool:
+        return self._error is not None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Those added, but for the removed and the refused ones."""
+        return tuple(self._wanted)
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Those of them of which not all that is known was sent yet."""
+        return frozenset(self._awaited)
+
+    @property
+    def is_a_market_open(self) -> bool:
+        """Whether any symbol's market is open, so that changes are to be expected."""
+        return any(quote.is_market_open for quote in self._quotes.values())
+
+    def authorize(self, token: str) -> None:
+        """Act for the account of this token from now on; an expired one dries the quotes up."""
+        self._outgoing.append(messages.call("set_auth_token", token))
+
+    def add(self, symbols: Iterable[Symbol]) -> None:
+        """Ask for these too; for what is asked for already, nothing happens."""
+        for name in map(str, symbols):
+            if name not in self._wanted:
+                self._wanted[name] = None
+                self._awaited.add(name)
+                self._to_add[name] = None
+
+    def remove(self, symbols: Iterable[Symbol]) -> None:
+        """Ask for these no more, and forget what is known of them."""
+        for name in map(str, symbols):
+            if name in self._wanted:
+                self._drop(name)
+                if name in self._to_add:
+                    del self._to_add[name]
+                else:
+                    self._to_remove[name] = None
+
+    def hibernate(self) -> None:
+        """Have all updates stop, until symbols are added or removed."""
+        self._call("quote_hibernate_all")
+
+    def receive(self, text: str, now: float) -> Received:
+        """What a text of the WebSocket says, which came at `now`: any number of frames, or a part.
+
+        A symbol is told as `seen` at its first quote in this session.
+        """
+        received = Received()
+        if self.is_over:
+            return received
+        try:
+            for payload in self._decoder.feed(text):
+                if not self.is_over:
+                    self._handle(messages.read(payload), now, received)
+        except ProtocolViolation as error:
+            self._error = error
+        return received
+
+    def outgoing(self) -> list[str]:
+        """The frames to send now, each given once; what was added and removed in large calls."""
+        names_removed, names_added = self._to_remove, self._to_add
+        self._to_remove, self._to_add = {}, {}
+        for batch in _batches(names_removed):
+            self._call("quote_remove_symbols", *batch)
+        for batch in _batches(names_added):
+            self._call("quote_add_symbols", *batch)
+        if names_removed or names_added:
+            self._call("quote_fast_symbols", *self._wanted)
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def changed(self) -> list[Quote]:
+        """The quotes that have changed since this was last asked."""
+        changed, self._changed = self._changed, {}
+        return [each.quote() for each in changed.values()]
+
+    def quotes(self) -> list[Quote]:
+        """All that is known, for the session that comes after this one."""
+        answered = {name: each.quote() for name, each in self._quotes.items()}
+        return list((self._known | answered).values())
+
+    def _call(self, method: str, *params: str) -> None:
+        self._outgoing.append(messages.call(method, self._session, *params))
+
+    def _handle(self, message: Message, now: float, received: Received) -> None:
+        match message:
+            case messages.Qsd():
+                if message.session == self._session and message.answer.name in self._wanted:
+                    self._merge(message.answer, now, received)
+            case messages.Heartbeat():
+                self._outgoing.append(frames.encode(message.payload))
+            case messages.QuoteCompleted() if message.session == self._session:
+                self._awaited.discard(message.name)
+            case messages.CriticalError() if message.session == self._session:
+                self._error = error_meant("quotes", message.reason, message.detail)
+            case messages.ProtocolError():
+                self._error = error_meant("quotes", message.reason)
+
+    def _merge(self, answer: QuoteAnswer, now: float, received: Received) -> None:
+        name = answer.name
+        if not answer.is_ok:
+            self._refuse(name, answer.error or answer.status, received)
+            return
+        live = self._quotes.get(name)
+        is_new = live is None
+        if live is None:
+            live = self._quotes[name] = LiveQuote(name, self._known.get(name))
+        delay = live.delay_seconds
+        tick = live.update(answer.fields, now)
+        if is_new or live.delay_seconds != delay:
+            received.seen.append(Seen(name, live.delay_seconds))
+        if tick is not None:
+            received.ticks.append(tick)
+        self._changed[name] = live
+
+    def _refuse(self, name: str, reason: str, received: Received) -> None:
+        self._drop(name)
+        received.refused.append(Refused(name, error_meant(name, reason)))
+
+    def _drop(self, name: str) -> None:
+        del self._wanted[name]
+        self._awaited.discard(name)
+        self._known.pop(name, None)
+        self._quotes.pop(name, None)
+        self._changed.pop(name, None)
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(names)
+    while batch := list(islice(rest, SYMBOLS_A_CALL)):
+        yield batch

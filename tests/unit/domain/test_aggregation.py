@@ -1,0 +1,483 @@
+"""BarAggregator: ticks in, closed and forming bars of every interval out."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
+from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.quotes import LiveQuote, Tick, Volume
+
+NOON = 1_700_049_600  # Wednesday, 12:00 UTC
+KO, IBM = "NYSE:KO", "NYSE:IBM"
+LONG_AFTER = NOON + 10 * 365 * DAY
+
+waits = st.sampled_from([0, 1, 7, 29, MINUTE, 5 * MINUTE, HOUR, 5 * HOUR, DAY, WEEK, 30 * DAY])
+prices = st.integers(1, 100_000).map(lambda cents: cents / 100)
+sizes = st.integers(0, 10**7).map(lambda lots: Decimal(lots) / 10_000)
+steps = st.tuples(waits, st.sampled_from([KO, IBM]), prices, sizes)
+
+
+@st.composite
+def tapes(draw: st.DrawFn) -> list[Tick]:
+    """Ticks of two symbols in order of time, over seconds or years."""
+    time, ticks = NOON, []
+    for wait, symbol, price, size in draw(st.lists(steps, min_size=1, max_size=60)):
+        time += wait
+        ticks.append(Tick(symbol, time, price, size))
+    return ticks
+
+
+def seeing(*symbols: str, delay_seconds: int = 0, **settings: float) -> BarAggregator:
+    """An aggregator that has seen the symbols for ever."""
+    aggregator = BarAggregator(**settings)
+    for symbol in symbols or (KO, IBM):
+        aggregator.see(symbol, 0, delay_seconds)
+    return aggregator
+
+
+def tick(offset: float, price: float = 10.0, size: Volume | None = 1, symbol: str = KO) -> Tick:
+    """A tick so many seconds after noon."""
+    return Tick(symbol, NOON + int(offset), price, size)
+
+
+def starts(bars: Iterable[LiveBar]) -> list[tuple[str, int]]:
+    """The interval of each bar, and its start in seconds after noon."""
+    return [(bar.interval.value, bar.start - NOON) for bar in bars]
+
+
+def in_order(bars: Iterable[LiveBar]) -> list[LiveBar]:
+    """Bars in an order that does not depend on when they closed."""
+    return sorted(bars, key=lambda bar: (bar.symbol, bar.interval.seconds, bar.start))
+
+
+def test_a_minute_of_ticks() -> None:
+    """A minute closes a grace period after its end, not earlier, and only once."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(1, 10.0), tick(2, 12.0, 3), tick(30, 9.0), tick(59, 11.0, 0)])
+    assert [] == aggregator.advance(NOON + 61.9)
+    expected = LiveBar(
+        symbol=KO,
+        interval=Interval.M1,
+        start=NOON,
+        end=NOON + 60,
+        open=10.0,
+        high=12.0,
+        low=9.0,
+        close=11.0,
+        volume=5.0,
+        tick_count=4,
+        is_partial=False,
+        first_tick_at=NOON + 1,
+        last_tick_at=NOON + 59,
+    )
+    assert [expected] == aggregator.advance(NOON + 62)
+    assert [] == aggregator.advance(NOON + 63)
+
+
+def test_longer_bars_close_with_their_last_minute() -> None:
+    """A longer bar closes after its last minute, also if there was no tick in that one."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(179), tick(200)])
+    assert [("1m", 0), ("1m", 120), ("3m", 0)] == starts(aggregator.advance(NOON + 182))
+    assert [("1m", 180)] == starts(aggregator.advance(NOON + 242))
+    assert [("5m", 0)] == starts(aggregator.advance(NOON + 302))
+    assert [("3m", 180)] == starts(aggregator.advance(NOON + 362))
+
+
+def test_empty_minutes_make_no_bar() -> None:
+    """Where nothing was traded there is no bar, however far the clock goes."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(0)])
+    assert len(Interval) == len(aggregator.advance(LONG_AFTER))
+    assert [] == aggregator.advance(LONG_AFTER + WEEK)
+
+
+def test_late_ticks_within_the_grace() -> None:
+    """A tick of the minute before still counts until that is closed; its close goes by time."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(59, 10.0), tick(61, 20.0), tick(58, 30.0, 5), tick(60, 25.0)])
+    first, *_ = aggregator.advance(NOON + 62)
+    assert (30.0, 30.0, 10.0, 6.0) == (first.open, first.high, first.close, first.volume)
+    second, *_ = aggregator.advance(NOON + 122)
+    assert (25.0, 20.0) == (second.open, second.close)
+    assert 0 == aggregator.late_ticks.total()
+
+
+def test_later_ticks_are_counted() -> None:
+    """A closed bar never reopens, also one that had no tick; what comes for it is counted."""
+    aggregator = seeing()
+    aggregator.take([tick(10), tick(70)])
+    aggregator.advance(NOON + 62)
+    aggregator.take([tick(59), tick(59, symbol=IBM), tick(71)])
+    assert {KO: 1, IBM: 1} == aggregator.late_ticks
+    assert [2] == [bar.tick_count for bar in aggregator.advance(NOON + 122)]
+
+
+def test_ticks_from_before_the_stream() -> None:
+    """A first quote tells of an old trade: that is no late tick, and makes no bar."""
+    aggregator = BarAggregator()
+    aggregator.see(KO, NOON)
+    aggregator.take([tick(-DAY)])
+    assert ({KO: 1}, {}) == (aggregator.missed_ticks, aggregator.late_ticks)
+    assert [] == aggregator.advance(LONG_AFTER)
+
+
+def test_ticks_ahead_of_the_clock() -> None:
+    """Ticks may be ahead of the clock, of several minutes: each minute closes in its time."""
+    aggregator = seeing(KO)
+    aggregator.advance(NOON)
+    aggregator.take([tick(70), tick(130), tick(10)])
+    assert [("1m", 0), ("1m", 60)] == starts(aggregator.advance(NOON + 130))
+    aggregator.take([tick(131)])
+    assert [2, 4] == [bar.tick_count for bar in aggregator.advance(NOON + 182)]
+
+
+def test_the_clock_does_not_go_back() -> None:
+    """A clock that is set back reopens nothing."""
+    aggregator = seeing(KO)
+    aggregator.advance(NOON + 62)
+    aggregator.advance(NOON)
+    aggregator.take([tick(30)])
+    assert {KO: 1} == aggregator.late_ticks
+
+
+def test_a_delayed_symbol() -> None:
+    """A delayed symbol's bars close by its own clock, beside those of others."""
+    aggregator = seeing(KO)
+    aggregator.see(IBM, 0, 900)
+    aggregator.take([tick(10), tick(10, symbol=IBM)])
+    assert [KO] == [bar.symbol for bar in aggregator.advance(NOON + 62)]
+    aggregator.take([tick(59, symbol=IBM)])
+    later = aggregator.advance(NOON + 960 + 2)
+    assert [2] == [bar.tick_count for bar in later if bar[:2] == (IBM, Interval.M1)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "closes_at"), [(0, 900, 962), (900, 0, 62), (900, 900, 962)]
+)
+def test_a_delay_that_changes(before: int, after: int, closes_at: int) -> None:
+    """Open bars close by the new delay, once."""
+    aggregator = seeing(KO, delay_seconds=before)
+    aggregator.take([tick(10), tick(70)])
+    aggregator.advance(NOON + 50)
+    aggregator.see(KO, NOON + 55, after)
+    assert [] == aggregator.advance(NOON + closes_at - 1)
+    assert [("1m", 0)] == starts(aggregator.advance(NOON + closes_at))
+    assert 1 == starts(aggregator.advance(LONG_AFTER)).count(("3m", 0))
+
+
+def test_a_new_delay_reopens_nothing() -> None:
+    """What was closed before a feed became a delayed one stays closed."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10)])
+    assert [("1m", 0)] == starts(aggregator.advance(NOON + 62))
+    aggregator.see(KO, NOON + 62, 900)
+    aggregator.take([tick(20)])
+    assert {KO: 1} == aggregator.late_ticks
+
+
+def test_the_grace_can_change() -> None:
+    """A new grace holds at once, for bars that are open already; closed ones stay closed."""
+    aggregator = seeing(KO, grace_seconds=0)
+    aggregator.take([tick(10), tick(70)])
+    assert [("1m", 0)] == starts(aggregator.advance(NOON + 60))
+    aggregator.grace_seconds = 30
+    aggregator.take([tick(11)])
+    assert [] == aggregator.advance(NOON + 149)
+    assert [("1m", 60)] == starts(aggregator.advance(NOON + 150))
+    assert {KO: 1} == aggregator.late_ticks
+
+
+def test_intervals_can_change() -> None:
+    """Only bars of the wanted intervals come out; one that is added later is whole at once."""
+    aggregator = seeing(KO)
+    aggregator.intervals = (Interval.M3,)
+    aggregator.take([tick(10), tick(70)])
+    assert [("3m", 0)] == starts(aggregator.advance(NOON + 182))
+    aggregator.intervals = (Interval.M1, Interval.M5)
+    aggregator.take([tick(190)])
+    one, five = aggregator.advance(NOON + 302)
+    assert (Interval.M1, Interval.M5, 3, False) == (
+        one.interval,
+        five.interval,
+        five.tick_count,
+        five.is_partial,
+    )
+    assert [] == aggregator.advance(NOON + 362)
+
+
+def test_a_stream_that_begins_in_mid_bar() -> None:
+    """Bars that were open when the stream began are partial, those that begin later are not."""
+    aggregator = BarAggregator()
+    aggregator.see(KO, NOON + 30)
+    aggregator.take([tick(40), tick(61), tick(301)])
+    partial = {
+        (bar.interval.value, bar.start - NOON): bar.is_partial
+        for bar in aggregator.advance(NOON + 602)
+    }
+    assert {
+        ("1m", 0): True,
+        ("1m", 60): False,
+        ("3m", 0): True,
+        ("5m", 0): True,
+        ("1m", 300): False,
+        ("3m", 180): False,
+        ("5m", 300): False,
+    } == partial
+
+
+def test_a_stream_that_begins_with_a_bar() -> None:
+    """A stream that begins at noon sees the hour from noon whole, but not the day."""
+    aggregator = BarAggregator()
+    aggregator.see(KO, NOON)
+    aggregator.take([tick(0)])
+    bars = aggregator.advance(LONG_AFTER)
+    assert ["1d", "1w", "1M"] == [bar.interval.value for bar in bars if bar.is_partial]
+
+
+def test_a_gap_touches_its_bars_only() -> None:
+    """The bars with any of the gap in them are partial, those before and after it are not."""
+    aggregator = seeing()
+    aggregator.take([tick(10), tick(10, symbol=IBM), tick(90), tick(100, symbol=IBM)])
+    aggregator.lose(NOON + 100, [KO])
+    aggregator.see(KO, NOON + 130)
+    aggregator.take([tick(131), tick(190), tick(200, symbol=IBM), tick(400)])
+    partial = [bar for bar in aggregator.advance(NOON + 602) if bar.is_partial]
+    assert {KO} == {bar.symbol for bar in partial}
+    assert [("1m", 60), ("1m", 120), ("3m", 0), ("5m", 0)] == starts(partial)
+
+
+def test_a_gap_touches_bars_that_begin_after_it() -> None:
+    """A longer bar is partial too if its first tick came after the gap."""
+    aggregator = seeing(KO)
+    aggregator.lose(NOON + 100)
+    aggregator.see(KO, NOON + 110)
+    aggregator.take([tick(170)])
+    assert [("1m", 120, False), ("3m", 0, True)] == [
+        (bar.interval.value, bar.start - NOON, bar.is_partial)
+        for bar in aggregator.advance(NOON + 182)
+    ]
+
+
+def test_bars_that_close_while_the_stream_is_lost() -> None:
+    """A bar that ended before the loss is whole, one that ended after it is partial."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(70)])
+    aggregator.lose(NOON + 90)
+    assert [False, True] == [bar.is_partial for bar in aggregator.advance(NOON + 122)]
+
+
+def test_a_gap_of_a_delayed_symbol() -> None:
+    """What a delayed symbol misses in a gap was traded that much earlier."""
+    aggregator = seeing(KO, delay_seconds=900)
+    aggregator.take([tick(10), tick(70), tick(130)])
+    aggregator.lose(NOON + 900 + 70)
+    aggregator.see(KO, NOON + 900 + 80, 900)
+    minutes = aggregator.advance(NOON + 900 + 182)[:3]
+    assert [False, True, False] == [bar.is_partial for bar in minutes]
+
+
+def test_a_trade_told_after_a_gap() -> None:
+    """A trade of a minute that closed during a gap is counted as missed."""
+    aggregator = seeing(KO)
+    aggregator.lose(NOON + 10)
+    aggregator.advance(NOON + 100)
+    aggregator.see(KO, NOON + 100)
+    aggregator.take([tick(30)])
+    assert {KO: 1} == aggregator.missed_ticks
+
+
+def test_symbols_without_volume() -> None:
+    """The bars of a symbol without volume have none."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10, size=None), tick(20, size=None), tick(30, size=None)])
+    assert {None} == {bar.volume for bar in aggregator.advance(LONG_AFTER)}
+
+
+def test_volume_that_appears() -> None:
+    """A minute has a volume from the first tick on that has one."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10, size=None), tick(20, size=0), tick(30, size=4)])
+    assert {4.0} == {bar.volume for bar in aggregator.advance(LONG_AFTER)}
+
+
+def test_forming_bars() -> None:
+    """The forming bar of any interval holds closed minutes, one in grace, and the newest."""
+    aggregator = seeing(KO)
+    assert aggregator.forming(KO, Interval.M5) is None
+    aggregator.take([tick(10, 10.0), tick(70, 12.0), tick(130, 9.0)])
+    aggregator.advance(NOON + 121)
+    for interval in Interval:
+        bar = aggregator.forming(KO, interval)
+        assert bar is not None
+        count = 1 if interval is Interval.M1 else 3
+        assert (interval, count, 9.0) == (bar.interval, bar.tick_count, bar.close)
+
+
+def test_a_forming_bar_in_its_grace() -> None:
+    """A bar that is over is still the forming one until it closes or the next has a tick."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(170)])
+    aggregator.advance(NOON + 181)
+    assert NOON == aggregator.forming(KO, Interval.M3).start
+    aggregator.take([tick(181)])
+    assert NOON + 180 == aggregator.forming(KO, Interval.M3).start
+    aggregator.advance(NOON + 242)
+    assert aggregator.forming(KO, Interval.M1) is None
+    assert NOON + 180 == aggregator.forming(KO, Interval.M3).start
+
+
+def test_forming_bars_are_put_together_from_the_state() -> None:
+    """Whoever has the parts of the state can put the forming bar together."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(70), tick(130)])
+    aggregator.advance(NOON + 62)
+    state = aggregator.state(KO)
+    for longer in state.longer:
+        parts = [longer, *state.minutes]
+        assert aggregator.forming(KO, longer.interval) == put_together(
+            longer.interval, parts, state.unseen.seen_since
+        )
+
+
+def test_a_symbol_is_forgotten() -> None:
+    """A forgotten symbol makes no bar; seen again, it begins anew."""
+    aggregator = seeing()
+    aggregator.take([tick(10), tick(10, symbol=IBM)])
+    aggregator.advance(NOON + 62)
+    aggregator.take([tick(70)])
+    aggregator.forget(KO)
+    assert (IBM,) == aggregator.symbols
+    with pytest.raises(KeyError):
+        aggregator.take([tick(71)])
+    aggregator.see(KO, NOON + 130)
+    assert {IBM} == {bar.symbol for bar in aggregator.advance(LONG_AFTER)}
+
+
+def test_going_on_after_a_restart() -> None:
+    """The bar in progress is gone on with; partial is what the time in between touched."""
+    before = seeing(KO)
+    before.take([tick(10, 10.0), tick(61, 11.0)])
+    before.advance(NOON + 65)
+    after = BarAggregator()
+    after.resume(before.state(KO), NOON + 65)
+    after.see(KO, NOON + 75)
+    after.take([tick(80, 12.0), tick(130, 13.0)])
+    bars = after.advance(NOON + 182)
+    assert [("1m", 60), ("1m", 120), ("3m", 0)] == starts(bars)
+    assert [(2, True), (1, False), (4, True)] == [(bar.tick_count, bar.is_partial) for bar in bars]
+
+
+def test_a_restart_in_a_pause() -> None:
+    """A symbol without an open minute goes on too, and nothing closed is opened again."""
+    before = seeing(KO)
+    before.take([tick(10)])
+    before.advance(NOON + 62)
+    after = BarAggregator()
+    after.resume(before.state(KO), NOON + 62)
+    after.see(KO, NOON + 62)
+    after.take([tick(20), tick(70)])
+    assert {KO: 1} == after.late_ticks
+    assert [("1m", 60)] == starts(after.advance(NOON + 122))
+
+
+@given(tapes(), st.sets(st.integers(1, 59)))
+def test_batches_do_not_matter(tape: list[Tick], cuts: set[int]) -> None:
+    """However ticks are batched in order, and the clock moved on between, the bars are the same."""
+    at_once = seeing()
+    at_once.take(tape)
+    batched = seeing()
+    bars = []
+    for begin, end in pairwise([0, *sorted(cuts), len(tape) + 60]):
+        batch = tape[begin:end]
+        batched.take(iter(batch))
+        bars += batched.advance(batch[-1].time if batch else 0)
+    bars += batched.advance(LONG_AFTER)
+    assert in_order(at_once.advance(LONG_AFTER)) == in_order(bars)
+    assert 0 == batched.late_ticks.total()
+
+
+@given(
+    tapes(),
+    st.lists(st.integers(0, 3), min_size=60, max_size=60),
+    st.integers(0, 60),
+    st.sampled_from([0, 900]),
+)
+def test_a_restart_changes_nothing(
+    tape: list[Tick], late: list[int], cut: int, delay_seconds: int
+) -> None:
+    """A state handed on at any moment makes the same bars as if nothing had happened."""
+    tape = [tick._replace(time=tick.time - by) for tick, by in zip(tape, late, strict=False)]
+    whole, first, second = (seeing(delay_seconds=delay_seconds) for _ in range(3))
+    now = tape[min(cut, len(tape) - 1)].time + delay_seconds
+    bars: dict[BarAggregator, list[LiveBar]] = {whole: [], first: []}
+    for aggregator, closed in bars.items():
+        aggregator.take(tape[:cut])
+        closed += aggregator.advance(now)
+    for symbol in (KO, IBM):
+        second.forget(symbol)
+        second.resume(first.state(symbol), now)
+        for aggregator in (first, second):
+            aggregator.see(symbol, now, delay_seconds)
+        assert first.state(symbol) == second.state(symbol)
+    for aggregator, closed in ((whole, bars[whole]), (second, bars[first])):
+        aggregator.take(tape[cut:])
+        closed += aggregator.advance(LONG_AFTER)
+    assert in_order(bars[whole]) == in_order(bars[first])
+    assert whole.late_ticks == first.late_ticks + second.late_ticks
+
+
+@settings(max_examples=50)
+@given(tapes())
+def test_all_intervals_are_those_of_pandas(tape: list[Tick]) -> None:
+    """Bars of every interval are what pandas makes: minutes of ticks, the longer of minutes."""
+    aggregator = seeing()
+    aggregator.take(tape)
+    closed = aggregator.advance(LONG_AFTER)
+    for symbol in {each.symbol for each in tape}:
+        ticks = pd.DataFrame([each for each in tape if each.symbol == symbol], columns=Tick._fields)
+        times = pd.to_datetime(ticks["time"], unit="s")
+        columns = dict.fromkeys(("open", "high", "low", "close"), ticks["price"])
+        minutes = resampled(pd.DataFrame({**columns, "volume": ticks["size"]}), times, Interval.M1)
+        for interval in Interval:
+            expected = resampled(minutes, minutes.index.to_series(), interval)
+            expected["volume"] = expected["volume"].astype(float)
+            bars = [bar for bar in closed if bar[:2] == (symbol, interval)]
+            assert list(expected.itertuples(name=None)) == [
+                (pd.Timestamp(bar.start, unit="s"), *bar[4:9]) for bar in bars
+            ]
+
+
+def resampled(parts: pd.DataFrame, times: pd.Series, interval: Interval) -> pd.DataFrame:
+    """The oracle: parts grouped by the period they lie in."""
+    period = {Interval.W1: "W-SUN", Interval.MONTH: "M"}.get(interval)
+    keys = (
+        times.dt.floor(f"{interval.seconds}s")
+        if period is None
+        else (times.dt.to_period(period).dt.start_time)
+    )
+    how = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+    return parts.groupby(keys.to_numpy()).agg(how)
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 10**9)), min_size=1, max_size=60))
+def test_volumes_of_a_day_add_up_to_its_total(steps: list[tuple[int, int]]) -> None:
+    """The volumes of a day's bars, of any interval, are as decimals exactly the day's total."""
+    quote, aggregator = LiveQuote(KO), seeing(KO)
+    quote.update({"lp": 1.0, "lp_time": NOON - 1, "volume": 0.0}, NOON)
+    time, total = NOON, 0
+    for wait, lots in steps:
+        time, total = min(time + wait, NOON + 12 * HOUR - 1), total + lots
+        traded = quote.update({"lp_time": time, "volume": total / 100_000}, time)
+        aggregator.take([traded] if traded else [])
+    bars = aggregator.advance(LONG_AFTER)
+    for interval in Interval:
+        volumes = [bar.volume for bar in bars if bar.interval is interval]
+        assert Decimal(total) / 100_000 == sum(Decimal(repr(volume)) for volume in volumes)

@@ -1,0 +1,103 @@
+"""Unseen: which bars a stream's gaps touch."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.domain.gaps import MOST_GAPS, Unseen
+
+NOW = 1_700_000_040  # a whole minute
+seconds = st.integers(0, 3600)
+
+
+def seen_from(time: float) -> Unseen:
+    """A stream that was seen from `time` on."""
+    return Unseen().found(time)
+
+
+def test_a_stream_begins_unseen() -> None:
+    """Before it is first seen everything is unseen, and nothing has been seen since ever."""
+    assert Unseen().touches(NOW, NOW + 60)
+    assert NOW + 10**9 < Unseen().seen_since
+
+
+def test_the_beginning_of_a_stream() -> None:
+    """The minute in which a stream begins is unseen in part, the next one is not."""
+    unseen = seen_from(NOW + 0.5)
+    assert [True, True, False] == [
+        unseen.touches(start, start + 60) for start in (NOW - 60, NOW, NOW + 60)
+    ]
+    assert NOW + 60 == unseen.seen_since
+
+
+def test_a_stream_seen_whole() -> None:
+    """Without any gap left, everything was seen since ever."""
+    unseen = seen_from(NOW).after(NOW)
+    assert not unseen.touches(NOW, NOW + 60)
+    assert NOW - 10**9 > unseen.seen_since
+
+
+def test_a_gap() -> None:
+    """A gap touches the minutes it has a part of, and the longer bars they lie in."""
+    unseen = seen_from(NOW).lost(NOW + 119).found(NOW + 180)
+    starts = range(NOW, NOW + 300, 60)
+    assert [False, True, True, False, False] == [
+        unseen.touches(start, start + 60) for start in starts
+    ]
+    assert unseen.touches(NOW, NOW + 300)
+    assert NOW + 180 == unseen.seen_since
+
+
+def test_while_it_is_lost() -> None:
+    """What begins before the loss and ends in it is touched; what ended before is not."""
+    unseen = seen_from(NOW).lost(NOW + 60)
+    assert [False, True, True] == [
+        unseen.touches(start, start + 60) for start in (NOW, NOW + 60, NOW + 600)
+    ]
+    assert unseen == unseen.lost(NOW + 90)
+
+
+def test_no_time_is_no_gap() -> None:
+    """Lost and found in the same moment, or found twice, changes nothing."""
+    unseen = seen_from(NOW)
+    assert unseen == unseen.lost(NOW + 30.5).found(NOW + 30.5)
+    assert unseen == unseen.found(NOW + 90)
+
+
+def test_gaps_in_a_row_are_one() -> None:
+    """Gaps of one minute, or of minutes in a row, are kept as one."""
+    unseen = seen_from(NOW)
+    for lost_at, found_at in ((130, 131), (140, 150), (180, 190), (300, 301)):
+        unseen = unseen.lost(NOW + lost_at).found(NOW + found_at)
+    assert ((NOW + 120, NOW + 240), (NOW + 300, NOW + 360)) == unseen.gaps[1:]
+
+
+def test_old_gaps_are_dropped() -> None:
+    """Gaps from before a time are forgotten."""
+    unseen = seen_from(NOW).lost(NOW + 120).found(NOW + 180)
+    assert unseen.gaps[1:] == unseen.after(NOW).gaps
+    assert () == unseen.after(NOW + 180).gaps
+
+
+def test_too_many_gaps() -> None:
+    """Of too many gaps the oldest become one: what lies between counts as unseen too."""
+    unseen = seen_from(NOW)
+    for place in range(1, MOST_GAPS + 1):
+        unseen = unseen.lost(NOW + 120 * place).found(NOW + 120 * place + 1)
+    assert MOST_GAPS == len(unseen.gaps)
+    assert NOW + 180 == unseen.gaps[0][1]
+    assert unseen.touches(NOW + 60, NOW + 120)
+    assert not unseen.touches(NOW + 180, NOW + 240)
+
+
+@given(st.lists(st.tuples(seconds, seconds), max_size=20), seconds)
+def test_touched_is_what_overlaps(spans: list[tuple[int, int]], minute: int) -> None:
+    """A minute is touched by just the gaps that have any time in it."""
+    start = NOW + minute // 60 * 60
+    unseen = seen_from(NOW)
+    happened = []
+    for wait, length in spans:
+        lost_at = (happened[-1][1] if happened else NOW) + wait
+        happened.append((lost_at, lost_at + length))
+        unseen = unseen.lost(lost_at).found(lost_at + length)
+    expected = any(a < start + 60 and start < b and a < b for a, b in happened)
+    assert expected == unseen.touches(start, start + 60)

@@ -1,0 +1,83 @@
+"""Live bars: bars put together from parts."""
+
+import pytest
+
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.symbols import Series
+
+NOON = 1_700_049_600  # 12:00 UTC
+
+
+def minute(number: int, volume: float | None = 1.0, is_partial: bool = False) -> LiveBar:
+    """A minute after noon, its prices around its number."""
+    start = NOON + 60 * number
+    prices = (number, number + 5.0, number - 5.0, number + 1.0)
+    times = (start + 1, start + 59)
+    return LiveBar(
+        "NYSE:KO", Interval.M1, start, start + 60, *prices, volume, 2, is_partial, *times
+    )
+
+
+def test_the_series_of_a_bar() -> None:
+    """A bar belongs to the series of its symbol and interval."""
+    assert Series.parse("NYSE:KO|1m") == minute(0).series
+
+
+def test_a_bar_of_its_parts() -> None:
+    """The first opens, the last closes, the highest is the high; volumes add up exactly."""
+    expected = LiveBar(
+        symbol="NYSE:KO",
+        interval=Interval.M5,
+        start=NOON,
+        end=NOON + 300,
+        open=1.0,
+        high=8.0,
+        low=-4.0,
+        close=4.0,
+        volume=0.3,
+        tick_count=4,
+        is_partial=False,
+        first_tick_at=NOON + 61,
+        last_tick_at=NOON + 239,
+    )
+    assert expected == put_together(Interval.M5, [minute(1, 0.1), minute(3, 0.2)], NOON)
+
+
+def test_parts_of_an_earlier_period() -> None:
+    """Only the newest period counts."""
+    parts = [minute(3), minute(4), minute(5)]
+    assert minute(5)._replace(interval=Interval.M5, end=NOON + 600) == put_together(
+        Interval.M5, parts, NOON
+    )
+    assert minute(5) == put_together(Interval.M1, parts, NOON)
+
+
+@pytest.mark.parametrize(
+    ("parts", "seen_since", "expected"),
+    [
+        ([minute(3), minute(4)], NOON, False),
+        ([minute(3), minute(4)], NOON + 60, True),
+        ([minute(3, is_partial=True), minute(4)], NOON, True),
+    ],
+)
+def test_what_is_partial(parts: list[LiveBar], seen_since: int, expected: bool) -> None:
+    """A bar is partial if one of its parts is, or if it began before everything was seen."""
+    bar = put_together(Interval.M5, parts, seen_since)
+    assert bar is not None
+    assert expected == bar.is_partial
+
+
+@pytest.mark.parametrize(
+    ("volumes", "expected"), [((None, None), None), ((None, 2.0), 2.0), ((0.0, None), 0.0)]
+)
+def test_bars_without_volume(volumes: tuple[float | None, ...], expected: float | None) -> None:
+    """A bar has no volume if no part of it has."""
+    bar = put_together(Interval.M5, [minute(place, each) for place, each in enumerate(volumes)], 0)
+    assert bar is not None
+    assert expected == bar.volume
+
+
+def test_no_parts() -> None:
+    """Of nothing there is no bar."""
+    assert put_together(Interval.M5, [], NOON) is None

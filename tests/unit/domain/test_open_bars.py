@@ -1,0 +1,144 @@
+"""OpenBars: minutes of ticks, longer bars of closed minutes, and their state."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.open_bars import LONGER, BarsState, Longer, Minute, OpenBars
+from pocketquant.domain.quotes import Tick, Volume
+
+NOON = 1_700_049_600  # 12:00 UTC
+SYMBOL = "NYSE:KO"
+PERIODS = [(each.period_start(NOON), each.period_end(NOON)) for each in LONGER]
+
+offsets = st.integers(0, 59)
+prices = st.integers(1, 10_000).map(float)
+sizes = st.none() | st.integers(0, 1000) | st.integers(0, 1000).map(lambda n: Decimal(n) / 8)
+trades = st.lists(st.tuples(offsets, prices, sizes), min_size=1)
+
+
+def tick(offset: int, price: float, size: Volume | None = 1) -> Tick:
+    """A tick so many seconds after noon."""
+    return Tick(SYMBOL, NOON + offset, price, size)
+
+
+def minute_of(*ticks: Tick) -> Minute:
+    """The minute that the ticks make."""
+    minute = Minute(NOON, ticks[0])
+    for each in ticks[1:]:
+        minute.add(each)
+    return minute
+
+
+@given(trades)
+def test_a_minute_in_any_order(trades: list[tuple[int, float, Volume | None]]) -> None:
+    """Its open and close go by time, and by arrival within a second; the rest by nothing."""
+    ticks = [tick(*trade) for trade in trades]
+    bar = OpenBars(SYMBOL).minute_bar(minute_of(*ticks))
+    ordered = sorted(ticks, key=lambda each: each.time)
+    volumes = [each.size for each in ticks if each.size is not None]
+    assert (
+        ordered[0].price,
+        max(each.price for each in ticks),
+        min(each.price for each in ticks),
+        ordered[-1].price,
+        float(sum(volumes)) if volumes else None,
+        len(ticks),
+        ordered[0].time,
+        ordered[-1].time,
+    ) == (
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        bar.tick_count,
+        bar.first_tick_at,
+        bar.last_tick_at,
+    )
+
+
+def test_minutes_are_kept_in_order() -> None:
+    """A minute that is opened late takes its place among the others."""
+    bars = OpenBars(SYMBOL)
+    for number in (1, 0, 2):
+        bars.open_minute(NOON + 60 * number, tick(60 * number, 1.0))
+    assert [0, 60, 120] == [each.start - NOON for each in bars.minutes]
+    assert bars.minutes[1] is bars.minute_at(NOON + 60)
+    assert bars.minute_at(NOON + 180) is None
+
+
+def test_minutes_make_longer_bars() -> None:
+    """The first closed minute begins all longer bars; the next one goes into them."""
+    bars = OpenBars(SYMBOL)
+    first = bars.open_minute(NOON, tick(5, 10.0, Decimal("0.1")))
+    begun = bars.merge(first, PERIODS)
+    assert list(range(len(LONGER))) == [place for place, _ in begun]
+    second = bars.open_minute(NOON + 60, tick(70, 12.0, Decimal("0.2")))
+    second.add(tick(71, 9.0, None))
+    assert [] == bars.merge(second, PERIODS)
+    third = bars.open_minute(NOON + 120, tick(120, 11.0, 0))
+    bars.merge(third, PERIODS)
+    bar = bars.longer_bar(*begun[1])
+    assert (Interval.M5, NOON, NOON + 300) == (bar.interval, bar.start, bar.end)
+    assert (10.0, 12.0, 9.0, 11.0, 0.3, 4) == (
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        bar.tick_count,
+    )
+    assert (NOON + 5, NOON + 120, NOON + 180) == (
+        bar.first_tick_at,
+        bar.last_tick_at,
+        bars.closed_until,
+    )
+
+
+def test_longer_bars_without_volume() -> None:
+    """A longer bar has no volume if none of its minutes has, even if others before had."""
+    bars = OpenBars(SYMBOL)
+    bars.merge(bars.open_minute(NOON, tick(0, 1.0, 7)), PERIODS)
+    bars.longer[0] = None
+    ((place, bar),) = bars.merge(bars.open_minute(NOON + 180, tick(180, 1.0, None)), PERIODS)
+    assert (None, 1) == (
+        bars.longer_bar(place, bar).volume,
+        bars.longer_bar(place, bar).tick_count,
+    )
+
+
+def test_a_state_reads_back() -> None:
+    """Bars made of a state have that state, and go on from it."""
+    bars = OpenBars(SYMBOL)
+    bars.delay_seconds = 900
+    bars.unseen = bars.unseen.found(NOON)
+    bars.merge(bars.open_minute(NOON, tick(5, 10.0, Decimal("0.1"))), PERIODS)
+    bars.longer[0] = None
+    bars.open_minute(NOON + 180, tick(185, 9.0, None)).add(tick(181, 7.0, 3))
+    bars.open_minute(NOON + 240, tick(240, 9.5, None))
+    state = bars.state(NOON + 120)
+    again = OpenBars.of(state)
+    assert state == again.state(NOON + 120)
+    assert isinstance(state, BarsState)
+    for each in (bars, again):
+        each.merge(each.minutes[0], [(NOON + 180, NOON + 360), *PERIODS[1:]])
+    assert bars.state(0) == again.state(0)
+
+
+def test_a_state_without_volume_reads_back() -> None:
+    """Bars of a symbol without volume have none after a restart either."""
+    bars = OpenBars(SYMBOL)
+    bars.merge(bars.open_minute(NOON, tick(5, 10.0, None)), PERIODS)
+    again = OpenBars.of(bars.state(0))
+    assert {None} == {bar.volume for bar in again.state(0).longer}
+    again.merge(again.open_minute(NOON + 60, tick(65, 10.0, 3)), PERIODS)
+    assert {3.0} == {bar.volume for bar in again.state(0).longer}
+
+
+def test_longer_bars_begin_apart() -> None:
+    """Every longer bar has the period it was given."""
+    bar = Longer((NOON, NOON + 300), minute_of(tick(3, 1.0)), OpenBars(SYMBOL))
+    assert (NOON, NOON + 300, None) == (bar.start, bar.end, bar.due)

@@ -1,0 +1,104 @@
+"""The live state of one symbol."""
+
+import pytest
+
+from pocketquant.simulator import world
+from pocketquant.simulator.feeds import Feed
+from pocketquant.simulator.trading import Bell, Book, Day, Trade
+
+NOW = 1_763_480_420  # 2025-11-18 15:40:20 UTC
+SESSION = 6510
+
+
+@pytest.fixture
+def stock() -> world.Instrument:
+    instrument = world.find("NASDAQ:AAPL")
+    assert instrument is not None
+    return instrument
+
+
+def feed_of(stock: world.Instrument, *to_come: Trade | Book | Bell) -> Feed:
+    day = Day(
+        session=SESSION,
+        before=10_000,
+        open=10_100,
+        high=10_300,
+        low=10_050,
+        last=10_200,
+        total=5_000,
+        traded_at=NOW - 5,
+    )
+    return Feed(stock, day, iter(to_come), NOW)
+
+
+def test_at_first_all_is_known(stock: world.Instrument) -> None:
+    """And nothing has changed."""
+    feed = feed_of(stock)
+    expected = {"lp": 102.0, "volume": 5000.0, "ch": 2.0, "chp": 2.0, "prev_close_price": 100.0}
+    assert expected.items() <= feed.values.items()
+    assert ({}, None) == (feed.take(), feed.due_ms)
+
+
+def test_a_trade_changes_what_it_changes(stock: world.Instrument) -> None:
+    """At the same price neither the price nor its change; a new high is one."""
+    feed = feed_of(stock, Trade(1, SESSION, NOW, 10_200, 7), Trade(2, SESSION, NOW + 1, 10_400, 1))
+    feed.play()
+    assert {"volume": 5007.0, "lp_time": NOW} == feed.take()
+    feed.play()
+    assert {
+        "volume": 5008.0,
+        "lp_time": NOW + 1,
+        "lp": 104.0,
+        "high_price": 104.0,
+        "ch": 4.0,
+        "chp": 4.0,
+    } == feed.take()
+
+
+def test_the_first_trade_of_a_session_begins_the_day(stock: world.Instrument) -> None:
+    """Its volume is the trade's, its open the price, the close before the last price."""
+    feed = feed_of(stock, Trade(1, SESSION + 1, NOW + 60, 10_300, 9))
+    open_time = feed.values["open_time"]
+    feed.play()
+    changes = feed.take()
+    assert {
+        "volume": 9.0,
+        "open_price": 103.0,
+        "low_price": 103.0,
+        "prev_close_price": 102.0,
+        "ch": 1.0,
+    }.items() <= changes.items()
+    assert 0 < changes["open_time"] - open_time < 5 * 86_400
+
+
+def test_the_book_and_the_bell_are_no_trades(stock: world.Instrument) -> None:
+    """They change their own fields only."""
+    feed = feed_of(stock, Book(1, 10_100, 10_300, 4, 5), Bell(2, is_open=False))
+    feed.play()
+    assert {"bid": 101.0, "ask": 103.0, "bid_size": 4.0, "ask_size": 5.0} == feed.take()
+    feed.play()
+    assert {"current_session": "out_of_session"} == feed.take()
+
+
+def test_changes_gather_until_they_are_taken(stock: world.Instrument) -> None:
+    """All that is due by a moment can be played at once."""
+    trades = [Trade(due, SESSION, NOW + due, 10_200 + due, 10) for due in range(1, 5)]
+    feed = feed_of(stock, *trades)
+    feed.play(until_ms=3)
+    assert (4, 5030.0, 102.03) == (feed.due_ms, feed.values["volume"], feed.values["lp"])
+    feed.play(until_ms=9)
+    feed.play()
+    assert (None, NOW + 4, 5040.0) == (
+        feed.due_ms,
+        (changes := feed.take())["lp_time"],
+        changes["volume"],
+    )
+    assert {} == feed.take()
+
+
+def test_the_volume_of_the_day_can_begin_again(stock: world.Instrument) -> None:
+    """From zero, with the next trade."""
+    feed = feed_of(stock, Trade(1, SESSION, NOW, 10_200, 7))
+    feed.restart_day()
+    feed.play()
+    assert {"volume": 7.0, "lp_time": NOW} == feed.take()

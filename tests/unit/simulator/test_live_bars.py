@@ -1,0 +1,167 @@
+"""The newest bar of a series, live."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pocketquant.simulator import tokens
+from pocketquant.simulator.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.session import Conversation
+from pocketquant.simulator.tally import Tally
+
+
+def rows_of(messages: list[dict[str, Any]]) -> dict[int, list[float]]:
+    """The bars as a client has them, by index: the last word counts."""
+    blocks = [message["p"][1]["sds_1"] for message in messages if len(message["p"]) > 1]
+    return {bar["i"]: bar["v"] for block in blocks for bar in block.get("s", ())}
+
+
+def updates(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [message for message in messages if message["m"] in ("du", "timescale_update")]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "resolution"),
+    [("SIM:S0001", "1"), ("NASDAQ:AAPL", "3"), ("TVC:VIX", "1"), ("CME_MINI:ES1!", "5")],
+)
+def test_live_bars_are_those_of_history(
+    client: Any, market: Market, symbol: str, resolution: str
+) -> None:
+    """At every moment the client has what it would get if it asked anew."""
+    loaded = client.ask(symbol, resolution, 10)
+    live = updates(loaded) + client.wait(3000, 5)
+    rows = rows_of(live)
+    client.say("chart_delete_session", "cs_1")
+    again = rows_of(updates(client.ask(symbol, resolution, len(rows))))
+    assert list(again.values()) == [rows[index] for index in sorted(rows)]
+    assert list(range(len(rows))) == sorted(rows)
+    assert len(rows) > 10
+
+
+def test_the_newest_bar_is_sent_whole_as_it_grows(client: Any, wire: Path) -> None:
+    """In the captured shape, at most every five seconds for the anonymous."""
+    captured = json.loads((wire / "du_live_bar_2022.txt").read_text().split("~m~")[2])
+    client.ask("SIM:S0001", "60", 5)
+    grown = client.wait(600)
+    assert 60 < len(grown) <= 120
+    assert {"du"} == {message["m"] for message in grown}
+    (block,) = grown[0]["p"][1].values()
+    (expected,) = captured["p"][1].values()
+    assert (list(captured), list(expected), list(expected["s"][0])) == (
+        list(grown[0]),
+        list(block),
+        list(block["s"][0]),
+    )
+    assert ("nochange", "s1", 4) == (block["ns"]["indexes"], block["t"], block["s"][0]["i"])
+    volumes = [message["p"][1]["sds_1"]["s"][0]["v"][5] for message in grown]
+    assert sorted(set(volumes)) == volumes
+
+
+def test_accounts_get_each_trade(client: Any) -> None:
+    """No two trades of a symbol are in the same second."""
+    client.say("set_auth_token", tokens.issue(1, client.now_ms // 1000))
+    client.ask("SIM:S0001", "60", 5)
+    fast = client.wait(600)
+    assert 60 < len(fast)
+    gaps = {message["p"][1]["sds_1"]["s"][0]["v"][5] for message in fast}
+    assert len(fast) == len(gaps)
+
+
+def test_a_new_bar_is_announced_empty(client: Any) -> None:
+    """By a `timescale_update` with the next index; then it grows."""
+    client.ask("SIM:S0001", "1", 10)
+    received = client.wait(120)
+    place = next(n for n, message in enumerate(received) if message["m"] == "timescale_update")
+    update, du = received[place : place + 2]
+    (bar,) = update["p"][1]["sds_1"]["s"]
+    time, opens, *others = bar["v"]
+    assert (10, [opens, opens, opens, 0.0]) == (bar["i"], others)
+    assert ([time], 10) == (update["p"][2]["changes"], update["p"][2]["marks"][0][2])
+    assert time + 60 == update["p"][1]["sds_1"]["lbs"]["bar_close_time"]
+    (grown,) = du["p"][1]["sds_1"]["s"]
+    assert (10, time, opens) == (grown["i"], *grown["v"][:2])
+    assert grown["v"][5] > 0
+    assert {"t", "t_ms"} <= update.keys()
+
+
+def test_a_jump_of_time_leaves_no_bar_out(client: Any) -> None:
+    """Each is announced and filled, the old one first."""
+    loaded = client.ask("SIM:S0001", "1", 10)
+    received = client.wait(300, 300)
+    assert ["du", *["timescale_update", "du"] * 5] == [message["m"] for message in received]
+    assert 15 == len(rows_of(updates(loaded) + received))
+
+
+def test_a_closed_market_adds_nothing(client: Any) -> None:
+    """The last bar is told once more at most."""
+    client.now_ms += 8 * 3600 * 1000
+    client.ask("NASDAQ:AAPL", "1", 10)
+    assert len(client.wait(600, 5)) <= 1
+
+
+@pytest.mark.parametrize("symbol", ["NYSE:UNBORN", "SP:SPX"])
+def test_of_some_nothing_more_comes(client: Any, symbol: str) -> None:
+    """What never traded, and what is not simulated."""
+    client.ask(symbol, "1D", 10)
+    assert not client.conversation.is_live
+
+
+def test_a_period_of_the_past_does_not_grow(client: Any) -> None:
+    """A named range does."""
+    client.ask("SIM:S0001", "1", 10, f"r,{client.now_ms // 1000 - 6000}:{client.now_ms // 1000}")
+    assert not client.conversation.is_live
+    client.say("chart_delete_session", "cs_1")
+    client.ask("SIM:S0001", "1", 10, "1")
+    assert client.conversation.is_live
+
+
+def test_a_disturbed_answer_is_not_followed(client: Any, faults: Faults) -> None:
+    """What was stalled stays so."""
+    faults.order(Fault(FaultKind.STALL))
+    client.ask("SIM:S0001")
+    assert [] == client.wait(60)
+
+
+def test_more_data_does_not_disturb_the_newest_bar(client: Any) -> None:
+    """It keeps its index."""
+    client.ask("SIM:S0001", "60", 5)
+    client.say("request_more_data", "cs_1", "sds_1", 5)
+    grown = client.wait(30)
+    assert {4} == rows_of(grown).keys()
+
+
+@pytest.mark.parametrize(
+    ("call", "is_live"),
+    [
+        (("remove_series", "cs_1", "sds_1"), False),
+        (("modify_series", "cs_1", "sds_1", "s2", "sym_1", "5"), True),
+        (("modify_series", "cs_1", "sds_1", "s2", "sym_1", "5S"), False),
+    ],
+)
+def test_what_is_gone_does_not_grow(client: Any, call: tuple[str, ...], is_live: bool) -> None:
+    """A modified series grows as it is now."""
+    client.ask("SIM:S0001")
+    client.say(*call)
+    grown = client.wait(60)
+    assert is_live == client.conversation.is_live == bool(grown)
+    assert {"s2"} >= {message["p"][1]["sds_1"]["t"] for message in grown}
+
+
+def test_nothing_comes_before_a_late_answer(
+    market: Market, faults: Faults, tally: Tally, now: int
+) -> None:
+    """Growth counts from when it is sent."""
+    conversation = Conversation(market, faults, tally, latency_seconds=20)
+    calls = [
+        '{"m":"chart_create_session","p":["cs_1",""]}',
+        '{"m":"resolve_symbol","p":["cs_1","sym_1","SIM:S0001"]}',
+        '{"m":"create_series","p":["cs_1","sds_1","s1","sym_1","60",5]}',
+    ]
+    conversation.receive("".join(f"~m~{len(call)}~m~{call}" for call in calls), now * 1000)
+    early = [conversation.push((now + seconds) * 1000) for seconds in range(25)]
+    late = [conversation.push((now + seconds) * 1000) for seconds in range(25, 40)]
+    assert not any(early)
+    assert any(late)

@@ -1,0 +1,390 @@
+"""Quote sessions: what is told at first, and then."""
+
+import json
+from collections import Counter
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pocketquant.simulator import world
+from pocketquant.simulator.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.market import Market, Resolution
+from pocketquant.simulator.quotes import SLOW_MS
+from pocketquant.simulator.trading import Trade, happenings
+
+MINUTE, HOUR = 60, 3600
+ONE, OTHER = "SIM:S0001", "SIM:S0002"
+
+
+@pytest.fixture
+def quotes(client: Any) -> Any:
+    """A client with a quote session `qs_1`."""
+    client.say("quote_create_session", "qs_1")
+    return client
+
+
+def add(quotes: Any, *texts: str) -> dict[str, dict[str, Any]]:
+    """Add symbols; their first states."""
+    received = quotes.say("quote_add_symbols", "qs_1", *texts)
+    return {message["p"][1]["n"]: message["p"][1] for message in received[::2]}
+
+
+def states(received: list[dict[str, Any]], text: str = ONE) -> list[dict[str, Any]]:
+    """What was told of one symbol."""
+    return [
+        message["p"][1]
+        for message in received
+        if message["m"] == "qsd" and message["p"][1]["n"] == text
+    ]
+
+
+def changes(received: list[dict[str, Any]], text: str = ONE) -> list[dict[str, Any]]:
+    return [state["v"] for state in states(received, text)]
+
+
+def minutes_of(first: dict[str, Any], told: list[dict[str, Any]]) -> dict[int, list[float]]:
+    """Minute bars made of quotes: open, high, low, close, volume.
+
+    What carries a price, a volume or a time is a trade at the last price known.
+    """
+    values, total = dict(first), first["volume"]
+    bars: dict[int, list[float]] = {}
+    for change in told:
+        values.update(change)
+        if change.keys().isdisjoint({"lp", "lp_time", "volume"}):
+            continue
+        size = values["volume"] - (total if values["volume"] >= total else 0)
+        total, price, minute = values["volume"], values["lp"], values["lp_time"] // MINUTE * MINUTE
+        bar = bars.setdefault(minute, [price, price, price, price, 0.0])
+        bar[1:] = [max(bar[1], price), min(bar[2], price), price, bar[4] + size]
+    return bars
+
+
+def history(
+    market: Market, name: str, resolution: str, start: int, end: int
+) -> dict[int, list[float]]:
+    """Bars that open from `start` up to `end`, by open time."""
+    instrument, parsed = world.find(name), Resolution.parse(resolution)
+    assert instrument is not None
+    assert parsed is not None
+    bars = market.newest(instrument, parsed, end + 2 * HOUR, 5000).bars.between(start, end)
+    return {int(row[0]): row[1:] for row in bars.columns.T.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("name", "start_hours", "hours"),
+    [
+        ("SIM:S0001", 6, 4),  # over midnight
+        ("BINANCE:BTCUSDT", 6, 4),
+        ("NASDAQ:AAPL", 4, 3),  # over the close
+        ("NASDAQ:AAPL", 20, 5),  # over the opening
+        ("NSE:RELIANCE", 10, 5),  # delayed
+        ("OANDA:EURUSD", 4, 4),  # over the change of session
+        ("CME_MINI:ES1!", 4, 5),
+        ("OTC:QUIET", 0, 60),
+    ],
+)
+def test_the_quotes_of_a_minute_make_its_bar(
+    quotes: Any, market: Market, name: str, start_hours: int, hours: int
+) -> None:
+    """To the last bit, in all five values, and no minute without trade has any."""
+    quotes.now_ms += start_hours * HOUR * 1000
+    instrument = world.find(name)
+    assert instrument is not None
+    start = quotes.now_ms // 1000 - instrument.delay_seconds
+    first = add(quotes, name)[name]["v"]
+    told = changes(quotes.wait(hours * HOUR, 7), name)
+    seen_from = start // MINUTE * MINUTE + MINUTE
+    seen_until = (quotes.now_ms // 1000 - instrument.delay_seconds) // MINUTE * MINUTE - MINUTE
+    made = {
+        time: bar for time, bar in minutes_of(first, told).items() if seen_from <= time < seen_until
+    }
+    assert history(market, name, "1", seen_from, seen_until) == made
+    assert len(made) >= 60 or name == "OTC:QUIET"
+
+
+def test_the_days_volume_is_the_sum_of_its_minutes(quotes: Any, market: Market) -> None:
+    """After each minute, as floats added one by one."""
+    quotes.now_ms = 1_763_424_000_000  # midnight
+    quotes.now_ms += 30_000
+    values = add(quotes, ONE)[ONE]["v"]
+    totals: dict[int, float] = {}
+    for change in changes(quotes.wait(3 * HOUR)):
+        values.update(change)
+        totals[values["lp_time"] // MINUTE * MINUTE] = values["volume"]
+    total = 0.0
+    for time, bar in history(market, ONE, "1", 1_763_424_000, max(totals)).items():
+        total += bar[4]
+        assert total == totals[time]
+
+
+def test_later_quotes_hold_only_what_has_changed(quotes: Any) -> None:
+    """Never a value told before; the most frequent kinds are those witnessed."""
+    known = add(quotes, "TVC:VIX")["TVC:VIX"]["v"]
+    kinds: Counter[frozenset[str]] = Counter()
+    for change in changes(quotes.wait(HOUR), "TVC:VIX"):
+        assert all(known[name] != value for name, value in change.items())
+        known.update(change)
+        kinds[frozenset(change)] += 1
+    witnessed = {"lp_time"}, {"ask", "ask_size", "bid", "bid_size"}  # captured in 2019
+    assert {frozenset(kind) for kind in witnessed} <= kinds.keys()
+    assert frozenset({"lp_time", "lp", "ch", "chp"}) in kinds
+    assert not any("volume" in kind for kind in kinds)
+
+
+def test_a_volume_may_move_without_the_price(quotes: Any) -> None:
+    """A trade at the same price."""
+    add(quotes, "NASDAQ:AAPL")
+    told = changes(quotes.wait(HOUR), "NASDAQ:AAPL")
+    assert {"volume", "lp_time"} in [set(change) for change in told]
+
+
+def test_updates_have_the_captured_shape(quotes: Any, wire: Path) -> None:
+    """Without time, like the captured partial ones."""
+    captured = json.loads((wire / "qsd_lp_time_only_2019.txt").read_text().split("~m~")[2])
+    add(quotes, ONE)
+    (update, *_) = quotes.wait(MINUTE)
+    assert list(captured) == list(update)
+    assert list(captured["p"][1]) == list(update["p"][1])
+    assert ["qs_1", ONE, "ok"] == [update["p"][0], update["p"][1]["n"], update["p"][1]["s"]]
+
+
+def test_a_symbol_is_known_by_the_very_text_that_named_it(quotes: Any) -> None:
+    """Also when the same symbol is there under two names."""
+    text = '={"adjustment":"splits","symbol":"SIM:S0001"}'
+    first = add(quotes, text, ONE)
+    assert first[text]["v"] == first[ONE]["v"]
+    received = quotes.wait(MINUTE)
+    assert [] != changes(received, text) == changes(received, ONE)
+
+
+def test_quote_completed_follows_each_first_state(quotes: Any) -> None:
+    """Also one that says there is none; the answer is one text."""
+    received = quotes.say("quote_add_symbols", "qs_1", ONE, "FOREX:EURUSD")
+    assert [{"m": "quote_completed", "p": ["qs_1", ONE]}] == received[1:2]
+    assert [{"m": "quote_completed", "p": ["qs_1", "FOREX:EURUSD"]}] == received[3:]
+    assert 1 == len(quotes.actions)
+
+
+def test_an_unknown_symbol_is_told_as_captured(quotes: Any) -> None:
+    """`no_such_symbol`; the others go on."""
+    expected = {"n": "FOREX:EURUSD", "s": "error", "errmsg": "no_such_symbol", "v": {}}
+    assert expected == add(quotes, "FOREX:EURUSD", ONE)["FOREX:EURUSD"]
+    assert [] != changes(quotes.wait(MINUTE))
+
+
+def test_permission_denied_is_told_as_captured(quotes: Any, wire: Path) -> None:
+    """With the group that has it."""
+    lines = (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()
+    captured = json.loads(lines[3])["p"][1]
+    assert captured == add(quotes, captured["n"])[captured["n"]]
+
+
+@pytest.mark.parametrize("name", ["NYSE:UNBORN", "SP:SPX"])
+def test_of_some_nothing_more_is_heard(quotes: Any, name: str) -> None:
+    """What never traded, and what is not simulated."""
+    assert "ok" == add(quotes, name)[name]["s"]
+    assert [] == quotes.wait(2 * HOUR, MINUTE)
+
+
+def test_a_closed_market_is_quiet(quotes: Any) -> None:
+    """From the close to the opening, both of which are told."""
+    add(quotes, "NASDAQ:AAPL")
+    quotes.wait(5 * HOUR, MINUTE)
+    *_, closing = changes(quotes.wait(HOUR, MINUTE), "NASDAQ:AAPL")
+    assert {"current_session": "out_of_session"} == closing
+    assert [] == quotes.wait(16 * HOUR, MINUTE)
+    opening, *_ = changes(quotes.wait(HOUR, MINUTE), "NASDAQ:AAPL")
+    assert {"current_session": "market"} == opening
+
+
+def test_only_the_fields_asked_for_come(quotes: Any) -> None:
+    """First and later; what changes nothing of them is not told."""
+    assert [] == quotes.say("quote_set_fields", "qs_1", "lp", "volume", "isin")
+    assert {"lp", "volume"} == set(add(quotes, ONE)[ONE]["v"])
+    kinds = {frozenset(change) for change in changes(quotes.wait(10 * MINUTE))}
+    assert {frozenset({"lp", "volume"}), frozenset({"volume"})} == kinds
+
+
+def test_a_removed_symbol_is_heard_of_no_more(quotes: Any) -> None:
+    """Until it is added again, with its full state."""
+    add(quotes, ONE, OTHER)
+    assert [] == quotes.say("quote_remove_symbols", "qs_1", ONE, "SIM:S0003")
+    received = quotes.wait(MINUTE)
+    assert [] == changes(received)
+    assert [] != changes(received, OTHER)
+    assert "update_mode" in add(quotes, ONE)[ONE]["v"]
+    assert [] != changes(quotes.wait(MINUTE))
+
+
+def test_a_deleted_session_is_heard_of_no_more(quotes: Any) -> None:
+    """Nor known."""
+    add(quotes, ONE)
+    assert [] == quotes.say("quote_delete_session", "qs_1")
+    assert [] == quotes.wait(MINUTE)
+    assert "protocol_error" == quotes.say("quote_fast_symbols", "qs_1")[0]["m"]
+
+
+def test_symbols_that_are_not_fast_are_told_now_and_then(quotes: Any) -> None:
+    """All changes since in one; the last of them in the end."""
+    first = add(quotes, ONE, OTHER)
+    quotes.say("quote_fast_symbols", "qs_1", ONE)
+    quotes.wait(2)
+    received = quotes.wait(5 * MINUTE, 0.5)
+    slow, fast = changes(received, OTHER), changes(received)
+    assert len(slow) <= 5 * MINUTE * 1000 // SLOW_MS < len(fast)
+    values = first[OTHER]["v"]
+    for change in slow:
+        values.update(change)
+    instrument = world.find(OTHER)
+    assert instrument is not None
+    last = max(
+        one.time
+        for one in islice(happenings(instrument, quotes.now_ms // 1000 - MINUTE), 20)
+        if isinstance(one, Trade) and one.time <= values["lp_time"]
+    )
+    assert last == values["lp_time"]
+
+
+def test_a_hibernating_session_wakes_with_what_has_changed(quotes: Any) -> None:
+    """When symbols are made fast, or added; until then no change is told."""
+    for method in ("quote_fast_symbols", "quote_add_symbols"):
+        add(quotes, ONE)
+        assert [] == quotes.say("quote_hibernate_all", "qs_1")
+        assert [] == quotes.wait(10 * MINUTE)
+        quotes.say(method, "qs_1", ONE)
+        told = changes(quotes.wait(MINUTE))
+        assert 0 < len(told) < 30
+
+
+def test_many_symbols_are_told_in_portions(quotes: Any, methods: Any) -> None:
+    """Some at once, the rest when next something is pushed; then they move like the others."""
+    texts = [f"SIM:S{number:04}" for number in range(1, 121)]
+    received = quotes.say("quote_add_symbols", "qs_1", *texts)
+    assert 0 < len(received) < 240
+    assert quotes.conversation.is_behind(quotes.now_ms)
+    while quotes.conversation.is_behind(quotes.now_ms):
+        received += quotes.wait(0.001, 0.001)
+    counts = Counter(methods(received))
+    assert 120 == counts["quote_completed"]
+    assert 120 == len({message["p"][1]["n"] for message in quotes.wait(MINUTE)})
+    assert not quotes.conversation.is_behind(quotes.now_ms)
+
+
+def test_what_waits_can_be_removed(quotes: Any) -> None:
+    """Then it is not told."""
+    texts = [f"SIM:S{number:04}" for number in range(1, 121)]
+    told = quotes.say("quote_add_symbols", "qs_1", *texts)
+    quotes.say("quote_remove_symbols", "qs_1", *texts)
+    assert [] == quotes.wait(MINUTE)
+    assert len(told) < 240
+
+
+def test_a_late_push_is_cut_off(quotes: Any) -> None:
+    """Where time jumped, the rest comes with the next."""
+    add(quotes, *(f"SIM:S{number:04}" for number in range(1, 21)))
+    received = quotes.wait(HOUR, HOUR)
+    assert quotes.conversation.is_behind(quotes.now_ms)
+    while quotes.conversation.is_behind(quotes.now_ms):
+        received += quotes.wait(0.001, 0.001)
+    assert 20 * 60 * 4 < len(received)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("quote_add_symbols", "qs_1", "={"),
+        ("quote_set_fields", "qs_1", 7),
+        ("quote_dance", "qs_1"),
+    ],
+)
+def test_a_bad_call_is_lost_and_the_session_lives(quotes: Any, call: tuple[object, ...]) -> None:
+    """`invalid_parameters`, with the method only."""
+    (error,) = quotes.say(*call)
+    assert ["qs_1", "invalid_parameters", call[0]] == error["p"]
+    assert "ok" == add(quotes, ONE)[ONE]["s"]
+
+
+# On order
+
+
+@pytest.mark.parametrize("symbol", [ONE, None])
+def test_quotes_may_be_mute(quotes: Any, faults: Faults, symbol: str | None) -> None:
+    """One symbol's or all; later it shows in one step what it did not tell."""
+    add(quotes, ONE, OTHER)
+    faults.order(Fault(FaultKind.QUOTES_MUTE, symbol))
+    received = quotes.wait(50)
+    assert [] == changes(received)
+    assert (symbol is None) == (changes(received, OTHER) == [])
+    assert "~h~1" in quotes.conversation.beat(quotes.now_ms)[0].text
+    faults.lift()
+    told = changes(quotes.wait(MINUTE))
+    assert 0 < len(told) < 30
+
+
+def test_a_mute_symbol_tells_nothing_at_first_either(quotes: Any, faults: Faults) -> None:
+    """Not before the fault is lifted."""
+    faults.order(Fault(FaultKind.QUOTES_MUTE, ONE))
+    assert {OTHER} == set(add(quotes, ONE, OTHER))
+    assert [] == states(quotes.wait(MINUTE))
+    faults.lift()
+    first, *_ = changes(quotes.wait(MINUTE))
+    assert "update_mode" in first
+
+
+def test_a_symbol_may_become_unknown(quotes: Any, faults: Faults) -> None:
+    """It says so once; added again afterwards, it is back."""
+    add(quotes, ONE, OTHER)
+    faults.order(Fault(FaultKind.QUOTES_UNKNOWN, ONE))
+    received = quotes.wait(MINUTE)
+    expected = {"n": ONE, "s": "error", "errmsg": "no_such_symbol", "v": {}}
+    assert [expected] == states(received)
+    assert [] != changes(received, OTHER)
+    assert expected == add(quotes, ONE)[ONE]
+    faults.lift()
+    assert "ok" == add(quotes, ONE)[ONE]["s"]
+
+
+def test_permission_may_be_withdrawn(quotes: Any, faults: Faults, wire: Path) -> None:
+    """As captured for one that never was given, but for the group."""
+    add(quotes, ONE)
+    faults.order(Fault(FaultKind.QUOTES_PERMISSION, ONE, "pro_realtime"))
+    lines = (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()
+    captured = json.loads(lines[3])["p"][1]
+    expected = {**captured, "n": ONE, "v": {"alternative": "pro_realtime"}}
+    assert [expected] == states(quotes.wait(MINUTE))
+    assert [] == quotes.wait(MINUTE)
+
+
+def test_a_quote_may_come_twice(quotes: Any, faults: Faults) -> None:
+    """Only one with a trade, as often as ordered."""
+    add(quotes, ONE)
+    faults.order(Fault(FaultKind.QUOTES_REPEATED, ONE, times=3))
+    told = changes(quotes.wait(5 * MINUTE))
+    twice = [one for one, other in pairwise(told) if one == other]
+    assert 3 == len(twice)
+    assert all("lp_time" in change for change in twice)
+
+
+def test_a_quote_may_come_after_the_next(quotes: Any, faults: Faults) -> None:
+    """Its time and its volume are behind what was told before."""
+    add(quotes, ONE)
+    faults.order(Fault(FaultKind.QUOTES_UNORDERED, ONE, times=1))
+    told = [change for change in changes(quotes.wait(5 * MINUTE)) if "lp_time" in change]
+    times = [change["lp_time"] for change in told]
+    volumes = [change["volume"] for change in told]
+    assert (sorted([times[0], times[1]]), sorted(volumes[:2])) == (times[1::-1], volumes[1::-1])
+    assert sorted(times[2:]) == times[2:]
+
+
+def test_the_volume_of_the_day_may_fall(quotes: Any, faults: Faults) -> None:
+    """It counts on from zero."""
+    total = add(quotes, ONE)[ONE]["v"]["volume"]
+    faults.order(Fault(FaultKind.VOLUME_RESET, ONE, times=1))
+    volumes = [
+        change["volume"] for change in changes(quotes.wait(5 * MINUTE)) if "volume" in change
+    ]
+    assert sorted(volumes) == volumes
+    assert volumes[-1] < total

@@ -1,0 +1,60 @@
+"""Quotes prepared beforehand."""
+
+import json
+
+import pytest
+
+from pocketquant.simulator.faults import Faults
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.quotes import Quotes
+from pocketquant.simulator.tapes import Tape, record
+from pocketquant.tradingview import frames
+
+SESSION = "qs_abcdefghijkl"
+NAMES = [f"SIM:S{number:04}" for number in range(1, 81)]
+
+
+def payloads(tape: Tape) -> list[str]:
+    return frames.FrameDecoder().feed("".join(text for _, text in tape.timed(SESSION)))
+
+
+def test_a_tape_holds_what_the_market_would_tell(market: Market, now: int) -> None:
+    """The same frames, in the same order, for the session that plays it."""
+    tape = record(market, NAMES, now, 1000)
+    session = Quotes(SESSION, market, Faults())
+    session.answer("quote_add_symbols", [SESSION, *NAMES], now * 1000)
+    while session.is_behind(now * 1000):
+        session.push(now * 1000)
+    told: list[str] = []
+    for second in range(now + 1, tape.until + 1):
+        told += session.push(second * 1000)
+    assert told[:1000] == [frames.encode(payload) for payload in payloads(tape)]
+
+
+def test_only_the_fields_asked_for_are_on_it(market: Market, now: int) -> None:
+    """Which makes it small."""
+    tape = record(market, NAMES[:2], now, 20, ["lp", "volume"])
+    values = [json.loads(payload)["p"][1]["v"] for payload in payloads(tape)]
+    assert {"lp", "volume"} == set().union(*values)
+
+
+def test_it_is_played_at_a_pace_or_at_once(market: Market, now: int) -> None:
+    """Texts of so many quotes, each due when its turn is."""
+    paced = record(market, NAMES, now, 100, quotes_each=40, quotes_per_second=400)
+    assert [0.0, 0.1, 0.2] == [after for after, _ in paced.timed(SESSION)]
+    assert [40, 40, 20] == [len(frames.FrameDecoder().feed(text)) for text in paced.texts]
+    fast = record(market, NAMES, now, 100, quotes_each=40)
+    assert [0.0] * 3 == [after for after, _ in fast.timed(SESSION)]
+
+
+def test_names_must_fit(market: Market, now: int) -> None:
+    """Or every frame's length would be wrong."""
+    tape = record(market, NAMES[:1], now, 1)
+    with pytest.raises(ValueError, match="15 letters"):
+        list(tape.timed("qs_1"))
+
+
+def test_there_must_be_something_to_record(market: Market, now: int) -> None:
+    """Unknown symbols have no quotes."""
+    with pytest.raises(ValueError, match="none of these"):
+        record(market, ["NASDAQ:NOSUCH"], now, 1)

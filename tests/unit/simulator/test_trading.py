@@ -1,0 +1,189 @@
+"""Trades, bells and days, one after the other."""
+
+from datetime import UTC, datetime
+from itertools import islice, pairwise, takewhile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pocketquant.simulator import paths, world
+from pocketquant.simulator.calendars import sessions
+from pocketquant.simulator.market import Market, Resolution
+from pocketquant.simulator.trading import (
+    Bell,
+    Book,
+    Day,
+    Happening,
+    Trade,
+    day_so_far,
+    happenings,
+    trades_between,
+)
+
+NAMES = (
+    "BINANCE:BTCUSDT",
+    "NASDAQ:AAPL",
+    "NSE:RELIANCE",
+    "OANDA:EURUSD",
+    "CME_MINI:ES1!",
+    "OTC:QUIET",
+    "TVC:VIX",
+    "SIM:S0007",
+)
+instruments = st.sampled_from([found for name in NAMES if (found := world.find(name))])
+moments = st.integers(947_600_000, 2_208_000_000)
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+def known(name: str) -> world.Instrument:
+    instrument = world.find(name)
+    assert instrument is not None
+    return instrument
+
+
+def between(name: str, start: str, end: str) -> list[Happening]:
+    """What happens to a symbol in a stretch of time of the server."""
+    to_come = happenings(known(name), at(start) - 1 - known(name).delay_seconds)
+    return list(takewhile(lambda happening: happening.due_ms < at(end) * 1000, to_come))
+
+
+@settings(deadline=None, max_examples=60)
+@given(instruments, moments, st.integers(1, 7200), st.integers(1, 7200))
+def test_trades_can_be_had_in_any_pieces(
+    instrument: world.Instrument, start: int, first: int, second: int
+) -> None:
+    """They are the ticks of the minutes, wherever the cuts are."""
+    middle, end = start + first, start + first + second
+    pieces = [
+        trades_between(instrument, start, middle),
+        trades_between(instrument, middle, end),
+    ]
+    whole = np.concatenate(pieces, axis=1)
+    assert np.array_equal(trades_between(instrument, start, end), whole)
+    calendar = sessions(instrument.calendar)
+    days = (calendar.begun_by(start) - 1, calendar.begun_by(end))
+    minutes = paths.minutes(instrument, *days)
+    near = minutes[:, (minutes[0] > start - 60) & (minutes[0] < end)]
+    ticks = np.concatenate(
+        [np.empty((3, 0), dtype=np.int64), *(paths.ticks(instrument, row) for row in near.T)],
+        axis=1,
+    )
+    assert np.array_equal(ticks[:, (ticks[0] >= start) & (ticks[0] < end)], whole)
+
+
+@settings(deadline=None, max_examples=100)
+@given(instruments, moments)
+def test_the_day_so_far_is_the_daily_bar(instrument: world.Instrument, now: int) -> None:
+    """The forming one of a session that goes on, else the last; and the close before."""
+    day = day_so_far(instrument, now)
+    assert day is not None
+    moment = now + instrument.delay_seconds
+    bars = Market({}).newest(instrument, Resolution(1, "D"), moment, 2).bars
+    scale, lots = instrument.pricescale, instrument.lots_per_unit
+    prices = [price / scale for price in (day.before, day.open, day.high, day.low, day.last)]
+    newest = bars.columns[:, -1].tolist()
+    assert [float(bars.close[0]), *newest[1:5]] == prices
+    assert not instrument.has_volume or newest[5] == day.total / lots
+    assert trades_between(instrument, day.traded_at, now + 1)[0].tolist() == [day.traded_at]
+
+
+def test_before_the_first_trade_there_is_no_day() -> None:
+    """The world begins in 2000; its first session opens where it says the day before closed."""
+    assert day_so_far(known("NASDAQ:AAPL"), at("2000-01-03T14:00")) is None
+    day = day_so_far(known("NASDAQ:AAPL"), at("2000-01-03T15:00"))
+    assert day is not None
+    assert (0, day.open) == (day.session, day.before)
+
+
+def test_a_new_day_begins_with_its_first_trade() -> None:
+    """Until then the old one stands."""
+    aapl = known("NASDAQ:AAPL")
+    opens = at("2025-11-18T14:30")
+    first = int(trades_between(aapl, opens, opens + 60)[0, 0])
+    evening = day_so_far(aapl, opens - 3600)
+    assert evening == day_so_far(aapl, first - 1)
+    today = day_so_far(aapl, first)
+    assert evening is not None
+    assert today is not None
+    assert evening.last == today.before
+    trade = next(one for one in happenings(aapl, opens - 1) if isinstance(one, Trade))
+    evening.add(trade)
+    assert today == evening
+
+
+def test_a_day_takes_trades_in() -> None:
+    """Its range widens, its total grows; another session starts afresh."""
+    day = Day(session=7, before=90, open=100, high=105, low=95, last=101, total=50, traded_at=1)
+    day.add(Trade(0, 7, 2, 107, 3))
+    assert Day(7, 90, 100, 107, 95, 107, 53, 2) == day
+    day.add(Trade(0, 7, 3, 94, 3))
+    assert Day(7, 90, 100, 107, 94, 94, 56, 3) == day
+    day.add(Trade(0, 8, 9, 99, 4))
+    assert Day(8, 94, 99, 99, 99, 99, 4, 9) == day
+
+
+@settings(deadline=None, max_examples=60)
+@given(instruments, moments, st.integers(1, 20_000))
+def test_what_is_to_come_does_not_depend_on_when_one_asks(
+    instrument: world.Instrument, now: int, later: int
+) -> None:
+    """Asked later, the same but for what has happened; always in order."""
+    after = now + later
+    early = [
+        one for one in islice(happenings(instrument, now), 4000) if isinstance(one, Trade | Bell)
+    ]
+    assert all(one.due_ms <= other.due_ms for one, other in pairwise(early))
+    shift_ms = instrument.delay_seconds * 1000
+    remaining = [one for one in early if (one.due_ms - shift_ms) // 1000 > after]
+    late = [
+        one for one in islice(happenings(instrument, after), 4000) if isinstance(one, Trade | Bell)
+    ]
+    assert remaining == late[: len(remaining)]
+
+
+def test_bells_ring_at_the_opening_and_the_close() -> None:
+    """All trades lie between, and the server hears of everything late where data is delayed."""
+    for name, opens, closes in (
+        ("NASDAQ:AAPL", "2025-11-18T14:30", "2025-11-18T21:00"),
+        ("NSE:RELIANCE", "2025-11-18T04:00", "2025-11-18T10:15"),
+    ):
+        first, *middle, last = between(name, "2025-11-17T22:00", "2025-11-19T01:00")
+        assert Bell(at(opens) * 1000, is_open=True) == first
+        assert Bell(at(closes) * 1000, is_open=False) == last
+        assert all(isinstance(one, Trade | Book) for one in middle)
+        delay = known(name).delay_seconds
+        trades = [one for one in middle if isinstance(one, Trade)]
+        assert all(0 <= one.due_ms - (one.time + delay) * 1000 < 500 for one in trades)
+        minutes = len({one.time // 60 for one in trades})
+        assert (at(closes) - at(opens)) // 60 == minutes
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("BINANCE:BTCUSDT", []), ("OANDA:EURUSD", [False, True])]
+)
+def test_no_bell_rings_where_one_session_follows_another(name: str, expected: list[bool]) -> None:
+    """Around the clock never, five days a week before and after the weekend."""
+    week = between(name, "2025-11-17T00:00", "2025-11-24T00:00")
+    assert expected == [one.is_open for one in week if isinstance(one, Bell)]
+
+
+def test_some_trades_move_the_book_only_afterwards() -> None:
+    """Half a second later, and around the price."""
+    hour = between("SIM:S0007", "2025-11-18T15:00", "2025-11-18T16:00")
+    moved = [(one, other) for one, other in pairwise(hour) if isinstance(other, Book)]
+    assert 0.3 < len(moved) / sum(isinstance(one, Trade) for one in hour) < 0.7
+    for trade, book in moved:
+        assert isinstance(trade, Trade)
+        assert trade.due_ms + 500 == book.due_ms
+        assert book.bid < trade.price < book.ask
+        assert min(book.bid_size, book.ask_size) > 0
+
+
+def test_the_world_ends() -> None:
+    """In 2040."""
+    assert [] == list(happenings(known("SIM:S0007"), at("2040-01-02T00:00")))

@@ -1,0 +1,295 @@
+"""QuoteSession: subscriptions out, quotes and ticks in, whatever else the server says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pocketquant.domain.errors import (
+    BadToken,
+    NoPermission,
+    PocketQuantError,
+    ProtocolViolation,
+    ProviderFault,
+    UnknownSymbol,
+)
+from pocketquant.domain.quotes import FIELDS, Quote, Tick
+from pocketquant.domain.symbols import Symbol
+from pocketquant.tradingview.frames import FrameDecoder, encode
+from pocketquant.tradingview.messages import Call, event, read_call
+from pocketquant.tradingview.quotes import SYMBOLS_A_CALL, QuoteSession, Received, Seen
+
+NOW = 1_700_000_000.5
+KO, IBM = Symbol.parse("NYSE:KO"), Symbol.parse("NYSE:IBM")
+
+
+@pytest.fixture
+def session() -> QuoteSession:
+    """A session that watches two symbols, its calls sent."""
+    session = QuoteSession("qs_mine", "token")
+    session.add([KO, IBM])
+    session.outgoing()
+    return session
+
+
+def qsd(
+    symbol: object,
+    status: str = "ok",
+    session: str = "qs_mine",
+    errmsg: str | None = None,
+    **fields: object,
+) -> str:
+    """A quote with these fields."""
+    answer: dict[str, object] = {"n": str(symbol), "s": status, "v": fields}
+    if errmsg is not None:
+        answer["errmsg"] = errmsg
+    return event("qsd", [session, answer], None)
+
+
+def completed(symbol: object, session: str = "qs_mine") -> str:
+    """The end of what is known of a symbol."""
+    return event("quote_completed", [session, str(symbol)], None)
+
+
+def calls(session: QuoteSession) -> list[Call]:
+    """The calls to be sent."""
+    return [read_call(payload) for payload in FrameDecoder().feed("".join(session.outgoing()))]
+
+
+def errors_of(received: Received) -> list[tuple[str, type[PocketQuantError]]]:
+    """Which symbols were refused, and how."""
+    return [(refused.symbol, type(refused.error)) for refused in received.refused]
+
+
+def test_the_first_calls() -> None:
+    """A session is created, its fields are named, and its symbols added and made fast."""
+    session = QuoteSession("qs_mine", "token")
+    session.add([KO, IBM, KO])
+    session.add([IBM])
+    assert [
+        Call("set_auth_token", ["token"]),
+        Call("quote_create_session", ["qs_mine"]),
+        Call("quote_set_fields", ["qs_mine", *FIELDS]),
+        Call("quote_add_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
+        Call("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
+    ] == calls(session)
+    assert [] == session.outgoing()
+    assert ("NYSE:KO", "NYSE:IBM") == session.symbols
+
+
+def test_many_symbols() -> None:
+    """Many symbols are added in calls of a limited size, and named once as fast ones."""
+    session = QuoteSession("qs_mine", "token")
+    session.outgoing()
+    symbols = [Symbol("SIM", f"S{number:04}") for number in range(2 * SYMBOLS_A_CALL + 1)]
+    for symbol in symbols:
+        session.add([symbol])
+    sent = calls(session)
+    assert [
+        ("quote_add_symbols", SYMBOLS_A_CALL),
+        ("quote_add_symbols", SYMBOLS_A_CALL),
+        ("quote_add_symbols", 1),
+        ("quote_fast_symbols", len(symbols)),
+    ] == [(each.method, len(each.params) - 1) for each in sent]
+
+
+def test_removing_symbols(session: QuoteSession) -> None:
+    """What is removed is asked for no more, and what comes of it late is dropped."""
+    session.remove([KO, Symbol("NYSE", "DIS")])
+    assert [
+        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        Call("quote_fast_symbols", ["qs_mine", "NYSE:IBM"]),
+    ] == calls(session)
+    assert Received() == session.receive(qsd(KO, lp=1.0), NOW)
+    assert [] == session.changed()
+
+
+def test_adding_and_removing_before_anything_is_sent(session: QuoteSession) -> None:
+    """What was added and removed at once is not sent; what was removed and added is, in order."""
+    session.add([Symbol("NYSE", "DIS")])
+    session.remove([Symbol("NYSE", "DIS"), KO])
+    session.add([KO])
+    assert [
+        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        Call("quote_add_symbols", ["qs_mine", "NYSE:KO"]),
+        Call("quote_fast_symbols", ["qs_mine", "NYSE:IBM", "NYSE:KO"]),
+    ] == calls(session)
+
+
+def test_other_calls(session: QuoteSession) -> None:
+    """A renewed token is sent again; hibernation stops all updates."""
+    session.authorize("renewed")
+    session.hibernate()
+    assert [
+        Call("set_auth_token", ["renewed"]),
+        Call("quote_hibernate_all", ["qs_mine"]),
+    ] == calls(session)
+
+
+def test_quotes_and_ticks(session: QuoteSession) -> None:
+    """The first quote of a symbol is told as seen; later ones are merged; trades are ticks."""
+    first = session.receive(
+        qsd(KO, lp=60.0, lp_time=NOW - 5, volume=100, update_mode="delayed_streaming_900")
+        + completed(KO)
+        + qsd(IBM, lp=190.0)
+        + qsd(KO, lp=60.5, volume=107.5, lp_time=1_700_000_000),
+        NOW,
+    )
+    assert [Seen("NYSE:KO", 900), Seen("NYSE:IBM", 0)] == first.seen
+    assert [
+        Tick("NYSE:KO", 1_699_999_995, 60.0, 0),
+        Tick("NYSE:IBM", 1_700_000_000, 190.0, None),
+        Tick("NYSE:KO", 1_700_000_000, 60.5, first.ticks[2].size),
+    ] == first.ticks
+    assert 7.5 == first.ticks[2].size
+    assert frozenset({"NYSE:IBM"}) == session.awaited
+    assert Received() == session.receive(qsd(KO, bid=60.4), NOW)
+
+
+def test_changed_quotes(session: QuoteSession) -> None:
+    """A quote that has changed, however often, is given once, as it is by then."""
+    session.receive(qsd(KO, lp=60.0, lp_time=1, volume=1e100) + qsd(KO, bid=59.0, ch=1.0), NOW)
+    expected = Quote("NYSE:KO", time=1, last_price=60.0, bid=59.0, change=1.0)
+    assert [expected] == session.changed()
+    assert [] == session.changed()
+    session.receive(qsd(IBM, ask=191.0), NOW)
+    assert [Quote("NYSE:IBM", ask=191.0)] == session.changed()
+    assert [expected, Quote("NYSE:IBM", ask=191.0)] == session.quotes()
+
+
+def test_a_delay_that_changes(session: QuoteSession) -> None:
+    """A symbol is told as seen again when its delay changes."""
+    session.receive(qsd(KO, lp=60.0, update_mode="streaming"), NOW)
+    again = session.receive(qsd(KO, update_mode="delayed_streaming_900"), NOW)
+    assert Received(seen=[Seen("NYSE:KO", 900)]) == again
+
+
+def test_whether_a_market_is_open(session: QuoteSession) -> None:
+    """A market is open if one symbol's is."""
+    session.receive(qsd(KO, current_session="out_of_session"), NOW)
+    assert not session.is_a_market_open
+    session.receive(qsd(IBM, current_session="market"), NOW)
+    assert session.is_a_market_open
+
+
+def test_refused_symbols(session: QuoteSession) -> None:
+    """A symbol that is unknown or not permitted is reported and left out; the rest goes on."""
+    session.add([Symbol("NYSE", "DIS")])
+    received = session.receive(
+        qsd(KO, "error", errmsg="no_such_symbol")
+        + completed(KO)
+        + qsd(IBM, "permission_denied", alternative="group")
+        + qsd("NYSE:DIS", lp=100.0),
+        NOW,
+    )
+    assert [("NYSE:KO", UnknownSymbol), ("NYSE:IBM", NoPermission)] == errors_of(received)
+    assert "TradingView on NYSE:KO: no_such_symbol" == str(received.refused[0].error)
+    assert [Seen("NYSE:DIS", 0)] == received.seen
+    assert ("NYSE:DIS",) == session.symbols
+    assert not session.is_over
+
+
+def test_a_symbol_that_is_refused_later(session: QuoteSession) -> None:
+    """A symbol may be refused after it had quotes, and is then forgotten."""
+    session.receive(qsd(KO, lp=60.0), NOW)
+    received = session.receive(qsd(KO, "error", errmsg="gone"), NOW)
+    assert [("NYSE:KO", ProviderFault)] == errors_of(received)
+    assert ([], []) == (session.changed(), session.quotes())
+
+
+def test_captured_refusals(wire: Path) -> None:
+    """The captured refusals, their symbols added by the names they have there."""
+    session = QuoteSession("qs_afcyponiwryy", "token")
+    session.add([Symbol.parse("FOREX:EURUSD")])
+    payload = (wire / "qsd_error_no_such_symbol_payload.txt").read_text()
+    assert [("FOREX:EURUSD", UnknownSymbol)] == errors_of(session.receive(encode(payload), NOW))
+
+
+def test_captured_quotes(wire: Path) -> None:
+    """A captured quote, an index without volume, is the tick it should be."""
+    session = QuoteSession("qs_PL4Mnuk8pRGP", "token")
+    session.add([Symbol.parse("NASDAQ:NDX")])
+    received = session.receive((wire / "qsd_index_volume_1e100.txt").read_text(), NOW)
+    assert [Tick("NASDAQ:NDX", 1686427872, 14528.3605, None)] == received.ticks
+    assert [Seen("NASDAQ:NDX", 900)] == received.seen
+
+
+def test_going_on_after_a_reconnect(session: QuoteSession) -> None:
+    """The next session counts from what was known, and tells each symbol as seen anew."""
+    session.receive(qsd(KO, lp=60.0, lp_time=1, volume=100) + qsd(IBM, lp=190.0), NOW)
+    following = QuoteSession("qs_next", "token", session.quotes())
+    following.add([KO, IBM])
+    again = qsd(KO, session="qs_next", lp=60.0, lp_time=1, volume=100)
+    assert Received(seen=[Seen("NYSE:KO", 0)]) == following.receive(again, NOW)
+    (tick,) = following.receive(qsd(KO, session="qs_next", lp_time=9, volume=130), NOW).ticks
+    assert Tick("NYSE:KO", 9, 60.0, 30) == tick
+    assert [(9, 60.0), (1_700_000_000, 190.0)] == [
+        (quote.time, quote.last_price) for quote in following.quotes()
+    ]
+
+
+def test_what_was_removed_is_not_known_after_a_reconnect(session: QuoteSession) -> None:
+    """A symbol that was removed and comes back begins anew."""
+    following = QuoteSession("qs_mine", "token", [Quote("NYSE:KO", 1, 60.0, day_volume=100.0)])
+    following.add([KO])
+    following.remove([KO])
+    following.add([KO])
+    (tick,) = following.receive(qsd(KO, lp=61.0, volume=500), NOW).ticks
+    assert 0 == tick.size
+
+
+def test_heartbeats_are_echoed(session: QuoteSession) -> None:
+    """A heartbeat goes back as it came, also from between other frames."""
+    session.receive(qsd(KO, lp=1.0) + encode("~h~7") + completed(KO), NOW)
+    assert [encode("~h~7")] == session.outgoing()
+
+
+def test_what_concerns_others(session: QuoteSession) -> None:
+    """The hello, other sessions and other symbols, and kinds not known yet, change nothing."""
+    texts = (
+        encode(json.dumps({"session_id": "x", "timestamp": 1})),
+        qsd(KO, session="qs_other", lp=1.0),
+        qsd("NYSE:DIS", lp=1.0),
+        completed(KO, session="qs_other"),
+        event("critical_error", ["qs_other", "invalid_parameters", "quote_add_symbols"], None),
+        event("series_loading", ["cs", "s1", "s1"], None),
+        event("brand_new", [], None),
+    )
+    assert [Received()] * len(texts) == [session.receive(text, NOW) for text in texts]
+    assert ([], False, 2) == (session.outgoing(), session.is_over, len(session.awaited))
+
+
+def test_texts_cut_anywhere(session: QuoteSession) -> None:
+    """A text that is cut in two says the same."""
+    text = qsd(KO, lp=60.0, lp_time=1)
+    assert Received() == session.receive(text[:30], NOW)
+    assert [Tick("NYSE:KO", 1, 60.0, None)] == session.receive(text[30:], NOW).ticks
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (event("critical_error", ["qs_mine", "invalid_parameters", "x"], None), ProviderFault),
+        (event("protocol_error", ["bad auth token"], None), BadToken),
+        ("no frame", ProtocolViolation),
+        (encode("no message"), ProtocolViolation),
+    ],
+)
+def test_what_ends_a_session(
+    session: QuoteSession, text: str, expected: type[PocketQuantError]
+) -> None:
+    """An error of the session or the connection ends it; what came before still counts."""
+    before, after = qsd(KO, lp=60.0, lp_time=1), qsd(KO, lp=61.0, lp_time=2)
+    session.receive(before, NOW)
+    session.receive(text + after, NOW)
+    assert session.is_over
+    assert expected is type(session.error)
+    assert Received() == session.receive(after, NOW)
+    assert [60.0] == [quote.last_price for quote in session.quotes()]
+
+
+def test_the_first_error_counts(session: QuoteSession) -> None:
+    """What comes after the error that ended the session does not replace it."""
+    session.receive(event("protocol_error", ["bad auth token"], None), NOW)
+    session.receive("no frame", NOW)
+    assert BadToken is type(session.error)
