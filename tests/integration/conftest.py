@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery.signals import setup_logging
 
 from pocketquant.connections import Mongo
 from pocketquant.settings import Settings
@@ -34,3 +35,15 @@ def wire_with(
 def wired(wire_with: Callable[..., Platform]) -> Platform:
     """A platform with the default settings."""
     return wire_with()
+
+
+@pytest.fixture
+def logs_left_alone() -> Iterator[None]:
+    """Keep an in-process worker from setting up logging for the whole test run."""
+
+    def nothing(**_: object) -> None:
+        """Celery sets up logs itself only where nobody listens."""
+
+    setup_logging.connect(nothing)
+    yield
+    setup_logging.disconnect(nothing)

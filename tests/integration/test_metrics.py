@@ -8,7 +8,7 @@ import pytest
 import redis
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
-from celery.signals import before_task_publish, setup_logging
+from celery.signals import before_task_publish
 
 from pocketquant.connections import wait_until
 from pocketquant.message_headers import ENQUEUED_AT_HEADER, measure_queue_waits
@@ -30,18 +30,6 @@ def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
 
     yield made
     made.close()
-
-
-@pytest.fixture
-def logs_left_alone() -> Iterator[None]:
-    """Keep an in-process worker from setting up logging for the whole test run."""
-
-    def nothing(**_: object) -> None:
-        """Celery sets up logs itself only where nobody listens."""
-
-    setup_logging.connect(nothing)
-    yield
-    setup_logging.disconnect(nothing)
 
 
 @pytest.fixture

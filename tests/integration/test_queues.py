@@ -9,7 +9,6 @@ import redis
 import structlog
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
-from celery.signals import setup_logging
 
 from pocketquant.connections import wait_until
 from pocketquant.dispatcher import Dispatcher
@@ -27,18 +26,6 @@ def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
     made = celery_app(redis_url, {"worker_prefetch_multiplier": 1, "task_acks_late": True})
     yield made
     made.close()
-
-
-@pytest.fixture
-def logs_left_alone() -> Iterator[None]:
-    """Keep an in-process worker from setting up logging for the whole test run."""
-
-    def nothing(**_: object) -> None:
-        """Celery sets up logs itself only where nobody listens."""
-
-    setup_logging.connect(nothing)
-    yield
-    setup_logging.disconnect(nothing)
 
 
 @pytest.fixture
