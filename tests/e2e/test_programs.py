@@ -2,6 +2,8 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
@@ -12,6 +14,7 @@ from pocketquant.connections import wait_until
 
 AUTH = ("pocketquant", "one, two: three")
 WORKERS = {"worker-0", "worker-1", "interactive"}
+STREAMS_OF_API = 8
 TASKS = {"pocketquant.sync_unit", "pocketquant.tick"}
 
 
@@ -56,6 +59,25 @@ def test_the_whole_api_is_served_by_push_too(whole: Any) -> None:
     assert 200 == synced.status_code, synced.text
     bars = requests.get(f"{url}/ohlcv/SIM/S0601?interval=1d", timeout=60).json()
     assert bars["count"] == synced.json()["bar_count"] > 0
+
+
+def test_push_holds_the_streams_that_the_api_refuses(whole: Any) -> None:
+    """The API's process serves an eighth of its threads; push serves all who ask."""
+    job = {"_id": "watched", "kind": "bulk", "queue": "bulk", "open": True, "planned": True}
+    made = {"total": 1, "created_at": datetime.now(UTC)}
+    whole.mongo["jobs"].insert_one(job | made)
+    statuses = {}
+    with ExitStack() as streams:
+        for url in (whole.url, whole.push_url):
+            opened = [
+                streams.enter_context(
+                    requests.get(f"{url}/api/v1/jobs/watched/events", stream=True, timeout=30)
+                )
+                for _ in range(STREAMS_OF_API + 4)
+            ]
+            statuses[url] = [answer.status_code for answer in opened]
+    assert [200] * STREAMS_OF_API + [503] * 4 == statuses[whole.url]
+    assert [200] * (STREAMS_OF_API + 4) == statuses[whole.push_url]
 
 
 def test_flower_lists_workers_by_their_own_names_and_queues(whole: Any) -> None:
