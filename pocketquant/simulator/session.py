@@ -53,6 +53,10 @@ class Conversation:
         """Whether anything may have to be pushed."""
         return bool(self._quotes) or any(chart.is_live for chart in self._charts.values())
 
+    @property
+    def has_quotes(self) -> bool:
+        return bool(self._quotes)
+
     def is_behind(self, now_ms: int) -> bool:
         """Whether there is more to push than came at once."""
         return any(quotes.is_behind(now_ms) for quotes in self._quotes.values())

@@ -28,6 +28,7 @@ _ORIGINS = frozenset({"https://www.tradingview.com", "https://data.tradingview.c
 _MOST_RECEIVED_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
+_CHART_SECONDS = 0.5
 _QUIET_SECONDS = 0.5  # after which a client is taken to have added all its symbols
 
 
@@ -181,13 +182,18 @@ class _Peer:
         """Tell what is new, from when there may be anything to the end of the connection."""
         is_to_replay = self._pace.tape is not None
         while True:
-            is_behind = self._conversation.is_behind(self._now_ms())
-            await asyncio.sleep(0 if is_behind else self._pace.push_seconds)
+            await asyncio.sleep(self._seconds_to_rest())
             await self._act(self._conversation.push(self._now_ms()))
             is_quiet = asyncio.get_running_loop().time() - self._heard_at > _QUIET_SECONDS
             if is_to_replay and is_quiet and (name := self._conversation.hand_over()):
                 is_to_replay = False
                 self._start(partial(self._replay, name))
+
+    def _seconds_to_rest(self) -> float:
+        """Until something new may be there; charts have news once a second at most."""
+        if not self._conversation.has_quotes:
+            return _CHART_SECONDS
+        return 0 if self._conversation.is_behind(self._now_ms()) else self._pace.push_seconds
 
     async def _replay(self, name: str) -> None:
         """Send the tape to this session, at its pace or as fast as the client takes it."""
