@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import kombu.exceptions
 import pymongo
@@ -74,6 +75,11 @@ def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
     )
     client: redis.Redis = asked.master_for(wanted.master_name)  # type: ignore[no-untyped-call]
     return client
+
+
+def server_now(mongo: Mongo) -> datetime:
+    """The time by MongoDB's clock, which leases and due times are judged by."""
+    return cast(datetime, mongo.client.admin.command("hello")["localTime"])
 
 
 @contextmanager

@@ -117,7 +117,6 @@ class Intake:
         """Cancel a job; NotFound, or Conflict where it has ended."""
         with named_failures():
             cancellation = self.interventions.cancel(job_id)
-            self.statuses.mark_cancelled(job_id)
         _log.info("job_cancelled", job_id=job_id, units=cancellation.cancelled)
         return cancellation
 

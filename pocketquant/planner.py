@@ -66,4 +66,3 @@ class Planner:
         """The rest of it: units of this plan may have been written after the others had ended."""
         self.plans.leave(job_id)
         self.interventions.cancel(job_id)
-        self.statuses.mark_cancelled(job_id)

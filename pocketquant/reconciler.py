@@ -81,7 +81,6 @@ class Reconciler:
         half_cancelled = self.interventions.half_cancelled(before, _MOST_JOBS)
         for job_id in half_cancelled:
             self.interventions.cancel(job_id)
-            self.statuses.mark_cancelled(job_id)
         closed = [self.jobs.close_one(each) for each in self.jobs.unclosed(before, _MOST_JOBS)]
         return len(unplanned) + len(half_cancelled) + sum(closed)
 

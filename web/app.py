@@ -1,6 +1,5 @@
 """The Flask application: `granian --interface wsgi --factory web.app:create_worker_app`."""
 
-from datetime import UTC, datetime
 from importlib.resources import files
 from threading import BoundedSemaphore
 
@@ -14,6 +13,7 @@ from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import request_log
 from web.api import dead_letters, fleet, health, jobs, market_data, metrics, schedules
+from web.clock import now
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
 from web.job_watch import JobWatch
@@ -71,7 +71,7 @@ def create_push_app() -> Flask:
 
 def _site(platform: Platform, most_streams: int) -> Site:
     settings = platform.settings
-    lookout = Lookout(platform, _now)
+    lookout = Lookout(platform, now)
     return Site(
         platform=platform,
         ohlcv=OhlcvReader(platform.bars, platform.statuses, NearCache(platform.responses)),
@@ -92,10 +92,6 @@ def _most_waiting_calls(threads: int) -> int:
 def _few_streams(threads: int) -> int:
     """A stream holds its thread; an eighth of them may be held for long."""
     return max(1, threads // 8)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  # the edge that hands the clock on
 
 
 def _install_api(app: Flask) -> None:

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Lock
 
+from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
+from web import clock
 from web.schemas.jobs import JobProgressOut
 
 PERIOD_SECONDS = 1.0
@@ -42,10 +43,11 @@ class JobWatch:
                 job = self._platform.jobs.get(job_id)
                 if job is None:
                     return None
-                moment = datetime.now(UTC)  # noqa: TID251  # the edge that hands the clock on
-                progress = JobProgressOut.with_progress(
-                    job, self._platform.jobs.progress(job, moment)
-                )
-                has_ended = job.finished_at is not None
-                fresh[job_id] = Seen(progress.model_dump_json(), has_ended, now)
+                body = progress_of(self._platform, job).model_dump_json()
+                fresh[job_id] = Seen(body, job.finished_at is not None, now)
             return fresh[job_id]
+
+
+def progress_of(platform: Platform, job: Job) -> JobProgressOut:
+    """The job as it is shown, its rate and end as of now."""
+    return JobProgressOut.with_progress(job, platform.jobs.progress(job, clock.now()))

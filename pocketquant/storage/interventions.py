@@ -14,6 +14,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import UnitState
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.races import lost_races
+from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Document, Unit, ending, read_unit
 
 _BATCH = 1000
@@ -50,8 +51,9 @@ class DeadLetters:
 class Interventions:
     """Changes of jobs that somebody asked for."""
 
-    def __init__(self, mongo: Mongo, jobs: Jobs) -> None:
+    def __init__(self, mongo: Mongo, jobs: Jobs, statuses: SyncStatuses) -> None:
         self._jobs_in_order = jobs
+        self._statuses = statuses
         self._jobs = mongo["jobs"]
         self._units = mongo["units"]
 
@@ -63,7 +65,9 @@ class Interventions:
         marked = self._jobs.update_one({"_id": job_id, "open": True}, {"$set": {"cancelled": True}})
         if not marked.matched_count:
             self._require_cancelled(job_id)
-        return self._cancel_units(job_id)
+        cancellation = self._cancel_units(job_id)
+        self._statuses.mark_cancelled(job_id)
+        return cancellation
 
     def half_cancelled(self, older_than: datetime, limit: int) -> list[str]:
         """Cancelled jobs that are still open."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from pocketquant.connections import Mongo
@@ -131,17 +131,12 @@ class Jobs:
         wanted: Document = {"jobs": job_id}
         if state:
             wanted["state"] = state
-        if code:
-            wanted["error.code"] = code
-        return self._unit_page(wanted, offset, limit)
+        return self._unit_page(wanted, code, ("_id", ASCENDING), offset, limit)
 
     def dead_letters(self, code: str | None, offset: int, limit: int) -> tuple[list[Unit], int]:
         """Failed units of all jobs, the newest first, and how many there are in all."""
-        wanted: Document = {"state": UnitState.FAILED}
-        if code:
-            wanted["error.code"] = code
-        found = self._units.find(wanted).sort("finished_at", DESCENDING).skip(offset).limit(limit)
-        return [read_unit(each) for each in found], self._units.count_documents(wanted)
+        failed = {"state": UnitState.FAILED}
+        return self._unit_page(failed, code, ("finished_at", DESCENDING), offset, limit)
 
     def dead_letter_codes(self) -> dict[str, int]:
         """How many failed units there are of each error code."""
@@ -231,8 +226,12 @@ class Jobs:
         lately = {"jobs": job.id, "finished_at": {"$gte": now - timedelta(seconds=seconds)}}
         return self._units.count_documents(lately) / seconds
 
-    def _unit_page(self, wanted: Document, offset: int, limit: int) -> tuple[list[Unit], int]:
-        found = self._units.find(wanted).sort("_id").skip(offset).limit(limit)
+    def _unit_page(
+        self, wanted: Document, code: str | None, order: tuple[str, int], offset: int, limit: int
+    ) -> tuple[list[Unit], int]:
+        if code:
+            wanted = {**wanted, "error.code": code}
+        found = self._units.find(wanted).sort([order]).skip(offset).limit(limit)
         return [read_unit(each) for each in found], self._units.count_documents(wanted)
 
 

@@ -1,11 +1,10 @@
 """`LostUnits`: units that lost their message, their worker or their last chance."""
 
 from datetime import datetime, timedelta
-from typing import cast
 
 from pymongo import ReturnDocument
 
-from pocketquant.connections import Mongo
+from pocketquant.connections import Mongo, server_now
 from pocketquant.domain.errors import AttemptsExhausted, Cancelled
 from pocketquant.domain.syncs import UnitState
 from pocketquant.storage.jobs import Jobs
@@ -18,7 +17,7 @@ class LostUnits:
     def __init__(self, mongo: Mongo, jobs: Jobs, max_attempts: int) -> None:
         self._jobs = jobs
         self._units = mongo["units"]
-        self._admin: Mongo = mongo.client.admin
+        self._mongo = mongo
         self._max_attempts = max_attempts
 
     def take_due(self, queued_silence: float, silence: float, limit: int) -> list[Unit]:
@@ -27,7 +26,7 @@ class LostUnits:
         Nobody has published them for `queued_silence` seconds, or, where they were put back and
         their time has come, for `silence` seconds.
         """
-        now = self._server_now()
+        now = server_now(self._mongo)
         due = {
             "state": UnitState.QUEUED,
             "stop": None,
@@ -44,7 +43,7 @@ class LostUnits:
         A unit that has lost two workers may be what kills them: of such ones only one is taken,
         and none while another may still be running, so that it harms no other again.
         """
-        now = self._server_now()
+        now = server_now(self._mongo)
         orphaned = {
             "state": UnitState.RUNNING,
             "stop": None,
@@ -86,9 +85,10 @@ class LostUnits:
     def _take(self, wanted: Document, limit: int) -> list[Unit]:
         found = self._units.find({"active": True, "tries": {"$lt": self._max_attempts}, **wanted})
         units = [read_unit(each) for each in found.sort("dispatched_at").limit(limit)]
-        self._units.update_many(
-            {"_id": {"$in": [unit.id for unit in units]}}, {"$currentDate": {"dispatched_at": True}}
-        )
+        if units:
+            ids = [unit.id for unit in units]
+            dispatched = {"$currentDate": {"dispatched_at": True}}
+            self._units.update_many({"_id": {"$in": ids}}, dispatched)
         return units
 
     def _give_up(self, unit: Unit) -> Unit | None:
@@ -105,11 +105,8 @@ class LostUnits:
         return read_unit(failed)
 
     def _held_by_nobody(self) -> Document:
-        is_over = {"state": UnitState.RUNNING, "lease_until": {"$lte": self._server_now()}}
+        is_over = {"state": UnitState.RUNNING, "lease_until": {"$lte": server_now(self._mongo)}}
         return {"$or": [{"state": UnitState.QUEUED}, is_over]}
-
-    def _server_now(self) -> datetime:
-        return cast(datetime, self._admin.command("hello")["localTime"])
 
 
 def _ago(now: datetime, seconds: float) -> datetime:

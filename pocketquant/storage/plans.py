@@ -12,7 +12,7 @@ from typing import cast
 from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from pocketquant.connections import Mongo
+from pocketquant.connections import Mongo, server_now
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest, UnitState
@@ -58,7 +58,7 @@ class Plans:
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo["jobs"]
         self._units = mongo["units"]
-        self._admin: Mongo = mongo.client.admin
+        self._mongo = mongo
 
     def take(self, job_id: str) -> Plan | None:
         """The plan, for one planner and a lease; None where there is nothing to plan."""
@@ -98,7 +98,7 @@ class Plans:
         A joined unit stays due when it was, but fetches as many bars as the most demanding of its
         jobs.
         """
-        first = {"dispatched_at": self._admin.command("hello")["localTime"]}
+        first = {"dispatched_at": server_now(self._mongo)}
         active = self._active_among(wants)
         keys = [str(want.request.series) for want in wants]
         fresh = {place for place, key in enumerate(keys) if key not in active}

@@ -1,6 +1,5 @@
 """Jobs: how far that is what was asked for; cancelled and tried again by hand."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Response, url_for
@@ -11,6 +10,7 @@ from pocketquant.storage.dates import to_date
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
 from web import job_events, paging
+from web.job_watch import progress_of
 from web.schemas.jobs import (
     CancellationOut,
     JobOut,
@@ -57,7 +57,7 @@ def get_job(job_id: str) -> JobProgressOut:
     """How far a job is, how fast it goes, and what went wrong first"""
     with current_site().storage() as platform:
         job = _job(platform, job_id)
-        return JobProgressOut.with_progress(job, platform.jobs.progress(job, _now()))
+        return progress_of(platform, job)
 
 
 @blueprint.route("/<job_id>", methods=["DELETE"])
@@ -138,7 +138,3 @@ def _job(platform: Platform, job_id: str) -> Job:
     if job is None:
         raise NotFound(f"there is no job {job_id[:40]!r}")
     return job
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  # the edge that hands the clock on
