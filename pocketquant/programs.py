@@ -56,7 +56,7 @@ def web_command(settings: Settings) -> list[str]:
 def push_command(settings: Settings) -> list[str]:
     """gunicorn with gevent, one process: the same API; an open stream costs a greenlet."""
     return [
-        *(str(_BIN / "gunicorn"), "web.app:create_worker_app()"),
+        *(str(_BIN / "gunicorn"), "web.app:create_push_app()"),
         *("--bind", f"{settings.push_host}:{settings.push_port}"),
         *("--worker-class", "gevent", "--workers", "1"),
         *("--worker-connections", str(_MOST_CONNECTIONS)),

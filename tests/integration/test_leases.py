@@ -10,6 +10,12 @@ from pocketquant.coordination.leases import Lease, Leases
 SHARD = "streamer:0"
 
 
+def granted(leases: Leases) -> Lease:
+    lease = leases.acquire(SHARD)
+    assert lease is not None
+    return lease
+
+
 def test_one_of_many_gets_the_lease(cache: redis.Redis) -> None:
     """Of sixteen threads that ask at once, round after round, each round has one winner."""
     leases = Leases(cache, seconds=60.0)
@@ -26,15 +32,14 @@ def test_one_of_many_gets_the_lease(cache: redis.Redis) -> None:
 def test_leases_of_different_names_do_not_meet(cache: redis.Redis) -> None:
     """Each shard has its own, and all tokens differ."""
     leases = Leases(cache, seconds=60.0)
-    granted = [leases.acquire(f"streamer:{shard}") for shard in range(8)]
-    assert 8 == len({lease.token for lease in granted if lease is not None})
+    asked = [leases.acquire(f"streamer:{shard}") for shard in range(8)]
+    assert 8 == len({lease.token for lease in asked if lease is not None})
 
 
 def test_a_lease_that_is_not_renewed_goes_to_another(cache: redis.Redis) -> None:
     """Its time is the server's; the next token is larger."""
     hasty, patient = Leases(cache, seconds=0.2), Leases(cache, seconds=60.0)
-    first = hasty.acquire(SHARD)
-    assert first is not None
+    first = granted(hasty)
     taken: list[Lease] = []
 
     def is_taken() -> bool:
@@ -48,7 +53,7 @@ def test_a_lease_that_is_not_renewed_goes_to_another(cache: redis.Redis) -> None
 
 def test_a_renewed_lease_lasts(cache: redis.Redis) -> None:
     """It has its whole time again."""
-    assert (lease := Leases(cache, seconds=60.0).acquire(SHARD)) is not None
+    lease = granted(Leases(cache, seconds=60.0))
     assert Leases(cache, seconds=600.0).renew(lease)
     assert 60_000 < int(cache.pttl(lease.key))  # type: ignore[arg-type]
     assert Leases(cache, seconds=60.0).is_held(lease)
@@ -57,9 +62,9 @@ def test_a_renewed_lease_lasts(cache: redis.Redis) -> None:
 def test_who_has_lost_it_can_neither_renew_nor_release(cache: redis.Redis) -> None:
     """The new holder is not disturbed."""
     leases = Leases(cache, seconds=60.0)
-    assert (stale := leases.acquire(SHARD)) is not None
+    stale = granted(leases)
     cache.delete(stale.key)
-    assert (fresh := leases.acquire(SHARD)) is not None
+    fresh = granted(leases)
     assert (False, False, False) == (
         leases.renew(stale),
         leases.release(stale),
@@ -71,7 +76,7 @@ def test_who_has_lost_it_can_neither_renew_nor_release(cache: redis.Redis) -> No
 def test_nobody_renews_what_has_run_out(cache: redis.Redis) -> None:
     """Not even where nobody else has come: the work may have been missed meanwhile."""
     leases = Leases(cache, seconds=60.0)
-    assert (lease := leases.acquire(SHARD)) is not None
+    lease = granted(leases)
     cache.delete(lease.key)
     assert not leases.renew(lease)
 
@@ -79,9 +84,9 @@ def test_nobody_renews_what_has_run_out(cache: redis.Redis) -> None:
 def test_tokens_grow_also_when_redis_was_emptied(cache: redis.Redis) -> None:
     """The server's time takes the counter's place."""
     leases = Leases(cache, seconds=60.0)
-    assert (before := leases.acquire(SHARD)) is not None
+    before = granted(leases)
     cache.flushall()
-    assert (after := leases.acquire(SHARD)) is not None
+    after = granted(leases)
     assert before.token < after.token
 
 
