@@ -5,6 +5,7 @@
     fetch                   the provider's newest bars
     upsert                  closed bars into their chunks; twice changes nothing
     note                    the listing, the status with the forming bar
+    prune                   the live bars that history has overtaken
     drop                    the cached answers of the series
     finish                  the unit, and with the last one its job
 
@@ -32,6 +33,7 @@ from pocketquant.domain.errors import (
     Rejected,
     StorageUnavailable,
 )
+from pocketquant.domain.joining import history_end
 from pocketquant.domain.syncs import (
     History,
     SyncReport,
@@ -42,6 +44,7 @@ from pocketquant.pace import Call, Interrupted, PacedProvider, TurnFarOff
 from pocketquant.queues import QueueName
 from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.ledger import Ledger
+from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
@@ -56,6 +59,7 @@ class Syncer:
     ledger: Ledger
     provider: PacedProvider
     bars: BarStore
+    live_bars: LiveBarStore
     statuses: SyncStatuses
     symbols: SymbolRegistry
     responses: ResponseCache
@@ -136,6 +140,8 @@ class Syncer:
             self.symbols.register(history.listing, series.interval, now)
         report = self._report(request, history, upserted)
         self.statuses.mark_completed(report, history.forming, now)
+        if report.last_bar_at is not None:
+            self.live_bars.prune(series, history_end(series.interval, report.last_bar_at))
         self.responses.drop(series)
         return report
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 import redis
 
+from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import Mongo, open_mongo, open_redis
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor
 from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.intake import Intake
@@ -25,12 +27,15 @@ from pocketquant.storage.bars import BarStore
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.ledger import Ledger
+from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.lost_units import LostUnits
 from pocketquant.storage.plans import Plans
 from pocketquant.storage.schedules import Schedules
+from pocketquant.storage.subscriptions import Subscriptions
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.sync import Syncer
+from pocketquant.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Platform:
     jobs: Jobs
     ledger: Ledger
     bars: BarStore
+    live_bars: LiveBarStore
     statuses: SyncStatuses
     symbols: SymbolRegistry
     schedules: Schedules
@@ -56,6 +62,9 @@ class Platform:
     planner: Planner
     reconciler: Reconciler
     scheduler: Scheduler
+    subscriptions: Subscriptions
+    board: QuoteBoard
+    watching: Watching
 
     def close(self) -> None:
         """Close the connections; not needed by processes that end anyway."""
@@ -79,6 +88,7 @@ def wire(settings: Settings) -> Platform:
     outcomes = Outcomes(cache)
     dispatcher = Dispatcher(celery_app(settings.broker_url))
     governor = _governor(settings, cache)
+    subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
     intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, _now)
     return Platform(
         settings=settings,
@@ -87,6 +97,7 @@ def wire(settings: Settings) -> Platform:
         jobs=jobs,
         ledger=ledger,
         bars=BarStore(mongo),
+        live_bars=LiveBarStore(mongo),
         statuses=statuses,
         symbols=symbols,
         schedules=schedules,
@@ -111,6 +122,9 @@ def wire(settings: Settings) -> Platform:
             now=_now,
         ),
         scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, _now),
+        subscriptions=subscriptions,
+        board=board,
+        watching=Watching(subscriptions, board, WishNudges(cache), time.time),
     )
 
 
@@ -137,6 +151,7 @@ def wire_syncer(platform: Platform) -> Syncer:
             platform.governor,
         ),
         bars=platform.bars,
+        live_bars=platform.live_bars,
         statuses=platform.statuses,
         symbols=platform.symbols,
         responses=platform.responses,

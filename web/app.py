@@ -1,5 +1,6 @@
 """The Flask application: `granian --interface wsgi --factory web.app:create_worker_app`."""
 
+import time
 from importlib.resources import files
 from threading import BoundedSemaphore
 
@@ -12,14 +13,16 @@ from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import request_log
-from web.api import dead_letters, fleet, health, jobs, market_data, metrics, schedules
+from web.api import dead_letters, fleet, health, jobs, market_data, metrics, quotes, schedules
 from web.clock import now
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
 from web.job_watch import JobWatch
+from web.live_forming import LiveForming
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
 from web.probes import Probes
+from web.quote_feed import QuoteFeed
 from web.response_cache import NearCache
 from web.site import Site
 from web.smorest_pydantic import PydanticPlugin
@@ -74,11 +77,15 @@ def _site(platform: Platform, most_streams: int) -> Site:
     lookout = Lookout(platform, now)
     return Site(
         platform=platform,
-        ohlcv=OhlcvReader(platform.bars, platform.statuses, NearCache(platform.responses)),
+        ohlcv=OhlcvReader(
+            platform.bars, platform.live_bars, platform.statuses, NearCache(platform.responses)
+        ),
+        live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
         lookout=lookout,
         fleet_metrics=FleetCollector(lookout).registry(),
         job_watch=JobWatch(platform),
+        quote_feed=QuoteFeed(platform.cache, platform.board),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=BoundedSemaphore(most_streams),
     )
@@ -96,7 +103,7 @@ def _few_streams(threads: int) -> int:
 
 def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
-    for module in (market_data, jobs, dead_letters, schedules, fleet):
+    for module in (market_data, quotes, jobs, dead_letters, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
         )

@@ -14,9 +14,11 @@ from pocketquant.connections import named_failures
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform
 from web.job_watch import JobWatch
+from web.live_forming import LiveForming
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
 from web.probes import Probes
+from web.quote_feed import QuoteFeed
 
 _NAME = "pocketquant"
 
@@ -27,10 +29,12 @@ class Site:
 
     platform: Platform
     ohlcv: OhlcvReader
+    live_forming: LiveForming
     probes: Probes
     lookout: Lookout
     fleet_metrics: CollectorRegistry
     job_watch: JobWatch
+    quote_feed: QuoteFeed
     waiting_calls: BoundedSemaphore
     streams: BoundedSemaphore
     has_indexes: Event = field(default_factory=Event)

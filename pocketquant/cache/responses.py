@@ -69,9 +69,10 @@ class ResponseCache:
         most = _MOST_ANSWERS + 1  # the token is a field too
         return bool(self._put([_key(series)], [_TOKEN, token, *answer, most]))
 
-    def drop(self, series: Series) -> None:
-        """Forget all answers of the series, and refuse those still being computed."""
-        self._redis.unlink(_key(series))
+    def drop(self, *all_series: Series) -> None:
+        """Forget all answers of these series, and refuse those still being computed."""
+        if all_series:
+            self._redis.unlink(*map(_key, all_series))
 
 
 def _key(series: Series) -> str:

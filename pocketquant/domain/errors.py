@@ -21,6 +21,7 @@
     │   ├── ProtocolViolation      provider_protocol
     │   ├── ProviderDown           provider_down
     │   ├── StorageUnavailable     storage_unavailable
+    │   ├── NoLiveQuote            no_live_quote
     │   ├── TooManyStreams         too_many_streams
     │   └── LeaseLost              lease_lost
     ├── Misconfigured            an operator has to act
@@ -160,6 +161,12 @@ class StorageUnavailable(Unavailable):
     """MongoDB, Redis or the message broker cannot be reached."""
 
     code = "storage_unavailable"
+
+
+class NoLiveQuote(Unavailable):
+    """The symbol is to be watched, but there is no live quote of it."""
+
+    code = "no_live_quote"
 
 
 class TooManyStreams(Unavailable):

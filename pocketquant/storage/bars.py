@@ -194,7 +194,7 @@ class BarStore:
             return
         merge = known.bars.merge(newer)
         if merge.inserted or merge.changed:
-            write = _rewrite(series, chunk_id, merge, known.rev)
+            write = rewrite(series, chunk_id, merge.bars, known.rev)
             if self._chunks.update_one(write.condition, write.change).matched_count:
                 self._recent.keep(chunk_id, merge.bars, write.document["rev"])
                 del pending[chunk_id]
@@ -213,7 +213,9 @@ class BarStore:
             merge = (chunks.decode(old["columns"]) if old else Bars.empty()).merge(newer)
             merges[chunk_id] = merge
             if merge.inserted or merge.changed:
-                writes[chunk_id] = _rewrite(series, chunk_id, merge, old["rev"] if old else None)
+                writes[chunk_id] = rewrite(
+                    series, chunk_id, merge.bars, old["rev"] if old else None
+                )
         lost = self._write(writes)
         if len(merges) == len(writes) == 1 and not lost:
             ((chunk_id, write),) = writes.items()
@@ -232,7 +234,7 @@ class BarStore:
         return set()
 
 
-def _rewrite(series: Series, chunk_id: str, merge: Merge, rev: ObjectId | None) -> Write:
+def rewrite(series: Series, chunk_id: str, bars: Bars, rev: ObjectId | None) -> Write:
     """The chunk under a new `rev`: never the same twice, not even when it was deleted meanwhile."""
     fresh = ObjectId()
-    return Write(chunks.encode(series, chunk_id, merge.bars, fresh, fresh.generation_time), rev)
+    return Write(chunks.encode(series, chunk_id, bars, fresh, fresh.generation_time), rev)

@@ -16,6 +16,8 @@ from pocketquant.domain.errors import (
     StorageUnavailable,
     UnknownSymbol,
 )
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Listing, Series
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
 from pocketquant.pace import PacedProvider, Provider
@@ -59,6 +61,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             ledger=wired.ledger,
             provider=PacedProvider(provider, wired.governor),
             bars=wired.bars,
+            live_bars=wired.live_bars,
             statuses=wired.statuses,
             symbols=wired.symbols,
             responses=wired.responses,
@@ -249,3 +252,20 @@ def test_trouble_with_our_own_servers_costs_no_attempt(
     unit = unit_of(wired, unit_id)
     assert (unit.state, unit.tries, unit.ended_attempt) == (UnitState.QUEUED, 0, 1)
     assert isinstance(unit.error, StorageUnavailable)
+
+
+def test_a_sync_prunes_the_live_bars_it_has_overtaken(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """Those of its own series, up to the end of its last bar."""
+    days = [NOW - DAY, NOW, NOW + DAY]
+    hours = Series(APPLE.symbol, Interval.H1)
+    wired.live_bars.upsert(
+        LiveBar(str(APPLE.symbol), each, day, day + DAY, 1.0, 1.0, 1.0, 1.0, 1.0, 1, True, day, day)
+        for each in (APPLE.interval, hours.interval)
+        for day in days
+    )
+    syncer(Days()).do(submit(wired))
+    read = [wired.live_bars.read(each, None, None, 9, newest=True) for each in (APPLE, hours)]
+    assert [days[1:], days] == [bars.time.tolist() for bars in read]
+    assert days[1:] == wired.live_bars.partial_times(APPLE)

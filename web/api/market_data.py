@@ -120,15 +120,17 @@ def sync_in_bulk(body: BulkIn) -> Response:
 def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """Stored bars of a series
 
-    Closed bars only, the newest first unless `order=asc`. The bar that is still being built is
-    beside them in `forming`. A series that was never synced is 404.
+    Closed bars only, the newest first unless `order=asc`: those of the provider's history, and
+    after its end those built from quotes, if the symbol is subscribed; `live` says how many. The
+    bar that is still being built is beside them in `forming`. A series of which nothing was synced
+    or seen is 404.
     """
     site, series, window = current_site(), path.series(query.interval), query.window()
     body = site.ohlcv.cached(series, window)
     if body is None:
         with site.storage():
             body = site.ohlcv.read(series, window)
-    return Response(body, mimetype="application/json")
+    return Response(site.live_forming.beside(series, body), mimetype="application/json")
 
 
 @blueprint.route("/symbols")

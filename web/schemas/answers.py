@@ -62,7 +62,7 @@ class BarOut(BaseModel):
 
 
 class FormingOut(BaseModel):
-    """The newest bar while its time is not over, as the last sync saw it."""
+    """The newest bar while its time is not over, as quotes make it or the last sync saw it."""
 
     bar_start: datetime = Field(examples=["2024-01-31T14:30:00Z"])
     bar_end: datetime = Field(examples=["2024-01-31T21:00:00Z"])
@@ -71,8 +71,21 @@ class FormingOut(BaseModel):
     low: float = Field(examples=[184.35])
     close: float = Field(examples=[184.4])
     volume: float | None = Field(description="null where there is none", examples=[55467803.0])
+    partial: bool = Field(description="not all of it was seen", examples=[False])
     as_of: datetime = Field(description="when it was seen", examples=["2024-01-31T18:00:00Z"])
-    source: str = Field(description="`history`: seen by a sync", examples=["history"])
+    source: str = Field(
+        description="`live`: built from quotes; `history`: seen by a sync", examples=["history"]
+    )
+
+
+class LiveOut(BaseModel):
+    """The bars of an answer that were built from quotes."""
+
+    count: int = Field(description="the newest so many", examples=[1])
+    partial: list[datetime] = Field(
+        description="open times of those not seen from start to end; a sync replaces them",
+        examples=[[]],
+    )
 
 
 class OhlcvOut(BaseModel):
@@ -83,6 +96,7 @@ class OhlcvOut(BaseModel):
     interval: Interval
     data: list[BarOut]
     count: int = Field(description="bars in `data`", examples=[1])
+    live: LiveOut
     forming: FormingOut | None
 
 

@@ -27,8 +27,11 @@ class SymbolPath(Given):
         description="the ticker, in any case; a `/` in it may be written as it is or as `%2F`"
     )
 
+    def named(self) -> Symbol:
+        return Symbol(self.exchange, self.symbol)
+
     def series(self, interval: Interval) -> Series:
-        return Series(Symbol(self.exchange, self.symbol), interval)
+        return Series(self.named(), interval)
 
 
 class SyncIn(Given):

@@ -1,5 +1,6 @@
 """The Flask application on real servers, and a worker of one's own."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from pocketquant.connections import Mongo
+from pocketquant.connections import Mongo, wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import PocketQuantError, Unavailable
 from pocketquant.domain.symbols import Series
@@ -39,6 +40,7 @@ def serve() -> Iterator[Callable[..., FlaskClient]]:
             platform = platform_of(app)
             ends.callback(platform.mongo.client.close)
             ends.callback(platform.cache.close)
+            ends.callback(wait_until, "no quotes are followed", is_unfollowed, (), 10.0)
             return app.test_client()
 
         yield make
@@ -100,6 +102,11 @@ def daily() -> Callable[[int], Bars]:
         return Bars(np.array([86_400 * numbers, *flat]))
 
     return make
+
+
+def is_unfollowed() -> bool:
+    """Whether the thread behind streams of quotes has noticed that nobody listens any more."""
+    return "quote-feed" not in {thread.name for thread in threading.enumerate()}
 
 
 def platform_of(app: Any) -> Platform:

@@ -84,6 +84,7 @@ def test_the_forming_bar_is_beside_the_closed_ones(
         "low": 0.5,
         "close": 2.0,
         "volume": None,
+        "partial": False,
         "as_of": "1970-01-11T10:00:00Z",
         "source": "history",
     }

@@ -21,6 +21,7 @@ EXPECTED = {
     domain.ProviderTimeout: 504,
     domain.StorageUnavailable: 503,
     domain.ProviderDown: 503,
+    domain.NoLiveQuote: 503,
     domain.TooManyStreams: 503,
     domain.ConnectionLost: 502,
     domain.RateLimited: 502,

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
-from web.encoding import encode_bars, encode_ohlcv
+from web.encoding import (
+    LivePart,
+    encode_bars,
+    encode_live_forming,
+    encode_ohlcv,
+    with_forming,
+)
 from web.schemas.answers import OhlcvOut
 
 SERIES = Series.parse("NASDAQ:AAPL|1d")
@@ -59,7 +67,10 @@ def test_the_document_is_what_the_schema_promises() -> None:
     """Series, bars, count and the forming bar, each as documented."""
     bars = Bars(np.array([[86400.0], [1.0], [2.5], [0.5], [2.0], [np.nan]]))
     forming = FormingBar(172800, 259200, 2.0, 3.0, 1.5, 2.5, None, as_of=200000)
-    document = json.loads(encode_ohlcv(SERIES, bars, newest_first=False, forming=forming))
+    live = LivePart(1, (86_400,))
+    document = json.loads(
+        encode_ohlcv(SERIES, bars, newest_first=False, forming=forming, live=live)
+    )
     expected = {
         "symbol": "AAPL",
         "exchange": "NASDAQ",
@@ -75,6 +86,7 @@ def test_the_document_is_what_the_schema_promises() -> None:
             }
         ],
         "count": 1,
+        "live": {"count": 1, "partial": ["1970-01-02T00:00:00Z"]},
         "forming": {
             "bar_start": "1970-01-03T00:00:00Z",
             "bar_end": "1970-01-04T00:00:00Z",
@@ -83,6 +95,7 @@ def test_the_document_is_what_the_schema_promises() -> None:
             "low": 1.5,
             "close": 2.5,
             "volume": None,
+            "partial": False,
             "as_of": "1970-01-03T07:33:20Z",
             "source": "history",
         },
@@ -95,3 +108,29 @@ def test_without_a_forming_bar_forming_is_null() -> None:
     """None stays null."""
     document = json.loads(encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=None))
     assert (document["data"], document["count"], document["forming"]) == ([], 0, None)
+
+
+def test_a_live_forming_bar_takes_the_place_of_the_other() -> None:
+    """The rest of the document stays as it is, with no forming bar as with one."""
+    start = 172_800
+    bar = LiveBar(
+        "NASDAQ:AAPL", Interval.D1, start, start + 86_400, 2, 4, 1, 3, None, 9, True, start, start
+    )
+    forming = encode_live_forming(bar, start + 60)
+    expected = {
+        "bar_start": "1970-01-03T00:00:00Z",
+        "bar_end": "1970-01-04T00:00:00Z",
+        "open": 2.0,
+        "high": 4.0,
+        "low": 1.0,
+        "close": 3.0,
+        "volume": None,
+        "partial": True,
+        "as_of": "1970-01-03T00:01:00Z",
+        "source": "live",
+    }
+    for known in (None, FormingBar(0, 1, 2.0, 3.0, 1.5, 2.5, None, as_of=0)):
+        body = encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=known)
+        document = json.loads(with_forming(body, forming))
+        assert json.loads(body) | {"forming": expected} == document
+        assert document == OhlcvOut.model_validate(document).model_dump(mode="json")

@@ -1,0 +1,118 @@
+"""`QuoteBoard`: latest quotes and forming bars, as the streamers write them, read by anybody.
+
+A symbol that nobody streams any more vanishes: its quote after a minute, its bars after five.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+
+from pocketquant.cache import board_records as records
+from pocketquant.cache.board_records import Minutes, StreamerStatus
+from pocketquant.domain.intervals import MINUTE, Interval
+from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.open_bars import BarsState
+from pocketquant.domain.quotes import Quote
+
+_LONGEST_OVERDUE_SECONDS = MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentBar:
+    """A forming bar, and the epoch second of its last change."""
+
+    bar: LiveBar
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """What a streamer goes on from: no tick until `seen_until` is missing in bars and quote."""
+
+    bars: BarsState
+    quote: Quote
+    seen_until: float
+
+
+class QuoteBoard:
+    """The board; the driver's errors pass through."""
+
+    def __init__(self, cache: redis.Redis) -> None:
+        self._redis = cache
+
+    def latest(self, symbol: str) -> bytes | None:
+        """The symbol's quote as JSON; None where there is no live one."""
+        return cast(bytes | None, self._redis.get(records.quote_key(symbol)))
+
+    def latest_of(self, symbols: Sequence[str]) -> dict[str, bytes]:
+        """The quotes as JSON, of those symbols that have a live one."""
+        keys = [records.quote_key(symbol) for symbol in symbols]
+        found = cast(list[bytes | None], self._redis.mget(keys)) if keys else []
+        return {
+            symbol: quote for symbol, quote in zip(symbols, found, strict=True) if quote is not None
+        }
+
+    def all_latest(self) -> list[bytes]:
+        """All live quotes as JSON, in order of the symbol."""
+        symbols = cast(set[bytes], self._redis.smembers(records.SYMBOLS))
+        return list(self.latest_of(sorted(symbol.decode() for symbol in symbols)).values())
+
+    def current_bar(self, symbol: str, interval: Interval, now: float) -> CurrentBar | None:
+        """The newest bar of the interval with a tick in it, unless it is closed.
+
+        One whose time has long passed is none either: whoever should have closed it is dead.
+        """
+        keys = [records.bar_key(symbol, Interval.M1), records.bar_key(symbol, interval)]
+        found, made = cast(list[bytes | None], self._redis.mget(keys))
+        if found is None:
+            return None
+        common = records.decode_minutes(found)
+        parts = list(common.minutes)
+        if made is not None and interval is not Interval.M1:
+            parts.insert(0, records.decode_bar(made))
+        bar = put_together(interval, parts, common.unseen.seen_since)
+        if bar is None or bar.end + common.delay_seconds + _LONGEST_OVERDUE_SECONDS < now:
+            return None
+        return CurrentBar(bar, int(common.as_of))
+
+    def resumable(self, shard: str, symbols: Sequence[str]) -> list[Resumable]:
+        """What is kept of these symbols, which that shard has written or will write."""
+        seen = cast(bytes | None, self._redis.get(records.seen_key(shard)))
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for symbol in symbols:
+                pipeline.mget([records.bar_key(symbol, interval) for interval in Interval])
+            found: list[list[bytes | None]] = pipeline.execute()
+        seen_until = float(seen) if seen else 0.0
+        return [
+            _resumable(symbol, records.decode_minutes(minutes), longer, seen_until)
+            for symbol, (minutes, *longer) in zip(symbols, found, strict=True)
+            if minutes is not None
+        ]
+
+    def statuses(self) -> list[StreamerStatus]:
+        """The status of every shard that somebody works on, in order of the shard."""
+        shards = cast(set[bytes], self._redis.smembers(records.SHARDS))
+        keys = sorted(records.status_key(shard.decode()) for shard in shards)
+        found = cast(list[bytes | None], self._redis.mget(keys)) if keys else []
+        return [records.decode_status(status) for status in found if status is not None]
+
+    def forget(self, symbols: Sequence[str]) -> None:
+        """Show no quotes of these symbols, until a streamer writes some."""
+        if symbols:
+            self._redis.unlink(*map(records.quote_key, symbols))
+
+
+def _resumable(
+    symbol: str, common: Minutes, longer: Sequence[bytes | None], seen_until: float
+) -> Resumable:
+    bars = BarsState(
+        symbol=symbol,
+        delay_seconds=common.delay_seconds,
+        unseen=common.unseen,
+        closed_until=common.closed_until,
+        minutes=common.minutes,
+        longer=tuple(records.decode_bar(bar) for bar in longer if bar is not None),
+    )
+    return Resumable(bars, common.quote, max(common.as_of, seen_until))

@@ -1,0 +1,81 @@
+"""`Leases`: who may act under a name, one holder at a time, by the Redis server's clock.
+
+    lease:{name}      the holder's token, for as long as the lease lasts
+    lease:newest      the newest token of all
+
+A token is larger than every one before it, also on a Redis that was emptied: it is what follows
+the newest one or the server's time in microseconds, whichever is larger. So a write can be fenced:
+it is done only if `lease.key` still holds `lease.token`, which is never true again once another
+holder has come.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+
+_NEWEST = "lease:newest"
+
+# KEYS: lease, newest token; ARGV: milliseconds
+_ACQUIRE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+local time = redis.call('TIME')
+local next = tonumber(redis.call('GET', KEYS[2]) or 0) + 1
+local token = string.format('%.0f', math.max(next, time[1] * 1000000 + time[2]))
+redis.call('SET', KEYS[2], token)
+redis.call('SET', KEYS[1], token, 'PX', ARGV[1])
+return token
+"""
+
+# KEYS: lease; ARGV: token, milliseconds
+_RENEW = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+# KEYS: lease; ARGV: token
+_RELEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act under `name`, until it is released or not renewed in time."""
+
+    name: str
+    token: int
+
+    @property
+    def key(self) -> str:
+        """Where Redis holds the token of whoever has the lease."""
+        return f"lease:{self.name}"
+
+
+class Leases:
+    """Leases of `seconds` from their grant or renewal on; the driver's errors pass through."""
+
+    def __init__(self, cache: redis.Redis, seconds: float) -> None:
+        self._redis = cache
+        self._milliseconds = int(seconds * 1000)
+        self._acquire = cache.register_script(_ACQUIRE)
+        self._renew = cache.register_script(_RENEW)
+        self._release = cache.register_script(_RELEASE)
+
+    def acquire(self, name: str) -> Lease | None:
+        """The lease; None while somebody has it, be it oneself under another token."""
+        token = self._acquire([Lease(name, 0).key, _NEWEST], [self._milliseconds])
+        return None if token is None else Lease(name, int(token))
+
+    def renew(self, lease: Lease) -> bool:
+        """Have the lease last anew; False where it is lost."""
+        return bool(self._renew([lease.key], [lease.token, self._milliseconds]))
+
+    def release(self, lease: Lease) -> bool:
+        """Give the lease up, so that another may have it at once; False where it was lost."""
+        return bool(self._release([lease.key], [lease.token]))
+
+    def is_held(self, lease: Lease) -> bool:
+        """Whether it is still the one that holds."""
+        return cast(bytes | None, self._redis.get(lease.key)) == str(lease.token).encode()

@@ -1,0 +1,31 @@
+"""History and the live bars that extend it, as one series in which no time is told twice."""
+
+from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.intervals import HOUR, Interval
+
+_FIRST_EVENING_HOUR = 18
+
+
+def history_end(interval: Interval, last_open: int) -> int:
+    """From when on live bars extend a history whose last bar opens at `last_open`.
+
+    Intraday, that is the bar's length later, wherever its market lets it begin. A daily bar opens
+    with its session, and belongs to the day in UTC that holds most of it: that of its opening, or
+    the next one for sessions that open in the evening, as futures and currencies do. The same goes
+    for weeks and months.
+    """
+    if interval.is_intraday:
+        return last_open + interval.seconds
+    return interval.period_end(last_open + (24 - _FIRST_EVENING_HOUR) * HOUR)
+
+
+def join(history: Bars, live: Bars, limit: int, newest: bool) -> tuple[Bars, int]:
+    """At most `limit` bars, the newest or the oldest, and how many of them are live.
+
+    `live` are bars from the end of the history on.
+    """
+    both = concatenate([history, live])
+    if newest:
+        return both.last(limit), min(len(live), limit)
+    joined = both.first(limit)
+    return joined, max(0, len(joined) - len(history))

@@ -1,0 +1,81 @@
+"""Use-case: what is to be watched, and what is seen of it.
+
+    write the wish      durable from here on
+    nudge               the streamers, which make it true
+
+Who asks for a quote that is not there learns why.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from pocketquant.cache.board import CurrentBar, QuoteBoard
+from pocketquant.coordination.wish_nudges import WishNudges
+from pocketquant.domain.errors import NoLiveQuote, NotFound, PocketQuantError, error_named
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Symbol
+from pocketquant.storage.subscriptions import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Wishes and their fulfilment; a server that is away passes through as the driver's error."""
+
+    subscriptions: Subscriptions
+    board: QuoteBoard
+    nudges: WishNudges
+    clock: Callable[[], float]
+
+    def subscribe(self, symbols: Collection[Symbol]) -> int:
+        """Watch these too; how many are new."""
+        added = self.subscriptions.add(symbols, int(self.clock()))
+        self.nudges.announce()
+        return added
+
+    def unsubscribe(self, symbols: Collection[Symbol]) -> int:
+        """Watch these no more, and show nothing of them; how many were watched."""
+        removed = self.subscriptions.remove(symbols)
+        self.board.forget([str(symbol) for symbol in symbols])
+        self.nudges.announce()
+        return removed
+
+    def start(self) -> None:
+        """Watch what is subscribed."""
+        self.subscriptions.start()
+        self.nudges.announce()
+
+    def stop(self) -> None:
+        """Watch nothing; what is subscribed stays so."""
+        self.subscriptions.stop()
+        self.nudges.announce()
+
+    def latest(self, symbol: Symbol) -> bytes:
+        """The live quote as JSON, or the error that says why there is none."""
+        quote = self.board.latest(str(symbol))
+        if quote is None:
+            raise self._why_nothing(symbol)
+        return quote
+
+    def current_bar(self, symbol: Symbol, interval: Interval) -> CurrentBar:
+        """The forming bar, or the error that says why there is none."""
+        current = self.board.current_bar(str(symbol), interval, self.clock())
+        if current is not None:
+            return current
+        if self.board.latest(str(symbol)) is None:
+            raise self._why_nothing(symbol)
+        raise NotFound(f"{symbol} has not been traded in the {interval.value} bar of this moment")
+
+    def _why_nothing(self, symbol: Symbol) -> PocketQuantError:
+        if not self.subscriptions.has(symbol):
+            return NotFound(f"{symbol} is not subscribed; POST /api/v1/quotes/subscribe does it")
+        if not self.subscriptions.is_on():
+            return NoLiveQuote("streaming is stopped; POST /api/v1/quotes/start starts it")
+        statuses = self.board.statuses()
+        for refused in (each for status in statuses for each in status.refused):
+            if refused.symbol == str(symbol):
+                return error_named(refused.code, refused.message)
+        if not statuses:
+            return NoLiveQuote("no streamer is running")
+        if all(status.connected_at is None for status in statuses):
+            return NoLiveQuote("no streamer is connected to the provider")
+        return NoLiveQuote(f"no quote of {symbol} has come yet")

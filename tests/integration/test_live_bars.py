@@ -1,0 +1,127 @@
+"""Live bars in a real MongoDB: stored, marked where they are partial, pruned."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.symbols import Series
+from pocketquant.storage.bars import Upserted
+from pocketquant.storage.live_bars import LiveBarStore
+
+MINUTES = Series.parse("NASDAQ:AAPL|1m")
+CHUNK = 1024 * 60
+
+
+@pytest.fixture
+def store(mongo: Mongo) -> LiveBarStore:
+    return LiveBarStore(mongo)
+
+
+def minute(
+    start: int, price: float = 5.0, is_partial: bool = False, volume: float | None = 7.0
+) -> LiveBar:
+    return LiveBar(
+        symbol="NASDAQ:AAPL",
+        interval=Interval.M1,
+        start=start,
+        end=start + 60,
+        open=price,
+        high=price + 2,
+        low=price - 2,
+        close=price + 1,
+        volume=volume,
+        tick_count=3,
+        is_partial=is_partial,
+        first_tick_at=start,
+        last_tick_at=start + 59,
+    )
+
+
+def read(store: LiveBarStore) -> Bars:
+    return store.read(MINUTES, None, None, 10_000, newest=True)
+
+
+def times(store: LiveBarStore) -> list[int]:
+    return read(store).time.tolist()
+
+
+def test_bars_are_stored_as_history_is(store: LiveBarStore) -> None:
+    """In order, a symbol's lack of volume as NaN; doing it twice changes nothing."""
+    bars = [minute(60), minute(0, volume=None)]
+    expected = [[0, 5, 7, 3, 6, np.nan], [60, 5, 7, 3, 6, 7]]
+    assert {MINUTES: Upserted(inserted=2)} == store.upsert(bars)
+    assert {MINUTES: Upserted(unchanged=2)} == store.upsert(bars)
+    assert Bars(np.array(expected).T) == read(store)
+
+
+def test_many_series_at_once(store: LiveBarStore) -> None:
+    """Each gets its own."""
+    bars = [
+        minute(0)._replace(symbol=f"SIM:S{n}", interval=each)
+        for n in range(20)
+        for each in (Interval.M1, Interval.MONTH)
+    ]
+    assert 40 == len(store.upsert(bars))
+    assert all(store.has_any(bar.series) for bar in bars)
+    assert {} == store.upsert([])
+
+
+def test_partial_bars_are_marked(store: LiveBarStore) -> None:
+    """Also when they are stored twice; others are not."""
+    for _ in range(2):
+        store.upsert([minute(120, is_partial=True), minute(60), minute(0, is_partial=True)])
+    assert ([0, 60, 120], [0, 120]) == (times(store), store.partial_times(MINUTES))
+    assert [] == store.partial_times(Series.parse("A:B|1m"))
+
+
+def test_a_partial_bar_never_replaces_another(store: LiveBarStore) -> None:
+    """What was seen whole, or first, stays; the rest of the call is stored."""
+    store.upsert([minute(0, price=1.0), minute(60, price=2.0, is_partial=True)])
+    store.upsert([minute(start, price=50.0, is_partial=True) for start in (0, 60, 120)])
+    assert [1.0, 2.0, 50.0] == read(store).open.tolist()
+    assert [60, 120] == store.partial_times(MINUTES)
+
+
+def test_a_prune_removes_what_opens_before(store: LiveBarStore) -> None:
+    """Whole chunks, the part of one, and the marks; twice is as good as once."""
+    starts = [0, 60, CHUNK, CHUNK + 60, CHUNK + 120, 2 * CHUNK]
+    store.upsert([minute(start, is_partial=start > 0) for start in starts])
+    assert [4, 0] == [store.prune(MINUTES, CHUNK + 120) for _ in range(2)]
+    assert [CHUNK + 120, 2 * CHUNK] == times(store) == store.partial_times(MINUTES)
+
+
+def test_a_prune_of_nothing(store: LiveBarStore) -> None:
+    """Neither of a series without bars, nor of one whose bars are all later."""
+    assert 0 == store.prune(MINUTES, 120)
+    store.upsert([minute(120)])
+    assert (0, [120]) == (store.prune(MINUTES, 120), times(store))
+
+
+def test_a_prune_of_all(store: LiveBarStore) -> None:
+    """And what is stored after it is there."""
+    store.upsert([minute(0)])
+    assert (1, False) == (store.prune(MINUTES, 60), store.has_any(MINUTES))
+    store.upsert([minute(60)])
+    assert [60] == times(store)
+
+
+def test_a_prune_takes_nothing_from_a_writer_of_the_same_chunk(store: LiveBarStore) -> None:
+    """Of two that go on at once, no bar is lost that is not overtaken."""
+
+    def write() -> None:
+        for start in range(0, 60 * 200, 60):
+            store.upsert([minute(start)])
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            store.prune(MINUTES, 60 * 100)
+    writing.result()
+    assert list(range(60 * 100, 60 * 200, 60)) == [each for each in times(store) if each >= 6000]
+    store.prune(MINUTES, 60 * 100)
+    assert list(range(60 * 100, 60 * 200, 60)) == times(store)

@@ -1,0 +1,178 @@
+"""`GET /market-data/ohlcv` where quotes have built bars after the end of history."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
+from pocketquant.connections import wait_until
+from pocketquant.coordination.leases import Leases
+from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.joining import history_end
+from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.quotes import Quote, Tick
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import FormingBar
+from pocketquant.wiring import Platform
+
+SERIES = Series.parse("NASDAQ:AAPL|1m")
+URL = "/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m"
+FAR = 4_102_444_800  # 2100-01-01
+
+Live = Callable[..., None]
+
+
+@pytest.fixture
+def live(platform: Platform) -> Live:
+    """Stores live minutes of these numbers as a streamer does; the odd ones are partial."""
+
+    def put(*numbers: int) -> None:
+        bars = [
+            LiveBar(
+                "NASDAQ:AAPL",
+                SERIES.interval,
+                60 * n,
+                60 * n + 60,
+                n,
+                n,
+                n,
+                100.0 + n,
+                1.0,
+                1,
+                n % 2 == 1,
+                60 * n,
+                60 * n,
+            )
+            for n in numbers
+        ]
+        platform.responses.drop(*platform.live_bars.upsert(bars))
+
+    return put
+
+
+@pytest.fixture
+def history(store: Callable[..., None]) -> Callable[..., None]:
+    """Stores history minutes of the numbers below `count`."""
+
+    def put(count: int, forming: FormingBar | None = None) -> None:
+        numbers = np.arange(count, dtype=np.float64)
+        store(str(SERIES), Bars(np.array([60 * numbers, *[numbers] * 5])), forming)
+
+    return put
+
+
+def closes(answer: Any) -> list[float]:
+    return [bar["close"] for bar in answer.get_json()["data"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "live_count", "partial"),
+    [
+        ("", [106, 105, 104, 103, 2, 1, 0], 4, [3, 5]),
+        ("&order=asc", [0, 1, 2, 103, 104, 105, 106], 4, [3, 5]),
+        ("&limit=2", [106, 105], 2, [5]),
+        ("&limit=5", [106, 105, 104, 103, 2], 4, [3, 5]),
+        ("&limit=3&order=asc", [0, 1, 2], 0, []),
+        ("&limit=4&order=asc", [0, 1, 2, 103], 1, [3]),
+        ("&start_date=1970-01-01T00:04:00Z", [106, 105, 104], 3, [5]),
+        ("&end_date=1970-01-01T00:04:00Z", [103, 2, 1, 0], 1, [3]),
+        ("&end_date=1970-01-01T00:02:00Z", [1, 0], 0, []),
+        ("&start_date=1971-01-01", [], 0, []),
+    ],
+)
+def test_live_bars_extend_history(
+    client: FlaskClient,
+    history: Live,
+    live: Live,
+    query: str,
+    expected: list[float],
+    live_count: int,
+    partial: list[int],
+) -> None:
+    """From its end on; how many there are, and which were seen in part, is told beside them."""
+    history(3)
+    live(1, 2, 3, 4, 5, 6)
+    for _ in range(2):  # the second one is kept
+        answer = client.get(URL + query)
+        assert (200, expected) == (answer.status_code, closes(answer))
+        told = {
+            "count": live_count,
+            "partial": [f"1970-01-01T00:0{number}:00Z" for number in partial],
+        }
+        assert told == answer.get_json()["live"]
+
+
+def test_a_symbol_that_was_never_synced_has_its_live_bars(client: FlaskClient, live: Live) -> None:
+    """404 without; an empty list where none is in the range."""
+    assert 404 == client.get(URL).status_code
+    live(3, 4)
+    assert [104, 103] == closes(client.get(URL))
+    outside = client.get(f"{URL}&start_date=1971-01-01")
+    assert (200, []) == (outside.status_code, closes(outside))
+
+
+def test_a_new_live_bar_is_seen_at_once(client: FlaskClient, history: Live, live: Live) -> None:
+    """Kept answers are dropped when live bars are written."""
+    history(3)
+    live(3)
+    first = closes(client.get(URL))
+    live(4)
+    assert ([103, 2, 1, 0], [104, 103, 2, 1, 0]) == (first, closes(client.get(URL)))
+
+
+def test_a_prune_changes_no_answer(
+    client: FlaskClient, platform: Platform, history: Live, live: Live
+) -> None:
+    """What history has overtaken is not told anyway."""
+    live(1, 2, 3, 4, 5)
+    history(4)
+    before = client.get(URL).get_json()
+    assert 3 == platform.live_bars.prune(SERIES, history_end(SERIES.interval, 180))
+    platform.responses.drop(SERIES)
+    assert before == client.get(URL).get_json()
+
+
+@pytest.fixture
+def board(cache: redis.Redis) -> BoardWriter:
+    lease = Leases(cache, seconds=60.0).acquire("streamer:0")
+    assert lease is not None
+    return BoardWriter(cache, "0", lease.key, lease.token)
+
+
+@pytest.mark.parametrize("is_synced_at_first", [True, False])
+def test_the_live_forming_bar_comes_first(
+    client: FlaskClient, history: Live, board: BoardWriter, is_synced_at_first: bool
+) -> None:
+    """Before that of the last sync, also beside an answer that was kept."""
+    history(3, FormingBar(180, 240, 1.0, 1.0, 1.0, 1.0, None, as_of=200))
+    if is_synced_at_first:
+        answer = client.get(URL)
+        assert "history" == answer.get_json()["forming"]["source"]
+    bars = BarAggregator()
+    bars.see("NASDAQ:AAPL", FAR - 60.0)
+    bars.take([Tick("NASDAQ:AAPL", FAR + 1, 10.0, 5), Tick("NASDAQ:AAPL", FAR + 2, 11.0, 5)])
+    quote = Quote("NASDAQ:AAPL", time=FAR + 2, last_price=11.0)
+    board.write(Flush(FAR + 3.0, FAR + 3.0, [Entry(quote, bars.state("NASDAQ:AAPL"))]))
+    expected = {
+        "bar_start": "2100-01-01T00:00:00Z",
+        "bar_end": "2100-01-01T00:01:00Z",
+        "open": 10.0,
+        "high": 11.0,
+        "low": 10.0,
+        "close": 11.0,
+        "volume": 10.0,
+        "partial": False,
+        "as_of": "2100-01-01T00:00:03Z",
+        "source": "live",
+    }
+
+    def is_live() -> bool:
+        answer = client.get(URL).get_json()["forming"]
+        return bool(answer == expected)
+
+    wait_until("the live bar is looked for again", is_live, (), 10.0)

@@ -1,0 +1,65 @@
+"""History and live bars as one series."""
+
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.joining import history_end, join
+
+
+def seconds(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}Z").timestamp())
+
+
+def bars(*times: int) -> Bars:
+    return Bars(np.array([times] * 6, dtype=np.float64).reshape(6, -1))
+
+
+@pytest.mark.parametrize(
+    ("interval", "last_open", "expected"),
+    [
+        ("1m", "2023-11-15T14:30", "2023-11-15T14:31"),
+        ("1h", "2023-11-15T14:30", "2023-11-15T15:30"),  # New York, from half past on
+        ("4h", "2023-11-15T18:30", "2023-11-15T22:30"),
+        ("1d", "2023-11-15T00:00", "2023-11-16T00:00"),
+        ("1d", "2023-11-15T14:30", "2023-11-16T00:00"),
+        ("1d", "2023-11-14T23:00", "2023-11-16T00:00"),  # futures: the session of the 15th
+        ("1d", "2023-11-14T18:00", "2023-11-16T00:00"),
+        ("1d", "2023-11-14T17:59", "2023-11-15T00:00"),
+        ("1w", "2023-11-13T14:30", "2023-11-20T00:00"),
+        ("1w", "2023-11-12T23:00", "2023-11-20T00:00"),
+        ("1M", "2023-11-01T13:30", "2023-12-01T00:00"),
+        ("1M", "2023-10-31T22:00", "2023-12-01T00:00"),
+    ],
+)
+def test_where_a_history_ends(interval: str, last_open: str, expected: str) -> None:
+    """No live bar from then on has anything of the last bar's time."""
+    assert seconds(expected) == history_end(Interval(interval), seconds(last_open))
+
+
+@pytest.mark.parametrize(
+    ("limit", "newest", "expected"),
+    [
+        (9, True, ([1, 2, 3, 4, 5], 2)),
+        (3, True, ([3, 4, 5], 2)),
+        (1, True, ([5], 1)),
+        (9, False, ([1, 2, 3, 4, 5], 2)),
+        (4, False, ([1, 2, 3, 4], 1)),
+        (2, False, ([1, 2], 0)),
+    ],
+)
+def test_live_bars_follow_history(
+    limit: int, newest: bool, expected: tuple[list[int], int]
+) -> None:
+    """The limit holds for both together."""
+    joined, live_count = join(bars(1, 2, 3), bars(4, 5), limit, newest)
+    assert expected == (joined.time.tolist(), live_count)
+
+
+def test_either_may_be_empty() -> None:
+    """A symbol that was never synced has live bars only."""
+    assert (bars(1), 1) == join(Bars.empty(), bars(1), 9, newest=True)
+    assert (bars(1), 0) == join(bars(1), Bars.empty(), 9, newest=False)

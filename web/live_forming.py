@@ -1,0 +1,67 @@
+"""The forming bar of the quote board, beside the closed bars of an answer.
+
+Answers are kept for minutes and a forming bar is another each moment, so it is put in as the
+answer leaves. It is looked up at most twice a second a series. Without Redis, the forming bar of
+the last sync stays.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+import redis
+import structlog
+
+from pocketquant.cache.board import QuoteBoard
+from pocketquant.domain.symbols import Series
+from web.encoding import encode_live_forming, with_forming
+
+_KEPT_SECONDS = 0.5
+_PAUSE_SECONDS = 5.0  # after a failure Redis is left alone
+_MOST_KEPT = 10_000
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    forming: bytes | None
+    until: float
+
+
+class LiveForming:
+    """Looks forming bars up for all answers of this process."""
+
+    def __init__(self, board: QuoteBoard, clock: Callable[[], float]) -> None:
+        self._board = board
+        self._clock = clock
+        self._lock = Lock()
+        self._seen: dict[Series, _Seen] = {}
+        self._next_try_at = 0.0
+
+    def beside(self, series: Series, body: bytes) -> bytes:
+        """The answer with the live forming bar, if there is one."""
+        forming = self._forming(series)
+        return body if forming is None else with_forming(body, forming)
+
+    def _forming(self, series: Series) -> bytes | None:
+        now = self._clock()
+        seen = self._seen.get(series)
+        if seen is None or seen.until <= now:
+            seen = _Seen(self._look(series, now), now + _KEPT_SECONDS)
+            with self._lock:
+                if len(self._seen) >= _MOST_KEPT:
+                    self._seen.clear()
+                self._seen[series] = seen
+        return seen.forming
+
+    def _look(self, series: Series, now: float) -> bytes | None:
+        if now < self._next_try_at:
+            return None
+        try:
+            current = self._board.current_bar(str(series.symbol), series.interval, now)
+        except redis.RedisError as error:
+            self._next_try_at = now + _PAUSE_SECONDS
+            _log.warning("quote_board_lost", cause=str(error))
+            return None
+        return encode_live_forming(current.bar, current.as_of) if current else None
