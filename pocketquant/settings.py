@@ -104,6 +104,35 @@ class Settings(BaseSettings):
         default="", description="touched each second while the worker lives; empty: no file"
     )
 
+    streamer_shards: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="parts of the watched symbols, each streamed by one process",
+    )
+    streamer_standbys: int = Field(
+        default=0, ge=0, description="streamers that `up` starts besides, to take over a dead one's"
+    )
+    streamer_intervals: str = Field(
+        default="1m,3m,5m,15m,30m,45m,1h,2h,3h,4h,1d,1w,1M",
+        description="of the live bars to be stored",
+    )
+    streamer_grace_seconds: float = Field(
+        default=2.0, ge=0, description="how long after its end a bar takes late ticks"
+    )
+    streamer_flush_seconds: float = Field(
+        default=0.2, gt=0, le=1, description="how often changes are written to Redis"
+    )
+    streamer_lease_seconds: float = Field(
+        default=6.0, ge=3, description="a streamer silent for so long has lost its shard"
+    )
+    streamer_silence_seconds: float = Field(
+        default=20.0, gt=0, description="a connection without news for so long is dead"
+    )
+    streamer_most_waiting_bars: int = Field(
+        default=500_000, ge=1, description="closed bars that wait for MongoDB; the oldest give way"
+    )
+
     push_host: str = "127.0.0.1"
     push_port: int = Field(default=8001, ge=0, le=65535)
 
