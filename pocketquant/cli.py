@@ -6,20 +6,12 @@ import sys
 from pathlib import Path
 
 import click
-import orjson
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from pocketquant import processes, programs
-from pocketquant.client import Client, Json
-from pocketquant.demo import fleet as demo_fleet
-from pocketquant.demo import machine as demo_machine
-from pocketquant.demo import watch_list
+from pocketquant import api_commands, processes, programs
+from pocketquant.demo import tour
 from pocketquant.domain.errors import PocketQuantError
-from pocketquant.domain.intervals import Interval
-from pocketquant.domain.syncs import MAX_BARS
 from pocketquant.processes import Machine
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
@@ -37,12 +29,7 @@ class QueueList(click.ParamType[tuple[QueueName, ...]]):
             self.fail(f"{error}; the queues are {', '.join(QueueName)}")
 
 
-INTERVALS = click.Choice([interval.value for interval in Interval])
-
 QUEUES = QueueList()
-
-url_option = click.option("--url", default=None, help="The API; by default that of this machine.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 
 
 class Commands(click.Group):
@@ -65,6 +52,10 @@ def main() -> None:
     """A market-data platform of your own: TradingView bars in MongoDB, served by REST."""
 
 
+for _command in (api_commands.sync, api_commands.bars, api_commands.watch):
+    main.add_command(_command)
+
+
 @main.command()
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
 def up(data_dir: Path | None) -> None:
@@ -85,78 +76,23 @@ def up(data_dir: Path | None) -> None:
 
 
 @main.command()
-@click.option("--once", is_flag=True, help="End after the sync.")
-def demo(once: bool) -> None:
-    """Show the main job on private servers and a simulated market; needs no account."""
+@click.option("--once", is_flag=True, help="End after the sync and a look at live quotes.")
+@click.option(
+    "--minutes",
+    type=click.IntRange(1),
+    default=None,
+    help="End once the live bars of so many minutes are compared.",
+)
+def demo(once: bool, minutes: int | None) -> None:
+    """Show the platform on private servers and a simulated market; needs no account.
+
+    It goes on until Ctrl-C: each minute, the bars built from live quotes are compared with the
+    exchange's own. One that differs ends it with exit code 1.
+    """
+    if once and minutes:
+        raise click.UsageError("--once and --minutes exclude each other")
     _end_at_sigterm()
-    console = Console()
-    console.print(
-        "Starting MongoDB, Redis, a simulated TradingView, the API, workers, beat, Flower …"
-    )
-    with demo_machine.running() as machine:
-        client, push = Client(machine.api_url), Client(machine.push_url)
-        synced = watch_list.sync_watch_list(client, console)
-        watch_list.show(synced, console)
-        watch_list.show_newest_bars(client, console)
-        watch_list.require_all_completed(synced)
-        demo_fleet.sync_in_bulk(client, push, console)
-        demo_fleet.run_schedule_now(client, console)
-        demo_fleet.show_fleet(client, console)
-        demo_fleet.show_flower(machine.flower_url, console)
-        if not once:
-            console.print(f"[bold]API docs:[/] {machine.docs_url}   (logs: {machine.logs})")
-            console.print(f"[bold]Fleet:[/] {machine.api_url}/api/v1/fleet")
-            console.print(
-                f"[bold]Flower:[/] {machine.flower_url}/tasks"
-                "   (FLOWER_USERNAME and FLOWER_PASSWORD, by default pocketquant twice)"
-            )
-            console.print("Ctrl-C ends everything and removes the demo's data.")
-            _wait_for_the_end(machine)
-
-
-@main.command()
-@click.argument("symbols", nargs=-1, required=True, metavar="EXCHANGE:TICKER…")
-@click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
-@click.option("--bars", "-n", type=click.IntRange(1, MAX_BARS), default=MAX_BARS, show_default=True)
-@url_option
-@json_option
-def sync(
-    symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
-) -> None:
-    """Bring series up to date through the API and wait for them."""
-    client = Client(url or Settings().api_url)
-    console = Console(stderr=True)
-    reports = [
-        client.sync(symbol, interval, bars)
-        for symbol in track(symbols, "syncing", console=console, disable=len(symbols) == 1)
-    ]
-    columns = ("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed")
-    _print(reports, (*columns, "unchanged", "refused", "bar_count", "last_bar_at"), as_json)
-
-
-@main.command()
-@click.argument("symbol", metavar="EXCHANGE:TICKER")
-@click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
-@click.option("--limit", type=click.IntRange(1, MAX_BARS), default=20, show_default=True)
-@click.option("--start", default=None, help="First open time, ISO 8601 with zone.")
-@click.option("--end", default=None, help="Open times before this one.")
-@url_option
-@json_option
-def bars(
-    symbol: str,
-    interval: str,
-    limit: int,
-    start: str | None,
-    end: str | None,
-    url: str | None,
-    as_json: bool,
-) -> None:
-    """Print stored bars, the newest first."""
-    client = Client(url or Settings().api_url)
-    dates = {"start_date": start, "end_date": end}
-    given = {name: date for name, date in dates.items() if date is not None}
-    answer = client.bars(symbol, interval, limit=limit, **given)
-    _print(answer["data"], ("datetime", "open", "high", "low", "close", "volume"), as_json)
+    tour.run(Console(), once, minutes)
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -198,6 +134,12 @@ def beat() -> None:
 
 
 @main.command()
+def streamer() -> None:
+    """Run one streamer of live quotes: it takes a shard without one, or stands by for one."""
+    _become(programs.streamer_command())
+
+
+@main.command()
 def flower() -> None:
     """Run the page that watches workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
     _become(programs.flower_command())
@@ -226,13 +168,3 @@ def _wrong_settings(error: ValidationError) -> str:
         for problem in error.errors()
     )
     return "; ".join(problems)
-
-
-def _print(rows: list[Json], columns: tuple[str, ...], as_json: bool) -> None:
-    if as_json:
-        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
-    Console().print(table)

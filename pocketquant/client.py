@@ -5,17 +5,22 @@ Answers are the API's JSON, decoded. What the API refuses is raised as the error
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain, repeat
+from threading import Event
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote as escaped
 
 import requests
 
-from pocketquant.domain.errors import StorageUnavailable, error_named
+from pocketquant.domain.errors import StorageUnavailable, Unavailable, error_named
 from pocketquant.domain.symbols import Symbol
 
 Json = dict[str, Any]
 
 _ANSWER_SECONDS = 70.0  # a waiting sync holds its answer back for up to 60
+_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)  # before a stream is taken up again; then the longest one
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Client:
@@ -36,9 +41,7 @@ class Client:
 
     def bulk(self, symbols: Iterable[str], intervals: Iterable[str], n_bars: int) -> Json:
         """The one job that brings every symbol up to date at every interval."""
-        parsed = [Symbol.parse(symbol) for symbol in symbols]
-        named = [{"symbol": one.ticker, "exchange": one.exchange} for one in parsed]
-        body = {"symbols": named, "intervals": list(intervals), "n_bars": n_bars}
+        body = {**_named(symbols), "intervals": list(intervals), "n_bars": n_bars}
         return self._call("POST", "/market-data/sync/bulk", json=body)
 
     def watch(self, job_id: str) -> Iterator[Json]:
@@ -47,11 +50,54 @@ class Client:
         Ask a client of the push process, which is made for streams. A stream that breaks is taken
         up again.
         """
-        while True:
-            for event, job in self._events(f"/jobs/{quote(job_id)}/events"):
-                yield job
-                if event == "end":
-                    return
+        for event, job in self._events(f"/jobs/{escaped(job_id)}/events"):
+            yield job
+            if event == "end":
+                return
+
+    def subscribe(self, symbols: Iterable[str]) -> Json:
+        """Watch these symbols too; what is watched from now on."""
+        return self._call("POST", "/quotes/subscribe", json=_named(symbols))
+
+    def unsubscribe(self, symbols: Iterable[str]) -> Json:
+        """Watch these symbols no more."""
+        return self._call("POST", "/quotes/unsubscribe", json=_named(symbols))
+
+    def start_quotes(self) -> Json:
+        """Watch what is subscribed; this is so from the first."""
+        return self._call("POST", "/quotes/start")
+
+    def stop_quotes(self) -> Json:
+        """Watch nothing; what is subscribed stays so."""
+        return self._call("POST", "/quotes/stop")
+
+    def quote(self, symbol: str) -> Json:
+        """The latest quote; the error says why there is none."""
+        return self._call("GET", f"/quotes/latest/{_path(symbol)}")
+
+    def quotes(self) -> list[Json]:
+        """All live quotes, in order of the symbol."""
+        found: list[Json] = self._answer("GET", "/quotes/all").json()
+        return found
+
+    def current_bar(self, symbol: str, interval: str) -> Json:
+        """The bar that is being built of live quotes."""
+        path = f"/quotes/current-bar/{_path(symbol)}"
+        return self._call("GET", path, params={"interval": interval})
+
+    def quotes_status(self) -> Json:
+        """What is to be watched, who watches it, and what cannot be."""
+        return self._call("GET", "/quotes/status")
+
+    def stream(self, symbols: Iterable[str]) -> Iterator[Json]:
+        """The latest quotes of these symbols and then each that changes, for ever.
+
+        Ask a client of the push process. A stream that breaks or ends is taken up again, and then
+        begins with the latest quotes once more.
+        """
+        names = ",".join(str(Symbol.parse(symbol)) for symbol in symbols)
+        for _, changed in self._events("/quotes/stream", symbols=names):
+            yield changed
 
     def fleet(self) -> Json:
         """Workers, queues, pace, schedules."""
@@ -59,15 +105,15 @@ class Client:
 
     def schedule(self, name: str) -> Json:
         """When a schedule runs, and how it went."""
-        return self._call("GET", f"/schedules/{quote(name)}")
+        return self._call("GET", f"/schedules/{escaped(name)}")
 
     def change_schedule(self, name: str, **changes: str | int | bool) -> Json:
         """The schedule with another `cron`, `n_bars` or `paused`, or asked to run by `run_now`."""
-        return self._call("PUT", f"/schedules/{quote(name)}", json=changes)
+        return self._call("PUT", f"/schedules/{escaped(name)}", json=changes)
 
     def job(self, job_id: str) -> Json:
         """How far a job is."""
-        return self._call("GET", f"/jobs/{quote(job_id)}")
+        return self._call("GET", f"/jobs/{escaped(job_id)}")
 
     def sync_status(self, symbol: str, interval: str) -> Json:
         """What is known of the series' last sync."""
@@ -79,16 +125,22 @@ class Client:
         path = f"/market-data/ohlcv/{_path(symbol)}"
         return self._call("GET", path, params={"interval": interval, **query})
 
-    def _events(self, path: str) -> Iterator[tuple[str, Json]]:
-        """Server-sent events, each its name and its decoded data."""
-        event = ""
-        with self._answer("GET", path, stream=True) as answer:
-            for line in answer.iter_lines(decode_unicode=True):
-                field, _, value = line.partition(": ")
-                if field == "event":
-                    event = value
-                elif field == "data":
-                    yield event, json.loads(value)
+    def _events(self, path: str, **query: str) -> Iterator[tuple[str, Json]]:
+        """Server-sent events of a stream that is taken up again for as long as it is asked."""
+        answer = self._answer("GET", path, stream=True, params=query)
+        while True:
+            with answer:
+                yield from _events_until_it_breaks(answer)
+            answer = self._take_up_again(path, query)
+
+    def _take_up_again(self, path: str, query: dict[str, str]) -> requests.Response:
+        """Its next answer, as soon as there is one; asked for less often the longer it takes."""
+        pauses = chain(_PAUSES_SECONDS, repeat(_LONGEST_PAUSE_SECONDS))
+        never = Event()
+        while True:
+            never.wait(next(pauses))
+            with suppress(Unavailable):
+                return self._answer("GET", path, stream=True, params=query)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Json:
         body: Json = self._answer(method, path, **arguments).json()
@@ -109,6 +161,25 @@ class Client:
         return answer
 
 
+def _events_until_it_breaks(answer: requests.Response) -> Iterator[tuple[str, Json]]:
+    """Events, each its name and its decoded data."""
+    event = ""
+    try:
+        for line in answer.iter_lines(decode_unicode=True):
+            field, _, value = line.partition(": ")
+            if field == "event":
+                event = value
+            elif field == "data":
+                yield event, json.loads(value)
+    except requests.RequestException:
+        return  # as if it had ended: what it told is told again by the next one
+
+
+def _named(symbols: Iterable[str]) -> Json:
+    parsed = [Symbol.parse(symbol) for symbol in symbols]
+    return {"symbols": [{"symbol": one.ticker, "exchange": one.exchange} for one in parsed]}
+
+
 def _wish(symbol: str, interval: str, n_bars: int) -> Json:
     parsed = Symbol.parse(symbol)
     return {
@@ -121,7 +192,7 @@ def _wish(symbol: str, interval: str, n_bars: int) -> Json:
 
 def _path(symbol: str) -> str:
     parsed = Symbol.parse(symbol)
-    return f"{parsed.exchange}/{quote(parsed.ticker, safe='/')}"
+    return f"{parsed.exchange}/{escaped(parsed.ticker, safe='/')}"
 
 
 def _message(body: Json) -> str:

@@ -52,8 +52,11 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
     return client[database]
 
 
-def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
-    """A pooled client, without connecting yet; values are bytes. It may go by way of Sentinels."""
+def open_redis(url: str, timeout_seconds: float = 5.0, is_patient: bool = True) -> redis.Redis:
+    """A pooled client, without connecting yet; values are bytes. It may go by way of Sentinels.
+
+    A patient one tries again by itself for some seconds before it gives up.
+    """
     options: dict[str, Any] = {
         "socket_connect_timeout": timeout_seconds,
         "socket_timeout": timeout_seconds,
@@ -61,6 +64,8 @@ def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
         "health_check_interval": 15,
         "max_connections": _MOST_REDIS_CONNECTIONS,
     }
+    if not is_patient:
+        options["retry"] = Retry(NoBackoff(), 0)
     if not names_sentinels(url):
         return redis.Redis.from_url(url, **options)
     wanted = SentinelUrl.parse(url)

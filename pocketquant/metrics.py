@@ -13,6 +13,7 @@ NO_CODE = ""  # the code of what ended well
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _FETCHES = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120)
+_GAPS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 _WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 SYNCS = Counter(
@@ -69,19 +70,71 @@ TICKS_PUBLISHED = Counter(
     "pocketquant_ticks_published_total", "Ticks that this beat has handed to the broker."
 )
 BUSY_SLOTS = Gauge("pocketquant_worker_busy_slots", "Tasks that this worker does right now.")
+LIVE_TICKS = Counter(
+    "pocketquant_live_ticks_total", "Ticks that quotes told of, late and missed ones included."
+)
+LIVE_LATE_TICKS = Counter(
+    "pocketquant_live_late_ticks_total", "Ticks that came after their minute had closed: not used."
+)
+LIVE_MISSED_TICKS = Counter(
+    "pocketquant_live_missed_ticks_total",
+    "Ticks of minutes that closed while the stream was not seen: not used.",
+)
+LIVE_BARS = Counter(
+    "pocketquant_live_bars_total",
+    "Closed live bars that MongoDB took (`stored`), or that gave way to newer ones (`dropped`).",
+    ("result",),
+)
+LIVE_BARS_WAITING = Gauge(
+    "pocketquant_live_bars_waiting", "Closed live bars that MongoDB does not have yet."
+)
+LIVE_REPAIRS = Counter(
+    "pocketquant_live_repairs_total", "Syncs of single series submitted to repair live bars."
+)
+STREAM_CONNECTIONS = Counter(
+    "pocketquant_stream_connections_total",
+    "Connections for quotes that were made (`ok`), and failed or lost ones by their error's code.",
+    ("outcome",),
+)
+STREAM_GAP_SECONDS = Histogram(
+    "pocketquant_stream_gap_seconds",
+    "For how long nothing was seen between two connections for quotes.",
+    buckets=_GAPS,
+)
+STREAM_LAG_SECONDS = Gauge(
+    "pocketquant_stream_lag_seconds",
+    "How far behind the clock is what was taken in; it grows where quotes come too fast.",
+)
+STREAM_SYMBOLS = Gauge("pocketquant_stream_symbols", "Symbols that this streamer watches.")
+BOARD_FLUSH_SECONDS = Histogram(
+    "pocketquant_board_flush_duration_seconds",
+    "Duration of the writes of what has changed to Redis.",
+    buckets=_QUICK,
+)
 
 __all__ = [
     "BARS_STORED",
+    "BOARD_FLUSH_SECONDS",
     "BUSY_SLOTS",
     "DEFERRAL_SECONDS",
     "FETCH_SECONDS",
     "HTTP_REQUEST_SECONDS",
+    "LIVE_BARS",
+    "LIVE_BARS_WAITING",
+    "LIVE_LATE_TICKS",
+    "LIVE_MISSED_TICKS",
+    "LIVE_REPAIRS",
+    "LIVE_TICKS",
     "NO_CODE",
     "PACE_WAIT_SECONDS",
     "QUEUE_WAIT_SECONDS",
     "REGISTRY",
     "RESPONSE_CACHE_LOOKUPS",
     "STORE_SECONDS",
+    "STREAM_CONNECTIONS",
+    "STREAM_GAP_SECONDS",
+    "STREAM_LAG_SECONDS",
+    "STREAM_SYMBOLS",
     "SYNCS",
     "TICKS_PUBLISHED",
 ]

@@ -37,6 +37,9 @@ def all_programs(settings: Settings) -> tuple[Program, ...]:
         Program("worker", worker_command(name=f"worker-{NUMBER}"), settings.workers),
         *((interactive,) if settings.interactive_slots else ()),
         Program("beat", beat_command()),
+        Program(
+            "streamer", streamer_command(), settings.streamer_shards + settings.streamer_standbys
+        ),
         Program("flower", flower_command()),
     )
 
@@ -89,6 +92,11 @@ def interactive_command(settings: Settings) -> list[str]:
 def beat_command() -> list[str]:
     """The metronome; a second one does no harm."""
     return _celery("beat", "--loglevel", "INFO")
+
+
+def streamer_command() -> list[str]:
+    """A streamer of live quotes: it takes a shard that has none, or stands by for one."""
+    return [sys.executable, "-m", "workers.streamer"]
 
 
 def flower_command() -> list[str]:

@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     streamer_most_waiting_bars: int = Field(
         default=500_000, ge=1, description="closed bars that wait for MongoDB; the oldest give way"
     )
+    streamer_alive_file: str = Field(
+        default="", description="touched each second while the streamer lives; empty: no file"
+    )
 
     push_host: str = "127.0.0.1"
     push_port: int = Field(default=8001, ge=0, le=65535)
@@ -148,7 +151,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=65535,
-        description="where a worker or beat serves /metrics; 0: a free port, listed in /fleet",
+        description="where a worker, beat or streamer serves /metrics; 0: a free port, listed in /fleet",
     )
 
     log_format: LogFormat = LogFormat.CONSOLE
@@ -176,6 +179,11 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         """Where this machine's API answers."""
         return f"http://{self.api_host}:{self.api_port}"
+
+    @property
+    def push_url(self) -> str:
+        """Where this machine's streams are."""
+        return f"http://{self.push_host}:{self.push_port}"
 
     @property
     def broker_url(self) -> str:

@@ -35,6 +35,7 @@ from pocketquant.storage.subscriptions import Subscriptions
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.sync import Syncer
+from pocketquant.tradingview.account import Account
 from pocketquant.watching import Watching
 
 
@@ -133,17 +134,9 @@ def wire_syncer(platform: Platform) -> Syncer:
 
     Imported here because tvdatafeed brings pandas along, which only a worker should carry.
     """
-    from pocketquant.tradingview.account import Account
     from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
 
-    settings = platform.settings
-    account = Account(
-        settings.tradingview_http_url,
-        settings.tradingview_username,
-        settings.tradingview_password.get_secret_value(),
-        settings.tradingview_token.get_secret_value(),
-        platform.cache,
-    )
+    settings, account = platform.settings, wire_account(platform)
     return Syncer(
         ledger=platform.ledger,
         provider=PacedProvider(
@@ -157,6 +150,18 @@ def wire_syncer(platform: Platform) -> Syncer:
         responses=platform.responses,
         outcomes=platform.outcomes,
         clock=time.time,
+    )
+
+
+def wire_account(platform: Platform) -> Account:
+    """Whom the provider is told to act for."""
+    settings = platform.settings
+    return Account(
+        settings.tradingview_http_url,
+        settings.tradingview_username,
+        settings.tradingview_password.get_secret_value(),
+        settings.tradingview_token.get_secret_value(),
+        platform.cache,
     )
 
 

@@ -3,17 +3,39 @@
 What is kept on a server that is away has no sample then, and `pocketquant_up` of it is 0.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from pocketquant.cache.board_records import StreamerStatus
+from pocketquant.coordination.fleet import MemberKind
 from pocketquant.coordination.governor import BreakerState, Pace
 from pocketquant.storage.backlog import Work
 from web.overview import Lookout, Overview
 
 _SERVERS = ("mongodb", "redis", "broker")
+
+_OF_SHARDS: tuple[tuple[str, str, Callable[[StreamerStatus], float]], ...] = (
+    (
+        "connected",
+        "Whether the shard's streamer is connected to the provider.",
+        lambda status: float(status.connected_at is not None),
+    ),
+    ("symbols", "Symbols that the shard's streamer watches.", lambda status: status.symbols),
+    (
+        "refused_symbols",
+        "Symbols of the shard that the provider does not serve.",
+        lambda status: len(status.refused),
+    ),
+    (
+        "bars_waiting",
+        "Closed bars of the shard that MongoDB does not have yet.",
+        lambda status: status.bars_waiting,
+    ),
+)
 
 Sample = tuple[tuple[str, ...], float]  # values of the labels, value
 
@@ -39,6 +61,7 @@ class FleetCollector(Collector):
         yield from _units(overview.work)
         yield from _pace(overview.pace)
         yield from _schedules(overview)
+        yield from _shards(overview)
 
     def registry(self) -> CollectorRegistry:
         """A registry with nothing else."""
@@ -52,10 +75,11 @@ class FleetCollector(Collector):
 
 
 def _members(overview: Overview) -> Iterator[GaugeMetricFamily]:
-    workers, beats = overview.workers, overview.beats
+    workers, members = overview.workers, overview.members
     count, slots, busy = [], [], []
-    if workers is not None and beats is not None:
-        count = [(("worker",), float(len(workers))), (("beat",), float(len(beats)))]
+    if workers is not None and members is not None:
+        found = Counter(member.kind for member in members)
+        count = [((kind,), float(found[kind])) for kind in MemberKind]
         slots = [_one(sum(worker.slots for worker in workers))]
         busy = [_one(sum(worker.busy for worker in workers))]
     yield _gauge("fleet_members", "Processes that announced themselves lately.", ("kind",), count)
@@ -116,6 +140,20 @@ def _schedules(overview: Overview) -> Iterator[GaugeMetricFamily]:
         ("schedule",),
         [((each.name,), overview.seconds_late(each)) for each in schedules],
     )
+
+
+def _shards(overview: Overview) -> Iterator[GaugeMetricFamily]:
+    wished = [] if overview.wished is None else [_one(overview.wished)]
+    yield _gauge("wished_symbols", "Symbols to be watched; 0 while that is stopped.", (), wished)
+    statuses = overview.statuses
+    attended = []
+    if statuses is not None:
+        attended = [((shard,), float(shard in statuses)) for shard in overview.shards]
+    text = "Whether a streamer has the shard."
+    yield _gauge("shard_attended", text, ("shard",), attended)
+    for name, text, value in _OF_SHARDS:
+        samples = [((shard,), value(status)) for shard, status in (statuses or {}).items()]
+        yield _gauge(f"shard_{name}", text, ("shard",), samples)
 
 
 def _one(value: int) -> Sample:

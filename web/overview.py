@@ -7,9 +7,11 @@ from typing import Any
 
 import pymongo
 
+from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.coordination.fleet import Member, MemberKind
 from pocketquant.coordination.governor import Pace
 from pocketquant.domain.schedules import Schedule
+from pocketquant.domain.shards import all_shards
 from pocketquant.queues import QueueName
 from pocketquant.storage.backlog import Work
 from pocketquant.wiring import Platform
@@ -20,7 +22,11 @@ _MONGODB, _REDIS, _BROKER = "mongodb", "redis", "broker"
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What each server told; None for what one that is away would know: `problems` names it."""
+    """What each server told; None for what one that is away would know: `problems` names it.
+
+    `statuses` are those of the shards that have a streamer, by shard; `wished` is how many symbols
+    are to be watched.
+    """
 
     seen_at: datetime
     members: Sequence[Member] | None
@@ -28,6 +34,9 @@ class Overview:
     messages: dict[QueueName, int] | None
     work: Work | None
     schedules: Sequence[Schedule] | None
+    shards: Sequence[str]
+    statuses: dict[str, StreamerStatus] | None
+    wished: int | None
     problems: dict[str, str]
 
     @property
@@ -37,6 +46,18 @@ class Overview:
     @property
     def beats(self) -> list[Member] | None:
         return self._of_kind(MemberKind.BEAT)
+
+    @property
+    def streamers(self) -> list[Member] | None:
+        return self._of_kind(MemberKind.STREAMER)
+
+    @property
+    def unattended(self) -> list[str] | None:
+        """The shards that nobody streams although symbols are to be watched; None: unknown."""
+        if self.statuses is None or self.wished is None:
+            return None
+        statuses = self.statuses
+        return [shard for shard in self.shards if shard not in statuses] if self.wished else []
 
     @property
     def is_blind(self) -> bool:
@@ -61,11 +82,12 @@ class Overview:
 
 
 class Lookout:
-    """Sees the fleet: five questions at once, each with a few seconds to be answered."""
+    """Sees the fleet: seven questions at once, each with a few seconds to be answered."""
 
     def __init__(self, platform: Platform, now: Callable[[], datetime]) -> None:
         self._platform = platform
         self._now = now
+        self._shards = [shard.name for shard in all_shards(platform.settings.streamer_shards)]
         self._asker = Asker((_MONGODB, _REDIS, _BROKER))
 
     def look(self) -> Overview:
@@ -76,9 +98,12 @@ class Lookout:
         asked_messages = ask(_BROKER, platform.dispatcher.lengths)
         asked_work = ask(_MONGODB, self._work)
         asked_schedules = ask(_MONGODB, self._schedules)
+        asked_statuses = ask(_REDIS, self._statuses)
+        asked_wished = ask(_MONGODB, self._wished)
         members, pace = asked_members.reply(), asked_pace.reply()
-        messages = asked_messages.reply()
+        messages, statuses = asked_messages.reply(), asked_statuses.reply()
         work, schedules = asked_work.reply(), asked_schedules.reply()
+        wished = asked_wished.reply()
         return Overview(
             seen_at=self._now(),
             members=members.value,
@@ -86,7 +111,10 @@ class Lookout:
             messages=messages.value,
             work=work.value,
             schedules=schedules.value,
-            problems=_problems(members, pace, messages, work, schedules),
+            shards=self._shards,
+            statuses=statuses.value,
+            wished=wished.value,
+            problems=_problems(members, pace, messages, work, schedules, statuses, wished),
         )
 
     def _work(self) -> Work:
@@ -96,6 +124,14 @@ class Lookout:
     def _schedules(self) -> Sequence[Schedule]:
         with pymongo.timeout(PATIENCE_SECONDS):
             return self._platform.schedules.list()
+
+    def _statuses(self) -> dict[str, StreamerStatus]:
+        return {status.shard: status for status in self._platform.board.statuses()}
+
+    def _wished(self) -> int:
+        wishes = self._platform.subscriptions
+        with pymongo.timeout(PATIENCE_SECONDS):
+            return wishes.count() if wishes.is_on() else 0
 
 
 def _problems(*replies: Reply[Any]) -> dict[str, str]:

@@ -10,11 +10,12 @@ _LATE_SECONDS = 120.0
 def readiness(
     servers: dict[str, CheckOut], overview: Overview, looked_seconds: float
 ) -> ReadinessOut:
-    """Down with a server, degraded without workers, beats or punctual schedules."""
+    """Down with a server, degraded without workers, beats, streamers or punctual schedules."""
     redis, mongodb = overview.problems.get("redis"), overview.problems.get("mongodb")
     processes = {
         "workers": _missing("worker", overview.workers, redis),
         "beat": _missing("beat", overview.beats, redis),
+        "streamers": _unattended(overview.unattended, redis, mongodb),
         "schedules": _late(overview, mongodb),
     }
     latency = round(looked_seconds * 1000, 1)
@@ -31,6 +32,12 @@ def _missing(kind: str, members: list[Member] | None, problem: str | None) -> st
     if members is None:
         return f"unknown: Redis {problem}"
     return None if members else f"no {kind} is alive"
+
+
+def _unattended(shards: list[str] | None, redis: str | None, mongodb: str | None) -> str | None:
+    if shards is None:
+        return f"unknown: Redis {redis}" if redis else f"unknown: MongoDB {mongodb}"
+    return "; ".join(f"shard {shard} has no streamer" for shard in shards) or None
 
 
 def _late(overview: Overview, problem: str | None) -> str | None:

@@ -5,7 +5,6 @@ Importing it reads the settings and connects to nothing.
 
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 
 import structlog
 from celery import Celery
@@ -20,9 +19,10 @@ from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform, wire, wire_syncer
+from workers.alive_file import AliveFile
+from workers.celery_presence import join_fleet
 from workers.event_batches import send_events_in_batches
 from workers.liveness import keep_alive_file
-from workers.presence import join_fleet
 from workers.schedule import schedule
 from workers.shutdown import hand_back_at_shutdown
 from workers.tasks import register_tasks
@@ -58,7 +58,7 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     send_events_in_batches(made)
     join_fleet(made, platform.fleet, settings)
     if settings.worker_alive_file:
-        keep_alive_file(made, Path(settings.worker_alive_file))
+        keep_alive_file(made, AliveFile(settings.worker_alive_file))
     return made
 
 

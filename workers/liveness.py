@@ -6,28 +6,25 @@ touches the file, as long as the loop turns or is known to wait.
 """
 
 import time
-from pathlib import Path
 from typing import Any
 
-import structlog
 from celery import Celery, bootsteps
 
+from workers.alive_file import AliveFile
 from workers.repeating import Repeating
 
 _EVERY_SECONDS = 1.0
 _LONGEST_TURN_SECONDS = 45.0  # a broker that hangs is noticed after 15 s, by each of its users
 
-_log = structlog.get_logger(__name__)
 
-
-def keep_alive_file(app: Celery, path: Path) -> None:
+def keep_alive_file(app: Celery, file: AliveFile) -> None:
     """Have each worker of this application touch the file, and remove it when it ends."""
 
-    class AliveFile(bootsteps.StartStopStep):
+    class PulseStep(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Timer",)
 
         def __init__(self, worker: Any, **_: object) -> None:
-            self._pulse = Pulse(worker, path)
+            self._pulse = Pulse(worker, file)
 
         def start(self, worker: Any) -> None:
             self._pulse.begin()
@@ -36,25 +33,24 @@ def keep_alive_file(app: Celery, path: Path) -> None:
         def stop(self, _worker: Any) -> None:
             self._pulse.end()
 
-    app.steps["worker"].add(AliveFile)
+    app.steps["worker"].add(PulseStep)
 
 
 class Pulse:
     """The thread that touches the file while all is well with the worker."""
 
     def __init__(
-        self, worker: Any, path: Path, longest_turn_seconds: float = _LONGEST_TURN_SECONDS
+        self, worker: Any, file: AliveFile, longest_turn_seconds: float = _LONGEST_TURN_SECONDS
     ) -> None:
         self._worker = worker
-        self._path = path
+        self._file = file
         self._longest_turn_seconds = longest_turn_seconds
         self._turned_at = time.monotonic()
         self._touching = Repeating("alive-file", _EVERY_SECONDS, self._touch_if_well)
 
     def begin(self) -> None:
         """A folder that can't be made or written fails the worker's start."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.touch()
+        self._file.make()
         self.note_turn()
         self._touching.begin()
 
@@ -64,16 +60,12 @@ class Pulse:
 
     def end(self) -> None:
         self._touching.end()
-        self._path.unlink(missing_ok=True)
+        self._file.remove()
 
     def _touch_if_well(self) -> None:
         is_turning = time.monotonic() - self._turned_at < self._longest_turn_seconds
-        if not is_turning and not self._is_without_broker():
-            return
-        try:
-            self._path.touch()
-        except OSError as error:
-            _log.error("alive_file_not_touched", cause=str(error))
+        if is_turning or self._is_without_broker():
+            self._file.touch()
 
     def _is_without_broker(self) -> bool:
         consumer = getattr(self._worker, "consumer", None)

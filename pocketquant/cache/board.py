@@ -91,6 +91,11 @@ class QuoteBoard:
             if minutes is not None
         ]
 
+    def waiting(self, shard: str) -> dict[str, list[LiveBar]]:
+        """The closed bars that the shard's streamers have not seen stored, by batch."""
+        found = cast(dict[bytes, bytes], self._redis.hgetall(records.waiting_key(shard)))
+        return {batch.decode(): records.decode_bars(bars) for batch, bars in found.items()}
+
     def statuses(self) -> list[StreamerStatus]:
         """The status of every shard that somebody works on, in order of the shard."""
         shards = cast(set[bytes], self._redis.smembers(records.SHARDS))

@@ -7,6 +7,7 @@ quote:symbols                                the symbols with a latest quote
 streamer:status:{shard}                      a `StreamerStatus`
 streamer:seen:{shard}                        until when the shard's records hold all ticks
 streamer:shards                              the shards with a status
+streamer:waiting:{shard}                     batch → list of `LiveBar`: closed, not stored yet
 pub/sub quotes:{EXCHANGE}:{SYMBOL}           each changed quote, as above
 """
 
@@ -25,6 +26,7 @@ from pocketquant.storage.dates import to_date
 QUOTE_SECONDS = 60
 BAR_SECONDS = 300
 STATUS_SECONDS = 15
+WAITING_SECONDS = 7 * 24 * 3600
 
 SYMBOLS = "quote:symbols"
 SHARDS = "streamer:shards"
@@ -89,6 +91,7 @@ class StreamerStatus:
 encode = msgspec.json.encode
 decode_minutes = msgspec.json.Decoder(Minutes).decode
 decode_bar = msgspec.json.Decoder(LiveBar).decode
+decode_bars = msgspec.json.Decoder(list[LiveBar]).decode
 decode_status = msgspec.json.Decoder(StreamerStatus).decode
 
 
@@ -147,3 +150,7 @@ def status_key(shard: str) -> str:
 
 def seen_key(shard: str) -> str:
     return f"streamer:seen:{shard}"
+
+
+def waiting_key(shard: str) -> str:
+    return f"streamer:waiting:{shard}"

@@ -6,8 +6,8 @@ rest of a flush that it has begun. A symbol's quote and bars are written in one 
 is resumed from is of one moment.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ from pocketquant.cache import board_records as records
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import LONGER, BarsState
 from pocketquant.domain.quotes import Quote
 
@@ -39,6 +40,16 @@ redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[5])
 return {}
 """
 
+# KEYS: lease, waiting; ARGV: token, seconds, number of batches, each with its bars, batches stored
+_WAIT = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+local last = 3 + 2 * tonumber(ARGV[3])
+for place = 4, last, 2 do redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1]) end
+for place = last + 1, #ARGV do redis.call('HDEL', KEYS[2], ARGV[place]) end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return {}
+"""
+
 
 class Entry(NamedTuple):
     """A symbol whose quote or bars have changed; both as of the same moment.
@@ -58,7 +69,8 @@ class Flush:
     """All that is to be written at `as_of`; `seen_until` then no tick is missing in any record.
 
     `kept` are symbols without a change, whose records shall live on, to be named every 20 s;
-    `forgotten` those that are no longer watched. A status goes along about once a second.
+    `forgotten` those that are no longer watched. `closed` are closed bars by batch, kept until
+    their batch is named in `stored`. A status goes along about once a second.
     """
 
     as_of: float
@@ -66,6 +78,8 @@ class Flush:
     entries: Sequence[Entry] = ()
     kept: Sequence[str] = ()
     forgotten: Sequence[str] = ()
+    closed: Mapping[str, Sequence[LiveBar]] = field(default_factory=dict)
+    stored: Sequence[str] = ()
     status: StreamerStatus | None = None
 
 
@@ -85,14 +99,18 @@ class BoardWriter:
         self._keep = _script(cache, "board_keep.lua")
         self._forget = _script(cache, "board_forget.lua")
         self._tell = cache.register_script(_TELL)
+        self._wait = cache.register_script(_WAIT)
 
     def write(self, flush: Flush) -> list[str]:
         """Do all of it; those of the kept symbols that were gone, and must be written.
 
-        LeaseLost, and nothing more is written, once the lease is not the writer's any more.
+        LeaseLost, and nothing more is written, once the lease is not the writer's any more. Closed
+        bars go first: a record in which they are closed is never there without them.
         """
         keys = [self._lease_key, records.SYMBOLS]
         with self._redis.pipeline(transaction=False) as pipeline:
+            if flush.closed or flush.stored:
+                self._wait(*self._waiting(flush), pipeline)
             for entries in _pieces(flush.entries):
                 args = _packed(entries, flush.as_of)
                 self._write(keys, [self._token, *_QUOTE_AND_BAR_SECONDS, *args], pipeline)
@@ -106,6 +124,12 @@ class BoardWriter:
         if None in answers:
             raise LeaseLost(f"another streamer has taken shard {self._shard} over")
         return [symbol.decode() for answer in answers for symbol in answer or ()]
+
+    def _waiting(self, flush: Flush) -> tuple[list[str], list[str | bytes | int]]:
+        args: list[str | bytes | int] = [self._token, records.WAITING_SECONDS, len(flush.closed)]
+        for batch, bars in flush.closed.items():
+            args += (batch, records.encode(bars))
+        return [self._lease_key, records.waiting_key(self._shard)], [*args, *flush.stored]
 
     def _told(self, flush: Flush) -> tuple[list[str], list[str | bytes | int | float]]:
         shard, status = self._shard, flush.status

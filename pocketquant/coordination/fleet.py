@@ -26,11 +26,15 @@ class MemberKind(StrEnum):
 
     WORKER = "worker"
     BEAT = "beat"
+    STREAMER = "streamer"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process as it last announced itself, `silent_seconds` ago; `busy` of its `slots` work."""
+    """A process as it last announced itself, `silent_seconds` ago.
+
+    `busy` of a worker's `slots` work; a streamer without a `shard` stands by.
+    """
 
     id: str
     kind: MemberKind
@@ -43,6 +47,7 @@ class Member:
     slots: int = 0
     busy: int = 0
     metrics_url: str | None = None
+    shard: str | None = None
     silent_seconds: float = 0.0
 
 

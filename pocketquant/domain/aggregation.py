@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import floor
 
+from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
 from pocketquant.domain.open_bars import (
@@ -157,6 +158,17 @@ class BarAggregator:
     @property
     def symbols(self) -> tuple[str, ...]:
         return tuple(self._bars)
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._bars
+
+    def delay_seconds(self, symbol: str) -> int:
+        """How far the symbol's clock is behind the market."""
+        return self._bars[symbol].delay_seconds
+
+    def gaps(self, symbol: str) -> tuple[Gap, ...]:
+        """When the symbol's stream was not seen, by its own clock, while bars are open there."""
+        return self._bars[symbol].unseen.gaps
 
     def _begin(self, bars: OpenBars) -> OpenBars:
         self._bars[bars.symbol] = bars

@@ -108,16 +108,25 @@ class LiveQuote:
         It was if price, time or volume moved: without a new price, a trade at the last one. What
         moves bid, ask and the like only is none, nor is anything while no price is known.
         """
-        if "volume" in changes and not _is_total(changes["volume"]):
-            changes["volume"] = None
-        is_trade = self._moves(changes)
-        self._fields.update(changes)
+        fields = self._fields
+        price, time, volume = changes.get("lp"), changes.get("lp_time"), changes.get("volume")
+        if volume is not None and not 0 <= volume < _NO_VOLUME:
+            changes["volume"] = volume = None
+        is_trade = (
+            (price is not None and price != fields["lp"])
+            or (time is not None and time != fields["lp_time"])
+            or (volume is not None and volume != fields["volume"])
+        )
+        fields.update(changes)
         if "update_mode" in changes:
             self.delay_seconds = delay_seconds(changes["update_mode"])
-        price = self._fields["lp"]
+        price = fields["lp"]
         if not is_trade or price is None:
             return None
-        self._time = self._time_of(changes, now)
+        if time is not None and time <= now + DAY:
+            self._time = int(time)
+        else:
+            self._time = self._untold_time(now)
         return Tick(self.symbol, self._time, price, self._size())
 
     def quote(self) -> Quote:
@@ -144,27 +153,17 @@ class LiveQuote:
     def is_market_open(self) -> bool:
         return self._fields["current_session"] == _OPEN
 
-    def _moves(self, changes: QuoteFields) -> bool:
-        known = self._fields
-        time, price, volume = changes.get("lp_time"), changes.get("lp"), changes.get("volume")
-        return (
-            (time is not None and time != known["lp_time"])
-            or (price is not None and price != known["lp"])
-            or (volume is not None and volume != known["volume"])
-        )
-
-    def _time_of(self, changes: QuoteFields, now: float) -> int:
-        """The time told. Without one, arrival, less the delay of a delayed symbol.
+    def _untold_time(self, now: float) -> int:
+        """When a trade was of which no time is told: arrival, less the delay of a delayed symbol.
 
         But only what has changed is sent: right after a time was told, none means the same second.
         A time that is more than a day ahead is none.
         """
         arrival = int(now - self.delay_seconds)
         told = self._fields["lp_time"]
-        if told is None or told > now + DAY:
+        if told is None or told > now + DAY or arrival - told > _SAME_SECOND_SECONDS:
             return arrival
-        is_new = changes.get("lp_time") is not None
-        return int(told) if is_new or arrival - told <= _SAME_SECOND_SECONDS else arrival
+        return int(told)
 
     def _size(self) -> Volume | None:
         """What the day's total has grown by. If it fell, a new day has begun, and it is all new.
@@ -190,10 +189,6 @@ def delay_seconds(update_mode: str | None) -> int:
     """How far behind the market a feed is: 900 for `delayed_streaming_900`, else 0."""
     delay = _DELAY.fullmatch(update_mode or "")
     return int(delay[1]) if delay else 0
-
-
-def _is_total(volume: float | None) -> bool:
-    return volume is not None and 0 <= volume < _NO_VOLUME
 
 
 def _fields_of(quote: Quote) -> QuoteFields:

@@ -14,6 +14,7 @@ from pocketquant.domain.errors import ProtocolViolation
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 _HEARTBEAT = "~h~"
+_MARKER = "~m~"
 _HEADER = re.compile(r"~m~([0-9]{1,9})~m~")
 _HEADER_CUT_SHORT = re.compile(r"(?:~(?:m(?:~(?:[0-9]{1,9}(?:~m?)?)?)?)?)?\Z")
 
@@ -47,6 +48,10 @@ class FrameDecoder:
         Pieces are joined only when they hold enough bytes for something new to be read, so that
         many small ones cost no more than one large one.
         """
+        if self._bytes == 0 and len(text) <= self._max_frame_bytes:
+            whole = _read_whole(text)
+            if whole is not None:
+                return whole
         self._pieces.append(text)
         self._bytes += _utf8_bytes(text)
         if self._bytes < self._wanted_bytes:
@@ -84,6 +89,20 @@ class FrameDecoder:
 class _Frame(NamedTuple):
     payload: str
     end: int
+
+
+def _read_whole(text: str) -> list[str] | None:
+    """The payloads of a text that is cut where a frame ends, as nearly all are; None for others.
+
+    Others too are those where a payload holds a marker, or a length is not written plainly.
+    """
+    if not text.isascii():
+        return None
+    parts = text.split(_MARKER)
+    payloads = parts[2::2]
+    if parts[0] or parts[1::2] != [str(len(payload)) for payload in payloads]:
+        return None
+    return payloads
 
 
 def _read_ambiguous(text: str, start: int, length: int) -> _Frame | int:

@@ -242,11 +242,11 @@ def event(method: str, params: object, time_ms: int | None) -> str:
 
 def read(payload: str) -> Message:
     """The server's message in a payload. `ProtocolViolation` if there is none."""
-    if frames.is_heartbeat(payload):
-        return Heartbeat(payload)
     try:
         if payload.startswith(_QSD_BEGINS):  # nearly all of them
             return _QUOTE.decode(payload).p
+        if frames.is_heartbeat(payload):
+            return Heartbeat(payload)
         return _decode(payload)
     except _UNREADABLE:
         return _decode_with_nulls(payload)

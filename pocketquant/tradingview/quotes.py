@@ -17,7 +17,7 @@ from pocketquant.domain.quotes import FIELDS, LiveQuote, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview import frames, messages
 from pocketquant.tradingview.meanings import error_meant
-from pocketquant.tradingview.messages import Message, QuoteAnswer
+from pocketquant.tradingview.messages import Message, Qsd
 
 SYMBOLS_A_CALL = 200  # no limit is known; it keeps a call within a few kilobytes
 
@@ -88,9 +88,9 @@ class QuoteSession:
         return frozenset(self._awaited)
 
     @property
-    def is_a_market_open(self) -> bool:
-        """Whether any symbol's market is open, so that changes are to be expected."""
-        return any(quote.is_market_open for quote in self._quotes.values())
+    def open_market(self) -> str | None:
+        """A symbol whose market is open, so that changes are to be expected; None if all rest."""
+        return next((name for name, each in self._quotes.items() if each.is_market_open), None)
 
     def authorize(self, token: str) -> None:
         """Act for the account of this token from now on; an expired one dries the quotes up."""
@@ -114,6 +114,11 @@ class QuoteSession:
                 else:
                     self._to_remove[name] = None
 
+    def ask_again(self, symbol: str) -> None:
+        """Have all that is known of a symbol sent again, to see whether the server answers."""
+        self._to_remove[symbol] = None
+        self._to_add[symbol] = None
+
     def hibernate(self) -> None:
         """Have all updates stop, until symbols are added or removed."""
         self._call("quote_hibernate_all")
@@ -128,8 +133,13 @@ class QuoteSession:
             return received
         try:
             for payload in self._decoder.feed(text):
-                if not self.is_over:
-                    self._handle(messages.read(payload), now, received)
+                message = messages.read(payload)
+                if isinstance(message, Qsd):  # as nearly all are
+                    self._merge(message, now, received)
+                    continue
+                self._handle(message)
+                if self._error is not None:
+                    break
         except ProtocolViolation as error:
             self._error = error
         return received
@@ -160,11 +170,8 @@ class QuoteSession:
     def _call(self, method: str, *params: str) -> None:
         self._outgoing.append(messages.call(method, self._session, *params))
 
-    def _handle(self, message: Message, now: float, received: Received) -> None:
+    def _handle(self, message: Message) -> None:
         match message:
-            case messages.Qsd():
-                if message.session == self._session and message.answer.name in self._wanted:
-                    self._merge(message.answer, now, received)
             case messages.Heartbeat():
                 self._outgoing.append(frames.encode(message.payload))
             case messages.QuoteCompleted() if message.session == self._session:
@@ -174,18 +181,19 @@ class QuoteSession:
             case messages.ProtocolError():
                 self._error = error_meant("quotes", message.reason)
 
-    def _merge(self, answer: QuoteAnswer, now: float, received: Received) -> None:
-        name = answer.name
+    def _merge(self, message: Qsd, now: float, received: Received) -> None:
+        answer, name = message.answer, message.answer.name
+        if message.session != self._session or name not in self._wanted:
+            return
         if not answer.is_ok:
             self._refuse(name, answer.error or answer.status, received)
             return
         live = self._quotes.get(name)
-        is_new = live is None
+        delay = live.delay_seconds if live else None
         if live is None:
             live = self._quotes[name] = LiveQuote(name, self._known.get(name))
-        delay = live.delay_seconds
         tick = live.update(answer.fields, now)
-        if is_new or live.delay_seconds != delay:
+        if live.delay_seconds != delay:
             received.seen.append(Seen(name, live.delay_seconds))
         if tick is not None:
             received.ticks.append(tick)

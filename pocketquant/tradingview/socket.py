@@ -1,9 +1,10 @@
 """The only file that opens a TradingView socket.
 
-Connecting, sending and receiving share one deadline, which nothing that the server does can
-move. Every failure of websocket-client or of the system is raised as one of our own errors.
+Nothing that the server does can make a wait longer than its caller allows. Every failure of
+websocket-client or of the system is raised as one of our own errors.
 """
 
+import math
 import socket
 import ssl
 import time
@@ -29,13 +30,19 @@ from pocketquant.domain.errors import (
     HandshakeRefused,
     InvalidSettings,
     ProtocolViolation,
-    ProviderTimeout,
     RateLimited,
     Unavailable,
 )
+from pocketquant.tradingview.punctual import (
+    Limits,
+    NotComplete,
+    PunctualSocket,
+    remaining_seconds,
+    too_late,
+)
 
 ORIGIN = "https://www.tradingview.com"  # most others are answered with 403
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+SEND_SECONDS = 5.0
 
 _TOO_MANY_REQUESTS = 429
 _LOST = (
@@ -47,15 +54,20 @@ _LOST = (
 
 
 @contextmanager
-def open_socket(url: str, deadline: float) -> Iterator["Socket"]:
+def open_socket(url: str, deadline: float) -> Iterator["DeadlineSocket"]:
     """A connection for the time of a `with`, usable until `deadline` (of `time.monotonic`)."""
-    connection = _Connection(deadline)
+    opened = DeadlineSocket(_open(url, deadline), deadline)
     try:
-        with _named_failures(HandshakeRefused):
-            connection.open(url)
-        yield Socket(connection)
+        yield opened
     finally:
-        connection.hang_up()
+        opened.hang_up()
+
+
+def dial(url: str, deadline: float) -> "Socket":
+    """A connection to stay, open by `deadline`. Whoever dials hangs up."""
+    connection = _open(url, deadline)
+    connection.limits.deadline = math.inf
+    return Socket(connection)
 
 
 class Switchboard:
@@ -67,7 +79,7 @@ class Switchboard:
         self._is_cut = False
 
     @contextmanager
-    def open_socket(self, url: str, deadline: float) -> Iterator["Socket"]:
+    def open_socket(self, url: str, deadline: float) -> Iterator["DeadlineSocket"]:
         """As the function of this name; ConnectionLost from the moment of `hang_up` on."""
         with open_socket(url, deadline) as opened:
             with self._lock:
@@ -89,20 +101,38 @@ class Switchboard:
 
 
 class Socket:
-    """Texts out, texts in, until the deadline."""
+    """Texts out, texts in. After an error it is only fit to be hung up."""
 
     def __init__(self, connection: "_Connection") -> None:
         self._connection = connection
 
     def send(self, text: str) -> None:
-        """Send one text message."""
+        """Send one text message, which the server has to take within 5 s."""
         with _named_failures(ProtocolViolation):
             self._connection.send(text)
 
-    def receive(self) -> str:
-        """The next text message. Pings are answered while it is waited for."""
+    def receive_within(self, seconds: float) -> str | None:
+        """The next text message; None where all that came by then completes none.
+
+        With 0 it is one that has come already, or None. A part of a message is kept until the rest
+        comes. Pings are answered meanwhile.
+        """
+        return self._text(time.monotonic() + seconds)
+
+    def cut(self) -> None:
+        """End the connection under whoever uses it in another thread."""
+        self._connection.cut()
+
+    def hang_up(self) -> None:
+        """Close the connection, without waiting for the server at all."""
+        self._connection.hang_up()
+
+    def _text(self, until: float) -> str | None:
         with _named_failures(ProtocolViolation):
-            opcode, content = self._connection.next_message()
+            try:
+                opcode, content = self._connection.next_message(until)
+            except NotComplete:
+                return None
         if opcode == ABNF.OPCODE_CLOSE:
             raise ConnectionLost(f"TradingView closed the connection{_close_code(content)}")
         if opcode != ABNF.OPCODE_TEXT:
@@ -112,16 +142,35 @@ class Socket:
         except UnicodeDecodeError as error:
             raise ProtocolViolation("TradingView sent a text that is not UTF-8") from error
 
-    def cut(self) -> None:
-        """End the connection under whoever uses it in another thread."""
-        self._connection.cut()
+
+class DeadlineSocket(Socket):
+    """A socket whose every wait, together, ends at the deadline: for one fetch."""
+
+    def __init__(self, connection: "_Connection", deadline: float) -> None:
+        super().__init__(connection)
+        self._deadline = deadline
+
+    def receive(self) -> str:
+        """The next text message."""
+        text = self._text(self._deadline)
+        if text is None:
+            raise too_late()
+        return text
+
+
+def _open(url: str, deadline: float) -> "_Connection":
+    connection = _Connection(deadline)
+    with _named_failures(HandshakeRefused):
+        connection.open(url)
+    return connection
 
 
 class _Connection(WebSocket):
-    """websocket-client's connection, on a system socket that keeps the deadline."""
+    """websocket-client's connection, on a system socket that keeps the limits."""
 
     def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+        self.limits = Limits(deadline)
+        self._send_seconds = SEND_SECONDS
         super().__init__(
             sslopt={"context": _tls()}, enable_multithread=False, skip_utf8_validation=True
         )
@@ -130,7 +179,7 @@ class _Connection(WebSocket):
         try:
             self.connect(  # type: ignore[no-untyped-call]
                 url,
-                timeout=_remaining_seconds(self._deadline),
+                timeout=remaining_seconds(self.limits.deadline),
                 origin=ORIGIN,
                 redirect_limit=0,
             )
@@ -139,11 +188,18 @@ class _Connection(WebSocket):
         except ValueError as error:
             raise InvalidSettings(f"TRADINGVIEW_URL is no WebSocket URL: {error}") from error
 
-    def next_message(self) -> tuple[int, bytes]:
-        if self.sock is not None:
-            self.sock.received_bytes = 0
+    def next_message(self, until: float) -> tuple[int, bytes]:
+        """The next one's opcode and content. `NotComplete` if it takes longer; then call again."""
+        self.limits.read_until = until
         opcode, content = self.recv_data()
+        if self.sock is not None:
+            self.sock.message_bytes = 0
         return opcode, content
+
+    def send_frame(self, frame: ABNF) -> int:
+        """Send a message or, as websocket-client does while it receives, a pong."""
+        self.limits.send_until = time.monotonic() + self._send_seconds
+        return super().send_frame(frame)
 
     def cut(self) -> None:
         if self.sock is not None:
@@ -151,7 +207,8 @@ class _Connection(WebSocket):
                 self.sock.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
-        """Close without waiting for the server to agree."""
+        """Close without waiting for the server to agree, or even to listen."""
+        self._send_seconds = 0.0
         self.close(timeout=0)
         self.shutdown()  # type: ignore[no-untyped-call]
 
@@ -162,31 +219,7 @@ class _Connection(WebSocket):
 
     @sock.setter
     def sock(self, opened: socket.socket | None) -> None:
-        self._sock = None if opened is None else _PunctualSocket(opened, self._deadline)
-
-
-class _PunctualSocket:
-    """A system socket whose every read and write gets no more than the time that is left."""
-
-    def __init__(self, opened: socket.socket, deadline: float) -> None:
-        self._opened = opened
-        self._deadline = deadline
-        self.received_bytes = 0
-
-    def recv(self, size: int) -> bytes:
-        self._opened.settimeout(_remaining_seconds(self._deadline))
-        received = self._opened.recv(size)
-        self.received_bytes += len(received)
-        if self.received_bytes > MAX_MESSAGE_BYTES:
-            raise ProtocolViolation(f"TradingView sent over {MAX_MESSAGE_BYTES} bytes at once")
-        return received
-
-    def send(self, content: bytes) -> int:
-        self._opened.settimeout(_remaining_seconds(self._deadline))
-        return self._opened.send(content)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._opened, name)
+        self._sock = None if opened is None else PunctualSocket(opened, self.limits)
 
 
 @contextmanager
@@ -196,23 +229,12 @@ def _named_failures(otherwise: type[Unavailable]) -> Iterator[None]:
     except WebSocketBadStatusException as error:
         refused = RateLimited if error.status_code == _TOO_MANY_REQUESTS else HandshakeRefused
         raise refused(f"TradingView refused the handshake: HTTP {error.status_code}") from error
-    except (WebSocketTimeoutException, TimeoutError) as error:
-        raise _too_late() from error
+    except (NotComplete, WebSocketTimeoutException, TimeoutError) as error:
+        raise too_late() from error
     except _LOST as error:
         raise ConnectionLost(f"the connection to TradingView failed: {error}") from error
     except WebSocketException as error:
         raise otherwise(f"TradingView does not speak WebSocket as it should: {error}") from error
-
-
-def _remaining_seconds(deadline: float) -> float:
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise _too_late()
-    return remaining
-
-
-def _too_late() -> ProviderTimeout:
-    return ProviderTimeout("TradingView did not answer completely in time")
 
 
 def _close_code(content: bytes) -> str:

@@ -31,7 +31,7 @@ from pocketquant.wiring import Platform, wire
 LATENCY_SECONDS = 0.5
 
 _UNLIMITED = 100_000  # the governor's pace is not what is measured
-_WITHOUT = frozenset({"worker", "interactive", "push", "flower"})
+_WITHOUT = frozenset({"worker", "interactive", "push", "flower", "streamer"})
 _START_SECONDS = 60.0
 _WARM_UP_NUMBERS = 9_000  # the symbols from here on warm workers up
 

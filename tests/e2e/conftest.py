@@ -184,12 +184,12 @@ def start_platform(
 ) -> Callable[..., AbstractContextManager[Platform]]:
     """Starts platforms against the simulator, with settings of the test's own.
 
-    Without Flower and the worker for interactive units alone, unless a test asks for them.
+    Without Flower, streamers and the worker for interactive units alone, unless a test asks.
     """
 
     @contextmanager
     def start(
-        without: frozenset[str] = frozenset({"flower", "interactive"}), **changes: Any
+        without: frozenset[str] = frozenset({"flower", "interactive", "streamer"}), **changes: Any
     ) -> Iterator[Platform]:
         settings = Settings.model_validate(
             {
@@ -248,7 +248,9 @@ def platform(
 @pytest.fixture(scope="session")
 def crew(start_platform: Callable[..., AbstractContextManager[Platform]]) -> Iterator[Platform]:
     """A platform whose workers are started, and killed, by the tests themselves."""
-    with start_platform(without=frozenset({"flower", "interactive", "push", "worker"})) as platform:
+    with start_platform(
+        without=frozenset({"flower", "interactive", "push", "streamer", "worker"})
+    ) as platform:
         yield platform
 
 

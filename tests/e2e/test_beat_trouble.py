@@ -21,7 +21,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def beatless(start_platform: Any) -> Iterator[Any]:
     """A platform with two workers and no beat."""
-    without = frozenset({"flower", "interactive", "push", "beat"})
+    without = frozenset({"flower", "interactive", "push", "streamer", "beat"})
     with start_platform(without, workers=2, worker_slots=4, tick_seconds=0.5) as platform:
         yield platform
 

@@ -86,7 +86,7 @@ def end(server: "subprocess.Popen[bytes]") -> None:
 def fleet(start_platform: Callable[..., Any], rabbitmq_url: str) -> Iterator[Any]:
     """A platform on RabbitMQ: two workers for all queues, one for the interactive queue alone."""
     settings = {"workers": 2, "worker_slots": 2, "interactive_slots": 2}
-    without = frozenset({"flower", "push"})
+    without = frozenset({"flower", "push", "streamer"})
     with start_platform(without, celery_broker_url=rabbitmq_url, **settings) as platform:
         yield platform
 

@@ -79,7 +79,7 @@ def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet
 @pytest.fixture(scope="module")
 def replicated(start_platform: Any, replica_set: Any) -> Iterator[Any]:
     """A platform on the replica set."""
-    without = frozenset({"flower", "interactive", "push"})
+    without = frozenset({"flower", "interactive", "push", "streamer"})
     with start_platform(without, mongodb_url=replica_set.url) as platform:
         yield platform
 

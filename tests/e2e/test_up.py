@@ -25,6 +25,7 @@ PROGRAMS = (
     "workers.app worker",
     "--queues interactive",
     "workers.app beat",
+    "workers.streamer",
     "workers.app flower",
     "mongod",
     "redis-server",
@@ -85,7 +86,7 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
     """Exit code 0 within 20 s, and none of the processes is left."""
     with start_up() as (up, _):
         started = children(up)
-        assert len(started) >= 9
+        assert len(started) >= 10
         up.send_signal(signal.SIGTERM)
         output, _ = up.communicate(timeout=20)
         assert up.returncode == 0, output

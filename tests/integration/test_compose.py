@@ -14,7 +14,7 @@ from pocketquant.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {"mongodb", "redis"}
-PROGRAMS = {"web", "push", "worker", "interactive", "beat", "flower"}
+PROGRAMS = {"web", "push", "worker", "interactive", "beat", "streamer", "flower"}
 INTERPOLATED = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
 
@@ -50,6 +50,17 @@ def test_every_service_is_kept_running_watched_and_without_rights(services: Any)
         assert service["stop_grace_period"], name
 
 
+def test_what_serves_nothing_is_watched_by_a_file(services: Any) -> None:
+    """The health check looks at the file that the program is told to touch."""
+    for name, variable in (
+        ("worker", "WORKER_ALIVE_FILE"),
+        ("interactive", "WORKER_ALIVE_FILE"),
+        ("streamer", "STREAMER_ALIVE_FILE"),
+    ):
+        file = services[name]["environment"][variable]
+        assert file in services[name]["healthcheck"]["test"][1]
+
+
 def test_images_are_pinned(services: Any) -> None:
     """Each names a version to the last digit, in the Dockerfile too."""
     images = [service["image"] for service in services.values()]
@@ -57,8 +68,8 @@ def test_images_are_pinned(services: Any) -> None:
     assert [] == [one for one in images + base if not re.search(r":\d+\.\d+\.\d+", one)]
 
 
-def test_only_loopback_is_published_and_workers_can_be_many(services: Any) -> None:
-    """No service is reachable from outside the host, and nothing of a worker is unique."""
+def test_only_loopback_is_published_and_each_service_can_be_many(services: Any) -> None:
+    """No service is reachable from outside the host, and no container has a name of its own."""
     published = {name: one["ports"] for name, one in services.items() if "ports" in one}
     assert {"web", "push", "flower"} == published.keys()
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 import requests
@@ -20,6 +21,7 @@ from pocketquant.embedded import HOST
 from pocketquant.programs import beat_command, worker_command
 from pocketquant.wiring import Platform
 from workers.metrics_page import open_metrics_page
+from workers.presence import streamer_presence
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -47,7 +49,7 @@ def start(wired: Platform, tmp_path: Path) -> Iterator[Start]:
 
 
 def test_a_member_is_listed_until_it_withdraws(fleet: Fleet) -> None:
-    """Workers and beats together, by kind and name; announcing again changes one."""
+    """All kinds together, by kind and name; announcing again changes one."""
     fleet.announce(_member("2", "b", busy=1))
     fleet.announce(_member("1", "a"))
     fleet.announce(_member("2", "b", busy=3))
@@ -78,6 +80,28 @@ def test_an_emptied_redis_knows_the_fleet_with_the_next_announcement(
     assert [] == fleet.members()
     fleet.announce(_member("1", "a"))
     assert ["a"] == [member.name for member in fleet.members()]
+
+
+def test_one_that_tells_less_is_a_member_too(fleet: Fleet, cache: redis.Redis) -> None:
+    """Processes of an older version announce no shard."""
+    fleet.announce(_member("1", "a"))
+    said = msgspec.json.decode(cache.get("fleet:member:1"))
+    del said["shard"]
+    cache.set("fleet:member:1", msgspec.json.encode(said), ex=20)
+    assert [("a", None)] == [(member.name, member.shard) for member in fleet.members()]
+
+
+def test_a_streamer_announces_the_shard_that_it_has(fleet: Fleet, wired: Platform) -> None:
+    """None while it stands by; it serves its metrics, and leaves with its end."""
+    for shard in ("1-of-2", None):
+        presence = streamer_presence(fleet, wired.settings, lambda shard=shard: shard)
+        wait_until("it is there", fleet.members, (), 20)
+        (seen,) = fleet.members()
+        assert (MemberKind.STREAMER, os.getpid(), shard) == (seen.kind, seen.pid, seen.shard)
+        assert seen.name.startswith(f"streamer-{os.getpid()}@")
+        assert 0 == _value(seen, "live_bars_waiting")
+        presence.end()
+        assert [] == fleet.members()
 
 
 def test_a_worker_and_a_beat_announce_themselves_and_leave(

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from pocketquant.connections import wait_until
+from workers.alive_file import AliveFile
 from workers.liveness import Pulse
 
 
@@ -16,7 +17,7 @@ def test_a_worker_whose_loop_is_stuck_grows_stale(tmp_path: Path) -> None:
     def age() -> float:
         return time.time() - file.stat().st_mtime
 
-    pulse = Pulse(connected, file, longest_turn_seconds=0.5)
+    pulse = Pulse(connected, AliveFile(str(file)), longest_turn_seconds=0.5)
     pulse.begin()
     wait_until("it is stale", lambda: age() > 3, (), 20)
     connected.consumer.connection = None

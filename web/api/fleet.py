@@ -16,7 +16,7 @@ blueprint = PydanticBlueprint(
 @blueprint.response(HTTPStatus.OK, schema_of(FleetOut))
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def get_fleet() -> FleetOut:
-    """Workers, queues, pace, breaker and schedules as they are now
+    """Workers, streamers, queues, pace, breaker and schedules as they are now
 
     What a server that is away would know is null, and `problems` names it; without MongoDB and
     Redis both there is nothing to tell: 503.

@@ -1,6 +1,6 @@
 """The fleet as an operator sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 
@@ -51,6 +51,19 @@ class WorkerOut(BeatOut):
             slots=member.slots,
             busy=member.busy,
         )
+
+
+class FleetStreamerOut(BeatOut):
+    """A process that streams live quotes, or stands by to."""
+
+    shard: str | None = Field(
+        description="the part of the symbols that it streams; null: it stands by",
+        examples=["1-of-1"],
+    )
+
+    @classmethod
+    def of(cls, member: Member, seen_at: datetime) -> Self:
+        return cls(**_who(member, seen_at), shard=member.shard)
 
 
 class TotalsOut(BaseModel):
@@ -163,7 +176,7 @@ class FleetOut(BaseModel):
 
     workers: list[WorkerOut] | None
     beats: list[BeatOut] | None
-    streamers: list[BeatOut] = Field(description="none yet", examples=[[]])
+    streamers: list[FleetStreamerOut] | None
     totals: TotalsOut | None
     queues: list[QueueOut]
     units: UnitsOut | None
@@ -171,17 +184,21 @@ class FleetOut(BaseModel):
     breaker: BreakerOut | None
     schedules: list[FleetScheduleOut] | None
     problems: list[str] = Field(
-        description="servers that are away, and why", examples=[["redis: does not answer"]]
+        description="servers that are away, and why; shards that nobody streams",
+        examples=[["redis: does not answer"]],
     )
 
     @classmethod
     def of(cls, overview: Overview) -> Self:
-        workers, beats, work = overview.workers, overview.beats, overview.work
-        pace, schedules, seen_at = overview.pace, overview.schedules, overview.seen_at
+        workers, beats, streamers = overview.workers, overview.beats, overview.streamers
+        work, pace = overview.work, overview.pace
+        schedules, seen_at = overview.schedules, overview.seen_at
         return cls(
             workers=_none_or(workers, lambda all_: [WorkerOut.of(one, seen_at) for one in all_]),
             beats=_none_or(beats, lambda all_: [BeatOut.of(one, seen_at) for one in all_]),
-            streamers=[],
+            streamers=_none_or(
+                streamers, lambda all_: [FleetStreamerOut.of(one, seen_at) for one in all_]
+            ),
             totals=_none_or(workers, _totals),
             queues=[QueueOut.of(name, overview.messages, work) for name in QueueName],
             units=_none_or(work, lambda it: UnitsOut(deferred=it.deferred, running=it.running)),
@@ -190,7 +207,7 @@ class FleetOut(BaseModel):
             schedules=_none_or(
                 schedules, lambda all_: [FleetScheduleOut.of(one, overview) for one in all_]
             ),
-            problems=[f"{server}: {reason}" for server, reason in overview.problems.items()],
+            problems=[*_problems(overview)],
         )
 
 
@@ -212,6 +229,13 @@ def _totals(workers: list[Member]) -> TotalsOut:
         slots=sum(worker.slots for worker in workers),
         busy=sum(worker.busy for worker in workers),
     )
+
+
+def _problems(overview: Overview) -> Iterator[str]:
+    for server, reason in overview.problems.items():
+        yield f"{server}: {reason}"
+    for shard in overview.unattended or ():
+        yield f"shard {shard}: no streamer"
 
 
 def _none_or(known: _T | None, shown: Callable[[_T], _R]) -> _R | None:

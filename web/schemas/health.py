@@ -41,6 +41,9 @@ class ReadinessOut(BaseModel):
     broker: CheckOut
     workers: CheckOut = Field(description="`degraded` where none is at work")
     beat: CheckOut = Field(description="`degraded` where none ticks")
+    streamers: CheckOut = Field(
+        description="`degraded` where symbols are to be watched and a shard has no streamer"
+    )
     schedules: CheckOut = Field(description="`degraded` where a run is minutes late")
 
 

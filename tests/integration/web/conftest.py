@@ -1,6 +1,7 @@
 """The Flask application on real servers, and a worker of one's own."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from pocketquant.cache.board_records import StreamerStatus
+from pocketquant.cache.board_writer import BoardWriter, Flush
 from pocketquant.connections import Mongo, wait_until
+from pocketquant.coordination.leases import Leases
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import PocketQuantError, Unavailable
 from pocketquant.domain.symbols import Series
@@ -88,6 +92,21 @@ def work(platform: Platform) -> Callable[..., Unit]:
             platform.ledger.fail(unit, error)
         platform.outcomes.announce(unit.id)
         return unit
+
+    return one
+
+
+@pytest.fixture
+def attend(cache: redis.Redis) -> Callable[..., None]:
+    """Tell of a shard what its streamer tells each second."""
+
+    def one(shard: str, **told: Any) -> None:
+        lease = Leases(cache, seconds=60.0).acquire(f"streamer:{shard}")
+        assert lease is not None
+        now = time.time()
+        status = StreamerStatus(shard, "node-1", 7, started_at=now, as_of=now, **told)
+        writer = BoardWriter(cache, shard, lease.key, lease.token)
+        writer.write(Flush(as_of=now, seen_until=now, status=status))
 
     return one
 

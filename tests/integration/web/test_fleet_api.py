@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 
 from pocketquant import embedded
@@ -41,13 +42,15 @@ def announce(platform: Platform) -> Callable[..., None]:
     return one
 
 
-def test_workers_and_beats_are_listed_and_counted(
+def test_the_processes_are_listed_and_workers_counted(
     client: FlaskClient, announce: Callable[..., None]
 ) -> None:
-    """Each with its slots and queues, as it announced itself; totals over all workers."""
+    """Each as it announced itself, with slots and queues, or its shard; totals over all workers."""
     announce("a", MemberKind.WORKER, slots=16, busy=3, queues=("interactive", "bulk"))
     announce("b", MemberKind.WORKER, slots=4, busy=1, queues=("interactive",))
     announce("c", MemberKind.BEAT, metrics_url="http://node-1:9/metrics")
+    announce("d", MemberKind.STREAMER, shard="1-of-1")
+    announce("e", MemberKind.STREAMER)
     found = client.get(FLEET).get_json()
     assert ["worker@a", "worker@b"] == [worker["name"] for worker in found["workers"]]
     assert ["interactive", "bulk"] == found["workers"][0]["queues"]
@@ -56,7 +59,25 @@ def test_workers_and_beats_are_listed_and_counted(
     assert ("beat@c", "http://node-1:9/metrics") == (beat["name"], beat["metrics_url"])
     last_seen = datetime.fromisoformat(beat["last_seen"])
     assert timedelta(0) <= datetime.now(UTC) - last_seen < timedelta(seconds=15)
-    assert [] == found["streamers"] == found["problems"]
+    streamers = [(streamer["name"], streamer["shard"]) for streamer in found["streamers"]]
+    assert [("streamer@d", "1-of-1"), ("streamer@e", None)] == streamers
+    assert [] == found["problems"]
+
+
+def test_a_shard_that_nobody_streams_is_a_problem_once_symbols_are_to_be_watched(
+    serve: Serve, settings: Settings, cache: redis.Redis, attend: Callable[..., None]
+) -> None:
+    """And none while streaming is stopped."""
+    client = serve(settings.model_copy(update={"streamer_shards": 2}))
+    attend("1-of-2")
+    assert [] == client.get(FLEET).get_json()["problems"]
+    client.post("/api/v1/quotes/subscribe", json={"symbols": [AAPL]})
+    assert ["shard 2-of-2: no streamer"] == client.get(FLEET).get_json()["problems"]
+    attend("2-of-2")
+    assert [] == client.get(FLEET).get_json()["problems"]
+    cache.delete("streamer:status:1-of-2", "streamer:status:2-of-2")
+    client.post("/api/v1/quotes/stop")
+    assert [] == client.get(FLEET).get_json()["problems"]
 
 
 def test_what_waits_is_counted_in_the_broker_and_in_the_ledger(
@@ -133,7 +154,12 @@ def test_schedules_tell_of_their_last_success(client: FlaskClient, platform: Pla
     ("away", "scheme", "lost", "problems"),
     [
         ("mongodb_url", "mongodb", {"units", "schedules"}, {"mongodb"}),
-        ("redis_url", "redis", {"workers", "beats", "totals", "pace", "breaker"}, {"redis"}),
+        (
+            "redis_url",
+            "redis",
+            {"workers", "beats", "streamers", "totals", "pace", "breaker"},
+            {"redis"},
+        ),
         ("celery_broker_url", "redis", set(), {"broker"}),
     ],
 )

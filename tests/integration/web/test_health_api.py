@@ -37,6 +37,20 @@ def test_without_workers_and_beats_it_is_ready_but_degraded(client: FlaskClient)
     assert ("ok", None) == _check(found["schedules"])
 
 
+def test_symbols_that_nobody_streams_leave_it_ready_but_degraded(
+    client: FlaskClient, attend: Callable[..., None]
+) -> None:
+    """Where nothing is to be watched no streamer is missed."""
+    assert ("ok", None) == _check(client.get(READY).get_json()["streamers"])
+    wish = {"symbols": [{"symbol": "AAPL", "exchange": "NASDAQ"}]}
+    client.post("/api/v1/quotes/subscribe", json=wish)
+    answer = client.get(READY)
+    expected = ("degraded", "shard 1-of-1 has no streamer")
+    assert (200, expected) == (answer.status_code, _check(answer.get_json()["streamers"]))
+    attend("1-of-1")
+    assert ("ok", None) == _check(client.get(READY).get_json()["streamers"])
+
+
 def test_with_workers_a_beat_and_punctual_schedules_all_is_well(
     client: FlaskClient, platform: Platform
 ) -> None:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from pocketquant import embedded
+from pocketquant.coordination.fleet import MemberKind
 from pocketquant.domain.bars import Bars
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
@@ -121,7 +122,8 @@ def test_the_fleet_is_told_as_it_is(
     told = scrape(client)
     for server in ("mongodb", "redis", "broker"):
         assert 1 == told["pocketquant_up", (("dependency", server),)]
-    assert 0 == told["pocketquant_fleet_members", (("kind", "worker"),)]
+    for kind in MemberKind:
+        assert 0 == told["pocketquant_fleet_members", (("kind", kind),)]
     assert 1 == told["pocketquant_queue_messages", (("queue", "bulk"),)]
     assert 1 == told["pocketquant_units_waiting", (("queue", "bulk"),)]
     assert 0 <= told["pocketquant_units_oldest_wait_seconds", (("queue", "bulk"),)] < 60
@@ -131,6 +133,34 @@ def test_the_fleet_is_told_as_it_is(
     assert 1 == told["pocketquant_breaker_state", (("state", "closed"),)]
     assert 0 == told["pocketquant_breaker_state", (("state", "open"),)]
     assert 0 == told["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)]
+
+
+def test_shards_are_told_as_their_streamers_do(
+    serve: Serve,
+    settings: Settings,
+    attend: Callable[..., None],
+    scrape: Callable[[FlaskClient], Samples],
+) -> None:
+    """One without a streamer is not attended, and nothing else is known of it."""
+    client = serve(settings.model_copy(update={"streamer_shards": 2}))
+    aapl = {"symbol": "AAPL", "exchange": "NASDAQ"}
+    client.post("/api/v1/quotes/subscribe", json={"symbols": [aapl]})
+    attend("1-of-2", symbols=7, bars_waiting=3, connected_at=1.0)
+    told = scrape(client)
+    assert 1 == told["pocketquant_wished_symbols", ()]
+    first, second = (("shard", "1-of-2"),), (("shard", "2-of-2"),)
+    assert {first: 1, second: 0} == of(told, "pocketquant_shard_attended")
+    assert {first: 1} == of(told, "pocketquant_shard_connected")
+    assert {first: 7} == of(told, "pocketquant_shard_symbols")
+    assert {first: 0} == of(told, "pocketquant_shard_refused_symbols")
+    assert {first: 3} == of(told, "pocketquant_shard_bars_waiting")
+    client.post("/api/v1/quotes/stop")
+    assert 0 == scrape(client)["pocketquant_wished_symbols", ()]
+
+
+def of(told: Samples, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """The samples of one metric, by their labels."""
+    return {labels: value for (found, labels), value in told.items() if found == name}
 
 
 def test_a_server_that_is_away_costs_its_own_gauges_only(
@@ -144,4 +174,5 @@ def test_a_server_that_is_away_costs_its_own_gauges_only(
     assert 1 == told["pocketquant_up", (("dependency", "mongodb"),)]
     assert 0 == told["pocketquant_queue_messages", (("queue", "bulk"),)]
     names = {name for name, _ in told}
-    assert not names & {"pocketquant_fleet_members", "pocketquant_pace_in_progress"}
+    lost = {"fleet_members", "pace_in_progress", "shard_attended", "shard_symbols"}
+    assert not names & {f"pocketquant_{name}" for name in lost}

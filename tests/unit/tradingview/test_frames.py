@@ -23,6 +23,11 @@ OBJECTS = st.dictionaries(st.text(max_size=5), st.text(max_size=9), min_size=1).
     lambda value: json.dumps(value, ensure_ascii=False)
 )
 
+SCRAPS = st.sampled_from(
+    ["~m~", "~m~3~m~", "~m~9~m~ab", "~m~03~m~abc", "~m~+3~m~abc", "~m~3~m~~m~", "~m~0~m~", "~", "3"]
+)
+PIECES = st.one_of(SCRAPS, st.text(st.characters(codec="ascii"), max_size=12).map(encode))
+
 
 @settings(deadline=None)
 @given(st.lists(PAYLOADS), st.data())
@@ -54,6 +59,12 @@ def test_lengths_in_bytes(payloads: list[str], data: st.DataObject) -> None:
     decoder = FrameDecoder()
     received = [payload for piece in cut(text, data) for payload in decoder.feed(piece)]
     assert payloads == received
+
+
+@given(st.lists(PIECES), st.sampled_from([5, 9, 99]))
+def test_texts_joined_are_read_as_one_by_one(pieces: list[str], limit: int) -> None:
+    """Whole frames, those cut short and nonsense mean the same in one text as in several."""
+    assert outcome(["".join(pieces)], limit) == outcome(pieces, limit)
 
 
 def test_the_length_counts_utf16_units() -> None:
@@ -132,6 +143,18 @@ def test_captured_texts(wire: Path) -> None:
     framed = [text for text in texts if text.startswith("~m~")]
     assert framed
     assert framed == ["".join(map(encode, FrameDecoder().feed(text))) for text in framed]
+
+
+def outcome(texts: list[str], max_frame_bytes: int) -> list[str]:
+    """The payloads that come of the texts, and the first words of the error, if one ends it."""
+    decoder = FrameDecoder(max_frame_bytes)
+    received: list[str] = []
+    try:
+        for text in texts:
+            received += decoder.feed(text)
+    except ProtocolViolation as error:
+        return [str(error)[:12]]
+    return received
 
 
 def cut(text: str, data: st.DataObject) -> list[str]:

@@ -167,9 +167,9 @@ def test_a_delay_that_changes(session: QuoteSession) -> None:
 def test_whether_a_market_is_open(session: QuoteSession) -> None:
     """A market is open if one symbol's is."""
     session.receive(qsd(KO, current_session="out_of_session"), NOW)
-    assert not session.is_a_market_open
+    assert session.open_market is None
     session.receive(qsd(IBM, current_session="market"), NOW)
-    assert session.is_a_market_open
+    assert "NYSE:IBM" == session.open_market
 
 
 def test_refused_symbols(session: QuoteSession) -> None:

@@ -1,0 +1,170 @@
+"""`LiveProof`: whether the bars built from quotes equal the exchange's own.
+
+Of each series, once bars of it have closed that were seen whole:
+
+    read            an answer with live bars
+    sync            the exchange's own history takes their place
+    read again      the same answer, without live bars
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pocketquant.client import Client, Json
+from pocketquant.connections import wait_until
+from pocketquant.domain.errors import NotFound, PocketQuantError, UnsupportedInterval
+from pocketquant.domain.intervals import MINUTE, Interval
+from pocketquant.domain.syncs import MAX_BARS
+from pocketquant.quote_table import name_of
+
+_FEWEST_BARS = 10
+_STORED_SECONDS = 20.0  # after this what is not stored counts as missing
+_NOTHING: Json = {"data": [], "live": {"count": 0, "partial": []}}
+
+
+class Window(NamedTuple):
+    """The bars of a series that open from `start` up to `end`."""
+
+    symbol: str
+    interval: Interval
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One series: its live bars seen whole that equal the exchange's own, those that differ or are
+    missing, and how many bars are still live after the sync.
+    """
+
+    window: Window
+    equal: int
+    differing: tuple[str, ...]
+    left: int
+
+
+class LiveProof:
+    """Compares each live bar of these symbols once."""
+
+    def __init__(self, client: Client, symbols: tuple[str, ...]) -> None:
+        self._client = client
+        self._symbols = symbols
+        self._compared_until: dict[tuple[str, Interval], int] = {}
+
+    def seen_since(self, began: float) -> float:
+        """Since when all ticks have come: as long as the connections last, `began` at most."""
+        streamers = self._client.quotes_status()["streamers"]
+        connected = [each["connected_at"] for each in streamers if each["connected_at"]]
+        if not connected:
+            raise PocketQuantError("no streamer is connected")
+        return max(began, *map(_seconds, connected))
+
+    def compare(self, since: float) -> list[Compared]:
+        """What has closed since the last time, of the bars that began at `since` or later."""
+        windows = list(self._windows(since, self._traded_at()))
+        self._wait_until_stored([one for one in windows if one.interval is Interval.M1])
+        compared = [self._compare(window) for window in windows]
+        for window in windows:
+            self._compared_until[window.symbol, window.interval] = window.end
+        return [one for one in compared if one is not None]
+
+    def _traded_at(self) -> dict[str, int]:
+        quotes = {name_of(quote): quote["timestamp"] for quote in self._client.quotes()}
+        missing = [symbol for symbol in self._symbols if symbol not in quotes]
+        if missing:
+            raise PocketQuantError(f"there are no live quotes of {', '.join(missing)}")
+        return {symbol: _seconds(quotes[symbol]) for symbol in self._symbols if quotes[symbol]}
+
+    def _windows(self, since: float, traded_at: Mapping[str, int]) -> Iterator[Window]:
+        """What was begun and ended since then: a symbol that trades again has closed its bars."""
+        for interval in Interval:
+            first = interval.period_end(int(since))
+            for symbol, moment in traded_at.items():
+                start = max(first, self._compared_until.get((symbol, interval), first))
+                end = interval.period_start(moment)
+                if start < end:
+                    yield Window(symbol, interval, start, end)
+
+    def _wait_until_stored(self, minutes: list[Window]) -> None:
+        def are_stored() -> bool:
+            return all(self._has_newest(window) for window in minutes)
+
+        try:
+            wait_until("closed minutes are stored", are_stored, NotFound, _STORED_SECONDS)
+        except TimeoutError:
+            return  # the comparison names what is missing
+
+    def _has_newest(self, window: Window) -> bool:
+        newest = self._read(window)["data"][-1:]
+        return bool(newest) and _seconds(newest[0]["datetime"]) == window.end - MINUTE
+
+    def _compare(self, window: Window) -> Compared | None:
+        """None where the exchange has no such bars, or has them at hours of its own."""
+        before = self._read(window)
+        n_bars = (window.end - window.start) // window.interval.seconds + _FEWEST_BARS
+        try:
+            self._client.sync(window.symbol, window.interval.value, min(n_bars, MAX_BARS))
+        except UnsupportedInterval:
+            return None
+        after = self._read(window)
+        return compare(window, before, after) if _is_on_our_grid(window, after) else None
+
+    def _read(self, window: Window) -> Json:
+        query = {"start_date": _date(window.start), "end_date": _date(window.end)}
+        try:
+            return self._client.bars(
+                window.symbol, window.interval.value, order="asc", limit=MAX_BARS, **query
+            )
+        except NotFound:
+            return _NOTHING
+
+
+def compare(window: Window, before: Json, after: Json) -> Compared:
+    """An answer with live bars, and the same one after the sync; both in order of time."""
+    partial = frozenset(before["live"]["partial"])
+    shown = {bar["datetime"]: bar for bar in before["data"] if bar["datetime"] not in partial}
+    true = {bar["datetime"]: bar for bar in after["data"] if bar["datetime"] not in partial}
+    times = [bar["datetime"] for bar in before["data"]]
+    live = frozenset(times[len(times) - before["live"]["count"] :]) - partial
+    wrong = [
+        time for time in sorted(shown.keys() | true.keys()) if shown.get(time) != true.get(time)
+    ]
+    differing = tuple(
+        f"{window.symbol} {window.interval.value} {time}: {_values(shown.get(time))},"
+        f" the exchange's own: {_values(true.get(time))}"
+        for time in wrong
+    )
+    return Compared(window, len(live.difference(wrong)), differing, after["live"]["count"])
+
+
+def verdict(interval: Interval, compared: Iterable[Compared]) -> str:
+    """What was found of one interval, in a line."""
+    found = [one for one in compared if one.window.interval is interval]
+    equal, left = sum(one.equal for one in found), sum(one.left for one in found)
+    differing = sum(len(one.differing) for one in found)
+    return (
+        f"{equal} closed live {interval.value} bars of {len(found)} symbols equal the exchange's"
+        f" own, {differing} differ; after the sync {left} live bars are left, the answer"
+        f" {'has CHANGED' if differing else 'is unchanged'}"
+    )
+
+
+def _is_on_our_grid(window: Window, answer: Json) -> bool:
+    times = [_seconds(bar["datetime"]) for bar in answer["data"]]
+    return all(window.interval.period_start(time) == time for time in times)
+
+
+def _values(bar: Json | None) -> str:
+    if bar is None:
+        return "missing"
+    return "/".join(str(bar[name]) for name in ("open", "high", "low", "close", "volume"))
+
+
+def _seconds(date: str) -> int:
+    return int(datetime.fromisoformat(date).timestamp())
+
+
+def _date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,90 @@
+"""What the demo shows of live quotes: the watch-list's, as they change, and who streams them."""
+
+from threading import Event, Thread
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pocketquant.client import Client
+from pocketquant.connections import wait_until
+from pocketquant.demo.watch_list import WATCH_LIST
+from pocketquant.domain.errors import NotFound
+from pocketquant.live_quotes import LiveQuotes
+
+SYMBOLS = (
+    *(symbol for symbol, _ in WATCH_LIST),
+    *(f"SIM:S{number:04d}" for number in range(1, 5)),
+)
+
+_SHOWN_SECONDS = 4.0
+_DRAWN_PER_SECOND = 5
+_PATIENCE_SECONDS = 60.0
+_FORMING = ("BINANCE:BTCUSDT", "1h")
+
+
+def subscribe(client: Client, console: Console) -> None:
+    """Have the symbols watched; all of them have quotes then."""
+    watched = client.subscribe(SYMBOLS)
+    console.print(f"subscribed {watched['changed']} symbols")
+
+    def are_quoted() -> bool:
+        return len(client.quotes()) >= len(SYMBOLS)
+
+    wait_until("all symbols have live quotes", are_quoted, (), _PATIENCE_SECONDS)
+
+
+def show_quotes(client: Client, push: Client, console: Console) -> None:
+    """The table of quotes, for some seconds; where it can't change in place, how it is then."""
+    quotes = LiveQuotes(client, push, SYMBOLS)
+    changes: list[None] = []
+    ended = Event()
+
+    def follow() -> None:
+        for _ in quotes.follow():
+            changes.append(None)
+            if ended.is_set():
+                return
+
+    console.print("[bold]Live quotes[/], as `pocketquant watch` shows them")
+    Thread(target=follow, name="quotes", daemon=True).start()
+    with Live(quotes, console=console, refresh_per_second=_DRAWN_PER_SECOND):
+        ended.wait(_SHOWN_SECONDS)
+    ended.set()
+    console.print(f"{len(changes)} changes in {_SHOWN_SECONDS:.0f} seconds")
+
+
+def show_current_bar(client: Client, console: Console) -> None:
+    """A bar that is still being built of quotes."""
+    symbol, interval = _FORMING
+    wait_until(
+        f"{symbol} is traded",
+        lambda: client.current_bar(symbol, interval),
+        NotFound,
+        _PATIENCE_SECONDS,
+    )
+    bar = client.current_bar(symbol, interval)
+    console.print(
+        f"{symbol} {interval} since {bar['bar_start']}: open {bar['open']}, high {bar['high']},"
+        f" low {bar['low']}, close {bar['close']}, volume {bar['volume']}:"
+        f" {bar['tick_count']} trades seen{', not from its start' if bar['partial'] else ''}"
+    )
+
+
+def show_status(client: Client, console: Console) -> None:
+    """The table of `GET /quotes/status`."""
+    status = client.quotes_status()
+    table = Table(
+        title=f"GET /api/v1/quotes/status: {status['watched']} of {status['subscribed']} symbols",
+        title_justify="left",
+    )
+    for heading in ("streamer", "connected since", "symbols", "ticks", "late", "bars stored"):
+        table.add_column(heading)
+    for streamer in status["streamers"]:
+        counts = (streamer[name] for name in ("symbols", "ticks", "late_ticks", "bars_stored"))
+        table.add_row(
+            f"{streamer['shard']} on {streamer['host']}",
+            streamer["connected_at"] or "not connected",
+            *map(str, counts),
+        )
+    console.print(table)

@@ -1,0 +1,111 @@
+"""The demo from its start to its end."""
+
+import subprocess
+import time
+
+from rich.console import Console
+
+from pocketquant.client import Client
+from pocketquant.demo import fleet, machine, quotes, watch_list
+from pocketquant.demo.live_proof import Compared, LiveProof, verdict
+from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.intervals import MINUTE
+from pocketquant.processes import Machine
+
+_AFTER_MINUTE_SECONDS = 3.0  # what closed with it is stored then, as a rule
+_MOST_DIFFERENCES_SHOWN = 10
+
+
+def run(console: Console, once: bool, minutes: int | None) -> None:
+    """Show everything, and then compare live bars: for so many minutes, or until Ctrl-C."""
+    console.print(
+        "Starting MongoDB, Redis, a simulated TradingView, the API, workers, a streamer, beat,"
+        " Flower …"
+    )
+    with machine.running() as started:
+        client, push = Client(started.api_url), Client(started.push_url)
+        _show_history(client, push, started, console)
+        began = _show_live(client, push, console)
+        if not once:
+            _show_addresses(started, console)
+            try:
+                _prove_each_minute(client, started, began, minutes, console)
+            except KeyboardInterrupt:
+                return
+
+
+def _show_history(client: Client, push: Client, started: Machine, console: Console) -> None:
+    synced = watch_list.sync_watch_list(client, console)
+    watch_list.show(synced, console)
+    watch_list.show_newest_bars(client, console)
+    watch_list.require_all_completed(synced)
+    fleet.sync_in_bulk(client, push, console)
+    fleet.run_schedule_now(client, console)
+    fleet.show_fleet(client, console)
+    fleet.show_flower(started.flower_url, console)
+
+
+def _show_live(client: Client, push: Client, console: Console) -> float:
+    """Since when all symbols are streamed."""
+    quotes.subscribe(client, console)
+    began = time.time()
+    quotes.show_quotes(client, push, console)
+    quotes.show_current_bar(client, console)
+    quotes.show_status(client, console)
+    return began
+
+
+def _show_addresses(started: Machine, console: Console) -> None:
+    console.print(f"[bold]API docs:[/] {started.docs_url}   (logs: {started.logs})")
+    console.print(f"[bold]Fleet:[/] {started.api_url}/api/v1/fleet")
+    console.print(
+        f"[bold]Flower:[/] {started.flower_url}/tasks"
+        "   (FLOWER_USERNAME and FLOWER_PASSWORD, by default pocketquant twice)"
+    )
+    console.print(
+        "[bold]Live quotes:[/] pocketquant watch BINANCE:BTCUSDT NASDAQ:AAPL"
+        f" --url {started.api_url} --push-url {started.push_url}",
+        soft_wrap=True,
+    )
+    console.print("Ctrl-C ends everything and removes the demo's data.")
+
+
+def _prove_each_minute(
+    client: Client, started: Machine, began: float, minutes: int | None, console: Console
+) -> None:
+    """After each minute, compare the bars that have closed; an error if one differs."""
+    console.print(
+        "Each minute from here on, the bars that were built from live quotes are compared with"
+        " the exchange's own; the first minute seen whole is the next one."
+    )
+    proof = LiveProof(client, quotes.SYMBOLS)
+    proven = 0
+    while minutes is None or proven < minutes:
+        _wait_for_the_next_minute(started)
+        compared = proof.compare(proof.seen_since(began))
+        _tell(compared, console)
+        proven += bool(compared)
+
+
+def _wait_for_the_next_minute(started: Machine) -> None:
+    """PocketQuantError where the platform ends meanwhile."""
+    seconds = MINUTE - (time.time() - _AFTER_MINUTE_SECONDS) % MINUTE
+    try:
+        started.supervisord.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+    raise PocketQuantError("the platform has ended by itself")
+
+
+def _tell(compared: list[Compared], console: Console) -> None:
+    """A line for each interval, and what differs."""
+    clock = time.strftime("%H:%M", time.gmtime())
+    is_wrong = any(one.differing or one.left for one in compared)
+    for interval in dict.fromkeys(one.window.interval for one in compared):
+        line = f"{clock} UTC: {verdict(interval, compared)}"
+        console.print(line, style="bold red" if is_wrong else "", soft_wrap=True)
+    differing = [text for one in compared for text in one.differing]
+    for text in differing[:_MOST_DIFFERENCES_SHOWN]:
+        console.print(text, style="red", highlight=False, soft_wrap=True)
+    if is_wrong:
+        raise PocketQuantError("live bars are not what the exchange's own history says")

@@ -1,0 +1,100 @@
+"""`LiveQuotes`: what is seen of some symbols at this moment, for a terminal.
+
+follow          changed quotes, as the push process streams them
+look            why there are none of some: the API's /quotes/status
+rich.live       a table of it all, drawn as often as it likes
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from rich.console import Group
+from rich.text import Text
+
+from pocketquant.client import Client, Json
+from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.symbols import Symbol
+from pocketquant.quote_table import name_of, quote_table
+
+_LOOK_SECONDS = 3.0
+
+
+class LiveQuotes:
+    """One thread follows, another looks; whoever draws reads what is known by then."""
+
+    def __init__(self, client: Client, push: Client, symbols: Collection[str]) -> None:
+        self._client = client
+        self._push = push
+        self._symbols = tuple(dict.fromkeys(str(Symbol.parse(symbol)) for symbol in symbols))
+        self._quotes: dict[str, Json] = {}
+        self._directions: dict[str, float] = {}
+        self._refusals: dict[str, str] = {}
+        self._trouble: str | None = None
+
+    def follow(self) -> Iterator[Json]:
+        """The latest quote of each symbol, and each that changes, for ever."""
+        for quote in self._push.stream(self._symbols):
+            name = name_of(quote)
+            before = self._quotes.get(name)
+            if quote != before:
+                self._quotes[name] = quote
+                self._directions[name] = _direction(before, quote) or self._directions.get(name, 0)
+                yield quote
+
+    @contextmanager
+    def looked_after(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Look every few seconds for as long as the block lasts; `tell` hears what is new."""
+        ended = Event()
+        thread = Thread(target=self._look_until, args=(ended, tell), name="status", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def __rich__(self) -> Group:
+        table = quote_table(self._symbols, self._quotes, self._directions, tuple(self._refusals))
+        refusals = [Text(why, "red") for why in tuple(self._refusals.values())]
+        trouble = [Text(self._trouble, "bold yellow")] if self._trouble else []
+        return Group(table, *refusals, *trouble)
+
+    def _look_until(self, ended: Event, tell: Callable[[str], None]) -> None:
+        told: set[str] = set()
+        while not ended.is_set():
+            self._look()
+            troubles = {*self._refusals.values(), *([self._trouble] if self._trouble else [])}
+            for trouble in sorted(troubles - told):
+                tell(trouble)
+            told = troubles
+            ended.wait(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        try:
+            status = self._client.quotes_status()
+        except PocketQuantError as error:
+            self._trouble = f"{error} [{error.code}]"
+            return
+        refused = {name_of(each): each for each in status["refused"]}
+        self._refusals = {
+            symbol: f"{refused[symbol]['message']} [{refused[symbol]['error']}]"
+            for symbol in self._symbols
+            if symbol in refused
+        }
+        self._trouble = _why_all_is_silent(status)
+
+
+def _direction(before: Json | None, quote: Json) -> float:
+    """Where the last price went; 0 where it stayed, or nothing is known."""
+    prices = (before or {}).get("last_price"), quote["last_price"]
+    return 0.0 if None in prices else prices[1] - prices[0]
+
+
+def _why_all_is_silent(status: Json) -> str | None:
+    if not status["streaming"]:
+        return "streaming is stopped; POST /api/v1/quotes/start starts it"
+    if not status["streamers"]:
+        return "no streamer is running"
+    if all(streamer["connected_at"] is None for streamer in status["streamers"]):
+        return "no streamer is connected to the provider"
+    return None

@@ -1,0 +1,112 @@
+"""How quotes look in a terminal: a table of many, or a line of one."""
+
+from collections.abc import Iterable, Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from pocketquant.client import Json
+from pocketquant.domain.intervals import MINUTE
+from pocketquant.domain.quotes import delay_seconds
+
+_HEADINGS = ("symbol", "last", "change", "%", "bid", "ask", "volume", "UTC", "mode")
+_LEFT = frozenset({"symbol", "UTC", "mode"})
+_UNKNOWN = "-"
+_MOST_DECIMALS = 8
+_FEWEST_DECIMALS = 2
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def name_of(quote: Json) -> str:
+    """`EXCHANGE:TICKER`."""
+    return f"{quote['exchange']}:{quote['symbol']}"
+
+
+def quote_table(
+    symbols: Iterable[str],
+    quotes: Mapping[str, Json],
+    directions: Mapping[str, float],
+    refused: Iterable[str],
+) -> Table:
+    """A row for each symbol, whether or not there is a quote of it.
+
+    `directions` tell where the last price went: it is green after it rose, red after it fell.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True)
+    known_as_refused = frozenset(refused)
+    for symbol in symbols:
+        if symbol in known_as_refused:
+            table.add_row(symbol, *[""] * (len(_HEADINGS) - 2), Text("refused", "red"))
+        elif symbol in quotes:
+            table.add_row(symbol, *_cells(quotes[symbol], directions.get(symbol, 0.0)))
+        else:
+            table.add_row(symbol, *[""] * (len(_HEADINGS) - 2), Text("no quote yet", "dim"))
+    return table
+
+
+def quote_line(quote: Json) -> str:
+    """The quote in words, of the same order as the columns."""
+    return (
+        f"{_moment(quote)} {name_of(quote)} {_price(quote['last_price'])}"
+        f" {_signed(quote['change'])} {_percent(quote['change_percent'])}"
+        f" bid {_price(quote['bid'])} ask {_price(quote['ask'])}"
+        f" volume {_amount(quote['volume'])} {_mode(quote['update_mode'])}"
+    )
+
+
+def _cells(quote: Json, direction: float) -> tuple[str | Text, ...]:
+    of_day = _colour(quote["change"] or 0.0)
+    return (
+        Text(_price(quote["last_price"]), _colour(direction)),
+        Text(_signed(quote["change"]), of_day),
+        Text(_percent(quote["change_percent"]), of_day),
+        _price(quote["bid"]),
+        _price(quote["ask"]),
+        _amount(quote["volume"]),
+        _moment(quote)[11:19],
+        _mode(quote["update_mode"]),
+    )
+
+
+def _colour(direction: float) -> str:
+    if direction == 0:
+        return ""
+    return "green" if direction > 0 else "red"
+
+
+def _price(price: float | None) -> str:
+    """All its decimals, two at least."""
+    if price is None:
+        return _UNKNOWN
+    whole, _, decimals = f"{price:,.{_MOST_DECIMALS}f}".rstrip("0").partition(".")
+    return f"{whole}.{decimals.ljust(_FEWEST_DECIMALS, '0')}"
+
+
+def _signed(change: float | None) -> str:
+    sign = "+" if change is not None and change > 0 else ""
+    return f"{sign}{_price(change)}"
+
+
+def _percent(percent: float | None) -> str:
+    return _UNKNOWN if percent is None else f"{percent:+.2f}"
+
+
+def _amount(amount: float | None) -> str:
+    """Three or more digits of it."""
+    if amount is None:
+        return _UNKNOWN
+    for size, unit in _UNITS:
+        if amount >= size:
+            return f"{amount / size:.2f}{unit}"
+    return f"{amount:.2f}"
+
+
+def _moment(quote: Json) -> str:
+    return quote["timestamp"] or _UNKNOWN
+
+
+def _mode(mode: str | None) -> str:
+    seconds = delay_seconds(mode)
+    return f"{seconds // MINUTE} min late" if seconds else mode or _UNKNOWN

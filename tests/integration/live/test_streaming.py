@@ -1,0 +1,127 @@
+"""A streamer, from the wish to bars that are the exchange's own."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pocketquant.connections import wait_until
+from pocketquant.domain.intervals import MINUTE, Interval
+
+if TYPE_CHECKING:
+    from conftest import Live
+
+PAIRS = [f"SIM:S{number:04}" for number in range(1, 6)]
+SHORT = [Interval.M1, Interval.M3, Interval.M5, Interval.M15]
+
+
+def test_live_bars_are_the_exchange_s_own(live_with: "Callable[..., Live]") -> None:
+    """All that were seen whole; and after the syncs that the first, partial ones call for, all."""
+    live = live_with(speed=60)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    begun = live.clock()
+    live.wait_for(begun + 12 * MINUTE)
+    live.wait_for_the_end(Interval.M5)
+    live.stop()
+    assert [] == live.differing(PAIRS, SHORT)
+    assert all(9 <= len(live.whole(symbol, Interval.M1)) <= 18 for symbol in PAIRS)
+    assert live.do_all_syncs() > 0
+    assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_a_connection_that_breaks(live_with: "Callable[..., Live]") -> None:
+    """It is dialed again; just the bars that lack something are partial, until they are synced."""
+    live = live_with(speed=30)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_a_minute(PAIRS[0])
+    lost = live.clock()
+    live.simulator.order("quotes_drop", times=1)
+    wait_until("it is connected again", lambda: live.status().reconnects == 1, (), 30)
+    found = live.clock()
+    live.wait_for_the_end(Interval.M5)
+    live.stop()
+    touched = {time for time in live.partial(PAIRS[0], Interval.M1) if time >= lost - MINUTE}
+    assert touched
+    assert all(lost - MINUTE < time < found + MINUTE for time in touched)
+    assert [] == live.differing(PAIRS, SHORT)
+    live.do_all_syncs()
+    assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_a_feed_that_goes_mute(live_with: "Callable[..., Live]") -> None:
+    """Bars that were closed as whole before it was noticed are partial after all, and synced."""
+    live = live_with(speed=30, streamer_silence_seconds=2)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_a_minute(PAIRS[0])
+    lost = live.clock()
+    live.simulator.order("quotes_mute")
+    wait_until("the connection is given up", lambda: live.status().reconnects > 0, (), 30)
+    live.simulator.lift()
+    wait_until("it is connected again", lambda: live.status().connected_at, (), 30)
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_the_end(Interval.M5)
+    live.stop()
+    assert [time for time in live.partial(PAIRS[0], Interval.M1) if time > lost]
+    assert [] == live.differing(PAIRS, SHORT)
+    live.do_all_syncs()
+    assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_a_feed_that_stalls(live_with: "Callable[..., Live]") -> None:
+    """Nothing at all comes, not even heartbeats: the connection is given up."""
+    live = live_with(speed=30, streamer_silence_seconds=2)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_a_minute(PAIRS[0])
+    live.simulator.order("quotes_stall", times=1)
+    wait_until("it is connected again", lambda: live.status().reconnects == 1, (), 30)
+    live.wait_for_the_end(Interval.M5)
+    live.stop()
+    assert [] == live.differing(PAIRS, SHORT)
+    live.do_all_syncs()
+    assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_a_handshake_that_is_refused(live_with: "Callable[..., Live]") -> None:
+    """429 is waited out, and then everything is as it should be."""
+    live = live_with(speed=30)
+    live.simulator.order("rate_limit", times=2)
+    live.subscribe(PAIRS)
+    live.start()
+    refused = "provider_rate_limited"
+    wait_until("it is refused", lambda: live.status().last_error == refused, ValueError, 30)
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_the_end(Interval.M3)
+    live.stop()
+    assert [] == live.differing(PAIRS, SHORT)
+
+
+def test_a_symbol_that_is_unknown(live_with: "Callable[..., Live]") -> None:
+    """It stands in the status with its reason, and the others are watched."""
+    live = live_with(speed=30)
+    live.subscribe(["SIM:NOSUCH", "ECONOMICS:USM2", PAIRS[0]])
+    live.start()
+    live.wait_until_quoted(PAIRS[:1])
+    wait_until("two are refused", lambda: len(live.status().refused) == 2, (), 10)
+    refused = {each.symbol: each.code for each in live.status().refused}
+    assert {"SIM:NOSUCH": "unknown_symbol", "ECONOMICS:USM2": "no_permission"} == refused
+    assert 1 == live.status().symbols
+
+
+def test_the_wish_is_made_true_at_once(live_with: "Callable[..., Live]") -> None:
+    """Subscribing, unsubscribing, stopping and starting, while it streams."""
+    live = live_with(speed=30)
+    live.start()
+    live.subscribe(PAIRS[:2])
+    live.wait_until_quoted(PAIRS[:2])
+    live.platform.watching.unsubscribe([])
+    live.platform.watching.stop()
+    board = live.platform.board
+    wait_until("nothing is shown", lambda: not board.latest_of(PAIRS), (), 10)
+    live.platform.watching.start()
+    live.wait_until_quoted(PAIRS[:2])

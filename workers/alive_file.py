@@ -1,0 +1,34 @@
+"""`AliveFile`: what tells a health check that a process lives, as long as it is young."""
+
+from pathlib import Path
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+
+class AliveFile:
+    """Touched about once a second by a process that is well; an empty `path` is no file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path) if path else None
+
+    def make(self) -> None:
+        """A folder that can't be made or written is an OSError."""
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+
+    def touch(self) -> None:
+        """Be well at this moment."""
+        if self._path is None:
+            return
+        try:
+            self._path.touch()
+        except OSError as error:
+            _log.error("alive_file_not_touched", cause=str(error))
+
+    def remove(self) -> None:
+        """Be gone."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,226 @@
+"""`ShardStream`: one shard of the watched symbols, streamed under a lease.
+
+    listen          the connection's texts, until it is time to write; or dial, while there is none
+    advance         the clock: bars close
+    flush           what has changed to the board, closed bars to the keeper
+
+One loop does all of it, without locks. What may have to wait for long has a thread of its own:
+dialing, MongoDB, and looking after the wish.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from random import choices
+from string import ascii_letters
+from threading import Event
+
+import redis
+import structlog
+
+from pocketquant import metrics
+from pocketquant.cache.board_records import StreamerStatus
+from pocketquant.cache.board_writer import Flush
+from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.shards import Shard
+from pocketquant.record import Recorder
+from pocketquant.storage.subscriptions import Wish
+from workers.dialing import Dialing, Line, pause_seconds
+from workers.outlet import Outlet
+from workers.quote_link import QuoteLink
+from workers.wish_watch import WishWatch
+
+_STATUS_SECONDS = 1.0
+_NAME_LETTERS = 12
+
+_log = structlog.get_logger(__name__)
+
+
+class ShardStream:
+    """Streams until it is told to end. `clock` gives epoch seconds, as the provider has them."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        recorder: Recorder,
+        outlet: Outlet,
+        wishes: WishWatch,
+        dialing: Dialing,
+        flush_seconds: float,
+        silence_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._shard = shard
+        self._recorder = recorder
+        self._outlet = outlet
+        self._wishes = wishes
+        self._dialing = dialing
+        self._flush_seconds = flush_seconds
+        self._silence_seconds = silence_seconds
+        self._clock = clock
+        self._started_at = clock()
+        self._link: QuoteLink | None = None
+        self._seen_until = 0.0
+        self._granted: Wish | None = None
+        self._connections = self._failures = 0
+        self._counted = (0, 0, 0)
+        self._dial_time = self._flush_time = self._status_time = time.monotonic()
+        self._last_error: str | None = None
+
+    def run(self, ending: Event) -> None:
+        """LeaseLost as soon as another has taken the shard over."""
+        try:
+            while not ending.is_set():
+                self._grant_wish()
+                self._listen_or_dial(ending)
+                self._flush()
+            self._advance()
+            self._outlet.end(self._recorder, self._all_there_is())
+        finally:
+            self._outlet.close()
+            self._dialing.end()
+            if self._link is not None:
+                self._link.hang_up()
+
+    def _grant_wish(self) -> None:
+        """Watch what is wished for; where Redis is away, later."""
+        wish = self._wishes.wish
+        if wish is None or wish is self._granted:
+            return
+        wanted = frozenset(map(str, wish.since)) if wish.is_on else frozenset()
+        try:
+            self._recorder.watch(frozenset(filter(self._shard.holds, wanted)))
+        except redis.RedisError as error:
+            _log.warning("wish_waits", cause=str(error))
+            return
+        self._granted = wish
+        metrics.STREAM_SYMBOLS.set(len(self._recorder.watched))
+        _log.info("watching", shard=self._shard.name, symbols=len(self._recorder.watched))
+
+    def _listen_or_dial(self, ending: Event) -> None:
+        left = max(self._flush_time - time.monotonic(), 0.0)
+        try:
+            if self._link is not None:
+                self._listen(self._link, left)
+            elif self._recorder.watched and time.monotonic() >= self._dial_time:
+                self._dial(left)
+            else:
+                ending.wait(left)
+        except PocketQuantError as error:
+            self._lose(error)
+
+    def _listen(self, link: QuoteLink, seconds: float) -> None:
+        if not self._recorder.watched:
+            self._hang_up(link)
+            return
+        link.listen(seconds)
+        link.require_life()
+        if link.has_told:
+            self._failures = 0
+
+    def _dial(self, seconds: float) -> None:
+        self._dialing.begin()
+        line = self._dialing.answer(seconds)
+        if line is not None:
+            self._open(line)
+
+    def _open(self, line: Line) -> None:
+        name = "qs_" + "".join(choices(ascii_letters, k=_NAME_LETTERS))  # noqa: S311  # no secret
+        session = self._recorder.open(name, line.token)
+        self._link = QuoteLink(
+            line.socket, session, self._recorder, self._silence_seconds, self._clock
+        )
+        self._connections += 1
+        metrics.STREAM_CONNECTIONS.labels(outcome="ok").inc()
+        if self._seen_until:
+            metrics.STREAM_GAP_SECONDS.observe(max(self._link.opened_at - self._seen_until, 0.0))
+        self._status_time = time.monotonic()
+        _log.info("connected", shard=self._shard.name, symbols=len(self._recorder.watched))
+
+    def _lose(self, error: PocketQuantError) -> None:
+        """Dial again, later each time that no quote came; what was not seen is known as that."""
+        self._failures += 1
+        pause = pause_seconds(self._failures)
+        self._dial_time = time.monotonic() + pause
+        self._last_error = error.code
+        self._status_time = time.monotonic()
+        metrics.STREAM_CONNECTIONS.labels(outcome=error.code).inc()
+        _log.warning(
+            "not_connected", shard=self._shard.name, code=error.code, cause=str(error), pause=pause
+        )
+        if self._link is not None:
+            self._seen_until = self._link.lost_since
+            self._outlet.put(self._recorder.lose(self._seen_until))
+            self._drop(self._link)
+
+    def _hang_up(self, link: QuoteLink) -> None:
+        """Nothing is to be watched any more."""
+        self._recorder.lose(self._clock())
+        self._drop(link)
+
+    def _drop(self, link: QuoteLink) -> None:
+        link.hang_up()
+        self._link = None
+
+    def _flush(self) -> None:
+        steady = time.monotonic()
+        if steady < self._flush_time:
+            return
+        self._flush_time = steady + self._flush_seconds
+        self._advance()
+        is_status_due = steady >= self._status_time
+        flush = self._all_there_is() if is_status_due else self._changes()
+        if self._outlet.flush(self._recorder, flush, self._link is not None) and is_status_due:
+            self._status_time = steady + _STATUS_SECONDS
+
+    def _advance(self) -> None:
+        """Move the clock on, as far as all that was told by then has been taken in."""
+        now = self._clock()
+        horizon, heard_at = now, now
+        if self._link is not None:
+            heard_at = self._link.news_at
+            horizon = self._seen_until = self._link.drained_at
+            if not self._link.is_drained:
+                horizon = max(horizon, min(now, self._recorder.newest_tick_at))
+        metrics.STREAM_LAG_SECONDS.set(now - horizon)
+        self._outlet.put(self._recorder.advance(horizon, heard_at))
+        self._outlet.repair(self._recorder, horizon)
+
+    def _changes(self) -> Flush:
+        return Flush(as_of=self._seen_until, seen_until=self._seen_until)
+
+    def _all_there_is(self) -> Flush:
+        return Flush(as_of=self._seen_until, seen_until=self._seen_until, status=self._status())
+
+    def _status(self) -> StreamerStatus:
+        recorder, outlet, link = self._recorder, self._outlet, self._link
+        self._count_ticks()
+        metrics.LIVE_BARS_WAITING.set(outlet.bars_waiting)
+        return StreamerStatus(
+            shard=self._shard.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            as_of=self._clock(),
+            version=self._granted.version if self._granted else 0,
+            connected_at=link.opened_at if link else None,
+            symbols=len(recorder.watched) - len(recorder.refused),
+            refused=recorder.refused,
+            ticks=recorder.ticks,
+            late_ticks=recorder.late_ticks,
+            missed_ticks=recorder.missed_ticks,
+            reconnects=max(self._connections - 1, 0),
+            bars_stored=outlet.bars_stored,
+            bars_waiting=outlet.bars_waiting,
+            bars_dropped=outlet.bars_dropped,
+            last_error=self._last_error,
+        )
+
+    def _count_ticks(self) -> None:
+        recorder = self._recorder
+        counters = (metrics.LIVE_TICKS, metrics.LIVE_LATE_TICKS, metrics.LIVE_MISSED_TICKS)
+        counts = (recorder.ticks, recorder.late_ticks, recorder.missed_ticks)
+        for counter, new, old in zip(counters, counts, self._counted, strict=True):
+            counter.inc(new - old)
+        self._counted = counts

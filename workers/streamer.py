@@ -1,0 +1,145 @@
+"""The process that streams live quotes: `python -m workers.streamer`.
+
+It takes whichever shard has no streamer, and streams it until it ends or loses the shard. While
+there is none it stands by, and takes over from one that dies.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from threading import Event
+
+import redis
+import structlog
+from pocketquant.storage.fences import Fences
+
+from pocketquant.cache.board import QuoteBoard
+from pocketquant.connections import open_redis
+from pocketquant.coordination.leases import Lease, Leases
+from pocketquant.coordination.wish_nudges import WishNudges
+from pocketquant.domain.errors import LeaseLost
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.repairs import Repairs
+from pocketquant.domain.shards import Shard, all_shards
+from pocketquant.logs import set_up_logs
+from pocketquant.record import Recorder
+from pocketquant.settings import Settings
+from pocketquant.storing import LiveBarStorage
+from pocketquant.wiring import Platform, wire, wire_account
+from workers.dialing import Dialing
+from workers.outlet import Outlet
+from workers.presence import streamer_presence
+from workers.shard_stream import ShardStream
+from workers.wish_watch import WishWatch
+
+_REDIS_SECONDS = 1.0
+_LOOK_SECONDS = 1.0  # for a shard without a streamer
+_DIAL_SECONDS = 10.0
+_HISTORY_SECONDS = 3.0  # after a bar's end and grace the provider's history has it
+
+_log = structlog.get_logger(__name__)
+
+
+class Streamer:
+    """Streams one shard at a time, from `run` until `end`."""
+
+    def __init__(self, platform: Platform, clock: Callable[[], float] = time.time) -> None:
+        settings = platform.settings
+        self._platform = platform
+        self._settings = settings
+        self._clock = clock
+        self._intervals = [Interval.parse(each) for each in settings.streamer_intervals.split(",")]
+        self._shards = all_shards(settings.streamer_shards)
+        self._cache = open_redis(settings.redis_url, _REDIS_SECONDS, is_patient=False)
+        self._leases = Leases(self._cache, settings.streamer_lease_seconds)
+        self._board = QuoteBoard(self._cache)
+        self._ending = Event()
+        self.shard: Shard | None = None
+
+    def run(self) -> None:
+        """Stream, or stand by, until `end` is called."""
+        while not self._ending.is_set():
+            try:
+                self._stream_a_shard()
+            except LeaseLost as error:
+                _log.warning("shard_lost", cause=str(error))
+            except redis.RedisError as error:
+                _log.warning("waiting_for_redis", cause=str(error))
+            self.shard = None
+            self._ending.wait(_LOOK_SECONDS)
+
+    def end(self) -> None:
+        """Have `run` end in good order; may be called from anywhere."""
+        self._ending.set()
+
+    def _stream_a_shard(self) -> None:
+        for shard in self._shards:
+            lease = self._leases.acquire(f"streamer:{shard.name}")
+            if lease is not None:
+                self.shard = shard
+                _log.info("shard_taken", shard=shard.name, token=lease.token)
+                self._stream(shard, lease)
+                return
+
+    def _stream(self, shard: Shard, lease: Lease) -> None:
+        platform, settings = self._platform, self._settings
+        outlet = self._outlet(shard, lease)
+        outlet.begin(self._board)
+        wishes = WishWatch(platform.subscriptions, WishNudges(platform.cache))
+        repairs = Repairs(
+            tuple(self._intervals), settings.streamer_grace_seconds + _HISTORY_SECONDS
+        )
+        stream = ShardStream(
+            shard=shard,
+            recorder=Recorder(
+                self._board, shard.name, self._intervals, settings.streamer_grace_seconds, repairs
+            ),
+            outlet=outlet,
+            wishes=wishes,
+            dialing=Dialing(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
+            flush_seconds=settings.streamer_flush_seconds,
+            silence_seconds=settings.streamer_silence_seconds,
+            clock=self._clock,
+        )
+        with wishes.watching():
+            stream.run(self._ending)
+
+    def _outlet(self, shard: Shard, lease: Lease) -> Outlet:
+        platform, settings = self._platform, self._settings
+        storage = LiveBarStorage(
+            lease,
+            Fences(platform.mongo),
+            platform.live_bars,
+            platform.responses,
+            platform.intake,
+            self._clock,
+        )
+        return Outlet(
+            shard,
+            self._cache,
+            self._leases,
+            storage,
+            settings.streamer_lease_seconds,
+            settings.streamer_most_waiting_bars,
+        )
+
+
+def main() -> None:
+    """Stream until SIGTERM or SIGINT."""
+    settings = Settings()
+    set_up_logs(settings.log_format, settings.log_level)
+    platform = wire(settings)
+    streamer = Streamer(platform)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: streamer.end())
+    presence = streamer_presence(
+        platform.fleet, settings, lambda: streamer.shard.name if streamer.shard else None
+    )
+    try:
+        streamer.run()
+    finally:
+        presence.end()
+
+
+if __name__ == "__main__":
+    main()

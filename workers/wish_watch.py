@@ -1,0 +1,75 @@
+"""What is to be watched, kept up to date beside the loop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import redis
+import structlog
+
+from pocketquant.connections import named_failures
+from pocketquant.coordination.wish_nudges import WishEar, WishNudges
+from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.storage.subscriptions import Subscriptions, Wish
+
+_LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version
+_PATIENCE_SECONDS = 1.5
+_LOOKS_A_FULL_ONE = 30  # a version that was counted before its change is noticed then
+
+_log = structlog.get_logger(__name__)
+
+
+class WishWatch:
+    """`wish` is the newest one that is known: a thread looks at each nudge, and every few seconds.
+
+    None until MongoDB has told it once.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, nudges: WishNudges) -> None:
+        self._subscriptions = subscriptions
+        self._nudges = nudges
+        self._is_over = Event()
+        self.wish: Wish | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keep it up to date until the end of the block."""
+        thread = Thread(target=self._run, name="wish-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            thread.join(_PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        while not self._is_over.is_set():
+            try:
+                with self._nudges.listening() as ear:
+                    self._look_at_each_nudge(ear)
+            except redis.RedisError:
+                self._look(is_full=False)
+                self._is_over.wait(_LOOK_SECONDS)
+
+    def _look_at_each_nudge(self, ear: WishEar) -> None:
+        looks = 0
+        while not self._is_over.is_set():
+            self._look(is_full=looks % _LOOKS_A_FULL_ONE == 0)
+            looks += 1
+            ear.has_heard(_LOOK_SECONDS)
+
+    def _look(self, is_full: bool) -> None:
+        try:
+            with named_failures():
+                if (
+                    is_full
+                    or self.wish is None
+                    or self._subscriptions.version() != self.wish.version
+                ):
+                    self._take(self._subscriptions.all())
+        except StorageUnavailable as error:
+            _log.warning("wish_unknown", cause=str(error))
+
+    def _take(self, wish: Wish) -> None:
+        if wish != self.wish:
+            self.wish = wish
