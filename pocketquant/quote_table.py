@@ -11,6 +11,8 @@ from pocketquant.domain.quotes import delay_seconds
 
 _HEADINGS = ("symbol", "last", "change", "%", "bid", "ask", "volume", "UTC", "mode")
 _LEFT = frozenset({"symbol", "UTC", "mode"})
+_TIME_OF_DAY = slice(11, 19)  # of 2024-01-31T18:00:00Z
+_FIRST_TO_GO = "mode"  # where the terminal is narrow
 _UNKNOWN = "-"
 _MOST_DECIMALS = 8
 _FEWEST_DECIMALS = 2
@@ -32,24 +34,29 @@ def quote_table(
 
     `directions` tell where the last price went: it is green after it rose, red after it fell.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for heading in _HEADINGS:
-        table.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True)
+        table.add_column(
+            heading,
+            justify="left" if heading in _LEFT else "right",
+            no_wrap=heading != _FIRST_TO_GO,
+            overflow="ellipsis",
+        )
     known_as_refused = frozenset(refused)
     for symbol in symbols:
         if symbol in known_as_refused:
-            table.add_row(symbol, *[""] * (len(_HEADINGS) - 2), Text("refused", "red"))
+            table.add_row(symbol, Text("refused", "red"))
         elif symbol in quotes:
             table.add_row(symbol, *_cells(quotes[symbol], directions.get(symbol, 0.0)))
         else:
-            table.add_row(symbol, *[""] * (len(_HEADINGS) - 2), Text("no quote yet", "dim"))
+            table.add_row(symbol, Text("waiting", "dim"))
     return table
 
 
 def quote_line(quote: Json) -> str:
     """The quote in words, of the same order as the columns."""
     return (
-        f"{_moment(quote)} {name_of(quote)} {_price(quote['last_price'])}"
+        f"{quote['timestamp'] or _UNKNOWN} {name_of(quote)} {_price(quote['last_price'])}"
         f" {_signed(quote['change'])} {_percent(quote['change_percent'])}"
         f" bid {_price(quote['bid'])} ask {_price(quote['ask'])}"
         f" volume {_amount(quote['volume'])} {_mode(quote['update_mode'])}"
@@ -65,7 +72,7 @@ def _cells(quote: Json, direction: float) -> tuple[str | Text, ...]:
         _price(quote["bid"]),
         _price(quote["ask"]),
         _amount(quote["volume"]),
-        _moment(quote)[11:19],
+        (quote["timestamp"] or "")[_TIME_OF_DAY] or _UNKNOWN,
         _mode(quote["update_mode"]),
     )
 
@@ -101,10 +108,6 @@ def _amount(amount: float | None) -> str:
         if amount >= size:
             return f"{amount / size:.2f}{unit}"
     return f"{amount:.2f}"
-
-
-def _moment(quote: Json) -> str:
-    return quote["timestamp"] or _UNKNOWN
 
 
 def _mode(mode: str | None) -> str:

@@ -184,11 +184,12 @@ class Recorder:
 
     def _entry(self, symbol: str) -> Entry:
         is_all_due = symbol in self._to_write
+        has_closed = is_all_due or symbol in self._minutes_closed
         return Entry(
             self._quotes[symbol],
-            self._bars.state(symbol),
+            self._bars.state(symbol, has_longer=has_closed),
             is_news=is_all_due or symbol in self._news,
-            has_closed=is_all_due or symbol in self._minutes_closed,
+            has_closed=has_closed,
         )
 
     def _refuse(self, refused: RefusedSymbol, now: float) -> None:

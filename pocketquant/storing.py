@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import redis
 import structlog
 
+from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.coordination.leases import Lease
 from pocketquant.domain.errors import LeaseLost
@@ -64,6 +65,7 @@ class LiveBarStorage:
         self._require_fence()
         requests = repairing(since, self._clock())
         job_id = self._intake.submit_large(REPAIR, requests, QueueName.BULK)
+        metrics.LIVE_REPAIRS.inc(len(since))
         _log.info("repairs_submitted", job_id=job_id, series=len(since))
 
     def _require_fence(self) -> None:

@@ -2,7 +2,7 @@
 
     claim the unit          nobody else has it for the time of the lease
     wait for its turn       the governor's; a unit whose turn is far off goes back
-    fetch                   the provider's newest bars
+    fetch                   the provider's newest bars; as many as reach the oldest live bar
     upsert                  closed bars into their chunks; twice changes nothing
     note                    the listing, the status with the forming bar
     prune                   the live bars that history has overtaken
@@ -16,7 +16,7 @@ the next worker repeats them all.
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,6 +24,7 @@ from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import (
     Cancelled,
     InternalError,
@@ -33,7 +34,8 @@ from pocketquant.domain.errors import (
     Rejected,
     StorageUnavailable,
 )
-from pocketquant.domain.joining import history_end
+from pocketquant.domain.joining import bars_to_reach, history_end
+from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     History,
     SyncReport,
@@ -110,9 +112,10 @@ class Syncer:
         held: Unit | None = unit
         while held is not None:  # again where a joined request wants more bars
             self.statuses.mark_syncing(held.request.series, held.jobs[-1], held.tries)
-            history = self._fetch(held)
+            oldest_live = self.live_bars.first_time(held.request.series)
+            history = self._fetch_back_to(oldest_live, held)
             self.ledger.extend(held)
-            report = self._store(held.request, history)
+            report = self._store(held.request, history, has_live=oldest_live is not None)
             held = self.ledger.finish(held, report)
         self._announce(unit, "completed", metrics.NO_CODE)
         log.info(
@@ -124,12 +127,24 @@ class Syncer:
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def _fetch(self, unit: Unit) -> History:
+    def _fetch_back_to(self, oldest_live: int | None, unit: Unit) -> History:
+        """The bars asked for, or as many as reach back to the oldest live bar.
+
+        History that has overtaken a live bar hides it, and so has to hold it.
+        """
+        history = self._fetch(unit, unit.request)
+        n_bars = bars_to_reach(oldest_live, history.closed, unit.request)
+        if n_bars is None:
+            return history
+        self.ledger.extend(unit)
+        return self._fetch(unit, replace(unit.request, n_bars=n_bars))
+
+    def _fetch(self, unit: Unit, request: SyncRequest) -> History:
         holder = f"{unit.id}#{unit.attempt}"
         is_urgent = unit.queue == QueueName.INTERACTIVE
-        return self.provider.fetch(Call(unit.request, holder, is_urgent))
+        return self.provider.fetch(Call(request, holder, is_urgent))
 
-    def _store(self, request: SyncRequest, history: History) -> SyncReport:
+    def _store(self, request: SyncRequest, history: History, has_live: bool) -> SyncReport:
         series = request.series
         now = int(self.clock())
         with metrics.STORE_SECONDS.labels(operation="upsert").time():
@@ -140,10 +155,16 @@ class Syncer:
             self.symbols.register(history.listing, series.interval, now)
         report = self._report(request, history, upserted)
         self.statuses.mark_completed(report, history.forming, now)
-        if report.last_bar_at is not None:
-            self.live_bars.prune(series, history_end(series.interval, report.last_bar_at))
+        if has_live:
+            self._prune(series, history.closed)
         self.responses.drop(series)
         return report
+
+    def _prune(self, series: Series, closed: Bars) -> None:
+        """Remove the live bars that these have overtaken."""
+        if closed.first_time is not None and closed.last_time is not None:
+            end = history_end(series.interval, closed.last_time)
+            self.live_bars.prune(series, closed.first_time, end)
 
     def _report(self, request: SyncRequest, history: History, upserted: Upserted) -> SyncReport:
         extent = self.bars.extent(request.series)

@@ -26,6 +26,7 @@ from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.shards import Shard
 from pocketquant.record import Recorder
 from pocketquant.storage.subscriptions import Wish
+from workers.alive_file import AliveFile
 from workers.dialing import Dialing, Line, pause_seconds
 from workers.outlet import Outlet
 from workers.quote_link import QuoteLink
@@ -47,6 +48,7 @@ class ShardStream:
         outlet: Outlet,
         wishes: WishWatch,
         dialing: Dialing,
+        alive: AliveFile,
         flush_seconds: float,
         silence_seconds: float,
         clock: Callable[[], float],
@@ -56,6 +58,7 @@ class ShardStream:
         self._outlet = outlet
         self._wishes = wishes
         self._dialing = dialing
+        self._alive = alive
         self._flush_seconds = flush_seconds
         self._silence_seconds = silence_seconds
         self._clock = clock
@@ -195,6 +198,7 @@ class ShardStream:
 
     def _status(self) -> StreamerStatus:
         recorder, outlet, link = self._recorder, self._outlet, self._link
+        self._alive.touch()
         self._count_ticks()
         metrics.LIVE_BARS_WAITING.set(outlet.bars_waiting)
         return StreamerStatus(

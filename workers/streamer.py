@@ -26,6 +26,7 @@ from pocketquant.record import Recorder
 from pocketquant.settings import Settings
 from pocketquant.storing import LiveBarStorage
 from pocketquant.wiring import Platform, wire, wire_account
+from workers.alive_file import AliveFile
 from workers.dialing import Dialing
 from workers.outlet import Outlet
 from workers.presence import streamer_presence
@@ -53,12 +54,25 @@ class Streamer:
         self._cache = open_redis(settings.redis_url, _REDIS_SECONDS, is_patient=False)
         self._leases = Leases(self._cache, settings.streamer_lease_seconds)
         self._board = QuoteBoard(self._cache)
+        self._alive = AliveFile(settings.streamer_alive_file)
         self._ending = Event()
         self.shard: Shard | None = None
 
     def run(self) -> None:
         """Stream, or stand by, until `end` is called."""
+        self._alive.make()
+        try:
+            self._run()
+        finally:
+            self._alive.remove()
+
+    def end(self) -> None:
+        """Have `run` end in good order; may be called from anywhere."""
+        self._ending.set()
+
+    def _run(self) -> None:
         while not self._ending.is_set():
+            self._alive.touch()
             try:
                 self._stream_a_shard()
             except LeaseLost as error:
@@ -67,10 +81,6 @@ class Streamer:
                 _log.warning("waiting_for_redis", cause=str(error))
             self.shard = None
             self._ending.wait(_LOOK_SECONDS)
-
-    def end(self) -> None:
-        """Have `run` end in good order; may be called from anywhere."""
-        self._ending.set()
 
     def _stream_a_shard(self) -> None:
         for shard in self._shards:
@@ -96,6 +106,7 @@ class Streamer:
             ),
             outlet=outlet,
             wishes=wishes,
+            alive=self._alive,
             dialing=Dialing(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
             flush_seconds=settings.streamer_flush_seconds,
             silence_seconds=settings.streamer_silence_seconds,

@@ -139,10 +139,13 @@ class BarAggregator:
                 parts.insert(0, bars.longer_bar(place, longer))
         return put_together(interval, parts, bars.unseen.seen_since)
 
-    def state(self, symbol: str) -> BarsState:
-        """All of one symbol, for `resume`. Its parts are what `put_together` needs, too."""
+    def state(self, symbol: str, has_longer: bool = True) -> BarsState:
+        """All of one symbol, for `resume`. Its parts are what `put_together` needs, too.
+
+        Without the longer bars, which only a minute that closes changes, it costs a fifth.
+        """
         bars = self._bars[symbol]
-        return bars.state(self._closed_until(bars))
+        return bars.state(self._closed_until(bars), has_longer)
 
     def resume(self, state: BarsState, seen_until: float) -> None:
         """Go on from a state that holds all ticks that came until `seen_until`.

@@ -2,8 +2,10 @@
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import HOUR, Interval
+from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
 _FIRST_EVENING_HOUR = 18
+_BARS_MORE = 5  # the forming one, and some for periods of uneven length
 
 
 def history_end(interval: Interval, last_open: int) -> int:
@@ -29,3 +31,17 @@ def join(history: Bars, live: Bars, limit: int, newest: bool) -> tuple[Bars, int
         return both.last(limit), min(len(live), limit)
     joined = both.first(limit)
     return joined, max(0, len(joined) - len(history))
+
+
+def bars_to_reach(oldest_live: int | None, history: Bars, request: SyncRequest) -> int | None:
+    """How many bars to ask for so that they reach back to the oldest live bar.
+
+    None where the history at hand does, or is all that can be had.
+    """
+    first, last = history.first_time, history.last_time
+    if oldest_live is None or first is None or last is None or first <= oldest_live:
+        return None
+    if len(history) < request.n_bars - 1 or request.n_bars == MAX_BARS:
+        return None
+    wanted = (last - oldest_live) // request.series.interval.seconds + _BARS_MORE
+    return min(max(wanted, request.n_bars), MAX_BARS)

@@ -216,8 +216,8 @@ class OpenBars:
             self.last_tick_at,
         )
 
-    def state(self, closed_until: int) -> BarsState:
-        """All of it."""
+    def state(self, closed_until: int, has_longer: bool = True) -> BarsState:
+        """All of it, or all but the longer bars."""
         return BarsState(
             self.symbol,
             self.delay_seconds,
@@ -226,7 +226,7 @@ class OpenBars:
             tuple(self.minute_bar(minute) for minute in self.minutes),
             tuple(
                 self.longer_bar(place, bar)
-                for place, bar in enumerate(self.longer)
+                for place, bar in enumerate(self.longer if has_longer else ())
                 if bar is not None
             ),
         )

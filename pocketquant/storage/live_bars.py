@@ -14,7 +14,7 @@ import numpy as np
 from pymongo import ReadPreference, UpdateOne
 
 from pocketquant.connections import Mongo
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
@@ -37,7 +37,8 @@ class LiveBarStore:
         """Store the bars of any number of series; doing it twice changes nothing.
 
         A partial bar is stored only where there is none of its time yet: what was seen in part
-        never replaces what another has seen. A mark is written before its bar, and stays.
+        never replaces what another has seen. One that is stored with the very same values is marked
+        too: it had been taken for whole. A mark is written before its bar, and stays.
         """
         by_series: defaultdict[tuple[object, ...], list[LiveBar]] = defaultdict(list)
         for bar in bars:
@@ -49,8 +50,8 @@ class LiveBarStore:
             whole[series] = [bar for bar in group if not bar.is_partial]
             if len(whole[series]) < len(group):
                 partial[series] = _columns(bar for bar in group if bar.is_partial)
-        missing = self._missing(partial)
-        self._mark(missing)
+        missing, same = self._compared(partial)
+        self._mark({series: bars.merge(same[series]).bars for series, bars in missing.items()})
         return self._bars.upsert(
             {
                 series: _columns(group).merge(missing.get(series, Bars.empty())).bars
@@ -73,33 +74,51 @@ class LiveBarStore:
         marks = self._partial.find_one({"_id": str(series)}) or {"times": []}
         return sorted(to_seconds(each) or 0 for each in marks["times"])
 
-    def prune(self, series: Series, end: int) -> int:
-        """Remove the bars that open before `end`; how many there were.
+    def first_time(self, series: Series) -> int | None:
+        """The open time of the oldest bar; where there is none, one look at an index tells."""
+        ids = chunks.id_range(series, None, None)
+        found = self._chunks.find_one({"_id": ids}, {"start": True}, sort=[("_id", 1)])
+        return to_seconds(found["start"]) if found else None
 
-        What is written at this very moment stays until it is pruned the next time. Where there is
-        nothing to remove, that is one look at an index.
+    def prune(self, series: Series, start: int, end: int) -> int:
+        """Remove the bars that open from `start` to before `end`; how many there were.
+
+        What is written at this very moment stays until it is pruned the next time.
         """
-        ids = chunks.id_range(series, None, end)
+        ids = chunks.id_range(series, start, end)
         found = list(self._chunks.find({"_id": ids}, {"rev": True, "columns": True}))
-        pruned = sum(self._prune_chunk(series, document, end) for document in found)
+        pruned = sum(self._prune_chunk(series, document, start, end) for document in found)
         if found:
-            overtaken = {"$pull": {"times": {"$lt": to_date(end)}}}
+            overtaken = {"$pull": {"times": {"$gte": to_date(start), "$lt": to_date(end)}}}
             self._partial.update_one({"_id": str(series)}, overtaken)
         return pruned
 
-    def _missing(self, partial: Mapping[Series, Bars]) -> dict[Series, Bars]:
-        """Of these bars, those of whose time none is stored."""
-        if not partial:
-            return {}
-        ids = [each for series, bars in partial.items() for each in chunks.split(series, bars)]
-        found = self._chunks.find({"_id": {"$in": ids}}, {"columns": True})
-        stored = {each["_id"]: chunks.decode(each["columns"]).columns[0] for each in found}
-        missing = {}
-        for series, bars in partial.items():
-            times = [stored[each] for each in chunks.split(series, bars) if each in stored]
-            is_stored = np.isin(bars.columns[0], np.concatenate(times)) if times else [False]
-            missing[series] = Bars(bars.columns[:, ~np.broadcast_to(is_stored, len(bars))])
-        return missing
+    def _compared(
+        self, partial: Mapping[Series, Bars]
+    ) -> tuple[dict[Series, Bars], dict[Series, Bars]]:
+        """Of these bars, those of whose time none is stored, and those that are stored as such."""
+        missing, same = {}, {}
+        for series, stored in self._stored(partial).items():
+            bars = partial[series]
+            is_stored = np.isin(bars.time, stored.time)
+            known = {each.tobytes() for each in stored.columns.T}
+            is_same = [each.tobytes() in known for each in bars.columns.T]
+            missing[series] = Bars(bars.columns[:, ~is_stored])
+            same[series] = Bars(bars.columns[:, is_same])
+        return missing, same
+
+    def _stored(self, bars: Mapping[Series, Bars]) -> dict[Series, Bars]:
+        """What is stored of the time that these bars cover."""
+        ids = {series: list(chunks.split(series, each)) for series, each in bars.items()}
+        wanted = [each for of_series in ids.values() for each in of_series]
+        found = self._chunks.find({"_id": {"$in": wanted}}, {"columns": True}) if wanted else ()
+        stored = {each["_id"]: chunks.decode(each["columns"]) for each in found}
+        covered = {}
+        for series, of_series in ids.items():
+            known = concatenate([stored[each] for each in of_series if each in stored])
+            times = bars[series].time
+            covered[series] = known.between(int(times[0]), int(times[-1]) + 1)
+        return covered
 
     def _mark(self, partial: Mapping[Series, Bars]) -> None:
         marks = [
@@ -114,9 +133,9 @@ class LiveBarStore:
         if marks:
             self._partial.bulk_write(marks, ordered=False)
 
-    def _prune_chunk(self, series: Series, document: dict[str, Any], end: int) -> int:
+    def _prune_chunk(self, series: Series, document: dict[str, Any], start: int, end: int) -> int:
         bars = chunks.decode(document["columns"])
-        rest = bars.between(end, None)
+        rest = concatenate([bars.between(None, start), bars.between(end, None)])
         unchanged = {"_id": document["_id"], "rev": document["rev"]}
         if len(rest) == len(bars):
             return 0

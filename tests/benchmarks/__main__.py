@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.benchmarks.report import show
 
-BENCHMARKS = ("aggregation", "store", "rest", "sync", "fleet")
+BENCHMARKS = ("aggregation", "live", "store", "rest", "sync", "fleet")
 
 
 def main() -> None:

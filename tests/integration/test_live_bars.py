@@ -91,21 +91,21 @@ def test_a_prune_removes_what_opens_before(store: LiveBarStore) -> None:
     """Whole chunks, the part of one, and the marks; twice is as good as once."""
     starts = [0, 60, CHUNK, CHUNK + 60, CHUNK + 120, 2 * CHUNK]
     store.upsert([minute(start, is_partial=start > 0) for start in starts])
-    assert [4, 0] == [store.prune(MINUTES, CHUNK + 120) for _ in range(2)]
+    assert [4, 0] == [store.prune(MINUTES, 0, CHUNK + 120) for _ in range(2)]
     assert [CHUNK + 120, 2 * CHUNK] == times(store) == store.partial_times(MINUTES)
 
 
 def test_a_prune_of_nothing(store: LiveBarStore) -> None:
     """Neither of a series without bars, nor of one whose bars are all later."""
-    assert 0 == store.prune(MINUTES, 120)
+    assert 0 == store.prune(MINUTES, 0, 120)
     store.upsert([minute(120)])
-    assert (0, [120]) == (store.prune(MINUTES, 120), times(store))
+    assert (0, [120]) == (store.prune(MINUTES, 0, 120), times(store))
 
 
 def test_a_prune_of_all(store: LiveBarStore) -> None:
     """And what is stored after it is there."""
     store.upsert([minute(0)])
-    assert (1, False) == (store.prune(MINUTES, 60), store.has_any(MINUTES))
+    assert (1, False) == (store.prune(MINUTES, 0, 60), store.has_any(MINUTES))
     store.upsert([minute(60)])
     assert [60] == times(store)
 
@@ -120,8 +120,35 @@ def test_a_prune_takes_nothing_from_a_writer_of_the_same_chunk(store: LiveBarSto
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(write)
         while not writing.done():
-            store.prune(MINUTES, 60 * 100)
+            store.prune(MINUTES, 0, 60 * 100)
     writing.result()
     assert list(range(60 * 100, 60 * 200, 60)) == [each for each in times(store) if each >= 6000]
-    store.prune(MINUTES, 60 * 100)
+    store.prune(MINUTES, 0, 60 * 100)
     assert list(range(60 * 100, 60 * 200, 60)) == times(store)
+
+
+def test_a_bar_that_was_taken_for_whole_is_marked_after_all(store: LiveBarStore) -> None:
+    """If it is stored with the very values of the partial one; another one is left alone."""
+    store.upsert([minute(0), minute(60), minute(120, volume=None)])
+    before = read(store)
+    store.upsert([minute(each, is_partial=True) for each in (0,)])
+    store.upsert(
+        [minute(60, price=6.0, is_partial=True), minute(120, volume=None, is_partial=True)]
+    )
+    assert before == read(store)
+    assert [0, 120] == store.partial_times(MINUTES)
+
+
+def test_a_prune_leaves_what_opens_earlier(store: LiveBarStore) -> None:
+    """Bars that history does not hold, with their marks."""
+    store.upsert([minute(start, is_partial=True) for start in (0, 60, 120, 180)])
+    assert 2 == store.prune(MINUTES, 60, 180)
+    assert ([0, 180], [0, 180]) == (times(store), store.partial_times(MINUTES))
+
+
+def test_the_oldest_bar(store: LiveBarStore) -> None:
+    """Of the series alone; None where there is no bar."""
+    assert store.first_time(MINUTES) is None
+    store.upsert([minute(CHUNK + 60), minute(CHUNK - 60)])
+    assert CHUNK - 60 == store.first_time(MINUTES)
+    assert store.first_time(Series.parse("NASDAQ:AAPL|3m")) is None

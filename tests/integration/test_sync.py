@@ -269,3 +269,33 @@ def test_a_sync_prunes_the_live_bars_it_has_overtaken(
     read = [wired.live_bars.read(each, None, None, 9, newest=True) for each in (APPLE, hours)]
     assert [days[1:], days] == [bars.time.tolist() for bars in read]
     assert days[1:] == wired.live_bars.partial_times(APPLE)
+
+
+def test_a_short_sync_reaches_back_to_the_oldest_live_bar(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """So that no hole arises between old history and new, where live bars were."""
+    provider = Days()
+    days = [NOW - number * DAY for number in range(20, 0, -1)]
+    wired.live_bars.upsert(
+        LiveBar(
+            str(APPLE.symbol),
+            APPLE.interval,
+            day,
+            day + DAY,
+            1.0,
+            1.0,
+            1.0,
+            1.0,
+            1.0,
+            1,
+            False,
+            0,
+            0,
+        )
+        for day in days
+    )
+    syncer(provider).do(submit(wired, 5))
+    assert [5, 24] == provider.asked
+    assert set(days) <= set(wired.bars.read(APPLE).time.tolist())
+    assert not wired.live_bars.has_any(APPLE)

@@ -7,7 +7,9 @@ import pytest
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.joining import history_end, join
+from pocketquant.domain.joining import bars_to_reach, history_end, join
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
 
 def seconds(text: str) -> int:
@@ -63,3 +65,26 @@ def test_either_may_be_empty() -> None:
     """A symbol that was never synced has live bars only."""
     assert (bars(1), 1) == join(Bars.empty(), bars(1), 9, newest=True)
     assert (bars(1), 0) == join(bars(1), Bars.empty(), 9, newest=False)
+
+
+@pytest.mark.parametrize(
+    ("oldest_live", "wanted", "n_bars"),
+    [
+        (None, 3, None),  # there are no live bars
+        (480, 3, None),  # history reaches back to them
+        (540, 3, None),
+        (420, 3, 8),
+        (0, 3, 15),
+        (420, 4, 8),  # one of those asked for is forming
+        (420, 5, None),  # there are no older ones
+        (-60 * 10_000, 3, MAX_BARS),
+        (420, MAX_BARS, None),
+    ],
+)
+def test_how_far_history_has_to_reach(
+    oldest_live: int | None, wanted: int, n_bars: int | None
+) -> None:
+    """Back to the oldest live bar, with some bars to spare; where that can be had."""
+    request = SyncRequest(Series.parse("NASDAQ:AAPL|1m"), wanted)
+    assert n_bars == bars_to_reach(oldest_live, bars(480, 540, 600), request)
+    assert bars_to_reach(oldest_live, bars(), request) is None

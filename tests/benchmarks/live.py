@@ -1,0 +1,150 @@
+"""Live quotes from the provider's socket to those who watch them.
+
+Simulator, streamer, MongoDB, Redis and push are processes of their own, as is this one, which
+reads what they have written; they share the machine's processors. The streamer is the product,
+all 13 intervals and every flush included, and each measurement spans the end of a minute, when
+a bar of every symbol closes. The peer is a loop of websocket-client and `json.loads` that gets
+the same quotes and does nothing with them but count.
+
+A quote's wait is counted from the moment its text was due to leave, not from when it did.
+"""
+
+import subprocess
+import sys
+import time
+
+import requests
+
+from pocketquant.cache.board_records import CHANNEL_PREFIX
+from pocketquant.connections import wait_until
+from pocketquant.domain.intervals import MINUTE
+from pocketquant.programs import push_command
+from tests.benchmarks.live_feed import QUOTES_A_TEXT
+from tests.benchmarks.live_listeners import listening
+from tests.benchmarks.live_machine import Machine, Stream, started
+from tests.benchmarks.live_waits import Waits
+from tests.benchmarks.report import Row
+
+SYMBOLS = 1_000
+WARM_UP_SECONDS = 5.0
+SECONDS = 70.0  # with the end of a minute in it
+PLAIN_SECONDS = 20.0
+PACE = 20_000  # quotes a second
+MANY_SYMBOLS, MANY_PACE, MANY_MINUTES = 10_000, 2_000, 3
+LISTENERS, LISTENERS_PACE = 1_000, 500
+
+_MEGABYTE = 1_000_000
+_READY_SECONDS = 60.0
+_PROMPT_SECONDS = 1.0
+
+
+def run() -> list[Row]:
+    """Rates, waits and sizes, each beside its limit."""
+    with started() as machine:
+        return [*_sustained(machine), *_waits(machine), _size(machine), *_listeners(machine)]
+
+
+def _sustained(machine: Machine) -> list[Row]:
+    """Quotes a second at full speed, and in a second of the process's own CPU time."""
+    with machine.feed(SYMBOLS) as feed:
+        command = [sys.executable, "-m", "tests.benchmarks.live_plain", feed.url]
+        answer = subprocess.run(
+            [*command, str(SYMBOLS), str(PLAIN_SECONDS)], capture_output=True, text=True, check=True
+        )
+    quotes, seconds, cpu = map(float, answer.stdout.split())
+    with machine.stream(SYMBOLS) as stream:
+        time.sleep(WARM_UP_SECONDS)
+        number, began, cpu_began = _now(stream)
+        time.sleep(SECONDS)
+        last_number, ended, cpu_ended = _now(stream)
+        stream.require_soundness()
+    streamed = (last_number - number) * QUOTES_A_TEXT
+    each = f"{SYMBOLS:,} symbols, 13 intervals, wire to Redis / websocket-client and json.loads"
+    rate, cpu_rate = streamed / (ended - began), streamed / (cpu_ended - cpu_began)
+    return [
+        Row(each, rate, quotes / seconds, "quotes/s", "≥ 100,000"),
+        Row("the same, by the process's CPU time", cpu_rate, quotes / cpu, "quotes/s"),
+    ]
+
+
+def _now(stream: Stream) -> tuple[int, float, float]:
+    return stream.newest_number(), time.perf_counter(), stream.cpu_seconds()
+
+
+def _waits(machine: Machine) -> list[Row]:
+    """Milliseconds until a quote is in Redis, where the step that sets it publishes it too."""
+    with machine.stream(SYMBOLS, PACE) as stream:
+        waits = Waits(stream.feed.tape(), stream.feed.began_at() or 0)
+        _follow(stream, waits, WARM_UP_SECONDS)
+        waits.forget()
+        cpu = stream.cpu_seconds()
+        _follow(stream, waits, SECONDS)
+        share = (stream.cpu_seconds() - cpu) / SECONDS
+        stream.require_soundness()
+    what = f"{PACE:,} quotes/s, sent to readable in Redis"
+    return [
+        Row(f"{what}, p50", 1000 * waits.quantile(0.5), 300, "ms"),
+        Row(f"{what}, p99", 1000 * waits.quantile(0.99), 300, "ms", "≤ 300"),
+        Row(f"{what}, longest of {waits.count:,}", 1000 * waits.quantile(1), 300, "ms"),
+        Row("the streamer's CPU meanwhile", 100 * share, 100, "% of a core"),
+    ]
+
+
+def _follow(stream: Stream, waits: Waits, seconds: float) -> None:
+    ends_at = time.monotonic() + seconds
+    with stream.platform.cache.pubsub(ignore_subscribe_messages=True) as ear:
+        ear.psubscribe(f"{CHANNEL_PREFIX}*")
+        while time.monotonic() < ends_at:
+            message = ear.get_message(timeout=1.0)
+            if message is not None:
+                waits.see(message["data"], time.time())
+
+
+def _size(machine: Machine) -> Row:
+    """The most memory the streamer took while it told of so many symbols for some minutes."""
+    most = 0
+    with machine.stream(MANY_SYMBOLS, MANY_PACE) as stream:
+
+        def has_closed_enough() -> bool:
+            nonlocal most
+            most = max(most, stream.process.memory_info().rss)
+            status = stream.status
+            return status is not None and status.bars_stored >= MANY_MINUTES * MANY_SYMBOLS
+
+        wait_until("bars are stored", has_closed_enough, (), (MANY_MINUTES + 3) * MINUTE)
+        stream.require_soundness()
+        status = stream.status
+        assert status is not None
+        assert MANY_SYMBOLS == status.symbols
+    name = f"{MANY_SYMBOLS:,} symbols, {MANY_PACE:,} quotes/s, {MANY_MINUTES} minutes: memory"
+    return Row(name, most / _MEGABYTE, 300, "MB", "≤ 300")
+
+
+def _listeners(machine: Machine) -> list[Row]:
+    """Milliseconds until a listener of the symbol has it, each listener on one symbol."""
+    with machine.stream(LISTENERS, LISTENERS_PACE) as stream:
+        settings = stream.platform.settings
+        command, environment = push_command(settings), settings.environment_of_children({})
+        with machine.running(command, environment) as push:
+            wait_until(
+                "push is healthy",
+                lambda: requests.get(f"{settings.push_url}/health", timeout=5).ok,
+                requests.RequestException,
+                _READY_SECONDS,
+            )
+            waits = Waits(stream.feed.tape(), stream.feed.began_at() or 0)
+            with listening(settings.push_host, settings.push_port, stream.symbols) as listeners:
+                listeners.hear(WARM_UP_SECONDS, waits.see)
+                waits.forget()
+                listeners.hear(SECONDS, waits.see)
+                missed = waits.overdue(stream.symbols, time.time(), _PROMPT_SECONDS)
+                size = sum(
+                    each.memory_info().rss for each in (push, *push.children(recursive=True))
+                )
+    what = f"{LISTENERS:,} listeners, {LISTENERS_PACE} quotes/s, sent to heard"
+    return [
+        Row(f"{what}, p99", 1000 * waits.quantile(0.99), 1000, "ms"),
+        Row(f"{what}, longest of {waits.count:,}", 1000 * waits.quantile(1), 1000, "ms", "≤ 1000"),
+        Row("of them not heard within a second", missed, 1, "quotes", "0"),
+        Row("push, memory of both its processes", size / _MEGABYTE, 300, "MB"),
+    ]

@@ -1,0 +1,122 @@
+"""A simulator whose quotes tell when they were sent, in a process of its own.
+
+`python -m tests.benchmarks.live_feed PORT HTTP_PORT SYMBOLS QUOTES_PER_SECOND` serves until it is
+ended; at 0 quotes a second, as fast as they are taken.
+
+The quotes are such as the simulated market makes, prices and bids and all, but for two fields: the
+time of a trade is that of sending it, and the day's volume begins with the number of its text.
+"""
+
+import re
+import signal
+import sys
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from pocketquant.domain.quotes import FIELDS
+from pocketquant.simulator.market import Market
+from pocketquant.simulator.server import running
+from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.tapes import Tape, record
+from pocketquant.tradingview import frames
+
+QUOTES_A_TEXT = 50
+QUOTES_A_SYMBOL = 20  # on average, until the tape begins again
+FIRST_NUMBER = 1_000_000  # so that all have as many digits
+
+_NOON = 1_763_467_200  # of the market the quotes are taken from
+_FLEET = 9_999
+_NUMBER, _SECOND = "@number", "@second___"  # as long as what replaces them
+_VOLUME_FIELD = re.compile(r'"volume":[0-9.e+-]+')
+_TIME_FIELD = re.compile(r'"lp_time":[0-9]{10}(?![0-9.])')
+_NAME_FIELD = re.compile(r'"n":"([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StampedTape(Tape):
+    """A tape without an end, whose quotes are given their volumes and times as they are sent."""
+
+    def timed(self, session: str) -> Iterator[tuple[float, str]]:
+        texts = [text for _, text in super(StampedTape, self).timed(session)]
+        gap = self.gap_seconds
+        for number in count():
+            stamped = texts[number % len(texts)].replace(_NUMBER, str(FIRST_NUMBER + number))
+            yield number * gap, stamped.replace(_SECOND, str(int(time.time())))
+
+    @property
+    def gap_seconds(self) -> float:
+        """Between texts."""
+        return self.quotes_each / self.quotes_per_second if self.quotes_per_second else 0.0
+
+
+class Numbers:
+    """Which texts of a tape have a trade of a symbol in them."""
+
+    def __init__(self, tape: StampedTape) -> None:
+        self._lap = len(tape.texts)
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        for place, text in enumerate(tape.texts):
+            for payload in frames.FrameDecoder().feed(text):
+                name = _NAME_FIELD.search(payload)
+                if _NUMBER in payload and name:
+                    self._places[name[1]].append(place)
+
+    def between(self, symbol: str, after: int, until: int) -> list[int]:
+        """The numbers of those texts, later than the one and up to the other."""
+        places = self._places[symbol]
+        found = []
+        for lap in range((after + 1) // self._lap, until // self._lap + 1):
+            start = lap * self._lap
+            first, last = (
+                bisect_left(places, after + 1 - start),
+                bisect_right(places, until - start),
+            )
+            found += [start + place for place in places[first:last]]
+        return found
+
+
+def names(symbols: int) -> list[str]:
+    """That many symbols; the simulator's fleet has one less than the most that is asked for."""
+    fleet = [f"SIM:S{number:04}" for number in range(1, min(symbols, _FLEET) + 1)]
+    return fleet if symbols <= _FLEET else [*fleet, "BINANCE:BTCUSDT"]
+
+
+def stamped_tape(symbols: int, quotes_per_second: float | None) -> StampedTape:
+    """The same tape in every process that asks for it."""
+    made = record(Market({}), names(symbols), _NOON, symbols * QUOTES_A_SYMBOL, FIELDS)
+    payloads = frames.FrameDecoder().feed("".join(made.texts))
+    stamped = [frames.encode(_with_marks(payload)) for payload in payloads]
+    texts = [
+        "".join(stamped[place : place + QUOTES_A_TEXT])
+        for place in range(0, len(stamped), QUOTES_A_TEXT)
+    ]
+    return StampedTape(texts, QUOTES_A_TEXT, made.until, quotes_per_second)
+
+
+def number_of(day_volume: float) -> int | None:
+    """The number of the text that told of this volume; None for one from before the tape."""
+    return int(day_volume) - FIRST_NUMBER if day_volume >= FIRST_NUMBER else None
+
+
+def _with_marks(payload: str) -> str:
+    """Volumes get a part of a unit, so that they are the decimals they are of most pairs."""
+    marked = _VOLUME_FIELD.sub(f'"volume":{_NUMBER}.5', payload)
+    return _TIME_FIELD.sub(f'"lp_time":{_SECOND}', marked)
+
+
+def main(arguments: Sequence[str]) -> None:
+    port, http_port, symbols = map(int, arguments[:3])
+    pace = Pace(tape=stamped_tape(symbols, float(arguments[3]) or None))
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with running(port, http_port, pace=pace):
+        ended.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

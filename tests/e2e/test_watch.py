@@ -1,0 +1,202 @@
+"""`pocketquant watch`, and the client's side of live quotes, as their users run them."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus
+from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
+from pocketquant.client import Client
+from pocketquant.connections import wait_until
+from pocketquant.coordination.leases import Leases
+from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.errors import NotFound, UnknownSymbol
+from pocketquant.domain.quotes import Quote, Tick
+
+POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
+AAPL, MSFT, NONE = "NASDAQ:AAPL", "NASDAQ:MSFT", "NASDAQ:NONE"
+REFUSED = RefusedSymbol(NONE, "unknown_symbol", f"{NONE} is unknown to the provider")
+
+Json = dict[str, Any]
+Watches = Callable[..., "subprocess.Popen[str]"]
+Flushes = Callable[..., None]
+
+
+@pytest.fixture
+def flush(platform: Any) -> Iterator[Flushes]:
+    """Puts a price on the board, as a streamer does that is refused one symbol."""
+    leases = Leases(platform.broker, seconds=300.0)
+    lease = leases.acquire("streamer:watch")
+    assert lease is not None
+    writer = BoardWriter(platform.broker, "watch", lease.key, lease.token)
+    bars = BarAggregator()
+
+    def put(symbol: str, price: float) -> None:
+        now = time.time()
+        bars.see(symbol, now - 3600.0)
+        bars.take([Tick(symbol, int(now), price, 5)])
+        quote = Quote(symbol, time=int(now), last_price=price, change=-1.5)
+        status = StreamerStatus(
+            "watch", "here", 7, now, now, connected_at=now, symbols=1, refused=(REFUSED,)
+        )
+        writer.write(Flush(now, now, [Entry(quote, bars.state(symbol), True, True)], status=status))
+
+    yield put
+    leases.release(lease)
+    Client(platform.url).unsubscribe([AAPL, MSFT, NONE])
+
+
+@pytest.fixture
+def watch(platform: Any) -> Iterator[Watches]:
+    """Starts `pocketquant watch`; it ends with the test."""
+    with ExitStack() as ends:
+
+        def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+            command = [POCKETQUANT, "watch", *arguments]
+            urls = ["--url", platform.url, "--push-url", platform.push_url]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            process = subprocess.Popen([*command, *urls], text=True, **{**pipes, **options})
+            ends.enter_context(process)
+            ends.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:
+    """Each changed quote as the API tells it; Ctrl-C ends it, and that is no failure."""
+    flush(AAPL, 1.0)
+    watching = watch("--json", "nasdaq:aapl", NONE)
+    assert watching.stdout
+    seen = [json.loads(watching.stdout.readline())]
+    flush(MSFT, 7.0)
+    flush(AAPL, 2.0)
+    seen.append(json.loads(watching.stdout.readline()))
+    assert [("AAPL", 1.0), ("AAPL", 2.0)] == [
+        (quote["symbol"], quote["last_price"]) for quote in seen
+    ]
+    assert watching.stderr
+    told = {watching.stderr.readline().strip() for _ in range(2)}
+    assert {
+        "subscribed 2 symbols more, 2 in all; they stay so",
+        f"{REFUSED.message} [unknown_symbol]",
+    } == told
+    watching.send_signal(signal.SIGINT)
+    rest = watching.communicate(timeout=20)
+    assert (0, ("", "")) == (watching.returncode, rest)
+
+
+def test_a_closed_pipe_ends_it(watch: Watches, flush: Flushes) -> None:
+    """`pocketquant watch … | head -1` is no failure either."""
+    flush(AAPL, 1.0)
+    watching = watch("--json", "--no-subscribe", AAPL)
+    assert watching.stdout
+    assert watching.stdout.readline()
+    watching.stdout.close()
+    prices = iter(range(2, 10_000))
+
+    def has_ended() -> bool:
+        flush(AAPL, float(next(prices)))
+        return watching.poll() is not None
+
+    wait_until("it has ended", has_ended, (), 20)
+    assert watching.stderr
+    told = [line for line in watching.stderr.read().splitlines() if "unknown_symbol" not in line]
+    assert (0, []) == (watching.returncode, told)
+
+
+def test_a_file_gets_plain_lines(watch: Watches, flush: Flushes) -> None:
+    """One for each changed quote; nothing is subscribed where that is not wanted."""
+    flush(AAPL, 184.4)
+    watching = watch(AAPL, "--no-subscribe")
+    assert watching.stdout
+    line = watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    watching.communicate(timeout=20)
+    assert "Z NASDAQ:AAPL 184.40 -1.50 - bid - ask - volume - -\n" == line[19:]
+    assert 0 == watching.returncode
+
+
+def test_a_terminal_shows_a_table(watch: Watches, flush: Flushes, platform: Any) -> None:
+    """That changes in place, and says why there is nothing of a symbol."""
+    flush(AAPL, 184.4)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    watching = watch(AAPL, NONE, stdout=theirs, env=environment)
+    os.close(theirs)
+    screen = b""
+
+    def wait_for(pattern: bytes) -> None:
+        nonlocal screen
+        while not re.search(pattern, screen):
+            screen += os.read(ours, 65_536)
+
+    with os.fdopen(ours, "rb"):
+        wait_for(rb"184\.40")
+        wait_for(rb"refused")
+        wait_for(re.escape(f"{REFUSED.message} [unknown_symbol]".encode()))
+        flush(AAPL, 185.5)
+        wait_for(rb"\x1b\[1A.*\x1b\[32m *185\.50")
+        watching.send_signal(signal.SIGINT)
+        assert 0 == watching.wait(20)
+
+
+def test_there_is_no_api() -> None:
+    """That is said in a line, with exit code 1."""
+    nowhere = "http://127.0.0.1:9"
+    command = [POCKETQUANT, "watch", AAPL, "--no-subscribe", "--url", nowhere]
+    ended = subprocess.run(
+        [*command, "--push-url", nowhere], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert 1 == ended.returncode
+    assert ended.stderr.splitlines()[-1].startswith(f"Error: no PocketQuant answers at {nowhere}")
+
+
+def test_the_client_wishes_and_reads(platform: Any, flush: Flushes) -> None:
+    """What the API tells; what it has not is raised as the error that it names."""
+    client = Client(platform.url)
+    assert (2, 2) == counts(client.subscribe([AAPL, "nasdaq:none"]))
+    flush(AAPL, 12.5)
+    assert 12.5 == client.quote(AAPL)["last_price"]
+    assert ["AAPL"] == [quote["symbol"] for quote in client.quotes()]
+    assert ("1h", 12.5) == bar(client.current_bar(AAPL, "1h"))
+    assert ["NONE"] == [each["symbol"] for each in client.quotes_status()["refused"]]
+    for symbol, error in ((NONE, UnknownSymbol), (MSFT, NotFound)):
+        with pytest.raises(error):
+            client.quote(symbol)
+    assert (1, 1) == counts(client.unsubscribe([NONE]))
+    assert not client.stop_quotes()["streaming"]
+    with pytest.raises(NotFound):
+        client.quote(NONE)
+    assert client.start_quotes()["streaming"]
+
+
+def counts(watched: Json) -> tuple[int, int]:
+    return watched["subscribed"], watched["changed"]
+
+
+def bar(current: Json) -> tuple[str, float]:
+    return current["interval"], current["close"]
+
+
+@pytest.mark.fault
+def test_a_broken_stream_is_taken_up_again(platform: Any, flush: Flushes, kill: Any) -> None:
+    """By itself, as often as it takes."""
+    flush(AAPL, 1.0)
+    with closing(Client(platform.push_url).stream([AAPL])) as quotes:
+        assert 1.0 == next(quotes)["last_price"]
+        for process in platform.processes("gunicorn"):
+            kill(process)
+        flush(AAPL, 2.0)
+        assert 2.0 == next(quotes)["last_price"]

@@ -1,0 +1,92 @@
+"""How quotes look in a terminal."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pocketquant.quote_table import quote_line, quote_table
+
+Json = dict[str, Any]
+
+AAPL: Json = {
+    "symbol": "AAPL",
+    "exchange": "NASDAQ",
+    "timestamp": "2024-01-31T18:00:00Z",
+    "last_price": 184.4,
+    "bid": 184.39,
+    "ask": 184.41,
+    "volume": 55467803.0,
+    "change": -3.64,
+    "change_percent": -1.94,
+    "open_price": 187.04,
+    "high_price": 187.1,
+    "low_price": 184.35,
+    "prev_close": 188.04,
+    "update_mode": "streaming",
+}
+CELLS = ["184.40", "-3.64", "-1.94", "184.39", "184.41", "55.47M", "18:00:00", "streaming"]
+EMPTY: Json = dict.fromkeys(AAPL) | {"symbol": "RUT", "exchange": "TVC"}
+
+
+def drawn(table: Any, styled: bool = False) -> list[str]:
+    """The lines as a terminal of 80 columns shows them."""
+    file = io.StringIO()
+    colours = "standard" if styled else None
+    Console(file=file, width=80, force_terminal=styled, color_system=colours).print(table)
+    return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {},
+            "2024-01-31T18:00:00Z NASDAQ:AAPL 184.40 -3.64 -1.94 bid 184.39 ask 184.41"
+            " volume 55.47M streaming",
+        ),
+        (
+            {"last_price": 60123.5, "change": 0.00012345, "volume": 12.5, "change_percent": 0.0},
+            "2024-01-31T18:00:00Z NASDAQ:AAPL 60,123.50 +0.00012345 +0.00 bid 184.39 ask 184.41"
+            " volume 12.50 streaming",
+        ),
+        (
+            {"update_mode": "delayed_streaming_900", "last_price": 100.0, "volume": 1e12},
+            "2024-01-31T18:00:00Z NASDAQ:AAPL 100.00 -3.64 -1.94 bid 184.39 ask 184.41"
+            " volume 1.00T 15 min late",
+        ),
+    ],
+)
+def test_a_line(changes: Json, expected: str) -> None:
+    """Prices with all their decimals, two at least; the day's volume in short."""
+    assert expected == quote_line(AAPL | changes)
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    """In a line as in a table."""
+    assert "- TVC:RUT - - - bid - ask - volume - -" == quote_line(EMPTY)
+    assert ["TVC:RUT", *"--------"] == drawn(quote_table(["TVC:RUT"], {"TVC:RUT": EMPTY}, {}, ()))[
+        1
+    ].split()
+
+
+def test_a_table_has_a_row_for_each_symbol() -> None:
+    """In the order asked for, within the width of a terminal; also for those without a quote."""
+    symbols = ["BINANCE:BTCUSDT", "NASDAQ:AAPL", "NASDAQ:NONE"]
+    lines = drawn(quote_table(symbols, {"NASDAQ:AAPL": AAPL}, {}, ["NASDAQ:NONE"]))
+    assert [
+        ["symbol", "last", "change", "%", "bid", "ask", "volume", "UTC", "mode"],
+        ["BINANCE:BTCUSDT", "waiting"],
+        ["NASDAQ:AAPL", *CELLS],
+        ["NASDAQ:NONE", "refused"],
+    ] == [line.split() for line in lines]
+
+
+@pytest.mark.parametrize(("direction", "colour"), [(0.1, 32), (-0.1, 31)])
+def test_the_last_price_shows_where_it_went(direction: float, colour: int) -> None:
+    """Green after it rose, red after it fell; the change of the day has a colour of its own."""
+    table = quote_table(["NASDAQ:AAPL"], {"NASDAQ:AAPL": AAPL}, {"NASDAQ:AAPL": direction}, ())
+    (row,) = drawn(table, styled=True)[1:]
+    assert f"\x1b[{colour}m184.40\x1b[0m" in row
+    assert "\x1b[31m-1.94\x1b[0m" in row
