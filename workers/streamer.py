@@ -11,7 +11,6 @@ from threading import Event
 
 import redis
 import structlog
-from pocketquant.storage.fences import Fences
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.connections import open_redis
@@ -24,6 +23,7 @@ from pocketquant.domain.shards import Shard, all_shards
 from pocketquant.logs import set_up_logs
 from pocketquant.record import Recorder
 from pocketquant.settings import Settings
+from pocketquant.storage.fences import Fences
 from pocketquant.storing import LiveBarStorage
 from pocketquant.wiring import Platform, wire, wire_account
 from workers.alive_file import AliveFile

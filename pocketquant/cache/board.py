@@ -3,7 +3,7 @@
 A symbol that nobody streams any more vanishes: its quote after a minute, its bars after five.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,6 +17,7 @@ from pocketquant.domain.open_bars import BarsState
 from pocketquant.domain.quotes import Quote
 
 _LONGEST_OVERDUE_SECONDS = MINUTE
+_SYMBOLS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,12 @@ class QuoteBoard:
     def resumable(self, shard: str, symbols: Sequence[str]) -> list[Resumable]:
         """What is kept of these symbols, which that shard has written or will write."""
         seen = cast(bytes | None, self._redis.get(records.seen_key(shard)))
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for symbol in symbols:
-                pipeline.mget([records.bar_key(symbol, interval) for interval in Interval])
-            found: list[list[bytes | None]] = pipeline.execute()
         seen_until = float(seen) if seen else 0.0
-        return [
-            _resumable(symbol, records.decode_minutes(minutes), longer, seen_until)
-            for symbol, (minutes, *longer) in zip(symbols, found, strict=True)
-            if minutes is not None
-        ]
+        resumable: list[Resumable] = []
+        for start in range(0, len(symbols), _SYMBOLS_AT_ONCE):
+            piece = symbols[start : start + _SYMBOLS_AT_ONCE]
+            resumable += self._resumable_piece(piece, seen_until)
+        return resumable
 
     def waiting(self, shard: str) -> dict[str, list[LiveBar]]:
         """The closed bars that the shard's streamers have not seen stored, by batch."""
@@ -102,6 +99,15 @@ class QuoteBoard:
         keys = sorted(records.status_key(shard.decode()) for shard in shards)
         found = cast(list[bytes | None], self._redis.mget(keys)) if keys else []
         return [records.decode_status(status) for status in found if status is not None]
+
+    def _resumable_piece(self, symbols: Sequence[str], seen_until: float) -> Iterator[Resumable]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for symbol in symbols:
+                pipeline.mget([records.bar_key(symbol, interval) for interval in Interval])
+            found: list[list[bytes | None]] = pipeline.execute()
+        for symbol, (minutes, *longer) in zip(symbols, found, strict=True):
+            if minutes is not None:
+                yield _resumable(symbol, records.decode_minutes(minutes), longer, seen_until)
 
     def forget(self, symbols: Sequence[str]) -> None:
         """Show no quotes of these symbols, until a streamer writes some."""

@@ -135,12 +135,16 @@ def test_a_terminal_shows_a_table(watch: Watches, flush: Flushes, platform: Any)
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
     watching = watch(AAPL, NONE, stdout=theirs, env=environment)
     os.close(theirs)
+    os.set_blocking(ours, False)
     screen = b""
 
-    def wait_for(pattern: bytes) -> None:
+    def shows(pattern: bytes) -> bool:
         nonlocal screen
-        while not re.search(pattern, screen):
-            screen += os.read(ours, 65_536)
+        screen += os.read(ours, 65_536)
+        return re.search(pattern, screen, re.DOTALL) is not None
+
+    def wait_for(pattern: bytes) -> None:
+        wait_until(f"{pattern!r} is shown", lambda: shows(pattern), BlockingIOError, 20)
 
     with os.fdopen(ours, "rb"):
         wait_for(rb"184\.40")

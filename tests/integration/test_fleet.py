@@ -18,7 +18,7 @@ from pocketquant import embedded
 from pocketquant.connections import wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
 from pocketquant.embedded import HOST
-from pocketquant.programs import beat_command, worker_command
+from pocketquant.programs import beat_command, streamer_command, worker_command
 from pocketquant.wiring import Platform
 from workers.metrics_page import open_metrics_page
 from workers.presence import streamer_presence
@@ -129,6 +129,22 @@ def test_a_worker_and_a_beat_announce_themselves_and_leave(
     assert not alive.exists()
 
 
+def test_a_streamer_takes_the_shard_and_gives_it_up_when_told_to_end(
+    start: Start, wired: Platform, cache: redis.Redis, tmp_path: Path
+) -> None:
+    """It is in the fleet meanwhile, and its file is touched; nothing of it is left."""
+    alive = tmp_path / "run" / "alive"
+    streamer = start(streamer_command(), streamer_alive_file=str(alive))
+    wait_until("it has the shard", wired.board.statuses, (), 60)
+    _expect_touches(alive, 2)
+    assert [streamer.pid] == [member.pid for member in wired.fleet.members()]
+    streamer.send_signal(signal.SIGTERM)
+    assert 0 == streamer.wait(15)
+    assert [] == wired.fleet.members()
+    assert not alive.exists()
+    assert 0 == cache.exists("lease:streamer:1-of-1")
+
+
 def test_a_taken_port_leaves_a_worker_without_metrics() -> None:
     """One says so and goes on; the page that has the port is not disturbed."""
     first = open_metrics_page(HOST, 0)
@@ -152,13 +168,13 @@ def test_a_worker_without_redis_is_alive_and_comes_back_to_the_fleet(
         fleet = Fleet(client)
         wait_until("it is there", lambda: len(fleet.members()) == 1, (), 60)
         first.send_signal(signal.SIGSTOP)
-        _expect_touches(alive, 10)
+        _expect_touches(alive, 5)
         first.send_signal(signal.SIGCONT)
-    _expect_touches(alive, 10)
+    _expect_touches(alive, 5)
     with embedded.running(server), redis.Redis.from_url(server.url) as client:
         client.flushall()
         wait_until("it is back", lambda: len(Fleet(client).members()) == 1, redis.RedisError, 60)
-        _expect_touches(alive, 3)
+        _expect_touches(alive, 2)
 
 
 def _expect_touches(file: Path, count: int) -> None:

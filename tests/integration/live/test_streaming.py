@@ -125,3 +125,18 @@ def test_the_wish_is_made_true_at_once(live_with: "Callable[..., Live]") -> None
     wait_until("nothing is shown", lambda: not board.latest_of(PAIRS), (), 10)
     live.platform.watching.start()
     live.wait_until_quoted(PAIRS[:2])
+
+
+def test_shards_share_the_symbols(live_with: "Callable[..., Live]") -> None:
+    """Each symbol is watched by exactly one of two streamers."""
+    live = live_with(speed=30, streamer_shards=2)
+    live.subscribe(PAIRS)
+    live.start()
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    board = live.platform.board
+    wait_until("both tell", lambda: len(board.statuses()) == 2, (), 10)
+    statuses = board.statuses()
+    assert ["1-of-2", "2-of-2"] == [status.shard for status in statuses]
+    assert len(PAIRS) == sum(status.symbols for status in statuses)
+    assert all(status.symbols for status in statuses)

@@ -4,8 +4,9 @@ import pytest
 import redis
 
 from pocketquant.cache.responses import ResponseCache
+from pocketquant.connections import open_redis
 from pocketquant.domain.symbols import Series
-from pocketquant.embedded import free_port
+from pocketquant.embedded import HOST, free_port
 from pocketquant.logs import set_up_logs
 from pocketquant.settings import LogFormat
 from web.response_cache import NearCache
@@ -34,7 +35,7 @@ def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while(
 ) -> None:
     """Nothing is cached and nothing fails; it is asked again every five seconds, silently."""
     clock = Clock()
-    with redis.Redis(port=free_port()) as away:
+    with open_redis(f"redis://{HOST}:{free_port()}", is_patient=False) as away:
         near = NearCache(ResponseCache(away), clock)
         for second in range(12):
             clock.now = float(second)
