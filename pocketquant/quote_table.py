@@ -16,6 +16,7 @@ _FIRST_TO_GO = "mode"  # where the terminal is narrow
 _UNKNOWN = "-"
 _MOST_DECIMALS = 8
 _FEWEST_DECIMALS = 2
+_SHORT_MODES: dict[str | None, str] = {"streaming": "live"}
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -87,7 +88,7 @@ def _price(price: float | None) -> str:
     """All its decimals, two at least."""
     if price is None:
         return _UNKNOWN
-    whole, _, decimals = f"{price:,.{_MOST_DECIMALS}f}".rstrip("0").partition(".")
+    whole, _, decimals = f"{price:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")
     return f"{whole}.{decimals.ljust(_FEWEST_DECIMALS, '0')}"
 
 
@@ -112,4 +113,4 @@ def _amount(amount: float | None) -> str:
 
 def _mode(mode: str | None) -> str:
     seconds = delay_seconds(mode)
-    return f"{seconds // MINUTE} min late" if seconds else mode or _UNKNOWN
+    return f"-{seconds // MINUTE}min" if seconds else _SHORT_MODES.get(mode, mode) or _UNKNOWN

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=65535,
-        description="where a worker, beat or streamer serves /metrics; 0: a free port, listed in /fleet",
+        description="of /metrics of workers, beats, streamers; 0: a free port, listed in /fleet",
     )
 
     log_format: LogFormat = LogFormat.CONSOLE

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from pocketquant.client import Client, Json
 from pocketquant.connections import wait_until
 from pocketquant.domain.errors import NotFound, PocketQuantError, UnsupportedInterval
-from pocketquant.domain.intervals import MINUTE, Interval
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.syncs import MAX_BARS
 from pocketquant.quote_table import name_of
 
@@ -25,12 +26,13 @@ _NOTHING: Json = {"data": [], "live": {"count": 0, "partial": []}}
 
 
 class Window(NamedTuple):
-    """The bars of a series that open from `start` up to `end`."""
+    """A series' bars that open from `start` up to `end`; its last trade was at `traded_at`."""
 
     symbol: str
     interval: Interval
     start: int
     end: int
+    traded_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +63,38 @@ class LiveProof:
             raise PocketQuantError("no streamer is connected")
         return max(began, *map(_seconds, connected))
 
-    def compare(self, since: float) -> list[Compared]:
-        """What has closed since the last time, of the bars that began at `since` or later."""
-        windows = list(self._windows(since, self._traded_at()))
+    def compare(self, since: float, now: float) -> list[Compared]:
+        """What has closed by now and was not compared before, of the bars begun since then."""
+        windows = list(self._windows(since, now, self._quotes()))
         self._wait_until_stored([one for one in windows if one.interval is Interval.M1])
         compared = [self._compare(window) for window in windows]
         for window in windows:
             self._compared_until[window.symbol, window.interval] = window.end
         return [one for one in compared if one is not None]
 
-    def _traded_at(self) -> dict[str, int]:
-        quotes = {name_of(quote): quote["timestamp"] for quote in self._client.quotes()}
+    def _quotes(self) -> dict[str, Json]:
+        quotes = {name_of(quote): quote for quote in self._client.quotes()}
         missing = [symbol for symbol in self._symbols if symbol not in quotes]
         if missing:
             raise PocketQuantError(f"there are no live quotes of {', '.join(missing)}")
-        return {symbol: _seconds(quotes[symbol]) for symbol in self._symbols if quotes[symbol]}
+        return {symbol: quotes[symbol] for symbol in self._symbols}
 
-    def _windows(self, since: float, traded_at: Mapping[str, int]) -> Iterator[Window]:
-        """What was begun and ended since then: a symbol that trades again has closed its bars."""
+    def _windows(self, since: float, now: float, quotes: Mapping[str, Json]) -> Iterator[Window]:
+        """Those in which there may have been trade; for a delayed symbol by its own clock."""
         for interval in Interval:
-            first = interval.period_end(int(since))
-            for symbol, moment in traded_at.items():
-                start = max(first, self._compared_until.get((symbol, interval), first))
-                end = interval.period_start(moment)
-                if start < end:
-                    yield Window(symbol, interval, start, end)
+            for symbol, quote in quotes.items():
+                delay = delay_seconds(quote["update_mode"])
+                first = interval.period_end(int(since) - delay)
+                start = self._compared_until.get((symbol, interval), first)
+                window = Window(
+                    symbol,
+                    interval,
+                    max(first, start),
+                    interval.period_start(int(now) - delay),
+                    _seconds(quote["timestamp"]),
+                )
+                if window.start < window.end and window.start <= window.traded_at:
+                    yield window
 
     def _wait_until_stored(self, minutes: list[Window]) -> None:
         def are_stored() -> bool:
@@ -98,7 +107,8 @@ class LiveProof:
 
     def _has_newest(self, window: Window) -> bool:
         newest = self._read(window)["data"][-1:]
-        return bool(newest) and _seconds(newest[0]["datetime"]) == window.end - MINUTE
+        awaited = Interval.M1.period_start(min(window.traded_at, window.end - 1))
+        return bool(newest) and _seconds(newest[0]["datetime"]) >= awaited
 
     def _compare(self, window: Window) -> Compared | None:
         """None where the exchange has no such bars, or has them at hours of its own."""

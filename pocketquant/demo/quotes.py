@@ -20,7 +20,7 @@ SYMBOLS = (
 _SHOWN_SECONDS = 4.0
 _DRAWN_PER_SECOND = 5
 _PATIENCE_SECONDS = 60.0
-_FORMING = ("BINANCE:BTCUSDT", "1h")
+_FORMING = ("SIM:S0001", "1h")
 
 
 def subscribe(client: Client, console: Console) -> None:
@@ -51,6 +51,8 @@ def show_quotes(client: Client, push: Client, console: Console) -> None:
     with Live(quotes, console=console, refresh_per_second=_DRAWN_PER_SECOND):
         ended.wait(_SHOWN_SECONDS)
     ended.set()
+    if not console.is_interactive:
+        console.print()
     console.print(f"{len(changes)} changes in {_SHOWN_SECONDS:.0f} seconds")
 
 
@@ -64,10 +66,11 @@ def show_current_bar(client: Client, console: Console) -> None:
         _PATIENCE_SECONDS,
     )
     bar = client.current_bar(symbol, interval)
+    values = ", ".join(f"{name} {bar[name]}" for name in ("open", "high", "low", "close", "volume"))
+    begun = "seen from its start" if not bar["partial"] else "not seen from its start"
     console.print(
-        f"{symbol} {interval} since {bar['bar_start']}: open {bar['open']}, high {bar['high']},"
-        f" low {bar['low']}, close {bar['close']}, volume {bar['volume']}:"
-        f" {bar['tick_count']} trades seen{', not from its start' if bar['partial'] else ''}"
+        f"{symbol} {interval} bar of {bar['bar_start'][11:16]} UTC so far: {values}; {begun}",
+        soft_wrap=True,
     )
 
 
@@ -78,13 +81,13 @@ def show_status(client: Client, console: Console) -> None:
         title=f"GET /api/v1/quotes/status: {status['watched']} of {status['subscribed']} symbols",
         title_justify="left",
     )
-    for heading in ("streamer", "connected since", "symbols", "ticks", "late", "bars stored"):
+    for heading in ("streamer", "connected since (UTC)", "symbols", "ticks", "late", "bars stored"):
         table.add_column(heading)
     for streamer in status["streamers"]:
         counts = (streamer[name] for name in ("symbols", "ticks", "late_ticks", "bars_stored"))
         table.add_row(
             f"{streamer['shard']} on {streamer['host']}",
-            streamer["connected_at"] or "not connected",
+            (streamer["connected_at"] or "not connected")[:19],
             *map(str, counts),
         )
     console.print(table)

@@ -56,11 +56,12 @@ def _show_live(client: Client, push: Client, console: Console) -> float:
 
 
 def _show_addresses(started: Machine, console: Console) -> None:
-    console.print(f"[bold]API docs:[/] {started.docs_url}   (logs: {started.logs})")
+    console.print(f"[bold]API docs:[/] {started.docs_url}   (logs: {started.logs})", soft_wrap=True)
     console.print(f"[bold]Fleet:[/] {started.api_url}/api/v1/fleet")
     console.print(
         f"[bold]Flower:[/] {started.flower_url}/tasks"
-        "   (FLOWER_USERNAME and FLOWER_PASSWORD, by default pocketquant twice)"
+        "   (FLOWER_USERNAME and FLOWER_PASSWORD, by default pocketquant twice)",
+        soft_wrap=True,
     )
     console.print(
         "[bold]Live quotes:[/] pocketquant watch BINANCE:BTCUSDT NASDAQ:AAPL"
@@ -75,14 +76,14 @@ def _prove_each_minute(
 ) -> None:
     """After each minute, compare the bars that have closed; an error if one differs."""
     console.print(
-        "Each minute from here on, the bars that were built from live quotes are compared with"
-        " the exchange's own; the first minute seen whole is the next one."
+        "Each minute, the bars that were built from live quotes and are closed by then are compared"
+        " with the exchange's own; the next minute is the first that is seen whole."
     )
     proof = LiveProof(client, quotes.SYMBOLS)
     proven = 0
     while minutes is None or proven < minutes:
         _wait_for_the_next_minute(started)
-        compared = proof.compare(proof.seen_since(began))
+        compared = proof.compare(proof.seen_since(began), time.time())
         _tell(compared, console)
         proven += bool(compared)
 

@@ -1,6 +1,6 @@
 """`Fences`: whose writes hold. A streamer writes for a shard only while no later one has come.
 
-    {_id: shard, token}      the largest token that has begun to write
+{_id: shard, token}      the largest token that has begun to write
 """
 
 from typing import Any

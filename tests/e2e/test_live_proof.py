@@ -21,7 +21,7 @@ from pocketquant.simulator.world import find
 from pocketquant.storage.live_bars import LiveBarStore
 
 Changes = Callable[[list[LiveBar]], list[LiveBar]]
-Streams = Callable[..., float]
+Streams = Callable[..., tuple[int, int]]
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def stream(platform: Any) -> Iterator[Streams]:
     assert lease is not None
     writer = BoardWriter(platform.broker, "proof", lease.key, lease.token)
 
-    def begun(symbol: str, change: Changes = list) -> float:
-        """Since when the symbol counts as streamed."""
+    def begun(symbol: str, change: Changes = list) -> tuple[int, int]:
+        """Since when the symbol counts as streamed, until when."""
         now = int(time.time())
         since = now - 8 * MINUTE
         bars = [bar for interval in Interval for bar in seen_whole(symbol, interval, since, now)]
         LiveBarStore(platform.mongo).upsert(change(bars))
         entry = Entry(Quote(symbol, time=now, last_price=1.0), nothing_open(symbol))
         writer.write(Flush(now, now, [entry]))
-        return since
+        return since, now
 
     yield begun
     leases.release(lease)
@@ -48,14 +48,14 @@ def stream(platform: Any) -> Iterator[Streams]:
 
 def test_live_bars_that_are_the_exchange_s_own(stream: Streams, platform: Any) -> None:
     """Each is counted, once; at every interval that had time for a whole bar."""
-    since = stream("SIM:S9001")
+    since, now = stream("SIM:S9001")
     proof = LiveProof(Client(platform.url), ("SIM:S9001",))
-    compared = proof.compare(since)
+    compared = proof.compare(since, now)
     assert {Interval.M1, Interval.M3} <= {one.window.interval for one in compared}
     for one in compared:
         length = one.window.interval.seconds
         assert ((one.window.end - one.window.start) // length, (), 0) == found(one)
-    assert [] == proof.compare(since)
+    assert [] == proof.compare(since, now)
 
 
 @pytest.mark.parametrize("symbol", ["SIM:S9002", "SIM:S9003", "SIM:S9004"])
@@ -70,8 +70,8 @@ def test_live_bars_that_differ(stream: Streams, platform: Any, symbol: str) -> N
             *bars[2:],
         ],
     }
-    since = stream(symbol, changes[symbol])
-    minutes, *longer = LiveProof(Client(platform.url), (symbol,)).compare(since)
+    since, now = stream(symbol, changes[symbol])
+    minutes, *longer = LiveProof(Client(platform.url), (symbol,)).compare(since, now)
     assert Interval.M1 is minutes.window.interval
     bars = (minutes.window.end - minutes.window.start) // MINUTE
     wrong = 0 if symbol == "SIM:S9004" else 1
@@ -83,7 +83,7 @@ def test_a_symbol_without_a_live_quote(platform: Any) -> None:
     """Nothing can be said of its bars, and that is no proof."""
     proof = LiveProof(Client(platform.url), ("SIM:S9005",))
     with pytest.raises(PocketQuantError, match="SIM:S9005"):
-        proof.compare(time.time() - 100)
+        proof.compare(time.time() - 100, time.time())
 
 
 def found(one: Compared) -> tuple[int, tuple[str, ...], int]:

@@ -9,7 +9,7 @@ from pocketquant.domain.intervals import Interval
 
 Json = dict[str, Any]
 
-WINDOW = Window("A:B", Interval.M1, 0, 180)
+WINDOW = Window("A:B", Interval.M1, 0, 180, 180)
 
 
 def answer(closes: dict[int, float], live: int = 0, partial: tuple[int, ...] = ()) -> Json:

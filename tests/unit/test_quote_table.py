@@ -26,7 +26,7 @@ AAPL: Json = {
     "prev_close": 188.04,
     "update_mode": "streaming",
 }
-CELLS = ["184.40", "-3.64", "-1.94", "184.39", "184.41", "55.47M", "18:00:00", "streaming"]
+CELLS = ["184.40", "-3.64", "-1.94", "184.39", "184.41", "55.47M", "18:00:00", "live"]
 EMPTY: Json = dict.fromkeys(AAPL) | {"symbol": "RUT", "exchange": "TVC"}
 
 
@@ -44,17 +44,17 @@ def drawn(table: Any, styled: bool = False) -> list[str]:
         (
             {},
             "2024-01-31T18:00:00Z NASDAQ:AAPL 184.40 -3.64 -1.94 bid 184.39 ask 184.41"
-            " volume 55.47M streaming",
+            " volume 55.47M live",
         ),
         (
             {"last_price": 60123.5, "change": 0.00012345, "volume": 12.5, "change_percent": 0.0},
-            "2024-01-31T18:00:00Z NASDAQ:AAPL 60,123.50 +0.00012345 +0.00 bid 184.39 ask 184.41"
-            " volume 12.50 streaming",
+            "2024-01-31T18:00:00Z NASDAQ:AAPL 60123.50 +0.00012345 +0.00 bid 184.39 ask 184.41"
+            " volume 12.50 live",
         ),
         (
             {"update_mode": "delayed_streaming_900", "last_price": 100.0, "volume": 1e12},
             "2024-01-31T18:00:00Z NASDAQ:AAPL 100.00 -3.64 -1.94 bid 184.39 ask 184.41"
-            " volume 1.00T 15 min late",
+            " volume 1.00T -15min",
         ),
     ],
 )

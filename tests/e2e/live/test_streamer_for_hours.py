@@ -7,8 +7,8 @@ import psutil
 
 from pocketquant.domain.intervals import HOUR, Interval
 
-SPEED = 360.0
-AFTERNOON = 1_763_478_000.0  # Tuesday, 2025-11-18, 15:00 UTC by the market's clock
+SPEED = 720.0
+AFTERNOON = 1_763_474_400.0  # Tuesday, 2025-11-18, 14:00 UTC by the market's clock
 PAIRS = [f"SIM:S{number:04}" for number in range(1, 9)]
 STOCKS = ["NASDAQ:AAPL", "NYSE:KO", "OTC:QUIET", "TVC:VIX"]  # until 21:00
 OF_STOCKS = [Interval.M1, Interval.M3, Interval.M5, Interval.M15, Interval.M30]

@@ -11,7 +11,7 @@ from pocketquant.domain.intervals import MINUTE, Interval
 
 pytestmark = pytest.mark.fault
 
-SPEED = 30.0
+SPEED = 60.0
 MIDNIGHT = 1_763_424_000.0  # Tuesday, 2025-11-18, by the market's clock
 PAIRS = [f"SIM:S{number:04}" for number in range(1, 6)]
 
