@@ -103,12 +103,14 @@ def watch(
 
 def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:
     watched = client.subscribe(symbols)
-    changed, subscribed = watched["changed"], watched["subscribed"]
-    _complain(f"subscribed {changed} symbols more, {subscribed} in all; they stay so")
+    _say(
+        f"{watched['changed']} symbols are subscribed now, and stay so after this;"
+        f" {watched['subscribed']} in all"
+    )
 
 
 def _print_changes(quotes: LiveQuotes, as_json: bool) -> None:
-    with quotes.looked_after(_complain):
+    with quotes.looked_after(_say):
         for quote in quotes.follow():
             click.echo(orjson.dumps(quote) if as_json else quote_line(quote))
 
@@ -120,7 +122,7 @@ def _show_table(quotes: LiveQuotes) -> None:
             pass
 
 
-def _complain(text: str) -> None:
+def _say(text: str) -> None:
     click.echo(text, err=True)
 
 

@@ -56,22 +56,23 @@ def quote_table(
 
 def quote_line(quote: Json) -> str:
     """The quote in words, of the same order as the columns."""
+    last, change, bid, ask = _prices(quote)
     return (
-        f"{quote['timestamp'] or _UNKNOWN} {name_of(quote)} {_price(quote['last_price'])}"
-        f" {_signed(quote['change'])} {_percent(quote['change_percent'])}"
-        f" bid {_price(quote['bid'])} ask {_price(quote['ask'])}"
+        f"{quote['timestamp'] or _UNKNOWN} {name_of(quote)} {last}"
+        f" {change} {_percent(quote['change_percent'])} bid {bid} ask {ask}"
         f" volume {_amount(quote['volume'])} {_mode(quote['update_mode'])}"
     )
 
 
 def _cells(quote: Json, direction: float) -> tuple[str | Text, ...]:
+    last, change, bid, ask = _prices(quote)
     of_day = _colour(quote["change"] or 0.0)
     return (
-        Text(_price(quote["last_price"]), _colour(direction)),
-        Text(_signed(quote["change"]), of_day),
+        Text(last, _colour(direction)),
+        Text(change, of_day),
         Text(_percent(quote["change_percent"]), of_day),
-        _price(quote["bid"]),
-        _price(quote["ask"]),
+        bid,
+        ask,
         _amount(quote["volume"]),
         (quote["timestamp"] or "")[_TIME_OF_DAY] or _UNKNOWN,
         _mode(quote["update_mode"]),
@@ -84,17 +85,25 @@ def _colour(direction: float) -> str:
     return "green" if direction > 0 else "red"
 
 
-def _price(price: float | None) -> str:
-    """All its decimals, two at least."""
-    if price is None:
-        return _UNKNOWN
-    whole, _, decimals = f"{price:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")
-    return f"{whole}.{decimals.ljust(_FEWEST_DECIMALS, '0')}"
+def _prices(quote: Json) -> tuple[str, str, str, str]:
+    """Last, change, bid and ask, with as many decimals as the one of them that needs most."""
+    last, change, bid, ask = (quote[name] for name in ("last_price", "change", "bid", "ask"))
+    decimals = max(_decimals(price) for price in (last, change, bid, ask))
+    return (
+        _rounded(last, decimals),
+        _rounded(change, decimals, sign="+"),
+        _rounded(bid, decimals),
+        _rounded(ask, decimals),
+    )
 
 
-def _signed(change: float | None) -> str:
-    sign = "+" if change is not None and change > 0 else ""
-    return f"{sign}{_price(change)}"
+def _decimals(price: float | None) -> int:
+    digits = f"{price or 0.0:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2]
+    return max(_FEWEST_DECIMALS, len(digits))
+
+
+def _rounded(price: float | None, decimals: int, sign: str = "-") -> str:
+    return _UNKNOWN if price is None else f"{price:{sign}.{decimals}f}"
 
 
 def _percent(percent: float | None) -> str:

@@ -34,6 +34,7 @@ from workers.wish_watch import WishWatch
 
 _STATUS_SECONDS = 1.0
 _NAME_LETTERS = 12
+_GAUGES = (metrics.STREAM_SYMBOLS, metrics.STREAM_LAG_SECONDS, metrics.LIVE_BARS_WAITING)
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +82,8 @@ class ShardStream:
             self._advance()
             self._outlet.end(self._recorder, self._all_there_is())
         finally:
+            for gauge in _GAUGES:
+                gauge.set(0)
             self._outlet.close()
             self._dialing.end()
             if self._link is not None:

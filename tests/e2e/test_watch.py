@@ -89,7 +89,7 @@ def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:
     assert watching.stderr
     told = {watching.stderr.readline().strip() for _ in range(2)}
     assert {
-        "subscribed 2 symbols more, 2 in all; they stay so",
+        "2 symbols are subscribed now, and stay so after this; 2 in all",
         f"{REFUSED.message} [unknown_symbol]",
     } == told
     watching.send_signal(signal.SIGINT)

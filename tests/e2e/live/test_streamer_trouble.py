@@ -24,10 +24,12 @@ def shared_market(live_market: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def market(shared_market: Any) -> Iterator[Any]:
-    """Without streamers: each test starts its own."""
+    """Without streamers: each test starts its own. No sync waits from the test before."""
     yield shared_market
     shared_market.kill_all()
     shared_market.simulator.lift()
+    for collection in ("jobs", "units"):
+        shared_market.platform.mongo[collection].delete_many({})
 
 
 def test_a_killed_streamer_goes_on_where_it_was(market: Any) -> None:
