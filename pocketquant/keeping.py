@@ -122,7 +122,7 @@ class BarKeeper:
             _log.exception("keeping_failed")
             return False
         if self._is_away:
-            _log.info("mongodb_back")
+            _log.info("storing_goes_on")
             self._is_away = False
         return True
 
@@ -156,7 +156,7 @@ class BarKeeper:
 
     def _tell_away(self, error: StorageUnavailable) -> None:
         if not self._is_away:
-            _log.warning("live_bars_wait", cause=str(error))
+            _log.warning("storing_waits", cause=str(error))
         self._is_away = True
 
 

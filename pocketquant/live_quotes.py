@@ -31,6 +31,7 @@ class LiveQuotes:
         self._directions: dict[str, float] = {}
         self._refusals: dict[str, str] = {}
         self._trouble: str | None = None
+        self.changes = 0
 
     def follow(self) -> Iterator[Json]:
         """The latest quote of each symbol, and each that changes, for ever."""
@@ -40,6 +41,7 @@ class LiveQuotes:
             if quote != before:
                 self._quotes[name] = quote
                 self._directions[name] = _direction(before, quote) or self._directions.get(name, 0)
+                self.changes += 1
                 yield quote
 
     @contextmanager

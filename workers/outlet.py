@@ -29,7 +29,7 @@ KEEP_SECONDS = 20.0
 AWAY_SECONDS = 1.0
 
 _BARS_A_BATCH = 5_000
-_LAST_WORDS_SECONDS = 2.0
+_LAST_WORDS_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -95,9 +95,9 @@ class Outlet:
 
     def end(self, recorder: Recorder, flush: Flush) -> None:
         """Write all of it a last time, and let somebody else have the shard."""
-        self.flush(recorder, flush, is_live=False)
+        has_written = self.flush(recorder, flush, is_live=False)
         self._keeper.end(_LAST_WORDS_SECONDS)
-        if self.flush(recorder, replace(flush, status=None), is_live=False):
+        if has_written and self.flush(recorder, replace(flush, status=None), is_live=False):
             self._leases.release(self._storage.lease)
 
     def close(self) -> None:

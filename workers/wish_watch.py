@@ -13,7 +13,7 @@ from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.storage.subscriptions import Subscriptions, Wish
 
 _LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version
-_PATIENCE_SECONDS = 1.5
+_PATIENCE_SECONDS = 0.5
 _LOOKS_A_FULL_ONE = 30  # a version that was counted before its change is noticed then
 
 _log = structlog.get_logger(__name__)

@@ -21,6 +21,7 @@ from pocketquant.domain.syncs import MAX_BARS
 from pocketquant.quote_table import name_of
 
 _FEWEST_BARS = 10
+_CONNECTED_SECONDS = 30.0
 _STORED_SECONDS = 20.0  # after this what is not stored counts as missing
 _NOTHING: Json = {"data": [], "live": {"count": 0, "partial": []}}
 
@@ -56,12 +57,9 @@ class LiveProof:
         self._compared_until: dict[tuple[str, Interval], int] = {}
 
     def seen_since(self, began: float) -> float:
-        """Since when all ticks have come: as long as the connections last, `began` at most."""
-        streamers = self._client.quotes_status()["streamers"]
-        connected = [each["connected_at"] for each in streamers if each["connected_at"]]
-        if not connected:
-            raise PocketQuantError("no streamer is connected")
-        return max(began, *map(_seconds, connected))
+        """Since when all ticks have come: `began`, or when a streamer connected last."""
+        wait_until("a streamer is connected", self._connections, (), _CONNECTED_SECONDS)
+        return max([began, *self._connections()])
 
     def compare(self, since: float, now: float) -> list[Compared]:
         """What has closed by now and was not compared before, of the bars begun since then."""
@@ -71,6 +69,10 @@ class LiveProof:
         for window in windows:
             self._compared_until[window.symbol, window.interval] = window.end
         return [one for one in compared if one is not None]
+
+    def _connections(self) -> list[int]:
+        streamers = self._client.quotes_status()["streamers"]
+        return [_seconds(each["connected_at"]) for each in streamers if each["connected_at"]]
 
     def _quotes(self) -> dict[str, Json]:
         quotes = {name_of(quote): quote for quote in self._client.quotes()}

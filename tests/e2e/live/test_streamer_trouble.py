@@ -19,7 +19,7 @@ PAIRS = [f"SIM:S{number:04}" for number in range(1, 6)]
 @pytest.fixture(scope="module")
 def shared_market(live_market: Callable[..., Any]) -> Any:
     """One for all tests of this module."""
-    return live_market(PAIRS, SPEED, MIDNIGHT, streamer_silence_seconds=3)
+    return live_market(PAIRS, SPEED, MIDNIGHT, streamer_silence_seconds=3, streamer_lease_seconds=3)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_killed_streamer_goes_on_where_it_was(market: Any) -> None:
 @pytest.mark.parametrize("server", ["mongod", "redis"])
 def test_a_server_that_goes_away(market: Any, server: str) -> None:
     """Closed bars wait, and go in when it is back: all of them whole, without any sync."""
-    market.simulator.order("series_error")
+    market.simulator.order("symbol_error")
     streamer = market.start_streaming()
     begun = Interval.M1.period_end(int(market.now()))
     market.wait_for_minutes(1)
@@ -66,7 +66,7 @@ def test_a_server_that_goes_away(market: Any, server: str) -> None:
 
 def test_bars_that_wait_survive_a_kill(market: Any) -> None:
     """Closed while MongoDB was away, by a streamer that is dead when it comes back."""
-    market.simulator.order("series_error")
+    market.simulator.order("symbol_error")
     market.start_streaming()
     begun = Interval.M1.period_end(int(market.now()))
     market.wait_for_minutes(1)
