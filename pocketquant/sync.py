@@ -133,7 +133,7 @@ class Syncer:
         History that has overtaken a live bar hides it, and so has to hold it.
         """
         history = self._fetch(unit, unit.request)
-        n_bars = bars_to_reach(oldest_live, history.closed, unit.request)
+        n_bars = bars_to_reach(oldest_live, history, unit.request)
         if n_bars is None:
             return history
         self.ledger.extend(unit)

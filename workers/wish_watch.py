@@ -13,7 +13,8 @@ from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.storage.subscriptions import Subscriptions, Wish
 
 _LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version
-_PATIENCE_SECONDS = 0.5
+_PIECES = 5  # in which the end is looked for
+_PATIENCE_SECONDS = 1.0
 _LOOKS_A_FULL_ONE = 30  # a version that was counted before its change is noticed then
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +57,13 @@ class WishWatch:
         while not self._is_over.is_set():
             self._look(is_full=looks % _LOOKS_A_FULL_ONE == 0)
             looks += 1
-            ear.has_heard(_LOOK_SECONDS)
+            self._await_nudge(ear)
+
+    def _await_nudge(self, ear: WishEar) -> None:
+        """Return at the next nudge, at the end, or when it is time to look anyway."""
+        for _ in range(_PIECES):
+            if self._is_over.is_set() or ear.has_heard(_LOOK_SECONDS / _PIECES):
+                return
 
     def _look(self, is_full: bool) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import HOUR, Interval
-from pocketquant.domain.syncs import MAX_BARS, SyncRequest
+from pocketquant.domain.syncs import MAX_BARS, History, SyncRequest
 
 _FIRST_EVENING_HOUR = 18
 _BARS_MORE = 5  # the forming one, and some for periods of uneven length
@@ -33,15 +33,15 @@ def join(history: Bars, live: Bars, limit: int, newest: bool) -> tuple[Bars, int
     return joined, max(0, len(joined) - len(history))
 
 
-def bars_to_reach(oldest_live: int | None, history: Bars, request: SyncRequest) -> int | None:
+def bars_to_reach(oldest_live: int | None, history: History, request: SyncRequest) -> int | None:
     """How many bars to ask for so that they reach back to the oldest live bar.
 
     None where the history at hand does, or is all that can be had.
     """
-    first, last = history.first_time, history.last_time
+    first, last = history.closed.first_time, history.closed.last_time
     if oldest_live is None or first is None or last is None or first <= oldest_live:
         return None
-    if len(history) < request.n_bars - 1 or request.n_bars == MAX_BARS:
+    if history.fetched < request.n_bars or request.n_bars == MAX_BARS:
         return None
     wanted = (last - oldest_live) // request.series.interval.seconds + _BARS_MORE
     return min(max(wanted, request.n_bars), MAX_BARS)

@@ -66,12 +66,21 @@ def watch(platform: Any) -> Iterator[Watches]:
             command = [POCKETQUANT, "watch", *arguments]
             urls = ["--url", platform.url, "--push-url", platform.push_url]
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            process = subprocess.Popen([*command, *urls], text=True, **{**pipes, **options})
+            process = subprocess.Popen(
+                [*command, *urls],
+                text=True,
+                preexec_fn=_heed_interrupts,  # noqa: PLW1509  # the run may have been told not to
+                **{**pipes, **options},
+            )
             ends.enter_context(process)
             ends.callback(process.kill)
             return process
 
         yield start
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:

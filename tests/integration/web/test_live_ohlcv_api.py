@@ -132,7 +132,7 @@ def test_a_prune_changes_no_answer(
     live(1, 2, 3, 4, 5)
     history(4)
     before = client.get(URL).get_json()
-    assert 3 == platform.live_bars.prune(SERIES, history_end(SERIES.interval, 180))
+    assert 3 == platform.live_bars.prune(SERIES, 0, history_end(SERIES.interval, 180))
     platform.responses.drop(SERIES)
     assert before == client.get(URL).get_json()
 

@@ -481,3 +481,13 @@ def test_volumes_of_a_day_add_up_to_its_total(steps: list[tuple[int, int]]) -> N
     for interval in Interval:
         volumes = [bar.volume for bar in bars if bar.interval is interval]
         assert Decimal(total) / 100_000 == sum(Decimal(repr(volume)) for volume in volumes)
+
+
+def test_what_is_known_of_a_stream() -> None:
+    """Whether the symbol was ever seen, how far it is behind, and its gaps by its own clock."""
+    aggregator = seeing(KO, delay_seconds=900)
+    aggregator.lose(NOON + 900)
+    aggregator.see(KO, NOON + 990, 900)
+    assert [True, False] == [KO in aggregator, IBM in aggregator]
+    assert 900 == aggregator.delay_seconds(KO)
+    assert (NOON, NOON + 120) == aggregator.gaps(KO)[-1]

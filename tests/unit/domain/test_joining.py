@@ -1,15 +1,16 @@
 """History and live bars as one series."""
 
+from collections import Counter
 from datetime import datetime
 
 import numpy as np
 import pytest
 
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach, history_end, join
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import MAX_BARS, SyncRequest
+from pocketquant.domain.syncs import MAX_BARS, FormingBar, History, SyncRequest
 
 
 def seconds(text: str) -> int:
@@ -75,8 +76,8 @@ def test_either_may_be_empty() -> None:
         (540, 3, None),
         (420, 3, 8),
         (0, 3, 15),
-        (420, 4, 8),  # one of those asked for is forming
-        (420, 5, None),  # there are no older ones
+        (420, 5, 8),  # of those asked for, one is forming and one was refused
+        (420, 6, None),  # there are no older ones
         (-60 * 10_000, 3, MAX_BARS),
         (420, MAX_BARS, None),
     ],
@@ -86,5 +87,7 @@ def test_how_far_history_has_to_reach(
 ) -> None:
     """Back to the oldest live bar, with some bars to spare; where that can be had."""
     request = SyncRequest(Series.parse("NASDAQ:AAPL|1m"), wanted)
-    assert n_bars == bars_to_reach(oldest_live, bars(480, 540, 600), request)
-    assert bars_to_reach(oldest_live, bars(), request) is None
+    forming = FormingBar(660, 720, 1, 2, 0.5, 1, 7, 661)
+    history = History(bars(480, 540, 600), forming, Counter({Refusal.NOT_FINITE: 1}))
+    assert n_bars == bars_to_reach(oldest_live, history, request)
+    assert bars_to_reach(oldest_live, History(bars()), request) is None

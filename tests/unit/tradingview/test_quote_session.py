@@ -293,3 +293,17 @@ def test_the_first_error_counts(session: QuoteSession) -> None:
     session.receive(event("protocol_error", ["bad auth token"], None), NOW)
     session.receive("no frame", NOW)
     assert BadToken is type(session.error)
+
+
+def test_asking_again(session: QuoteSession) -> None:
+    """The symbol is removed and added, and what is known of it stays: told again it is no tick."""
+    session.receive(qsd(KO, lp=60.0, lp_time=NOW // 1, volume=7.0), NOW)
+    session.ask_again("NYSE:KO")
+    assert [
+        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        Call("quote_add_symbols", ["qs_mine", "NYSE:KO"]),
+        Call("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
+    ] == calls(session)
+    again = session.receive(qsd(KO, lp=60.0, lp_time=NOW // 1, volume=7.0), NOW + 20)
+    assert Received() == again
+    assert [60.0] == [quote.last_price for quote in session.changed()]
