@@ -67,7 +67,7 @@ class LiveBarStore:
 
     def has_any(self, series: Series) -> bool:
         """Whether there is any bar of the series."""
-        return self._bars.count(series) > 0
+        return self.first_time(series) is not None
 
     def partial_times(self, series: Series) -> list[int]:
         """The open times of the partial bars."""

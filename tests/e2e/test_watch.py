@@ -69,7 +69,7 @@ def watch(platform: Any) -> Iterator[Watches]:
             process = subprocess.Popen(
                 [*command, *urls],
                 text=True,
-                preexec_fn=_heed_interrupts,  # noqa: PLW1509  # the run may have been told not to
+                preexec_fn=_heed_interrupts,  # the run may have been told not to
                 **{**pipes, **options},
             )
             ends.enter_context(process)

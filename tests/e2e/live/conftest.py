@@ -96,8 +96,8 @@ class LiveMarket:
 
         wait_until("the symbols are watched", is_watched, (ValueError, KeyError), 30)
 
-    def wait_for(self, moment: float) -> None:
-        wait_until("the market's clock", lambda: self.now() >= moment, (), 120)
+    def wait_for(self, moment: float, patience_seconds: float = 120) -> None:
+        wait_until("the market's clock", lambda: self.now() >= moment, (), patience_seconds)
 
     def wait_for_minutes(self, count: int) -> None:
         """Until so many more minutes are closed."""

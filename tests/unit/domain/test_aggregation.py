@@ -1,6 +1,7 @@
 """BarAggregator: ticks in, closed and forming bars of every interval out."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -345,6 +346,16 @@ def test_forming_bars_are_put_together_from_the_state() -> None:
         assert aggregator.forming(KO, longer.interval) == put_together(
             longer.interval, parts, state.unseen.seen_since
         )
+
+
+def test_the_state_without_longer_bars() -> None:
+    """It is the state all the same, but for the bars of closed minutes."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(70)])
+    aggregator.advance(NOON + 62)
+    state = aggregator.state(KO)
+    assert state.longer
+    assert replace(state, longer=()) == aggregator.state(KO, has_longer=False)
 
 
 def test_a_symbol_is_forgotten() -> None:
