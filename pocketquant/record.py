@@ -168,13 +168,14 @@ class Recorder:
         """
         due = (self._to_write | self._news | self._minutes_closed) & self._quotes.keys()
         kept = self._quotes.keys() - self._written - due if is_to_renew else ()
+        wholly = self._to_write
         flush = replace(
             flush,
-            entries=[self._entry(symbol) for symbol in due],
+            entries=(self._entry(symbol, symbol in wholly) for symbol in due),
             kept=tuple(kept),
             forgotten=tuple(self._to_forget),
         )
-        self._to_write |= self._quotes.keys()  # unless it succeeds
+        self._to_write = wholly | self._quotes.keys()  # unless it succeeds
         gone = writer.write(flush)
         self._to_write = set(gone)
         self._written = set() if is_to_renew else self._written | due
@@ -182,8 +183,7 @@ class Recorder:
         self._minutes_closed.clear()
         self._to_forget.clear()
 
-    def _entry(self, symbol: str) -> Entry:
-        is_all_due = symbol in self._to_write
+    def _entry(self, symbol: str, is_all_due: bool) -> Entry:
         has_closed = is_all_due or symbol in self._minutes_closed
         return Entry(
             self._quotes[symbol],

@@ -1,14 +1,15 @@
 """`BoardWriter`: what a streamer puts on the quote board, a flush at a time.
 
-A flush is one pipeline of scripts. Each checks, in one step with what it writes, that the lease
-still holds the writer's token: a streamer that has lost its shard writes nothing, not even the
-rest of a flush that it has begun. A symbol's quote and bars are written in one step, so that what
-is resumed from is of one moment.
+A flush is some pipelines of scripts. Each script checks, in one step with what it writes, that the
+lease still holds the writer's token: a streamer that has lost its shard writes nothing, not even
+the rest of a flush that it has begun. A symbol's quote and bars are written in one step, so that
+what is resumed from is of one moment.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import redis
@@ -22,11 +23,13 @@ from pocketquant.domain.open_bars import LONGER, BarsState
 from pocketquant.domain.quotes import Quote
 
 _PIECE = 200  # symbols a script: Redis serves nobody else while it runs
+_CALLS_A_TRIP = 6  # scripts a pipeline: all that is sent in it is in memory at once
 _QUOTE_AND_BAR_SECONDS = (records.QUOTE_SECONDS, records.BAR_SECONDS)
 _LONGER = [interval.value for interval in LONGER]
 _ALL = [interval.value for interval in Interval]
 
 T = TypeVar("T")
+_Args = list[str | bytes | int | float]
 
 # KEYS: lease, status, seen, shards; ARGV: token, shard, seconds, status, seconds, seen until
 _TELL = """
@@ -75,12 +78,20 @@ class Flush:
 
     as_of: float
     seen_until: float
-    entries: Sequence[Entry] = ()
+    entries: Iterable[Entry] = ()
     kept: Sequence[str] = ()
     forgotten: Sequence[str] = ()
     closed: Mapping[str, Sequence[LiveBar]] = field(default_factory=dict)
     stored: Sequence[str] = ()
     status: StreamerStatus | None = None
+
+
+class _Call(NamedTuple):
+    """One script; the lease's token goes before the other arguments."""
+
+    script: "redis.commands.core.Script"
+    keys: list[str]
+    args: _Args
 
 
 class BoardWriter:
@@ -107,41 +118,52 @@ class BoardWriter:
         LeaseLost, and nothing more is written, once the lease is not the writer's any more. Closed
         bars go first: a record in which they are closed is never there without them.
         """
-        keys = [self._lease_key, records.SYMBOLS]
+        calls = self._calls(flush)
+        gone: list[str] = []
+        while trip := list(islice(calls, _CALLS_A_TRIP)):
+            gone += self._go(trip)
+        return gone
+
+    def _go(self, calls: "list[_Call]") -> list[str]:
         with self._redis.pipeline(transaction=False) as pipeline:
-            if flush.closed or flush.stored:
-                self._wait(*self._waiting(flush), pipeline)
-            for entries in _pieces(flush.entries):
-                args = _packed(entries, flush.as_of)
-                self._write(keys, [self._token, *_QUOTE_AND_BAR_SECONDS, *args], pipeline)
-            for symbols in _pieces(flush.kept):
-                args = [self._token, *_QUOTE_AND_BAR_SECONDS, *_ALL, *symbols]
-                self._keep(keys, args, pipeline)
-            for symbols in _pieces(flush.forgotten):
-                self._forget(keys, [self._token, *_ALL, *symbols], pipeline)
-            self._tell(*self._told(flush), pipeline)
+            for script, keys, args in calls:
+                script(keys, [self._token, *args], pipeline)
             answers: list[list[bytes] | None] = pipeline.execute()
         if None in answers:
             raise LeaseLost(f"another streamer has taken shard {self._shard} over")
         return [symbol.decode() for answer in answers for symbol in answer or ()]
 
-    def _waiting(self, flush: Flush) -> tuple[list[str], list[str | bytes | int]]:
-        args: list[str | bytes | int] = [self._token, records.WAITING_SECONDS, len(flush.closed)]
+    def _calls(self, flush: Flush) -> "Iterator[_Call]":
+        keys = [self._lease_key, records.SYMBOLS]
+        if flush.closed or flush.stored:
+            yield self._waiting(flush)
+        for entries in _pieces(flush.entries):
+            args = _packed(entries, flush.as_of)
+            yield _Call(self._write, keys, [*_QUOTE_AND_BAR_SECONDS, *args])
+        for symbols in _pieces(flush.kept):
+            yield _Call(self._keep, keys, [*_QUOTE_AND_BAR_SECONDS, *_ALL, *symbols])
+        for symbols in _pieces(flush.forgotten):
+            yield _Call(self._forget, keys, [*_ALL, *symbols])
+        yield self._told(flush)
+
+    def _waiting(self, flush: Flush) -> "_Call":
+        args: _Args = [records.WAITING_SECONDS, len(flush.closed)]
         for batch, bars in flush.closed.items():
             args += (batch, records.encode(bars))
-        return [self._lease_key, records.waiting_key(self._shard)], [*args, *flush.stored]
+        keys = [self._lease_key, records.waiting_key(self._shard)]
+        return _Call(self._wait, keys, [*args, *flush.stored])
 
-    def _told(self, flush: Flush) -> tuple[list[str], list[str | bytes | int | float]]:
+    def _told(self, flush: Flush) -> "_Call":
         shard, status = self._shard, flush.status
         keys = [records.status_key(shard), records.seen_key(shard), records.SHARDS]
-        return [self._lease_key, *keys], [
-            self._token,
+        args: _Args = [
             shard,
             records.STATUS_SECONDS,
             records.encode(status) if status else b"",
             records.BAR_SECONDS,
             flush.seen_until,
         ]
+        return _Call(self._tell, [self._lease_key, *keys], args)
 
 
 def _script(cache: redis.Redis, name: str) -> "redis.commands.core.Script":
@@ -149,16 +171,17 @@ def _script(cache: redis.Redis, name: str) -> "redis.commands.core.Script":
     return cache.register_script(text)
 
 
-def _pieces(things: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(things), _PIECE):
-        yield things[start : start + _PIECE]
+def _pieces(things: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(things)
+    while piece := list(islice(rest, _PIECE)):
+        yield piece
 
 
-def _packed(entries: Sequence[Entry], as_of: float) -> list[str | bytes | int]:
+def _packed(entries: Sequence[Entry], as_of: float) -> _Args:
     """Three lists for the script, each its length first: quotes, minutes, longer bars."""
     news = [entry.quote for entry in entries if entry.is_news]
     closed = [entry.bars for entry in entries if entry.has_closed]
-    packed: list[str | bytes | int] = [len(news)]
+    packed: _Args = [len(news)]
     for quote in news:
         packed += (quote.symbol, records.encode_quote(quote))
     packed.append(len(entries))

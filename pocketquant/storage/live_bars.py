@@ -8,6 +8,7 @@ their start to their end are marked in `ohlcv_live_partial`:
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from pocketquant.storage.bars import BarStore, Upserted, rewrite
 from pocketquant.storage.dates import to_date, to_seconds
 
 _COLLECTION = "ohlcv_live"
+_PIECE = 200  # series at a time: a chunk of each, of up to 50 kB, is held several times over
 
 
 class LiveBarStore:
@@ -43,21 +45,11 @@ class LiveBarStore:
         by_series: defaultdict[tuple[object, ...], list[LiveBar]] = defaultdict(list)
         for bar in bars:
             by_series[bar.symbol, bar.interval].append(bar)
-        whole: dict[Series, list[LiveBar]] = {}
-        partial: dict[Series, Bars] = {}
-        for group in by_series.values():
-            series = group[0].series
-            whole[series] = [bar for bar in group if not bar.is_partial]
-            if len(whole[series]) < len(group):
-                partial[series] = _columns(bar for bar in group if bar.is_partial)
-        missing, same = self._compared(partial)
-        self._mark({series: bars.merge(same[series]).bars for series, bars in missing.items()})
-        return self._bars.upsert(
-            {
-                series: _columns(group).merge(missing.get(series, Bars.empty())).bars
-                for series, group in whole.items()
-            }
-        )
+        groups = iter(by_series.values())
+        upserted: dict[Series, Upserted] = {}
+        while piece := list(islice(groups, _PIECE)):
+            upserted |= self._upsert(piece)
+        return upserted
 
     def read(
         self, series: Series, start: int | None, end: int | None, limit: int, newest: bool
@@ -92,6 +84,24 @@ class LiveBarStore:
             overtaken = {"$pull": {"times": {"$gte": to_date(start), "$lt": to_date(end)}}}
             self._partial.update_one({"_id": str(series)}, overtaken)
         return pruned
+
+    def _upsert(self, groups: list[list[LiveBar]]) -> dict[Series, Upserted]:
+        """Store the bars of these series, a list for each."""
+        whole: dict[Series, list[LiveBar]] = {}
+        partial: dict[Series, Bars] = {}
+        for group in groups:
+            series = group[0].series
+            whole[series] = [bar for bar in group if not bar.is_partial]
+            if len(whole[series]) < len(group):
+                partial[series] = _columns(bar for bar in group if bar.is_partial)
+        missing, same = self._compared(partial)
+        self._mark({series: bars.merge(same[series]).bars for series, bars in missing.items()})
+        return self._bars.upsert(
+            {
+                series: _columns(group).merge(missing.get(series, Bars.empty())).bars
+                for series, group in whole.items()
+            }
+        )
 
     def _compared(
         self, partial: Mapping[Series, Bars]
