@@ -7,7 +7,7 @@ rich.live       a table of it all, drawn as often as it likes
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from rich.console import Group
 from rich.text import Text
@@ -31,6 +31,7 @@ class LiveQuotes:
         self._directions: dict[str, float] = {}
         self._refusals: dict[str, str] = {}
         self._trouble: str | None = None
+        self._telling = Lock()
         self.changes = 0
 
     def follow(self) -> Iterator[Json]:
@@ -46,14 +47,18 @@ class LiveQuotes:
 
     @contextmanager
     def looked_after(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Look every few seconds for as long as the block lasts; `tell` hears what is new."""
+        """Look every few seconds for as long as the block lasts; `tell` hears what is new.
+
+        Nothing is told once the block has ended: its own error is the last word.
+        """
         ended = Event()
         thread = Thread(target=self._look_until, args=(ended, tell), name="status", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            ended.set()
+            with self._telling:
+                ended.set()
 
     def __rich__(self) -> Group:
         table = quote_table(self._symbols, self._quotes, self._directions, tuple(self._refusals))
@@ -66,8 +71,9 @@ class LiveQuotes:
         while not ended.is_set():
             self._look()
             troubles = {*self._refusals.values(), *([self._trouble] if self._trouble else [])}
-            for trouble in sorted(troubles - told):
-                tell(trouble)
+            with self._telling:
+                for trouble in sorted(troubles - told) if not ended.is_set() else ():
+                    tell(trouble)
             told = troubles
             ended.wait(_LOOK_SECONDS)
 

@@ -33,6 +33,7 @@ from workers.quote_link import QuoteLink
 from workers.wish_watch import WishWatch
 
 _STATUS_SECONDS = 1.0
+_CATCH_UP = 4  # after a flush that took long, the part of a flush's time to take in what has come
 _NAME_LETTERS = 12
 _GAUGES = (metrics.STREAM_SYMBOLS, metrics.STREAM_LAG_SECONDS, metrics.LIVE_BARS_WAITING)
 
@@ -105,7 +106,7 @@ class ShardStream:
         _log.info("watching", shard=self._shard.name, symbols=len(self._recorder.watched))
 
     def _listen_or_dial(self, ending: Event) -> None:
-        left = max(self._flush_time - time.monotonic(), 0.0)
+        left = max(self._flush_time - time.monotonic(), self._flush_seconds / _CATCH_UP)
         try:
             if self._link is not None:
                 self._listen(self._link, left)

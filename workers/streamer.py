@@ -83,7 +83,9 @@ class Streamer:
                 _log.warning("shard_lost", cause=str(error))
             except redis.RedisError as error:
                 _log.warning("waiting_for_redis", cause=str(error))
-            self.shard = None
+            if self.shard is not None:
+                self.shard = None
+                gc.collect()  # a stream's many objects hold each other
             self._ending.wait(_LOOK_SECONDS)
 
     def _stream_a_shard(self) -> None:

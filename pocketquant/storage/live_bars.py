@@ -23,7 +23,7 @@ from pocketquant.storage.bars import BarStore, Upserted, rewrite
 from pocketquant.storage.dates import to_date, to_seconds
 
 _COLLECTION = "ohlcv_live"
-_PIECE = 200  # series at a time: a chunk of each, of up to 50 kB, is held several times over
+_PIECE = 100  # series at a time: a chunk of each, of up to 50 kB, is held several times over
 
 
 class LiveBarStore:
