@@ -13,7 +13,18 @@ from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import request_log
-from web.api import dead_letters, fleet, health, jobs, market_data, metrics, quotes, schedules
+from web.api import (
+    bars,
+    dead_letters,
+    fleet,
+    health,
+    jobs,
+    metrics,
+    quotes,
+    schedules,
+    symbols,
+    syncs,
+)
 from web.clock import now
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
@@ -103,7 +114,7 @@ def _few_streams(threads: int) -> int:
 
 def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
-    for module in (market_data, quotes, jobs, dead_letters, schedules, fleet):
+    for module in (symbols, syncs, bars, quotes, jobs, dead_letters, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
         )

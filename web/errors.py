@@ -29,7 +29,7 @@ from pocketquant.domain.errors import (
     Unavailable,
     UnknownSymbol,
 )
-from web.schemas.answers import ErrorOut
+from web.schemas.errors import ErrorOut
 from web.smorest_pydantic import schema_of
 
 STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {

@@ -3,7 +3,7 @@
 from flask import json
 from flask_smorest.pagination import PaginationMixin
 
-from web.schemas.requests import PageQuery
+from web.schemas.given import PageQuery
 
 HEADER = PaginationMixin.PAGINATION_HEADER_NAME
 DOCUMENTED = {

@@ -4,8 +4,7 @@ import time
 from http import HTTPStatus
 
 from web.readiness import readiness
-from web.schemas.answers import HealthOut
-from web.schemas.health import CheckOut, LivenessOut, ReadinessOut, Wellness
+from web.schemas.health import CheckOut, HealthOut, LivenessOut, ReadinessOut, Wellness
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 

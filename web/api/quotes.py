@@ -6,6 +6,7 @@ from flask import Response
 
 from pocketquant.wiring import Platform
 from web import quote_events
+from web.schemas.given import SymbolPath
 from web.schemas.quotes import (
     CurrentBarOut,
     CurrentBarQuery,
@@ -15,7 +16,6 @@ from web.schemas.quotes import (
     SymbolsIn,
     WatchOut,
 )
-from web.schemas.requests import SymbolPath
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 

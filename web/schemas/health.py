@@ -51,3 +51,12 @@ class LivenessOut(BaseModel):
     """This process answers."""
 
     status: Wellness = Field(examples=["ok"])
+
+
+class HealthOut(BaseModel):
+    """Whether requests can be served, and what is missing where they cannot."""
+
+    status: str = Field(description="`ok` or `down`", examples=["ok"])
+    mongodb: str = Field(description="`ok`, or what is wrong", examples=["ok"])
+    redis: str = Field(description="`ok`, or what is wrong", examples=["ok"])
+    broker: str = Field(description="`ok`, or what is wrong", examples=["ok"])

@@ -13,7 +13,7 @@ from pocketquant.storage.interventions import Cancellation, DeadLetters
 from pocketquant.storage.jobs import Progress
 from pocketquant.storage.units import Job, Unit
 from web.schemas.fields import Moment
-from web.schemas.requests import Given, PageQuery
+from web.schemas.given import Given, PageQuery
 
 _MOST_SERIES = 100
 _A_JOB = "6565f1f0a7b1c2d3e4f50617"

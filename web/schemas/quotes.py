@@ -10,7 +10,8 @@ from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus
 from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
-from web.schemas.requests import MOST_BULK_SYMBOLS, BulkSymbol, Given
+from web.schemas.given import Given
+from web.schemas.syncs import MOST_BULK_SYMBOLS, BulkSymbol
 
 MOST_STREAMED_SYMBOLS = 500
 

@@ -19,7 +19,7 @@ from web.encoding import (
     encode_ohlcv,
     with_forming,
 )
-from web.schemas.answers import OhlcvOut
+from web.schemas.bars import OhlcvOut
 
 SERIES = Series.parse("NASDAQ:AAPL|1d")
 FIELDS = ("open", "high", "low", "close", "volume")

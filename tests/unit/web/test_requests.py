@@ -9,14 +9,9 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest
 from web.ohlcv import Window
-from web.schemas.requests import (
-    OhlcvQuery,
-    PageQuery,
-    SymbolPath,
-    SyncIn,
-    SyncQuery,
-    SyncStatusesQuery,
-)
+from web.schemas.bars import OhlcvQuery
+from web.schemas.given import PageQuery, SymbolPath
+from web.schemas.syncs import SyncIn, SyncQuery, SyncStatusesQuery
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
 

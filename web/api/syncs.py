@@ -1,4 +1,4 @@
-"""History: syncs, bars, what was synced and how far it is."""
+"""Syncs: asked for, waited for, and how far they are."""
 
 from http import HTTPStatus
 
@@ -11,16 +11,15 @@ from pocketquant.queues import QueueName
 from pocketquant.wiring import Platform
 from web import errors, idempotency, paging
 from web.api.jobs import accepted
-from web.schemas.answers import OhlcvOut, SymbolOut, SyncOut, SyncStatusOut
+from web.schemas.given import SymbolPath
 from web.schemas.jobs import JobOut
-from web.schemas.requests import (
+from web.schemas.syncs import (
     BulkIn,
-    OhlcvQuery,
-    SymbolPath,
-    SymbolsQuery,
     SyncIn,
+    SyncOut,
     SyncQuery,
     SyncStatusesQuery,
+    SyncStatusOut,
     SyncStatusQuery,
 )
 from web.site import current_site
@@ -37,10 +36,10 @@ _WHERE_THE_JOB_IS = {
 }
 
 blueprint = PydanticBlueprint(
-    "market-data",
+    "syncs",
     __name__,
     url_prefix="/market-data",
-    description="bars of any symbol, fetched from TradingView and kept",
+    description="bringing series up to date from TradingView",
 )
 
 
@@ -110,40 +109,6 @@ def sync_in_bulk(body: BulkIn) -> Response:
     with current_site().storage() as platform:
         job_id = platform.intake.submit_large("bulk", body.requests(), QueueName.BULK, key)
         return accepted(platform, job_id)
-
-
-@blueprint.route("/ohlcv/<exchange>/<path:symbol>")
-@blueprint.arguments(schema_of(SymbolPath), location="path")
-@blueprint.arguments(schema_of(OhlcvQuery), location="query")
-@blueprint.response(HTTPStatus.OK, schema_of(OhlcvOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
-def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
-    """Stored bars of a series
-
-    Closed bars only, the newest first unless `order=asc`: those of the provider's history, and
-    after its end those built from quotes, if the symbol is subscribed; `live` says how many. The
-    bar that is still being built is beside them in `forming`. A series of which nothing was synced
-    or seen is 404.
-    """
-    site, series, window = current_site(), path.series(query.interval), query.window()
-    body = site.ohlcv.cached(series, window)
-    if body is None:
-        with site.storage():
-            body = site.ohlcv.read(series, window)
-    return Response(site.live_forming.beside(series, body), mimetype="application/json")
-
-
-@blueprint.route("/symbols")
-@blueprint.arguments(schema_of(SymbolsQuery), location="query")
-@blueprint.response(HTTPStatus.OK, schema_of(SymbolOut, many=True), headers=paging.DOCUMENTED)
-@blueprint.fails_with(_STORAGE_DOWN)
-def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
-    """Symbols that were synced, in order of their name"""
-    with current_site().storage() as platform:
-        found, total = platform.symbols.page(
-            query.exchange, paging.offset_of(query), query.page_size
-        )
-    return [SymbolOut.of(symbol) for symbol in found], paging.headers_of(query, total)
 
 
 @blueprint.route("/sync-status")

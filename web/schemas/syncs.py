@@ -1,0 +1,189 @@
+"""Syncs that are asked for, what they did, and how far they are."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
+from pocketquant.storage.dates import to_date
+from pocketquant.storage.sync_status import SyncStatus
+from pocketquant.storage.units import Unit
+from web.schemas.fields import Exchange, Ticker, WholeNumber
+from web.schemas.given import Given, PageQuery
+
+MOST_BULK_SYMBOLS = 10_000
+
+
+class SyncIn(Given):
+    """Which series to bring up to date."""
+
+    symbol: Ticker
+    exchange: Exchange
+    interval: Interval = Field(
+        Interval.D1, description="bar length; case matters: `1m` is a minute, `1M` a month"
+    )
+    n_bars: WholeNumber = Field(
+        MAX_BARS,
+        ge=1,
+        le=MAX_BARS,
+        description="how many of the newest bars to fetch",
+        examples=[500],
+    )
+
+    def request(self) -> SyncRequest:
+        return SyncRequest(Series(Symbol(self.exchange, self.symbol), self.interval), self.n_bars)
+
+
+class BulkSymbol(Given):
+    """One symbol of a bulk job."""
+
+    symbol: Ticker
+    exchange: Exchange
+
+
+class BulkIn(Given):
+    """Which series to bring up to date: every symbol at every interval."""
+
+    symbols: list[BulkSymbol] = Field(
+        min_length=1,
+        max_length=MOST_BULK_SYMBOLS,
+        description="one that is named twice is synced once",
+        examples=[[{"symbol": "AAPL", "exchange": "NASDAQ"}]],
+    )
+    interval: Interval | None = Field(
+        None, description="one interval, by default `1d`; or give `intervals`"
+    )
+    intervals: list[Interval] | None = Field(
+        None, min_length=1, max_length=len(Interval), examples=[["1h", "1d"]]
+    )
+    n_bars: WholeNumber = Field(
+        MAX_BARS,
+        ge=1,
+        le=MAX_BARS,
+        description="how many of the newest bars to fetch of each series",
+        examples=[500],
+    )
+
+    @model_validator(mode="after")
+    def _names_intervals_once(self) -> Self:
+        if self.interval is not None and self.intervals is not None:
+            raise ValueError("give interval or intervals, not both")
+        return self
+
+    def requests(self) -> Iterator[SyncRequest]:
+        for interval in self.intervals or [self.interval or Interval.D1]:
+            for each in self.symbols:
+                series = Series(Symbol(each.exchange, each.symbol), interval)
+                yield SyncRequest(series, self.n_bars)
+
+
+class SyncQuery(Given):
+    timeout: float | None = Field(
+        None,
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+        description=(
+            "seconds to wait for the sync; 0 does not wait. By default a little longer than one"
+            " fetch may take (PROVIDER_TIMEOUT_SECONDS), so that its time-out is told too"
+        ),
+        examples=[30],
+    )
+
+
+class SyncOut(BaseModel):
+    """What a sync did; counts and bar times at the end are of all stored bars of the series."""
+
+    symbol: str = Field(examples=["AAPL"])
+    exchange: str = Field(examples=["NASDAQ"])
+    interval: Interval
+    status: SyncState = Field(examples=["completed"])
+    fetched: int = Field(description="bars the provider sent", examples=[500])
+    inserted: int = Field(description="new ones", examples=[3])
+    changed: int = Field(description="stored ones that now differ", examples=[1])
+    unchanged: int = Field(description="stored ones that are the same", examples=[495])
+    refused: int = Field(description="bad ones, not stored", examples=[0])
+    refusals: dict[str, int] = Field(description="refused bars by reason", examples=[{}])
+    bar_count: int = Field(description="bars stored", examples=[5003])
+    first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
+    last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
+    job_id: str = Field(examples=["6565f1f0a7b1c2d3e4f50617"])
+
+    @classmethod
+    def of(cls, unit: Unit, report: dict[str, Any], job_id: str) -> Self:
+        series = unit.request.series
+        refusals: dict[str, int] = report["refused"]
+        return cls(
+            symbol=series.symbol.ticker,
+            exchange=series.symbol.exchange,
+            interval=series.interval,
+            status=SyncState.COMPLETED,
+            **{name: report[name] for name in ("fetched", "inserted", "changed", "unchanged")},
+            refused=sum(refusals.values()),
+            refusals=refusals,
+            bar_count=report["bar_count"],
+            first_bar_at=to_date(report["first_bar_at"]),
+            last_bar_at=to_date(report["last_bar_at"]),
+            job_id=job_id,
+        )
+
+
+class SyncStatusesQuery(PageQuery):
+    exchange: Exchange | None = Field(None, description="with `symbol`: only series of this symbol")
+    symbol: Ticker | None = Field(None, description="with `exchange`: only series of this symbol")
+
+    @model_validator(mode="after")
+    def _is_whole_symbol(self) -> Self:
+        if (self.exchange is None) != (self.symbol is None):
+            raise ValueError("exchange and symbol go together")
+        return self
+
+    def wanted(self) -> Symbol | None:
+        if self.exchange is None or self.symbol is None:
+            return None
+        return Symbol(self.exchange, self.symbol)
+
+
+class SyncStatusQuery(Given):
+    interval: Interval = Field(Interval.D1, description="bar length; case matters")
+
+
+class SyncStatusOut(BaseModel):
+    """How far the sync of one series is."""
+
+    symbol: str = Field(examples=["AAPL"])
+    exchange: str = Field(examples=["NASDAQ"])
+    interval: Interval
+    status: SyncState = Field(examples=["completed"])
+    bar_count: int = Field(description="bars stored", examples=[5003])
+    first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
+    last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
+    last_sync_at: datetime | None = Field(examples=["2024-01-31T14:30:00Z"])
+    error: str | None = Field(description="code of the last failure", examples=[None])
+    error_message: str | None = Field(examples=[None])
+    job_id: str | None = Field(description="the last job", examples=["6565f1f0a7b1c2d3e4f50617"])
+    attempts: int = Field(description="of that job so far", examples=[1])
+    next_attempt_at: datetime | None = Field(description="null: none is due", examples=[None])
+
+    @classmethod
+    def of(cls, status: SyncStatus) -> Self:
+        symbol = status.series.symbol
+        return cls(
+            symbol=symbol.ticker,
+            exchange=symbol.exchange,
+            interval=status.series.interval,
+            status=status.status,
+            bar_count=status.bar_count,
+            first_bar_at=to_date(status.first_bar_at),
+            last_bar_at=to_date(status.last_bar_at),
+            last_sync_at=to_date(status.last_sync_at),
+            error=status.error_code,
+            error_message=status.error_message,
+            job_id=status.job_id,
+            attempts=status.attempts,
+            next_attempt_at=to_date(status.next_attempt_at),
+        )
