@@ -69,7 +69,8 @@ class BarAggregator:
         bars = self._bars.get(symbol)
         if bars is None:
             bars = self._begin(OpenBars(symbol))
-        if delay_seconds != bars.delay_seconds:
+            bars.delay_seconds = delay_seconds
+        elif delay_seconds != bars.delay_seconds:
             bars.closed_until = self._closed_until(bars)
             bars.delay_seconds = delay_seconds
             self._schedule_all(bars)

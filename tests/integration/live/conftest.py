@@ -115,13 +115,17 @@ class Live:
 
     def history(self, symbol: str, interval: Interval, like: Bars) -> Bars:
         """The exchange's own bars of the time that those bars cover."""
+        if like.first_time is None or like.last_time is None:
+            return Bars.empty()
+        return self.history_between(symbol, interval, like.first_time, like.last_time)
+
+    def history_between(self, symbol: str, interval: Interval, first: int, last: int) -> Bars:
+        """The exchange's own bars from the one that opens at `first` to that at `last`."""
         instrument, resolution = find(symbol), Resolution.parse(interval.resolution)
         assert instrument
         assert resolution
-        if like.first_time is None or like.last_time is None:
-            return Bars.empty()
         newest = self.simulator.market.newest(instrument, resolution, int(self.clock()), 5000)
-        return newest.bars.between(like.first_time, like.last_time + 1)
+        return newest.bars.between(first, last + 1)
 
     def differing(self, symbols: Sequence[str], intervals: Sequence[Interval]) -> list[str]:
         """The series whose whole live bars are not the exchange's own of the same times."""

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pocketquant.connections import wait_until
-from pocketquant.domain.intervals import MINUTE, Interval
+from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 
 if TYPE_CHECKING:
     from conftest import Live
 
+MIDNIGHT = 1_763_424_000  # Tuesday, 2025-11-18, by the market's clock
+DELAYED, DELAY_SECONDS = "NSE:RELIANCE", 900
 PAIRS = [f"SIM:S{number:04}" for number in range(1, 6)]
 SHORT = [Interval.M1, Interval.M3, Interval.M5, Interval.M15]
 
@@ -27,6 +29,22 @@ def test_live_bars_are_the_exchange_s_own(live_with: "Callable[..., Live]") -> N
     assert all(6 <= len(live.whole(symbol, Interval.M1)) <= 14 for symbol in PAIRS)
     assert live.do_all_syncs() > 0
     assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_a_delayed_symbol(live_with: "Callable[..., Live]") -> None:
+    """Its bars are there from the first minute that was seen whole, by its own clock."""
+    live = live_with(speed=60, start=MIDNIGHT + 5 * HOUR)
+    live.subscribe([DELAYED])
+    live.start()
+    live.wait_until_quoted([DELAYED])
+    first = Interval.M1.period_end(int(live.clock()) - DELAY_SECONDS)
+    live.wait_for_the_end(Interval.M5)
+    last = Interval.M1.period_start(int(live.clock()) - DELAY_SECONDS - 60) - MINUTE
+    live.wait_for_bar(DELAYED, last)
+    live.stop()
+    truth = live.history_between(DELAYED, Interval.M1, first, last)
+    assert len(truth) > 0
+    assert truth == live.whole(DELAYED, Interval.M1).between(first, last + 1)
 
 
 def test_a_connection_that_breaks(live_with: "Callable[..., Live]") -> None:

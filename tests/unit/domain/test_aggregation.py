@@ -160,6 +160,16 @@ def test_a_delayed_symbol() -> None:
     assert [2] == [bar.tick_count for bar in later if bar[:2] == (IBM, Interval.M1)]
 
 
+def test_a_delayed_symbol_of_whose_past_nothing_is_known() -> None:
+    """Its first ticks are as old as its delay, and not late."""
+    aggregator = BarAggregator()
+    aggregator.see(KO, NOON + 870, 900)
+    aggregator.take([tick(10)])
+    (bar,) = (each for each in aggregator.advance(NOON + 962) if each.interval is Interval.M1)
+    assert (NOON, 1, False) == (bar.start, bar.tick_count, bar.is_partial)
+    assert {} == aggregator.late_ticks
+
+
 @pytest.mark.parametrize(
     ("before", "after", "closes_at"), [(0, 900, 962), (900, 0, 62), (900, 900, 962)]
 )
