@@ -52,6 +52,7 @@ class Settings(BaseSettings):
 
     tradingview_url: str = "wss://data.tradingview.com/socket.io/websocket"
     tradingview_http_url: str = "https://www.tradingview.com"
+    tradingview_search_url: str = "https://symbol-search.tradingview.com"
     tradingview_username: str = ""
     tradingview_password: SecretStr = SecretStr("")
     tradingview_token: SecretStr = Field(

@@ -23,6 +23,7 @@
     │   ├── StorageUnavailable     storage_unavailable
     │   ├── NoLiveQuote            no_live_quote
     │   ├── TooManyStreams         too_many_streams
+    │   ├── TooManySearches        too_many_searches
     │   └── LeaseLost              lease_lost
     ├── Misconfigured            an operator has to act
     │   ├── BadToken               bad_token
@@ -173,6 +174,12 @@ class TooManyStreams(Unavailable):
     """This process serves as many streams as it should."""
 
     code = "too_many_streams"
+
+
+class TooManySearches(Unavailable):
+    """This process waits for as many of the provider's searches as it should."""
+
+    code = "too_many_searches"
 
 
 class LeaseLost(Unavailable):

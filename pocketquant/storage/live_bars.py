@@ -85,6 +85,12 @@ class LiveBarStore:
             self._partial.update_one({"_id": str(series)}, overtaken)
         return pruned
 
+    def delete(self, series: Series) -> int:
+        """Remove the series with its marks; how many bars it had."""
+        count = self._bars.delete(series)
+        self._partial.delete_one({"_id": str(series)})
+        return count
+
     def _upsert(self, groups: list[list[LiveBar]]) -> dict[Series, Upserted]:
         """Store the bars of these series, a list for each."""
         whole: dict[Series, list[LiveBar]] = {}
