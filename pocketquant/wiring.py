@@ -22,6 +22,7 @@ from pocketquant.queues import celery_app
 from pocketquant.reconciler import Reconciler
 from pocketquant.scheduler import Scheduler
 from pocketquant.settings import Settings
+from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.interventions import Interventions
@@ -46,6 +47,7 @@ class Platform:
     settings: Settings
     mongo: Mongo
     cache: redis.Redis
+    api_keys: ApiKeys
     jobs: Jobs
     ledger: Ledger
     bars: BarStore
@@ -95,6 +97,7 @@ def wire(settings: Settings) -> Platform:
         settings=settings,
         mongo=mongo,
         cache=cache,
+        api_keys=ApiKeys(mongo),
         jobs=jobs,
         ledger=ledger,
         bars=BarStore(mongo),
