@@ -25,6 +25,7 @@ from pocketquant.removal import Removal
 from pocketquant.scheduler import Scheduler
 from pocketquant.searching import Searching
 from pocketquant.settings import Settings
+from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.interventions import Interventions
@@ -50,6 +51,7 @@ class Platform:
     settings: Settings
     mongo: Mongo
     cache: redis.Redis
+    api_keys: ApiKeys
     jobs: Jobs
     ledger: Ledger
     bars: BarStore
@@ -102,6 +104,7 @@ def wire(settings: Settings) -> Platform:
         settings=settings,
         mongo=mongo,
         cache=cache,
+        api_keys=ApiKeys(mongo),
         jobs=jobs,
         ledger=ledger,
         bars=bars,

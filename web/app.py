@@ -7,12 +7,14 @@ from threading import BoundedSemaphore
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask
 
+from pocketquant.domain.addresses import is_loopback
+from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
 from pocketquant.message_headers import carry_log_context, measure_queue_waits
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import request_log
+from web import bodies, hardening, limits, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -25,10 +27,12 @@ from web.api import (
     symbols,
     syncs,
 )
+from web.auth import Gate
 from web.clock import now
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
 from web.job_watch import JobWatch
+from web.keyring import KeyRing
 from web.live_forming import LiveForming
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
@@ -36,7 +40,7 @@ from web.probes import Probes
 from web.quote_feed import QuoteFeed
 from web.response_cache import NearCache
 from web.site import Site
-from web.smorest_pydantic import PydanticPlugin
+from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
 
 PREFIX = "/api/v1"
 
@@ -55,8 +59,10 @@ _CONFIG = {
 }
 
 
-def create_app(settings: Settings | None = None, most_streams: int | None = None) -> Flask:
-    """The application, without connecting to anything yet."""
+def create_app(
+    settings: Settings | None = None, most_streams: int | None = None, host: str | None = None
+) -> Flask:
+    """The application that will listen on `host`, without connecting to anything yet."""
     settings = settings or Settings()
     set_up_logs(settings.log_format, settings.log_level)
     carry_log_context()
@@ -65,22 +71,39 @@ def create_app(settings: Settings | None = None, most_streams: int | None = None
     app.config.update(_CONFIG)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.url_map.merge_slashes = False  # a ticker may hold some
-    _site(wire(settings), most_streams or _few_streams(settings.api_threads)).attach(app)
+    site = _site(wire(settings), most_streams or _few_streams(settings.api_threads))
+    site.attach(app)
     request_log.install(app)
+    gate = _gate(site.platform, host or settings.api_host)
+    gate.install(app)
+    limits.install(app, settings)
     _install_api(app)
+    gate.install_judgement(app)
+    bodies.install(app, settings.api_body_seconds, max(1, settings.api_threads // 2))
+    hardening.install(app, settings.allowed_origins)
     return app
 
 
 def create_worker_app() -> Flask:
     """The application of a server's worker process, which must not outlive the server."""
     tie_to_parent()
-    return create_app()
+    settings = Settings()
+    require_safe(settings)
+    return create_app(settings)
 
 
 def create_push_app() -> Flask:
     """The same application on a server that holds thousands of streams open."""
     tie_to_parent()
-    return create_app(most_streams=_MANY_STREAMS)
+    settings = Settings()
+    require_safe(settings)
+    return create_app(settings, _MANY_STREAMS, settings.push_host)
+
+
+def _gate(platform: Platform, host: str) -> Gate:
+    settings = platform.settings
+    is_open = settings.is_development and is_loopback(host)
+    return Gate(KeyRing(platform.api_keys), is_open, settings.allowed_origins)
 
 
 def _site(platform: Platform, most_streams: int) -> Site:
@@ -114,6 +137,8 @@ def _few_streams(threads: int) -> int:
 
 def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
+    for name, scheme in SECURITY_SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
     for module in (symbols, syncs, bars, quotes, jobs, dead_letters, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"

@@ -14,6 +14,7 @@ from pocketquant.domain.errors import (
     AttemptsExhausted,
     Cancelled,
     Conflict,
+    Forbidden,
     InternalError,
     InvalidRequest,
     Misconfigured,
@@ -24,9 +25,12 @@ from pocketquant.domain.errors import (
     ProviderDown,
     ProviderTimeout,
     Rejected,
+    SlowRequest,
     StorageUnavailable,
+    TooManyRequests,
     TooManySearches,
     TooManyStreams,
+    Unauthorized,
     Unavailable,
     UnknownSymbol,
 )
@@ -34,6 +38,10 @@ from web.schemas.errors import ErrorOut
 from web.smorest_pydantic import schema_of
 
 STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    SlowRequest: HTTPStatus.REQUEST_TIMEOUT,
     UnknownSymbol: HTTPStatus.NOT_FOUND,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
@@ -51,7 +59,11 @@ STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {
     PocketQuantError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-_RETRY_AFTER_SECONDS = "5"
+_HEADERS_OF = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="PocketQuant"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+}
 _SPEAKS_FOR_ITSELF = (Rejected, Unavailable, Misconfigured, AttemptsExhausted)
 _INTERNAL = "an error of the server; its log has the details under the request's id"
 _CODES = {
@@ -70,9 +82,7 @@ _log = structlog.get_logger(__name__)
 def answer(error: PocketQuantError, **details: object) -> Response:
     """The answer to a request that met `error`; a class without a status has its parent's."""
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
-    headers = {}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    headers = _HEADERS_OF.get(status, {})
     return _answer(status, error.code, _public_message(error), details, headers)
 
 

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Response
 
+from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.syncs import UnitState
 from pocketquant.intake import Key, Waited
@@ -43,7 +44,7 @@ blueprint = PydanticBlueprint(
 )
 
 
-@blueprint.route("/sync", methods=["POST"])
+@blueprint.route("/sync", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SyncIn))
 @blueprint.arguments(schema_of(SyncQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SyncOut), description="The series is up to date")
@@ -81,7 +82,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
             return _outcome(platform, platform.intake.sync(body.request(), timeout, key))
 
 
-@blueprint.route("/sync/background", methods=["POST"])
+@blueprint.route("/sync/background", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SyncIn))
 @blueprint.response(
     HTTPStatus.ACCEPTED,
@@ -95,7 +96,7 @@ def sync_in_background(body: SyncIn) -> Response:
     return _enqueued(body, QueueName.BULK, idempotency.key_of(body))
 
 
-@blueprint.route("/sync/bulk", methods=["POST"])
+@blueprint.route("/sync/bulk", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(BulkIn))
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_WHERE_THE_JOB_IS)
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
