@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from flask import Response, url_for
 
+from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.symbols import Symbol
 from web import paging
@@ -42,7 +43,7 @@ def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
     return [SymbolOut.of(symbol) for symbol in found], paging.headers_of(query, total)
 
 
-@blueprint.route("/symbols", methods=["POST"])
+@blueprint.route("/symbols", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolIn))
 @blueprint.response(HTTPStatus.CREATED, schema_of(SymbolOut), headers=_WHERE_IT_IS)
 @blueprint.fails_with(*_BODY_REFUSED, HTTPStatus.CONFLICT, _STORAGE_DOWN)
@@ -85,7 +86,7 @@ def get_symbol(path: SymbolPath, **_: str) -> SymbolOut:
     return SymbolOut.of(found)
 
 
-@blueprint.route("/symbols/<exchange>/<path:symbol>", methods=["PATCH"])
+@blueprint.route("/symbols/<exchange>/<path:symbol>", methods=["PATCH"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(SymbolChange))
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut))
@@ -104,7 +105,7 @@ def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
     return SymbolOut.of(changed)
 
 
-@blueprint.route("/symbols/<exchange>/<path:symbol>", methods=["DELETE"])
+@blueprint.route("/symbols/<exchange>/<path:symbol>", methods=["DELETE"], scope=Scope.ADMIN)
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(RemovalQuery), location="query")
 @blueprint.response(HTTPStatus.NO_CONTENT)
