@@ -20,6 +20,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
 
+from web.vocabulary import complete, described_path
+
 Document = dict[str, Any]
 View = Callable[..., Any]
 
@@ -82,6 +84,8 @@ class PydanticBlueprint(Blueprint):
     def route(self, rule: str, **options: Any) -> Callable[[View], View]:
         """flask-smorest's `route`; the view's name is the operation's id in the document."""
 
+        options["parameters"] = [*described_path(rule), *options.get("parameters", ())]
+
         def routed(view: View) -> View:
             named = self.doc(operationId=view.__name__)(view)
             return cast(View, super(PydanticBlueprint, self).route(rule, **options)(named))
@@ -129,7 +133,9 @@ class PydanticPlugin(MarshmallowPlugin):
             document = model.model_json_schema(
                 ref_template=_REFERENCE, schema_generator=_UntitledFields
             )
-            for name, nested in document.pop("$defs", {}).items():
+            nested_models = document.pop("$defs", {})
+            complete(document, nested_models)
+            for name, nested in nested_models.items():
                 if name not in self.spec.components.schemas:
                     self.spec.components.schema(name, nested)
             return document
