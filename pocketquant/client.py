@@ -18,17 +18,20 @@ from pocketquant.domain.symbols import Symbol
 
 Json = dict[str, Any]
 
+_KEY_HEADER = "X-API-Key"
 _ANSWER_SECONDS = 70.0  # a waiting sync holds its answer back for up to 60
 _PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)  # before a stream is taken up again; then the longest one
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Client:
-    """Calls to one API over one session."""
+    """Calls to one API over one session; with an API key where it wants one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None = None) -> None:
         self._root = f"{url.rstrip('/')}/api/v1"
         self._session = requests.Session()
+        if api_key:
+            self._session.headers[_KEY_HEADER] = api_key
 
     def sync(self, symbol: str, interval: str, n_bars: int) -> Json:
         """Bring a series up to date and wait for the report; a job where that takes too long."""

@@ -137,6 +137,9 @@ class Settings(BaseSettings):
         default="", description="touched each second while the streamer lives; empty: no file"
     )
 
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="what `sync`, `bars` and `watch` show to the API"
+    )
     api_rate_limit: str = Field(
         default="6000/minute",
         description="requests of one key, or of one address without a key; empty: no limit",

@@ -55,6 +55,8 @@ _CONFIG = {
     "OPENAPI_URL_PREFIX": PREFIX,
     "OPENAPI_SWAGGER_UI_PATH": "docs",
     "OPENAPI_SWAGGER_UI_URL": f"{PREFIX}/docs/assets/",
+    "OPENAPI_REDOC_PATH": "redoc",
+    "OPENAPI_REDOC_URL": f"{PREFIX}/redoc/assets/redoc.standalone.js",
     "OPENAPI_SWAGGER_UI_CONFIG": {"deepLinking": True, "validatorUrl": None},
 }
 
@@ -145,11 +147,12 @@ def _install_api(app: Flask) -> None:
         )
     api.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
-    app.register_blueprint(
-        FlaskBlueprint(
-            "swagger_ui",
-            __name__,
-            static_folder=str(files("flask_swagger_ui") / "dist"),
-            static_url_path=f"{PREFIX}/docs/assets",
+    for name, package, folder in (("docs", "flask_swagger_ui", "dist"), ("redoc", "web", "static")):
+        app.register_blueprint(
+            FlaskBlueprint(
+                f"{name}_assets",
+                __name__,
+                static_folder=str(files(package) / folder),
+                static_url_path=f"{PREFIX}/{name}/assets",
+            )
         )
-    )

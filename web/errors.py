@@ -91,6 +91,9 @@ class Api(flask_smorest.Api):
 
     ERROR_SCHEMA = schema_of(ErrorOut)
 
+    def _register_pagination_header(self) -> None:
+        """Nothing: `web.paging` documents the header where it is sent."""
+
     def _register_error_handlers(self) -> None:
         super()._register_error_handlers()
         app: Flask = self._app

@@ -22,6 +22,7 @@ from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
 
 from pocketquant.domain.access import Scope
+from web.vocabulary import complete, described_path
 
 Document = dict[str, Any]
 View = Callable[..., Any]
@@ -124,6 +125,8 @@ class PydanticBlueprint(Blueprint):
         """
         needed = scope or default_scope(options.get("methods", ("GET",)))
 
+        options["parameters"] = [*described_path(rule), *options.get("parameters", ())]
+
         def routed(view: View) -> View:
             if needs_key:
                 self.scopes[view.__name__] = needed
@@ -175,7 +178,9 @@ class PydanticPlugin(MarshmallowPlugin):
             document = model.model_json_schema(
                 ref_template=_REFERENCE, schema_generator=_UntitledFields
             )
-            for name, nested in document.pop("$defs", {}).items():
+            nested_models = document.pop("$defs", {})
+            complete(document, nested_models)
+            for name, nested in nested_models.items():
                 if name not in self.spec.components.schemas:
                     self.spec.components.schema(name, nested)
             return document

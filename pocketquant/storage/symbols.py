@@ -107,6 +107,8 @@ class SymbolRegistry:
             before = {"$setUnion": ["$intervals", {"$ifNull": ["$untracked", []]}]}
             change["untracked"] = {"$setDifference": [before, wanted]}
             change["intervals"] = wanted
+        if not change:
+            return self.get(symbol)
         document = self._symbols.find_one_and_update(
             {"_id": str(symbol)}, [{"$set": change}], return_document=ReturnDocument.AFTER
         )

@@ -66,11 +66,11 @@ blueprint = PydanticBlueprint(
 def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     """Bring a series up to date and wait for the report
 
-    Fetches the newest bars and stores them; doing it again changes nothing. A symbol that is new is
-    registered, and the schedules sync the series from then on, unless the interval was taken out of
-    the symbol's tracked ones (`PATCH /market-data/symbols/…`) or the symbol is inactive. Where the
-    time runs out, or too many calls wait already, the answer is 202 and the sync goes on. A provider
-    that fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
+    Fetches the newest bars and stores them; doing it again changes nothing. A new symbol is
+    registered, and the schedules sync the series from then on, unless the symbol is inactive or the
+    interval was taken out of its tracked ones (`PATCH /market-data/symbols/…`). Where the time runs
+    out, or too many calls wait already, the answer is 202 and the sync goes on. A provider that
+    fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
     """
     site, key = current_site(), idempotency.key_of(body)
     with site.place_to_wait() as may_wait:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from pocketquant.domain.intervals import Interval
 from pocketquant.storage.symbols import RegisteredSymbol, Wanted
@@ -67,12 +67,6 @@ class SymbolChange(Given):
         description="the intervals that schedules bring up to date, in place of those before",
         examples=[["1d"]],
     )
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if self.active is None and self.intervals is None:
-            raise ValueError("give active, intervals, or both")
-        return self
 
 
 class RemovalQuery(Given):

@@ -88,6 +88,7 @@ def test_an_inactive_symbol_is_synced_by_no_schedule(
     """Until it is active again."""
     assert not client.patch(AAPL, json={"active": False}).get_json()["active"]
     assert DAILY not in list(platform.symbols.tracked([]))
+    assert not client.patch(AAPL, json={"active": None}).get_json()["active"]
     assert client.patch(AAPL, json={"active": True}).get_json()["active"]
     assert DAILY in list(platform.symbols.tracked([]))
 
@@ -115,9 +116,9 @@ def test_an_unregistered_symbol_is_not_found(client: FlaskClient, method: str) -
     assert "NASDAQ:AAPL" in answer.get_json()["message"]
 
 
-@pytest.mark.parametrize("body", [{}, {"active": None}, {"active": "yes"}, {"intervals": ["1y"]}])
-def test_a_change_that_changes_nothing_is_refused(client: FlaskClient, body: object) -> None:
-    """422 for an empty or malformed change."""
+@pytest.mark.parametrize("body", [[], {"name": "Apple"}, {"active": "yes"}, {"intervals": ["1y"]}])
+def test_a_change_of_anything_else_is_refused(client: FlaskClient, body: object) -> None:
+    """422, before the symbol is looked for."""
     assert 422 == client.patch(AAPL, json=body).status_code
 
 

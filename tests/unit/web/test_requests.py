@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
+from pocketquant.storage.sync_status import WantedStatuses
 from web.ohlcv import Window
 from web.schemas.bars import OhlcvQuery
 from web.schemas.given import PageQuery, SymbolPath
@@ -158,11 +159,10 @@ def test_pages_have_limits(page: dict[str, str]) -> None:
         PageQuery.model_validate(page)
 
 
-def test_statuses_are_filtered_by_a_whole_symbol_or_not_at_all() -> None:
-    """Exchange and symbol go together."""
-    assert SyncStatusesQuery().wanted() is None
+def test_statuses_are_filtered_by_what_is_given() -> None:
+    """Exchange and ticker in any case, each by itself too; nothing means all."""
+    assert WantedStatuses() == SyncStatusesQuery().wanted()
     whole = SyncStatusesQuery.model_validate({"exchange": "nasdaq", "symbol": "aapl"})
-    assert Symbol("NASDAQ", "AAPL") == whole.wanted()
-    for half in ({"exchange": "NASDAQ"}, {"symbol": "AAPL"}):
-        with pytest.raises(ValidationError, match="go together"):
-            SyncStatusesQuery.model_validate(half)
+    assert WantedStatuses("NASDAQ", "AAPL") == whole.wanted()
+    half = SyncStatusesQuery.model_validate({"symbol": "aapl", "stale_before": "1970-01-02"})
+    assert WantedStatuses(ticker="AAPL", stale_before=86_400) == half.wanted()

@@ -1,0 +1,95 @@
+"""Generated requests, good and bad, against the whole API: nothing outside its own document.
+
+SCHEMATHESIS_CASES is about how many requests are made, evenly over the operations.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import hypothesis
+import pytest
+import schemathesis
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase
+from hypothesis.errors import Unsatisfiable
+from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.settings import Settings
+from pocketquant.simulator import server
+
+_CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))
+_CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# Of the server in front of the views: what is no path of ours, and what is not HTTP by the letter.
+_OF_ANY_PATH = {"400", "404", "405"}
+_FUZZING = hypothesis.settings(
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    deadline=None,
+    derandomize=True,
+    database=None,
+)
+
+
+@pytest.fixture
+def document(
+    serve: Callable[..., FlaskClient], settings: Settings, daily: Callable[[int], Bars]
+) -> Iterator[OpenApiSchema]:
+    """The document, and behind it an application that neither waits for workers nor streams."""
+    with server.running() as simulator:
+        urls = {"tradingview_search_url": simulator.http_url}
+        client = serve(settings.model_copy(update=urls))
+        site = client.application.extensions["pocketquant"]
+        for places in (site.waiting_calls, site.streams):
+            while places.acquire(blocking=False):
+                pass
+        apple = Listing(Symbol.parse("NASDAQ:AAPL"), "Apple Inc.", "stock", "USD", "UTC", "24x7")
+        site.platform.symbols.register(apple, Interval.D1, now=1_700_000_000)
+        yield schemathesis.openapi.from_wsgi("/api/v1/openapi.json", client.application)
+
+
+@pytest.mark.timeout(1800)
+def test_no_request_gets_an_answer_outside_the_document(document: OpenApiSchema) -> None:
+    """No 500 and no status, type, header or body that the operation does not promise."""
+    operations = [found.ok() for found in document.get_all_operations()]
+    each = -(-_CASES // (2 * len(operations)))
+    made = sum(
+        _try_out(operation, mode, each) for operation in operations for mode in GenerationMode
+    )
+    assert made > _CASES // 2  # an operation that takes little can be asked in few ways
+
+
+def _try_out(operation: APIOperation, mode: GenerationMode, count: int) -> int:
+    """How many requests were made of the `count` that are wanted."""
+    made = 0
+    promised = {str(status) for status in operation.definition.raw["responses"]}
+
+    @hypothesis.settings(_FUZZING, max_examples=count)
+    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Case) -> None:
+        nonlocal made
+        made += 1
+        answer = case.call()
+        assert str(answer.status_code) in promised | _OF_ANY_PATH, case.as_curl_command()
+        case.validate_response(answer, checks=_CHECKS)
+
+    with suppress(Unsatisfiable):  # an operation that takes nothing cannot be asked wrongly
+        check()
+    return made
