@@ -46,6 +46,7 @@ PREFIX = "/api/v1"
 
 _MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
 _MANY_STREAMS = 2000
+_MOST_BODIES = 1000  # that push receives at a time
 
 _CONFIG = {
     "MAX_CONTENT_LENGTH": _MOST_BODY_BYTES,
@@ -81,7 +82,6 @@ def create_app(
     limits.install(app, settings)
     _install_api(app)
     gate.install_judgement(app)
-    bodies.install(app, settings.api_body_seconds, max(1, settings.api_threads // 2))
     hardening.install(app, settings.allowed_origins)
     return app
 
@@ -99,7 +99,9 @@ def create_push_app() -> Flask:
     tie_to_parent()
     settings = Settings()
     require_safe(settings)
-    return create_app(settings, _MANY_STREAMS, settings.push_host)
+    app = create_app(settings, _MANY_STREAMS, settings.push_host)
+    bodies.install(app, settings.api_body_seconds, _MOST_BODIES)
+    return app
 
 
 def _gate(platform: Platform, host: str) -> Gate:

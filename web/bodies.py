@@ -1,8 +1,8 @@
-"""Bodies arrive in time or not at all, so that who sends slowly holds no thread for long.
+"""Bodies arrive in time or not at all: for push alone, whose server closes what was refused.
 
-Neither granian nor gunicorn limits how long a body may take. So each is read by a thread of its
-own while the request's waits; the thread ends when the connection does, which follows the answer.
-Half of a process' requests may wait for bodies, the others are for those that have none.
+gunicorn has no limit of its own. Each body is read by a thread (a greenlet there) while the
+request's waits; who is late is answered 408, and the server closes the connection. granian keeps
+it, and while another thread reads it serves nobody else: there a slow body holds its own thread.
 """
 
 from threading import BoundedSemaphore, Event, Thread
@@ -19,8 +19,14 @@ def install(app: Flask, most_seconds: float, most_at_a_time: int) -> None:
     places = BoundedSemaphore(most_at_a_time)
 
     def read() -> None:
-        if request.url_rule and _has_body(request):
-            _read(request._get_current_object(), places, most_seconds)  # type: ignore[attr-defined]
+        if not request.url_rule or not _has_body(request):
+            return
+        if not places.acquire(timeout=_PLACE_SECONDS):
+            raise TooManyStreams("as many bodies as may are arriving at this time")
+        try:
+            _read(request._get_current_object(), most_seconds)  # type: ignore[attr-defined]
+        finally:
+            places.release()
 
     app.before_request(read)
 
@@ -29,10 +35,8 @@ def _has_body(asked: Request) -> bool:
     return bool(asked.content_length) or "Transfer-Encoding" in asked.headers
 
 
-def _read(asked: Request, places: BoundedSemaphore, most_seconds: float) -> None:
+def _read(asked: Request, most_seconds: float) -> None:
     asked.stream  # noqa: B018  # made here, for its limit is the application's
-    if not places.acquire(timeout=_PLACE_SECONDS):
-        raise TooManyStreams("as many bodies as may are arriving at this time")
     has_arrived, failures = Event(), list[Exception]()
 
     def receive() -> None:
@@ -41,7 +45,6 @@ def _read(asked: Request, places: BoundedSemaphore, most_seconds: float) -> None
         except Exception as error:  # noqa: BLE001  # raised again below
             failures.append(error)
         finally:
-            places.release()
             has_arrived.set()
 
     Thread(target=receive, name="body", daemon=True).start()
