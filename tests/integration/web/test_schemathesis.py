@@ -1,6 +1,7 @@
 """Generated requests, good and bad, against the whole API: nothing outside its own document.
 
-SCHEMATHESIS_CASES is about how many requests are made, evenly over the operations.
+SCHEMATHESIS_CASES is about how many requests are made, evenly over the operations that take
+anything.
 """
 
 import os
@@ -69,11 +70,12 @@ def document(
 def test_no_request_gets_an_answer_outside_the_document(document: OpenApiSchema) -> None:
     """No 500 and no status, type, header or body that the operation does not promise."""
     operations = [found.ok() for found in document.get_all_operations()]
-    each = -(-_CASES // (2 * len(operations)))
+    taking = [each for each in operations if each.body or list(each.iter_parameters())]
+    count = -(-_CASES // (2 * len(taking)))
     made = sum(
-        _try_out(operation, mode, each) for operation in operations for mode in GenerationMode
+        _try_out(operation, mode, count) for operation in operations for mode in GenerationMode
     )
-    assert made > _CASES // 2  # an operation that takes little can be asked in few ways
+    assert made > 0.8 * _CASES  # few operations can be asked in few ways only
 
 
 def _try_out(operation: APIOperation, mode: GenerationMode, count: int) -> int:
