@@ -1,15 +1,22 @@
-"""Exports: bars as a file that is written while it is sent, in bounded memory.
+"""Exports: bars as a file, in bounded memory.
+
+The file is written to disk block by block, and then sent with its length: a server may end an
+answer whose iterator fails as if it were whole (granian does), so what can fail comes first, and
+is an error like any other. The temporary file has no name, and goes with its answer.
 
 Each format turns blocks of bars into pieces of the file. pyarrow is imported by the first export
 that needs it: a process that exports nothing does not carry it.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from contextlib import ExitStack
+from functools import partial
+from tempfile import TemporaryFile
 from typing import Any
 
-import structlog
+import numpy as np
 from flask import Response
+from numpy.typing import NDArray
 
 from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import TooManyStreams
@@ -18,36 +25,31 @@ from web.site import Site
 
 _CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
 _CSV_ROWS = 8192
-
-_log = structlog.get_logger(__name__)
+_PIECE_BYTES = 256 * 1024
 
 Blocks = Iterator[Bars]
 
 
 def respond(site: Site, blocks: Blocks, form: str, newest_first: bool, name: str) -> Response:
-    """The file; TooManyStreams where this process writes as many as it should.
-
-    The first block is read before anything is sent, so that what fails at once is an error like any
-    other. What fails later breaks the connection: half a file never looks like a whole one.
-    """
+    """The file; TooManyStreams where this process writes as many as it should."""
     if not site.exports.acquire(blocking=False):
         raise TooManyStreams("as many exports are under way here as may be; try again later")
-    try:
-        with site.storage(None):
-            first = next(blocks, Bars.empty())
-    except BaseException:
-        site.exports.release()
-        raise
     write, mimetype = _FORMATS[form]
-    response = Response(
-        _logged(write(chain((first,), blocks), newest_first)),
-        mimetype=mimetype,
-        headers={
+    with ExitStack() as ends:
+        ends.callback(site.exports.release)
+        spool = ends.enter_context(TemporaryFile())
+        with site.storage(None):
+            for piece in write(blocks, newest_first):
+                spool.write(piece)
+        headers = {
             "Content-Disposition": f'attachment; filename="{name}.{form}"',
+            "Content-Length": str(spool.tell()),
             "Cache-Control": "no-store",
-        },
-    )
-    response.call_on_close(site.exports.release)
+        }
+        spool.seek(0)
+        pieces = iter(partial(spool.read, _PIECE_BYTES), b"")
+        response = Response(pieces, mimetype=mimetype, headers=headers)
+        response.call_on_close(ends.pop_all().close)
     return response
 
 
@@ -137,22 +139,20 @@ def _batch(block: Bars, newest_first: bool, schema: Any) -> Any:
     import pyarrow
 
     columns = block.columns[:, ::-1] if newest_first else block.columns
-    unit = schema.field("datetime").type.unit
-    times = columns[0].astype("datetime64[s]").astype(f"datetime64[{unit}]")
-    numbers = [pyarrow.array(each.copy(), from_pandas=True) for each in columns[1:]]
-    arrays = [pyarrow.array(times).cast(schema.field("datetime").type), *numbers]
-    return pyarrow.record_batch(arrays, schema=schema)
+    when = schema.field("datetime").type
+    times = columns[0].astype("datetime64[s]").astype(f"datetime64[{when.unit}]")
+    numbers = [_array(pyarrow.float64(), each) for each in columns[1:]]
+    return pyarrow.record_batch([_array(when, times), *numbers], schema=schema)
 
 
-def _logged(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces; what breaks them off is told to the log, and then to the server."""
-    try:
-        yield from (piece for piece in pieces if piece)
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        _log.error("export_broken", exc_info=error)
-        raise
+def _array(kind: Any, values: NDArray[Any]) -> Any:
+    """An Arrow array; `pyarrow.array` would import pandas, which is larger than an export."""
+    import pyarrow
+
+    is_known = ~np.isnan(values)
+    bits = None if is_known.all() else pyarrow.py_buffer(np.packbits(is_known, bitorder="little"))
+    buffers = [bits, pyarrow.py_buffer(np.ascontiguousarray(values))]
+    return pyarrow.Array.from_buffers(kind, len(values), buffers)
 
 
 _FORMATS: dict[str, tuple[Callable[[Blocks, bool], Iterator[bytes]], str]] = {

@@ -46,7 +46,7 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     or seen is 404, unless its bars can be made of shorter ones.
 
     JSON comes in pages: `next_cursor` is the `cursor` of the next one. It has an `ETag`, and is
-    compressed for who accepts gzip. CSV, Parquet and Arrow hold the whole range, and are streamed.
+    compressed for who accepts gzip. CSV, Parquet and Arrow hold the whole range in one file.
     """
     site, window = current_site(), query.window()
     asked = Asked(path.named(), query.interval, window, query.format is Format.COLUMNS)

@@ -82,7 +82,7 @@ class OhlcvQuery(Given):
     format: Format = Field(
         Format.JSON,
         description="`json` and `columns` come in pages; `csv`, `parquet` and `arrow`"
-        " (an IPC stream) are streamed whole",
+        " (an IPC stream) are files of the whole range",
         examples=["json"],
     )
     start_date: Moment | None = Field(
