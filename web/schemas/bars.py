@@ -101,7 +101,6 @@ class OhlcvQuery(Given):
         description=f"at most so many bars; for `json` and `columns` 1000 where nothing is said,"
         f" and never more than {MAX_BARS}; for the others all of the range",
         examples=[1000],
-        json_schema_extra={"type": "integer", "minimum": 1},
     )
     order: Order = Field(
         Order.DESC,
@@ -115,7 +114,6 @@ class OhlcvQuery(Given):
         description="`next_cursor` of the page before; symbol, interval, range and order must be"
         " those of the first page",
         examples=["AQAAAABlud2AXxqLJg"],
-        json_schema_extra={"type": "string"},
     )
 
     def window(self) -> Window:

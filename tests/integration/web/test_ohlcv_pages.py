@@ -173,14 +173,14 @@ def test_csv_holds_the_whole_range(
     bars = minutes(70_000)
     bars.columns[5, 0] = np.nan
     platform.bars.upsert({Series.parse("NASDAQ:AAPL|1m"): bars})
-    text = client.get(f"{AAPL}?interval=1m&format=csv&order={order}").text
+    text = client.get(f"{AAPL}?interval=1m&format=csv&order={order}", buffered=True).text
     head, *lines = text.split("\r\n")[:-1]
     if order == "desc":
         lines.reverse()
     assert "datetime,open,high,low,close,volume" == head
     assert "1970-01-01T00:00:00Z,0.0,1.0,-1.0,0.0," == lines[0]
     assert list(map(float, range(70_000))) == [float(line.split(",")[4]) for line in lines]
-    few = client.get(f"{AAPL}?interval=1m&format=csv&order={order}&limit=2").text
+    few = client.get(f"{AAPL}?interval=1m&format=csv&order={order}&limit=2", buffered=True).text
     assert text.split("\r\n")[:3] == few.split("\r\n")[:3]
     assert 4 == len(few.split("\r\n"))
 
@@ -204,4 +204,4 @@ def test_too_many_exports_at_once_are_told_to_come_back(
     refused = client.get(f"{AAPL}?format=csv")
     assert (503, "5") == (refused.status_code, refused.headers["Retry-After"])
     site.exports.release(held)
-    assert 200 == client.get(f"{AAPL}?format=csv").status_code
+    assert 200 == client.get(f"{AAPL}?format=csv", buffered=True).status_code
