@@ -41,6 +41,7 @@ from web.quote_feed import QuoteFeed
 from web.response_cache import NearCache
 from web.site import Site
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
+from web.stored_bars import StoredBars
 
 PREFIX = "/api/v1"
 
@@ -116,7 +117,9 @@ def _site(platform: Platform, most_streams: int) -> Site:
     return Site(
         platform=platform,
         ohlcv=OhlcvReader(
-            platform.bars, platform.live_bars, platform.statuses, NearCache(platform.responses)
+            StoredBars(platform.bars, platform.live_bars),
+            platform.statuses,
+            NearCache(platform.responses),
         ),
         live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
@@ -126,6 +129,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         quote_feed=QuoteFeed(platform.cache, platform.board),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=BoundedSemaphore(most_streams),
+        exports=BoundedSemaphore(_few_exports(settings.api_threads)),
     )
 
 
@@ -137,6 +141,11 @@ def _most_waiting_calls(threads: int) -> int:
 def _few_streams(threads: int) -> int:
     """A stream holds its thread; an eighth of them may be held for long."""
     return max(1, threads // 8)
+
+
+def _few_exports(threads: int) -> int:
+    """An export holds its thread and some megabytes; a sixteenth of them may do that."""
+    return max(1, threads // 16)
 
 
 def _install_api(app: Flask) -> None:

@@ -6,7 +6,7 @@ model's. A view receives instances of the model and returns them.
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -146,6 +146,19 @@ class PydanticBlueprint(Blueprint):
             return view
 
         return documented
+
+    def answers_as(
+        self,
+        status: HTTPStatus,
+        models: Sequence[PydanticSchema],
+        media: Mapping[str, Document],
+        headers: Mapping[str, Document],
+    ) -> Callable[[View], View]:
+        """Document the answer of several forms: any of these models as JSON, other media."""
+        content = {"application/json": {"schema": {"anyOf": [*models]}}, **media}
+        document = {"description": status.phrase, "content": content, "headers": headers}
+        described = self.doc(responses={str(status.value): document})
+        return cast(Callable[[View], View], described)
 
 
 class PydanticPlugin(MarshmallowPlugin):

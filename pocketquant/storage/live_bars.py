@@ -52,7 +52,7 @@ class LiveBarStore:
         return upserted
 
     def read(
-        self, series: Series, start: int | None, end: int | None, limit: int, newest: bool
+        self, series: Series, start: int | None, end: int | None, limit: int | None, newest: bool
     ) -> Bars:
         """The bars that open at or after `start` and before `end`: the newest or the oldest."""
         return self._bars.read(series, start, end, limit, newest)

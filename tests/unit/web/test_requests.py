@@ -9,10 +9,10 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
 from pocketquant.storage.sync_status import WantedStatuses
-from web.ohlcv import Window
 from web.schemas.bars import OhlcvQuery
 from web.schemas.given import PageQuery, SymbolPath
 from web.schemas.syncs import SyncIn, SyncQuery, SyncStatusesQuery
+from web.stored_bars import Window
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
 
@@ -129,7 +129,7 @@ def test_a_range_is_in_epoch_seconds() -> None:
     [
         *(({"limit": bad}, "limit") for bad in ("0", "-1", "5001", "x", "1.5", "", ["1", "2"])),
         *(({"order": bad}, "order") for bad in ("DESC", "newest", "")),
-        ({"interval": "2m"}, "interval"),
+        ({"interval": "2x"}, "interval"),
         ({"start_date": "2024-01-31T00:00:00"}, "start_date"),
         ({"start_date": "0.5"}, "start_date"),
         ({"start_date": "2024-01-31", "end_date": "2024-01-31"}, "end_date"),
