@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pocketquant import metrics
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.errors import NotFound
+from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import custom_seconds
 from pocketquant.domain.symbols import Series, Symbol
@@ -92,10 +92,17 @@ class OhlcvReader:
         return answer
 
     def blocks(self, asked: Asked, is_whole: bool) -> Iterator[Bars]:
-        """The bars of an export, block by block; those made of others come in one."""
+        """The bars of an export, block by block; those made of others come in one.
+
+        InvalidRequest for all of those: they are made of a bounded number of others.
+        """
         series, window = asked.series, asked.window
         status = self.statuses.get(series) if series else None
         if series is None or not self._is_known(series, status):
+            if is_whole:
+                raise InvalidRequest(
+                    f"{asked.name} is made of shorter bars: say how many (`limit`)"
+                )
             yield self._made(asked, series, status).bars
         elif not is_whole:
             yield from _limited(self._all(series, window, status), window)

@@ -99,7 +99,8 @@ class OhlcvQuery(Given):
         None,
         ge=1,
         description=f"at most so many bars; for `json` and `columns` 1000 where nothing is said,"
-        f" and never more than {MAX_BARS}; for the others all of the range",
+        f" and never more than {MAX_BARS}; for the others all of the range, unless the bars are"
+        " made of shorter ones: then a limit is wanted",
         examples=[1000],
     )
     order: Order = Field(

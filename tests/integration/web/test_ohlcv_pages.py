@@ -205,3 +205,11 @@ def test_too_many_exports_at_once_are_told_to_come_back(
     assert (503, "5") == (refused.status_code, refused.headers["Retry-After"])
     site.exports.release(held)
     assert 200 == client.get(f"{AAPL}?format=csv", buffered=True).status_code
+
+
+def test_a_file_of_made_bars_wants_a_limit(client: FlaskClient, store: Store) -> None:
+    """It would hold fewer than its range without saying so."""
+    store("NASDAQ:AAPL|5m", minutes(7, 300))
+    assert 422 == client.get(f"{AAPL}?interval=10m&format=csv").status_code
+    answer = client.get(f"{AAPL}?interval=10m&format=csv&limit=2")
+    assert (200, 3) == (answer.status_code, len(answer.text.splitlines()))
