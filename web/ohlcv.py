@@ -99,11 +99,12 @@ class OhlcvReader:
         series, window = asked.series, asked.window
         status = self.statuses.get(series) if series else None
         if series is None or not self._is_known(series, status):
+            made = self._made(asked, series, status).bars
             if is_whole:
                 raise InvalidRequest(
                     f"{asked.name} is made of shorter bars: say how many (`limit`)"
                 )
-            yield self._made(asked, series, status).bars
+            yield made
         elif not is_whole:
             yield from _limited(self._all(series, window, status), window)
         else:

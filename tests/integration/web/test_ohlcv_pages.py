@@ -211,5 +211,5 @@ def test_a_file_of_made_bars_wants_a_limit(client: FlaskClient, store: Store) ->
     """It would hold fewer than its range without saying so."""
     store("NASDAQ:AAPL|5m", minutes(7, 300))
     assert 422 == client.get(f"{AAPL}?interval=10m&format=csv").status_code
-    answer = client.get(f"{AAPL}?interval=10m&format=csv&limit=2")
+    answer = client.get(f"{AAPL}?interval=10m&format=csv&limit=2", buffered=True)
     assert (200, 3) == (answer.status_code, len(answer.text.splitlines()))
