@@ -68,7 +68,7 @@ def bars(
     client = _client(url)
     dates = {"start_date": start, "end_date": end}
     given = {name: date for name, date in dates.items() if date is not None}
-    answer = client.bars(symbol, interval, limit=limit, **given)
+    answer = client.ohlcv(symbol, interval, limit=limit, **given)
     _print(answer["data"], ("datetime", "open", "high", "low", "close", "volume"), as_json)
 
 
