@@ -209,7 +209,9 @@ class ColumnsOut(BaseModel):
     high: list[float] = Field(examples=[[191.8]])
     low: list[float] = Field(examples=[[187.47]])
     close: list[float] = Field(examples=[[188.04]])
-    volume: list[float | None] = Field(examples=[[55859400.0]])
+    volume: list[float | None] = Field(
+        description="null where there is none", examples=[[55859400.0]]
+    )
 
 
 class OhlcvColumnsOut(BaseModel):
@@ -218,7 +220,19 @@ class OhlcvColumnsOut(BaseModel):
     symbol: str = Field(examples=["AAPL"])
     exchange: str = Field(examples=["NASDAQ"])
     interval: str = Field(description="as it was asked for", examples=["1d"])
-    columns: ColumnsOut
+    columns: ColumnsOut = Field(
+        description="the bars, column by column",
+        examples=[
+            {
+                "datetime": ["2024-01-30T14:30:00Z"],
+                "open": [190.94],
+                "high": [191.8],
+                "low": [187.47],
+                "close": [188.04],
+                "volume": [55859400.0],
+            }
+        ],
+    )
     count: int = Field(description="bars in `columns`", examples=[1])
     next_cursor: str | None = Field(
         description="`cursor` of the next page; null on the last one", examples=[None]
