@@ -37,7 +37,7 @@ def sync(
     symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
 ) -> None:
     """Bring series up to date through the API and wait for them."""
-    client = Client(url or Settings().api_url)
+    client = _client(url)
     console = Console(stderr=True)
     reports = [
         client.sync(symbol, interval, bars)
@@ -65,10 +65,10 @@ def bars(
     as_json: bool,
 ) -> None:
     """Print stored bars, the newest first."""
-    client = Client(url or Settings().api_url)
+    client = _client(url)
     dates = {"start_date": start, "end_date": end}
     given = {name: date for name, date in dates.items() if date is not None}
-    answer = client.bars(symbol, interval, limit=limit, **given)
+    answer = client.ohlcv(symbol, interval, limit=limit, **given)
     _print(answer["data"], ("datetime", "open", "high", "low", "close", "volume"), as_json)
 
 
@@ -90,7 +90,7 @@ def watch(
     On a terminal that is a table which changes in place, elsewhere a line for each changed quote.
     """
     settings = Settings()
-    client, push = Client(url or settings.api_url), Client(push_url or settings.push_url)
+    client, push = _client(url), Client(push_url or settings.push_url, _key(settings))
     quotes = LiveQuotes(client, push, symbols)
     with _ended_quietly():
         if not no_subscribe:
@@ -99,6 +99,16 @@ def watch(
             _print_changes(quotes, as_json)
         else:
             _show_table(quotes)
+
+
+def _client(url: str | None) -> Client:
+    """A client of the API that was named, or of this machine's; with the key of the settings."""
+    settings = Settings()
+    return Client(url or settings.api_url, _key(settings))
+
+
+def _key(settings: Settings) -> str:
+    return settings.api_key.get_secret_value()
 
 
 def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 
-from pocketquant import api_commands, processes, programs
+from pocketquant import api_commands, exposure, key_commands, processes, programs
 from pocketquant.demo import tour
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.processes import Machine
@@ -52,7 +52,7 @@ def main() -> None:
     """A market-data platform of your own: TradingView bars in MongoDB, served by REST."""
 
 
-for _command in (api_commands.sync, api_commands.bars, api_commands.watch):
+for _command in (api_commands.sync, api_commands.bars, api_commands.watch, key_commands.keys):
     main.add_command(_command)
 
 
@@ -105,13 +105,13 @@ def simulate(arguments: tuple[str, ...]) -> None:
 @main.command()
 def web() -> None:
     """Run the API in this terminal, on API_HOST and API_PORT."""
-    _become(programs.web_command(Settings()))
+    _become(programs.web_command(_safe_settings()))
 
 
 @main.command()
 def push() -> None:
     """Run the API for streams that stay open, on PUSH_HOST and PUSH_PORT."""
-    _become(programs.push_command(Settings()))
+    _become(programs.push_command(_safe_settings()))
 
 
 @main.command()
@@ -142,7 +142,15 @@ def streamer() -> None:
 @main.command()
 def flower() -> None:
     """Run the page that watches workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
+    _safe_settings()
     _become(programs.flower_command())
+
+
+def _safe_settings() -> Settings:
+    """The settings, of something that may listen with them."""
+    settings = Settings()
+    exposure.require_safe(settings)
+    return settings
 
 
 def _end_at_sigterm() -> None:

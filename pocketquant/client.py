@@ -1,34 +1,47 @@
 """A PocketQuant API from Python: `Client("http://127.0.0.1:8000").bars("NASDAQ:AAPL", "1d")`.
 
-Answers are the API's JSON, decoded. What the API refuses is raised as the error it names.
+Bars come as a DataFrame; other answers are the API's JSON, decoded. What the API refuses is raised
+as the error it names. A connection that cannot be made is tried again, as is a read that comes too
+soon for the key's limit; pandas, polars and pyarrow are imported by the first `bars`.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import date, datetime
 from itertools import chain, repeat
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote as escaped
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
-from pocketquant.domain.errors import StorageUnavailable, Unavailable, error_named
+from pocketquant.domain.errors import InvalidRequest, StorageUnavailable, Unavailable, error_named
 from pocketquant.domain.symbols import Symbol
 
 Json = dict[str, Any]
+Moment = str | date | datetime  # a date is its 00:00 UTC; a moment has its offset
 
+_KEY_HEADER = "X-API-Key"
 _ANSWER_SECONDS = 70.0  # a waiting sync holds its answer back for up to 60
 _PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)  # before a stream is taken up again; then the longest one
 _LONGEST_PAUSE_SECONDS = 5.0
+_MOST_TRIES = 3
+_TOO_SOON = 429
 
 
 class Client:
-    """Calls to one API over one session."""
+    """Calls to one API over one session; with an API key where it wants one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None = None) -> None:
         self._root = f"{url.rstrip('/')}/api/v1"
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=_retries()))
+        if api_key:
+            self._session.headers[_KEY_HEADER] = api_key
 
     def sync(self, symbol: str, interval: str, n_bars: int) -> Json:
         """Bring a series up to date and wait for the report; a job where that takes too long."""
@@ -120,8 +133,40 @@ class Client:
         path = f"/market-data/sync-status/{_path(symbol)}"
         return self._call("GET", path, params={"interval": interval})
 
-    def bars(self, symbol: str, interval: str, **query: str | int) -> Json:
-        """Stored bars, the newest first unless `order="asc"`; `start_date`, `end_date`, `limit`."""
+    def bars(
+        self,
+        symbol: str,
+        interval: str = "1d",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        frame: Literal["pandas", "polars", "arrow"] = "pandas",
+    ) -> Any:
+        """Stored bars that open in [start, end), or the newest `limit` of them, in order of time.
+
+        A pandas DataFrame with the open times (UTC) as its index `datetime`, a polars one or an
+        Arrow table with a column of that name; open, high, low, close, volume are float64, and a
+        volume that does not exist is null. NotFound for a series that was never synced.
+        """
+        given = {"start_date": _told(start), "end_date": _told(end), "limit": limit}
+        query = {name: value for name, value in given.items() if value is not None}
+        answer = self._answer(
+            "GET",
+            f"/market-data/ohlcv/{_path(symbol)}",
+            params={"interval": interval, "format": "arrow", "order": "desc", **query},
+        )
+        return _framed(answer.content, frame)
+
+    def search(self, query: str, **filters: str | int) -> Json:
+        """Symbols that TradingView offers; filtered by `type`, `exchange`, `country`."""
+        return self._call("GET", "/market-data/symbols/search", params={"query": query, **filters})
+
+    def ohlcv(self, symbol: str, interval: str, **query: str | int) -> Json:
+        """One page of bars as JSON, the newest first unless `order="asc"`.
+
+        `start_date`, `end_date`, `limit`, and the `cursor` that the page before told.
+        """
         path = f"/market-data/ohlcv/{_path(symbol)}"
         return self._call("GET", path, params={"interval": interval, **query})
 
@@ -156,7 +201,7 @@ class Client:
                 f"no PocketQuant answers at {self._root}; start one with `pocketquant up`"
             ) from error
         if not answer.ok:
-            body: Json = answer.json()
+            body = _error_document(answer)
             raise error_named(body.get("error", ""), _message(body))
         return answer
 
@@ -193,6 +238,51 @@ def _wish(symbol: str, interval: str, n_bars: int) -> Json:
 def _path(symbol: str) -> str:
     parsed = Symbol.parse(symbol)
     return f"{parsed.exchange}/{escaped(parsed.ticker, safe='/')}"
+
+
+def _retries() -> Retry:
+    """Of reads, and of connections that were never made."""
+    return Retry(
+        _MOST_TRIES,
+        read=0,
+        other=0,
+        status_forcelist=(_TOO_SOON,),
+        allowed_methods=("GET",),
+        backoff_factor=_PAUSES_SECONDS[0],
+        raise_on_status=False,
+    )
+
+
+def _told(moment: Moment | None) -> str | None:
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        raise InvalidRequest(f"{moment} has no time zone; add tzinfo=UTC where UTC is meant")
+    return moment.isoformat() if isinstance(moment, date) else moment
+
+
+def _framed(stream: bytes, frame: str) -> Any:
+    """The bars of an Arrow stream that begins with the newest one."""
+    import pyarrow
+
+    table = pyarrow.ipc.open_stream(stream).read_all().sort_by("datetime")
+    if frame == "arrow":
+        return table
+    if frame == "polars":
+        import polars
+
+        return polars.from_arrow(table)
+    return table.to_pandas().set_index("datetime")
+
+
+def _error_document(answer: requests.Response) -> Json:
+    """What the API says; something in front of it may say it in words of its own."""
+    try:
+        body = answer.json()
+    except requests.JSONDecodeError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    said = f"{answer.status_code} {answer.reason}"
+    return {"error": Unavailable.code, "message": f"{answer.url} says {said}, not as a PocketQuant"}
 
 
 def _message(body: Json) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import requests
 
-from pocketquant import embedded
+from pocketquant import embedded, exposure
 from pocketquant.connections import wait_until
+from pocketquant.domain.addresses import is_loopback
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.programs import NUMBER, Program, all_programs
 from pocketquant.settings import Environment, Settings
@@ -63,6 +64,7 @@ def running(
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     servers, environment = _servers(settings, folder)
+    exposure.require_safe(settings)
     private = tuple(Program(server.name, server.command) for server in servers)
     config = folder / "supervisord.conf"
     process_stop_seconds = max(
@@ -87,7 +89,7 @@ def running(
         stack.callback(embedded.stop, machine.supervisord, patience)
         for server in servers:
             server.prepare()
-        _wait_until_served(machine, programs)
+        _wait_until_served(machine, programs, _health_path(settings))
         yield machine
 
 
@@ -126,7 +128,7 @@ def _servers(
     return servers, environment
 
 
-def _wait_until_served(machine: Machine, programs: tuple[Program, ...]) -> None:
+def _wait_until_served(machine: Machine, programs: tuple[Program, ...], path: str) -> None:
     waited_for = {"web": machine.api_url, "push": machine.push_url}
     urls = [waited_for[one.name] for one in programs if one.name in waited_for]
 
@@ -135,9 +137,17 @@ def _wait_until_served(machine: Machine, programs: tuple[Program, ...]) -> None:
             raise InvalidSettings(
                 f"supervisord ended at once; {machine.logs / 'supervisord.log'} says why"
             )
-        return all(requests.get(f"{url}/health", timeout=5).ok for url in urls)
+        return all(requests.get(f"{url}{path}", timeout=5).ok for url in urls)
 
     wait_until("the API is healthy", are_served, requests.RequestException, _READY_SECONDS)
+
+
+def _health_path(settings: Settings) -> str:
+    """What tells that requests are served, without a key: all of it where none is needed."""
+    is_open = settings.is_development and all(
+        is_loopback(host) for host in (settings.api_host, settings.push_host)
+    )
+    return "/health" if is_open else "/health/live"
 
 
 def _config(

@@ -14,6 +14,7 @@ NUMBER = "{number}"  # in a command: which of the program's processes this one i
 _BIN = Path(sys.executable).parent
 
 _MOST_CONNECTIONS = 2048  # of one web or push process, idle ones included; more have to wait
+_HEADER_MILLISECONDS = 10_000  # of granian; gunicorn gives up after its keep-alive of 2 s
 _STREAM_GRACE_SECONDS = 2  # streams have no end to wait for
 _MOST_TASKS_SHOWN = 10_000
 _OFFLINE_WORKER_SECONDS = 600
@@ -52,6 +53,7 @@ def web_command(settings: Settings) -> list[str]:
         *("--host", settings.api_host, "--port", str(settings.api_port)),
         *("--blocking-threads", str(settings.api_threads)),
         *("--backpressure", str(_MOST_CONNECTIONS)),
+        *("--http1-header-read-timeout", str(_HEADER_MILLISECONDS)),
         *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "--no-log"),
     ]
 

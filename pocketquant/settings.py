@@ -52,6 +52,7 @@ class Settings(BaseSettings):
 
     tradingview_url: str = "wss://data.tradingview.com/socket.io/websocket"
     tradingview_http_url: str = "https://www.tradingview.com"
+    tradingview_search_url: str = "https://symbol-search.tradingview.com"
     tradingview_username: str = ""
     tradingview_password: SecretStr = SecretStr("")
     tradingview_token: SecretStr = Field(
@@ -136,6 +137,21 @@ class Settings(BaseSettings):
         default="", description="touched each second while the streamer lives; empty: no file"
     )
 
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="what `sync`, `bars` and `watch` show to the API"
+    )
+    api_rate_limit: str = Field(
+        default="6000/minute",
+        description="requests of one key, or of one address without a key; empty: no limit",
+    )
+    api_cors_origins: str = Field(
+        default="",
+        description="origins whose pages may ask, with commas between; empty: none",
+    )
+    api_body_seconds: float = Field(
+        default=10.0, gt=0, description="how long the body of a request to push may take to arrive"
+    )
+
     push_host: str = "127.0.0.1"
     push_port: int = Field(default=8001, ge=0, le=65535)
 
@@ -174,6 +190,16 @@ class Settings(BaseSettings):
     def waiting_seconds(self) -> float:
         """How long a call waits for its sync: until one fetch has surely come to an end."""
         return min(self.provider_timeout_seconds + 5, 60.0)
+
+    @property
+    def is_development(self) -> bool:
+        return self.environment is Environment.DEVELOPMENT
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The web sites whose pages may ask the API."""
+        given = (origin.strip().rstrip("/") for origin in self.api_cors_origins.split(","))
+        return frozenset(origin for origin in given if origin)
 
     @property
     def api_url(self) -> str:

@@ -8,6 +8,7 @@ import redis
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.responses import ResponseCache
+from pocketquant.cache.searches import SearchCache
 from pocketquant.connections import Mongo, open_mongo, open_redis
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor
@@ -20,8 +21,11 @@ from pocketquant.pace import PacedProvider
 from pocketquant.planner import Planner
 from pocketquant.queues import celery_app
 from pocketquant.reconciler import Reconciler
+from pocketquant.removal import Removal
 from pocketquant.scheduler import Scheduler
+from pocketquant.searching import Searching
 from pocketquant.settings import Settings
+from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.interventions import Interventions
@@ -36,6 +40,7 @@ from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.sync import Syncer
 from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.search import SymbolSearch
 from pocketquant.watching import Watching
 
 
@@ -46,6 +51,7 @@ class Platform:
     settings: Settings
     mongo: Mongo
     cache: redis.Redis
+    api_keys: ApiKeys
     jobs: Jobs
     ledger: Ledger
     bars: BarStore
@@ -66,6 +72,8 @@ class Platform:
     subscriptions: Subscriptions
     board: QuoteBoard
     watching: Watching
+    removal: Removal
+    searching: Searching
 
     def close(self) -> None:
         """Close the connections; not needed by processes that end anyway."""
@@ -91,18 +99,20 @@ def wire(settings: Settings) -> Platform:
     governor = _governor(settings, cache)
     subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
     intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, _now)
+    bars, live_bars, responses = BarStore(mongo), LiveBarStore(mongo), ResponseCache(cache)
     return Platform(
         settings=settings,
         mongo=mongo,
         cache=cache,
+        api_keys=ApiKeys(mongo),
         jobs=jobs,
         ledger=ledger,
-        bars=BarStore(mongo),
-        live_bars=LiveBarStore(mongo),
+        bars=bars,
+        live_bars=live_bars,
         statuses=statuses,
         symbols=symbols,
         schedules=schedules,
-        responses=ResponseCache(cache),
+        responses=responses,
         outcomes=outcomes,
         dispatcher=dispatcher,
         governor=governor,
@@ -126,6 +136,11 @@ def wire(settings: Settings) -> Platform:
         subscriptions=subscriptions,
         board=board,
         watching=Watching(subscriptions, board, WishNudges(cache), time.time),
+        removal=Removal(symbols, ledger, bars, live_bars, statuses, responses),
+        searching=Searching(
+            SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
+            SearchCache(cache),
+        ),
     )
 
 

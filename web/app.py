@@ -7,12 +7,14 @@ from threading import BoundedSemaphore
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask
 
+from pocketquant.domain.addresses import is_loopback
+from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
 from pocketquant.message_headers import carry_log_context, measure_queue_waits
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import request_log
+from web import bodies, hardening, limits, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -25,10 +27,12 @@ from web.api import (
     symbols,
     syncs,
 )
+from web.auth import Gate
 from web.clock import now
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
 from web.job_watch import JobWatch
+from web.keyring import KeyRing
 from web.live_forming import LiveForming
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
@@ -36,12 +40,14 @@ from web.probes import Probes
 from web.quote_feed import QuoteFeed
 from web.response_cache import NearCache
 from web.site import Site
-from web.smorest_pydantic import PydanticPlugin
+from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
+from web.stored_bars import StoredBars
 
 PREFIX = "/api/v1"
 
 _MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
 _MANY_STREAMS = 2000
+_MOST_BODIES = 1000  # that push receives at a time
 
 _CONFIG = {
     "MAX_CONTENT_LENGTH": _MOST_BODY_BYTES,
@@ -51,12 +57,16 @@ _CONFIG = {
     "OPENAPI_URL_PREFIX": PREFIX,
     "OPENAPI_SWAGGER_UI_PATH": "docs",
     "OPENAPI_SWAGGER_UI_URL": f"{PREFIX}/docs/assets/",
+    "OPENAPI_REDOC_PATH": "redoc",
+    "OPENAPI_REDOC_URL": f"{PREFIX}/redoc/assets/redoc.standalone.js",
     "OPENAPI_SWAGGER_UI_CONFIG": {"deepLinking": True, "validatorUrl": None},
 }
 
 
-def create_app(settings: Settings | None = None, most_streams: int | None = None) -> Flask:
-    """The application, without connecting to anything yet."""
+def create_app(
+    settings: Settings | None = None, most_streams: int | None = None, host: str | None = None
+) -> Flask:
+    """The application that will listen on `host`, without connecting to anything yet."""
     settings = settings or Settings()
     set_up_logs(settings.log_format, settings.log_level)
     carry_log_context()
@@ -65,22 +75,40 @@ def create_app(settings: Settings | None = None, most_streams: int | None = None
     app.config.update(_CONFIG)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.url_map.merge_slashes = False  # a ticker may hold some
-    _site(wire(settings), most_streams or _few_streams(settings.api_threads)).attach(app)
+    site = _site(wire(settings), most_streams or _few_streams(settings.api_threads))
+    site.attach(app)
     request_log.install(app)
+    gate = _gate(site.platform, host or settings.api_host)
+    gate.install(app)
+    limits.install(app, settings)
     _install_api(app)
+    gate.install_judgement(app)
+    hardening.install(app, settings.allowed_origins)
     return app
 
 
 def create_worker_app() -> Flask:
     """The application of a server's worker process, which must not outlive the server."""
     tie_to_parent()
-    return create_app()
+    settings = Settings()
+    require_safe(settings)
+    return create_app(settings)
 
 
 def create_push_app() -> Flask:
     """The same application on a server that holds thousands of streams open."""
     tie_to_parent()
-    return create_app(most_streams=_MANY_STREAMS)
+    settings = Settings()
+    require_safe(settings)
+    app = create_app(settings, _MANY_STREAMS, settings.push_host)
+    bodies.install(app, settings.api_body_seconds, _MOST_BODIES)
+    return app
+
+
+def _gate(platform: Platform, host: str) -> Gate:
+    settings = platform.settings
+    is_open = settings.is_development and is_loopback(host)
+    return Gate(KeyRing(platform.api_keys), is_open, settings.allowed_origins)
 
 
 def _site(platform: Platform, most_streams: int) -> Site:
@@ -89,7 +117,9 @@ def _site(platform: Platform, most_streams: int) -> Site:
     return Site(
         platform=platform,
         ohlcv=OhlcvReader(
-            platform.bars, platform.live_bars, platform.statuses, NearCache(platform.responses)
+            StoredBars(platform.bars, platform.live_bars),
+            platform.statuses,
+            NearCache(platform.responses),
         ),
         live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
@@ -99,6 +129,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         quote_feed=QuoteFeed(platform.cache, platform.board),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=BoundedSemaphore(most_streams),
+        exports=BoundedSemaphore(_few_exports(settings.api_threads)),
     )
 
 
@@ -112,19 +143,27 @@ def _few_streams(threads: int) -> int:
     return max(1, threads // 8)
 
 
+def _few_exports(threads: int) -> int:
+    """An export holds its thread and some megabytes; a sixteenth of them may do that."""
+    return max(1, threads // 16)
+
+
 def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
+    for name, scheme in SECURITY_SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
     for module in (symbols, syncs, bars, quotes, jobs, dead_letters, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
         )
     api.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
-    app.register_blueprint(
-        FlaskBlueprint(
-            "swagger_ui",
-            __name__,
-            static_folder=str(files("flask_swagger_ui") / "dist"),
-            static_url_path=f"{PREFIX}/docs/assets",
+    for name, package, folder in (("docs", "flask_swagger_ui", "dist"), ("redoc", "web", "static")):
+        app.register_blueprint(
+            FlaskBlueprint(
+                f"{name}_assets",
+                __name__,
+                static_folder=str(files(package) / folder),
+                static_url_path=f"{PREFIX}/{name}/assets",
+            )
         )
-    )

@@ -21,6 +21,16 @@ _FORMING = b',"forming":'
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """What an answer says of itself beside its bars."""
+
+    interval: str | None = None  # where it is none of the series'
+    next_cursor: str | None = None
+    resampled_from: str | None = None
+    as_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LivePart:
     """How many bars of an answer are live, and the open times of those seen only in part."""
 
@@ -34,22 +44,29 @@ def encode_ohlcv(
     newest_first: bool,
     forming: FormingBar | None,
     live: LivePart = LivePart(),
+    page: Page = Page(),
 ) -> bytes:
-    """The document `{symbol, exchange, interval, data, count, live, forming}`."""
+    """The document `{symbol, exchange, interval, data, count, …, live, forming}`.
+
+    As columns it has `columns` in the place of `data`. Its last field is always `forming`.
+    """
     head = {
         "symbol": series.symbol.ticker,
         "exchange": series.symbol.exchange,
-        "interval": series.interval.value,
+        "interval": page.interval or series.interval.value,
     }
     tail = {
         "count": len(bars),
+        "next_cursor": page.next_cursor,
+        "resampled_from": page.resampled_from,
         "live": {"count": live.count, "partial": [to_date(time) for time in live.partial]},
         "forming": forming and _forming(forming),
     }
-    data = encode_bars(bars, newest_first)
-    return b'%b,"data":%b,%b' % (
+    encode, name = (encode_columns, b"columns") if page.as_columns else (encode_bars, b"data")
+    return b'%b,"%b":%b,%b' % (
         orjson.dumps(head)[:-1],
-        data,
+        name,
+        encode(bars, newest_first),
         orjson.dumps(tail, option=_OPTIONS)[1:],
     )
 
@@ -67,9 +84,38 @@ def encode_live_forming(bar: LiveBar, as_of: int) -> bytes:
     return orjson.dumps(document, option=_OPTIONS)
 
 
-def with_forming(body: bytes, forming: bytes) -> bytes:
-    """The encoded document with another forming bar, which is its last field."""
-    return b"%b%b%b}" % (body[: body.rindex(_FORMING)], _FORMING, forming)
+def split_forming(body: bytes) -> tuple[bytes, bytes]:
+    """The encoded document up to its last field, and the forming bar in it."""
+    place = body.rindex(_FORMING)
+    return body[:place], body[place + len(_FORMING) : -1]
+
+
+def forming_field(forming: bytes) -> bytes:
+    """The end of a document whose forming bar is this one."""
+    return b"%b%b}" % (_FORMING, forming)
+
+
+def encode_columns(bars: Bars, newest_first: bool) -> bytes:
+    """A JSON object of six lists, `datetime` and the numbers, all of one length."""
+    columns = bars.columns[:, ::-1] if newest_first else bars.columns
+    values = [np.ascontiguousarray(column) for column in columns]
+    times = values[0].astype("datetime64[s]")
+    named = {"datetime": times, **dict(zip(_PRICES, values[1:], strict=True))}
+    return orjson.dumps(named, option=_OPTIONS)
+
+
+def encode_csv(bars: Bars, newest_first: bool) -> bytes:
+    """A line for each bar, without the head; a volume that is not there is empty."""
+    if not len(bars):
+        return b""
+    columns = bars.columns[:, ::-1] if newest_first else bars.columns
+    times = orjson.dumps(columns[0].astype("datetime64[s]"), option=_OPTIONS)
+    tokens = [b""] * (_FIELDS * len(bars))
+    tokens[0::_FIELDS] = times[1:-1].replace(b'"', b"").split(b",")
+    for field in range(1, _FIELDS):
+        numbers = _tokens(np.ascontiguousarray(columns[field]))
+        tokens[field::_FIELDS] = [b"" if each == b"null" else each for each in numbers]
+    return b"%b,%b,%b,%b,%b,%b\r\n" * len(bars) % tuple(tokens)
 
 
 def encode_bars(bars: Bars, newest_first: bool) -> bytes:

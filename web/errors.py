@@ -14,6 +14,7 @@ from pocketquant.domain.errors import (
     AttemptsExhausted,
     Cancelled,
     Conflict,
+    Forbidden,
     InternalError,
     InvalidRequest,
     Misconfigured,
@@ -24,8 +25,12 @@ from pocketquant.domain.errors import (
     ProviderDown,
     ProviderTimeout,
     Rejected,
+    SlowRequest,
     StorageUnavailable,
+    TooManyRequests,
+    TooManySearches,
     TooManyStreams,
+    Unauthorized,
     Unavailable,
     UnknownSymbol,
 )
@@ -33,6 +38,10 @@ from web.schemas.errors import ErrorOut
 from web.smorest_pydantic import schema_of
 
 STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    SlowRequest: HTTPStatus.REQUEST_TIMEOUT,
     UnknownSymbol: HTTPStatus.NOT_FOUND,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
@@ -44,12 +53,17 @@ STATUS_OF: dict[type[PocketQuantError], HTTPStatus] = {
     NoLiveQuote: HTTPStatus.SERVICE_UNAVAILABLE,
     ProviderDown: HTTPStatus.SERVICE_UNAVAILABLE,
     TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManySearches: HTTPStatus.SERVICE_UNAVAILABLE,
     Unavailable: HTTPStatus.BAD_GATEWAY,
     Misconfigured: HTTPStatus.BAD_GATEWAY,
     PocketQuantError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-_RETRY_AFTER_SECONDS = "5"
+_HEADERS_OF = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="PocketQuant"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+}
 _SPEAKS_FOR_ITSELF = (Rejected, Unavailable, Misconfigured, AttemptsExhausted)
 _INTERNAL = "an error of the server; its log has the details under the request's id"
 _CODES = {
@@ -68,9 +82,7 @@ _log = structlog.get_logger(__name__)
 def answer(error: PocketQuantError, **details: object) -> Response:
     """The answer to a request that met `error`; a class without a status has its parent's."""
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
-    headers = {}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    headers = _HEADERS_OF.get(status, {})
     return _answer(status, error.code, _public_message(error), details, headers)
 
 
@@ -78,6 +90,9 @@ class Api(flask_smorest.Api):
     """flask-smorest's API, whose errors are all alike, foreseen or not."""
 
     ERROR_SCHEMA = schema_of(ErrorOut)
+
+    def _register_pagination_header(self) -> None:
+        """Nothing: `web.paging` documents the header where it is sent."""
 
     def _register_error_handlers(self) -> None:
         super()._register_error_handlers()

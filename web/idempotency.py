@@ -17,6 +17,7 @@ DOCUMENTED: dict[str, Any] = {
     "required": False,
     "description": "a key of your own, such as a UUID: the same one gives the same job for 24"
     " hours, and 422 `idempotency_key_reused` with another request",
+    "example": "0f8fad5b-d9cb-469f-a165-70867728950e",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
 

@@ -14,7 +14,7 @@ import structlog
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.symbols import Series
-from web.encoding import encode_live_forming, with_forming
+from web.encoding import encode_live_forming
 
 _KEPT_SECONDS = 0.5
 _PAUSE_SECONDS = 5.0  # after a failure Redis is left alone
@@ -39,12 +39,8 @@ class LiveForming:
         self._seen: dict[Series, _Seen] = {}
         self._next_try_at = 0.0
 
-    def beside(self, series: Series, body: bytes) -> bytes:
-        """The answer with the live forming bar, if there is one."""
-        forming = self._forming(series)
-        return body if forming is None else with_forming(body, forming)
-
-    def _forming(self, series: Series) -> bytes | None:
+    def of(self, series: Series) -> bytes | None:
+        """The live forming bar of the series as JSON; None where there is none."""
         now = self._clock()
         seen = self._seen.get(series)
         if seen is None or seen.until <= now:

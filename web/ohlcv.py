@@ -1,89 +1,179 @@
 """Answers to `GET ohlcv`: from the cache, or from the store and then into the cache."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from pocketquant import metrics
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.errors import NotFound
-from pocketquant.domain.joining import history_end, join
-from pocketquant.domain.symbols import Series
-from pocketquant.storage.bars import BarStore
-from pocketquant.storage.live_bars import LiveBarStore
+from pocketquant.domain.errors import InvalidRequest, NotFound
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.resampling import custom_seconds
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
-from web.encoding import LivePart, encode_ohlcv
+from web.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress, unpack
+from web.cursors import encode_cursor
+from web.encoding import Page, encode_ohlcv
+from web.resampled import Resampler
 from web.response_cache import NearCache
+from web.stored_bars import Found, StoredBars, Window
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Which bars of a series: opening in [start, end), the newest or the oldest `limit` of them."""
+class Asked:
+    """Bars of one symbol at one of the 13 intervals, or at a length such as `10m`."""
 
-    start: int | None
-    end: int | None
-    limit: int
-    newest_first: bool
+    symbol: Symbol
+    interval: Interval | str
+    window: Window
+    as_columns: bool = False
+
+    @property
+    def name(self) -> str:
+        text = self.interval if isinstance(self.interval, str) else self.interval.value
+        return f"{self.symbol}|{text}"
+
+    @property
+    def series(self) -> Series | None:
+        """The series, where it is one that can be stored."""
+        return None if isinstance(self.interval, str) else Series(self.symbol, self.interval)
 
     @property
     def key(self) -> str:
-        """The same text for queries that mean the same."""
-        return f"{self.start},{self.end},{self.limit},{self.newest_first}"
+        return f"{self.window.key},{'columns' if self.as_columns else 'json'}"
+
+    def at(self, cursor: str) -> "Asked":
+        """The page that begins at the cursor; InvalidRequest for one of another query."""
+        return replace(self, window=self.window.at(cursor, self.name))
+
+    def page(self, found: Found, source: Interval | None = None) -> Page:
+        """What the answer says of itself."""
+        cursor = None
+        if found.next_place is not None:
+            cursor = encode_cursor(found.next_place, self.window.query(self.name))
+        _, _, interval = self.name.rpartition("|")
+        return Page(interval, cursor, source.value if source else None, self.as_columns)
 
 
 @dataclass(frozen=True, slots=True)
 class OhlcvReader:
     """Encoded answers, ready to send."""
 
-    bars: BarStore
-    live_bars: LiveBarStore
+    stored: StoredBars
     statuses: SyncStatuses
     cache: NearCache
 
-    def cached(self, series: Series, window: Window) -> bytes | None:
+    def cached(self, asked: Asked, is_gzip: bool) -> Answer | None:
         """The answer as it was kept; None where there is none."""
-        return self.cache.get(series, window.key)
+        if asked.series is None:
+            return None
+        packed = self.cache.get(asked.series, _key(asked, is_gzip))
+        return None if packed is None else unpack(packed)
 
-    def read(self, series: Series, window: Window) -> bytes:
-        """The answer from the store, kept for the next time; NotFound for a series never synced."""
-        token = self.cache.begin(series)
-        status = self.statuses.get(series)
-        with metrics.STORE_SECONDS.labels(operation="read").time():
-            bars, live = self._bars(series, window, status)
-        was_synced = status is not None and status.last_sync_at is not None
-        if not (len(bars) or was_synced or self.live_bars.has_any(series)):
-            raise NotFound(_why_there_is_nothing(series, status))
-        forming = status.forming if status else None
-        body = encode_ohlcv(series, bars, window.newest_first, forming, live)
-        if token is not None:
-            self.cache.put(series, window.key, token, body)
-        return body
+    def read(self, asked: Asked, is_gzip: bool) -> Answer:
+        """The answer, from the store where it is not kept, and kept for the next time.
 
-    def _bars(
-        self, series: Series, window: Window, status: SyncStatus | None
-    ) -> tuple[Bars, LivePart]:
-        """History, and live bars from its end on.
-
-        Read in the opposite order, after the status: what a sync prunes between two reads is then
-        found in history, whose end is that of the status or a later one.
+        NotFound for a series never synced that can't be made of another one either.
         """
-        begin = _later(window.start, _end(series, status.last_bar_at if status else None))
-        range_end, limit, newest = window.end, window.limit, window.newest_first
-        live = self.live_bars.read(series, begin, range_end, limit, newest)
-        history = self.bars.read(series, window.start, range_end, limit, newest)
-        live = live.between(_end(series, history.last_time), None)
-        bars, live_count = join(history, live, limit, newest)
-        if not live_count:
-            return bars, LivePart()
-        told = set(bars.time[-live_count:].tolist())
-        partial = [time for time in self.live_bars.partial_times(series) if time in told]
-        return bars, LivePart(live_count, tuple(partial))
+        if asked.series is None:
+            return _compressed(self._resampled(asked, custom_seconds(str(asked.interval))), is_gzip)
+        token = self.cache.begin(asked.series)
+        answer = self.cached(asked, is_gzip=False) if is_gzip else None
+        if answer is None:
+            with metrics.STORE_SECONDS.labels(operation="read").time():
+                answer = self._stored(asked, asked.series)
+            if answer is None:
+                answer = self._instead(asked, asked.series)
+                return _compressed(answer, is_gzip)
+            if token is not None:
+                self.cache.put(asked.series, _key(asked, False), token, answer.packed())
+        answer = _compressed(answer, is_gzip)
+        if is_gzip and token is not None:
+            self.cache.put(asked.series, _key(asked, True), token, answer.packed())
+        return answer
+
+    def blocks(self, asked: Asked, is_whole: bool) -> Iterator[Bars]:
+        """The bars of an export, block by block; those made of others come in one.
+
+        InvalidRequest for all of those: they are made of a bounded number of others.
+        """
+        series, window = asked.series, asked.window
+        status = self.statuses.get(series) if series else None
+        if series is None or not self._is_known(series, status):
+            made = self._made(asked, series, status).bars
+            if is_whole:
+                raise InvalidRequest(
+                    f"{asked.name} is made of shorter bars: say how many (`limit`)"
+                )
+            yield made
+        elif not is_whole:
+            yield from _limited(self._all(series, window, status), window)
+        else:
+            yield from self._all(series, window, status)
+
+    def _all(self, series: Series, window: Window, status: SyncStatus | None) -> Iterator[Bars]:
+        newest = window.newest_first
+        return self.stored.blocks(series, window.start, window.end, newest, status)
+
+    def _made(self, asked: Asked, series: Series | None, status: SyncStatus | None) -> Found:
+        if series is None:
+            seconds = custom_seconds(str(asked.interval))
+            return self._resampler.read(asked.symbol, seconds, asked.window).found
+        if not series.interval.is_intraday:
+            raise NotFound(_why_there_is_nothing(series, status))
+        return self._resampler.read(asked.symbol, series.interval.seconds, asked.window).found
+
+    @property
+    def _resampler(self) -> Resampler:
+        return Resampler(self.stored, self.statuses)
+
+    def _is_known(self, series: Series, status: SyncStatus | None) -> bool:
+        was_synced = status is not None and status.last_sync_at is not None
+        return was_synced or self.stored.has_any(series)
+
+    def _stored(self, asked: Asked, series: Series) -> Answer | None:
+        """The answer of what is stored; None for a series of which nothing ever was."""
+        status = self.statuses.get(series)
+        found = self.stored.read(series, asked.window, status)
+        if not (len(found.bars) or self._is_known(series, status)):
+            return None
+        forming, page = status.forming if status else None, asked.page(found)
+        newest = asked.window.newest_first
+        body = encode_ohlcv(series, found.bars, newest, forming, found.live, page)
+        return answer_of(body, page.next_cursor)
+
+    def _instead(self, asked: Asked, series: Series) -> Answer:
+        """The same bars, made of shorter ones."""
+        try:
+            if series.interval.is_intraday:
+                return self._resampled(asked, series.interval.seconds)
+        except NotFound:
+            pass  # what is missing is the series itself
+        raise NotFound(_why_there_is_nothing(series, self.statuses.get(series)))
+
+    def _resampled(self, asked: Asked, seconds: int) -> Answer:
+        made = self._resampler.read(asked.symbol, seconds, asked.window)
+        page = asked.page(made.found, made.source)
+        series, newest = Series(asked.symbol, made.source), asked.window.newest_first
+        body = encode_ohlcv(series, made.found.bars, newest, None, page=page)
+        return answer_of(body, page.next_cursor)
 
 
-def _end(series: Series, last_open: int | None) -> int | None:
-    return None if last_open is None else history_end(series.interval, last_open)
+def _key(asked: Asked, is_gzip: bool) -> str:
+    return f"{asked.key},gzip" if is_gzip else asked.key
 
 
-def _later(one: int | None, other: int | None) -> int | None:
-    return max((each for each in (one, other) if each is not None), default=None)
+def _compressed(answer: Answer, is_gzip: bool) -> Answer:
+    return compress(answer) if is_gzip and len(answer.head) >= COMPRESSED_FROM_BYTES else answer
+
+
+def _limited(blocks: Iterator[Bars], window: Window) -> Iterator[Bars]:
+    left = window.limit
+    for block in blocks:
+        told = block.last(left) if window.newest_first else block.first(left)
+        yield told
+        left -= len(told)
+        if not left:
+            return
 
 
 def _why_there_is_nothing(series: Series, status: SyncStatus | None) -> str:

@@ -37,6 +37,7 @@ class Site:
     quote_feed: QuoteFeed
     waiting_calls: BoundedSemaphore
     streams: BoundedSemaphore
+    exports: BoundedSemaphore
     has_indexes: Event = field(default_factory=Event)
 
     @contextmanager

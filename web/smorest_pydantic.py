@@ -5,7 +5,8 @@ model's. A view receives instances of the model and returns them.
 """
 
 import functools
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -20,10 +21,25 @@ from pydantic.json_schema import GenerateJsonSchema
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
 
+from pocketquant.domain.access import Scope
+from web.vocabulary import complete, described_path
+
 Document = dict[str, Any]
 View = Callable[..., Any]
 
+SECURITY_SCHEMES: dict[str, Document] = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "the same key as a bearer token"},
+}
+
+_OF_THE_GATE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFERENCE = "#/components/schemas/{model}"
+
+
+def default_scope(methods: Iterable[str]) -> Scope:
+    """What a key needs where nobody says: `read` to read, `admin` for all else."""
+    return Scope.READ if _READING.issuperset(methods) else Scope.ADMIN
 
 
 class PydanticSchema(marshmallow.Schema):
@@ -69,21 +85,54 @@ class StrictJsonParser(FlaskParser):
         if req.content_length is None and len(body) == req.max_content_length:
             abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # werkzeug cuts a chunked body off there
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            decoded = orjson.loads(body)
+            json.loads(body, object_pairs_hook=_without_repetition)  # orjson takes the last one
+        except RecursionError as error:
+            abort(HTTPStatus.BAD_REQUEST, exc=error, message="the body is nested too deeply")
+        except ValueError as error:
             abort(HTTPStatus.BAD_REQUEST, exc=error, message=f"the body is not JSON: {error}")
+        return decoded
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> None:
+    """Which of two values is meant is anybody's guess, and readers guess differently."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {repeated[:40]!r} is there twice")
 
 
 class PydanticBlueprint(Blueprint):
-    """A blueprint with strict bodies and complete documents."""
+    """A blueprint with strict bodies, scopes and complete documents."""
 
     ARGUMENTS_PARSER = StrictJsonParser()
 
-    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
-        """flask-smorest's `route`; the view's name is the operation's id in the document."""
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.scopes: dict[str, Scope] = {}  # what a key needs, by the name of the view
+
+    def route(
+        self,
+        rule: str,
+        *,
+        scope: Scope | None = None,
+        needs_key: bool = True,
+        **options: Any,
+    ) -> Callable[[View], View]:
+        """flask-smorest's `route`; the view's name is the operation's id in the document.
+
+        Without a scope, reading needs `read` and everything else `admin`.
+        """
+        needed = scope or default_scope(options.get("methods", ("GET",)))
+
+        options["parameters"] = [*described_path(rule), *options.get("parameters", ())]
 
         def routed(view: View) -> View:
-            named = self.doc(operationId=view.__name__)(view)
+            if needs_key:
+                self.scopes[view.__name__] = needed
+                view = self.fails_with(*_OF_THE_GATE)(view)
+            security = [{name: [needed.value]} for name in SECURITY_SCHEMES] if needs_key else []
+            named = self.doc(operationId=view.__name__, security=security)(view)
             return cast(View, super(PydanticBlueprint, self).route(rule, **options)(named))
 
         return routed
@@ -97,6 +146,19 @@ class PydanticBlueprint(Blueprint):
             return view
 
         return documented
+
+    def answers_as(
+        self,
+        status: HTTPStatus,
+        models: Sequence[PydanticSchema],
+        media: Mapping[str, Document],
+        headers: Mapping[str, Document],
+    ) -> Callable[[View], View]:
+        """Document the answer of several forms: any of these models as JSON, other media."""
+        content = {"application/json": {"schema": {"anyOf": [*models]}}, **media}
+        document = {"description": status.phrase, "content": content, "headers": headers}
+        described = self.doc(responses={str(status.value): document})
+        return cast(Callable[[View], View], described)
 
 
 class PydanticPlugin(MarshmallowPlugin):
@@ -129,7 +191,9 @@ class PydanticPlugin(MarshmallowPlugin):
             document = model.model_json_schema(
                 ref_template=_REFERENCE, schema_generator=_UntitledFields
             )
-            for name, nested in document.pop("$defs", {}).items():
+            nested_models = document.pop("$defs", {})
+            complete(document, nested_models)
+            for name, nested in nested_models.items():
                 if name not in self.spec.components.schemas:
                     self.spec.components.schema(name, nested)
             return document

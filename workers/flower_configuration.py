@@ -3,9 +3,11 @@
 Flower executes this file and takes the names it knows.
 """
 
+from pocketquant.exposure import require_safe
 from pocketquant.settings import Settings
 
 _settings = Settings()
+require_safe(_settings)
 
 address = _settings.flower_host
 port = _settings.flower_port

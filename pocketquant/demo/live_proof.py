@@ -126,7 +126,7 @@ class LiveProof:
     def _read(self, window: Window) -> Json:
         query = {"start_date": _date(window.start), "end_date": _date(window.end)}
         try:
-            return self._client.bars(
+            return self._client.ohlcv(
                 window.symbol, window.interval.value, order="asc", limit=MAX_BARS, **query
             )
         except NotFound:

@@ -23,6 +23,7 @@ def running() -> Iterator[Machine]:
             celery_broker_url="",
             tradingview_url=f"ws://{HOST}:{port}/socket.io/websocket",
             tradingview_http_url=f"http://{HOST}:{http_port}",
+            tradingview_search_url=f"http://{HOST}:{http_port}",
             api_host=HOST,
             api_port=free_port(),
             push_host=HOST,

@@ -84,7 +84,7 @@ def show_newest_bars(client: Client, console: Console) -> None:
     columns = ("datetime", "open", "high", "low", "close", "volume")
     for column in columns:
         table.add_column(column)
-    for bar in client.bars("SP:SPX", "1d", limit=5)["data"]:
+    for bar in client.ohlcv("SP:SPX", "1d", limit=5)["data"]:
         table.add_row(*(str(bar[column]) for column in columns))
     console.print(table)
 

@@ -8,6 +8,8 @@
     │   ├── UnknownSymbol          unknown_symbol
     │   ├── NoPermission           no_permission
     │   ├── UnsupportedInterval    unsupported_interval
+    │   ├── Unauthorized           unauthorized
+    │   ├── Forbidden              forbidden
     │   ├── NotFound               not_found
     │   ├── Conflict               conflict
     │   ├── KeyReused              idempotency_key_reused
@@ -23,6 +25,9 @@
     │   ├── StorageUnavailable     storage_unavailable
     │   ├── NoLiveQuote            no_live_quote
     │   ├── TooManyStreams         too_many_streams
+    │   ├── TooManySearches        too_many_searches
+    │   ├── TooManyRequests        too_many_requests
+    │   ├── SlowRequest            slow_request
     │   └── LeaseLost              lease_lost
     ├── Misconfigured            an operator has to act
     │   ├── BadToken               bad_token
@@ -83,6 +88,18 @@ class UnsupportedInterval(Rejected):
     """The provider does not offer this interval for the symbol or the account's plan."""
 
     code = "unsupported_interval"
+
+
+class Unauthorized(Rejected):
+    """The API wants a key, or a live one."""
+
+    code = "unauthorized"
+
+
+class Forbidden(Rejected):
+    """The key's scope does not include this, or the request comes from another web site."""
+
+    code = "forbidden"
 
 
 class NotFound(Rejected):
@@ -173,6 +190,24 @@ class TooManyStreams(Unavailable):
     """This process serves as many streams as it should."""
 
     code = "too_many_streams"
+
+
+class TooManySearches(Unavailable):
+    """This process waits for as many of the provider's searches as it should."""
+
+    code = "too_many_searches"
+
+
+class TooManyRequests(Unavailable):
+    """The caller has asked as often as it may for now."""
+
+    code = "too_many_requests"
+
+
+class SlowRequest(Unavailable):
+    """The body did not arrive in time, or too many others arrive slowly."""
+
+    code = "slow_request"
 
 
 class LeaseLost(Unavailable):

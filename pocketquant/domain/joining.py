@@ -21,6 +21,24 @@ def history_end(interval: Interval, last_open: int) -> int:
     return interval.period_end(last_open + (24 - _FIRST_EVENING_HOUR) * HOUR)
 
 
+def place_before(interval: Interval, open_time: int, is_live: bool) -> int:
+    """Before when the bars open that come before this one.
+
+    A live day takes the place of the session that history will have for it, which may open in the
+    evening before.
+    """
+    if interval.is_intraday or not is_live:
+        return open_time
+    return interval.period_start(open_time) - (24 - _FIRST_EVENING_HOUR) * HOUR
+
+
+def place_after(interval: Interval, open_time: int, is_live: bool) -> int:
+    """From when on the bars open that come after this one; see `place_before`."""
+    if interval.is_intraday or not is_live:
+        return open_time + 1
+    return interval.period_end(open_time) - (24 - _FIRST_EVENING_HOUR) * HOUR
+
+
 def join(history: Bars, live: Bars, limit: int, newest: bool) -> tuple[Bars, int]:
     """At most `limit` bars, the newest or the oldest, and how many of them are live.
 

@@ -76,6 +76,7 @@ def main(
     with running(port, http_port, faults, pace, clock, host) as simulator:
         click.echo(f"TRADINGVIEW_URL={simulator.url}")
         click.echo(f"TRADINGVIEW_HTTP_URL={simulator.http_url}")
+        click.echo(f"TRADINGVIEW_SEARCH_URL={simulator.http_url}")
         ended.wait()
 
 

@@ -7,6 +7,7 @@ again, so writers of the same chunk never lose each other's bars.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -24,6 +25,7 @@ from pocketquant.storage.recent import RecentChunks
 
 _MOST_ROUNDS = 100
 _PIECE = 256  # chunks fetched at a time when all are wanted
+_BLOCK = 32  # chunks of a block: 1.5 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,19 @@ class BarStore:
             return bars
         return bars.last(limit) if newest else bars.first(limit)
 
+    def blocks(
+        self, series: Series, start: int | None, end: int | None, newest: bool
+    ) -> Iterator[Bars]:
+        """The bars from `start` to before `end`, some chunks at a time, in bounded memory.
+
+        Each block is in order of time; with `newest`, later blocks come first. What is written
+        meanwhile may be in it or not.
+        """
+        walk = self._walk(chunks.id_range(series, start, end), newest, _BLOCK, growth=1)
+        while columns := list(islice(walk, _BLOCK)):
+            blocks = [chunks.decode(each).between(start, end) for each in columns]
+            yield concatenate(blocks[::-1] if newest else blocks)
+
     def latest(self, series: Series, count: int) -> Bars:
         """The newest `count` bars, in order of time."""
         return self.read(series, limit=count)
@@ -166,8 +181,10 @@ class BarStore:
         self._chunks.delete_many({"_id": chunks.id_range(series)})
         return count
 
-    def _walk(self, ids: dict[str, str], newest: bool, size: int) -> Iterator[bytes]:
-        """The columns of chunk after chunk, fetched in pieces that double.
+    def _walk(
+        self, ids: dict[str, str], newest: bool, size: int, growth: int = 2
+    ) -> Iterator[bytes]:
+        """The columns of chunk after chunk, fetched in pieces that grow: doubling as a rule.
 
         The first piece is as a rule the only one, and leaves no cursor to close on the server.
         """
@@ -179,7 +196,7 @@ class BarStore:
             if len(piece) < size:
                 return
             ids = ids | {beyond: piece[-1]["_id"]}
-            size *= 2
+            size *= growth
 
     def _extend_known(
         self, pending: dict[str, tuple[Series, Bars]], upserted: dict[Series, Upserted]

@@ -21,6 +21,7 @@ _ENDED_LONG_AGO = IndexModel(
 )
 
 _INDEXES = {
+    "api_keys": [IndexModel("created_at", name="oldest_first")],
     "ohlcv": [_EXTENT],
     "ohlcv_live": [_EXTENT],
     "units": [

@@ -13,12 +13,14 @@ Every write of a running unit holds only for the attempt that claimed it, so a w
 its unit cannot end it. Leases and due times are judged by the server's clock alone.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from pymongo import ReturnDocument
 
 from pocketquant.connections import Mongo
 from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError
+from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, UnitState
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.units import (
@@ -108,6 +110,12 @@ class Ledger:
             return self.get_unit(unit.id)
         self._jobs.close(ended["jobs"])
         return None
+
+    def active(self, all_series: Iterable[Series]) -> list[Series]:
+        """Those of these series whose sync waits or runs."""
+        keys = [str(series) for series in all_series]
+        found = self._units.find({"series": {"$in": keys}, "active": True}, {"series": True})
+        return [Series.parse(unit["series"]) for unit in found]
 
     def is_last_attempt(self, unit: Unit) -> bool:
         """Whether the unit has to fail when this attempt does."""

@@ -52,7 +52,7 @@ class LiveBarStore:
         return upserted
 
     def read(
-        self, series: Series, start: int | None, end: int | None, limit: int, newest: bool
+        self, series: Series, start: int | None, end: int | None, limit: int | None, newest: bool
     ) -> Bars:
         """The bars that open at or after `start` and before `end`: the newest or the oldest."""
         return self._bars.read(series, start, end, limit, newest)
@@ -84,6 +84,12 @@ class LiveBarStore:
             overtaken = {"$pull": {"times": {"$gte": to_date(start), "$lt": to_date(end)}}}
             self._partial.update_one({"_id": str(series)}, overtaken)
         return pruned
+
+    def delete(self, series: Series) -> int:
+        """Remove the series with its marks; how many bars it had."""
+        count = self._bars.delete(series)
+        self._partial.delete_one({"_id": str(series)})
+        return count
 
     def _upsert(self, groups: list[list[LiveBar]]) -> dict[Series, Upserted]:
         """Store the bars of these series, a list for each."""

@@ -1,12 +1,19 @@
-"""`SymbolRegistry`: every symbol that was ever synced, with what the provider says of it."""
+"""`SymbolRegistry`: every symbol that was synced or registered, with what the provider says of it.
 
+A sync tracks its interval from then on, once: an interval that was untracked by hand is synced
+whenever somebody asks, but stays untracked until it is named again.
+"""
+
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
 from pocketquant.connections import Mongo
+from pocketquant.domain.errors import Conflict
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.storage.dates import to_date, to_seconds
@@ -14,12 +21,38 @@ from pocketquant.storage.dates import to_date, to_seconds
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSymbol:
-    """A listing, whether it is kept up to date, and the intervals it was synced at."""
+    """A listing, whether it is kept up to date, and the intervals it is tracked at."""
 
     listing: Listing
     active: bool
     intervals: tuple[Interval, ...]  # shortest first
     registered_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which symbols are sought; None stands for any."""
+
+    exchange: str | None = None
+    type: str | None = None
+    active: bool | None = None
+    interval: Interval | None = None
+    text: str | None = None  # a part of the ticker or the name, in any case
+
+    def condition(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.exchange is not None:  # ";" follows ":", the separator of the key
+            found["_id"] = {"$gt": f"{self.exchange}:", "$lt": f"{self.exchange};"}
+        if self.type is not None:
+            found["type"] = self.type
+        if self.active is not None:
+            found["active"] = self.active
+        if self.interval is not None:
+            found["intervals"] = self.interval.value
+        if self.text is not None:
+            part = {"$regex": re.escape(self.text), "$options": "i"}
+            found["$or"] = [{"symbol": part}, {"description": part}]
+        return found
 
 
 class SymbolRegistry:
@@ -29,43 +62,72 @@ class SymbolRegistry:
         self._symbols = mongo["symbols"]
 
     def register(self, listing: Listing, interval: Interval, now: int) -> None:
-        """Note the listing and that it is tracked at `interval`; what it is silent on stays."""
-        symbol = listing.symbol
+        """Note the listing, and that it is tracked at `interval` unless that was untracked by hand.
+
+        What the listing is silent on stays.
+        """
         texts = {name: value for name, value in asdict(listing).items() if name != "symbol"}
         said = {name: value for name, value in texts.items() if value != ""}
-        unsaid = {name: value for name, value in texts.items() if value == ""}
         first = {
-            "exchange": symbol.exchange,
-            "symbol": symbol.ticker,
-            "active": True,
-            "registered_at": to_date(now),
+            name: value
+            for name, value in _new(listing, (), is_active=True, now=now).items()
+            if name not in said
         }
-        self._symbols.update_one(
-            {"_id": str(symbol)},
-            {
-                "$set": said,
-                "$addToSet": {"intervals": interval.value},
-                "$setOnInsert": first | unsaid,
-            },
-            upsert=True,
+        key, tracked = str(listing.symbol), interval.value
+        self._symbols.bulk_write(
+            [
+                UpdateOne({"_id": key}, {"$set": said, "$setOnInsert": first}, upsert=True),
+                UpdateOne(
+                    {"_id": key, "untracked": {"$ne": tracked}},
+                    {"$addToSet": {"intervals": tracked}},
+                ),
+            ]
         )
+
+    def add(
+        self, symbol: Symbol, intervals: Collection[Interval], is_active: bool, now: int
+    ) -> RegisteredSymbol:
+        """A symbol before its first sync; Conflict where it is registered."""
+        document = _new(Listing(symbol), intervals, is_active, now)
+        try:
+            self._symbols.insert_one({"_id": str(symbol), **document})
+        except DuplicateKeyError as error:
+            raise Conflict(f"{symbol} is registered already") from error
+        return _read(document)
+
+    def change(
+        self, symbol: Symbol, is_active: bool | None, intervals: Collection[Interval] | None
+    ) -> RegisteredSymbol | None:
+        """Change what is not None; None where the symbol was never registered."""
+        change: dict[str, Any] = {}
+        if is_active is not None:
+            change["active"] = is_active
+        if intervals is not None:
+            wanted = [interval.value for interval in intervals]
+            before = {"$setUnion": ["$intervals", {"$ifNull": ["$untracked", []]}]}
+            change["untracked"] = {"$setDifference": [before, wanted]}
+            change["intervals"] = wanted
+        if not change:
+            return self.get(symbol)
+        document = self._symbols.find_one_and_update(
+            {"_id": str(symbol)}, [{"$set": change}], return_document=ReturnDocument.AFTER
+        )
+        return _read(document) if document else None
+
+    def remove(self, symbol: Symbol) -> bool:
+        """Forget the symbol; False where it was never registered."""
+        return self._symbols.delete_one({"_id": str(symbol)}).deleted_count == 1
 
     def get(self, symbol: Symbol) -> RegisteredSymbol | None:
         """The symbol; None where it was never registered."""
         document = self._symbols.find_one({"_id": str(symbol)})
         return _read(document) if document else None
 
-    def page(
-        self, exchange: str | None, offset: int, limit: int
-    ) -> tuple[list[RegisteredSymbol], int]:
-        """Symbols from `offset` on in order of their key, and how many there are in all.
-
-        With an exchange, those of that exchange.
-        """
-        # ";" follows ":", the separator of the key.
-        wanted = {"_id": {"$gt": f"{exchange}:", "$lt": f"{exchange};"}} if exchange else {}
-        found = self._symbols.find(wanted).sort("_id", ASCENDING).skip(offset).limit(limit)
-        return [_read(document) for document in found], self._symbols.count_documents(wanted)
+    def page(self, wanted: Wanted, offset: int, limit: int) -> tuple[list[RegisteredSymbol], int]:
+        """Symbols from `offset` on in order of their key, and how many there are in all."""
+        condition = wanted.condition()
+        found = self._symbols.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
+        return [_read(document) for document in found], self._symbols.count_documents(condition)
 
     def tracked(self, intervals: Collection[Interval]) -> Iterator[Series]:
         """Every series of the active symbols, read as they are asked for, in order of the symbol.
@@ -80,6 +142,20 @@ class SymbolRegistry:
             for interval in map(Interval, document["intervals"]):
                 if not intervals or interval in intervals:
                     yield Series(symbol, interval)
+
+
+def _new(
+    listing: Listing, intervals: Collection[Interval], is_active: bool, now: int
+) -> dict[str, Any]:
+    texts = {name: value for name, value in asdict(listing).items() if name != "symbol"}
+    return {
+        "exchange": listing.symbol.exchange,
+        "symbol": listing.symbol.ticker,
+        **texts,
+        "active": is_active,
+        "intervals": [interval.value for interval in intervals],
+        "registered_at": to_date(now),
+    }
 
 
 def _read(document: dict[str, Any]) -> RegisteredSymbol:

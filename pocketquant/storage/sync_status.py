@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
 from pocketquant.domain.errors import Cancelled, PocketQuantError
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.storage.dates import to_date, to_seconds
@@ -52,6 +53,39 @@ class SyncStatus:
     attempts: int = 0
     next_attempt_at: int | None = None
     forming: FormingBar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedStatuses:
+    """Which statuses are sought; None stands for any."""
+
+    exchange: str | None = None
+    ticker: str | None = None
+    interval: Interval | None = None
+    status: SyncState | None = None
+    error_code: str | None = None
+    stale_before: int | None = None  # last synced before this moment, or never
+
+    def condition(self) -> dict[str, Any]:
+        plain = {
+            "symbol": self.ticker,
+            "interval": self.interval and self.interval.value,
+            "status": self.status and self.status.value,
+            "error_code": self.error_code,
+        }
+        found: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
+        if self.exchange is not None:
+            found["_id"] = self._keys(self.exchange)
+        if self.stale_before is not None:
+            stale = {"last_sync_at": {"$lt": to_date(self.stale_before)}}
+            found["$or"] = [{"last_sync_at": None}, stale]
+        return found
+
+    def _keys(self, exchange: str) -> dict[str, str]:
+        """Keys of the exchange or of one symbol: ";" follows ":" and "}" follows "|" there."""
+        if self.ticker is None:
+            return {"$gt": f"{exchange}:", "$lt": f"{exchange};"}
+        return {"$gt": f"{exchange}:{self.ticker}|", "$lt": f"{exchange}:{self.ticker}}}"}
 
 
 class SyncStatuses:
@@ -150,15 +184,16 @@ class SyncStatuses:
         document = self._statuses.find_one({"_id": str(series)})
         return _read(document) if document else None
 
-    def page(self, symbol: Symbol | None, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
-        """Statuses from `offset` on in order of their key, and how many there are in all.
+    def page(self, wanted: WantedStatuses, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
+        """Statuses from `offset` on in order of their key, and how many there are in all."""
+        condition = wanted.condition()
+        found = self._statuses.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
+        return [_read(document) for document in found], self._statuses.count_documents(condition)
 
-        With a symbol, those of its series.
-        """
-        # "}" follows "|", the separator of the key.
-        wanted = {"_id": {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}} if symbol else {}
-        found = self._statuses.find(wanted).sort("_id", ASCENDING).skip(offset).limit(limit)
-        return [_read(document) for document in found], self._statuses.count_documents(wanted)
+    def forget(self, symbol: Symbol) -> bool:
+        """As if nobody had ever asked for a series of this symbol; whether somebody had."""
+        of_symbol = WantedStatuses(exchange=symbol.exchange, ticker=symbol.ticker).condition()
+        return self._statuses.delete_many(of_symbol).deleted_count > 0
 
     def last_bar_times(self, all_series: Iterable[Series]) -> Iterator[tuple[Series, int | None]]:
         """Each series with the open time of its last bar, or None; a thousand are held at once."""

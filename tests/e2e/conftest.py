@@ -196,6 +196,7 @@ def start_platform(
                 **QUICK,
                 "tradingview_url": simulator.url,
                 "tradingview_http_url": simulator.http_url,
+                "tradingview_search_url": simulator.http_url,
                 "api_host": HOST,
                 "api_port": free_port(),
                 "push_host": HOST,

@@ -22,9 +22,13 @@ def test_the_demo_shows_the_platform_and_leaves_nothing_behind() -> None:
         assert shown in demo.stdout
     for shown in ("SIM:S0004", "changes in 4 seconds", "bar of", "12 of 12 symbols", "1-of-1 on"):
         assert shown in demo.stdout
+    commands = {
+        process.pid: " ".join(process.info["cmdline"] or ())  # a zombie has none
+        for process in psutil.process_iter(["cmdline"])
+    }
     left = [
-        " ".join(process.cmdline())
-        for process in psutil.process_iter()
-        if process.pid not in before and "pocketquant-demo-" in " ".join(process.cmdline())
+        command
+        for pid, command in commands.items()
+        if pid not in before and "pocketquant-demo-" in command
     ]
     assert left == []

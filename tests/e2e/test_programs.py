@@ -116,7 +116,9 @@ def test_flower_wants_its_password_and_ps_does_not_show_it(whole: Any) -> None:
 def test_open_streams_do_not_hold_up_the_end(whole: Any) -> None:
     """With calls in progress push is stopped, worker process included, and started again."""
     host, port = whole.push_url.removeprefix("http://").split(":")
-    unfinished = b"POST /api/v1/market-data/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    unfinished = (
+        b"POST /api/v1/market-data/sync HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    )
     open_calls = [socket.create_connection((host, int(port)), timeout=30) for _ in range(50)]
     for call in open_calls:
         call.sendall(unfinished)

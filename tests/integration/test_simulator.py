@@ -355,8 +355,9 @@ def test_the_program_runs_until_it_is_told_to_end(number: signal.Signals) -> Non
     """It prints the settings that point to it, serves, and ends at once with 0, clients or not."""
     with run_program("--latency", "0.1", "--fault", "stall:SIM:S0007") as program:
         assert program.stdout is not None
-        printed = dict(program.stdout.readline().strip().split("=", 1) for _ in range(2))
-        assert {"TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL"} == set(printed)
+        printed = dict(program.stdout.readline().strip().split("=", 1) for _ in range(3))
+        names = {"TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL", "TRADINGVIEW_SEARCH_URL"}
+        assert names == set(printed)
         with connect(printed["TRADINGVIEW_URL"], origin=ORIGIN, proxy=None) as client:  # type: ignore[arg-type]
             ask(client, "SIM:S0008")
             assert COMPLETE == [message["m"] for message in answer(client)]

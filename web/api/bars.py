@@ -4,12 +4,27 @@ from http import HTTPStatus
 
 from flask import Response
 
-from web.schemas.bars import OhlcvOut, OhlcvQuery
+from web import answers, exports
+from web.ohlcv import Asked
+from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.given import SymbolPath
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
+_JSON, _COLUMNS = schema_of(OhlcvOut), schema_of(OhlcvColumnsOut)
+_TEXT = {"schema": {"type": "string"}}
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_ETAG = {"ETag": {"description": "for `If-None-Match`", **_TEXT}}
+_HEADERS = {
+    **_ETAG,
+    "X-Next-Cursor": {"description": "`next_cursor` again, where there is a next page", **_TEXT},
+}
+_OTHER_FORMS = {
+    "text/csv": _TEXT,
+    "application/vnd.apache.parquet": _FILE,
+    "application/vnd.apache.arrow.stream": _FILE,
+}
 
 blueprint = PydanticBlueprint(
     "bars", __name__, url_prefix="/market-data", description="bars of any symbol, as they are kept"
@@ -19,19 +34,31 @@ blueprint = PydanticBlueprint(
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(OhlcvQuery), location="query")
-@blueprint.response(HTTPStatus.OK, schema_of(OhlcvOut))
+@blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description="known already", headers=_ETAG)
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.answers_as(HTTPStatus.OK, (_JSON, _COLUMNS), _OTHER_FORMS, _HEADERS)
 def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """Stored bars of a series
 
     Closed bars only, the newest first unless `order=asc`: those of the provider's history, and
     after its end those built from quotes, if the symbol is subscribed; `live` says how many. The
     bar that is still being built is beside them in `forming`. A series of which nothing was synced
-    or seen is 404.
+    or seen is 404, unless its bars can be made of shorter ones.
+
+    JSON comes in pages: `next_cursor` is the `cursor` of the next one. It has an `ETag`, and is
+    compressed for who accepts gzip. CSV, Parquet and Arrow hold the whole range in one file.
     """
-    site, series, window = current_site(), path.series(query.interval), query.window()
-    body = site.ohlcv.cached(series, window)
-    if body is None:
+    site, window = current_site(), query.window()
+    asked = Asked(path.named(), query.interval, window, query.format is Format.COLUMNS)
+    if query.format.is_streamed:
+        blocks = site.ohlcv.blocks(asked, is_whole=query.limit is None)
+        name = asked.name.replace("|", "_").replace(":", "_").replace("/", "-")
+        return exports.respond(site, blocks, query.format, window.newest_first, name)
+    if query.cursor is not None:
+        asked = asked.at(query.cursor)
+    is_gzip = answers.wants_gzip()
+    answer = site.ohlcv.cached(asked, is_gzip)
+    if answer is None:
         with site.storage():
-            body = site.ohlcv.read(series, window)
-    return Response(site.live_forming.beside(series, body), mimetype="application/json")
+            answer = site.ohlcv.read(asked, is_gzip)
+    return answers.respond(answer, site.live_forming.of(asked.series) if asked.series else None)

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from pocketquant.domain.access import Scope
 from web import paging
 from web.schemas.jobs import (
     CodeCountOut,
@@ -44,7 +45,7 @@ def count_dead_letters() -> list[CodeCountOut]:
     return [CodeCountOut(code=code, count=counts[code]) for code in sorted(counts)]
 
 
-@blueprint.route("/retry", methods=["POST"])
+@blueprint.route("/retry", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(RetryDeadLettersQuery), location="query")
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(RetriedOut))
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -23,7 +23,7 @@ def get_health() -> tuple[HealthOut, HTTPStatus]:
     return HealthOut(status=Wellness.OK if is_well else Wellness.DOWN, **found), status
 
 
-@blueprint.route("/health/live")
+@blueprint.route("/health/live", needs_key=False)
 @blueprint.response(HTTPStatus.OK, schema_of(LivenessOut))
 def get_liveness() -> LivenessOut:
     """200 as long as this process answers, whatever else is away"""

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Response, url_for
 
+from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.syncs import JobState
 from pocketquant.storage.dates import to_date
@@ -60,7 +61,7 @@ def get_job(job_id: str) -> JobProgressOut:
         return progress_of(platform, job)
 
 
-@blueprint.route("/<job_id>", methods=["DELETE"])
+@blueprint.route("/<job_id>", methods=["DELETE"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(CancellationOut))
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, _STORAGE_DOWN)
 def cancel_job(job_id: str) -> CancellationOut:
@@ -88,7 +89,7 @@ def list_units(query: UnitsQuery, job_id: str) -> tuple[list[UnitOut], dict[str,
     return [UnitOut.of(unit) for unit in found], paging.headers_of(query, total)
 
 
-@blueprint.route("/<job_id>/retry", methods=["POST"])
+@blueprint.route("/<job_id>/retry", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(RetryQuery), location="query")
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut))
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, _STORAGE_DOWN)

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Response
 
+from pocketquant.domain.access import Scope
 from pocketquant.wiring import Platform
 from web import quote_events
 from web.schemas.given import SymbolPath
@@ -31,7 +32,7 @@ blueprint = PydanticBlueprint(
 )
 
 
-@blueprint.route("/start", methods=["POST"])
+@blueprint.route("/start", methods=["POST"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(_STORAGE_DOWN)
 def start_quotes() -> WatchOut:
@@ -44,7 +45,7 @@ def start_quotes() -> WatchOut:
         return _watched(platform, changed=0)
 
 
-@blueprint.route("/stop", methods=["POST"])
+@blueprint.route("/stop", methods=["POST"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(_STORAGE_DOWN)
 def stop_quotes() -> WatchOut:
@@ -57,7 +58,7 @@ def stop_quotes() -> WatchOut:
         return _watched(platform, changed=0)
 
 
-@blueprint.route("/subscribe", methods=["POST"])
+@blueprint.route("/subscribe", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolsIn))
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
@@ -71,7 +72,7 @@ def subscribe(body: SymbolsIn) -> WatchOut:
         return _watched(platform, platform.watching.subscribe(body.wanted()))
 
 
-@blueprint.route("/unsubscribe", methods=["POST"])
+@blueprint.route("/unsubscribe", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolsIn))
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)

@@ -3,6 +3,7 @@
 import time
 from http import HTTPStatus
 
+from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.schedules import Schedule
 from pocketquant.wiring import Platform
@@ -39,7 +40,7 @@ def get_schedule(name: str) -> ScheduleOut:
         return _shown(platform, _named(platform, name, now), now)
 
 
-@blueprint.route("/<name>", methods=["PUT"])
+@blueprint.route("/<name>", methods=["PUT"], scope=Scope.ADMIN)
 @blueprint.arguments(schema_of(ScheduleIn))
 @blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut))
 @blueprint.fails_with(

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Response
 
+from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.syncs import UnitState
 from pocketquant.intake import Key, Waited
@@ -43,7 +44,7 @@ blueprint = PydanticBlueprint(
 )
 
 
-@blueprint.route("/sync", methods=["POST"])
+@blueprint.route("/sync", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SyncIn))
 @blueprint.arguments(schema_of(SyncQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SyncOut), description="The series is up to date")
@@ -65,7 +66,9 @@ blueprint = PydanticBlueprint(
 def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     """Bring a series up to date and wait for the report
 
-    Fetches the newest bars and stores them; doing it again changes nothing. Where the time runs
+    Fetches the newest bars and stores them; doing it again changes nothing. A new symbol is
+    registered, and the schedules sync the series from then on, unless the symbol is inactive or the
+    interval was taken out of its tracked ones (`PATCH /market-data/symbols/…`). Where the time runs
     out, or too many calls wait already, the answer is 202 and the sync goes on. A provider that
     fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
     """
@@ -79,7 +82,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
             return _outcome(platform, platform.intake.sync(body.request(), timeout, key))
 
 
-@blueprint.route("/sync/background", methods=["POST"])
+@blueprint.route("/sync/background", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SyncIn))
 @blueprint.response(
     HTTPStatus.ACCEPTED,
@@ -93,7 +96,7 @@ def sync_in_background(body: SyncIn) -> Response:
     return _enqueued(body, QueueName.BULK, idempotency.key_of(body))
 
 
-@blueprint.route("/sync/bulk", methods=["POST"])
+@blueprint.route("/sync/bulk", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(BulkIn))
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_WHERE_THE_JOB_IS)
 @blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)

@@ -2,16 +2,28 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from pocketquant.domain.errors import InvalidInterval
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_seconds
 from pocketquant.domain.syncs import MAX_BARS
-from web.ohlcv import Window
 from web.schemas.fields import Moment
 from web.schemas.given import Given
+from web.stored_bars import Window
 
 UtcMoment = datetime  # a field named datetime hides the type
+
+_DEFAULT_LIMIT = 1000
 
 
 class Order(StrEnum):
@@ -21,8 +33,58 @@ class Order(StrEnum):
     ASC = "asc"
 
 
+class Format(StrEnum):
+    """How bars are written: two forms of JSON, or a file that is streamed."""
+
+    JSON = "json"
+    COLUMNS = "columns"
+    CSV = "csv"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+    @property
+    def is_streamed(self) -> bool:
+        return self in (Format.CSV, Format.PARQUET, Format.ARROW)
+
+
+def _interval(given: object) -> Interval | str:
+    """One of the 13, or a length in minutes or hours as it is written."""
+    if isinstance(given, Interval):
+        return given
+    text = str(given)
+    if text in _STORED:
+        return _STORED[text]
+    try:
+        seconds = custom_seconds(text)
+    except InvalidInterval as error:
+        raise ValueError(str(error)) from error
+    return _INTRADAY.get(seconds, text)
+
+
+_STORED = {each.value: each for each in Interval}
+_INTRADAY = {each.seconds: each for each in Interval if each.is_intraday}
+_LENGTH = {
+    "type": "string",
+    "anyOf": [{"enum": list(_STORED)}, {"pattern": f"^{CUSTOM_PATTERN}$"}],
+    "default": Interval.D1.value,
+}
+
+AnyInterval = Annotated[Interval | str, BeforeValidator(_interval), WithJsonSchema(_LENGTH)]
+
+
 class OhlcvQuery(Given):
-    interval: Interval = Field(Interval.D1, description="bar length; case matters")
+    interval: AnyInterval = Field(
+        Interval.D1,
+        description="bar length; case matters. Another number of minutes or hours, up to a week,"
+        " is made of stored bars that divide it (`resampled_from`)",
+        examples=["1d", "10m", "6h"],
+    )
+    format: Format = Field(
+        Format.JSON,
+        description="`json` and `columns` come in pages; `csv`, `parquet` and `arrow`"
+        " (an IPC stream) are files of the whole range",
+        examples=["json"],
+    )
     start_date: Moment | None = Field(
         None,
         description="bars that open at or after it: a date (00:00 UTC) or a moment with its offset",
@@ -33,15 +95,47 @@ class OhlcvQuery(Given):
         description="bars that open before it: a date (00:00 UTC) or a moment with its offset",
         examples=["2024-02-29"],
     )
-    limit: int = Field(1000, ge=1, le=MAX_BARS, description="at most so many bars", examples=[1000])
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description=f"at most so many bars; for `json` and `columns` 1000 where nothing is said,"
+        f" and never more than {MAX_BARS}; for the others all of the range, unless the bars are"
+        " made of shorter ones: then a limit is wanted",
+        examples=[1000],
+    )
     order: Order = Field(
         Order.DESC,
         description="`desc`: the newest bars of the range, newest first;"
         " `asc`: the oldest ones, oldest first",
     )
 
+    cursor: str | None = Field(
+        None,
+        max_length=64,
+        description="`next_cursor` of the page before; symbol, interval, range and order must be"
+        " those of the first page",
+        examples=["AQAAAABlud2AXxqLJg"],
+    )
+
     def window(self) -> Window:
-        return Window(self.start_date, self.end_date, self.limit, self.order is Order.DESC)
+        limit = self.limit or _DEFAULT_LIMIT
+        return Window(self.start_date, self.end_date, limit, self.order is Order.DESC)
+
+    @field_validator("limit")
+    @classmethod
+    def _fits_the_format(cls, limit: int | None, others: ValidationInfo) -> int | None:
+        form = others.data.get("format", Format.JSON)
+        if limit is not None and limit > MAX_BARS and not form.is_streamed:
+            raise ValueError(f"must be at most {MAX_BARS} as {form}; a streamed format takes more")
+        return limit
+
+    @field_validator("cursor")
+    @classmethod
+    def _is_of_a_page(cls, cursor: str | None, others: ValidationInfo) -> str | None:
+        form = others.data.get("format", Format.JSON)
+        if cursor is not None and form.is_streamed:
+            raise ValueError(f"{form} is streamed whole and has no pages")
+        return cursor
 
     @field_validator("end_date")
     @classmethod
@@ -93,8 +187,59 @@ class OhlcvOut(BaseModel):
 
     symbol: str = Field(examples=["AAPL"])
     exchange: str = Field(examples=["NASDAQ"])
-    interval: Interval
+    interval: str = Field(description="as it was asked for", examples=["1d"])
     data: list[BarOut]
     count: int = Field(description="bars in `data`", examples=[1])
+    next_cursor: str | None = Field(
+        description="`cursor` of the next page; null on the last one", examples=[None]
+    )
+    resampled_from: Interval | None = Field(
+        description="the stored interval these bars were made of; null where they are stored",
+        examples=[None],
+    )
+    live: LiveOut
+    forming: FormingOut | None
+
+
+class ColumnsOut(BaseModel):
+    """Six lists of one length."""
+
+    datetime: list[UtcMoment] = Field(description="open times", examples=[["2024-01-30T14:30:00Z"]])
+    open: list[float] = Field(examples=[[190.94]])
+    high: list[float] = Field(examples=[[191.8]])
+    low: list[float] = Field(examples=[[187.47]])
+    close: list[float] = Field(examples=[[188.04]])
+    volume: list[float | None] = Field(
+        description="null where there is none", examples=[[55859400.0]]
+    )
+
+
+class OhlcvColumnsOut(BaseModel):
+    """The same as columns (`format=columns`)."""
+
+    symbol: str = Field(examples=["AAPL"])
+    exchange: str = Field(examples=["NASDAQ"])
+    interval: str = Field(description="as it was asked for", examples=["1d"])
+    columns: ColumnsOut = Field(
+        description="the bars, column by column",
+        examples=[
+            {
+                "datetime": ["2024-01-30T14:30:00Z"],
+                "open": [190.94],
+                "high": [191.8],
+                "low": [187.47],
+                "close": [188.04],
+                "volume": [55859400.0],
+            }
+        ],
+    )
+    count: int = Field(description="bars in `columns`", examples=[1])
+    next_cursor: str | None = Field(
+        description="`cursor` of the next page; null on the last one", examples=[None]
+    )
+    resampled_from: Interval | None = Field(
+        description="the stored interval these bars were made of; null where they are stored",
+        examples=[None],
+    )
     live: LiveOut
     forming: FormingOut | None

@@ -10,9 +10,9 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
 from pocketquant.storage.dates import to_date
-from pocketquant.storage.sync_status import SyncStatus
+from pocketquant.storage.sync_status import SyncStatus, WantedStatuses
 from pocketquant.storage.units import Unit
-from web.schemas.fields import Exchange, Ticker, WholeNumber
+from web.schemas.fields import Exchange, Moment, Ticker, WholeNumber
 from web.schemas.given import Given, PageQuery
 
 MOST_BULK_SYMBOLS = 10_000
@@ -133,19 +133,39 @@ class SyncOut(BaseModel):
 
 
 class SyncStatusesQuery(PageQuery):
-    exchange: Exchange | None = Field(None, description="with `symbol`: only series of this symbol")
-    symbol: Ticker | None = Field(None, description="with `exchange`: only series of this symbol")
+    """Which statuses are listed."""
 
-    @model_validator(mode="after")
-    def _is_whole_symbol(self) -> Self:
-        if (self.exchange is None) != (self.symbol is None):
-            raise ValueError("exchange and symbol go together")
-        return self
+    exchange: Exchange | None = Field(
+        None, description="only series of this exchange", examples=["NASDAQ"]
+    )
+    symbol: Ticker | None = Field(None, description="only series of this ticker", examples=["AAPL"])
+    interval: Interval | None = Field(
+        None, description="only series of this interval", examples=["1d"]
+    )
+    status: SyncState | None = Field(
+        None, description="only series in this state", examples=["error"]
+    )
+    error: str | None = Field(
+        None,
+        pattern="^[a-z_]{1,64}$",
+        description="only series whose last failure has this code",
+        examples=["provider_timeout"],
+    )
+    stale_before: Moment | None = Field(
+        None,
+        description="only series last synced before this moment, or never",
+        examples=["2024-01-31T14:30:00Z"],
+    )
 
-    def wanted(self) -> Symbol | None:
-        if self.exchange is None or self.symbol is None:
-            return None
-        return Symbol(self.exchange, self.symbol)
+    def wanted(self) -> WantedStatuses:
+        return WantedStatuses(
+            exchange=self.exchange,
+            ticker=self.symbol,
+            interval=self.interval,
+            status=self.status,
+            error_code=self.error,
+            stale_before=self.stale_before,
+        )
 
 
 class SyncStatusQuery(Given):

@@ -82,7 +82,7 @@ def test_what_is_no_json_object_is_refused(
             for bad in ("0", "-1", "5001", "x")
         ),
         ("/ohlcv/NASDAQ/AAPL?limit=1&limit=2", "query", "limit"),
-        ("/ohlcv/NASDAQ/AAPL?interval=2m", "query", "interval"),
+        ("/ohlcv/NASDAQ/AAPL?interval=2x", "query", "interval"),
         ("/ohlcv/NASDAQ/AAPL?order=up", "query", "order"),
         ("/ohlcv/NASDAQ/AAPL?start_date=2024-01-31T00:00:00", "query", "start_date"),
         ("/ohlcv/NASDAQ/AAPL?start_date=2024-01-31T00:00:00+01:00", "query", "start_date"),

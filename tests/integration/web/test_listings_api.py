@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from pocketquant.domain.errors import ConnectionLost
+from pocketquant.domain.errors import ConnectionLost, UnknownSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.wiring import Platform
@@ -77,9 +77,35 @@ def test_statuses_of_one_symbol(client: FlaskClient) -> None:
     """Exchange and symbol together choose its series."""
     found = client.get(f"{ROOT}/sync-status?exchange=NASDAQ&symbol=aapl").get_json()
     assert ["1d", "1h"] == [status["interval"] for status in found]
-    half = client.get(f"{ROOT}/sync-status?symbol=AAPL")
-    assert 422 == half.status_code
-    assert "go together" in half.get_json()["message"]
+
+
+@pytest.mark.usefixtures("symbols")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("exchange=nasdaq", ["AAPL|1d", "AAPL|1h"]),
+        ("symbol=BRK.B", ["BRK.B|1d"]),
+        ("interval=1h", ["AAPL|1h"]),
+        ("status=completed", ["AAPL|1h"]),
+        ("error=unknown_symbol", ["BRK.B|1d"]),
+        ("stale_before=2023-11-14T22:13:21Z", ["AAPL|1d", "AAPL|1h", "BRK.B|1d"]),
+        ("stale_before=2023-11-14T22:13:20Z", ["AAPL|1d", "BRK.B|1d"]),
+        ("exchange=NYSE&status=pending", []),
+    ],
+)
+def test_statuses_are_filtered(
+    client: FlaskClient,
+    platform: Platform,
+    store: Callable[..., None],
+    daily: Any,
+    query: str,
+    expected: list[str],
+) -> None:
+    """By exchange, ticker, interval, state, last failure and age; all that are given hold."""
+    store("NASDAQ:AAPL|1h", daily(1))
+    platform.statuses.mark_failed(Series.parse("NYSE:BRK.B|1d"), UnknownSymbol("none such"))
+    found = client.get(f"{ROOT}/sync-status?{query}").get_json()
+    assert expected == [f"{status['symbol']}|{status['interval']}" for status in found]
 
 
 def test_a_status_tells_how_far_the_series_is(

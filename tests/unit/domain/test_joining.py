@@ -8,7 +8,13 @@ import pytest
 
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.joining import bars_to_reach, history_end, join
+from pocketquant.domain.joining import (
+    bars_to_reach,
+    history_end,
+    join,
+    place_after,
+    place_before,
+)
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, FormingBar, History, SyncRequest
 
@@ -91,3 +97,20 @@ def test_how_far_history_has_to_reach(
     history = History(bars(480, 540, 600), forming, Counter({Refusal.NOT_FINITE: 1}))
     assert n_bars == bars_to_reach(oldest_live, history, request)
     assert bars_to_reach(oldest_live, History(bars()), request) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "open_time", "is_live", "before", "after"),
+    [
+        (Interval.D1, "2024-01-31T14:30:00", False, "2024-01-31T14:30:00", "2024-01-31T14:30:01"),
+        (Interval.M1, "2024-01-31T14:30:00", True, "2024-01-31T14:30:00", "2024-01-31T14:30:01"),
+        (Interval.D1, "2024-01-31T00:00:00", True, "2024-01-30T18:00:00", "2024-01-31T18:00:00"),
+    ],
+)
+def test_what_comes_before_and_after_a_bar(
+    interval: Interval, open_time: str, is_live: bool, before: str, after: str
+) -> None:
+    """Next to it; beside a live day, not the session that history will have for it."""
+    told = seconds(open_time)
+    assert seconds(before) == place_before(interval, told, is_live)
+    assert seconds(after) == place_after(interval, told, is_live)

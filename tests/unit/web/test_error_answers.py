@@ -9,6 +9,10 @@ from web.errors import Api, answer
 EXPECTED = {
     domain.UnknownSymbol: 404,
     domain.NotFound: 404,
+    domain.Unauthorized: 401,
+    domain.Forbidden: 403,
+    domain.TooManyRequests: 429,
+    domain.SlowRequest: 408,
     domain.NoPermission: 403,
     domain.InvalidSymbol: 422,
     domain.InvalidInterval: 422,
@@ -23,6 +27,7 @@ EXPECTED = {
     domain.ProviderDown: 503,
     domain.NoLiveQuote: 503,
     domain.TooManyStreams: 503,
+    domain.TooManySearches: 503,
     domain.ConnectionLost: 502,
     domain.RateLimited: 502,
     domain.HandshakeRefused: 502,

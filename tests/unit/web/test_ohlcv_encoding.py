@@ -14,10 +14,13 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
 from web.encoding import (
     LivePart,
+    Page,
     encode_bars,
+    encode_csv,
     encode_live_forming,
     encode_ohlcv,
-    with_forming,
+    forming_field,
+    split_forming,
 )
 from web.schemas.bars import OhlcvOut
 
@@ -86,6 +89,8 @@ def test_the_document_is_what_the_schema_promises() -> None:
             }
         ],
         "count": 1,
+        "next_cursor": None,
+        "resampled_from": None,
         "live": {"count": 1, "partial": ["1970-01-02T00:00:00Z"]},
         "forming": {
             "bar_start": "1970-01-03T00:00:00Z",
@@ -131,6 +136,25 @@ def test_a_live_forming_bar_takes_the_place_of_the_other() -> None:
     }
     for known in (None, FormingBar(0, 1, 2.0, 3.0, 1.5, 2.5, None, as_of=0)):
         body = encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=known)
-        document = json.loads(with_forming(body, forming))
+        document = json.loads(split_forming(body)[0] + forming_field(forming))
         assert json.loads(body) | {"forming": expected} == document
         assert document == OhlcvOut.model_validate(document).model_dump(mode="json")
+
+
+def test_columns_and_lines_hold_what_rows_hold() -> None:
+    """In the order asked; a missing volume is null, or nothing between commas."""
+    bars = Bars(np.array([[0.0, 60.0], [1, 2], [3, 4], [0, 1], [2, 3], [np.nan, 5]]))
+    body = encode_ohlcv(SERIES, bars, True, None, page=Page("10m", "next", "1m", as_columns=True))
+    document = json.loads(body)
+    assert ("10m", "next", "1m") == (
+        document["interval"],
+        document["next_cursor"],
+        document["resampled_from"],
+    )
+    rows = json.loads(encode_bars(bars, newest_first=True))
+    expected = {name: [row[name] for row in rows] for name in ("datetime", *FIELDS)}
+    assert expected == document["columns"]
+    lines = [b"1970-01-01T00:00:00Z,1.0,3.0,0.0,2.0,", b"1970-01-01T00:01:00Z,2.0,4.0,1.0,3.0,5.0"]
+    assert [*lines, b""] == encode_csv(bars, newest_first=False).split(b"\r\n")
+    assert [*lines[::-1], b""] == encode_csv(bars, newest_first=True).split(b"\r\n")
+    assert b"" == encode_csv(Bars.empty(), newest_first=True)

@@ -6,12 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
-from web.ohlcv import Window
+from pocketquant.storage.sync_status import WantedStatuses
 from web.schemas.bars import OhlcvQuery
 from web.schemas.given import PageQuery, SymbolPath
 from web.schemas.syncs import SyncIn, SyncQuery, SyncStatusesQuery
+from web.stored_bars import Window
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
 
@@ -128,7 +129,7 @@ def test_a_range_is_in_epoch_seconds() -> None:
     [
         *(({"limit": bad}, "limit") for bad in ("0", "-1", "5001", "x", "1.5", "", ["1", "2"])),
         *(({"order": bad}, "order") for bad in ("DESC", "newest", "")),
-        ({"interval": "2m"}, "interval"),
+        ({"interval": "2x"}, "interval"),
         ({"start_date": "2024-01-31T00:00:00"}, "start_date"),
         ({"start_date": "0.5"}, "start_date"),
         ({"start_date": "2024-01-31", "end_date": "2024-01-31"}, "end_date"),
@@ -158,11 +159,10 @@ def test_pages_have_limits(page: dict[str, str]) -> None:
         PageQuery.model_validate(page)
 
 
-def test_statuses_are_filtered_by_a_whole_symbol_or_not_at_all() -> None:
-    """Exchange and symbol go together."""
-    assert SyncStatusesQuery().wanted() is None
+def test_statuses_are_filtered_by_what_is_given() -> None:
+    """Exchange and ticker in any case, each by itself too; nothing means all."""
+    assert WantedStatuses() == SyncStatusesQuery().wanted()
     whole = SyncStatusesQuery.model_validate({"exchange": "nasdaq", "symbol": "aapl"})
-    assert Symbol("NASDAQ", "AAPL") == whole.wanted()
-    for half in ({"exchange": "NASDAQ"}, {"symbol": "AAPL"}):
-        with pytest.raises(ValidationError, match="go together"):
-            SyncStatusesQuery.model_validate(half)
+    assert WantedStatuses("NASDAQ", "AAPL") == whole.wanted()
+    half = SyncStatusesQuery.model_validate({"symbol": "aapl", "stale_before": "1970-01-02"})
+    assert WantedStatuses(ticker="AAPL", stale_before=86_400) == half.wanted()

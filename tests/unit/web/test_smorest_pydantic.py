@@ -145,7 +145,7 @@ def test_the_document_is_valid_and_complete(client: FlaskClient) -> None:
     assert {"Thing", "Colour", "ErrorOut"} <= document["components"]["schemas"].keys()
     operations = document["paths"]["/things/"]
     assert "make_thing" == operations["post"]["operationId"]
-    assert {"201", "422", "default"} == operations["post"]["responses"].keys()
+    assert {"201", "401", "403", "422", "429", "default"} == operations["post"]["responses"].keys()
     page, word = operations["get"]["parameters"]
     assert ("page", "query", False, "which page") == (
         page["name"],

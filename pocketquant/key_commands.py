@@ -1,0 +1,141 @@
+"""The commands that manage the keys of the API: `keys create`, `keys list`, `keys revoke`.
+
+They ask MongoDB itself, so the first key needs no API.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from pocketquant.connections import named_failures, open_mongo
+from pocketquant.domain.access import ApiKey, Scope
+from pocketquant.domain.errors import InvalidSettings
+from pocketquant.settings import Settings
+from pocketquant.storage.api_keys import ApiKeys
+from pocketquant.storage.dates import to_date
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+_LONGEST_NAME = 80
+
+
+class Duration(click.ParamType[int]):
+    """Seconds, written as `12h` or `90d`."""
+
+    name = "duration"
+
+    def convert(self, value: object, *_: object) -> int:
+        found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", str(value))
+        if not found:
+            self.fail(f"{value!r} is not like 30m, 12h or 90d")
+        return int(found[1]) * _SECONDS[found[2]]
+
+
+class KeyName(click.ParamType[str]):
+    """A line of visible text."""
+
+    name = "name"
+
+    def convert(self, value: object, *_: object) -> str:
+        name = str(value)
+        if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+            self.fail(f"a name is 1 to {_LONGEST_NAME} visible characters")
+        return name
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke the keys of the API; asks MONGODB_URL, not the API."""
+
+
+@keys.command()
+@click.argument("name", type=KeyName())
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.READ.value,
+    show_default=True,
+    help="read; sync: and ask for syncs, subscribe, cancel; admin: and delete, change schedules.",
+)
+@click.option("--expires-in", type=Duration(), default=None, help="Such as 12h or 90d.")
+@_as_json
+def create(name: str, scope: str, expires_in: int | None, as_json: bool) -> None:
+    """Make a key for NAME; it is shown this once and can't be shown again."""
+    now = int(time.time())
+    expires_at = None if expires_in is None else now + expires_in
+    with _store() as store:
+        key, text = store.create(name, Scope(scope), now, expires_at)
+    if as_json:
+        _print_json({**_shown(key), "key": str(text)})
+        return
+    click.echo(str(text))
+    click.echo(f"Key {key.id} of scope {scope} for {name}. Keep it: only its hash is.", err=True)
+
+
+@keys.command("list")
+@_as_json
+def list_keys(as_json: bool) -> None:
+    """All keys, revoked ones too, the oldest first."""
+    with _store() as store:
+        found = store.all()
+    rows = [_shown(key) for key in found]
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table("id", "name", "scope", "created_at", "last_used_at", "expires_at", "revoked_at")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@_as_json
+def revoke(key_id: str, as_json: bool) -> None:
+    """End a key; every process notices within seconds."""
+    with _store() as store:
+        key = store.revoke(key_id, int(time.time()))
+    if as_json:
+        _print_json(_shown(key))
+        return
+    click.echo(f"Key {key.id} of {key.name} opens nothing any more.")
+
+
+@contextmanager
+def _store() -> Iterator[ApiKeys]:
+    settings = Settings()
+    if not settings.mongodb_url:
+        raise InvalidSettings("MONGODB_URL is not set; keys are kept in that MongoDB")
+    mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
+    with named_failures(), mongo.client:
+        yield ApiKeys(mongo)
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scope": key.scope.value,
+        "created_at": _date(key.created_at),
+        "last_used_at": _date(key.last_used_at),
+        "expires_at": _date(key.expires_at),
+        "revoked_at": _date(key.revoked_at),
+    }
+
+
+def _date(seconds: int | None) -> str | None:
+    date = to_date(seconds)
+    return None if date is None else date.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _print_json(value: object) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))

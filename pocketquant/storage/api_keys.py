@@ -1,0 +1,85 @@
+"""`ApiKeys`: the keys of the API. A secret is handed out once and kept as its hash alone."""
+
+import secrets
+from typing import Any
+
+from pymongo import ASCENDING
+
+from pocketquant.connections import Mongo
+from pocketquant.domain.access import ApiKey, KeyText, Scope
+from pocketquant.domain.errors import NotFound
+from pocketquant.storage.dates import to_date, to_seconds
+
+USE_NOTED_EVERY_SECONDS = 60
+
+
+class ApiKeys:
+    """One document a key; a revoked one stays, so that its name is still known."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._keys = mongo["api_keys"]
+
+    def create(
+        self, name: str, scope: Scope, now: int, expires_at: int | None = None
+    ) -> tuple[ApiKey, KeyText]:
+        """The key that was written down, and its text, which nobody can get again."""
+        text = KeyText(secrets.token_hex(6), secrets.token_urlsafe(32))
+        key = ApiKey(text.id, name, scope, text.fingerprint, now, expires_at)
+        self._keys.insert_one(
+            {
+                "_id": key.id,
+                "name": name,
+                "scope": scope.value,
+                "fingerprint": key.fingerprint,
+                "created_at": to_date(now),
+                "expires_at": None if expires_at is None else to_date(expires_at),
+                "revoked_at": None,
+                "last_used_at": None,
+            }
+        )
+        return key, text
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key, live or not; None where there never was one."""
+        document = self._keys.find_one({"_id": key_id})
+        return _read(document) if document else None
+
+    def all(self) -> list[ApiKey]:
+        """Every key there ever was, the oldest first."""
+        return [_read(one) for one in self._keys.find().sort("created_at", ASCENDING)]
+
+    def has_live(self, now: int) -> bool:
+        """Whether any key opens the API."""
+        return any(key.is_live(now) for key in self.all())
+
+    def revoke(self, key_id: str, now: int) -> ApiKey:
+        """The key, dead from now on; one that is dead already stays as it died."""
+        self._keys.update_one(
+            {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": to_date(now)}}
+        )
+        key = self.get(key_id)
+        if key is None:
+            raise NotFound(f"there is no key {key_id[:40]!r}; `pocketquant keys list` shows all")
+        return key
+
+    def note_use(self, key: ApiKey, now: int) -> None:
+        """Write down that it is in use, at most once a minute whoever notes it."""
+        long_ago = now - USE_NOTED_EVERY_SECONDS
+        if key.last_used_at is None or key.last_used_at <= long_ago:
+            unnoted = [{"last_used_at": None}, {"last_used_at": {"$lte": to_date(long_ago)}}]
+            self._keys.update_one(
+                {"_id": key.id, "$or": unnoted}, {"$set": {"last_used_at": to_date(now)}}
+            )
+
+
+def _read(document: dict[str, Any]) -> ApiKey:
+    return ApiKey(
+        id=document["_id"],
+        name=document["name"],
+        scope=Scope(document["scope"]),
+        fingerprint=bytes(document["fingerprint"]),
+        created_at=int(document["created_at"].timestamp()),
+        expires_at=to_seconds(document["expires_at"]),
+        revoked_at=to_seconds(document["revoked_at"]),
+        last_used_at=to_seconds(document["last_used_at"]),
+    )

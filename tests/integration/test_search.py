@@ -1,0 +1,176 @@
+"""Symbol search at the simulator and at sites that misbehave, with a real Redis."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import redis
+
+from pocketquant.cache.searches import SearchCache
+from pocketquant.connections import wait_until
+from pocketquant.domain.errors import (
+    ConnectionLost,
+    HandshakeRefused,
+    PocketQuantError,
+    ProtocolViolation,
+    ProviderFault,
+    ProviderTimeout,
+    RateLimited,
+    TooManySearches,
+)
+from pocketquant.domain.searches import SearchPage, SearchRequest, SymbolKind
+from pocketquant.searching import Searching
+from pocketquant.simulator import server, world
+from pocketquant.tradingview.search import SymbolSearch
+
+SITE = "https://www.tradingview.com"
+APPLE = SearchRequest("AAPL")
+FOUND = b'{"symbols_remaining":0,"symbols":[{"symbol":"A","exchange":"X"}]}'
+
+
+@pytest.fixture
+def search() -> Iterator[SymbolSearch]:
+    """The search at a simulator."""
+    with server.running() as simulator:
+        yield SymbolSearch(simulator.http_url, SITE)
+
+
+class Site:
+    """What the site answers, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 200, FOUND
+        self.asked: list[dict[str, str]] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+
+@contextmanager
+def serving(site: Site) -> Iterator[str]:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.asked.append({"path": self.path, **dict(self.headers)})
+            site.may_answer.wait(20)
+            self.send_response(site.status)
+            self.end_headers()
+            self.wfile.write(site.body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as web:
+        thread = threading.Thread(target=web.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{web.server_port}"
+        finally:
+            site.may_answer.set()
+            web.shutdown()
+            thread.join()
+
+
+def names(page: SearchPage) -> list[str]:
+    return [f"{each.exchange}:{each.ticker}" for match in page.matches for each in match]
+
+
+def test_what_is_sought_is_found(search: SymbolSearch) -> None:
+    """By ticker, kind and exchange; the best match first."""
+    assert "NASDAQ:AAPL" == names(search.find(APPLE))[0]
+    stocks = search.find(SearchRequest("A", SymbolKind.STOCK, "NYSE"))
+    assert {"NYSE"} == {name.partition(":")[0] for name in names(stocks)}
+    assert [] == names(search.find(SearchRequest("NO SUCH THING")))
+
+
+def test_pages_are_turned(search: SymbolSearch) -> None:
+    """`start` leaves out what was seen, and the pages together are the whole world."""
+    seen: list[str] = []
+    while (page := search.find(SearchRequest(":", start=len(seen)))).matches:
+        seen += names(page)
+        assert len(world.listed()) == len(seen) + page.remaining
+    assert {each.name for each in world.listed()} == set(seen)
+
+
+def test_it_asks_as_a_browser_does() -> None:
+    """Origin and Referer are TradingView's, or it refuses."""
+    site = Site()
+    with serving(site) as url:
+        SymbolSearch(url, SITE).find(SearchRequest("S&P", SymbolKind.INDEX, country="US", start=50))
+    (asked,) = site.asked
+    assert (SITE, f"{SITE}/") == (asked["Origin"], asked["Referer"])
+    assert asked["path"] == (
+        "/symbol_search/v3/?text=S%26P&hl=1&exchange=&lang=en&search_type=index"
+        "&domain=production&country=US&start=50"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (403, b"<html>", HandshakeRefused),
+        (429, b"", RateLimited),
+        (500, FOUND, ProviderFault),
+        (302, b"", ProviderFault),
+        (200, b"<html>captcha</html>", ProtocolViolation),
+        (200, b" " * (5 << 20), ProtocolViolation),
+    ],
+)
+def test_each_failure_has_its_name(status: int, body: bytes, error: type[PocketQuantError]) -> None:
+    """Refused, throttled, broken, garbage, endless."""
+    site = Site()
+    site.status, site.body = status, body
+    with serving(site) as url, pytest.raises(error):
+        SymbolSearch(url, SITE).find(APPLE)
+
+
+def test_nobody_there_and_no_answer() -> None:
+    """A site that is away, and one that takes its time."""
+    with pytest.raises(ConnectionLost):
+        SymbolSearch("http://127.0.0.1:1", SITE).find(APPLE)
+    site = Site()
+    site.may_answer.clear()
+    with serving(site) as url, pytest.raises(ProviderTimeout):
+        SymbolSearch(url, SITE, timeout_seconds=0.2).find(APPLE)
+
+
+def test_an_answer_is_kept(cache: redis.Redis) -> None:
+    """The same words are asked once; others, and a kept page that does not read, again."""
+    site = Site()
+    with serving(site) as url:
+        searching = Searching(SymbolSearch(url, SITE), SearchCache(cache))
+        assert searching.find(APPLE) == searching.find(APPLE)
+        assert 1 == len(site.asked)
+        searching.find(SearchRequest("AAPL", start=50))
+        for key in cache.keys("search:*"):
+            assert 0 < cache.ttl(key) <= 600
+            cache.set(key, b"of another version")
+        searching.find(APPLE)
+    assert 3 == len(site.asked)
+
+
+def test_redis_is_only_a_memory() -> None:
+    """Where it is away, every search is asked."""
+    site = Site()
+    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    with serving(site) as url:
+        searching = Searching(SymbolSearch(url, SITE), SearchCache(nobody))
+        assert ["X:A"] == names(searching.find(APPLE)) == names(searching.find(APPLE))
+    assert 2 == len(site.asked)
+
+
+def test_only_some_wait_at_a_time(cache: redis.Redis) -> None:
+    """Who comes when all places are taken is told at once; a place that is free again is given."""
+    site = Site()
+    site.may_answer.clear()
+    with serving(site) as url, ThreadPoolExecutor(1) as threads:
+        places = threading.BoundedSemaphore(1)
+        searching = Searching(SymbolSearch(url, SITE), SearchCache(cache), places)
+        waiting = threads.submit(searching.find, APPLE)
+        wait_until("the first is asked", lambda: site.asked, (), 10.0)
+        with pytest.raises(TooManySearches):
+            searching.find(SearchRequest("MSFT"))
+        site.may_answer.set()
+        assert ["X:A"] == names(waiting.result())
+        assert ["X:A"] == names(searching.find(SearchRequest("MSFT")))

@@ -1,0 +1,286 @@
+"""Who may come in: keys, scopes, and this machine in development."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from pocketquant import embedded
+from pocketquant.connections import open_mongo, wait_until
+from pocketquant.domain.access import ApiKey, KeyText, Scope
+from pocketquant.settings import Environment, Settings
+from pocketquant.storage.api_keys import ApiKeys
+from pocketquant.wiring import Platform
+from web.keyring import FRESH_SECONDS
+
+SYMBOLS = "/api/v1/market-data/symbols"
+LIVE = "/health/live"
+AWAY = {"REMOTE_ADDR": "10.0.0.7"}
+
+Serve = Callable[..., FlaskClient]
+MakeKey = Callable[..., KeyText]
+
+
+@pytest.fixture
+def guarded(serve: Serve, settings: Settings) -> FlaskClient:
+    """A client of an API in production."""
+    return serve(settings.model_copy(update={"environment": Environment.PRODUCTION}))
+
+
+@pytest.fixture
+def keys(platform: Platform) -> ApiKeys:
+    return platform.api_keys
+
+
+@pytest.fixture
+def make_key(keys: ApiKeys) -> MakeKey:
+    """A live key of a scope."""
+
+    def make(scope: Scope = Scope.READ, expires_at: int | None = None) -> KeyText:
+        return keys.create("a test", scope, int(time.time()), expires_at)[1]
+
+    return make
+
+
+def sent(text: object) -> dict[str, str]:
+    return {"X-API-Key": str(text)}
+
+
+def calls(app: Flask) -> Iterator[tuple[str, str]]:
+    """Each method of each route there is, with a path that matches it."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"OPTIONS"}):
+            yield method, path_of(rule)
+
+
+def path_of(rule: Rule) -> str:
+    built = rule.build(dict.fromkeys(rule.arguments, "X"), append_unknown=False)
+    assert built
+    return built[1]
+
+
+def test_without_a_key_every_route_but_one_is_401(guarded: FlaskClient) -> None:
+    """Each method of each route, docs and metrics too; unknown paths as well."""
+    unknown = [("GET", "/"), ("GET", "/nowhere"), ("POST", "/health"), ("OPTIONS", SYMBOLS)]
+    for method, path in [*calls(guarded.application), *unknown]:
+        answer = guarded.open(path, method=method)
+        expected = 200 if path == LIVE else 401
+        assert expected == answer.status_code, (method, path)
+        if expected == 401 and method != "HEAD":
+            assert "unauthorized" == answer.get_json()["error"]
+            assert 'Bearer realm="PocketQuant"' == answer.headers["WWW-Authenticate"]
+
+
+def test_a_read_key_reads_and_changes_nothing(guarded: FlaskClient, make_key: MakeKey) -> None:
+    """Every route that writes is 403; no route that reads is 401 or 403."""
+    headers = sent(make_key(Scope.READ))
+    for method, path in calls(guarded.application):
+        if path.endswith(("/events", "/stream")):
+            continue  # they go on for long
+        answer = guarded.open(path, method=method, headers=headers)
+        if method in {"GET", "HEAD"}:
+            assert answer.status_code not in {401, 403}, (method, path)
+        else:
+            assert (403, "forbidden") == (answer.status_code, answer.get_json()["error"]), path
+        answer.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needed"),
+    [
+        ("POST", "/api/v1/market-data/sync", Scope.SYNC),
+        ("POST", "/api/v1/market-data/sync/background", Scope.SYNC),
+        ("POST", "/api/v1/market-data/sync/bulk", Scope.SYNC),
+        ("POST", "/api/v1/quotes/subscribe", Scope.SYNC),
+        ("POST", "/api/v1/quotes/stop", Scope.SYNC),
+        ("DELETE", "/api/v1/jobs/x", Scope.SYNC),
+        ("POST", "/api/v1/jobs/x/retry", Scope.SYNC),
+        ("POST", "/api/v1/dead-letters/retry", Scope.SYNC),
+        ("PUT", "/api/v1/schedules/all-series", Scope.ADMIN),
+        ("POST", "/nowhere", Scope.ADMIN),
+        ("GET", "/metrics", Scope.READ),
+    ],
+)
+def test_a_route_is_open_to_its_scope_and_those_above(
+    guarded: FlaskClient, make_key: MakeKey, method: str, path: str, needed: Scope
+) -> None:
+    """403 below it."""
+    for scope in Scope:
+        answer = guarded.open(path, method=method, headers=sent(make_key(scope)))
+        assert scope.includes(needed) == (answer.status_code != 403), scope
+
+
+def test_a_key_may_come_as_a_bearer_token(guarded: FlaskClient, make_key: MakeKey) -> None:
+    """In any case of the word; another scheme is no key."""
+    text = make_key()
+    for header, status in (
+        (f"Bearer {text}", 200),
+        (f"bearer {text}", 200),
+        (f"Basic {text}", 401),
+        (f"Bearer {text} {text}", 401),
+        ("Bearer", 401),
+    ):
+        answer = guarded.get(SYMBOLS, headers={"Authorization": header})
+        assert status == answer.status_code, header
+
+
+def test_a_wrong_secret_an_unknown_and_an_expired_key_are_refused_alike(
+    guarded: FlaskClient, make_key: MakeKey
+) -> None:
+    """One answer, which tells nobody what was right about it."""
+    right = make_key()
+    assert 200 == guarded.get(SYMBOLS, headers=sent(right)).status_code
+    wrong = [
+        KeyText(right.id, "A" * 43),
+        KeyText("0" * 12, right.secret),
+        make_key(expires_at=int(time.time()) - 1),
+        "pq_1_2",
+        "",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}" * 9,
+    ]
+    answers = [guarded.get(SYMBOLS, headers=sent(text)) for text in wrong]
+    assert [401] * len(wrong) == [answer.status_code for answer in answers]
+    assert 1 == len({answer.get_json()["message"] for answer in answers})
+
+
+def test_a_revoked_key_is_refused_within_seconds(
+    guarded: FlaskClient, keys: ApiKeys, make_key: MakeKey
+) -> None:
+    """Though this process has seen it."""
+    text = make_key()
+
+    def is_refused() -> bool:
+        return guarded.get(SYMBOLS, headers=sent(text)).status_code == 401
+
+    assert not is_refused()
+    keys.revoke(text.id, int(time.time()))
+    wait_until("it is refused", is_refused, (), FRESH_SECONDS + 5)
+
+
+def test_the_use_of_a_key_is_noted_once_a_minute(
+    guarded: FlaskClient, keys: ApiKeys, make_key: MakeKey
+) -> None:
+    """At its first use, and not again before a minute is over."""
+    text = make_key()
+    guarded.get(SYMBOLS, headers=sent(text))
+    key = known(keys, text)
+    assert key.last_used_at is not None
+    keys.note_use(key, key.last_used_at + 59)
+    assert key == known(keys, text)
+    keys.note_use(key, key.last_used_at + 60)
+    assert key.last_used_at + 60 == known(keys, text).last_used_at
+
+
+def known(keys: ApiKeys, text: KeyText) -> ApiKey:
+    key = keys.get(text.id)
+    assert key
+    return key
+
+
+@pytest.mark.fault
+def test_without_mongodb_a_known_key_works_and_an_unknown_one_is_503(
+    serve: Serve, settings: Settings, tmp_path: Path
+) -> None:
+    """Nobody can judge a key that this process never saw; it may be right."""
+    mongod = embedded.private_mongod(tmp_path)
+    with embedded.running(mongod) as process:
+        changes = {"environment": Environment.PRODUCTION, "mongodb_url": mongod.url}
+        client = serve(settings.model_copy(update=changes))
+        with open_mongo(mongod.url, settings.mongodb_database).client as connection:
+            store = ApiKeys(connection[settings.mongodb_database])
+            seen, unseen = (
+                store.create("a test", Scope.READ, int(time.time()))[1] for _ in range(2)
+            )
+        assert 404 == client.get("/nowhere", headers=sent(seen)).status_code
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        answer = client.get("/nowhere", headers=sent(unseen))
+        assert (503, "storage_unavailable") == (answer.status_code, answer.get_json()["error"])
+        began = time.monotonic()
+
+        def is_stale() -> bool:
+            assert 404 == client.get("/nowhere", headers=sent(seen)).status_code
+            return time.monotonic() - began > FRESH_SECONDS
+
+        wait_until("it would be looked up", is_stale, (), 30)
+
+
+def test_in_development_this_machine_needs_no_key(client: FlaskClient) -> None:
+    """Any name of it, with or without a port; a page of its own too."""
+    for host in ("localhost", "localhost:8000", "127.0.0.1:5", "[::1]:80", "x.localhost"):
+        assert 200 == client.get(SYMBOLS, headers={"Host": host}).status_code, host
+    own = {"Origin": "http://localhost:3000"}
+    assert 200 == client.get(SYMBOLS, headers=own).status_code
+
+
+def test_in_development_a_key_that_is_given_is_checked(
+    client: FlaskClient, make_key: MakeKey
+) -> None:
+    """A wrong one is refused, a right one is held to its scope."""
+    assert 401 == client.get(SYMBOLS, headers=sent("pq_wrong")).status_code
+    answer = client.post("/api/v1/quotes/stop", headers=sent(make_key(Scope.READ)))
+    assert 403 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "rebound.example.com"},
+        {"Host": "rebound.example.com:8000"},
+        {"Host": "127.0.0.1.example.com"},
+        {"Host": "0.0.0.0"},
+        {"Host": "localhost@example.com"},
+        {"Host": "["},
+        {"Origin": "https://example.com"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+    ],
+)
+def test_in_development_no_other_web_site_gets_through(
+    client: FlaskClient, make_key: MakeKey, headers: dict[str, str]
+) -> None:
+    """Neither by a name that leads here nor from its own page; a key would do."""
+    for method, path in (("GET", SYMBOLS), ("POST", "/api/v1/quotes/stop")):
+        answer = client.open(path, method=method, headers=headers)
+        assert answer.status_code in {400, 403}, (method, path)
+    assert 200 == client.get(LIVE, headers=headers).status_code
+    if "Origin" in headers:
+        assert 200 == client.get(SYMBOLS, headers=headers | sent(make_key())).status_code
+
+
+def test_in_development_other_machines_need_a_key(client: FlaskClient, make_key: MakeKey) -> None:
+    """Whatever they say their name is."""
+    assert 401 == client.get(SYMBOLS, environ_base=AWAY).status_code
+    answer = client.get(SYMBOLS, environ_base=AWAY, headers=sent(make_key()))
+    assert 200 == answer.status_code
+
+
+def test_an_api_that_listens_to_the_network_wants_keys_in_development_too(
+    serve: Serve, settings: Settings
+) -> None:
+    """From this machine as well."""
+    client = serve(settings.model_copy(update={"api_host": "0.0.0.0"}))
+    assert 401 == client.get(SYMBOLS).status_code
+
+
+def test_the_document_names_keys_and_scopes(client: FlaskClient) -> None:
+    """Both ways to send one, the scope each operation needs, and the answers of the gate."""
+    document = client.get("/api/v1/openapi.json").get_json()
+    schemes = document["components"]["securitySchemes"]
+    assert {"ApiKey", "Bearer"} == schemes.keys()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            if path == LIVE:
+                assert [] == operation["security"]
+                continue
+            (scope,) = operation["security"][0]["ApiKey"]
+            assert scope in set(Scope)
+            assert (scope == "read") == (method == "get"), path
+            assert {"401", "403", "429"} <= operation["responses"].keys(), path

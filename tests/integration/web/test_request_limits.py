@@ -1,0 +1,129 @@
+"""How often a caller may ask."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from pocketquant import embedded
+from pocketquant.domain.access import Scope
+from pocketquant.domain.errors import InvalidSettings
+from pocketquant.settings import Environment, Settings
+from pocketquant.storage.api_keys import ApiKeys
+from pocketquant.wiring import Platform
+
+PATH = "/nowhere"
+YEAR = 360 * 86_400
+
+Serve = Callable[..., FlaskClient]
+Limited = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def limited(serve: Serve, settings: Settings) -> Limited:
+    """A client of an API in production that may be asked five times a year."""
+
+    def make(**changes: object) -> FlaskClient:
+        made = {"environment": Environment.PRODUCTION, "api_rate_limit": "5/year", **changes}
+        return serve(settings.model_copy(update=made))
+
+    return make
+
+
+@pytest.fixture
+def header(platform: Platform) -> Callable[[], dict[str, str]]:
+    """The header of a key of its own."""
+
+    def make() -> dict[str, str]:
+        keys: ApiKeys = platform.api_keys
+        return {"X-API-Key": str(keys.create("a test", Scope.ADMIN, int(time.time()))[1])}
+
+    return make
+
+
+def statuses(client: FlaskClient, count: int, **arguments: object) -> list[int]:
+    return [client.get(PATH, **arguments).status_code for _ in range(count)]
+
+
+def test_too_many_requests_are_429_and_told_when_to_come_back(
+    limited: Limited, header: Callable[[], dict[str, str]]
+) -> None:
+    """With the error document, Retry-After, and how many are left before."""
+    client, sent = limited(), header()
+    client.get(PATH, headers=sent)  # shown once, it is known
+    left = [client.get(PATH, headers=sent).headers["X-RateLimit-Remaining"] for _ in range(5)]
+    assert ["4", "3", "2", "1", "0"] == left
+    refused = client.get(PATH, headers=sent)
+    assert (429, "too_many_requests") == (refused.status_code, refused.get_json()["error"])
+    assert 1 <= int(refused.headers["Retry-After"]) <= YEAR
+    assert "5" == refused.headers["X-RateLimit-Limit"]
+    assert refused.headers["Retry-After"] == refused.headers["X-RateLimit-Reset"]
+
+
+def test_each_key_counts_for_itself(limited: Limited, header: Callable[[], dict[str, str]]) -> None:
+    """What one has used up is nothing to the next."""
+    client, one, other = limited(), header(), header()
+    assert [404] * 6 + [429] == statuses(client, 7, headers=one)
+    assert 404 == client.get(PATH, headers=other).status_code
+
+
+def test_guessing_keys_is_limited_by_address(limited: Limited) -> None:
+    """Each guess another key, all of them from one address."""
+    client = limited()
+    guesses = [{"X-API-Key": f"pq_{n:012x}_{'A' * 43}"} for n in range(7)]
+    found = [client.get(PATH, headers=guess).status_code for guess in guesses]
+    assert [401] * 5 + [429] * 2 == found
+    elsewhere = client.get(PATH, environ_base={"REMOTE_ADDR": "10.9.9.9"})
+    assert 401 == elsewhere.status_code
+
+
+def test_what_watches_is_not_starved(
+    limited: Limited, header: Callable[[], dict[str, str]]
+) -> None:
+    """Liveness has no limit; metrics and fleet count apart."""
+    client, sent = limited(), header()
+    assert 429 in statuses(client, 8, headers=sent)
+    assert [200] * 20 == [client.get("/health/live").status_code for _ in range(20)]
+    for path in ("/metrics", "/api/v1/fleet"):
+        assert 200 == client.get(path, headers=sent).status_code
+
+
+def test_processes_share_their_counts(
+    limited: Limited, header: Callable[[], dict[str, str]], cache: redis.Redis
+) -> None:
+    """What one process counted another knows at its next exchange."""
+    one, other, sent = limited(), limited(), header()
+    statuses(one, 1, headers=sent)
+    assert [404] * 5 + [429] == statuses(one, 6, headers=sent)
+    (counted,) = [key for key in cache.keys("limit:*") if b"key:" in key]
+    cache.incrby(counted, 5)  # what the first process had not told yet
+    statuses(other, 1, headers=sent)
+    assert 429 == other.get(PATH, headers=sent).status_code
+    assert 0 < cache.ttl(counted) <= 2 * YEAR
+
+
+def test_without_redis_each_process_counts_alone(
+    limited: Limited, header: Callable[[], dict[str, str]]
+) -> None:
+    """No error, and no end of requests."""
+    sent = header()
+    client = limited(redis_url=f"redis://127.0.0.1:{embedded.free_port()}")
+    assert [404] * 6 + [429] == statuses(client, 7, headers=sent)
+
+
+def test_this_machine_in_development_and_no_limit_have_none(
+    serve: Serve, settings: Settings, limited: Limited
+) -> None:
+    """Neither headers nor an end."""
+    free = serve(settings.model_copy(update={"api_rate_limit": "1/year"}))
+    assert [404] * 5 == statuses(free, 5)
+    unlimited = limited(api_rate_limit="")
+    assert [401] * 9 == statuses(unlimited, 9)
+
+
+def test_a_limit_that_is_none_is_named(limited: Limited) -> None:
+    """At start."""
+    with pytest.raises(InvalidSettings, match="API_RATE_LIMIT"):
+        limited(api_rate_limit="often")

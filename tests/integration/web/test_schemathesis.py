@@ -1,0 +1,118 @@
+"""Generated requests, good and bad, against the whole API: nothing outside its own document.
+
+SCHEMATHESIS_CASES is about how many requests are made, evenly over the operations that take
+anything.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import hypothesis
+import pytest
+import schemathesis
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase
+from hypothesis.errors import Unsatisfiable
+from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from pocketquant.domain.access import Scope
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.settings import Settings
+from pocketquant.simulator import server
+from pocketquant.wiring import Platform
+
+_CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))
+_CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# Of the server in front of the views: what is no path of ours, and what is not HTTP by the letter.
+_OF_ANY_PATH = {"400", "404", "405"}
+_FUZZING = hypothesis.settings(
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    deadline=None,
+    derandomize=True,
+    database=None,
+)
+
+
+@pytest.fixture
+def admin(platform: Platform) -> dict[str, str]:
+    """The headers of a caller who may do anything."""
+    _, text = platform.api_keys.create("schemathesis", Scope.ADMIN, int(time.time()), None)
+    return {"X-API-Key": str(text)}
+
+
+@pytest.fixture
+def document(
+    serve: Callable[..., FlaskClient],
+    settings: Settings,
+    admin: dict[str, str],
+) -> Iterator[OpenApiSchema]:
+    """The document, and behind it an application that neither waits for workers nor streams."""
+    with server.running() as simulator:
+        changes = {"tradingview_search_url": simulator.http_url, "api_rate_limit": ""}
+        client = serve(settings.model_copy(update=changes))
+        site = client.application.extensions["pocketquant"]
+        for places in (site.waiting_calls, site.streams):
+            while places.acquire(blocking=False):
+                pass
+        apple = Listing(Symbol.parse("NASDAQ:AAPL"), "Apple Inc.", "stock", "USD", "UTC", "24x7")
+        site.platform.symbols.register(apple, Interval.D1, now=1_700_000_000)
+        made = schemathesis.openapi.from_wsgi(
+            "/api/v1/openapi.json", client.application, headers=admin
+        )
+        made.config.generation.update(with_security_parameters=False)
+        yield made
+
+
+@pytest.mark.timeout(1800)
+def test_no_request_gets_an_answer_outside_the_document(
+    document: OpenApiSchema, admin: dict[str, str]
+) -> None:
+    """No 500 and no status, type, header or body that the operation does not promise."""
+    operations = [found.ok() for found in document.get_all_operations()]
+    taking = [each for each in operations if each.body or list(each.iter_parameters())]
+    count = -(-_CASES // (2 * len(taking)))
+    made = sum(
+        _try_out(operation, mode, count, admin)
+        for operation in operations
+        for mode in GenerationMode
+    )
+    assert made > 0.8 * _CASES  # few operations can be asked in few ways only
+
+
+def _try_out(
+    operation: APIOperation, mode: GenerationMode, count: int, headers: dict[str, str]
+) -> int:
+    """How many requests were made of the `count` that are wanted."""
+    made = 0
+    promised = {str(status) for status in operation.definition.raw["responses"]}
+
+    @hypothesis.settings(_FUZZING, max_examples=count)
+    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Case) -> None:
+        nonlocal made
+        made += 1
+        answer = case.call(headers=headers)
+        assert str(answer.status_code) in promised | _OF_ANY_PATH, case.as_curl_command()
+        case.validate_response(answer, checks=_CHECKS)
+
+    with suppress(Unsatisfiable):  # an operation that takes nothing cannot be asked wrongly
+        check()
+    return made

@@ -1,0 +1,66 @@
+"""Scopes and keys."""
+
+import pytest
+
+from pocketquant.domain.access import ApiKey, KeyText, Scope
+
+SECRET = "s" * 43
+KEY = ApiKey("0123456789ab", "charts", Scope.READ, KeyText("", SECRET).fingerprint, created_at=0)
+
+
+@pytest.mark.parametrize(
+    ("scope", "included"),
+    [
+        (Scope.READ, {Scope.READ}),
+        (Scope.SYNC, {Scope.READ, Scope.SYNC}),
+        (Scope.ADMIN, {Scope.READ, Scope.SYNC, Scope.ADMIN}),
+    ],
+)
+def test_each_scope_includes_those_before_it(scope: Scope, included: set[Scope]) -> None:
+    """And none after it."""
+    assert included == {other for other in Scope if scope.includes(other)}
+
+
+def test_a_key_is_read_back_from_its_text() -> None:
+    """Id and secret; a representation tells the id alone."""
+    text = KeyText("0123456789ab", "a_-Z" * 10 + "a_b")
+    assert text == KeyText.parse(str(text))
+    assert text.secret not in repr(text)
+    assert str(KEY.fingerprint) not in repr(KEY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "pq_",
+        f"0123456789ab_{SECRET}",
+        f"pq_0123456789ab{SECRET}",
+        f"pq_0123456789AB_{SECRET}",
+        f"pq_0123456789ab_{SECRET}s",
+        f"pq_0123456789ab_{SECRET}\n",
+        f"pq_0123456789ab_{SECRET[1:]}$",
+        "é" * 60,
+    ],
+)
+def test_what_is_no_key_is_none(text: str) -> None:
+    """Whatever it is."""
+    assert KeyText.parse(text) is None
+
+
+def test_a_key_is_opened_by_its_own_text_alone() -> None:
+    """Another secret does not do."""
+    assert KEY.is_opened_by(KeyText(KEY.id, SECRET))
+    assert not KEY.is_opened_by(KeyText(KEY.id, "t" * 43))
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "revoked_at", "is_live"),
+    [(None, None, True), (11, None, True), (10, None, False), (None, 5, False), (11, 5, False)],
+)
+def test_a_key_lives_until_it_expires_or_is_revoked(
+    expires_at: int | None, revoked_at: int | None, is_live: bool
+) -> None:
+    """At 10 it is dead where it expires at 10."""
+    key = ApiKey("x", "", Scope.READ, b"", 0, expires_at, revoked_at)
+    assert is_live == key.is_live(10)

@@ -1,0 +1,20 @@
+"""Which hosts are this machine itself."""
+
+import pytest
+
+from pocketquant.domain.addresses import is_loopback
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((here, True) for here in ("localhost", "LOCALHOST.", "a.localhost", "127.0.0.1")),
+        *((here, True) for here in ("127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1")),
+        *((away, False) for away in ("", "0.0.0.0", "::", "10.0.0.1", "example.com", "1")),
+        *((away, False) for away in ("127.0.0.1.example.com", "localhost.io", "2130706433")),
+        ("::ffff:10.0.0.1", False),
+    ],
+)
+def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
+    """By name or by address; a name that only looks so is none."""
+    assert expected == is_loopback(host)

@@ -1,0 +1,83 @@
+"""Bars of any number of minutes, against pandas."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.errors import InvalidInterval
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.resampling import custom_seconds, is_aligned, resample, sources
+
+_RULES = {"open": "first", "high": "max", "low": "min", "close": "last"}
+
+
+@st.composite
+def minutes(draw: st.DrawFn) -> Bars:
+    """Minutes with gaps, before and after 1970, some without a volume."""
+    numbers = sorted(draw(st.sets(st.integers(-300, 300), min_size=1, max_size=80)))
+    count = len(numbers)
+    prices = st.lists(st.integers(1, 1000).map(float), min_size=count, max_size=count)
+    volumes = st.lists(
+        st.integers(0, 1000).map(float) | st.just(np.nan), min_size=count, max_size=count
+    )
+    times = [60.0 * number for number in numbers]
+    return Bars(np.array([times, *(draw(prices) for _ in range(4)), draw(volumes)]))
+
+
+def by_pandas(bars: Bars, seconds: int) -> Bars:
+    """What pandas makes of it, without the bars that have not ended."""
+    frame = pd.DataFrame(
+        bars.columns[1:].T,
+        index=pd.to_datetime(bars.time, unit="s"),
+        columns=["open", "high", "low", "close", "volume"],
+    )
+    groups = frame.resample(f"{seconds}s", origin="epoch")
+    table = groups.agg(_RULES)
+    table["volume"] = groups["volume"].sum(min_count=1)
+    table = table.dropna(subset=["open"])
+    times = (table.index - pd.Timestamp(0)) // pd.Timedelta(seconds=1)
+    is_closed = times + seconds <= int(bars.time[-1]) + 60
+    return Bars(np.vstack([times[is_closed].astype(float), table[is_closed].to_numpy().T]))
+
+
+@given(minutes(), st.sampled_from([2, 7, 10, 90, 360]))
+def test_bars_are_those_of_pandas(bars: Bars, count: int) -> None:
+    """First, highest, lowest, last, and the sum of the volumes there are."""
+    assert by_pandas(bars, 60 * count) == resample(bars, 60, 60 * count)
+
+
+def test_nothing_makes_nothing() -> None:
+    """No bars of no bars."""
+    assert Bars.empty() == resample(Bars.empty(), 60, 600)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10m", 600), ("90m", 5400), ("6h", 21600), ("168h", 604800)]
+)
+def test_minutes_and_hours_are_lengths(text: str, seconds: int) -> None:
+    """As the 13 are written."""
+    assert seconds == custom_seconds(text)
+
+
+@pytest.mark.parametrize("text", ["", "0m", "10", "10s", "2d", "-5m", "1.5h", "169h", "10M"])
+def test_other_texts_are_no_interval(text: str) -> None:
+    """They are refused, and so is more than a week."""
+    with pytest.raises(InvalidInterval):
+        custom_seconds(text)
+
+
+def test_the_longest_source_comes_first() -> None:
+    """Shorter than the bar, intraday, and dividing it."""
+    assert [Interval.H2, Interval.H1, Interval.M45, Interval.M1] == sources(
+        6 * 3600, [Interval.M1, Interval.H1, Interval.M45, Interval.H2, Interval.H4, Interval.D1]
+    )
+    assert [] == sources(600, [Interval.M15, Interval.M3])
+
+
+def test_bars_that_begin_at_the_half_hour_are_not_aligned_to_the_hour() -> None:
+    """US markets' hours begin at :30; their half hours fit."""
+    bars = Bars(np.array([[1800.0, 5400.0], *[[1.0, 1.0]] * 5]))
+    assert (False, True) == (is_aligned(bars, 3600), is_aligned(bars, 1800))

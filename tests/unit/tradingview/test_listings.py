@@ -1,0 +1,89 @@
+"""Answers of the symbol search → symbols that can be synced."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pocketquant.domain.errors import ProtocolViolation
+from pocketquant.domain.searches import SearchPage
+from pocketquant.tradingview.listings import read_page
+
+
+def page_of(*entries: object, remaining: int = 0) -> SearchPage:
+    body = {"symbols_remaining": remaining, "symbols": entries}
+    return read_page(msgspec.json.encode(body))
+
+
+def names(page: SearchPage) -> list[list[str]]:
+    return [[f"{each.exchange}:{each.ticker}" for each in match] for match in page.matches]
+
+
+def test_a_captured_stock(wire: Path) -> None:
+    """Marks are gone, and the id of the source is the exchange."""
+    page = read_page((wire / "http_search_v3_aapl.txt").read_bytes())
+    ((apple,),) = page.matches
+    assert (15, 0) == (page.remaining, page.unusable)
+    assert ("NASDAQ", "AAPL", "Apple Inc.") == (apple.exchange, apple.ticker, apple.name)
+    assert ("stock", ("common",), "USD") == (apple.type, apple.kinds, apple.currency)
+    assert ("US", "NASDAQ") == (apple.country, apple.provider_exchange)
+
+
+def test_a_captured_perpetual(wire: Path) -> None:
+    """The prefix is the exchange, not its name for people; there is no country."""
+    ((found,),) = read_page((wire / "http_search_v3_crypto_perp.txt").read_bytes()).matches
+    assert ("BYBIT", "HYPEUSDT.P", "Bybit") == (
+        found.exchange,
+        found.ticker,
+        found.provider_exchange,
+    )
+    assert ("HYPEUSDT Perpetual Contract", "") == (found.name, found.country)
+
+
+def test_one_ticker_at_many_exchanges(wire: Path) -> None:
+    """`BYMA` is charted as `BCBA`."""
+    entries = msgspec.json.decode((wire / "http_search_v3_aapl_list.txt").read_bytes())
+    expected = [["PYTH:AAPL"], ["BCBA:AAPL"], ["TSX:AAPL"], ["BMV:AAPL"]]
+    assert expected == names(page_of(*entries))
+
+
+def test_the_months_of_a_future_are_symbols() -> None:
+    """The future itself has no chart; a month may tell less than the future does."""
+    months = [
+        {"symbol": "<em>ES</em>1!", "description": "Front month", "typespecs": ["continuous"]},
+        {"symbol": "<em>ES</em>H2027", "description": None},
+    ]
+    future = {"symbol": "ES", "description": "E-mini", "exchange": "CME", "type": "futures"}
+    page = page_of({**future, "typespecs": ["outright"], "contracts": months})
+    assert [["CME:ES1!", "CME:ESH2027"]] == names(page)
+    (front, march) = page.matches[0]
+    assert ("Front month", ("continuous",)) == (front.name, front.kinds)
+    assert ("E-mini", ("outright",)) == (march.name, march.kinds)
+
+
+def test_nearly_all_may_be_missing() -> None:
+    """A source's own id, or else the exchange, names where it is traded."""
+    page = page_of(
+        {"symbol": "A", "source2": {"id": "NYSE"}}, {"symbol": "B", "exchange": "otc", "logo": None}
+    )
+    assert [["NYSE:A"], ["OTC:B"]] == names(page)
+    assert "" == page.matches[0][0].name
+    assert (0, ()) == (read_page(b'{"symbols": []}').remaining, page_of().matches)
+
+
+@pytest.mark.parametrize("entry", [{"symbol": "A B", "exchange": "X"}, {"symbol": "A"}])
+def test_names_that_no_chart_takes_are_counted(entry: object) -> None:
+    """A match of which nothing can be synced is empty, so that places in the list hold."""
+    page = page_of(entry, {"symbol": "GOOD", "exchange": "X"}, remaining=3)
+    assert [[], ["X:GOOD"]] == names(page)
+    assert (1, 3) == (page.unusable, page.remaining)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"{}", b"\xff", b'{"symbols": [{}]}', b'{"symbols": [{"symbol": 1}]}'],
+)
+def test_anything_else_is_a_violation(body: bytes) -> None:
+    """Never a guess."""
+    with pytest.raises(ProtocolViolation):
+        read_page(body)

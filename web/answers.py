@@ -1,0 +1,86 @@
+"""Encoded answers as they are kept: with their tag, whole or compressed, and how they are sent.
+
+An answer is kept without its forming bar, which is another each moment; tag and compression are
+made once for all that is before it. The end of a compressed answer is compressed when it leaves:
+after a full flush, deflate begins anew, so both parts are one stream.
+"""
+
+import hashlib
+import zlib
+
+import msgspec
+from flask import Response, request
+
+from web.encoding import forming_field, split_forming
+
+COMPRESSED_FROM_BYTES = 1024
+
+_LEVEL = 1
+_RAW = -15
+_GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """The encoded document up to its forming bar, and the forming bar of the last sync."""
+
+    tag: str
+    next_cursor: str | None
+    head: bytes  # deflated, where `size` is not 0
+    forming: bytes
+    size: int = 0
+    check: int = 0
+
+    def packed(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+
+def answer_of(body: bytes, next_cursor: str | None) -> Answer:
+    """The answer to keep."""
+    head, forming = split_forming(body)
+    tag = hashlib.blake2b(head, digest_size=9).hexdigest()
+    return Answer(tag, next_cursor, head, forming)
+
+
+def unpack(packed: bytes) -> Answer:
+    """What `packed` gave."""
+    return msgspec.msgpack.decode(packed, type=Answer)
+
+
+def compress(answer: Answer) -> Answer:
+    """The same, compressed up to its forming bar."""
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    head = deflate.compress(answer.head) + deflate.flush(zlib.Z_FULL_FLUSH)
+    size, check = len(answer.head), zlib.crc32(answer.head)
+    return Answer(answer.tag, answer.next_cursor, head, answer.forming, size, check)
+
+
+def wants_gzip() -> bool:
+    """Whether the caller can read gzip."""
+    return request.accept_encodings["gzip"] > 0
+
+
+def respond(answer: Answer, live_forming: bytes | None) -> Response:
+    """The answer with this forming bar or its own: whole, compressed, or 304 where it is known.
+
+    The tag is weak: it says the same of both encodings.
+    """
+    forming = answer.forming if live_forming is None else live_forming
+    tag = f"{answer.tag}-{zlib.crc32(forming):08x}"
+    headers = {"ETag": f'W/"{tag}"', "Vary": "Accept-Encoding", "Cache-Control": "no-cache"}
+    if answer.next_cursor:
+        headers["X-Next-Cursor"] = answer.next_cursor
+    if request.if_none_match.contains_weak(tag):
+        return Response(status=304, headers=headers)
+    end = forming_field(forming)
+    if not answer.size:
+        return Response(answer.head + end, headers=headers, mimetype="application/json")
+    headers["Content-Encoding"] = "gzip"
+    return Response(_gzip(answer, end), headers=headers, mimetype="application/json")
+
+
+def _gzip(answer: Answer, end: bytes) -> bytes:
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    tail = deflate.compress(end) + deflate.flush()
+    check, size = zlib.crc32(end, answer.check), answer.size + len(end)
+    sums = check.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
+    return b"".join((_GZIP_HEAD, answer.head, tail, sums))

@@ -1,0 +1,118 @@
+"""The gate before each request: who asks, and whether that may be.
+
+Every route wants a key but `/health/live`, which tells nothing, and, in development on loopback,
+requests of this machine. Those must not come by way of a web page of somebody else: a browser
+would send them along, so their Host and Origin must be names of this machine too.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, request
+from structlog.contextvars import bind_contextvars
+
+from pocketquant.domain.access import KeyText, Scope
+from pocketquant.domain.addresses import is_loopback
+from pocketquant.domain.errors import Forbidden, Unauthorized
+from web.keyring import KeyRing
+from web.smorest_pydantic import PydanticBlueprint, default_scope
+
+OPEN_ENDPOINTS = frozenset({"health.get_liveness"})
+
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
+_HOW_TO_GET_ONE = (
+    "send a key as X-API-Key or as a bearer token; `pocketquant keys create` makes one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who may come in; `is_open` lets this machine's own requests in without a key."""
+
+    keyring: KeyRing
+    is_open: bool
+    origins: frozenset[str]
+
+    def install(self, app: Flask) -> None:
+        """Recognise callers now, judge them by `admit` later: who asks too often comes between."""
+        app.before_request(self._recognize)
+
+    def install_judgement(self, app: Flask) -> None:
+        """Called once all blueprints are there."""
+        scopes = _scopes_of(app)
+        app.before_request(lambda: self._admit(scopes))
+
+    def _recognize(self) -> None:
+        """Note whom this request counts for: a key that is known, else the address."""
+        given = _given_key()
+        text = KeyText.parse(given) if given else None
+        g.is_local = given is None and self.is_open and _comes_from_here(self.origins)
+        is_known = text is not None and self.keyring.recognizes(text)
+        g.counts_for = f"key:{text.id}" if text and is_known else f"address:{request.remote_addr}"
+        g.given_key, g.key_text = given, text
+
+    def _admit(self, scopes: Mapping[str, Scope]) -> Response | None:
+        if request.endpoint in OPEN_ENDPOINTS or g.is_local:
+            return None
+        if g.given_key is None:
+            return self._without_key()
+        key = self.keyring.open(g.key_text) if g.key_text else None
+        if key is None:
+            raise Unauthorized("this key is unknown, revoked or expired")
+        needed = scopes.get(request.endpoint or "") or default_scope((request.method,))
+        bind_contextvars(api_key=key.id)
+        if not key.scope.includes(needed):
+            raise Forbidden(f"this needs a key of scope {needed}; yours is of {key.scope}")
+        return None
+
+    def _without_key(self) -> Response:
+        """Browsers ask beforehand, without a key, whether a page may ask."""
+        asks = request.headers.get("Access-Control-Request-Method")
+        if request.method == "OPTIONS" and asks and request.headers.get("Origin") in self.origins:
+            return current_app.make_default_options_response()
+        if self.is_open and is_loopback(request.remote_addr or ""):
+            raise Forbidden(
+                "without a key this API answers to names of this machine alone, such as localhost,"
+                " and to no other web site's pages"
+            )
+        raise Unauthorized(_HOW_TO_GET_ONE)
+
+
+def _given_key() -> str | None:
+    """What was sent as a key, if anything was."""
+    given = request.headers.get("X-API-Key")
+    if given is not None:
+        return given
+    bearer = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    return bearer[1] if bearer else None
+
+
+def _comes_from_here(origins: frozenset[str]) -> bool:
+    """Whether no other machine and no other web site is behind this request."""
+    host = _HOST.fullmatch(request.headers.get("Host", ""))
+    if host is None or not is_loopback(host[1]):
+        return False
+    if not is_loopback(request.remote_addr or ""):
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or origin in origins or _is_local_origin(origin)
+
+
+def _is_local_origin(origin: str) -> bool:
+    try:
+        return is_loopback(urlsplit(origin).hostname or "")
+    except ValueError:
+        return False
+
+
+def _scopes_of(app: Flask) -> dict[str, Scope]:
+    """What each endpoint needs, where its blueprint says so."""
+    return {
+        f"{blueprint.name}.{view}": scope
+        for blueprint in app.blueprints.values()
+        if isinstance(blueprint, PydanticBlueprint)
+        for view, scope in blueprint.scopes.items()
+    }

@@ -1,0 +1,162 @@
+"""Exports: bars as a file, in bounded memory.
+
+The file is written to disk block by block, and then sent with its length: a server may end an
+answer whose iterator fails as if it were whole (granian does), so what can fail comes first, and
+is an error like any other. The temporary file has no name, and goes with its answer.
+
+Each format turns blocks of bars into pieces of the file. pyarrow is imported by the first export
+that needs it: a process that exports nothing does not carry it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+from flask import Response
+from numpy.typing import NDArray
+
+from pocketquant.domain.bars import COLUMNS, Bars
+from pocketquant.domain.errors import TooManyStreams
+from web.encoding import encode_csv
+from web.site import Site
+
+_CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
+_CSV_ROWS = 8192
+_PIECE_BYTES = 256 * 1024
+
+Blocks = Iterator[Bars]
+
+
+def respond(site: Site, blocks: Blocks, form: str, newest_first: bool, name: str) -> Response:
+    """The file; TooManyStreams where this process writes as many as it should."""
+    if not site.exports.acquire(blocking=False):
+        raise TooManyStreams("as many exports are under way here as may be; try again later")
+    write, mimetype = _FORMATS[form]
+    with ExitStack() as ends:
+        ends.callback(site.exports.release)
+        spool = ends.enter_context(TemporaryFile())
+        with site.storage(None):
+            for piece in write(blocks, newest_first):
+                spool.write(piece)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}.{form}"',
+            "Content-Length": str(spool.tell()),
+            "Cache-Control": "no-store",
+        }
+        spool.seek(0)
+        pieces = iter(partial(spool.read, _PIECE_BYTES), b"")
+        response = Response(pieces, mimetype=mimetype, headers=headers)
+        response.call_on_close(ends.pop_all().close)
+    return response
+
+
+def write_csv(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+    """Lines of text, thousands at a time."""
+    yield _CSV_HEAD
+    for block in blocks:
+        starts = range(0, len(block), _CSV_ROWS)
+        for start in reversed(starts) if newest_first else starts:
+            yield encode_csv(Bars(block.columns[:, start : start + _CSV_ROWS]), newest_first)
+
+
+def write_parquet(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+    """A row group for each block."""
+    import pyarrow.parquet
+
+    drain = _Drain()
+    schema, pool = _schema("ms"), pyarrow.system_memory_pool()
+    options = {"use_dictionary": False, "memory_pool": pool}  # prices hardly repeat
+    with pyarrow.parquet.ParquetWriter(drain, schema, **options) as writer:
+        for block in blocks:
+            if len(block):
+                writer.write_batch(_batch(block, newest_first, schema))
+            yield drain.take()
+    yield drain.take()
+
+
+def write_arrow(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+    """An IPC stream, a record batch for each block."""
+    import pyarrow
+
+    drain, schema = _Drain(), _schema("s")
+    with pyarrow.ipc.new_stream(drain, schema) as writer:
+        for block in blocks:
+            if len(block):
+                writer.write_batch(_batch(block, newest_first, schema))
+            yield drain.take()
+    yield drain.take()
+
+
+class _Drain:
+    """A file that gives away what was written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._written = 0
+
+    def write(self, piece: Any) -> int:
+        self._pieces.append(bytes(piece))
+        self._written += len(self._pieces[-1])
+        return len(self._pieces[-1])
+
+    def tell(self) -> int:
+        return self._written
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _schema(unit: str) -> Any:
+    import pyarrow
+
+    numbers = [(name, pyarrow.float64()) for name in COLUMNS[1:]]
+    return pyarrow.schema([("datetime", pyarrow.timestamp(unit, tz="UTC")), *numbers])
+
+
+def _batch(block: Bars, newest_first: bool, schema: Any) -> Any:
+    import pyarrow
+
+    columns = block.columns[:, ::-1] if newest_first else block.columns
+    when = schema.field("datetime").type
+    times = columns[0].astype("datetime64[s]").astype(f"datetime64[{when.unit}]")
+    numbers = [_array(pyarrow.float64(), each) for each in columns[1:]]
+    return pyarrow.record_batch([_array(when, times), *numbers], schema=schema)
+
+
+def _array(kind: Any, values: NDArray[Any]) -> Any:
+    """An Arrow array; `pyarrow.array` would import pandas, which is larger than an export."""
+    import pyarrow
+
+    is_known = ~np.isnan(values)
+    bits = None if is_known.all() else pyarrow.py_buffer(np.packbits(is_known, bitorder="little"))
+    buffers = [bits, pyarrow.py_buffer(np.ascontiguousarray(values))]
+    return pyarrow.Array.from_buffers(kind, len(values), buffers)
+
+
+_FORMATS: dict[str, tuple[Callable[[Blocks, bool], Iterator[bytes]], str]] = {
+    "csv": (write_csv, "text/csv"),
+    "parquet": (write_parquet, "application/vnd.apache.parquet"),
+    "arrow": (write_arrow, "application/vnd.apache.arrow.stream"),
+}
