@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pocketquant import api_commands, exposure, key_commands, processes, programs
 from pocketquant.demo import tour
+from pocketquant.doctor.command import doctor
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.processes import Machine
 from pocketquant.queues import QueueName
@@ -52,7 +53,13 @@ def main() -> None:
     """A market-data platform of your own: TradingView bars in MongoDB, served by REST."""
 
 
-for _command in (api_commands.sync, api_commands.bars, api_commands.watch, key_commands.keys):
+for _command in (
+    api_commands.sync,
+    api_commands.bars,
+    api_commands.watch,
+    doctor,
+    key_commands.keys,
+):
     main.add_command(_command)
 
 

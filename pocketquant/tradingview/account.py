@@ -172,7 +172,7 @@ def _text(value: bytes | str) -> str:
 
 
 def _seconds_of_use(token: str, now: float) -> int:
-    expires_at = _expiry(token)
+    expires_at = expiry(token)
     if expires_at is None:
         return _UNDATED_SECONDS
     return max(_SHORTEST_SECONDS, int((expires_at - now) * _USED_SHARE))
@@ -182,7 +182,7 @@ class _Claims(msgspec.Struct):
     exp: float | None = None
 
 
-def _expiry(token: str) -> float | None:
+def expiry(token: str) -> float | None:
     """When a JWT says that it expires, in epoch seconds."""
     claims = token.split(".")[1:2]
     try:

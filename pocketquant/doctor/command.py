@@ -1,0 +1,73 @@
+"""The command: all checks side by side, as a table or as JSON."""
+
+import sys
+from dataclasses import asdict
+from functools import partial
+
+import click
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pocketquant.doctor import fleet, installation, mongodb, provider, redis_servers
+from pocketquant.doctor.findings import Checks, Finding, State, run
+from pocketquant.doctor.wrong_settings import read_settings, secrets_of
+from pocketquant.settings import Settings
+
+_LIMIT_SECONDS = 10.0
+_COLOURS = {State.OK: "green", State.WARNING: "yellow", State.BROKEN: "red", State.SKIPPED: "dim"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+def doctor(as_json: bool) -> None:
+    """Check every server, program and setting, and say how to mend what is wrong.
+
+    Nothing is changed, but for one document written to MongoDB and taken away again. Ends with 0
+    when all is well, warnings included, and with 1 when something is broken.
+    """
+    findings = examine()
+    if as_json:
+        click.echo(orjson.dumps([asdict(each) for each in findings], option=orjson.OPT_INDENT_2))
+    else:
+        Console().print(_table(findings))
+    sys.exit(any(each.state is State.BROKEN for each in findings))
+
+
+def examine() -> list[Finding]:
+    """All findings, without a secret in them."""
+    settings, findings = read_settings()
+    findings += run(_all_checks(settings), _LIMIT_SECONDS)
+    secrets = secrets_of(settings)
+    return [each.without(secrets) for each in findings]
+
+
+def _all_checks(settings: Settings) -> dict[str, Checks]:
+    of_settings = {
+        "data dir": installation.data_folder,
+        "production": installation.production,
+        "private servers": installation.private_servers,
+        "mongodb": mongodb.mongodb,
+        "redis": redis_servers.cache,
+        "broker": redis_servers.broker,
+        "programs": fleet.programs,
+        "api": installation.servers_of_ours,
+        "tradingview website": provider.website,
+        "tradingview websocket": provider.socket,
+    }
+    return {
+        "packages": installation.packages,
+        "open files": installation.open_files,
+        **{name: partial(checks, settings) for name, checks in of_settings.items()},
+    }
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table()
+    for heading in ("check", "state", "found", "remedy"):
+        table.add_column(heading, overflow="fold")
+    for each in findings:
+        state = f"[{_COLOURS[each.state]}]{each.state}[/]"
+        table.add_row(escape(each.check), state, escape(each.found), escape(each.remedy))
+    return table

@@ -1,0 +1,182 @@
+"""This machine: packages, data folder, limits, ports, passwords, private servers."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from urllib.parse import urlsplit
+
+import requests
+from packaging.requirements import Requirement
+
+from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
+from pocketquant.domain.errors import InvalidSettings
+from pocketquant.embedded import is_in_use, mongod_program, redis_program
+from pocketquant.settings import Environment, Settings
+
+_OLDEST_PYTHON = (3, 11)
+_FEW_FILES = 4096
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # compared with, not bound
+_PROGRAM_SECONDS = 5
+_HTTP_SECONDS = 3
+
+
+def packages() -> Iterator[Finding]:
+    """Python, and each package we declare, in a version we declare."""
+    running = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < _OLDEST_PYTHON:
+        yield broken("python", f"Python {running}", "install Python 3.11 or newer")
+    else:
+        yield ok("python", f"Python {running}")
+    wrong = [said for each in _requirements() if (said := _wrong_version(each))]
+    for said in wrong:
+        yield broken("packages", said, "pip install --upgrade pocketquant")
+    if not wrong:
+        yield ok("packages", "all are here, in versions that fit")
+
+
+def _requirements() -> Iterator[Requirement]:
+    for line in requires("pocketquant") or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement
+
+
+def _wrong_version(requirement: Requirement) -> str | None:
+    try:
+        found = version(requirement.name)
+    except PackageNotFoundError:
+        return f"{requirement.name} is missing; {requirement} is needed"
+    if requirement.specifier.contains(found, prereleases=True):
+        return None
+    return f"{requirement.name} is {found}; {requirement} is needed"
+
+
+def data_folder(settings: Settings) -> Iterator[Finding]:
+    """Whether `up` could keep its servers' data."""
+    folder = settings.data_dir.absolute()
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            yield ok("data dir", f"{folder} can be written")
+    except OSError as error:
+        yield broken(
+            "data dir",
+            f"{folder} can't be written: {error.strerror}",
+            f"make {nearest} a folder this user may write to, or set DATA_DIR to another",
+        )
+
+
+def open_files() -> Iterator[Finding]:
+    """Whether many streams and connections can be open at a time."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < _FEW_FILES:
+        remedy = f"`ulimit -n {_FEW_FILES * 4}`, or LimitNOFILE= of the service"
+        yield warning("open files", f"a process may open {soft} files", remedy)
+    else:
+        yield ok("open files", f"a process may open {soft if soft >= 0 else 'any number of'} files")
+
+
+def production(settings: Settings) -> Iterator[Finding]:
+    """What is fine on a desk and dangerous on a server."""
+    is_default = settings.flower_password == Settings.model_fields["flower_password"].default
+    is_open = settings.flower_host not in _LOOPBACK
+    remedy = "set FLOWER_PASSWORD to a password of your own"
+    if settings.environment is not Environment.PRODUCTION:
+        exposed = [
+            name
+            for name in ("api_host", "push_host", "flower_host")
+            if getattr(settings, name) not in _LOOPBACK
+        ]
+        if is_default and is_open:
+            yield broken("passwords", "Flower is open to others with the default password", remedy)
+        if exposed:
+            names = ", ".join(name.upper() for name in exposed)
+            yield warning(
+                "environment",
+                f"ENVIRONMENT=development, and {names} can be reached from other machines",
+                "set ENVIRONMENT=production, or the hosts to 127.0.0.1",
+            )
+        else:
+            yield ok("environment", "development, reached from this machine only")
+    elif is_default:
+        yield broken("passwords", "production with Flower's default password", remedy)
+    else:
+        yield ok("environment", "production, no default password")
+
+
+def private_servers(settings: Settings) -> Iterator[Finding]:
+    """Whether `up` can start what no URL names."""
+    wanted = [("mongod", settings.mongodb_url), ("redis-server", settings.redis_url)]
+    for name, url in wanted:
+        setting = "MONGODB_URL" if name == "mongod" else "REDIS_URL"
+        if url:
+            yield skipped(f"private {name}", f"not needed: {setting} is set")
+        elif settings.environment is Environment.PRODUCTION:
+            found = f"{setting} is empty; in production no private server is started"
+            yield broken(f"private {name}", found, f"set {setting} to a server of yours")
+        else:
+            yield _private_server(name)
+
+
+def _private_server(name: str) -> Finding:
+    """A program that is there may still lack a library of the system's."""
+    check = f"private {name}"
+    try:
+        program = mongod_program() if name == "mongod" else redis_program()
+        ran = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=_PROGRAM_SECONDS
+        )
+    except InvalidSettings as error:
+        return broken(check, f"there is no {name}", str(error))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return broken(check, f"{name} does not run: {error}", f"install {name} again")
+    if ran.returncode == 0:
+        return ok(check, program)
+    said = (ran.stderr or ran.stdout).strip()
+    package = "libcurl4" if "libcurl" in said else f"the library that {name} misses"
+    return broken(check, f"{name} does not run: {said[:200]}", f"apt-get install {package}")
+
+
+def servers_of_ours(settings: Settings) -> Iterator[Finding]:
+    """API, push and Flower: ours, not running, or another's port."""
+    for name, host, port in (
+        ("api", settings.api_host, settings.api_port),
+        ("push", settings.push_host, settings.push_port),
+    ):
+        yield _http_server(name, host, port)
+    host = _reachable(settings.flower_host)
+    if is_in_use(host, settings.flower_port):
+        yield ok("flower", f"something listens on {host}:{settings.flower_port}")
+    else:
+        yield skipped("flower", f"port {settings.flower_port} is free: not running")
+
+
+def _http_server(name: str, host: str, port: int) -> Finding:
+    url = f"http://{_reachable(host)}:{port}"
+    setting = f"{name.upper()}_PORT"
+    if not is_in_use(_reachable(host), port):
+        remedy = f"`pocketquant up`, or `pocketquant {'web' if name == 'api' else name}`"
+        return warning(name, f"nothing listens at {url}: the port is free", remedy)
+    try:
+        answer = requests.get(f"{url}/api/v1/health/live", timeout=_HTTP_SECONDS)
+        is_ours = answer.status_code == requests.codes.ok and answer.json() == {"status": "ok"}
+    except (requests.RequestException, ValueError):
+        is_ours = False
+    if is_ours:
+        return ok(name, f"answers at {url}")
+    remedy = f"end the program on port {port} (`ss -ltnp 'sport = :{port}'`), or set {setting}"
+    return broken(name, f"port {port} is taken by what is no API of ours, or hangs", remedy)
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in _ANYWHERE else host
+
+
+def shown(url: str) -> str:
+    """A URL's host and port alone."""
+    parts = urlsplit(url.split(";")[0])
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,0 +1,100 @@
+"""TradingView: its website, its WebSocket, and whether our token is taken."""
+
+import time
+from collections.abc import Iterator
+
+import requests
+
+from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
+from pocketquant.doctor.installation import shown
+from pocketquant.domain.errors import (
+    BadToken,
+    HandshakeRefused,
+    PocketQuantError,
+    ProviderTimeout,
+    RateLimited,
+)
+from pocketquant.domain.symbols import Symbol
+from pocketquant.settings import Settings
+from pocketquant.tradingview.account import ANONYMOUS, expiry
+from pocketquant.tradingview.quotes import QuoteSession
+from pocketquant.tradingview.socket import open_socket
+
+_SECONDS = 5.0
+_KNOWN_TO_ALL = Symbol.parse("NASDAQ:AAPL")
+_SIGN_IN_AGAIN = (
+    "sign in with a browser, copy `user.auth_token` and set TRADINGVIEW_TOKEN to it;"
+    " empty: bars are fetched anonymously"
+)
+
+
+def website(settings: Settings) -> Iterator[Finding]:
+    """Any answer will do: signing in is not tried, for that can lock an account."""
+    url = settings.tradingview_http_url
+    try:
+        answer = requests.get(url, timeout=_SECONDS, allow_redirects=False)
+    except requests.RequestException as error:
+        found = f"{shown(url)} can't be reached: {type(error).__name__}"
+        remedy = "mend TRADINGVIEW_HTTP_URL, DNS, proxy or firewall of this machine"
+        yield broken("tradingview website", found, remedy)
+        return
+    yield ok("tradingview website", f"{shown(url)} answers with HTTP {answer.status_code}")
+
+
+def socket(settings: Settings) -> Iterator[Finding]:
+    """Sign on as a streamer does, and have one quote sent."""
+    token = settings.tradingview_token.get_secret_value()
+    if bool(settings.tradingview_username) != bool(
+        settings.tradingview_password.get_secret_value()
+    ):
+        found = "only one of TRADINGVIEW_USERNAME and TRADINGVIEW_PASSWORD is set"
+        yield broken("tradingview account", found, "set both, or neither")
+    expires_at = expiry(token) if token else None
+    is_expired = expires_at is not None and expires_at < time.time()
+    if is_expired:
+        yield broken("tradingview token", "TRADINGVIEW_TOKEN has expired", _SIGN_IN_AGAIN)
+    try:
+        _converse(settings.tradingview_url, ANONYMOUS if is_expired else token or ANONYMOUS)
+    except BadToken:
+        yield ok("tradingview websocket", f"{shown(settings.tradingview_url)} answers")
+        yield broken("tradingview token", "TradingView refuses the token", _SIGN_IN_AGAIN)
+    except PocketQuantError as error:
+        yield _failure(settings.tradingview_url, error)
+    else:
+        yield ok("tradingview websocket", f"{shown(settings.tradingview_url)} sends quotes")
+        if not is_expired:
+            yield _token_that_works(token, settings.tradingview_username)
+
+
+def _token_that_works(token: str, username: str) -> Finding:
+    if token:
+        return ok("tradingview token", "TradingView takes it")
+    if username:
+        return skipped("tradingview token", "workers sign in by themselves; not tried here")
+    return ok("tradingview token", "none: anonymous, with fewer bars and delayed quotes")
+
+
+def _failure(url: str, error: PocketQuantError) -> Finding:
+    check, found = "tradingview websocket", f"{shown(url)}: {error}"
+    if isinstance(error, RateLimited):
+        return warning(check, found, "wait some minutes; lower PROVIDER_RATE if it comes again")
+    if isinstance(error, HandshakeRefused):
+        return broken(check, found, "mend TRADINGVIEW_URL, or a proxy that lets no WebSocket pass")
+    if isinstance(error, ProviderTimeout):
+        return broken(check, found, "it accepts and does not answer: look for a proxy between")
+    return broken(check, found, "mend TRADINGVIEW_URL, DNS or firewall of this machine")
+
+
+def _converse(url: str, token: str) -> None:
+    """Return once a quote has come; raises what is wrong."""
+    session = QuoteSession("qs_doctor", token)
+    session.add([_KNOWN_TO_ALL])
+    with open_socket(url, time.monotonic() + _SECONDS) as connection:
+        while True:
+            for frame in session.outgoing():
+                connection.send(frame)
+            received = session.receive(connection.receive(), time.time())
+            if session.error:
+                raise session.error
+            if received.seen or received.refused:
+                return

@@ -1,0 +1,84 @@
+"""The settings as they are given: what is wrong with each, and settings to go on with."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from enum import EnumType
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError
+
+from pocketquant.doctor.findings import Finding, broken, ok, warning
+from pocketquant.settings import Settings
+
+_CHECK = "settings"
+_LEASES = ("lease_seconds", "provider_timeout_seconds")  # wrong together, if at all
+_SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+
+
+def read_settings() -> tuple[Settings, list[Finding]]:
+    """The settings, with the default in place of each wrong one, and what is wrong."""
+    try:
+        settings, findings = Settings(), []
+    except ValidationError as error:
+        findings = [_finding(problem) for problem in error.errors()]
+        names = {str(problem["loc"][0]).lower() for problem in error.errors() if problem["loc"]}
+        settings = _with_defaults(names)
+    findings += _misspelt(Path(".env"))
+    return settings, findings or [ok(_CHECK, "all are valid")]
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What must never be shown."""
+    given = {name: value for name, value in settings if isinstance(value, SecretStr)}
+    defaults = Settings.model_fields
+    return [
+        value.get_secret_value() for name, value in given.items() if value != defaults[name].default
+    ]
+
+
+def _with_defaults(names: set[str]) -> Settings:
+    fields = Settings.model_fields
+    defaults = {name: fields[name].default for name in names if name in fields}
+    try:
+        return Settings(**defaults)
+    except ValidationError:  # each is valid, but not with the others
+        return Settings(**defaults, **{name: fields[name].default for name in _LEASES})
+
+
+def _finding(problem: Any) -> Finding:
+    if not problem["loc"]:
+        return broken(_CHECK, problem["msg"], "raise LEASE_SECONDS, 60 by default")
+    name = str(problem["loc"][0]).lower()
+    allowed = _allowed(name)
+    return broken(
+        f"{_CHECK}: {name.upper()}",
+        problem["msg"],
+        f"set {name.upper()} to {allowed}; the default is {Settings.model_fields[name].default}",
+    )
+
+
+def _allowed(name: str) -> str:
+    """The values a setting may have, in words."""
+    field = Settings.model_fields[name]
+    kind = field.annotation
+    if isinstance(kind, EnumType):
+        return f"one of {', '.join(str(each) for each in kind)}"
+    limits = [
+        f"{sign} {getattr(one, limit)}"
+        for one in field.metadata
+        for limit, sign in _SIGNS.items()
+        if hasattr(one, limit)
+    ]
+    return f"{getattr(kind, '__name__', kind)} {' and '.join(limits)}".strip()
+
+
+def _misspelt(file: Path) -> Iterator[Finding]:
+    known = [name.upper() for name in Settings.model_fields]
+    names = {name.upper() for name in dotenv_values(file)} if file.is_file() else set()
+    for name in sorted(names.difference(known)):
+        meant = get_close_matches(name, known, n=1, cutoff=0.8)
+        if meant:
+            found = f".env sets {name}, which is no setting and is ignored"
+            yield warning(f"{_CHECK}: {name}", found, f"was {meant[0]} meant? Rename it in .env")
