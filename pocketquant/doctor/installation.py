@@ -162,7 +162,7 @@ def _http_server(name: str, host: str, port: int) -> Finding:
         remedy = f"`pocketquant up`, or `pocketquant {'web' if name == 'api' else name}`"
         return warning(name, f"nothing listens at {url}: the port is free", remedy)
     try:
-        answer = requests.get(f"{url}/api/v1/health/live", timeout=_HTTP_SECONDS)
+        answer = requests.get(f"{url}/health/live", timeout=_HTTP_SECONDS)
         is_ours = answer.status_code == requests.codes.ok and answer.json() == {"status": "ok"}
     except (requests.RequestException, ValueError):
         is_ours = False
