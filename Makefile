@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint types arch check bench fix
+.PHONY: help setup demo up test lint types arch docs check bench fix
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,6 +7,7 @@ INSTALLED := .venv/installed
 # A client that tests point at the simulator; its module has the name of tvdatafeed's.
 PEERS := .venv/peers
 BENCH_INSTALLED := .venv/bench-installed
+DOCS_INSTALLED := .venv/docs-installed
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +23,10 @@ $(INSTALLED): setup.cfg pyproject.toml
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@
 
 demo: $(INSTALLED) ## the main job on private servers and a simulated market (ARGS=--once ends by itself)
@@ -44,7 +49,10 @@ types: $(INSTALLED) ## mypy, strict
 arch: $(INSTALLED) ## import-linter: arrows point down
 	$(BIN)/lint-imports
 
-check: lint types arch ## what CI runs: lint, types, arrows, tests, coverage of the pure files
+docs: $(DOCS_INSTALLED) ## the guides as a site in build/docs; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file deploy/mkdocs.yml
+
+check: lint types arch docs ## what CI runs: lint, types, arrows, guides, tests, coverage of the pure files
 	$(MAKE) test ARGS='--cov --cov-report='
 	$(BIN)/coverage report
 

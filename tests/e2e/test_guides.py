@@ -1,19 +1,137 @@
-"""The examples of the guides, as they stand there."""
+"""The guides: whatever they tell a reader to type works, and answers as they say."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[2] / "docs"
-THERE = "http://127.0.0.1:8000"  # where the guides say that the API is
+import psutil
+import pytest
+
+from pocketquant.domain.errors import PocketQuantError
+from tests.e2e.guides import ANSWERS, RUN, SHOWN_ONLY, Block, Reader, blocks_of
+from web.errors import STATUS_OF
+
+TOP = Path(__file__).parents[2]
+PAGES = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").glob("*.md"))]
+
+DOCKER = "there is no Docker engine here; the compose file has its own test"
+ANOTHER_TEST = "runs in a test of its own: "
+FOR_EVER = "it runs until it is told to end; other tests start and end it"
+# Blocks to be run that are not, by page and first line.
+NOT_RUN = {
+    ("README.md", "make demo     # the whole platform on private servers and a simulated market;"
+     " no account, no Docker"): ANOTHER_TEST + "test_demo; and this is `make test`",
+    ("README.md", "make up                                  # all processes, data kept in"
+     " .pocketquant/"): ANOTHER_TEST + "test_up",
+    ("CONTRIBUTING.md", "make setup    # .venv with everything"): "this is `make check`",
+    ("index.md", "python3 -m venv .venv"): ANOTHER_TEST + "from an empty environment",
+    ("index.md", "make up"): ANOTHER_TEST + "test_up",
+    ("index.md", "pocketquant simulate --port 8765 --http-port 8766"): FOR_EVER,
+    ("README.md", "pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT       # a table in the terminal;"
+     " --json for pipes"): FOR_EVER,
+    ("scaling.md", "pocketquant worker --slots 32"): FOR_EVER,
+    ("scaling.md", "pocketquant worker --queues interactive --slots 4"): FOR_EVER,
+    ("scaling.md", "pocketquant streamer"): FOR_EVER,
+    ("keeping.md", 'mongodump --uri "$MONGODB_URL" --db pocketquant --gzip'
+     " --archive=pocketquant.gz"): "mongodump is in no package that could be installed here",
+    ("operating.md", "cp .env.example .env                                     # choose"
+     " FLOWER_PASSWORD"): DOCKER,
+}  # fmt: skip
 
 
-def test_the_guide_of_the_python_client(platform: Any) -> None:
-    """Its blocks run one after the other."""
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "client.md").read_text(), re.DOTALL)
-    assert len(blocks) > 3
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(compile(block.replace(THERE, platform.url), "client.md", "exec"), names)  # noqa: S102
-    assert 500 == len(names["frame"])
-    names["client"].unsubscribe(["BINANCE:BTCUSDT"])
+@pytest.fixture(scope="module")
+def machine(start_platform: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
+    """One platform with a streamer, for all guides."""
+    with start_platform(without=frozenset({"flower", "interactive"})) as platform:
+        yield platform
+
+
+@pytest.fixture
+def reader(machine: Any, tmp_path: Path) -> Reader:
+    """Somebody in an empty folder, with the settings of the platform."""
+    settings = psutil.Process(machine.supervisord).environ()
+    names = {
+        "http://127.0.0.1:8000": machine.url,
+        "http://127.0.0.1:8001": machine.push_url,
+        "http://10.0.0.5:8000": machine.url,
+        "mongodb://127.0.0.1:27017": settings["MONGODB_URL"],
+    }
+    return Reader(tmp_path, settings, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_tells_to_type_works(page: Path, reader: Reader) -> None:
+    """All its blocks, one after the other, each with the answer that is shown."""
+    reader.read([block for block in blocks_of(page) if block.name not in NOT_RUN])
+
+
+def test_no_block_is_left_out_unseen() -> None:
+    """Each is run, or an answer, or named in the table, or of a language that is only shown."""
+    blocks = [block for page in PAGES for block in blocks_of(page)]
+    assert set() == {block.language for block in blocks} - {*RUN, *ANSWERS, *SHOWN_ONLY}
+    assert set() == set(NOT_RUN) - {block.name for block in blocks if block.language in RUN}
+
+
+def test_every_call_of_the_api_has_its_example(machine: Any) -> None:
+    """In REST by example, as a command of curl."""
+    calls = _calls(blocks_of(TOP / "docs" / "rest.md"))
+    document = machine.get("/api/v1/openapi.json").body
+    wanted = {
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method in operations.keys() & {"get", "post", "put", "patch", "delete"}
+    }
+    assert set() == {
+        (method, path)
+        for method, path in wanted
+        if not any(method == called and _matches(path, url) for called, url in calls)
+    }
+
+
+def test_every_code_of_an_error_is_explained_with_its_status() -> None:
+    """In the table of Troubleshooting."""
+    page = (TOP / "docs" / "troubleshooting.md").read_text()
+    told = {
+        code: int(status)
+        for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) ", page, re.MULTILINE)
+    }
+    assert {kind.code: _status(kind) for kind in _family(PocketQuantError)} == told
+
+
+def test_every_collection_and_index_is_named(machine: Any) -> None:
+    """In Reading the database."""
+    page = (TOP / "docs" / "database.md").read_text()
+    mongo = machine.mongo
+    there = {
+        index for name in mongo.list_collection_names() for index in mongo[name].index_information()
+    }
+    names = {*mongo.list_collection_names(), *there} - {"_id_"}
+    assert set() == {name for name in names if f"`{name}`" not in page}
+
+
+def _family(kind: type[PocketQuantError]) -> list[type[PocketQuantError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _family(child))]
+
+
+def _status(kind: type[PocketQuantError]) -> int:
+    return next(STATUS_OF[each].value for each in kind.__mro__ if each in STATUS_OF)
+
+
+def _calls(blocks: list[Block]) -> set[tuple[str, str]]:
+    """Method and path of each call of curl."""
+    shell = "\n".join(block.text for block in blocks if block.language == "sh")
+    commands = shell.replace("\\\n", " ").splitlines()
+    pattern = re.compile(r"(?:curl|^page=).*?http://127\.0\.0\.1:800\d(/[^?\s'\"]+)")
+    found = ((command, pattern.search(command)) for command in commands)
+    return {(_method(command), match[1]) for command, match in found if match}
+
+
+def _method(command: str) -> str:
+    named = re.search(r"-X (\w+)", command)
+    return named[1] if named else "GET"
+
+
+def _matches(path: str, url: str) -> bool:
+    return bool(re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), url))

@@ -1,0 +1,179 @@
+"""Guides as programs: the fenced blocks of a page, run in order as a reader would run them.
+
+`sh` and `python` blocks are run. The block after one that is run is its answer where it is `json`
+(keys and kinds of values must be the same), `csv` (its first line must) or `http` (the names before
+the colons must come, in order). Where such an answer is an error of the API, curl has to fail.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+RUN = ("sh", "python")
+ANSWERS = ("json", "csv", "http")
+SHOWN_ONLY = ("text", "yaml", "ini")
+
+MORE = "…"  # a key of this name: there are more than the keys shown
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_SECONDS = 60
+_CURL_FAILED = 22
+# An answer of 400 and above ends curl with 22; a reader sees the answer just so.
+_CURLRC = "fail-with-body\nsilent\nshow-error\nmax-time 30\n"
+
+_INTERPRETER = """
+import json, sys, traceback
+names = {"__name__": "__main__"}
+told, sys.stdout = sys.stdout, sys.stderr
+for line in sys.stdin:
+    try:
+        exec(compile(json.loads(line), "guide", "exec"), names)
+        print("done", file=told, flush=True)
+    except Exception:
+        print(json.dumps(traceback.format_exc()), file=told, flush=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block, and the answer shown after it."""
+
+    page: str
+    language: str
+    text: str
+    answer_language: str = ""
+    answer: str = ""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Page and first line."""
+        return self.page, self.text.partition("\n")[0]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """All blocks of a page in order; an answer belongs to the block before it."""
+    found = [(match[1], match[2]) for match in _FENCE.finditer(page.read_text())]
+    pairs = pairwise([*found, ("", "")])
+    return [
+        Block(page.name, language, text, *(following if following[0] in ANSWERS else ()))
+        for (language, text), following in pairs
+    ]
+
+
+class Reader:
+    """Runs blocks in one folder, with one environment and one interpreter of Python."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], names: Mapping[str, str]) -> None:
+        """`names`: what the guides say → what it is here, such as URLs."""
+        self._folder = folder
+        self._names = names
+        (folder / ".curlrc").write_text(_CURLRC)
+        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._variables = {
+            **settings,
+            "PATH": programs,
+            "CURL_HOME": str(folder),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        }
+
+    def read(self, blocks: list[Block]) -> None:
+        """Run what is to be run; AssertionError at the first block that is not as it is told."""
+        with self._interpreter() as interpreter:
+            for block in blocks:
+                if block.language == "sh":
+                    _compare(block, self._shell(block))
+                elif block.language == "python":
+                    _told(interpreter, self._here(block.text))
+
+    def _shell(self, block: Block) -> str:
+        """What the block prints; variables that it sets are there for the next one."""
+        kept = self._folder / ".variables"
+        script = f"set -aeu\n{self._here(block.text)}\nenv -0 >{kept}"
+        done = subprocess.run(
+            ["/bin/bash", "-c", script],
+            cwd=self._folder,
+            env=self._variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+        expected = _CURL_FAILED if _shows_an_error(block) else 0
+        assert expected == done.returncode, f"{block.text}\n{done.stdout}\n{done.stderr}"
+        if not expected:
+            pairs = (text.partition("=") for text in kept.read_text().split("\0") if text)
+            self._variables = {name: value for name, _, value in pairs}
+        return done.stdout
+
+    def _here(self, text: str) -> str:
+        for told, real in self._names.items():
+            text = text.replace(told, real)
+        return text
+
+    @contextmanager
+    def _interpreter(self) -> Iterator["subprocess.Popen[str]"]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _INTERPRETER],
+            cwd=self._folder,
+            env=self._variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def _told(interpreter: "subprocess.Popen[str]", text: str) -> None:
+    assert interpreter.stdin
+    assert interpreter.stdout
+    interpreter.stdin.write(json.dumps(text) + "\n")
+    interpreter.stdin.flush()
+    answer = interpreter.stdout.readline()
+    assert answer == "done\n", f"{text}\n{json.loads(answer) if answer else 'it ended'}"
+
+
+def _shows_an_error(block: Block) -> bool:
+    return (
+        block.answer_language == "json"
+        and '"error": "' in block.answer
+        and '"code"' in block.answer
+    )
+
+
+def _compare(block: Block, printed: str) -> None:
+    if block.answer_language == "json":
+        assert _shape(json.loads(block.answer), json.loads(printed)), f"{block.text}\n{printed}"
+    elif block.answer_language == "csv":
+        assert block.answer.partition("\n")[0] == printed.partition("\n")[0]
+    elif block.answer_language == "http":
+        names = re.findall(r"^([\w-]+):", block.answer, re.MULTILINE)
+        pattern = ".*".join(f"^{name}:" for name in names)
+        found = re.search(pattern, printed, re.MULTILINE | re.DOTALL | re.IGNORECASE)
+        assert found, f"{block.text}\n{printed}"
+
+
+def _shape(shown: Any, real: Any) -> bool:
+    """Whether what is shown could be this answer at another time: null fits everything."""
+    if shown is None or real is None:
+        return True
+    if isinstance(shown, dict) and isinstance(real, dict):
+        keys = {key for key in shown if key != MORE}
+        is_enough = keys <= real.keys() if MORE in shown else keys == real.keys()
+        return is_enough and all(_shape(shown[key], real[key]) for key in keys)
+    if isinstance(shown, list) and isinstance(real, list):
+        return all(_shape(one, other) for one, other in zip(shown, real, strict=False))
+    if isinstance(shown, int | float) and not isinstance(shown, bool):
+        return isinstance(real, int | float) and not isinstance(real, bool)
+    return type(shown) is type(real)
