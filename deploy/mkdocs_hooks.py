@@ -1,8 +1,10 @@
-"""What lies outside docs/ and belongs to the site: pages made of it, and links to it."""
+"""What lies outside docs/ and belongs to the site; and that nothing is loaded from elsewhere."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 _TOP = Path(__file__).parent.parent
@@ -12,6 +14,7 @@ _PAGES = {
     "../CHANGELOG.md": "changelog.md",
     "../README.md": "index.md",
 }
+_LOADED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?https?:[^>]*>")
 _SETTINGS = "# Settings\n\nEnvironment variables, or a file `.env`:\n\n```ini\n{}```\n"
 
 
@@ -30,3 +33,10 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     for outside, page in _PAGES.items():
         markdown = markdown.replace(f"]({outside})", f"]({page})")
     return markdown
+
+
+def on_post_page(output: str, **_: object) -> str:
+    """The page; an error where a browser would ask another server for a part of it."""
+    if found := _LOADED.search(output):
+        raise PluginError(f"the site has to work offline, and loads {found[0]}")
+    return output

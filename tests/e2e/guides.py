@@ -24,7 +24,7 @@ SHOWN_ONLY = ("text", "yaml", "ini")
 MORE = "…"  # a key of this name: there are more than the keys shown
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_SECONDS = 60
+_SECONDS = 600  # an installation may take its time
 _CURL_FAILED = 22
 # An answer of 400 and above ends curl with 22; a reader sees the answer just so.
 _CURLRC = "fail-with-body\nsilent\nshow-error\nmax-time 30\n"
@@ -81,8 +81,9 @@ class Reader:
             **settings,
             "PATH": programs,
             "CURL_HOME": str(folder),
-            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         }
+        if "PYTHONPATH" in os.environ:
+            self._variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
 
     def read(self, blocks: list[Block]) -> None:
         """Run what is to be run; AssertionError at the first block that is not as it is told."""

@@ -1,6 +1,9 @@
 """The guides: whatever they tell a reader to type works, and answers as they say."""
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,7 +29,7 @@ NOT_RUN = {
     ("README.md", "make up                                  # all processes, data kept in"
      " .pocketquant/"): ANOTHER_TEST + "test_up",
     ("CONTRIBUTING.md", "make setup    # .venv with everything"): "this is `make check`",
-    ("index.md", "python3 -m venv .venv"): ANOTHER_TEST + "from an empty environment",
+    ("index.md", "python3 -m venv ~/pq"): ANOTHER_TEST + "from an empty environment",
     ("index.md", "make up"): ANOTHER_TEST + "test_up",
     ("index.md", "pocketquant simulate --port 8765 --http-port 8766"): FOR_EVER,
     ("README.md", "pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT       # a table in the terminal;"
@@ -65,6 +68,32 @@ def reader(machine: Any, tmp_path: Path) -> Reader:
 def test_what_a_page_tells_to_type_works(page: Path, reader: Reader) -> None:
     """All its blocks, one after the other, each with the answer that is shown."""
     reader.read([block for block in blocks_of(page) if block.name not in NOT_RUN])
+
+
+@pytest.mark.timeout(900)  # the packages may have to come from far away
+def test_from_an_empty_environment_to_a_dataframe(
+    machine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quick start as it stands there, in a fresh environment and a stranger's checkout."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("PIP_NO_COMPILE", "0")  # which is how pip is told not to: half the time
+    checkout, home = tmp_path / "checkout", tmp_path / "pq"
+    files = _copy_of_the_checkout(checkout)
+    names = {"~/pq": str(home), "http://127.0.0.1:8000": machine.url}
+    blocks = blocks_of(TOP / "docs" / "index.md")
+    shell, python = (next(one for one in blocks if one.language == kind) for kind in RUN)
+
+    Reader(checkout, os.environ, names).read([shell])
+    program = python.text.replace("http://127.0.0.1:8000", machine.url)
+    script = f"{program}\nimport web; print(len(frame), web.__file__)"
+    lines = _output(home / "bin" / "python", "-c", script).splitlines()
+    count, web = lines[-1].split()
+    assert machine.status_of("NASDAQ:AAPL")["bar_count"] == int(count) >= 500
+    installed = Path(web).parents[1]
+    assert home in installed.parents
+    assert ["open", "high", "low", "close", "volume"] == lines[0].split()
+    assert set() == {name for name in files if not (installed / name).exists()}
+    assert "doctor" in _output(home / "bin" / "pocketquant", "--help")
 
 
 def test_no_block_is_left_out_unseen() -> None:
@@ -109,6 +138,22 @@ def test_every_collection_and_index_is_named(machine: Any) -> None:
     }
     names = {*mongo.list_collection_names(), *there} - {"_id_"}
     assert set() == {name for name in names if f"`{name}`" not in page}
+
+
+def _copy_of_the_checkout(folder: Path) -> list[str]:
+    """A copy without what was made in it; the files that belong to the packages."""
+    made = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(TOP, folder, ignore=made)
+    packages = (folder / name for name in ("pocketquant", "web", "workers"))
+    files = (file for package in packages for file in package.rglob("*") if file.is_file())
+    return [str(file.relative_to(folder)) for file in files]
+
+
+def _output(*command: object) -> str:
+    """What a program prints, far from any checkout."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd="/", check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def _family(kind: type[PocketQuantError]) -> list[type[PocketQuantError]]:
