@@ -50,7 +50,7 @@ arch: $(INSTALLED) ## import-linter: arrows point down
 	$(BIN)/lint-imports
 
 docs: $(DOCS_INSTALLED) ## the guides as a site in build/docs; a broken link fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file deploy/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file deploy/mkdocs.yml
 
 check: lint types arch docs ## what CI runs: lint, types, arrows, guides, tests, coverage of the pure files
 	$(MAKE) test ARGS='--cov --cov-report='
