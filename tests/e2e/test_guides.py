@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,24 @@ def test_no_block_is_left_out_unseen() -> None:
     blocks = [block for page in PAGES for block in blocks_of(page)]
     assert set() == {block.language for block in blocks} - {*RUN, *ANSWERS, *SHOWN_ONLY}
     assert set() == set(NOT_RUN) - {block.name for block in blocks if block.language in RUN}
+
+
+def test_every_answer_belongs_to_a_command_that_is_run() -> None:
+    """Or nobody would notice that it is not so any more."""
+    pairs = (pair for page in PAGES for pair in pairwise(blocks_of(page)))
+    unchecked = {
+        after.name
+        for before, after in pairs
+        if after.language in ANSWERS and (before.language != "sh" or before.name in NOT_RUN)
+    }
+    assert set() == unchecked
+
+
+def test_every_link_to_a_file_of_the_checkout_leads_somewhere() -> None:
+    """From the pages at the top; those of docs/ are looked after by the site."""
+    for page in TOP.glob("*.md"):
+        targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        assert [] == [target for target in targets if not (TOP / target).exists()], page.name
 
 
 def test_every_call_of_the_api_has_its_example(machine: Any) -> None:
