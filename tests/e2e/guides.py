@@ -27,7 +27,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SECONDS = 600  # an installation may take its time
 _CURL_FAILED = 22
 # An answer of 400 and above ends curl with 22; a reader sees the answer just so.
-_CURLRC = "fail-with-body\nsilent\nshow-error\nmax-time 30\n"
+_CURLRC = "fail-with-body\nsilent\nshow-error\nmax-time 100\n"
 
 _INTERPRETER = """
 import json, sys, traceback
