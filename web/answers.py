@@ -30,6 +30,11 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     size: int = 0
     check: int = 0
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return len(self.head) + len(self.forming)
+
     def packed(self) -> bytes:
         return msgspec.msgpack.encode(self)
 
@@ -37,7 +42,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 def answer_of(body: bytes, next_cursor: str | None) -> Answer:
     """The answer to keep."""
     head, forming = split_forming(body)
-    tag = hashlib.blake2b(head, digest_size=9).hexdigest()
+    tag = hashlib.sha256(head).hexdigest()[:18]
     return Answer(tag, next_cursor, head, forming)
 
 

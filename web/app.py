@@ -1,12 +1,15 @@
 """The Flask application: `granian --interface wsgi --factory web.app:create_worker_app`."""
 
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from threading import BoundedSemaphore
+from typing import Any
 
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask
 
+from pocketquant.connections import open_redis
 from pocketquant.domain.addresses import is_loopback
 from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
@@ -31,6 +34,7 @@ from web.auth import Gate
 from web.clock import now
 from web.errors import Api
 from web.fleet_metrics import FleetCollector
+from web.fresh_tokens import FreshTokens
 from web.job_watch import JobWatch
 from web.keyring import KeyRing
 from web.live_forming import LiveForming
@@ -47,6 +51,7 @@ PREFIX = "/api/v1"
 
 _MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
 _MANY_STREAMS = 2000
+_EAR_SECONDS = 0.25  # to connect; a reader waits for it
 _MOST_BODIES = 1000  # that push receives at a time
 
 _CONFIG = {
@@ -63,6 +68,13 @@ _CONFIG = {
 }
 
 
+class SynchronousFlask(Flask):
+    """Every view and hook is a plain function; Flask would ask twenty times a request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(
     settings: Settings | None = None, most_streams: int | None = None, host: str | None = None
 ) -> Flask:
@@ -71,7 +83,7 @@ def create_app(
     set_up_logs(settings.log_format, settings.log_level)
     carry_log_context()
     measure_queue_waits()
-    app = Flask("web", static_folder=None)
+    app = SynchronousFlask("web", static_folder=None)
     app.config.update(_CONFIG)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.url_map.merge_slashes = False  # a ticker may hold some
@@ -119,7 +131,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         ohlcv=OhlcvReader(
             StoredBars(platform.bars, platform.live_bars),
             platform.statuses,
-            NearCache(platform.responses),
+            _near_cache(platform),
         ),
         live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
@@ -131,6 +143,11 @@ def _site(platform: Platform, most_streams: int) -> Site:
         streams=BoundedSemaphore(most_streams),
         exports=BoundedSemaphore(_few_exports(settings.api_threads)),
     )
+
+
+def _near_cache(platform: Platform) -> NearCache:
+    ear = open_redis(platform.settings.redis_url, _EAR_SECONDS, is_patient=False)
+    return NearCache(platform.responses, FreshTokens(platform.responses, ear))
 
 
 def _most_waiting_calls(threads: int) -> int:

@@ -13,7 +13,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _PAGE = (
@@ -44,12 +43,14 @@ def install(app: Flask, origins: frozenset[str]) -> None:
 
 
 def _hardened(response: Response, is_asked_by_others: bool) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    if is_asked_by_others:
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     is_page = response.mimetype == "text/html" and not response.is_streamed
-    response.headers["Content-Security-Policy"] = _of_page(response) if is_page else _NOTHING
+    response.headers.extend(
+        {
+            **_HEADERS,
+            "Cross-Origin-Resource-Policy": "cross-origin" if is_asked_by_others else "same-origin",
+            "Content-Security-Policy": _of_page(response) if is_page else _NOTHING,
+        }
+    )
     return response
 
 

@@ -10,11 +10,11 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import custom_seconds
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
-from web.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress, unpack
+from web.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.cursors import encode_cursor
 from web.encoding import Page, encode_ohlcv
 from web.resampled import Resampler
-from web.response_cache import NearCache
+from web.response_cache import Looked, NearCache
 from web.stored_bars import Found, StoredBars, Window
 
 
@@ -62,33 +62,30 @@ class OhlcvReader:
     statuses: SyncStatuses
     cache: NearCache
 
-    def cached(self, asked: Asked, is_gzip: bool) -> Answer | None:
-        """The answer as it was kept; None where there is none."""
-        if asked.series is None:
-            return None
-        packed = self.cache.get(asked.series, _key(asked, is_gzip))
-        return None if packed is None else unpack(packed)
+    def look(self, asked: Asked, is_gzip: bool) -> Looked:
+        """The answer as it was kept, or the token to read one under."""
+        return self.cache.look(asked.series, _key(asked, is_gzip)) if asked.series else Looked()
 
-    def read(self, asked: Asked, is_gzip: bool) -> Answer:
+    def read(self, asked: Asked, is_gzip: bool, token: bytes | None) -> Answer:
         """The answer, from the store where it is not kept, and kept for the next time.
 
         NotFound for a series never synced that can't be made of another one either.
         """
         if asked.series is None:
             return _compressed(self._resampled(asked, custom_seconds(str(asked.interval))), is_gzip)
-        token = self.cache.begin(asked.series)
-        answer = self.cached(asked, is_gzip=False) if is_gzip else None
+        token = token or self.cache.begin(asked.series)
+        answer = self.look(asked, is_gzip=False).answer if is_gzip else None
         if answer is None:
             with metrics.STORE_SECONDS.labels(operation="read").time():
-                answer = self._stored(asked, asked.series)
+                answer = self._stored(asked, asked.series, token)
             if answer is None:
                 answer = self._instead(asked, asked.series)
                 return _compressed(answer, is_gzip)
             if token is not None:
-                self.cache.put(asked.series, _key(asked, False), token, answer.packed())
+                self.cache.put(asked.series, _key(asked, False), token, answer)
         answer = _compressed(answer, is_gzip)
         if is_gzip and token is not None:
-            self.cache.put(asked.series, _key(asked, True), token, answer.packed())
+            self.cache.put(asked.series, _key(asked, True), token, answer)
         return answer
 
     def blocks(self, asked: Asked, is_whole: bool) -> Iterator[Bars]:
@@ -130,9 +127,12 @@ class OhlcvReader:
         was_synced = status is not None and status.last_sync_at is not None
         return was_synced or self.stored.has_any(series)
 
-    def _stored(self, asked: Asked, series: Series) -> Answer | None:
-        """The answer of what is stored; None for a series of which nothing ever was."""
-        status = self.statuses.get(series)
+    def _stored(self, asked: Asked, series: Series, token: bytes | None) -> Answer | None:
+        """The answer of what is stored; None for a series of which nothing ever was.
+
+        A sync that changes the status ends the token.
+        """
+        status = self.cache.under(token, f"{series} status", lambda: self.statuses.get(series))
         found = self.stored.read(series, asked.window, status)
         if not (len(found.bars) or self._is_known(series, status)):
             return None

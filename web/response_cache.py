@@ -7,65 +7,110 @@ whether it still holds. Without Redis nothing is cached, and answers come from t
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
-from typing import TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import redis
 import structlog
 
 from pocketquant import metrics
-from pocketquant.cache.responses import ResponseCache
+from pocketquant.cache.responses import Put, ResponseCache
 from pocketquant.domain.symbols import Series
+from web.answers import Answer, unpack
+from web.fresh_tokens import FreshTokens
 
 _PAUSE_SECONDS = 5.0  # after a failure Redis is left alone, so that not every read waits for it
 _MOST_COPIED_BYTES = 32 * 1024 * 1024
+_SMALL = 1024  # bytes, at most, of what `under` keeps
+_MOST_FULL = 1000
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The token that holds for a series, and the answer to a query under it."""
+
+    token: bytes | None = None
+    answer: Answer | None = None
 
 
 class NearCache:
     """`ResponseCache` that never fails: None stands for «not cached», also when Redis is away."""
 
     def __init__(
-        self, responses: ResponseCache, clock: Callable[[], float] = time.monotonic
+        self,
+        responses: ResponseCache,
+        tokens: FreshTokens,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._responses = responses
+        self._tokens = tokens
         self._clock = clock
         self._copies = Copies(_MOST_COPIED_BYTES)
+        self._full: dict[Series, bytes] = {}  # the token under which Redis has no room
         self._is_lost = False
         self._next_try_at = 0.0
 
-    def get(self, series: Series, query: str) -> bytes | None:
+    def look(self, series: Series, query: str) -> Looked:
         """The answer as long as the series was not written since it was computed."""
-        body = self._attempt(lambda: self._get(series, query))
+        looked = self._attempt(lambda: self._look(series, query))
         if self._is_lost:
             metrics.RESPONSE_CACHE_LOOKUPS.labels("redis", "away").inc()
-        return body
+        return looked or Looked()
 
     def begin(self, series: Series) -> bytes | None:
         """The token to take before reading the store; None where nothing can be kept."""
         return self._attempt(lambda: self._responses.begin(series))
 
-    def put(self, series: Series, query: str, token: bytes, body: bytes) -> None:
-        """Keep the answer, unless the series was written since `begin`."""
-        self._attempt(lambda: self._responses.put(series, query, token, body))
+    def put(self, series: Series, query: str, token: bytes, answer: Answer) -> None:
+        """Keep the answer here, and for others too unless the series was written since `begin`.
 
-    def _get(self, series: Series, query: str) -> bytes | None:
-        token = self._responses.token(series)
+        What is kept here under an outdated token is never served.
+        """
+        self._copies.keep(_name(series, query), token, answer, answer.weight)
+        if self._full.get(series) != token:
+            self._attempt(lambda: self._put(series, query, token, answer.packed()))
+
+    def under(self, token: bytes | None, name: str, compute: Callable[[], _T]) -> _T:
+        """What was computed under this token before; what is small and changes with no other."""
         if token is None:
-            _count("near", None)
-            _count("redis", None)
-            return None
-        name = f"{series} {query}"
-        body = self._copies.get(name, token)
-        _count("near", body)
-        if body is None:
-            body = self._responses.get(series, query)
-            _count("redis", body)
-            if body is not None:  # of this token, or of a later one and then never served
-                self._copies.keep(name, token, body)
-        return body
+            return compute()
+        known = self._copies.get(name, token)
+        if known is None:
+            known = compute()
+            if known is not None:
+                self._copies.keep(name, token, known, _SMALL)
+        return cast(_T, known)
+
+    def _look(self, series: Series, query: str) -> Looked:
+        name = _name(series, query)
+        if self._copies.has(name):
+            token = self._tokens.get(series)
+            answer = self._copies.get(name, token) if token else None
+            if answer is not None:
+                _count("near", is_hit=True)
+                return Looked(token, cast(Answer, answer))
+        looked = self._look_far(series, query)
+        _count("near", is_hit=False)
+        return looked
+
+    def _look_far(self, series: Series, query: str) -> Looked:
+        token, packed = self._responses.look(series, query)
+        _count("redis", is_hit=packed is not None)
+        if token is None or packed is None:
+            return Looked(token)
+        answer = unpack(packed)
+        self._copies.keep(_name(series, query), token, answer, answer.weight)
+        return Looked(token, answer)
+
+    def _put(self, series: Series, query: str, token: bytes, packed: bytes) -> None:
+        if self._responses.put(series, query, token, packed) is Put.FULL:
+            if len(self._full) >= _MOST_FULL:
+                self._full.clear()
+            self._full[series] = token
 
     def _attempt(self, call: Callable[[], _T]) -> _T | None:
         if self._is_lost and self._clock() < self._next_try_at:
@@ -88,36 +133,49 @@ class NearCache:
 
 
 class Copies:
-    """Answers with their tokens, up to so many bytes; those not asked for longest go first."""
+    """Values with their tokens, up to so many bytes; those not asked for longest go first."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._kept: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
+        self._kept: OrderedDict[str, _Copy] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, name: str, token: bytes) -> bytes | None:
-        """The answer, if it was kept under this token."""
+    def has(self, name: str) -> bool:
+        """Whether there is a value, under whatever token."""
+        return name in self._kept
+
+    def get(self, name: str, token: bytes) -> object | None:
+        """The value, if it was kept under this token."""
         with self._lock:
             kept = self._kept.get(name)
-            if kept is None or kept[0] != token:
+            if kept is None or kept.token != token:
                 return None
             self._kept.move_to_end(name)
-            return kept[1]
+            return kept.value
 
-    def keep(self, name: str, token: bytes, body: bytes) -> None:
+    def keep(self, name: str, token: bytes, value: object, size: int) -> None:
         with self._lock:
             self._forget(name)
-            self._kept[name] = (token, body)
-            self._bytes += len(body)
+            self._kept[name] = _Copy(token, value, size)
+            self._bytes += size
             while self._bytes > self._most_bytes:
                 self._forget(next(iter(self._kept)))
 
     def _forget(self, name: str) -> None:
-        _token, body = self._kept.pop(name, (b"", b""))
-        self._bytes -= len(body)
+        if name in self._kept:
+            self._bytes -= self._kept.pop(name).size
 
 
-def _count(layer: str, body: bytes | None) -> None:
-    outcome = "miss" if body is None else "hit"
-    metrics.RESPONSE_CACHE_LOOKUPS.labels(layer, outcome).inc()
+class _Copy(NamedTuple):
+    token: bytes
+    value: object
+    size: int
+
+
+def _name(series: Series, query: str) -> str:
+    return f"{series} {query}"
+
+
+def _count(layer: str, is_hit: bool) -> None:
+    metrics.RESPONSE_CACHE_LOOKUPS.labels(layer, "hit" if is_hit else "miss").inc()

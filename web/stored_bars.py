@@ -68,8 +68,7 @@ class StoredBars:
     def read(self, series: Series, window: Window, status: SyncStatus | None) -> Found:
         """The bars of the window."""
         limit, newest = window.limit, window.newest_first
-        begin = _later(window.start, _end(series, status.last_bar_at if status else None))
-        live = self.live_bars.read(series, begin, window.end, limit + 1, newest)
+        live = self._live(series, window, _end(series, status.last_bar_at if status else None))
         history = self.bars.read(series, window.start, window.end, limit + 1, newest)
         live = live.between(_end(series, history.last_time), None)
         bars, live_count = join(history, live, limit, newest)
@@ -80,6 +79,13 @@ class StoredBars:
         told = set(bars.time[-live_count:].tolist())
         partial = [time for time in self.live_bars.partial_times(series) if time in told]
         return Found(bars, LivePart(live_count, tuple(partial)), place)
+
+    def _live(self, series: Series, window: Window, history_end: int | None) -> Bars:
+        """What may be told after history; without a look where the window ends before that."""
+        if window.end is not None and history_end is not None and window.end <= history_end:
+            return Bars.empty()
+        begin = _later(window.start, history_end)
+        return self.live_bars.read(series, begin, window.end, window.limit + 1, window.newest_first)
 
     def blocks(
         self,

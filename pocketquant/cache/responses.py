@@ -13,11 +13,15 @@ it is used.
 """
 
 import secrets
+from enum import StrEnum
 from typing import cast
 
+import orjson
 import redis
 
 from pocketquant.domain.symbols import Series
+
+DROPS = "ohlcv:drops"  # a channel
 
 _TTL_SECONDS = 300
 _MOST_ANSWERS = 64  # of one series; beyond it answers are not kept
@@ -35,11 +39,19 @@ return redis.call('HGET', KEYS[1], ARGV[1])
 
 # KEYS: hash; ARGV: token field, token, answer field, answer, most fields
 _PUT = """
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return 0 end
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 'outdated' end
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return 'full' end
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
-return 1
+return 'kept'
 """
+
+
+class Put(StrEnum):
+    """What became of an answer: kept, or the series was written since, or has too many."""
+
+    KEPT = "kept"
+    OUTDATED = "outdated"
+    FULL = "full"
 
 
 class ResponseCache:
@@ -50,31 +62,49 @@ class ResponseCache:
         self._begin = cache.register_script(_BEGIN)
         self._put = cache.register_script(_PUT)
 
-    def get(self, series: Series, query: str) -> bytes | None:
-        """The answer that was kept for this query, if it still holds."""
-        return cast(bytes | None, self._redis.hget(_key(series), _ANSWER + query))
+    def look(self, series: Series, query: str) -> tuple[bytes | None, bytes | None]:
+        """The token that holds now, and the answer that was kept for this query under it."""
+        found = self._redis.hmget(key_of(series), [_TOKEN, _ANSWER + query])
+        token, answer = cast(list[bytes | None], found)
+        return token, answer
 
     def token(self, series: Series) -> bytes | None:
         """The token that holds now; None where the series has none."""
-        return cast(bytes | None, self._redis.hget(_key(series), _TOKEN))
+        return cast(bytes | None, self._redis.hget(key_of(series), _TOKEN))
 
     def begin(self, series: Series) -> bytes:
         """A token that holds until the series is written; take it before reading the store."""
         fresh = secrets.token_bytes(12)
-        return cast(bytes, self._begin([_key(series)], [_TOKEN, fresh, _TTL_SECONDS]))
+        return cast(bytes, self._begin([key_of(series)], [_TOKEN, fresh, _TTL_SECONDS]))
 
-    def put(self, series: Series, query: str, token: bytes, body: bytes) -> bool:
-        """Keep the answer; False where the series was written since `begin`, or has too many."""
+    def put(self, series: Series, query: str, token: bytes, body: bytes) -> Put:
+        """Keep the answer, if the token of `begin` still holds and there is room."""
         answer = (_ANSWER + query, body)
         most = _MOST_ANSWERS + 1  # the token is a field too
-        return bool(self._put([_key(series)], [_TOKEN, token, *answer, most]))
+        done = cast(bytes, self._put([key_of(series)], [_TOKEN, token, *answer, most]))
+        return Put(done.decode())
 
     def drop(self, *all_series: Series) -> None:
-        """Forget all answers of these series, and refuse those still being computed."""
-        if all_series:
-            self._redis.unlink(*map(_key, all_series))
+        """Forget all answers of these series, refuse those still being computed, and tell readers.
+
+        In one transaction, whose message Redis sends before it answers.
+        """
+        if not all_series:
+            return
+        keys = [key_of(series) for series in all_series]
+        with self._redis.pipeline(transaction=True) as both:
+            both.unlink(*keys)
+            both.publish(DROPS, orjson.dumps(keys))
+            both.execute()
 
 
-def _key(series: Series) -> str:
+def key_of(series: Series) -> str:
+    """The name of the series' hash."""
     symbol = series.symbol
     return f"ohlcv:{symbol.ticker}:{symbol.exchange}:{series.interval.value}"
+
+
+def dropped_keys(message: bytes) -> list[str]:
+    """The hashes that a message on the channel `DROPS` tells of."""
+    keys: list[str] = orjson.loads(message)
+    return keys

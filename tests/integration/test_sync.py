@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from pocketquant.cache.responses import Put
 from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import Outcome
 from pocketquant.domain.bars import Bars, Refusal
@@ -104,7 +105,7 @@ def test_a_sync_stores_closed_bars_and_keeps_the_forming_one_beside(
     assert status.forming.time == NOW
     registered = wired.symbols.get(APPLE.symbol)
     assert registered is not None
-    assert not wired.responses.put(APPLE, "query", token, b"older")
+    assert wired.responses.put(APPLE, "query", token, b"older") is Put.OUTDATED
     assert unit_of(wired, unit_id).report == {
         "fetched": 11,
         "inserted": 9,

@@ -57,8 +57,9 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     if query.cursor is not None:
         asked = asked.at(query.cursor)
     is_gzip = answers.wants_gzip()
-    answer = site.ohlcv.cached(asked, is_gzip)
+    looked = site.ohlcv.look(asked, is_gzip)
+    answer = looked.answer
     if answer is None:
         with site.storage():
-            answer = site.ohlcv.read(asked, is_gzip)
+            answer = site.ohlcv.read(asked, is_gzip, looked.token)
     return answers.respond(answer, site.live_forming.of(asked.series) if asked.series else None)

@@ -9,9 +9,13 @@ from pocketquant.domain.symbols import Series
 from pocketquant.embedded import HOST, free_port
 from pocketquant.logs import set_up_logs
 from pocketquant.settings import LogFormat
-from web.response_cache import NearCache
+from web.answers import answer_of
+from web.fresh_tokens import FreshTokens
+from web.response_cache import Looked, NearCache
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
+ANSWER = answer_of(b'{"data":[],"forming":null}', None)
+OTHER = answer_of(b'{"data":[1],"forming":null}', "cursor")
 
 
 @pytest.fixture
@@ -36,24 +40,65 @@ def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while(
     """Nothing is cached and nothing fails; it is asked again every five seconds, silently."""
     clock = Clock()
     with open_redis(f"redis://{HOST}:{free_port()}", is_patient=False) as away:
-        near = NearCache(ResponseCache(away), clock)
+        near = NearCache(ResponseCache(away), FreshTokens(ResponseCache(away), away), clock)
         for second in range(12):
             clock.now = float(second)
-            assert near.get(AAPL, "limit=5") is None
+            assert Looked() == near.look(AAPL, "limit=5")
             assert near.begin(AAPL) is None
-            near.put(AAPL, "limit=5", b"token", b"answer")
+            near.put(AAPL, "limit=5", b"token", ANSWER)
     assert ["response_cache_lost"] == [record.msg["event"] for record in caplog.records]
 
 
-def test_a_copy_is_served_without_fetching_it_again(cache: redis.Redis) -> None:
-    """As long as the token holds, Redis is asked for nothing else."""
+@pytest.fixture
+def near(cache: redis.Redis) -> NearCache:
+    """What one process keeps."""
     responses = ResponseCache(cache)
-    near = NearCache(responses)
+    return NearCache(responses, FreshTokens(responses, cache))
+
+
+def test_a_copy_is_served_without_fetching_it_again(near: NearCache, cache: redis.Redis) -> None:
+    """As long as the token holds, Redis is not asked for the answer."""
     token = near.begin(AAPL)
     assert token is not None
-    near.put(AAPL, "limit=5", token, b"answer")
-    assert b"answer" == near.get(AAPL, "limit=5")
+    near.put(AAPL, "limit=5", token, ANSWER)
     cache.hdel("ohlcv:AAPL:NASDAQ:1d", "answer:limit=5")
-    assert b"answer" == near.get(AAPL, "limit=5")
-    responses.drop(AAPL)
-    assert near.get(AAPL, "limit=5") is None
+    assert Looked(token, ANSWER) == near.look(AAPL, "limit=5")
+    ResponseCache(cache).drop(AAPL)
+    assert Looked() == near.look(AAPL, "limit=5")
+
+
+def test_another_process_finds_the_answer_in_redis(near: NearCache, cache: redis.Redis) -> None:
+    """And keeps a copy of its own, also in the place of one that was dropped."""
+    responses = ResponseCache(cache)
+    other = NearCache(responses, FreshTokens(responses, cache))
+    for answer in (ANSWER, OTHER):
+        responses.drop(AAPL)
+        token = near.begin(AAPL)
+        assert token is not None
+        near.put(AAPL, "limit=5", token, answer)
+        assert Looked(token, answer) == other.look(AAPL, "limit=5")
+        assert Looked(token, answer) == other.look(AAPL, "limit=5")
+
+
+def test_where_redis_has_no_room_the_copy_is_served_all_the_same(
+    near: NearCache, cache: redis.Redis
+) -> None:
+    """Until the series is written."""
+    token = near.begin(AAPL)
+    assert token is not None
+    for number in range(70):
+        near.put(AAPL, str(number), token, ANSWER)
+    assert 65 == cache.hlen("ohlcv:AAPL:NASDAQ:1d")
+    assert Looked(token, ANSWER) == near.look(AAPL, "69")
+    ResponseCache(cache).drop(AAPL)
+    assert Looked() == near.look(AAPL, "69")
+
+
+def test_what_hangs_on_a_token_is_computed_once_under_it(near: NearCache) -> None:
+    """Without a token, and where it was nothing, each time."""
+    values = iter(range(10))
+    assert [0, 0] == [near.under(b"first", "status", lambda: next(values)) for _ in range(2)]
+    assert 1 == near.under(b"second", "status", lambda: next(values))
+    assert [2, 3] == [near.under(None, "status", lambda: next(values)) for _ in range(2)]
+    assert near.under(b"third", "status", lambda: None) is None
+    assert 4 == near.under(b"third", "status", lambda: next(values))

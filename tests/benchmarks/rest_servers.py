@@ -1,0 +1,128 @@
+"""The servers of the REST benchmark: ours and the peer, over one MongoDB and one Redis, warm."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import requests
+
+from pocketquant import embedded
+from pocketquant.connections import wait_until
+from pocketquant.domain.access import Scope
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncReport
+from pocketquant.programs import web_command
+from pocketquant.settings import Settings
+from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.wiring import Platform, wire
+from tests.benchmarks.fastapi_peer import rows_key
+from web.encoding import encode_bars
+
+COUNTS = (1000, 5000)
+STORED_BARS = 200_000
+
+_SERIES = Series.parse("NASDAQ:AAPL|1m")
+_FIRST_TIME = 1_700_000_000 // 60 * 60
+_READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where both answer, up to the number of bars; and a key of ours."""
+
+    ours: str
+    peer: str
+    key: str
+    last_time: int
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Servers]:
+    """Both endpoints, warm."""
+    with ExitStack() as stack:
+        mongod, redis = embedded.private_mongod(folder), embedded.private_redis(folder)
+        for server in (mongod, redis):
+            stack.enter_context(embedded.running(server))
+        settings = Settings(
+            _env_file=None,
+            mongodb_url=mongod.url,
+            redis_url=redis.url,
+            api_port=embedded.free_port(),
+        )
+        platform, peer_port = wire(settings), embedded.free_port()
+        _fill(platform)
+        _, key = platform.api_keys.create("benchmark", Scope.READ, int(time.time()))
+        environment = {
+            "MONGODB_URL": mongod.url,
+            "REDIS_URL": redis.url,
+            "LOG_FORMAT": "json",
+            "API_RATE_LIMIT": "100000/second",
+        }
+        for name, command in (("ours", web_command(settings)), ("peer", _peer_command(peer_port))):
+            log = stack.enter_context((folder / f"{name}.log").open("wb"))
+            process = subprocess.Popen(
+                command, env={**os.environ, **environment}, stdout=log, stderr=log
+            )
+            stack.callback(embedded.stop, process)
+        servers = Servers(
+            f"{settings.api_url}/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
+            f"http://{embedded.HOST}:{peer_port}/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
+            str(key),
+            _FIRST_TIME + 60 * (STORED_BARS - 1),
+        )
+        _warm(servers)
+        yield servers
+
+
+def _peer_command(port: int) -> list[str]:
+    server = [sys.executable, "-m", "uvicorn", "tests.benchmarks.fastapi_peer:app"]
+    return [*server, "--port", str(port), "--no-access-log"]
+
+
+def _fill(platform: Platform) -> None:
+    """The same bars for both: in the store for ours, as JSON rows for the peer."""
+    make_collections_and_indexes(platform.mongo)
+    bars = _random_walk(STORED_BARS)
+    platform.bars.upsert({_SERIES: bars})
+    first, last = bars.first_time, bars.last_time
+    report = SyncReport(_SERIES, len(bars), len(bars), 0, 0, {}, len(bars), first, last)
+    platform.statuses.mark_completed(report, None, now=int(time.time()))
+    for count in COUNTS:
+        rows = encode_bars(bars.last(count), newest_first=True)
+        platform.cache.set(rows_key(count), rows)
+
+
+def _random_walk(count: int) -> Bars:
+    random = np.random.default_rng(2)
+    close = 100 + np.round(random.normal(0, 0.01, count).cumsum(), 2)
+    open_ = np.roll(close, 1)
+    high, low = np.maximum(open_, close) + 0.01, np.minimum(open_, close) - 0.01
+    time_ = _FIRST_TIME + 60.0 * np.arange(count)
+    volume = random.integers(1, 1_000_000, count).astype(np.float64)
+    return Bars(np.array([time_, open_, np.round(high, 2), np.round(low, 2), close, volume]))
+
+
+def _warm(servers: Servers) -> None:
+    """Both serve, and serve the same bars."""
+    for url in (servers.ours, servers.peer):
+        wait_until(
+            f"{url} serves", partial(_is_served, url), requests.RequestException, _READY_SECONDS
+        )
+    for bars in COUNTS:
+        ours, peer = (
+            requests.get(f"{url}{bars}", timeout=10).json() for url in (servers.ours, servers.peer)
+        )
+        if ours["data"] != peer["data"] or ours["count"] != bars:
+            sys.exit("the two endpoints do not serve the same bars")
+
+
+def _is_served(url: str) -> bool:
+    return requests.get(f"{url}1", timeout=10).ok

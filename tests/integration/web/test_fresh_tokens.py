@@ -1,0 +1,141 @@
+"""Tokens that are believed until Redis tells of a write."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from pocketquant import embedded
+from pocketquant.cache.responses import DROPS, ResponseCache, key_of
+from pocketquant.connections import open_redis, wait_until
+from pocketquant.domain.symbols import Series
+from web.fresh_tokens import FreshTokens
+
+AAPL, MSFT = Series.parse("NASDAQ:AAPL|1d"), Series.parse("NASDAQ:MSFT|1d")
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Counted(ResponseCache):
+    """Counts how often Redis was asked for a token."""
+
+    asked = 0
+
+    def token(self, series: Series) -> bytes | None:
+        self.asked += 1
+        return super().token(series)
+
+
+@pytest.fixture
+def responses(cache: redis.Redis) -> Counted:
+    return Counted(cache)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(responses: Counted, cache: redis.Redis, clock: Clock) -> FreshTokens:
+    """Tokens of a process that hears Redis already."""
+    return _hearing(FreshTokens(responses, cache, clock), responses)
+
+
+def _hearing(tokens: FreshTokens, responses: Counted) -> FreshTokens:
+    """It does once a token is given without asking for it."""
+    responses.begin(AAPL)
+    wait_until("writes are heard", _is_believed(tokens, responses), (), 10.0)
+    responses.drop(AAPL)
+    return tokens
+
+
+def _is_believed(tokens: FreshTokens, responses: Counted) -> Callable[[], bool]:
+    def is_believed() -> bool:
+        tokens.get(AAPL)
+        before = responses.asked
+        tokens.get(AAPL)
+        return before == responses.asked
+
+    return is_believed
+
+
+def test_a_token_is_asked_for_once_a_second(
+    tokens: FreshTokens, responses: Counted, clock: Clock
+) -> None:
+    """A lost message can cost no more than that."""
+    token, before = responses.begin(AAPL), responses.asked
+    assert [token] * 5 == [tokens.get(AAPL) for _ in range(5)]
+    assert before + 1 == responses.asked
+    clock.now += 1.0
+    assert token == tokens.get(AAPL)
+    assert before + 2 == responses.asked
+
+
+def test_a_write_is_heard_before_the_writer_goes_on(
+    tokens: FreshTokens, responses: Counted
+) -> None:
+    """Two hundred times in a row, of several series at a time."""
+    for _ in range(200):
+        for series in (AAPL, MSFT):
+            responses.begin(series)
+            assert tokens.get(series) == tokens.get(series) is not None
+        responses.drop(MSFT, AAPL)
+        assert [None, None] == [tokens.get(AAPL), tokens.get(MSFT)]
+
+
+def test_a_write_of_another_series_ends_no_belief(tokens: FreshTokens, responses: Counted) -> None:
+    """Its message is taken in, and the token is still believed at the look after."""
+    responses.begin(AAPL)
+    tokens.get(AAPL)
+    responses.drop(MSFT)
+    tokens.get(AAPL)
+    before = responses.asked
+    assert tokens.get(AAPL) is not None
+    assert before == responses.asked
+
+
+def test_very_many_writes_are_not_all_read(
+    tokens: FreshTokens, responses: Counted, cache: redis.Redis
+) -> None:
+    """The subscription is made anew instead; meanwhile Redis is asked."""
+    responses.begin(AAPL)
+    tokens.get(AAPL)
+    for number in range(1000):
+        cache.publish(DROPS, f'["ohlcv:{number}:X:1d"]')
+    responses.drop(AAPL)
+    assert tokens.get(AAPL) is None
+    _hearing(tokens, responses)
+    assert 1 == cache.pubsub_numsub(DROPS)[0][1]
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[embedded.PrivateServer]:
+    """A Redis of this test's own."""
+    server = embedded.private_redis(tmp_path)
+    with embedded.running(server):
+        yield server
+
+
+def test_a_subscription_that_breaks_is_made_anew(
+    killed: embedded.PrivateServer, clock: Clock
+) -> None:
+    """What was believed is forgotten with it, and after a pause there is another."""
+    with open_redis(killed.url, is_patient=False) as client:
+        responses = Counted(client)
+        tokens = _hearing(FreshTokens(responses, client, clock), responses)
+        responses.begin(AAPL)
+        tokens.get(AAPL)
+        client.delete(key_of(AAPL))  # a write that this process can't hear of any more
+        client.client_kill_filter(_type="pubsub")
+        assert tokens.get(AAPL) is None
+        clock.now += 5.0
+        _hearing(tokens, responses)
