@@ -1,12 +1,15 @@
 """The Python client, from a sync to DataFrames."""
 
+import io
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 import pocketquant
-from pocketquant.domain.errors import InvalidRequest, NotFound, Unavailable
+from pocketquant.domain.errors import Conflict, InvalidRequest, NotFound, Unavailable
 
 PRICES = ["open", "high", "low", "close", "volume"]
 
@@ -56,6 +59,63 @@ def test_what_is_found_can_be_synced(client: pocketquant.Client) -> None:
     name = f"{found['exchange']}:{found['symbol']}"
     assert "completed" == client.sync(name, "1d", 10)["status"]
     assert len(client.bars(name)) > 0
+
+
+def test_a_bulk_job_is_waited_for_with_a_bar(
+    client: pocketquant.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What failed is counted, and is no exception; its units are listed."""
+    job = client.bulk(["NASDAQ:AAPL", "NASDAQ:NONE"], ["1h"], 10, progress=True)
+    assert ("completed", 1, 1) == (
+        job["state"],
+        job["counts"]["completed"],
+        job["counts"]["failed"],
+    )
+    assert "2/2 1 failed" in capsys.readouterr().err
+    assert ["NONE"] == [unit["symbol"] for unit in client.units(job["job_id"], state="failed")]
+    assert job["job_id"] in [each["job_id"] for each in client.jobs(kind="bulk")]
+    assert 0 == client.retry(job["job_id"], "unknown_symbol")["counts"]["failed"]
+    assert job["counts"] == client.wait(job["job_id"])["counts"]
+    with pytest.raises(Conflict, match="ended"):
+        client.cancel(job["job_id"])
+
+
+def test_symbols_are_kept(client: pocketquant.Client) -> None:
+    """Added, changed, listed over all pages, removed."""
+    added = client.add_symbol("binance:ethusdt", ["1h"], active=False)
+    assert added == client.symbol("BINANCE:ETHUSDT")
+    with pytest.raises(Conflict, match="registered already"):
+        client.add_symbol("BINANCE:ETHUSDT")
+    changed = client.change_symbol("BINANCE:ETHUSDT", active=True, intervals=["1d"])
+    assert (True, ["1d"]) == (changed["active"], changed["intervals"])
+    assert [changed] == list(client.symbols(exchange="BINANCE", active=True, page_size=1))
+    names = [each["symbol"] for each in client.symbols()]
+    assert names == [each["symbol"] for each in client.symbols(page_size=1)]
+    client.remove_symbol("BINANCE:ETHUSDT", with_bars=True)
+    with pytest.raises(NotFound):
+        client.symbol("BINANCE:ETHUSDT")
+
+
+def test_what_is_known_is_listed(client: pocketquant.Client) -> None:
+    """Schedules by name, statuses by what is asked of them."""
+    schedules = client.schedules()
+    assert schedules == [client.schedule(each["name"]) for each in schedules] != []
+    found = list(client.sync_statuses(symbol="AAPL", interval="1d", status="completed"))
+    assert [client.sync_status("NASDAQ:AAPL", "1d")] == found
+
+
+def test_bars_are_exported(client: pocketquant.Client, tmp_path: Path) -> None:
+    """To a path or an open file, in order of time; nothing else is left beside it."""
+    path = tmp_path / "bars.parquet"
+    assert client.export("NASDAQ:AAPL", "1d", path) == path.stat().st_size
+    assert [path] == list(tmp_path.iterdir())
+    stored = client.bars("NASDAQ:AAPL", frame="arrow")
+    table = pyarrow.parquet.read_table(path)
+    assert stored["close"].to_pylist() == table["close"].to_pylist()
+    text = io.BytesIO()
+    written = client.export("NASDAQ:AAPL", "1d", text, format="csv", limit=3)
+    assert written == len(text.getvalue())
+    assert 4 == len(text.getvalue().splitlines())
 
 
 def test_errors_have_names(client: pocketquant.Client, simulator: Any) -> None:

@@ -1,0 +1,134 @@
+"""One API over HTTP: what is asked again, for how long, and what is raised in the end.
+
+    no connection            asked again, whatever it was: nothing has been sent
+    a connection that broke  asked again where asking twice does no harm
+    502, 503, 504 by others  the same: a proxy speaks while a server restarts
+    429                      asked again when the server says, if that is within 10 s in all
+    too long without answer  raised: it has taken long enough
+    errors of PocketQuant    raised at once: it has tried by itself what can be tried
+
+Reads may be asked twice, and so may what carries an `Idempotency-Key` or stores the same again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import requests
+
+from pocketquant.client.failures import (
+    failure_of,
+    is_broken,
+    is_unsent,
+    refusal,
+    strange,
+)
+from pocketquant.domain.errors import PocketQuantError
+
+Json = dict[str, Any]
+
+_KEY_HEADER = "X-API-Key"
+_PAUSES_SECONDS = (0.2, 0.5, 1.0)  # before each of the further tries
+_LONGEST_WAIT_SECONDS = 10.0  # for a server that says when to come again, all tries together
+_SHORTEST_STREAM_SECONDS = 45.0  # a stream says something each 15 s
+_TOO_SOON = 429
+_GATEWAY = (502, 503, 504)
+
+
+class Transport:
+    """Asks one API, with a key where it wants one."""
+
+    def __init__(self, url: str, api_key: str | None, timeout_seconds: float) -> None:
+        self.root = f"{url.rstrip('/')}/api/v1"
+        self._timeout_seconds = timeout_seconds
+        self._session = requests.Session()
+        if api_key:
+            self._session.headers[_KEY_HEADER] = api_key
+
+    def call(self, method: str, path: str, **arguments: Any) -> Json:
+        """The answer's JSON object."""
+        body: Json = self.decoded(self.answer(method, path, **arguments), dict)
+        return body
+
+    def decoded(self, answer: requests.Response, kind: type) -> Any:
+        """What the answer holds; Unavailable where it is not the JSON of a PocketQuant."""
+        try:
+            body = answer.json()
+        except requests.JSONDecodeError as error:
+            raise strange(answer) from error
+        if not isinstance(body, kind):
+            raise strange(answer)
+        return body
+
+    def answer(
+        self, method: str, path: str, *, is_repeatable: bool | None = None, **arguments: Any
+    ) -> requests.Response:
+        """An answer that is well; else the error that it names, or that says what went wrong."""
+        may_repeat = method == "GET" if is_repeatable is None else is_repeatable
+        patience_seconds = _LONGEST_WAIT_SECONDS
+        for pause in _PAUSES_SECONDS:
+            try:
+                answer = self._ask(method, path, **arguments)
+            except requests.RequestException as error:
+                if not (is_unsent(error) or (may_repeat and is_broken(error))):
+                    raise self._failure(error) from error
+                _wait(pause)
+                continue
+            wanted = _seconds_to_next_try(answer, may_repeat, pause)
+            if wanted is None or wanted > patience_seconds:
+                return self._well(answer)
+            answer.close()
+            patience_seconds -= wanted
+            _wait(wanted)
+        with self.reading():
+            return self._well(self._ask(method, path, **arguments))
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """An answer that breaks off while it is read is the error that says so."""
+        try:
+            yield
+        except requests.RequestException as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: requests.RequestException) -> PocketQuantError:
+        return failure_of(error, self.root, self._timeout_seconds)
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        """Redirections are not followed: they would take the key along, and make a POST a GET."""
+        seconds = self._timeout_seconds
+        if arguments.get("stream"):
+            seconds = max(seconds, _SHORTEST_STREAM_SECONDS)
+        return self._session.request(
+            method, self.root + path, timeout=seconds, allow_redirects=False, **arguments
+        )
+
+    def _well(self, answer: requests.Response) -> requests.Response:
+        if answer.ok and not answer.is_redirect:
+            return answer
+        with answer, self.reading():
+            raise refusal(answer)
+
+
+def _seconds_to_next_try(answer: requests.Response, may_repeat: bool, pause: float) -> float | None:
+    """How long to wait before the next try; None: this answer is what counts."""
+    if answer.status_code == _TOO_SOON:
+        told = answer.headers.get("Retry-After", "")
+        return float(told) if told.isdecimal() else pause
+    if may_repeat and answer.status_code in _GATEWAY and not _is_ours(answer):
+        return pause
+    return None
+
+
+def _is_ours(answer: requests.Response) -> bool:
+    """Whether a PocketQuant says so itself, rather than what stands before it."""
+    try:
+        body = answer.json()
+    except requests.RequestException:
+        return False
+    return isinstance(body, dict) and "error" in body and "message" in body
+
+
+def _wait(seconds: float) -> None:
+    Event().wait(seconds)
