@@ -11,6 +11,7 @@ from pocketquant.domain.addresses import is_loopback
 from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
 from pocketquant.message_headers import carry_log_context, measure_queue_waits
+from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
@@ -68,7 +69,7 @@ def create_app(
 ) -> Flask:
     """The application that will listen on `host`, without connecting to anything yet."""
     settings = settings or Settings()
-    set_up_logs(settings.log_format, settings.log_level)
+    set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
     carry_log_context()
     measure_queue_waits()
     app = Flask("web", static_folder=None)
