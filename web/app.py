@@ -15,7 +15,7 @@ from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import bodies, hardening, limits, request_log
+from web import bodies, errors, hardening, limits, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -69,7 +69,8 @@ def create_app(
 ) -> Flask:
     """The application that will listen on `host`, without connecting to anything yet."""
     settings = settings or Settings()
-    set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
+    redactor = redactor_for(settings)
+    set_up_logs(settings.log_format, settings.log_level, redactor)
     carry_log_context()
     measure_queue_waits()
     app = Flask("web", static_folder=None)
@@ -78,6 +79,7 @@ def create_app(
     app.url_map.merge_slashes = False  # a ticker may hold some
     site = _site(wire(settings), most_streams or _few_streams(settings.api_threads))
     site.attach(app)
+    errors.install(app, redactor)
     request_log.install(app)
     gate = _gate(site.platform, host or settings.api_host)
     gate.install(app)
