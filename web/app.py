@@ -95,7 +95,9 @@ def create_worker_app() -> Flask:
     tie_to_parent()
     settings = Settings()
     require_safe(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    hardening.name_no_server(app)
+    return app
 
 
 def create_push_app() -> Flask:
@@ -105,6 +107,7 @@ def create_push_app() -> Flask:
     require_safe(settings)
     app = create_app(settings, _MANY_STREAMS, settings.push_host)
     bodies.install(app, settings.api_body_seconds, _MOST_BODIES)
+    hardening.name_no_gunicorn()
     return app
 
 

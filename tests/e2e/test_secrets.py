@@ -122,6 +122,14 @@ def test_no_page_of_flower_has_a_secret(planted: Any) -> None:
     assert [[]] * len(answers) == [leaks(whole(answer)) for answer in answers]
 
 
+@pytest.mark.parametrize("server", ["url", "push_url", "flower_url"])
+@pytest.mark.parametrize("path", ["/", "/health/live", "/static/css/flower.css"])
+def test_no_server_tells_its_name(planted: Any, server: str, path: str) -> None:
+    """Nor its version, which attackers look up."""
+    answer = requests.get(getattr(planted, server) + path, timeout=20)
+    assert "PocketQuant" == answer.headers["Server"]
+
+
 def test_no_title_of_a_process_has_a_secret(planted: Any) -> None:
     """What `ps` shows to everybody on the machine."""
     titles = [process.cmdline() for process in planted.processes("")]
