@@ -10,13 +10,18 @@ import kombu.exceptions
 import pymongo
 import redis
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    WriteConcernError,
+)
 from pymongo.uri_parser import parse_uri
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
 from pocketquant.sentinel import SentinelUrl, names_sentinels
 
 Mongo = Database[dict[str, Any]]
@@ -35,7 +40,8 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
     dates come back aware, in UTC. An operation gives up after `timeout_seconds` without a server,
     and after 20 s with one that does not answer.
     """
-    chosen = {option.lower() for option in parse_uri(url)["options"]}
+    with _unquoted_errors("MongoDB"):
+        chosen = {option.lower() for option in parse_uri(url)["options"]}
     durable: dict[str, Any] = (
         {} if chosen & {"w", "journal"} else {"w": "majority", "journal": True}
     )
@@ -67,7 +73,8 @@ def open_redis(url: str, timeout_seconds: float = 5.0, is_patient: bool = True) 
     if not is_patient:
         options["retry"] = Retry(NoBackoff(), 0)
     if not names_sentinels(url):
-        return redis.Redis.from_url(url, **options)
+        with _unquoted_errors("Redis"):
+            return redis.Redis.from_url(url, **options)
     wanted = SentinelUrl.parse(url)
     master = {"username": wanted.username, "password": wanted.password, "db": wanted.database}
     once = {
@@ -80,6 +87,18 @@ def open_redis(url: str, timeout_seconds: float = 5.0, is_patient: bool = True) 
     )
     client: redis.Redis = asked.master_for(wanted.master_name)  # type: ignore[no-untyped-call]
     return client
+
+
+@contextmanager
+def _unquoted_errors(server: str) -> Iterator[None]:
+    """InvalidSettings for a URL that can't be read; what a parser says may quote the password."""
+    try:
+        yield
+    except (ValueError, ConfigurationError):
+        raise InvalidSettings(
+            f"the URL of {server} can't be read; in a password, %, /, ?, #, @ and : are written as"
+            " %25, %2F, %3F, %23, %40 and %3A"
+        ) from None
 
 
 def server_now(mongo: Mongo) -> datetime:

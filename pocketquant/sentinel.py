@@ -39,12 +39,15 @@ class SentinelUrl:
                 username=unquote(parts[0].username or "") or None,
                 password=unquote(parts[0].password or "") or None,
             )._checked({one.scheme for one in parts})
-        except ValueError as error:
-            raise InvalidSettings(f"this is no URL of Sentinels: {error}") from error
+        except ValueError:  # its text may quote the password
+            raise InvalidSettings(
+                "this is no URL of Sentinels, sentinel://[user:password@]host;sentinel://host;…"
+                "/0?master_name=mymaster"
+            ) from None
 
     def _checked(self, schemes: set[str]) -> Self:
         if schemes != {SCHEME} or not all(host for host, _ in self.sentinels):
-            raise ValueError(f"each begins with {SCHEME}:// and names a host")
+            raise ValueError("each begins alike and names a host")
         return self
 
 

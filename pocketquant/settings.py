@@ -39,7 +39,9 @@ class LogLevel(StrEnum):
 class Settings(BaseSettings):
     """What an operator can set; `.env.example` lists the same, with the defaults."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     environment: Environment = Environment.DEVELOPMENT
 

@@ -14,10 +14,11 @@ from pocketquant.domain.addresses import is_loopback
 from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
 from pocketquant.message_headers import carry_log_context, measure_queue_waits
+from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import bodies, hardening, limits, request_log
+from web import bodies, errors, hardening, limits, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -80,7 +81,8 @@ def create_app(
 ) -> Flask:
     """The application that will listen on `host`, without connecting to anything yet."""
     settings = settings or Settings()
-    set_up_logs(settings.log_format, settings.log_level)
+    redactor = redactor_for(settings)
+    set_up_logs(settings.log_format, settings.log_level, redactor)
     carry_log_context()
     measure_queue_waits()
     app = SynchronousFlask("web", static_folder=None)
@@ -89,6 +91,7 @@ def create_app(
     app.url_map.merge_slashes = False  # a ticker may hold some
     site = _site(wire(settings), most_streams or _few_streams(settings.api_threads))
     site.attach(app)
+    errors.install(app, redactor)
     request_log.install(app)
     gate = _gate(site.platform, host or settings.api_host)
     gate.install(app)
@@ -104,7 +107,9 @@ def create_worker_app() -> Flask:
     tie_to_parent()
     settings = Settings()
     require_safe(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    hardening.name_no_server(app)
+    return app
 
 
 def create_push_app() -> Flask:
@@ -114,6 +119,7 @@ def create_push_app() -> Flask:
     require_safe(settings)
     app = create_app(settings, _MANY_STREAMS, settings.push_host)
     bodies.install(app, settings.api_body_seconds, _MOST_BODIES)
+    hardening.name_no_gunicorn()
     return app
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import flask_smorest
 import structlog
-from flask import Flask, Response, json
+from flask import Flask, Response, current_app, has_app_context, json
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -34,6 +34,7 @@ from pocketquant.domain.errors import (
     Unavailable,
     UnknownSymbol,
 )
+from pocketquant.redaction import Redactor
 from web.schemas.errors import ErrorOut
 from web.smorest_pydantic import schema_of
 
@@ -76,7 +77,14 @@ _CODES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: InternalError.code,
 }
 
+_REDACTOR = "redactor"
+
 _log = structlog.get_logger(__name__)
+
+
+def install(app: Flask, redactor: Redactor) -> None:
+    """No answer of this application quotes a secret that the redactor knows."""
+    app.extensions[_REDACTOR] = redactor
 
 
 def answer(error: PocketQuantError, **details: object) -> Response:
@@ -129,14 +137,21 @@ def _answer(
     errors: Mapping[str, object],
     headers: Mapping[str, str],
 ) -> Response:
+    redactor = _redactor()
     document = {
         "code": status.value,
         "status": HTTP_STATUS_CODES[status],
         "error": code,
-        "message": message,
-        "errors": errors,
+        "message": redactor(message),
+        "errors": redactor.value(errors),
     }
     return Response(json.dumps(document), status, headers, mimetype="application/json")
+
+
+def _redactor() -> Redactor:
+    """That of the application, if one is asked."""
+    found = current_app.extensions.get(_REDACTOR) if has_app_context() else None
+    return cast(Redactor, found or Redactor())
 
 
 def _public_message(error: PocketQuantError) -> str:

@@ -14,6 +14,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
+_SERVER = "PocketQuant"  # no server's own name and version: they would help only attackers
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _PAGE = (
     "default-src 'none'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline';"
@@ -40,6 +41,22 @@ def install(app: Flask, origins: frozenset[str]) -> None:
             max_age=_FOR_A_DAY,
         )
     app.after_request(lambda response: _hardened(response, bool(origins)))
+
+
+def name_no_server(app: Flask) -> None:
+    """granian takes the `Server` of an answer in place of its own."""
+
+    @app.after_request
+    def name(response: Response) -> Response:
+        response.headers["Server"] = _SERVER
+        return response
+
+
+def name_no_gunicorn() -> None:
+    """gunicorn writes its `Server` whatever an answer says."""
+    import gunicorn.http.wsgi  # which the other server does not need
+
+    gunicorn.http.wsgi.SERVER = _SERVER
 
 
 def _hardened(response: Response, is_asked_by_others: bool) -> Response:

@@ -15,6 +15,7 @@ from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.logs import set_up_logs
 from pocketquant.message_headers import carry_log_context, measure_queue_waits
 from pocketquant.queues import celery_app
+from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.sync import Syncer
@@ -78,7 +79,7 @@ app = make_app(_settings, _platform)
 
 @setup_logging.connect
 def _set_up_logs(**_: object) -> None:
-    set_up_logs(_settings.log_format, _settings.log_level)
+    set_up_logs(_settings.log_format, _settings.log_level, redactor_for(_settings))
 
 
 @worker_init.connect

@@ -24,6 +24,7 @@ from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.shards import Shard, all_shards
 from pocketquant.logs import set_up_logs
 from pocketquant.record import Recorder
+from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.storage.fences import Fences
 from pocketquant.storing import LiveBarStorage
@@ -144,7 +145,7 @@ class Streamer:
 def main() -> None:
     """Stream until SIGTERM or SIGINT."""
     settings = Settings()
-    set_up_logs(settings.log_format, settings.log_level)
+    set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
     streamer = Streamer(wire(settings))
     _collect_rarely()
     for number in (signal.SIGTERM, signal.SIGINT):

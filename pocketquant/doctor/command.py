@@ -12,7 +12,8 @@ from rich.table import Table
 
 from pocketquant.doctor import fleet, installation, mongodb, provider, redis_servers
 from pocketquant.doctor.findings import Checks, Finding, State, run
-from pocketquant.doctor.wrong_settings import read_settings, secrets_of
+from pocketquant.doctor.wrong_settings import read_settings
+from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 
 _LIMIT_SECONDS = 10.0
@@ -39,8 +40,8 @@ def examine() -> list[Finding]:
     """All findings, without a secret in them."""
     settings, findings = read_settings()
     findings += run(_all_checks(settings), _LIMIT_SECONDS)
-    secrets = secrets_of(settings)
-    return [each.without(secrets) for each in findings]
+    redactor = redactor_for(settings)
+    return [each.without_secrets(redactor) for each in findings]
 
 
 def _all_checks(settings: Settings) -> dict[str, Checks]:

@@ -1,14 +1,12 @@
 """What a check found, and `run`, which has all checks done side by side."""
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Thread
 
-_PASSWORD_IN_URL = re.compile(r"(\w://)[^/\s]*@")
-_SHORTEST_SECRET = 4  # a shorter one would strike out half of every sentence
+from pocketquant.redaction import Redactor
 
 
 class State(StrEnum):
@@ -29,11 +27,9 @@ class Finding:
     found: str
     remedy: str = ""
 
-    def without(self, secrets: Iterable[str]) -> "Finding":
+    def without_secrets(self, redactor: Redactor) -> "Finding":
         """The same, with no secret and no user or password of a URL in it."""
-        return replace(
-            self, found=_struck(self.found, secrets), remedy=_struck(self.remedy, secrets)
-        )
+        return replace(self, found=redactor(self.found), remedy=redactor(self.remedy))
 
 
 Checks = Callable[[], Iterator[Finding]]
@@ -92,11 +88,3 @@ def _begin(name: str, checks: Checks) -> tuple[Thread, list[Finding]]:
     thread = Thread(target=work, name=f"doctor-{name}", daemon=True)
     thread.start()
     return thread, found
-
-
-def _struck(text: str, secrets: Iterable[str]) -> str:
-    text = _PASSWORD_IN_URL.sub(r"\1…@", text)
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "…")
-    return text

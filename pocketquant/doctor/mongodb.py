@@ -6,8 +6,6 @@ from typing import Any
 
 import pymongo
 from pymongo.errors import (
-    ConfigurationError,
-    InvalidURI,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -17,6 +15,7 @@ from pymongo.uri_parser import parse_uri
 from pocketquant.connections import Mongo, open_mongo, server_now
 from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
 from pocketquant.doctor.installation import shown
+from pocketquant.domain.errors import InvalidSettings
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import missing_indexes
 
@@ -40,7 +39,7 @@ def mongodb(settings: Settings) -> Iterator[Finding]:
         return
     try:
         mongo = open_mongo(settings.mongodb_url, settings.mongodb_database, _SECONDS)
-    except (InvalidURI, ConfigurationError, ValueError):  # which may quote the password
+    except InvalidSettings:
         yield broken("mongodb", "MONGODB_URL is no URL of MongoDB", _FORM)
         return
     with mongo.client:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from pocketquant.doctor.findings import Finding, broken, ok, warning
 from pocketquant.settings import Settings
@@ -27,15 +27,6 @@ def read_settings() -> tuple[Settings, list[Finding]]:
         settings = _with_defaults(names)
     findings += _misspelt(Path(".env"))
     return settings, findings or [ok(_CHECK, "all are valid")]
-
-
-def secrets_of(settings: Settings) -> list[str]:
-    """What must never be shown."""
-    given = {name: value for name, value in settings if isinstance(value, SecretStr)}
-    defaults = Settings.model_fields
-    return [
-        value.get_secret_value() for name, value in given.items() if value != defaults[name].default
-    ]
 
 
 def _with_defaults(names: set[str]) -> Settings:

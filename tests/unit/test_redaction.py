@@ -1,0 +1,84 @@
+"""What is struck out, and what is left."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketquant.redaction import Redactor, redactor_for
+from pocketquant.settings import Settings
+
+ODD = 'p@s/s"w\\örd%41'
+KEY = "pq_0123456789ab_" + "A-_z" * 10 + "xyz"
+
+
+def redact(text: str, **settings: Any) -> str:
+    return redactor_for(Settings(_env_file=None, **settings))(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "struck"),
+    [
+        ("amqp://guest:hunter2@host:5672//", "amqp://…@host:5672//"),
+        ("sentinel://u:p1@a;sentinel://u:p2@b", "sentinel://…@a;sentinel://…@b"),
+        ("redis://host/0?db=1&password=hunter2&x=1", "redis://host/0?db=1&password=…&x=1"),
+        (
+            "mongodb://a/?tlsCertificateKeyFilePassword=x1",
+            "mongodb://a/?tlsCertificateKeyFilePassword=…",
+        ),
+        ("GET /fleet?api_key=hunter2", "GET /fleet?api_key=…"),
+        (f"GET /jobs/{KEY}?a=1", "GET /jobs/pq_0123456789ab_…?a=1"),
+        (
+            "nothing here: 17:03 a@b.c http://host/path",
+            "nothing here: 17:03 a@b.c http://host/path",
+        ),
+    ],
+)
+def test_what_looks_secret_is_struck(text: str, struck: str) -> None:
+    """Also where nobody knows the secret."""
+    assert struck == Redactor()(text)
+
+
+@pytest.mark.parametrize("name", ["mongodb_url", "redis_url", "celery_broker_url"])
+def test_passwords_in_urls_are_known(name: str) -> None:
+    """Wherever they then stand, quoted or not; the user's name may be read."""
+    url = {name: f"redis://someone:{quote(ODD, safe='')}@host:1/0"}
+    for form in (ODD, quote(ODD), json.dumps(ODD)[1:-1], repr(ODD)[1:-1]):
+        assert "someone said … twice" == redact(f"someone said {form} twice", **url)
+
+
+def test_a_password_that_spoils_its_url_is_known_in_pieces() -> None:
+    """What reads the URL quotes the piece it stumbled over."""
+    url = "redis://:hunter2/secret3@host"
+    assert "not an integer: '…'" == redact("not an integer: 'hunter2'", redis_url=url)
+
+
+def test_options_of_urls_are_known() -> None:
+    """A password may be among them."""
+    url = "redis://host/0?password=hunter2"
+    assert "refused …" == redact("refused hunter2", redis_url=url)
+
+
+def test_secret_settings_are_known() -> None:
+    """Defaults and what is too short are no secrets."""
+    assert "a … b" == redact("a hunter2 b", tradingview_token="hunter2")
+    assert "pocketquant" == redact("pocketquant", flower_password="pocketquant")
+    assert "abcabc" == redact("abcabc", tradingview_password="abc")
+
+
+@given(st.text(min_size=4), st.text(), st.text())
+def test_no_secret_is_left(secret: str, before: str, after: str) -> None:
+    """Whatever it is made of and wherever it stands."""
+    assert secret not in Redactor([secret])(before + secret + after) or secret == "…"
+
+
+def test_values_are_struck_too() -> None:
+    """Those without a secret stay as they are, and numbers are never touched."""
+    redactor = Redactor(["2026"])
+    odd = frozenset({1})
+    value = {"year": 2026, "said": ["in 2026", ("2026", None)], "odd": odd, "path": {"2026"}}
+    struck = {"year": 2026, "said": ["in …", ["…", None]], "odd": odd, "path": "{'…'}"}
+    assert struck == redactor.value(value)
