@@ -1,50 +1,88 @@
-"""The `pocketquant` command."""
+"""The `pocketquant` command: its groups of commands, each loaded when it is called; exit codes.
 
-import os
-import signal
-import sys
-from pathlib import Path
+0    done
+1    an error, or something of what was asked for has failed
+2    wrong usage
+130  ended by Ctrl-C
+"""
+
+from importlib import import_module
+from typing import Any
 
 import click
-from pydantic import ValidationError
-from rich.console import Console
+from click.shell_completion import CompletionItem
 
-from pocketquant import api_commands, exposure, key_commands, processes, programs
-from pocketquant.demo import tour
-from pocketquant.doctor.command import doctor
-from pocketquant.domain.errors import PocketQuantError
-from pocketquant.processes import Machine
-from pocketquant.queues import QueueName
-from pocketquant.settings import Settings
-
-
-class QueueList(click.ParamType[tuple[QueueName, ...]]):
-    """Names of queues with commas between them."""
-
-    name = "queue,…"
-
-    def convert(self, value: object, *_: object) -> tuple[QueueName, ...]:
-        try:
-            return tuple(QueueName(name) for name in str(value).split(","))
-        except ValueError as error:
-            self.fail(f"{error}; the queues are {', '.join(QueueName)}")
-
-
-QUEUES = QueueList()
+_SECTIONS = {
+    "Ask the API": {
+        "sync": "commands.syncing:sync",
+        "bulk": "commands.syncing:bulk",
+        "bars": "commands.bars:bars",
+        "watch": "commands.watching:watch",
+        "search": "commands.symbols:search",
+        "symbols": "commands.symbols:symbols",
+        "jobs": "commands.jobs:jobs",
+        "schedules": "commands.schedules:schedules",
+        "export": "commands.bars:export",
+        "import": "commands.bars:import_bars",
+    },
+    "Run it": {
+        "up": "commands.programs:up",
+        "demo": "commands.programs:demo",
+        "web": "commands.programs:web",
+        "push": "commands.programs:push",
+        "worker": "commands.programs:worker",
+        "beat": "commands.programs:beat",
+        "streamer": "commands.programs:streamer",
+        "flower": "commands.programs:flower",
+        "simulate": "commands.programs:simulate",
+    },
+    "Look after it": {
+        "doctor": "doctor.command:doctor",
+        "keys": "key_commands:keys",
+        "completion": "commands.completion:completion",
+    },
+}
+_PLACES = {name: place for section in _SECTIONS.values() for name, place in section.items()}
+_CTRL_C = 130
 
 
 class Commands(click.Group):
     """Shows our own errors and wrong settings as lines, not as a traceback."""
 
-    def invoke(self, context: click.Context) -> object:
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_PLACES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in _PLACES:
+            return None
+        module, _, attribute = _PLACES[name].partition(":")
+        command: click.Command = getattr(import_module(f"pocketquant.{module}"), attribute)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, places in _SECTIONS.items():
+            with formatter.section(title):
+                commands = ((name, self.get_command(context, name)) for name in places)
+                limit = formatter.width - 16
+                formatter.write_dl(
+                    [(name, each.get_short_help_str(limit)) for name, each in commands if each]
+                )
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names alone: help texts would load every command."""
+        names = [CompletionItem(name) for name in _PLACES if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, context, incomplete)]
+
+    def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except PocketQuantError as error:
-            raise click.ClickException(f"{error} [{error.code}]") from error
-        except TimeoutError as error:
-            raise click.ClickException(str(error)) from error
-        except ValidationError as error:
-            raise click.ClickException(_wrong_settings(error)) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_CTRL_C) from None
+        except Exception as error:
+            said = _said(error)
+            if said is None:
+                raise
+            raise click.ClickException(said) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,133 +91,23 @@ def main() -> None:
     """A market-data platform of your own: TradingView bars in MongoDB, served by REST."""
 
 
-for _command in (
-    api_commands.sync,
-    api_commands.bars,
-    api_commands.watch,
-    doctor,
-    key_commands.keys,
-):
-    main.add_command(_command)
+def _said(error: Exception) -> str | None:
+    """What people read of an error that is no defect."""
+    from pydantic import ValidationError
+
+    from pocketquant.domain.errors import PocketQuantError
+
+    if isinstance(error, PocketQuantError):
+        return f"{error} [{error.code}]"
+    if isinstance(error, TimeoutError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return _wrong_settings(error.errors(include_input=False))
+    return None
 
 
-@main.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
-def up(data_dir: Path | None) -> None:
-    """Run all processes on this machine until Ctrl-C; what dies is started again.
-
-    MongoDB and Redis are private ones with their data under --data-dir (default .pocketquant)
-    unless MONGODB_URL and REDIS_URL name others.
-    """
-    _end_at_sigterm()
-    settings = Settings()
-    console = Console()
-    folder = data_dir or settings.data_dir
-    with processes.running(settings, folder, show_logs=True) as machine:
-        console.print(f"[bold]PocketQuant is up.[/] API docs: {machine.docs_url}")
-        console.print(f"Streams: {machine.push_url}   Flower: {machine.flower_url}")
-        console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
-        _wait_for_the_end(machine)
-
-
-@main.command()
-@click.option("--once", is_flag=True, help="End after the sync and a look at live quotes.")
-@click.option(
-    "--minutes",
-    type=click.IntRange(1),
-    default=None,
-    help="End once the live bars of so many minutes are compared.",
-)
-def demo(once: bool, minutes: int | None) -> None:
-    """Show the platform on private servers and a simulated market; needs no account.
-
-    It goes on until Ctrl-C: each minute, the bars built from live quotes are compared with the
-    exchange's own. One that differs ends it with exit code 1.
-    """
-    if once and minutes:
-        raise click.UsageError("--once and --minutes exclude each other")
-    _end_at_sigterm()
-    tour.run(Console(), once, minutes)
-
-
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def simulate(arguments: tuple[str, ...]) -> None:
-    """Run the simulated TradingView; `simulate --help` lists its options and faults."""
-    _become([sys.executable, "-m", "pocketquant.simulator", *arguments])
-
-
-@main.command()
-def web() -> None:
-    """Run the API in this terminal, on API_HOST and API_PORT."""
-    _become(programs.web_command(_safe_settings()))
-
-
-@main.command()
-def push() -> None:
-    """Run the API for streams that stay open, on PUSH_HOST and PUSH_PORT."""
-    _become(programs.push_command(_safe_settings()))
-
-
-@main.command()
-@click.option(
-    "--queues", type=QUEUES, default=",".join(QueueName), show_default=True, help="In this order."
-)
-@click.option("--slots", type=click.IntRange(1), default=None, help="By default WORKER_SLOTS.")
-def worker(queues: tuple[QueueName, ...], slots: int | None) -> None:
-    """Run one Celery worker; start more, on any machine, to do more at a time.
-
-    A worker of `--queues interactive` keeps what somebody waits for from queueing behind the rest.
-    """
-    _become(programs.worker_command(queues, slots, f"worker-{os.getpid()}"))
-
-
-@main.command()
-def beat() -> None:
-    """Run the metronome that finds lost work again; a second one does no harm."""
-    _become(programs.beat_command())
-
-
-@main.command()
-def streamer() -> None:
-    """Run one streamer of live quotes: it takes a shard without one, or stands by for one."""
-    _become(programs.streamer_command())
-
-
-@main.command()
-def flower() -> None:
-    """Run the page that watches workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
-    _safe_settings()
-    _become(programs.flower_command())
-
-
-def _safe_settings() -> Settings:
-    """The settings, of something that may listen with them."""
-    settings = Settings()
-    exposure.require_safe(settings)
-    return settings
-
-
-def _end_at_sigterm() -> None:
-    """Let SIGTERM unwind the stack, as Ctrl-C does, so that all that was started is ended."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-
-
-def _wait_for_the_end(machine: Machine) -> None:
-    """Return at Ctrl-C, or when the supervisor has ended."""
-    try:
-        machine.supervisord.wait()
-    except KeyboardInterrupt:
-        return
-
-
-def _become(command: list[str]) -> None:
-    os.execvp(command[0], command)  # noqa: S606  # signals then reach the program itself
-
-
-def _wrong_settings(error: ValidationError) -> str:
-    problems = (
+def _wrong_settings(problems: list[Any]) -> str:
+    return "; ".join(
         f"{'.'.join(map(str, problem['loc'])).upper() or 'settings'}: {problem['msg']}"
-        for problem in error.errors()
+        for problem in problems
     )
-    return "; ".join(problems)

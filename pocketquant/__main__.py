@@ -1,0 +1,6 @@
+"""`python -m pocketquant` is `pocketquant`."""
+
+from pocketquant.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="pocketquant")

@@ -1,0 +1,137 @@
+"""What commands that ask an API share: whom they ask, how symbols are given, how answers look."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import click
+import orjson
+
+from pocketquant.client import Client, Json
+from pocketquant.domain.errors import InvalidSymbol, PocketQuantError
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Symbol
+from pocketquant.settings import Settings
+
+_WIDE = 200  # columns where no terminal says how many there are
+_MOST_COMPLETED = 100
+
+INTERVALS = click.Choice([interval.value for interval in Interval])
+
+url_option = click.option(
+    "--url", default=None, help="The API; by default API_URL's of this machine."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask back.")
+
+
+class SymbolName(click.ParamType[str]):
+    """A symbol in any case, as the API knows it."""
+
+    name = "EXCHANGE:TICKER"
+
+    def convert(self, value: object, *_: object) -> str:
+        try:
+            return str(Symbol.parse(str(value)))
+        except InvalidSymbol as error:
+            self.fail(f"{error}; a symbol is like NASDAQ:AAPL")
+
+    def shell_complete(
+        self, context: click.Context, _: click.Parameter, incomplete: str
+    ) -> list[Any]:
+        """Registered symbols, where an API answers at once."""
+        from click.shell_completion import CompletionItem
+
+        exchange, colon, ticker = incomplete.upper().partition(":")
+        filters = {"exchange": exchange, "query": ticker or None} if colon else {}
+        try:
+            found = quick_client(context.params.get("url")).symbols(**filters)
+            names = [f"{one['exchange']}:{one['symbol']}" for one in islice(found, _MOST_COMPLETED)]
+        except PocketQuantError:  # nobody wants to read of it while typing
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete.upper())]
+
+
+SYMBOL = SymbolName()
+
+
+def client_of(url: str | None) -> Client:
+    """A client of the API that was named, or of this machine's; with the key of the settings."""
+    settings = Settings()
+    return Client(url or settings.api_url, key_of(settings))
+
+
+def quick_client(url: str | None) -> Client:
+    """One that gives up soon."""
+    settings = Settings()
+    return Client(url or settings.api_url, key_of(settings), timeout=1.0)
+
+
+def key_of(settings: Settings) -> str:
+    return settings.api_key.get_secret_value()
+
+
+def print_json(value: object) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def print_rows(rows: Iterable[Json], columns: Sequence[str], as_json: bool) -> None:
+    """A list, as a table of these columns or as a JSON array."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = list(rows)
+    if as_json:
+        print_json(found)
+        return
+    table = Table(*columns)
+    for row in found:
+        table.add_row(*(Text(_shown(row.get(name))) for name in columns))
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+def print_one(entry: Json, as_json: bool) -> None:
+    """One object: a line for each field, or JSON."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        print_json(entry)
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in entry.items():
+        table.add_row(name, Text(_shown(value)))
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """For people, beside what other programs read."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def ended_quietly() -> Iterator[None]:
+    """Ctrl-C, or that nobody reads any more, is how it ends."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:  # nor can what is left be written when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list) and not any(isinstance(each, dict) for each in value):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return "; ".join(_shown(each) for each in value)
+    return str(value)

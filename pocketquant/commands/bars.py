@@ -1,0 +1,163 @@
+"""`bars`, `export` and `import`: stored bars read, written to files, and taken from files."""
+
+import sys
+from pathlib import Path
+from typing import Literal, get_args
+
+import click
+
+from pocketquant.commands.asking import (
+    INTERVALS,
+    SYMBOL,
+    client_of,
+    json_option,
+    print_json,
+    print_rows,
+    say,
+    url_option,
+)
+from pocketquant.domain.errors import InvalidRequest
+from pocketquant.domain.syncs import MAX_BARS
+
+_COLUMNS = ("datetime", "open", "high", "low", "close", "volume")
+_Form = Literal["parquet", "csv", "arrow"]
+
+_SUFFIXES: dict[str, _Form] = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+}
+
+_interval_option = click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
+_start_option = click.option("--start", default=None, help="First open time, ISO 8601 with zone.")
+_end_option = click.option("--end", default=None, help="Open times before this one.")
+
+
+@click.command()
+@click.argument("symbol", type=SYMBOL)
+@click.option("--interval", "-i", default="1d", show_default=True, help="Also such as 10m or 2h.")
+@click.option("--limit", type=click.IntRange(1, MAX_BARS), default=20, show_default=True)
+@_start_option
+@_end_option
+@url_option
+@json_option
+def bars(
+    symbol: str,
+    interval: str,
+    limit: int,
+    start: str | None,
+    end: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Print stored bars, the newest first.
+
+    \b
+    pocketquant bars NASDAQ:AAPL -i 1h --start 2024-01-31T14:30:00Z
+    """
+    given = {"start_date": start, "end_date": end}
+    dates = {name: date for name, date in given.items() if date is not None}
+    answer = client_of(url).ohlcv(symbol, interval, limit=limit, **dates)
+    print_rows(answer["data"], _COLUMNS, as_json)
+
+
+@click.command()
+@click.argument("symbol", type=SYMBOL)
+@_interval_option
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    required=True,
+    help="A file, or - for standard output.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(get_args(_Form)),
+    help="By default what the file's name says.",
+)
+@_start_option
+@_end_option
+@click.option("--limit", type=click.IntRange(1), default=None, help="The newest so many.")
+@click.option("--force", is_flag=True, help="Replace the file where there is one.")
+@url_option
+@json_option
+def export(
+    symbol: str,
+    interval: str,
+    output: Path,
+    form: _Form | None,
+    start: str | None,
+    end: str | None,
+    limit: int | None,
+    force: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Write stored bars to a CSV, Parquet or Arrow file, all of them or a range.
+
+    The file appears when it is whole.
+
+    \b
+    pocketquant export NASDAQ:AAPL -i 1d -o aapl.parquet
+    pocketquant export NASDAQ:AAPL -i 1h -o - | head
+    """
+    is_stream = str(output) == "-"
+    if not is_stream and output.exists() and not force:
+        raise click.UsageError(f"{output} is there already; --force replaces it")
+    chosen = form or ("csv" if is_stream else _SUFFIXES.get(output.suffix.lower()))
+    if chosen is None:
+        raise click.UsageError(f"{output} names no format; choose one with --format")
+    target = sys.stdout.buffer if is_stream else output
+    try:
+        written = client_of(url).export(
+            symbol, interval, target, format=chosen, start=start, end=end, limit=limit
+        )
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}") from error
+    if as_json and not is_stream:
+        print_json({"file": str(output), "format": chosen, "bytes": written})
+    else:
+        say(f"{written:,} bytes of {symbol} at {interval} are in {output}")
+
+
+@click.command("import")
+@click.argument("symbol", type=SYMBOL)
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@_interval_option
+@click.option(
+    "--timezone", default=None, help="The zone of times that name none, such as UTC or Asia/Tokyo."
+)
+@url_option
+@json_option
+def import_bars(
+    symbol: str, file: Path, interval: str, timezone: str | None, url: str | None, as_json: bool
+) -> None:
+    """Store the bars of a CSV or Parquet file (- is CSV from standard input).
+
+    Columns: datetime (or time, date, timestamp: ISO 8601 with a zone, or epoch seconds), open,
+    high, low, close, and volume where there is one. A stored bar of the same time is replaced.
+    Ends with 1 when bars were refused.
+
+    \b
+    pocketquant import NASDAQ:AAPL aapl.csv -i 1d --timezone UTC
+    """
+    from pocketquant.commands.bar_files import read_bars
+
+    try:
+        frame = read_bars(file, timezone)
+    except InvalidRequest as error:
+        raise click.ClickException(str(error)) from error
+    report = client_of(url).import_bars(symbol, interval, frame)
+    if as_json:
+        print_json(report)
+    else:
+        _tell(report)
+    sys.exit(int(bool(report["refused"])))
+
+
+def _tell(report: dict[str, object]) -> None:
+    said = ", ".join(f"{report[name]} {name}" for name in ("inserted", "changed", "unchanged"))
+    click.echo(f"{said}, {report['refused']} refused")

@@ -1,0 +1,109 @@
+"""`jobs`: what was asked for, and how far it is."""
+
+import sys
+from itertools import islice
+
+import click
+
+from pocketquant.commands.asking import (
+    client_of,
+    json_option,
+    print_one,
+    print_rows,
+    say,
+    url_option,
+)
+from pocketquant.domain.syncs import JobState, UnitState
+
+_JOBS = ("job_id", "kind", "state", "counts", "created_at", "finished_at")
+_UNITS = ("exchange", "symbol", "interval", "state", "attempts", "error", "error_message")
+
+_job_argument = click.argument("job_id", metavar="JOB_ID")
+_limit_option = click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+
+
+@click.group()
+def jobs() -> None:
+    """What was asked for: how far it is, what failed, another try."""
+
+
+@jobs.command("list")
+@click.option("--state", type=click.Choice([state.value for state in JobState]))
+@click.option("--kind", default=None, help="Such as sync, bulk or schedule:all-series.")
+@_limit_option
+@url_option
+@json_option
+def list_jobs(
+    state: str | None, kind: str | None, limit: int, url: str | None, as_json: bool
+) -> None:
+    """Jobs, the newest first.
+
+    \b
+    pocketquant jobs list --state running
+    """
+    print_rows(islice(client_of(url).jobs(state=state, kind=kind), limit), _JOBS, as_json)
+
+
+@jobs.command()
+@_job_argument
+@url_option
+@json_option
+def show(job_id: str, url: str | None, as_json: bool) -> None:
+    """How far a job is, how fast it goes, what failed first."""
+    print_one(client_of(url).job(job_id), as_json)
+
+
+@jobs.command()
+@_job_argument
+@click.option("--state", type=click.Choice([state.value for state in UnitState]))
+@click.option("--code", default=None, help="Only with this error.")
+@_limit_option
+@url_option
+@json_option
+def units(
+    job_id: str, state: str | None, code: str | None, limit: int, url: str | None, as_json: bool
+) -> None:
+    """The syncs of a job, each with its last error.
+
+    \b
+    pocketquant jobs units JOB_ID --state failed
+    """
+    found = client_of(url).units(job_id, state=state, code=code)
+    print_rows(islice(found, limit), _UNITS, as_json)
+
+
+@jobs.command()
+@_job_argument
+@url_option
+@json_option
+def watch(job_id: str, url: str | None, as_json: bool) -> None:
+    """Wait for a job's end; ends with 1 when a sync of it has failed."""
+    job = client_of(url).wait(job_id, progress=sys.stderr.isatty())
+    print_one(job, as_json)
+    sys.exit(int(job["counts"]["failed"] > 0))
+
+
+@jobs.command()
+@_job_argument
+@url_option
+@json_option
+def cancel(job_id: str, url: str | None, as_json: bool) -> None:
+    """Cancel what has not begun of a job; what runs is ended as soon as it can be."""
+    print_one(client_of(url).cancel(job_id), as_json)
+
+
+@jobs.command()
+@_job_argument
+@click.option("--code", default=None, help="Only syncs that failed with this error.")
+@url_option
+@json_option
+def retry(job_id: str, code: str | None, url: str | None, as_json: bool) -> None:
+    """Try the failed syncs of a job again.
+
+    \b
+    pocketquant jobs retry JOB_ID --code provider_timeout
+    """
+    job = client_of(url).retry(job_id, code)
+    print_one(job, as_json)
+    if not as_json:
+        say(f"`pocketquant jobs watch {job_id}` waits for it")

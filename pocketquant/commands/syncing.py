@@ -1,0 +1,130 @@
+"""`sync` and `bulk`: series brought up to date."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pocketquant.client import Client, Json
+from pocketquant.commands.asking import (
+    INTERVALS,
+    SYMBOL,
+    client_of,
+    json_option,
+    print_json,
+    print_rows,
+    say,
+    url_option,
+)
+from pocketquant.commands.symbol_lists import read_symbols
+from pocketquant.domain.syncs import MAX_BARS
+
+_COLUMNS = ("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed")
+_MORE_COLUMNS = ("unchanged", "refused", "bar_count", "last_bar_at")
+_DEFAULT_BARS = 500
+
+_bars = click.IntRange(1, MAX_BARS)
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
+@click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
+@click.option("--bars", "-n", type=_bars, default=MAX_BARS, show_default=True)
+@url_option
+@json_option
+def sync(
+    symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
+) -> None:
+    """Bring series up to date through the API and wait for them.
+
+    \b
+    pocketquant sync NASDAQ:AAPL NYSE:IBM -i 1h -n 500
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    client = client_of(url)
+    console = Console(stderr=True)
+    is_quiet = len(symbols) == 1 or not sys.stderr.isatty()
+    reports = [
+        client.sync(symbol, interval, bars)
+        for symbol in track(symbols, "syncing", console=console, disable=is_quiet)
+    ]
+    print_rows(reports, (*_COLUMNS, *_MORE_COLUMNS), as_json)
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, type=SYMBOL)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="A file of symbols, - for standard input: any number in a line, # begins a comment.",
+)
+@click.option(
+    "--interval", "-i", "intervals", type=INTERVALS, multiple=True, help="1d; may be repeated."
+)
+@click.option("--bars", "-n", type=_bars, default=_DEFAULT_BARS, show_default=True)
+@click.option("--wait/--no-wait", default=True, help="Wait for the job's end, or print its id.")
+@url_option
+@json_option
+def bulk(
+    symbols: tuple[str, ...],
+    source: Path | None,
+    intervals: tuple[str, ...],
+    bars: int,
+    wait: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Bring up to 10,000 symbols up to date, as one job.
+
+    Ends with 1 when a sync of it has failed. Ctrl-C ends the waiting, not the job.
+
+    \b
+    pocketquant bulk NASDAQ:AAPL NASDAQ:MSFT -i 1h -i 1d
+    pocketquant bulk --from watchlist.txt -n 5000 --no-wait
+    """
+    wanted = _wanted(symbols, source)
+    client = client_of(url)
+    job = client.bulk(wanted, intervals or ("1d",), bars)
+    job_id = job["job_id"]
+    if wait:
+        job = _waited_for(client, job_id)
+    if as_json:
+        print_json(job)
+    elif wait:
+        _tell(job)
+    else:
+        click.echo(job_id)
+    sys.exit(int(job["counts"]["failed"] > 0))
+
+
+def _wanted(symbols: tuple[str, ...], source: Path | None) -> list[str]:
+    """All symbols that were given, each once."""
+    given = [*symbols, *(read_symbols(source) if source else ())]
+    if not given:
+        raise click.UsageError("name symbols, or a file of them with --from")
+    wanted = list(dict.fromkeys(given))
+    if repeated := len(given) - len(wanted):
+        say(f"{repeated} symbols were given more than once, and count once")
+    return wanted
+
+
+def _waited_for(client: Client, job_id: str) -> Json:
+    say(f"job {job_id}")
+    try:
+        return client.wait(job_id, progress=sys.stderr.isatty())
+    except KeyboardInterrupt:
+        say(f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again")
+        raise
+
+
+def _tell(job: Json) -> None:
+    counts = job["counts"]
+    click.echo(f"{counts['completed']} of {counts['total']} syncs completed")
+    if counts["failed"]:
+        say(
+            f"{counts['failed']} failed: `pocketquant jobs units {job['job_id']} --state failed`"
+            f" tells why, `pocketquant jobs retry {job['job_id']}` tries them again"
+        )

@@ -1,0 +1,69 @@
+"""`watch`: live quotes in the terminal."""
+
+import sys
+
+import click
+import orjson
+
+from pocketquant.client import Client
+from pocketquant.commands.asking import SYMBOL, client_of, ended_quietly, key_of, say, url_option
+from pocketquant.live_quotes import LiveQuotes
+from pocketquant.quote_table import quote_line
+from pocketquant.settings import Settings
+
+_DRAWN_PER_SECOND = 5
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
+@click.option("--no-subscribe", is_flag=True, help="Show only what is subscribed already.")
+@url_option
+@click.option("--push-url", default=None, help="The streams; by default those of this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each change.")
+def watch(
+    symbols: tuple[str, ...],
+    no_subscribe: bool,
+    url: str | None,
+    push_url: str | None,
+    as_json: bool,
+) -> None:
+    """Show live quotes until Ctrl-C; the symbols are subscribed, and stay so.
+
+    On a terminal that is a table which changes in place, elsewhere a line for each changed quote.
+
+    \b
+    pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT
+    """
+    settings = Settings()
+    client, push = client_of(url), Client(push_url or settings.push_url, key_of(settings))
+    quotes = LiveQuotes(client, push, symbols)
+    with ended_quietly():
+        if not no_subscribe:
+            _subscribe(client, symbols)
+        if as_json or not sys.stdout.isatty():
+            _print_changes(quotes, as_json)
+        else:
+            _show_table(quotes)
+
+
+def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:
+    watched = client.subscribe(symbols)
+    say(
+        f"{watched['changed']} symbols are subscribed now, and stay so after this;"
+        f" {watched['subscribed']} in all"
+    )
+
+
+def _print_changes(quotes: LiveQuotes, as_json: bool) -> None:
+    with quotes.looked_after(say):
+        for quote in quotes.follow():
+            click.echo(orjson.dumps(quote) if as_json else quote_line(quote))
+
+
+def _show_table(quotes: LiveQuotes) -> None:
+    from rich.live import Live
+
+    drawn = Live(quotes, refresh_per_second=_DRAWN_PER_SECOND)
+    with quotes.looked_after(lambda _: None), drawn:
+        for _ in quotes.follow():
+            pass
