@@ -17,6 +17,7 @@ from rich.table import Table
 from pocketquant.connections import named_failures, open_mongo
 from pocketquant.domain.access import ApiKey, Scope
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.private_urls import with_private_servers
 from pocketquant.settings import Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.dates import to_date
@@ -54,7 +55,10 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, not
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the keys of the API; asks MONGODB_URL, not the API."""
+    """Make, list and revoke the keys of the API.
+
+    They ask MONGODB_URL, else the private MongoDB of the `up` that runs on DATA_DIR, not the API.
+    """
 
 
 @keys.command()
@@ -112,9 +116,13 @@ def revoke(key_id: str, as_json: bool) -> None:
 
 @contextmanager
 def _store() -> Iterator[ApiKeys]:
-    settings = Settings()
+    settings = with_private_servers(Settings())
     if not settings.mongodb_url:
-        raise InvalidSettings("MONGODB_URL is not set; keys are kept in that MongoDB")
+        raise InvalidSettings(
+            "MONGODB_URL is not set, and no `pocketquant up` runs on"
+            f" {settings.data_dir.absolute()}: start it first, or set MONGODB_URL,"
+            " or DATA_DIR to the folder of one that runs"
+        )
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
     with named_failures(), mongo.client:
         yield ApiKeys(mongo)

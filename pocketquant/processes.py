@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from pocketquant import embedded, exposure
+from pocketquant import embedded, exposure, private_urls
 from pocketquant.connections import wait_until
 from pocketquant.domain.addresses import is_loopback
 from pocketquant.domain.errors import InvalidSettings
@@ -70,21 +70,22 @@ def running(
     process_stop_seconds = max(
         _PROCESS_STOP_SECONDS, ceil(settings.worker_grace_seconds) + _AFTER_GRACE_SECONDS
     )
-    config.write_text(
-        _config(folder, private, (*extra, *programs), process_stop_seconds, show_logs)
-    )
-    machine = Machine(
-        settings.api_url,
-        _url(settings.push_host, settings.push_port),
-        _url(settings.flower_host, settings.flower_port),
-        logs,
-        subprocess.Popen(
-            tethered([_SUPERVISORD, "--nodaemon", "--configuration", str(config)]),
-            env=settings.environment_of_children(environment),
-            stdout=None if show_logs else subprocess.DEVNULL,
-        ),
-    )
     with ExitStack() as stack:
+        stack.enter_context(private_urls.announced(folder, _lowered(environment)))
+        config.write_text(
+            _config(folder, private, (*extra, *programs), process_stop_seconds, show_logs)
+        )
+        machine = Machine(
+            settings.api_url,
+            _url(settings.push_host, settings.push_port),
+            _url(settings.flower_host, settings.flower_port),
+            logs,
+            subprocess.Popen(
+                tethered([_SUPERVISORD, "--nodaemon", "--configuration", str(config)]),
+                env=settings.environment_of_children(environment),
+                stdout=None if show_logs else subprocess.DEVNULL,
+            ),
+        )
         patience = process_stop_seconds + _SERVER_STOP_SECONDS + _AFTER_GRACE_SECONDS
         stack.callback(embedded.stop, machine.supervisord, patience)
         for server in servers:
@@ -126,6 +127,11 @@ def _servers(
         servers.append(embedded.private_redis(folder))
         environment["REDIS_URL"] = servers[-1].url
     return servers, environment
+
+
+def _lowered(environment: dict[str, str]) -> dict[str, str]:
+    """The settings that variables of the environment set."""
+    return {name.lower(): value for name, value in environment.items()}
 
 
 def _wait_until_served(machine: Machine, programs: tuple[Program, ...], path: str) -> None:

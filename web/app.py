@@ -108,6 +108,7 @@ def create_worker_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings)
+    bodies.limit(app, _most_arriving_bodies(settings.api_threads))
     hardening.name_no_server(app)
     return app
 
@@ -159,6 +160,11 @@ def _near_cache(platform: Platform) -> NearCache:
 def _most_waiting_calls(threads: int) -> int:
     """Three quarters of the threads may wait for syncs; the others serve what is quick."""
     return max(1, threads * 3 // 4)
+
+
+def _most_arriving_bodies(threads: int) -> int:
+    """A slow body holds its thread; the other half serves whoever sends none."""
+    return max(1, threads // 2)
 
 
 def _few_streams(threads: int) -> int:

@@ -1,8 +1,9 @@
-"""Bodies arrive in time or not at all: for push alone, whose server closes what was refused.
+"""Bodies arrive in time or not at all on push; on web, slow ones hold only some of the threads.
 
 gunicorn has no limit of its own. Each body is read by a thread (a greenlet there) while the
 request's waits; who is late is answered 408, and the server closes the connection. granian keeps
-it, and while another thread reads it serves nobody else: there a slow body holds its own thread.
+it, and while another thread reads it serves nobody else: there a slow body holds its own thread,
+so no more than some may arrive at a time, and the other threads serve those who ask without a body.
 """
 
 from threading import BoundedSemaphore, Event, Thread
@@ -25,6 +26,23 @@ def install(app: Flask, most_seconds: float, most_at_a_time: int) -> None:
             raise TooManyStreams("as many bodies as may are arriving at this time")
         try:
             _read(request._get_current_object(), most_seconds)  # type: ignore[attr-defined]
+        finally:
+            places.release()
+
+    app.before_request(read)
+
+
+def limit(app: Flask, most_at_a_time: int) -> None:
+    """Read each body before its view begins, so many at a time: TooManyStreams for the others."""
+    places = BoundedSemaphore(most_at_a_time)
+
+    def read() -> None:
+        if not request.url_rule or not _has_body(request):
+            return
+        if not places.acquire(timeout=_PLACE_SECONDS):
+            raise TooManyStreams("as many bodies as may are arriving at this time")
+        try:
+            request.get_data()
         finally:
             places.release()
 

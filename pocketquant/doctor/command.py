@@ -13,6 +13,7 @@ from rich.table import Table
 from pocketquant.doctor import fleet, installation, mongodb, provider, redis_servers
 from pocketquant.doctor.findings import Checks, Finding, State, run
 from pocketquant.doctor.wrong_settings import read_settings
+from pocketquant.private_urls import with_private_servers
 from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 
@@ -45,14 +46,17 @@ def examine() -> list[Finding]:
 
 
 def _all_checks(settings: Settings) -> dict[str, Checks]:
-    of_settings = {
-        "data dir": installation.data_folder,
-        "production": installation.production,
-        "private servers": installation.private_servers,
+    beside_up = with_private_servers(settings)
+    of_servers = {
         "mongodb": mongodb.mongodb,
         "redis": redis_servers.cache,
         "broker": redis_servers.broker,
         "programs": fleet.programs,
+    }
+    of_settings = {
+        "data dir": installation.data_folder,
+        "production": installation.production,
+        "private servers": installation.private_servers,
         "api": installation.servers_of_ours,
         "tradingview website": provider.website,
         "tradingview websocket": provider.socket,
@@ -61,6 +65,7 @@ def _all_checks(settings: Settings) -> dict[str, Checks]:
         "packages": installation.packages,
         "open files": installation.open_files,
         **{name: partial(checks, settings) for name, checks in of_settings.items()},
+        **{name: partial(checks, beside_up) for name, checks in of_servers.items()},
     }
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import requests
 
+from pocketquant.connections import wait_until
+
 POST = b"POST /api/v1/market-data/sync HTTP/1.1\r\nHost: localhost\r\n"
 BODY = b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
 SYNC = "/api/v1/market-data/sync"
@@ -50,6 +52,23 @@ def test_slow_bodies_leave_others_alone(url: str) -> None:
             sender.sendall(POST + BODY)
         assert 200 == requests.get(f"{url}/health/live", timeout=10).status_code
         assert 422 == requests.post(f"{url}{SYNC}", json={}, timeout=10).status_code
+
+
+def test_many_slow_bodies_do_not_hold_all_of_web(impatient: Any) -> None:
+    """As many as there are threads: half of them are refused, and who sends no body is served."""
+    url = impatient.url
+    with ExitStack() as stack:
+        for sender in [stack.enter_context(connect(url)) for _ in range(THREADS)]:
+            sender.sendall(POST + BODY)
+        assert 200 == requests.get(f"{url}/health/live", timeout=20).status_code
+        refused = requests.post(f"{url}{SYNC}", json={}, timeout=20)
+        assert (503, "too_many_streams") == (refused.status_code, refused.json()["error"])
+    wait_until(
+        "all are gone",
+        lambda: requests.post(f"{url}{SYNC}", json={}, timeout=20).status_code == 422,
+        (),
+        20,
+    )
 
 
 def test_push_hangs_up_on_slow_bodies(impatient: Any) -> None:

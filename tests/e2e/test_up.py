@@ -105,6 +105,27 @@ def test_what_dies_is_started_again(start_up: Any, kill: Any) -> None:
         wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 30)
 
 
+def pocketquant(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(BIN / "pocketquant"), *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def check_keys_beside(url: str, folder: Path) -> None:
+    """A key is made in the private MongoDB of the `up` on the folder, and the API knows it."""
+    made = pocketquant("keys", "create", "charts", DATA_DIR=str(folder))
+    assert 0 == made.returncode, made.stderr
+    headers = {"X-API-Key": made.stdout.strip()}
+    assert 200 == requests.get(f"{url}/api/v1/fleet", headers=headers, timeout=10).status_code
+    doctor = pocketquant("doctor", "--json", DATA_DIR=str(folder))
+    assert "answers at" in doctor.stdout
+
+
 def test_what_is_stopped_stays_stopped(start_up: Any, tmp_path: Path) -> None:
     """A program stopped with supervisorctl is not started behind the operator's back."""
     with start_up() as (up, _):
@@ -120,12 +141,18 @@ def test_what_is_stopped_stays_stopped(start_up: Any, tmp_path: Path) -> None:
         assert "STOPPED" in next(line for line in status.splitlines() if "beat" in line)
 
 
-def test_data_survives_a_restart(start_up: Any) -> None:
-    """Bars synced before are served after `up` was ended and started again, on other ports."""
+def test_data_survives_a_restart(start_up: Any, tmp_path: Path) -> None:
+    """Bars synced before are served after `up` was ended and started again, on other ports.
+
+    Commands beside it find its servers while it runs, and say what is missing when it does not.
+    """
     wish = {"exchange": "SIM", "symbol": "S0501", "interval": "1d", "n_bars": 20}
     with start_up() as (_, url):
+        check_keys_beside(url, tmp_path / "data")
         synced = requests.post(f"{url}/api/v1/market-data/sync", json=wish, timeout=60)
         assert synced.status_code == 200, synced.text
+    keyless = pocketquant("keys", "list", DATA_DIR=str(tmp_path / "data"))
+    assert "no `pocketquant up` runs on" in keyless.stderr
     with start_up() as (_, url):
         bars = requests.get(f"{url}/api/v1/market-data/ohlcv/SIM/S0501?interval=1d", timeout=60)
         assert bars.status_code == 200, bars.text
