@@ -1,0 +1,284 @@
+"""The commands that ask an API, as they are typed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from click.testing import CliRunner, Result
+
+from pocketquant.cli import main
+from pocketquant.client import Client
+from pocketquant.connections import wait_until
+
+POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
+AAPL, MSFT = "NASDAQ:AAPL", "NASDAQ:MSFT"
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def typed(platform: Any) -> Type:
+    """Types a command that asks the platform."""
+
+    def run(*arguments: str, text: str | None = None) -> Result:
+        return CliRunner().invoke(main, [*arguments, "--url", platform.url], input=text)
+
+    return run
+
+
+@pytest.fixture
+def stored(platform: Any) -> Client:
+    """A client of an API that has some days of one symbol."""
+    client = Client(platform.url)
+    assert "completed" == client.sync(AAPL, "1d", 500)["status"]
+    return client
+
+
+def _json(result: Result, code: int = 0) -> Any:
+    assert code == result.exit_code, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_bulk_of_a_file_and_arguments(typed: Type, tmp_path: Path) -> None:
+    """Each symbol counts once; the job's end is told."""
+    listed = tmp_path / "symbols.txt"
+    listed.write_text("# mine\nnasdaq:aapl, NASDAQ:MSFT\n\nNASDAQ:GOOGL NASDAQ:AAPL  # again\n")
+    done = typed("bulk", MSFT, "--from", str(listed), "-i", "1d", "-i", "1h", "-n", "10")
+    assert 0 == done.exit_code
+    assert "6 of 6 syncs completed\n" == done.stdout
+    assert "2 symbols were given more than once" in done.stderr
+
+
+def test_a_bulk_from_standard_input_that_fails_in_part(typed: Type) -> None:
+    """Its exit code tells, and its units tell why."""
+    job = _json(typed("bulk", "--from", "-", "--json", text=f"{AAPL} NASDAQ:NONE\n"), code=1)
+    assert (2, 1, 1) == tuple(job["counts"][name] for name in ("total", "completed", "failed"))
+    (unit,) = _json(typed("jobs", "units", job["job_id"], "--state", "failed", "--json"))
+    assert ("NONE", "unknown_symbol") == (unit["symbol"], unit["error"])
+    told = typed("bulk", "NASDAQ:NONE")
+    assert 1 == told.exit_code
+    assert "1 failed: `pocketquant jobs units " in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("bulk",), "name symbols, or a file"),
+        (("bulk", "--from", "nowhere.txt"), "there is no file nowhere.txt"),
+        (("bulk", "AAPL"), "a symbol is like NASDAQ:AAPL"),
+        (("bulk", AAPL, "-i", "7d"), "is not one of"),
+        (("sync", AAPL, "-n", "0"), "not in the range"),
+        (("symbols", "change", AAPL), "say what is to be otherwise"),
+        (("schedules", "change", "all-series"), "say what is to be otherwise"),
+        (("export", AAPL, "-o", "bars.txt"), "names no format"),
+        (("nothing",), "No such command"),
+    ],
+)
+def test_wrong_usage_is_2(arguments: tuple[str, ...], said: str) -> None:
+    """Said before any API is asked."""
+    done = CliRunner().invoke(main, arguments)
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert said in done.stderr
+
+
+def test_a_word_that_is_no_symbol_is_named_with_its_line(typed: Type) -> None:
+    """So that it is found in a long file."""
+    done = typed("bulk", "--from", "-", text=f"{AAPL}\n\nMSFT\n")
+    assert 2 == done.exit_code
+    assert "-, line 3: 'MSFT' is not EXCHANGE:TICKER" in done.stderr
+
+
+def test_an_api_that_is_not_there_is_1() -> None:
+    """One line, which says what to do."""
+    done = CliRunner().invoke(main, ["jobs", "list", "--url", "http://127.0.0.1:9"])
+    assert (1, "") == (done.exit_code, done.stdout)
+    assert "start one with `pocketquant up`" in done.stderr
+
+
+def test_jobs_are_listed_shown_watched_tried_again_and_cancelled(typed: Type) -> None:
+    """By their id, which `bulk --no-wait` prints."""
+    job_id = typed("bulk", AAPL, "NASDAQ:NONE", "--no-wait").stdout.strip()
+    assert 1 == typed("jobs", "watch", job_id).exit_code
+    assert (
+        job_id
+        == _json(typed("jobs", "list", "--kind", "bulk", "--limit", "1", "--json"))[0]["job_id"]
+    )
+    assert "completed" == _json(typed("jobs", "show", job_id, "--json"))["state"]
+    assert 1 == _json(typed("jobs", "retry", job_id, "--json"))["counts"]["queued"]
+    typed("jobs", "watch", job_id)
+    refused = typed("jobs", "cancel", job_id)
+    assert 1 == refused.exit_code
+    assert "[conflict]" in refused.stderr
+    assert job_id[:10] in typed("jobs", "list").stdout
+
+
+def test_symbols_are_found_and_kept(typed: Type) -> None:
+    """From the search to the removal."""
+    found = _json(typed("search", "apple", "--type", "stock", "--limit", "3", "--json"))
+    assert "AAPL" in {one["symbol"] for one in found}
+    made = _json(typed("symbols", "add", "NASDAQ:TSLA", "-i", "1h", "--json"))
+    assert ["1h"] == made["intervals"]
+    changed = _json(typed("symbols", "change", "nasdaq:tsla", "-i", "1d", "--inactive", "--json"))
+    assert (["1d"], False) == (changed["intervals"], changed["active"])
+    listed = _json(typed("symbols", "list", "tsla", "--inactive", "--json"))
+    assert ["TSLA"] == [one["symbol"] for one in listed]
+    kept = typed("symbols", "remove", "NASDAQ:TSLA", "--with-bars", text="n\n")
+    assert 1 == kept.exit_code
+    assert 0 == typed("symbols", "remove", "NASDAQ:TSLA", "--with-bars", "--yes").exit_code
+    assert [] == _json(typed("symbols", "list", "tsla", "--json"))
+
+
+def test_schedules_are_listed_and_changed(typed: Type) -> None:
+    """Paused and resumed, at other times and back."""
+    before = _json(typed("schedules", "show", "all-series", "--json"))
+    assert before["name"] in {one["name"] for one in _json(typed("schedules", "list", "--json"))}
+    paused = _json(typed("schedules", "change", "all-series", "--pause", "-n", "7", "--json"))
+    assert (True, 7) == (paused["paused"], paused["n_bars"])
+    resumed = ("--resume", "-n", str(before["n_bars"]), "--cron", before["cron"], "--json")
+    assert not _json(typed("schedules", "change", "all-series", *resumed))["paused"]
+    wrong = typed("schedules", "change", "all-series", "--cron", "never")
+    assert 1 == wrong.exit_code
+    assert "[invalid_request]" in wrong.stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow"])
+def test_bars_are_exported_in_the_format_of_the_name(
+    typed: Type, stored: Client, tmp_path: Path, suffix: str
+) -> None:
+    """All of them; a file that is there is left alone."""
+    file = tmp_path / f"bars.{suffix}"
+    told = _json(typed("export", AAPL, "-i", "1d", "-o", str(file), "--json"))
+    assert file.stat().st_size == told["bytes"]
+    whole = stored.bars(AAPL)
+    if suffix == "csv":
+        assert len(whole) == len(pandas.read_csv(file))
+    again = typed("export", AAPL, "-o", str(file))
+    assert 2 == again.exit_code
+    assert "--force replaces it" in again.stderr
+    assert 0 == typed("export", AAPL, "-o", str(file), "--force", "--limit", "3").exit_code
+    assert file.stat().st_size < told["bytes"]
+
+
+def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> None:
+    """Neither half of one, nor an empty one."""
+    done = typed("export", "NASDAQ:NEVER", "-o", str(tmp_path / "bars.csv"))
+    assert 1 == done.exit_code
+    assert "never synced" in done.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_what_was_exported_is_imported_again(typed: Type, stored: Client, tmp_path: Path) -> None:
+    """Under another name, and then it is the same."""
+    whole = stored.bars(AAPL)
+    for suffix in ("csv", "parquet"):
+        file = str(tmp_path / f"bars.{suffix}")
+        typed("export", AAPL, "-o", file)
+        report = _json(typed("import", f"IMPORTED:{suffix.upper()}", file, "--json"))
+        assert len(whole) == report["inserted"]
+        assert whole.equals(stored.bars(f"IMPORTED:{suffix.upper()}"))
+
+
+def test_bars_that_are_wrong_are_refused_and_counted(typed: Type, tmp_path: Path) -> None:
+    """The good ones are stored; times without a zone want one."""
+    file = tmp_path / "bars.csv"
+    file.write_text("Date,Open,High,Low,Close\n2024-01-02,1,2,1,2\n2024-01-03,1,0.5,1,1\n")
+    unsaid = typed("import", "IMPORTED:FEW", str(file))
+    assert 1 == unsaid.exit_code
+    assert "has no time zone; name it, such as --timezone UTC" in unsaid.stderr
+    done = typed("import", "IMPORTED:FEW", str(file), "--timezone", "UTC")
+    assert 1 == done.exit_code
+    assert "1 inserted, 0 changed, 0 unchanged, 1 refused" in done.stdout
+    assert "prices_disagree" in done.stderr or "refused" in done.stdout
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_job(platform: Any, simulator: Any) -> None:
+    """Exit code 130, no traceback, and the job completes."""
+    simulator.order("latency", value=2.0)
+    command = [POCKETQUANT, "bulk", AAPL, MSFT, "-i", "1w", "--url", platform.url]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
+    ) as process:
+        assert process.stderr
+        job_id = process.stderr.readline().split()[-1]
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert 130 == process.returncode
+    assert f"`pocketquant jobs watch {job_id}`" in said
+    assert "Traceback" not in said
+    simulator.lift()
+    client = Client(platform.url)
+    wait_until("the job has ended", lambda: client.job(job_id)["finished_at"], (), 30.0)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell(shell: str) -> None:
+    """It calls `pocketquant` again at the TAB key."""
+    done = CliRunner().invoke(main, ["completion", shell])
+    assert 0 == done.exit_code
+    assert f"_POCKETQUANT_COMPLETE={shell}_complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("pocketquant sy", {"sync", "symbols"}),
+        ("pocketquant jobs can", {"cancel"}),
+        ("pocketquant bulk -i 1", {"1m", "15m", "1h", "1d", "1w", "1M"}),
+        ("pocketquant sync NASDAQ:AA", {"NASDAQ:AAPL"}),
+        ("pocketquant schedules show all", {"all-series"}),
+    ],
+)
+def test_what_the_tab_key_offers(
+    platform: Any, stored: Client, words: str, expected: set[str]
+) -> None:
+    """Commands, intervals, and what the API knows."""
+    host, _, port = platform.url.removeprefix("http://").partition(":")
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [POCKETQUANT],
+        env={
+            **os.environ,
+            **asked,
+            "_POCKETQUANT_COMPLETE": "bash_complete",
+            "API_HOST": host,
+            "API_PORT": port,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert expected == {line.partition(",")[2] for line in done.stdout.splitlines()}
+
+
+def test_help_loads_no_server_and_no_frames() -> None:
+    """What a command does not need is not waited for."""
+    heavy = ("pandas", "pyarrow", "flask", "celery", "pymongo", "redis", "numpy", "requests")
+    script = f"import sys, pocketquant.cli; print([n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "[]\n" == done.stdout
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    """For where scripts are not on the path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pocketquant", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("pocketquant, version ")
