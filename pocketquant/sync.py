@@ -154,7 +154,8 @@ class Syncer:
         if history.listing:
             self.symbols.register(history.listing, series.interval, now)
         report = self._report(request, history, upserted)
-        self.statuses.mark_completed(report, history.forming, now)
+        if self.statuses.mark_completed(report, history.forming, now):
+            self.statuses.recount(series, lambda: self.bars.extent(series))
         if has_live:
             self._prune(series, history.closed)
         self.responses.drop(series)

@@ -16,6 +16,7 @@ from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.importing import Importing
 from pocketquant.intake import Intake
 from pocketquant.pace import PacedProvider
 from pocketquant.planner import Planner
@@ -73,6 +74,7 @@ class Platform:
     board: QuoteBoard
     watching: Watching
     removal: Removal
+    importing: Importing
     searching: Searching
 
     def close(self) -> None:
@@ -137,6 +139,7 @@ def wire(settings: Settings) -> Platform:
         board=board,
         watching=Watching(subscriptions, board, WishNudges(cache), time.time),
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses),
+        importing=Importing(symbols, bars, live_bars, statuses, responses, time.time),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(cache),

@@ -7,6 +7,7 @@ them.
 """
 
 from pocketquant.client.bars import Bars
+from pocketquant.client.imports import Imports
 from pocketquant.client.jobs import Jobs
 from pocketquant.client.operations import Operations
 from pocketquant.client.quotes import Quotes
@@ -17,7 +18,7 @@ from pocketquant.client.transport import Json, Transport
 __all__ = ["Client", "Json"]
 
 
-class Client(Bars, Syncs, Jobs, Symbols, Quotes, Operations):
+class Client(Bars, Imports, Syncs, Jobs, Symbols, Quotes, Operations):
     """Calls to one API over one session; with an API key where it wants one.
 
     `timeout` is how many seconds an answer may take; a waiting sync holds its own back for up to

@@ -30,6 +30,10 @@ class Refusal(StrEnum):
     NEGATIVE_VOLUME = "negative_volume"
     REPEATED_TIME = "repeated_time"
     OUT_OF_ORDER = "out_of_order"
+    MISALIGNED = "misaligned"  # this and those below: of bars that users bring
+    NOT_CLOSED = "not_closed"
+    HIDES_LIVE = "hides_live"
+    OVERLAPPING = "overlapping"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,15 +154,21 @@ def validate(columns: Floats, has_volume: bool = True) -> tuple[Bars, Counter[Re
     later than every good bar before it. Each refused bar is counted once, under the first
     reason in the order of `Refusal`.
     """
+    reasons = judge(columns, has_volume)
+    return kept(columns, reasons), _count(reasons)
+
+
+def judge(columns: Floats, has_volume: bool = True) -> NDArray[np.int8]:
+    """The same bar by bar: 0 for a good one, else the place of its reason in `Refusal`, from 1."""
     reasons = np.zeros(columns.shape[1], dtype=np.int8)
     with np.errstate(invalid="ignore"):
-        _mark(reasons, Refusal.NEGATIVE_VOLUME, np.less(columns[_VOLUME], 0))
-        _mark(reasons, Refusal.INCONSISTENT, ~_is_consistent(columns))
+        mark(reasons, Refusal.NEGATIVE_VOLUME, np.less(columns[_VOLUME], 0))
+        mark(reasons, Refusal.INCONSISTENT, ~_is_consistent(columns))
         finite = np.asarray(np.isfinite(columns[_OPEN:_VOLUME]).all(axis=0))
         volume = columns[_VOLUME]
         finite &= np.isfinite(volume) if has_volume else ~np.isinf(volume)
-        _mark(reasons, Refusal.NOT_FINITE, ~finite)
-        _mark(reasons, Refusal.BAD_TIME, ~_is_time(columns[_TIME]))
+        mark(reasons, Refusal.NOT_FINITE, ~finite)
+        mark(reasons, Refusal.BAD_TIME, ~_is_time(columns[_TIME]))
     good = np.flatnonzero(reasons == 0)
     times = columns[_TIME, good]
     latest = np.maximum.accumulate(times) if len(times) else times
@@ -166,23 +176,33 @@ def validate(columns: Floats, has_volume: bool = True) -> tuple[Bars, Counter[Re
     late = np.zeros(len(times), dtype=bool)
     late[1:] = times[1:] < latest[:-1]
     repeated[1:] = times[1:] == latest[:-1]
-    _mark(reasons, Refusal.OUT_OF_ORDER, late, good)
-    _mark(reasons, Refusal.REPEATED_TIME, repeated, good)
-    kept = columns[:, reasons == 0]
-    return Bars(np.ascontiguousarray(kept)), _count(reasons)
+    mark(reasons, Refusal.OUT_OF_ORDER, late, good)
+    mark(reasons, Refusal.REPEATED_TIME, repeated, good)
+    return reasons
+
+
+def kept(columns: Floats, reasons: NDArray[np.int8]) -> Bars:
+    """The bars that were judged to be good."""
+    return Bars(np.ascontiguousarray(columns[:, reasons == 0]))
 
 
 _REASONS = tuple(Refusal)
 
 
-def _mark(
+def mark(
     reasons: NDArray[np.int8],
     reason: Refusal,
     refused: NDArray[np.bool_],
     places: NDArray[np.intp] | None = None,
 ) -> None:
+    """Note the reason where `refused` says so, of all bars or of those at these places."""
     where = np.flatnonzero(refused) if places is None else places[refused]
     reasons[where] = _REASONS.index(reason) + 1
+
+
+def reason_at(reasons: NDArray[np.int8], place: int) -> Refusal:
+    """Why the bar there is refused."""
+    return _REASONS[int(reasons[place]) - 1]
 
 
 def _count(reasons: NDArray[np.int8]) -> Counter[Refusal]:

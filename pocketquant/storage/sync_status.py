@@ -4,7 +4,7 @@ Each change is one atomic update that names the state to be, so that doing it tw
 nothing. Whether an attempt may still write is the ledger's to decide, before it comes here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -13,10 +13,11 @@ from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
-from pocketquant.domain.errors import Cancelled, PocketQuantError
+from pocketquant.domain.errors import Cancelled, PocketQuantError, StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
+from pocketquant.storage.bars import Extent
 from pocketquant.storage.dates import to_date, to_seconds
 from pocketquant.storage.races import lost_races
 
@@ -35,6 +36,7 @@ _UNKNOWN = {
 _PASSING = WriteConcern(w=1)  # of a status that the end of the sync replaces at once
 _FORMING_DATES = ("time", "close_time", "as_of")
 _SERIES_A_QUERY = 1000
+_MOST_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,12 @@ class SyncStatuses:
             upsert=True,
         )
 
-    def mark_completed(self, report: SyncReport, forming: FormingBar | None, now: int) -> None:
-        """The series is up to date."""
-        self._set(
+    def mark_completed(self, report: SyncReport, forming: FormingBar | None, now: int) -> bool:
+        """The series is up to date; whether bars were imported too, so that it must be recounted.
+
+        An import may have stored bars after the report counted them.
+        """
+        change = _update(
             report.series,
             SyncState.COMPLETED,
             bar_count=report.bar_count,
@@ -164,6 +169,31 @@ class SyncStatuses:
             forming=_forming_document(forming),
             **_error(None),
         )
+        before = self._statuses.find_one_and_update(
+            {"_id": str(report.series)}, change, {"has_imports": True}, upsert=True
+        )
+        return bool(before and before.get("has_imports"))
+
+    def recount(self, series: Series, count: Callable[[], Extent]) -> Extent:
+        """Note how many bars there are, of a series that imports and syncs may both write.
+
+        Who writes the status last has counted after that once more: so the last one is right.
+        """
+        for _ in range(_MOST_ROUNDS):
+            extent = count()
+            counted = {
+                "bar_count": extent.count,
+                "first_bar_at": to_date(extent.first_time),
+                "last_bar_at": to_date(extent.last_time),
+                "has_imports": True,
+            }
+            first = {**_first(series), "status": SyncState.COMPLETED.value}
+            unset = {name: value for name, value in first.items() if name not in counted}
+            change = {"$set": counted, "$setOnInsert": unset}
+            self._statuses.update_one({"_id": str(series)}, change, upsert=True)
+            if count() == extent:
+                return extent
+        raise StorageUnavailable(f"{series} is written faster than it can be counted")
 
     def mark_deferred(self, series: Series, error: PocketQuantError, next_attempt_at: int) -> None:
         """The attempt failed and another one will follow."""

@@ -4,10 +4,12 @@ from http import HTTPStatus
 
 from flask import Response
 
+from pocketquant.domain.access import Scope
 from web import answers, exports
 from web.ohlcv import Asked
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.given import SymbolPath
+from web.schemas.imports import ImportIn, ImportOut
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
@@ -63,3 +65,27 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
         with site.storage():
             answer = site.ohlcv.read(asked, is_gzip, looked.token)
     return answers.respond(answer, site.live_forming.of(asked.series) if asked.series else None)
+
+
+@blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(ImportIn))
+@blueprint.response(HTTPStatus.OK, schema_of(ImportOut), description="What became of each bar")
+@blueprint.fails_with(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    _STORAGE_DOWN,
+)
+def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
+    """Store bars of your own
+
+    Beside those of the provider: a stored bar of the same time is replaced, and a later sync
+    replaces it in turn. Bars are judged as those of a sync are. Refused too is one that has not
+    closed yet, that does not open at a whole minute, that would hide live bars, or that opens less
+    than a bar's length from another one. Bringing the same bars again changes nothing. An unknown
+    symbol is registered, but no schedule syncs it.
+    """
+    series = path.series(body.interval)
+    with current_site().storage() as platform:
+        return ImportOut.of(platform.importing.do(series, body.columns()))

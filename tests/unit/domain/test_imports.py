@@ -1,0 +1,93 @@
+"""Bars that users bring, judged."""
+
+import numpy as np
+import pytest
+
+from pocketquant.domain.bars import Floats, Refusal
+from pocketquant.domain.imports import Refused, Surroundings, check
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
+
+NOW = 1_700_000_000 // DAY * DAY
+NOTHING = Surroundings(np.empty(0))
+
+
+def block(*times: float, volume: float = 5.0) -> Floats:
+    """A good bar at each time."""
+    return np.array([[time, 2.0, 3.0, 1.0, 2.5, volume] for time in times]).T
+
+
+def test_good_bars_are_put_in_order() -> None:
+    """As they are: nothing of them is changed."""
+    bars, refused = check(block(NOW - DAY, NOW - 3 * DAY), Interval.D1, NOTHING, NOW)
+    assert [NOW - 3 * DAY, NOW - DAY] == bars.time.tolist()
+    assert [] == refused
+
+
+def test_what_a_sync_would_refuse_is_refused_by_its_place() -> None:
+    """The places are those in which they were brought."""
+    given = block(NOW - DAY, NOW - 2 * DAY, NOW - 3 * DAY, NOW - 3 * DAY)
+    given[3, 0] = 9.0  # the low over the open
+    bars, refused = check(given, Interval.D1, NOTHING, NOW)
+    assert [NOW - 3 * DAY, NOW - 2 * DAY] == bars.time.tolist()
+    expected = [
+        Refused(0, NOW - DAY, Refusal.INCONSISTENT),
+        Refused(3, NOW - 3 * DAY, Refusal.REPEATED_TIME),
+    ]
+    assert expected == refused
+
+
+def test_volumes_are_of_all_bars_or_of_none() -> None:
+    """One that misses among others is refused."""
+    without = block(NOW - DAY, NOW - 2 * DAY, volume=np.nan)
+    assert 2 == len(check(without, Interval.D1, NOTHING, NOW)[0])
+    without[5, 0] = 7.0
+    _, refused = check(without, Interval.D1, NOTHING, NOW)
+    assert [Refused(1, NOW - 2 * DAY, Refusal.NOT_FINITE)] == refused
+
+
+@pytest.mark.parametrize(
+    ("interval", "opened"),
+    [(Interval.M1, MINUTE), (Interval.D1, DAY), (Interval.MONTH, 31 * DAY)],
+)
+def test_a_bar_has_to_have_closed(interval: Interval, opened: int) -> None:
+    """Its whole length ago."""
+    bars, refused = check(block(NOW - opened, NOW - opened + 60), interval, NOTHING, NOW)
+    assert [NOW - opened] == bars.time.tolist()
+    assert [Refusal.NOT_CLOSED] == [each.reason for each in refused]
+
+
+def test_an_intraday_bar_opens_at_a_whole_minute() -> None:
+    """A daily one may open when it likes."""
+    _, refused = check(block(NOW - HOUR - 30), Interval.M1, NOTHING, NOW)
+    assert [Refusal.MISALIGNED] == [each.reason for each in refused]
+    assert 1 == len(check(block(NOW - 2 * DAY - 30), Interval.D1, NOTHING, NOW)[0])
+
+
+def test_a_day_is_not_stored_twice() -> None:
+    """Files let it begin at midnight, providers with the session; the same time is no other day."""
+    session = NOW - 5 * DAY + 14 * HOUR
+    around = Surroundings(np.array([session - DAY, session], dtype=float))
+    given = block(NOW - 5 * DAY, session, session + DAY - HOUR)
+    bars, refused = check(given, Interval.D1, around, NOW)
+    assert [session, session + DAY - HOUR] == bars.time.tolist()
+    assert [Refused(0, NOW - 5 * DAY, Refusal.OVERLAPPING)] == refused
+
+
+def test_bars_brought_together_overlap_no_more_than_stored_ones() -> None:
+    """The first of each stays."""
+    hours = [NOW - 9 * HOUR, NOW - 9 * HOUR + 1800, NOW - 8 * HOUR, NOW - 7 * HOUR]
+    bars, refused = check(block(*hours), Interval.H1, NOTHING, NOW)
+    assert [hours[0], hours[2], hours[3]] == bars.time.tolist()
+    assert [Refused(1, hours[1], Refusal.OVERLAPPING)] == refused
+
+
+def test_bars_after_live_ones_would_hide_them() -> None:
+    """Up to where live bars begin, or history ends, there is room."""
+    times = [NOW - 5 * HOUR, NOW - 4 * HOUR, NOW - 3 * HOUR]
+    live = Surroundings(np.empty(0), live_from=NOW - 4 * HOUR)
+    bars, refused = check(block(*times), Interval.H1, live, NOW)
+    assert [times[0]] == bars.time.tolist()
+    assert [Refusal.HIDES_LIVE] * 2 == [each.reason for each in refused]
+    behind = Surroundings(np.empty(0), last_time=NOW - 4 * HOUR, live_from=NOW - WEEK)
+    bars, _ = check(block(*times), Interval.H1, behind, NOW)
+    assert times[:2] == bars.time.tolist()
