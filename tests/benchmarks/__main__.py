@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.benchmarks.report import show
 
-BENCHMARKS = ("aggregation", "live", "store", "rest", "sync", "fleet")
+BENCHMARKS = ("aggregation", "live", "store", "rest", "export", "sync", "fleet")
 
 
 def main() -> None:

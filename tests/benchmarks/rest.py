@@ -23,9 +23,10 @@ from statistics import median
 import requests
 
 from tests.benchmarks.report import Row
-from tests.benchmarks.rest_servers import COUNTS, STORED_BARS, Servers, running
+from tests.benchmarks.rest_servers import COUNTS, Servers, running
 
 ROUNDS = 3
+STORED_BARS = 200_000
 SECONDS = 4
 CONNECTIONS = 16
 TARGETS = {
@@ -60,7 +61,10 @@ def run() -> list[Row]:
     _wrk()  # before anything is started
     kinds = [*TARGETS, *(("peer", bars) for bars in COUNTS)]
     found = defaultdict(list)
-    with tempfile.TemporaryDirectory() as name, running(folder := Path(name)) as servers:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running(folder := Path(name), STORED_BARS) as servers,
+    ):
         loads = {(kind, bars): _load(servers, kind, bars, folder) for kind, bars in kinds}
         for _ in range(ROUNDS):
             for asked, load in loads.items():

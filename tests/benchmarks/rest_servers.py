@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import requests
 
 from pocketquant import embedded
@@ -27,7 +28,6 @@ from tests.benchmarks.fastapi_peer import rows_key
 from web.encoding import encode_bars
 
 COUNTS = (1000, 5000)
-STORED_BARS = 200_000
 
 _SERIES = Series.parse("NASDAQ:AAPL|1m")
 _FIRST_TIME = 1_700_000_000 // 60 * 60
@@ -42,11 +42,14 @@ class Servers:
     peer: str
     key: str
     last_time: int
+    api_url: str
+    mongodb_url: str
+    web: psutil.Process
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Servers]:
-    """Both endpoints, warm."""
+def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
+    """Both endpoints, warm, over so many stored bars."""
     with ExitStack() as stack:
         mongod, redis = embedded.private_mongod(folder), embedded.private_redis(folder)
         for server in (mongod, redis):
@@ -58,7 +61,7 @@ def running(folder: Path) -> Iterator[Servers]:
             api_port=embedded.free_port(),
         )
         platform, peer_port = wire(settings), embedded.free_port()
-        _fill(platform)
+        _fill(platform, stored_bars)
         _, key = platform.api_keys.create("benchmark", Scope.READ, int(time.time()))
         environment = {
             "MONGODB_URL": mongod.url,
@@ -66,17 +69,22 @@ def running(folder: Path) -> Iterator[Servers]:
             "LOG_FORMAT": "json",
             "API_RATE_LIMIT": "100000/second",
         }
+        processes = []
         for name, command in (("ours", web_command(settings)), ("peer", _peer_command(peer_port))):
             log = stack.enter_context((folder / f"{name}.log").open("wb"))
             process = subprocess.Popen(
                 command, env={**os.environ, **environment}, stdout=log, stderr=log
             )
             stack.callback(embedded.stop, process)
+            processes.append(process)
         servers = Servers(
             f"{settings.api_url}/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
             f"http://{embedded.HOST}:{peer_port}/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
             str(key),
-            _FIRST_TIME + 60 * (STORED_BARS - 1),
+            _FIRST_TIME + 60 * (stored_bars - 1),
+            settings.api_url,
+            mongod.url,
+            psutil.Process(processes[0].pid),
         )
         _warm(servers)
         yield servers
@@ -87,10 +95,10 @@ def _peer_command(port: int) -> list[str]:
     return [*server, "--port", str(port), "--no-access-log"]
 
 
-def _fill(platform: Platform) -> None:
+def _fill(platform: Platform, stored_bars: int) -> None:
     """The same bars for both: in the store for ours, as JSON rows for the peer."""
     make_collections_and_indexes(platform.mongo)
-    bars = _random_walk(STORED_BARS)
+    bars = random_walk(stored_bars)
     platform.bars.upsert({_SERIES: bars})
     first, last = bars.first_time, bars.last_time
     report = SyncReport(_SERIES, len(bars), len(bars), 0, 0, {}, len(bars), first, last)
@@ -100,7 +108,7 @@ def _fill(platform: Platform) -> None:
         platform.cache.set(rows_key(count), rows)
 
 
-def _random_walk(count: int) -> Bars:
+def random_walk(count: int) -> Bars:
     random = np.random.default_rng(2)
     close = 100 + np.round(random.normal(0, 0.01, count).cumsum(), 2)
     open_ = np.roll(close, 1)
