@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -83,7 +84,9 @@ def test_programs_are_those_of_the_procfile(services: Any, procfile: dict[str, s
     for command in commands.values():
         program, name, *options = INTERPOLATED.sub(r"\2", command).split()
         assert "pocketquant" == program
-        main.commands[name].make_context(name, options)
+        program = main.get_command(click.Context(main), name)
+        assert program
+        program.make_context(name, options)
 
 
 def test_every_variable_is_a_setting(services: Any) -> None:

@@ -88,7 +88,7 @@ def test_a_missing_api_says_what_to_start(run: Run) -> None:
 def test_a_wrong_symbol_is_named(run: Run) -> None:
     """The text is refused before anything is asked."""
     ended = run("bars", "no-colon", "--url", "http://127.0.0.1:9")
-    assert "invalid_symbol" in ended.stderr
+    assert "'no-colon' is not EXCHANGE:TICKER" in ended.stderr
 
 
 def test_secrets_are_not_shown() -> None:
