@@ -17,6 +17,7 @@ from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
 from pocketquant.doctor.installation import shown
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.settings import Settings
+from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.indexes import missing_indexes
 
 _SECONDS = 2.0
@@ -51,6 +52,7 @@ def mongodb(settings: Settings) -> Iterator[Finding]:
             return
         yield ok("mongodb", f"answers at {shown(settings.mongodb_url)}")
         yield from _details(mongo, hello)
+        yield _api_keys(mongo, settings)
 
 
 def _details(mongo: Mongo, hello: dict[str, Any]) -> Iterator[Finding]:
@@ -170,6 +172,17 @@ def _indexes(mongo: Mongo) -> Finding:
         remedy = "start the API or a worker once: it makes them"
         return warning("mongodb indexes", f"missing: {', '.join(missing)}", remedy)
     return ok("mongodb indexes", "all are there")
+
+
+def _api_keys(mongo: Mongo, settings: Settings) -> Finding:
+    """Production starts nothing that listens before there is one."""
+    live = sum(key.is_live(int(time.time())) for key in ApiKeys(mongo).all())
+    if live:
+        return ok("api keys", f"{live} that open the API")
+    if settings.is_development:
+        return ok("api keys", "none; this machine's own requests need none in development")
+    remedy = "`pocketquant keys create first --scope admin` makes one"
+    return broken("api keys", "production, and no key opens the API: web does not start", remedy)
 
 
 def clock(check: str, server_seconds: float) -> Finding:

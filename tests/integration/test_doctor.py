@@ -19,11 +19,13 @@ from pocketquant import embedded
 from pocketquant.cli import main
 from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
+from pocketquant.domain.access import Scope
 from pocketquant.domain.symbols import Symbol
 from pocketquant.embedded import HOST, free_port
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator import tokens
+from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.subscriptions import Subscriptions
 
@@ -334,14 +336,26 @@ def test_settings_that_contradict_each_other(ask: Ask) -> None:
     assert "raise LEASE_SECONDS" in report.line("settings", "broken")
 
 
-def test_the_default_password_in_production(ask: Ask) -> None:
+def test_the_default_password_in_production(ask: Ask, mongo: Mongo) -> None:
     """Flower's password has to be one's own there."""
+    ApiKeys(mongo).create("first", Scope.ADMIN, int(time.time()))
     report = ask(environment="production")
     assert ["passwords"] == report.broken()
     assert "FLOWER_PASSWORD" in report.line("passwords", "broken")
     well = ask(environment="production", flower_password=_SECRET)
     assert 0 == well.code
     assert _SECRET not in well.text
+
+
+def test_production_without_a_key(ask: Ask, mongo: Mongo) -> None:
+    """Nothing that listens starts before there is one that is neither revoked nor expired."""
+    ours = {"environment": "production", "flower_password": _SECRET}
+    keys, now = ApiKeys(mongo), int(time.time())
+    keys.create("expired", Scope.ADMIN, now - 60, now - 30)
+    assert "pocketquant keys create" in ask(**ours).line("api keys", "broken")
+    assert "need none in development" in ask().line("api keys", "ok")
+    keys.create("first", Scope.ADMIN, now)
+    assert "1 that open the API" in ask(**ours).line("api keys", "ok")
 
 
 def test_production_without_servers(ask: Ask) -> None:
