@@ -50,7 +50,7 @@ class NearCache:
         self._tokens = tokens
         self._clock = clock
         self._copies = Copies(_MOST_COPIED_BYTES)
-        self._full: dict[Series, bytes] = {}  # the token under which Redis has no room
+        self._full: dict[Series, bytes] = {}  # the token under which Redis has no room for more
         self._is_lost = False
         self._next_try_at = 0.0
 
@@ -86,24 +86,20 @@ class NearCache:
         return cast(_T, known)
 
     def _look(self, series: Series, query: str) -> Looked:
+        token = self._tokens.get(series)
+        if token is None:
+            _count("near", is_hit=False)
+            _count("redis", is_hit=False)
+            return Looked()
         name = _name(series, query)
-        if self._copies.has(name):
-            token = self._tokens.get(series)
-            answer = self._copies.get(name, token) if token else None
-            if answer is not None:
-                _count("near", is_hit=True)
-                return Looked(token, cast(Answer, answer))
-        looked = self._look_far(series, query)
-        _count("near", is_hit=False)
-        return looked
-
-    def _look_far(self, series: Series, query: str) -> Looked:
-        token, packed = self._responses.look(series, query)
-        _count("redis", is_hit=packed is not None)
-        if token is None or packed is None:
-            return Looked(token)
-        answer = unpack(packed)
-        self._copies.keep(_name(series, query), token, answer, answer.weight)
+        answer = cast(Answer | None, self._copies.get(name, token))
+        _count("near", is_hit=answer is not None)
+        if answer is None and self._full.get(series) != token:
+            packed = self._responses.get(series, query)
+            _count("redis", is_hit=packed is not None)
+            if packed is not None:  # of this token, or of a later one and then never served
+                answer = unpack(packed)
+                self._copies.keep(name, token, answer, answer.weight)
         return Looked(token, answer)
 
     def _put(self, series: Series, query: str, token: bytes, packed: bytes) -> None:
@@ -140,10 +136,6 @@ class Copies:
         self._bytes = 0
         self._kept: OrderedDict[str, _Copy] = OrderedDict()
         self._lock = Lock()
-
-    def has(self, name: str) -> bool:
-        """Whether there is a value, under whatever token."""
-        return name in self._kept
 
     def get(self, name: str, token: bytes) -> object | None:
         """The value, if it was kept under this token."""

@@ -62,11 +62,9 @@ class ResponseCache:
         self._begin = cache.register_script(_BEGIN)
         self._put = cache.register_script(_PUT)
 
-    def look(self, series: Series, query: str) -> tuple[bytes | None, bytes | None]:
-        """The token that holds now, and the answer that was kept for this query under it."""
-        found = self._redis.hmget(key_of(series), [_TOKEN, _ANSWER + query])
-        token, answer = cast(list[bytes | None], found)
-        return token, answer
+    def get(self, series: Series, query: str) -> bytes | None:
+        """The answer that was kept for this query, if it still holds."""
+        return cast(bytes | None, self._redis.hget(key_of(series), _ANSWER + query))
 
     def token(self, series: Series) -> bytes | None:
         """The token that holds now; None where the series has none."""

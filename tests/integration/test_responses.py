@@ -10,19 +10,15 @@ MSFT = Series.parse("NASDAQ:MSFT|1d")
 HOURLY = Series.parse("NASDAQ:AAPL|1h")
 
 
-def _answer(responses: ResponseCache, series: Series, query: str) -> bytes | None:
-    return responses.look(series, query)[1]
-
-
 def test_an_answer_is_kept_by_series_and_query(cache: redis.Redis) -> None:
     """Another query or another series has its own answer, or none."""
     responses = ResponseCache(cache)
     assert responses.put(AAPL, "limit=5", responses.begin(AAPL), b"five") is Put.KEPT
-    assert b"five" == _answer(responses, AAPL, "limit=5")
+    assert b"five" == responses.get(AAPL, "limit=5")
     assert [None, None, None] == [
-        _answer(responses, AAPL, "limit=6"),
-        _answer(responses, MSFT, "limit=5"),
-        _answer(responses, HOURLY, "limit=5"),
+        responses.get(AAPL, "limit=6"),
+        responses.get(MSFT, "limit=5"),
+        responses.get(HOURLY, "limit=5"),
     ]
 
 
@@ -33,7 +29,7 @@ def test_a_write_forgets_all_answers_of_its_series_alone(cache: redis.Redis) -> 
         for query in ("a", "b"):
             responses.put(series, query, responses.begin(series), b"answer")
     responses.drop(AAPL)
-    found = [_answer(responses, series, query) for series in (AAPL, MSFT) for query in ("a", "b")]
+    found = [responses.get(series, query) for series in (AAPL, MSFT) for query in ("a", "b")]
     assert [None, None, b"answer", b"answer"] == found
 
 
@@ -46,7 +42,7 @@ def test_an_answer_from_before_a_write_is_not_put_back_after_it(cache: redis.Red
     after = responses.begin(AAPL)
     assert responses.put(AAPL, "a", before, b"old") is Put.OUTDATED
     assert responses.put(AAPL, "a", after, b"new") is Put.KEPT
-    assert b"new" == _answer(responses, AAPL, "a")
+    assert b"new" == responses.get(AAPL, "a")
 
 
 def test_readers_share_a_token_until_a_write(cache: redis.Redis) -> None:
@@ -68,7 +64,7 @@ def test_a_hash_ends_after_five_minutes_however_often_it_is_used(cache: redis.Re
     assert 290 < cache.ttl(key) <= 300
     cache.expire(key, 100)
     responses.put(AAPL, "a", responses.begin(AAPL), b"answer")
-    _answer(responses, AAPL, "a")
+    responses.get(AAPL, "a")
     assert cache.ttl(key) <= 100
     cache.delete(key)  # as its end would
     assert responses.put(AAPL, "b", token, b"answer") is Put.OUTDATED
@@ -80,7 +76,7 @@ def test_a_series_keeps_a_limited_number_of_answers(cache: redis.Redis) -> None:
     token = responses.begin(AAPL)
     kept = [responses.put(AAPL, str(number), token, b"answer") for number in range(70)]
     assert [Put.KEPT] * 64 + [Put.FULL] * 6 == kept
-    assert b"answer" == _answer(responses, AAPL, "63")
+    assert b"answer" == responses.get(AAPL, "63")
     assert 65 == cache.hlen("ohlcv:AAPL:NASDAQ:1d")
 
 
@@ -88,4 +84,4 @@ def test_a_query_cannot_name_the_token(cache: redis.Redis) -> None:
     """Whatever a query reads like, it is no field but its own."""
     responses = ResponseCache(cache)
     responses.begin(AAPL)
-    assert _answer(responses, AAPL, "token") is None
+    assert responses.get(AAPL, "token") is None

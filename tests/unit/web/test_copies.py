@@ -10,7 +10,6 @@ def test_a_copy_holds_only_under_its_token() -> None:
     assert b"answer" == copies.get("query", b"token")
     assert copies.get("query", b"other") is None
     assert copies.get("unknown", b"token") is None
-    assert [True, False] == [copies.has(name) for name in ("query", "unknown")]
 
 
 def test_a_newer_copy_takes_the_place_of_the_older() -> None:
