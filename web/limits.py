@@ -41,7 +41,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def tell(response: Response) -> Response:
-        if limiter.current_limit:
+        if not g.get("is_local") and limiter.current_limit:
             _tell(response, limiter.current_limit)
         return response
 

@@ -1,8 +1,10 @@
 """Which hosts are this machine itself."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 
+@lru_cache(1000)  # asked of each request
 def is_loopback(host: str) -> bool:
     """Whether it is `localhost`, a name under it, or an address that only this machine reaches."""
     name = host.strip("[]").lower().rstrip(".")
