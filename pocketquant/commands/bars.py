@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import click
 
+from pocketquant.client import Json
 from pocketquant.commands.asking import (
     INTERVALS,
     SYMBOL,
@@ -19,6 +20,7 @@ from pocketquant.commands.asking import (
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.syncs import MAX_BARS
 
+_MOST_REFUSALS = 10  # that are told one by one
 _COLUMNS = ("datetime", "open", "high", "low", "close", "volume")
 _Form = Literal["parquet", "csv", "arrow"]
 
@@ -158,6 +160,10 @@ def import_bars(
     sys.exit(int(bool(report["refused"])))
 
 
-def _tell(report: dict[str, object]) -> None:
+def _tell(report: Json) -> None:
     said = ", ".join(f"{report[name]} {name}" for name in ("inserted", "changed", "unchanged"))
     click.echo(f"{said}, {report['refused']} refused")
+    for each in report["refusals"][:_MOST_REFUSALS]:
+        say(f"refused: bar {each['index'] + 1}, {each['datetime']}: {each['reason']}")
+    if report["refused"] > _MOST_REFUSALS:
+        say(f"and {report['refused'] - _MOST_REFUSALS} more; --json tells them all")

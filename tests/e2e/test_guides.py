@@ -35,6 +35,7 @@ NOT_RUN = {
     ("index.md", "pocketquant simulate --port 8765 --http-port 8766"): FOR_EVER,
     ("README.md", "pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT       # a table in the terminal;"
      " --json for pipes"): FOR_EVER,
+    ("commands.md", "pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT"): FOR_EVER,
     ("scaling.md", "pocketquant worker --slots 32"): FOR_EVER,
     ("scaling.md", "pocketquant worker --queues interactive --slots 4"): FOR_EVER,
     ("scaling.md", "pocketquant streamer"): FOR_EVER,
