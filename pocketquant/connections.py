@@ -14,6 +14,7 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
+    OperationFailure,
     WriteConcernError,
 )
 from pymongo.uri_parser import parse_uri
@@ -30,6 +31,7 @@ _OPERATION_MILLISECONDS = 20_000
 _MOST_REDIS_CONNECTIONS = 512  # of one process; each waiting call holds one
 _POLL_SECONDS = 0.05
 _MONGO_DOWN = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
+_MONGO_REFUSES = (13, 18)  # MongoDB's codes: no right to do this, a wrong user or password
 _REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError)
 
 
@@ -113,6 +115,12 @@ def named_failures() -> Iterator[None]:
         yield
     except _MONGO_DOWN as error:
         raise StorageUnavailable(f"MongoDB does not answer: {error}") from error
+    except OperationFailure as error:
+        if error.code not in _MONGO_REFUSES:
+            raise
+        raise StorageUnavailable(
+            "MongoDB refuses the user of MONGODB_URL; `pocketquant doctor` says more"
+        ) from error
     except _REDIS_DOWN as error:
         raise StorageUnavailable(f"Redis does not answer: {error}") from error
     except kombu.exceptions.OperationalError as error:

@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import click
 from rich.console import Console
@@ -12,6 +14,14 @@ from pocketquant import exposure, processes, programs
 from pocketquant.processes import Machine
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
+
+_LOOK_SECONDS = 1.0  # at the supervisor
+
+
+class _Ending:
+    """A plain flag: a lock could be held by the very thread that a signal interrupts."""
+
+    is_wanted = False
 
 
 class QueueList(click.ParamType[tuple[QueueName, ...]]):
@@ -130,15 +140,20 @@ def _safe_settings() -> Settings:
 
 def _end_at_sigterm() -> None:
     """Let SIGTERM unwind the stack, as Ctrl-C does, so that all that was started is ended."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    """Python swallows what is raised inside a finalizer, so it is noted too."""
+    _Ending.is_wanted = True
+    sys.exit(0)
 
 
 def _wait_for_the_end(machine: Machine) -> None:
-    """Return at Ctrl-C, or when the supervisor has ended."""
-    try:
-        machine.supervisord.wait()
-    except KeyboardInterrupt:
-        return
+    """Return at Ctrl-C, when told to end, or when the supervisor has ended."""
+    with suppress(KeyboardInterrupt):
+        while machine.supervisord.poll() is None and not _Ending.is_wanted:
+            Event().wait(_LOOK_SECONDS)
 
 
 def _become(command: list[str]) -> None:

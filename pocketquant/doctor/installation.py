@@ -33,7 +33,11 @@ def packages() -> Iterator[Finding]:
         yield ok("python", f"Python {running}")
     wrong = [said for each in _requirements() if (said := _wrong_version(each))]
     for said in wrong:
-        yield broken("packages", said, "pip install --upgrade pocketquant")
+        yield broken(
+            "packages",
+            said,
+            "`pip install .` in a checkout of PocketQuant",
+        )
     if not wrong:
         yield ok("packages", "all are here, in versions that fit")
 

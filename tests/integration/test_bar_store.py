@@ -15,7 +15,7 @@ from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener, CommandSucceededEvent
 
-from pocketquant.connections import Mongo, named_failures
+from pocketquant.connections import Mongo, named_failures, open_mongo
 from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
@@ -369,6 +369,19 @@ def test_a_write_that_is_not_acknowledged_is_no_success(
     with pytest.raises(StorageUnavailable), named_failures():
         BarStore(mongo.with_options(write_concern=two_servers)).upsert({AAPL: bars})
     assert {AAPL: Upserted(unchanged=count)} == store.upsert({AAPL: bars})
+
+
+def test_a_refused_user_is_no_defect_of_ours(mongodb_url: str, mongo: Mongo) -> None:
+    """It is told as a server that cannot be used, without the password."""
+    url = mongodb_url.replace("mongodb://", "mongodb://somebody:wrongpassword@")
+    refused = open_mongo(url, mongo.name)
+    with (
+        refused.client,
+        pytest.raises(StorageUnavailable, match="refuses the user") as raised,
+        named_failures(),
+    ):
+        BarStore(refused).latest(AAPL, 1)
+    assert "wrongpassword" not in str(raised.value)
 
 
 def test_the_adr_reads_a_series(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:

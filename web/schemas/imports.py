@@ -1,10 +1,11 @@
 """Bars that users bring."""
 
 import datetime as dt
+import re
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from pocketquant.domain.bars import Floats, Refusal
 from pocketquant.domain.imports import Refused
@@ -16,13 +17,24 @@ from web.schemas.given import Given
 
 MOST_BARS = 5000
 
+_FRACTION = re.compile(r"\.[0-9]*[1-9]")
+
+
+def _at_a_whole_second(moment: object) -> object:
+    """Rounded, a bar would be another one than was brought."""
+    if isinstance(moment, str) and _FRACTION.search(moment):
+        raise ValueError("a bar opens at a whole second")
+    return moment
+
+
+_OpenTime = Annotated[Moment, BeforeValidator(_at_a_whole_second)]
 _Price = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class BarIn(Given):
     """One bar."""
 
-    datetime: Moment = Field(
+    datetime: _OpenTime = Field(
         description="when it opens: ISO 8601 with a zone", examples=["2020-01-02T14:30:00Z"]
     )
     open: _Price = Field(description="the first price", examples=[74.06])

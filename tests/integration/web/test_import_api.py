@@ -84,6 +84,7 @@ def test_bad_bars_are_refused_one_by_one(client: FlaskClient) -> None:
         {"interval": "1d", "bars": days("2020-01-02", extra=1)},
         {"interval": "1d", "bars": [{**BAR, "datetime": "2020-01-02T14:30:00"}]},
         {"interval": "1d", "bars": [{**BAR, "datetime": 1577975400}]},
+        {"interval": "1d", "bars": [{**BAR, "datetime": "2020-01-02T14:30:00.5Z"}]},
     ],
 )
 def test_what_are_no_bars_is_422(client: FlaskClient, body: Any) -> None:
