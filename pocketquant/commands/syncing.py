@@ -112,8 +112,8 @@ def _wanted(symbols: tuple[str, ...], source: Path | None) -> list[str]:
 
 
 def _waited_for(client: Client, job_id: str) -> Json:
-    say(f"job {job_id}")
     try:
+        say(f"job {job_id}")
         return client.wait(job_id, progress=sys.stderr.isatty())
     except KeyboardInterrupt:
         say(f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again")
