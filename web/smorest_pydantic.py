@@ -32,6 +32,13 @@ SECURITY_SCHEMES: dict[str, Document] = {
     "Bearer": {"type": "http", "scheme": "bearer", "description": "the same key as a bearer token"},
 }
 
+# What StrictJsonParser may answer: no JSON, too much of it, something else.
+BODY_REFUSED = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+
 _OF_THE_GATE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFERENCE = "#/components/schemas/{model}"

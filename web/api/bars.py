@@ -11,7 +11,7 @@ from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.given import SymbolPath
 from web.schemas.imports import ImportIn, ImportOut
 from web.site import current_site
-from web.smorest_pydantic import PydanticBlueprint, schema_of
+from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _JSON, _COLUMNS = schema_of(OhlcvOut), schema_of(OhlcvColumnsOut)
@@ -71,12 +71,7 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(ImportIn))
 @blueprint.response(HTTPStatus.OK, schema_of(ImportOut), description="What became of each bar")
-@blueprint.fails_with(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    _STORAGE_DOWN,
-)
+@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
     """Store bars of your own
 

@@ -18,13 +18,8 @@ from web.schemas.quotes import (
     WatchOut,
 )
 from web.site import current_site
-from web.smorest_pydantic import PydanticBlueprint, schema_of
+from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
-_BODY_REFUSED = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-)
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 
 blueprint = PydanticBlueprint(
@@ -61,7 +56,7 @@ def stop_quotes() -> WatchOut:
 @blueprint.route("/subscribe", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolsIn))
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
-@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def subscribe(body: SymbolsIn) -> WatchOut:
     """Watch up to 10,000 symbols more
 
@@ -75,7 +70,7 @@ def subscribe(body: SymbolsIn) -> WatchOut:
 @blueprint.route("/unsubscribe", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolsIn))
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
-@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def unsubscribe(body: SymbolsIn) -> WatchOut:
     """Watch these symbols no more"""
     with current_site().storage() as platform:

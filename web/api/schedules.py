@@ -9,7 +9,7 @@ from pocketquant.domain.schedules import Schedule
 from pocketquant.wiring import Platform
 from web.schemas.schedules import ScheduleIn, ScheduleOut
 from web.site import current_site
-from web.smorest_pydantic import PydanticBlueprint, schema_of
+from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
     "schedules", __name__, url_prefix="/schedules", description="what is kept up to date, and when"
@@ -43,13 +43,7 @@ def get_schedule(name: str) -> ScheduleOut:
 @blueprint.route("/<name>", methods=["PUT"], scope=Scope.ADMIN)
 @blueprint.arguments(schema_of(ScheduleIn))
 @blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut))
-@blueprint.fails_with(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
+@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
     """Change, pause or resume a schedule, or run it now
 

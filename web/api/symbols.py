@@ -13,13 +13,8 @@ from web.schemas.given import SymbolPath
 from web.schemas.searches import SearchOut, SearchQuery
 from web.schemas.symbols import RemovalQuery, SymbolChange, SymbolIn, SymbolOut, SymbolsQuery
 from web.site import current_site
-from web.smorest_pydantic import PydanticBlueprint, schema_of
+from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
-_BODY_REFUSED = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-)
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _WHERE_IT_IS = {
     "Location": {"schema": {"type": "string"}, "description": "where to ask for the symbol"}
@@ -46,7 +41,7 @@ def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
 @blueprint.route("/symbols", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolIn))
 @blueprint.response(HTTPStatus.CREATED, schema_of(SymbolOut), headers=_WHERE_IT_IS)
-@blueprint.fails_with(*_BODY_REFUSED, HTTPStatus.CONFLICT, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.CONFLICT, _STORAGE_DOWN)
 def add_symbol(body: SymbolIn) -> tuple[SymbolOut, dict[str, str]]:
     """Register a symbol, to be synced by the schedules
 
@@ -90,7 +85,7 @@ def get_symbol(path: SymbolPath, **_: str) -> SymbolOut:
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(SymbolChange))
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut))
-@blueprint.fails_with(*_BODY_REFUSED, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
     """Choose what schedules sync of a symbol
 

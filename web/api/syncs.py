@@ -24,13 +24,8 @@ from web.schemas.syncs import (
     SyncStatusQuery,
 )
 from web.site import current_site
-from web.smorest_pydantic import PydanticBlueprint, schema_of
+from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
-_BODY_REFUSED = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-)
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _WHERE_THE_JOB_IS = {
     "Location": {"schema": {"type": "string"}, "description": "where to ask for the job"}
@@ -55,7 +50,7 @@ blueprint = PydanticBlueprint(
     description="The sync goes on; ask for its job",
 )
 @blueprint.doc(parameters=[idempotency.DOCUMENTED])
-@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.fails_with(
     HTTPStatus.CONFLICT,
     HTTPStatus.FORBIDDEN,
@@ -89,7 +84,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     schema_of(JobOut),
     headers=_WHERE_THE_JOB_IS,
 )
-@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.doc(parameters=[idempotency.DOCUMENTED])
 def sync_in_background(body: SyncIn) -> Response:
     """Bring a series up to date, without waiting"""
@@ -99,7 +94,7 @@ def sync_in_background(body: SyncIn) -> Response:
 @blueprint.route("/sync/bulk", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(BulkIn))
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_WHERE_THE_JOB_IS)
-@blueprint.fails_with(*_BODY_REFUSED, _STORAGE_DOWN)
+@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.doc(parameters=[idempotency.DOCUMENTED])
 def sync_in_bulk(body: BulkIn) -> Response:
     """Bring up to 10,000 symbols up to date, at one interval or several, as one job
