@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from pocketquant.settings import Settings
 
 _WIDE = 200  # columns where no terminal says how many there are
 _MOST_COMPLETED = 100
+_COMPLETION_SECONDS = 1.0
 
 INTERVALS = click.Choice([interval.value for interval in Interval])
 
@@ -42,32 +43,39 @@ class SymbolName(click.ParamType[str]):
     def shell_complete(
         self, context: click.Context, _: click.Parameter, incomplete: str
     ) -> list[Any]:
-        """Registered symbols, where an API answers at once."""
-        from click.shell_completion import CompletionItem
-
-        exchange, colon, ticker = incomplete.upper().partition(":")
+        """Registered symbols."""
+        typed = incomplete.upper()
+        exchange, colon, ticker = typed.partition(":")
         filters = {"exchange": exchange, "query": ticker or None} if colon else {}
-        try:
-            found = quick_client(context.params.get("url")).symbols(**filters)
-            names = [f"{one['exchange']}:{one['symbol']}" for one in islice(found, _MOST_COMPLETED)]
-        except PocketQuantError:  # nobody wants to read of it while typing
-            return []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete.upper())]
+
+        def names(client: Client) -> Iterator[str]:
+            for one in client.symbols(**filters):
+                yield f"{one['exchange']}:{one['symbol']}"
+
+        return completed(context, typed, names)
 
 
 SYMBOL = SymbolName()
 
 
-def client_of(url: str | None) -> Client:
+def client_of(url: str | None, **options: float) -> Client:
     """A client of the API that was named, or of this machine's; with the key of the settings."""
     settings = Settings()
-    return Client(url or settings.api_url, key_of(settings))
+    return Client(url or settings.api_url, key_of(settings), **options)
 
 
-def quick_client(url: str | None) -> Client:
-    """One that gives up soon."""
-    settings = Settings()
-    return Client(url or settings.api_url, key_of(settings), timeout=1.0)
+def completed(
+    context: click.Context, typed: str, names: Callable[[Client], Iterable[str]]
+) -> list[Any]:
+    """What begins as it was typed, of the names that an API tells; nothing where it is not soon."""
+    from click.shell_completion import CompletionItem
+
+    try:
+        client = client_of(context.params.get("url"), timeout=_COMPLETION_SECONDS)
+        found = list(islice(names(client), _MOST_COMPLETED))
+    except PocketQuantError:  # nobody wants to read of it while typing
+        return []
+    return [CompletionItem(name) for name in found if name.startswith(typed)]
 
 
 def key_of(settings: Settings) -> str:

@@ -6,13 +6,12 @@ import click
 
 from pocketquant.commands.asking import (
     client_of,
+    completed,
     json_option,
     print_one,
     print_rows,
-    quick_client,
     url_option,
 )
-from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.syncs import MAX_BARS
 
 _COLUMNS = ("name", "cron", "n_bars", "paused", "next_run_at", "last_run_at", "last_job_state")
@@ -29,13 +28,9 @@ class ScheduleName(click.ParamType[str]):
     def shell_complete(
         self, context: click.Context, _: click.Parameter, incomplete: str
     ) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        try:
-            names = [one["name"] for one in quick_client(context.params.get("url")).schedules()]
-        except PocketQuantError:  # nobody wants to read of it while typing
-            return []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return completed(
+            context, incomplete, lambda client: (one["name"] for one in client.schedules())
+        )
 
 
 _name_argument = click.argument("name", type=ScheduleName())
