@@ -11,18 +11,9 @@ import redis
 from pocketquant import embedded
 from pocketquant.connections import Mongo, open_mongo
 
-_E2E = Path(__file__).parent / "e2e"
-
 # A busy machine must not fail a property; the run as a whole has its time-outs.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run beside each other, those of a file stay together, and all of tests/e2e."""
-    for item in items:
-        group = "e2e" if _E2E in item.path.parents else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from pocketquant import processes
 from pocketquant.connections import Mongo, open_redis, wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.schedules import ScheduleChange
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.embedded import HOST, free_port
 from pocketquant.settings import Settings
@@ -27,6 +28,7 @@ from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator.market import Market, Resolution
 from pocketquant.simulator.world import find
 from pocketquant.storage.bars import BarStore
+from pocketquant.storage.schedules import Schedules
 from pocketquant.tether import tethered
 
 Json = dict[str, Any]
@@ -129,6 +131,12 @@ class Platform:
         wanted = [Series(Symbol.parse(symbol), Interval(interval)) for symbol in symbols]
         return [str(one) for one in wanted if not _is_right(store.read(one), one)]
 
+    def rest(self) -> None:
+        """Pause all schedules: at a full hour no test sees a sync that it did not ask for."""
+        schedules, now = Schedules(self.mongo), int(time.time())
+        for schedule in schedules.made(now):
+            schedules.change(schedule, ScheduleChange(paused=True), now)
+
     def control(self, action: str, program: str) -> None:
         """Start or stop a program as an operator does."""
         config = str(self.folder / "supervisord.conf")
@@ -184,7 +192,8 @@ def start_platform(
 ) -> Callable[..., AbstractContextManager[Platform]]:
     """Starts platforms against the simulator, with settings of the test's own.
 
-    Without Flower, streamers and the worker for interactive units alone, unless a test asks.
+    Without Flower, streamers and the worker for interactive units alone, unless a test asks. The
+    schedules are paused.
     """
 
     @contextmanager
@@ -214,7 +223,7 @@ def start_platform(
                 pymongo.MongoClient(environment["MONGODB_URL"], tz_aware=True) as mongo,
                 open_redis(environment["REDIS_URL"]) as broker,
             ):
-                yield Platform(
+                platform = Platform(
                     url=machine.api_url,
                     push_url=machine.push_url,
                     flower_url=machine.flower_url,
@@ -224,6 +233,8 @@ def start_platform(
                     broker=broker,
                     supervisord=machine.supervisord.pid,
                 )
+                platform.rest()
+                yield platform
 
     return start
 

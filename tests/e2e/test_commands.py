@@ -136,13 +136,14 @@ def test_symbols_are_found_and_kept(typed: Type) -> None:
 
 
 def test_schedules_are_listed_and_changed(typed: Type) -> None:
-    """Paused and resumed, at other times and back."""
+    """Resumed and paused, at other times and back."""
     before = _json(typed("schedules", "show", "all-series", "--json"))
     assert before["name"] in {one["name"] for one in _json(typed("schedules", "list", "--json"))}
-    paused = _json(typed("schedules", "change", "all-series", "--pause", "-n", "7", "--json"))
-    assert (True, 7) == (paused["paused"], paused["n_bars"])
-    resumed = ("--resume", "-n", str(before["n_bars"]), "--cron", before["cron"], "--json")
-    assert not _json(typed("schedules", "change", "all-series", *resumed))["paused"]
+    leap_day = ("--resume", "-n", "7", "--cron", "0 0 29 2 *", "--json")
+    resumed = _json(typed("schedules", "change", "all-series", *leap_day))
+    assert (False, 7, "0 0 29 2 *") == (resumed["paused"], resumed["n_bars"], resumed["cron"])
+    back = ("--pause", "-n", str(before["n_bars"]), "--cron", before["cron"], "--json")
+    assert before == _json(typed("schedules", "change", "all-series", *back))
     wrong = typed("schedules", "change", "all-series", "--cron", "never")
     assert 1 == wrong.exit_code
     assert "[invalid_request]" in wrong.stderr
