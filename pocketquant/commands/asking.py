@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +26,8 @@ INTERVALS = click.Choice([interval.value for interval in Interval])
 url_option = click.option(
     "--url", default=None, help="The API; by default API_URL's of this machine."
 )
+interval_option = click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
+FILE_OR_DASH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask back.")
 

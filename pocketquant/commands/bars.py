@@ -8,9 +8,10 @@ import click
 
 from pocketquant.client import Json
 from pocketquant.commands.asking import (
-    INTERVALS,
+    FILE_OR_DASH,
     SYMBOL,
     client_of,
+    interval_option,
     json_option,
     print_json,
     print_rows,
@@ -31,7 +32,6 @@ _SUFFIXES: dict[str, _Form] = {
     ".arrows": "arrow",
 }
 
-_interval_option = click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
 _start_option = click.option("--start", default=None, help="First open time, ISO 8601 with zone.")
 _end_option = click.option("--end", default=None, help="Open times before this one.")
 
@@ -66,11 +66,11 @@ def bars(
 
 @click.command()
 @click.argument("symbol", type=SYMBOL)
-@_interval_option
+@interval_option
 @click.option(
     "--output",
     "-o",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=FILE_OR_DASH,
     required=True,
     help="A file, or - for standard output.",
 )
@@ -109,9 +109,7 @@ def export(
     is_stream = str(output) == "-"
     if not is_stream and output.exists() and not force:
         raise click.UsageError(f"{output} is there already; --force replaces it")
-    chosen = form or ("csv" if is_stream else _SUFFIXES.get(output.suffix.lower()))
-    if chosen is None:
-        raise click.UsageError(f"{output} names no format; choose one with --format")
+    chosen = form or ("csv" if is_stream else _form_named_by(output))
     target = sys.stdout.buffer if is_stream else output
     try:
         written = client_of(url).export(
@@ -127,8 +125,8 @@ def export(
 
 @click.command("import")
 @click.argument("symbol", type=SYMBOL)
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-@_interval_option
+@click.argument("file", type=FILE_OR_DASH)
+@interval_option
 @click.option(
     "--timezone", default=None, help="The zone of times that name none, such as UTC or Asia/Tokyo."
 )
@@ -158,6 +156,13 @@ def import_bars(
     else:
         _tell(report)
     sys.exit(int(bool(report["refused"])))
+
+
+def _form_named_by(file: Path) -> _Form:
+    try:
+        return _SUFFIXES[file.suffix.lower()]
+    except KeyError:
+        raise click.UsageError(f"{file} names no format; choose one with --format") from None
 
 
 def _tell(report: Json) -> None:

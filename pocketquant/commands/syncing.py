@@ -7,9 +7,11 @@ import click
 
 from pocketquant.client import Client, Json
 from pocketquant.commands.asking import (
+    FILE_OR_DASH,
     INTERVALS,
     SYMBOL,
     client_of,
+    interval_option,
     json_option,
     print_json,
     print_rows,
@@ -28,7 +30,7 @@ _bars = click.IntRange(1, MAX_BARS)
 
 @click.command()
 @click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
-@click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
+@interval_option
 @click.option("--bars", "-n", type=_bars, default=MAX_BARS, show_default=True)
 @url_option
 @json_option
@@ -58,7 +60,7 @@ def sync(
 @click.option(
     "--from",
     "source",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=FILE_OR_DASH,
     help="A file of symbols, - for standard input: any number in a line, # begins a comment.",
 )
 @click.option(
