@@ -22,7 +22,7 @@ def require_safe(settings: Settings) -> None:
     """
     if settings.is_development:
         return
-    if settings.flower_password.get_secret_value() in _KNOWN_PASSWORDS:
+    if has_known_password(settings):
         raise InvalidSettings(
             "in production FLOWER_PASSWORD has to be one of your own, for all programs:"
             ' python -c "import secrets; print(secrets.token_urlsafe())"'
@@ -32,6 +32,11 @@ def require_safe(settings: Settings) -> None:
             "in production the API wants at least one key:"
             " `pocketquant keys create NAME --scope admin` makes one"
         )
+
+
+def has_known_password(settings: Settings) -> bool:
+    """Whether Flower wants no password, or the one that everybody can read in our files."""
+    return settings.flower_password.get_secret_value() in _KNOWN_PASSWORDS
 
 
 def _has_live_key(settings: Settings) -> bool:

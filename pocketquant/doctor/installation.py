@@ -12,14 +12,16 @@ import requests
 from packaging.requirements import Requirement
 
 from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
+from pocketquant.domain.addresses import is_loopback
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.embedded import is_in_use, mongod_program, redis_program
-from pocketquant.settings import Environment, Settings
+from pocketquant.exposure import has_known_password
+from pocketquant.settings import Settings
 
 _OLDEST_PYTHON = (3, 11)
 _FEW_FILES = 4096
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # compared with, not bound
+_OWN_PASSWORD = "set FLOWER_PASSWORD to a password of your own"  # noqa: S105  # says so, is none
 _PROGRAM_SECONDS = 5
 _HTTP_SECONDS = 3
 
@@ -33,11 +35,7 @@ def packages() -> Iterator[Finding]:
         yield ok("python", f"Python {running}")
     wrong = [said for each in _requirements() if (said := _wrong_version(each))]
     for said in wrong:
-        yield broken(
-            "packages",
-            said,
-            "`pip install .` in a checkout of PocketQuant",
-        )
+        yield broken("packages", said, "`pip install .` in a checkout of PocketQuant")
     if not wrong:
         yield ok("packages", "all are here, in versions that fit")
 
@@ -86,30 +84,28 @@ def open_files() -> Iterator[Finding]:
 
 def production(settings: Settings) -> Iterator[Finding]:
     """What is fine on a desk and dangerous on a server."""
-    is_default = settings.flower_password == Settings.model_fields["flower_password"].default
-    is_open = settings.flower_host not in _LOOPBACK
-    remedy = "set FLOWER_PASSWORD to a password of your own"
-    if settings.environment is not Environment.PRODUCTION:
-        exposed = [
-            name
-            for name in ("api_host", "push_host", "flower_host")
-            if getattr(settings, name) not in _LOOPBACK
-        ]
-        if is_default and is_open:
-            yield broken("passwords", "Flower is open to others with the default password", remedy)
-        if exposed:
-            names = ", ".join(name.upper() for name in exposed)
-            yield warning(
-                "environment",
-                f"ENVIRONMENT=development, and {names} can be reached from other machines",
-                "set ENVIRONMENT=production, or the hosts to 127.0.0.1",
-            )
-        else:
-            yield ok("environment", "development, reached from this machine only")
-    elif is_default:
-        yield broken("passwords", "production with Flower's default password", remedy)
+    if settings.is_development:
+        yield from _development(settings)
+    elif has_known_password(settings):
+        yield broken("passwords", "production with Flower's default password", _OWN_PASSWORD)
     else:
         yield ok("environment", "production, no default password")
+
+
+def _development(settings: Settings) -> Iterator[Finding]:
+    hosts = ("api_host", "push_host", "flower_host")
+    exposed = [name.upper() for name in hosts if not is_loopback(getattr(settings, name))]
+    if "FLOWER_HOST" in exposed and has_known_password(settings):
+        found = "Flower is open to others with the default password"
+        yield broken("passwords", found, _OWN_PASSWORD)
+    if exposed:
+        yield warning(
+            "environment",
+            f"ENVIRONMENT=development, and {', '.join(exposed)} can be reached from other machines",
+            "set ENVIRONMENT=production, or the hosts to 127.0.0.1",
+        )
+    else:
+        yield ok("environment", "development, reached from this machine only")
 
 
 def private_servers(settings: Settings) -> Iterator[Finding]:
@@ -119,7 +115,7 @@ def private_servers(settings: Settings) -> Iterator[Finding]:
         setting = "MONGODB_URL" if name == "mongod" else "REDIS_URL"
         if url:
             yield skipped(f"private {name}", f"not needed: {setting} is set")
-        elif settings.environment is Environment.PRODUCTION:
+        elif not settings.is_development:
             found = f"{setting} is empty; in production no private server is started"
             yield broken(f"private {name}", found, f"set {setting} to a server of yours")
         else:

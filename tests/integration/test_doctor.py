@@ -337,11 +337,12 @@ def test_settings_that_contradict_each_other(ask: Ask) -> None:
 
 
 def test_the_default_password_in_production(ask: Ask, mongo: Mongo) -> None:
-    """Flower's password has to be one's own there."""
+    """Flower's password has to be one's own there, and not none."""
     ApiKeys(mongo).create("first", Scope.ADMIN, int(time.time()))
-    report = ask(environment="production")
-    assert ["passwords"] == report.broken()
-    assert "FLOWER_PASSWORD" in report.line("passwords", "broken")
+    for known in ("pocketquant", ""):
+        report = ask(environment="production", flower_password=known)
+        assert ["passwords"] == report.broken()
+        assert "FLOWER_PASSWORD" in report.line("passwords", "broken")
     well = ask(environment="production", flower_password=_SECRET)
     assert 0 == well.code
     assert _SECRET not in well.text
