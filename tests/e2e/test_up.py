@@ -156,7 +156,7 @@ def test_data_survives_a_restart(start_up: Any, tmp_path: Path) -> None:
     with start_up() as (_, url):
         bars = requests.get(f"{url}/api/v1/market-data/ohlcv/SIM/S0501?interval=1d", timeout=60)
         assert bars.status_code == 200, bars.text
-        assert bars.json()["count"] == synced.json()["bar_count"]
+        assert bars.json()["count"] >= synced.json()["bar_count"]  # a schedule may add today's
 
 
 def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:

@@ -132,7 +132,7 @@ def test_the_fleet_is_told_as_it_is(
     assert rate == told["pocketquant_pace_fetches_per_second", (("of", "now"),)]
     assert 1 == told["pocketquant_breaker_state", (("state", "closed"),)]
     assert 0 == told["pocketquant_breaker_state", (("state", "open"),)]
-    assert 0 == told["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)]
+    assert 0 <= told["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)] < 60
 
 
 def test_shards_are_told_as_their_streamers_do(
