@@ -15,8 +15,7 @@ from pocketquant.coordination.fleet import MemberKind
 from pocketquant.coordination.governor import BreakerState, Pace
 from pocketquant.storage.backlog import Work
 from web.overview import Lookout, Overview
-
-_SERVERS = ("mongodb", "redis", "broker")
+from web.questions import Server
 
 _OF_SHARDS: tuple[tuple[str, str, Callable[[StreamerStatus], float]], ...] = (
     (
@@ -48,7 +47,7 @@ class FleetCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         overview = self._lookout.look()
-        up = [((server,), float(server not in overview.problems)) for server in _SERVERS]
+        up = [((server,), float(server not in overview.problems)) for server in Server]
         yield _gauge("up", "Whether the server answers.", ("dependency",), up)
         yield from _members(overview)
         messages = overview.messages or {}

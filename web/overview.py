@@ -15,9 +15,7 @@ from pocketquant.domain.shards import all_shards
 from pocketquant.queues import QueueName
 from pocketquant.storage.backlog import Work
 from pocketquant.wiring import Platform
-from web.questions import PATIENCE_SECONDS, Asker, Reply
-
-_MONGODB, _REDIS, _BROKER = "mongodb", "redis", "broker"
+from web.questions import PATIENCE_SECONDS, Asker, Reply, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Overview:
     shards: Sequence[str]
     statuses: dict[str, StreamerStatus] | None
     wished: int | None
-    problems: dict[str, str]
+    problems: dict[Server, str]
 
     @property
     def workers(self) -> list[Member] | None:
@@ -62,7 +60,7 @@ class Overview:
     @property
     def is_blind(self) -> bool:
         """Whether there is nothing to tell."""
-        return {_MONGODB, _REDIS} <= self.problems.keys()
+        return {Server.MONGODB, Server.REDIS} <= self.problems.keys()
 
     def seconds_since_success(self, schedule: Schedule) -> float | None:
         """Since a run last ended well; None before the first."""
@@ -88,18 +86,18 @@ class Lookout:
         self._platform = platform
         self._now = now
         self._shards = [shard.name for shard in all_shards(platform.settings.streamer_shards)]
-        self._asker = Asker((_MONGODB, _REDIS, _BROKER))
+        self._asker = Asker()
 
     def look(self) -> Overview:
         """What holds right now."""
         platform, ask = self._platform, self._asker.ask
-        asked_members = ask(_REDIS, platform.fleet.members)
-        asked_pace = ask(_REDIS, platform.governor.pace)
-        asked_messages = ask(_BROKER, platform.dispatcher.lengths)
-        asked_work = ask(_MONGODB, self._work)
-        asked_schedules = ask(_MONGODB, self._schedules)
-        asked_statuses = ask(_REDIS, self._statuses)
-        asked_wished = ask(_MONGODB, self._wished)
+        asked_members = ask(Server.REDIS, platform.fleet.members)
+        asked_pace = ask(Server.REDIS, platform.governor.pace)
+        asked_messages = ask(Server.BROKER, platform.dispatcher.lengths)
+        asked_work = ask(Server.MONGODB, self._work)
+        asked_schedules = ask(Server.MONGODB, self._schedules)
+        asked_statuses = ask(Server.REDIS, self._statuses)
+        asked_wished = ask(Server.MONGODB, self._wished)
         members, pace = asked_members.reply(), asked_pace.reply()
         messages, statuses = asked_messages.reply(), asked_statuses.reply()
         work, schedules = asked_work.reply(), asked_schedules.reply()
@@ -134,5 +132,5 @@ class Lookout:
             return wishes.count() if wishes.is_on() else 0
 
 
-def _problems(*replies: Reply[Any]) -> dict[str, str]:
+def _problems(*replies: Reply[Any]) -> dict[Server, str]:
     return {reply.server: reply.problem for reply in replies if reply.problem is not None}

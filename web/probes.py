@@ -5,10 +5,9 @@ from pymongo.errors import NotPrimaryError
 
 from pocketquant.brokers import open_broker
 from pocketquant.connections import Mongo, open_redis
-from web.questions import Asker, Pending, Reply
+from web.questions import Asker, Pending, Reply, Server
 
 _PROBE_SECONDS = 2.0
-_SERVERS = ("mongodb", "redis", "broker")
 
 
 class Probes:
@@ -18,18 +17,18 @@ class Probes:
         self._mongo = mongo
         self._redis_url = redis_url
         self._broker_url = broker_url
-        self._asker = Asker(_SERVERS)
+        self._asker = Asker()
 
-    def ask(self) -> dict[str, Reply[None]]:
+    def ask(self) -> dict[Server, Reply[None]]:
         """What each server says: nothing, or the problem."""
         return {pending.server: pending.reply() for pending in self.begin()}
 
     def begin(self) -> list[Pending[None]]:
         """The questions, for who has others to ask meanwhile."""
         return [
-            self._asker.ask("mongodb", lambda: _ping_mongodb(self._mongo)),
-            self._asker.ask("redis", lambda: _ping_redis(self._redis_url)),
-            self._asker.ask("broker", lambda: _ping_broker(self._broker_url)),
+            self._asker.ask(Server.MONGODB, lambda: _ping_mongodb(self._mongo)),
+            self._asker.ask(Server.REDIS, lambda: _ping_redis(self._redis_url)),
+            self._asker.ask(Server.BROKER, lambda: _ping_broker(self._broker_url)),
         ]
 
 

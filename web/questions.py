@@ -1,9 +1,10 @@
 """Questions to servers, asked at once and answered within seconds even where one hangs."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 import redis
@@ -25,11 +26,19 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 T = TypeVar("T")
 
 
+class Server(StrEnum):
+    """What the API depends on."""
+
+    MONGODB = "mongodb"
+    REDIS = "redis"
+    BROKER = "broker"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
     """What a server answered, or the problem; and how long it took."""
 
-    server: str
+    server: Server
     value: T | None
     problem: str | None
     seconds: float
@@ -38,12 +47,12 @@ class Reply(Generic[T]):
 class Asker:
     """Puts questions to servers; one that hangs counts as away and ends by itself."""
 
-    def __init__(self, servers: Iterable[str]) -> None:
+    def __init__(self) -> None:
         self._threads = {
-            name: ThreadPoolExecutor(_THREADS, thread_name_prefix=f"ask-{name}") for name in servers
+            name: ThreadPoolExecutor(_THREADS, thread_name_prefix=f"ask-{name}") for name in Server
         }
 
-    def ask(self, server: str, question: Callable[[], T]) -> "Pending[T]":
+    def ask(self, server: Server, question: Callable[[], T]) -> "Pending[T]":
         """Begin to ask; the reply has to come within `PATIENCE_SECONDS` from now."""
         asked_at = time.monotonic()
         asking = self._threads[server].submit(lambda: _timed(question))
@@ -54,7 +63,7 @@ class Asker:
 class Pending(Generic[T]):
     """A question that was asked."""
 
-    server: str
+    server: Server
     asking: "Future[tuple[T, float]]"
     asked_at: float
 

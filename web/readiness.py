@@ -2,16 +2,17 @@
 
 from pocketquant.coordination.fleet import Member
 from web.overview import Overview
+from web.questions import Server
 from web.schemas.health import CheckOut, ReadinessOut, Wellness
 
 _LATE_SECONDS = 120.0
 
 
 def readiness(
-    servers: dict[str, CheckOut], overview: Overview, looked_seconds: float
+    servers: dict[Server, CheckOut], overview: Overview, looked_seconds: float
 ) -> ReadinessOut:
     """Down with a server, degraded without workers, beats, streamers or punctual schedules."""
-    redis, mongodb = overview.problems.get("redis"), overview.problems.get("mongodb")
+    redis, mongodb = (overview.problems.get(each) for each in (Server.REDIS, Server.MONGODB))
     processes = {
         "workers": _missing("worker", overview.workers, redis),
         "beat": _missing("beat", overview.beats, redis),
