@@ -158,7 +158,7 @@ class BarOut(BaseModel):
 class FormingOut(BaseModel):
     """The newest bar while its time is not over, as quotes make it or the last sync saw it."""
 
-    bar_start: datetime = Field(examples=["2024-01-31T14:30:00Z"])
+    bar_start: datetime
     bar_end: datetime = Field(examples=["2024-01-31T21:00:00Z"])
     open: float = Field(examples=[187.04])
     high: float = Field(examples=[187.1])
@@ -185,8 +185,8 @@ class LiveOut(BaseModel):
 class OhlcvOut(BaseModel):
     """Closed bars, and beside them the one that is still being built."""
 
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     interval: str = Field(description="as it was asked for", examples=["1d"])
     data: list[BarOut]
     count: int = Field(description="bars in `data`", examples=[1])
@@ -217,8 +217,8 @@ class ColumnsOut(BaseModel):
 class OhlcvColumnsOut(BaseModel):
     """The same as columns (`format=columns`)."""
 
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     interval: str = Field(description="as it was asked for", examples=["1d"])
     columns: ColumnsOut = Field(
         description="the bars, column by column",

@@ -43,7 +43,6 @@ Ticker = Annotated[
         json_schema_extra={"not": {"pattern": r"\.\."}},
     ),
 ]
-WholeNumber = Annotated[int, BeforeValidator(_as_number)]
 BarCount = Annotated[int, Field(ge=1, le=MAX_BARS), BeforeValidator(_as_number)]
 Moment = Annotated[
     int,

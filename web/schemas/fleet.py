@@ -22,11 +22,11 @@ class BeatOut(BaseModel):
     """A process that ticks."""
 
     name: str = Field(examples=["beat"])
-    host: str = Field(examples=["node-1"])
-    pid: int = Field(examples=[4711])
+    host: str
+    pid: int
     started_at: datetime
     last_seen: datetime = Field(description="it announces itself every 5 s")
-    version: str = Field(examples=["0.1.0"])
+    version: str
     metrics_url: str | None = Field(
         description="null where its port was taken", examples=["http://127.0.0.1:9101/metrics"]
     )
@@ -70,7 +70,7 @@ class TotalsOut(BaseModel):
     """All workers together."""
 
     workers: int = Field(examples=[2])
-    slots: int = Field(examples=[32])
+    slots: int
     busy: int = Field(examples=[5])
 
 
@@ -129,7 +129,7 @@ class BreakerOut(BaseModel):
     """Whether the provider is asked at all."""
 
     state: BreakerState
-    consecutive_failures: int = Field(examples=[0])
+    consecutive_failures: int
     opened_at: datetime | None = Field(description="null: it is closed", examples=[None])
     next_probe_at: datetime | None = Field(description="when it is tried again", examples=[None])
     last_reason: Outcome | None = Field(description="how the last failed fetch did")
@@ -148,8 +148,8 @@ class BreakerOut(BaseModel):
 class FleetScheduleOut(BaseModel):
     """When a schedule runs, and how long ago it last did well."""
 
-    name: str = Field(examples=["all-series"])
-    paused: bool = Field(examples=[False])
+    name: str
+    paused: bool
     next_run_at: datetime | None
     last_run_at: datetime | None
     last_job_id: str | None

@@ -77,13 +77,13 @@ class JobCounts(BaseModel):
     running: int = Field(examples=[1])
     completed: int = Field(examples=[0])
     failed: int = Field(description="given up: dead letters", examples=[0])
-    cancelled: int = Field(examples=[0])
+    cancelled: int
 
 
 class JobOut(BaseModel):
     """A job and how many of its syncs are in which state."""
 
-    job_id: str = Field(examples=[_A_JOB])
+    job_id: str
     kind: str = Field(
         description="what was asked for: `sync`, `bulk`, `schedule:…`", examples=["sync"]
     )
@@ -92,7 +92,7 @@ class JobOut(BaseModel):
         examples=["running"],
     )
     counts: JobCounts
-    created_at: datetime = Field(examples=["2024-01-31T14:30:00Z"])
+    created_at: datetime
     finished_at: datetime | None = Field(examples=[None])
 
     @classmethod
@@ -103,9 +103,9 @@ class JobOut(BaseModel):
 class UnitOut(BaseModel):
     """One sync of a job."""
 
-    unit_id: str = Field(examples=[_A_UNIT])
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    unit_id: str
+    symbol: str
+    exchange: str
     interval: Interval
     n_bars: int = Field(description="bars asked for", examples=[500])
     state: UnitState = Field(examples=["failed"])
@@ -114,7 +114,7 @@ class UnitOut(BaseModel):
     )
     error: str | None = Field(description="code of the last failure", examples=["provider_timeout"])
     error_message: str | None = Field(examples=["TradingView did not answer completely in time"])
-    created_at: datetime = Field(examples=["2024-01-31T14:30:00Z"])
+    created_at: datetime
     begun_at: datetime | None = Field(
         description="when its last attempt began", examples=["2024-01-31T14:31:00Z"]
     )
@@ -173,7 +173,7 @@ class JobProgressOut(JobOut):
 class CancellationOut(BaseModel):
     """What became of a job that was cancelled; its units tell the same, one by one."""
 
-    job_id: str = Field(examples=[_A_JOB])
+    job_id: str
     state: JobState = Field(examples=["cancelled"])
     cancelled: int = Field(description="units that had not begun", examples=[9120])
     stopping: list[str] = Field(

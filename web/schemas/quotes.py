@@ -74,8 +74,8 @@ class WatchOut(BaseModel):
 class QuoteOut(BaseModel):
     """The latest of a symbol; null for what the provider does not tell."""
 
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     timestamp: datetime | None = Field(
         description="of the last trade", examples=["2024-01-31T18:00:00Z"]
     )
@@ -97,8 +97,8 @@ class QuoteOut(BaseModel):
 class CurrentBarOut(BaseModel):
     """The bar that is being built from quotes."""
 
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     interval: Interval
     bar_start: datetime = Field(examples=["2024-01-31T18:00:00Z"])
     bar_end: datetime = Field(examples=["2024-01-31T18:01:00Z"])
@@ -135,9 +135,9 @@ class CurrentBarOut(BaseModel):
 class StreamerOut(BaseModel):
     """One streamer, as it last told of itself, at most 15 s ago; counts are since its start."""
 
-    shard: str = Field(examples=["0"])
+    shard: str
     host: str = Field(examples=["quotes-1"])
-    pid: int = Field(examples=[4711])
+    pid: int
     started_at: datetime = Field(examples=["2024-01-31T14:00:00Z"])
     as_of: datetime = Field(description="when it told this", examples=["2024-01-31T18:00:41Z"])
     connected_at: datetime | None = Field(
@@ -148,7 +148,7 @@ class StreamerOut(BaseModel):
     ticks: int = Field(examples=[1234567])
     late_ticks: int = Field(description="came after their bar was closed", examples=[0])
     missed_ticks: int = Field(description="were traded while nothing was seen", examples=[0])
-    reconnects: int = Field(examples=[0])
+    reconnects: int
     bars_stored: int = Field(examples=[2880])
     bars_waiting: int = Field(description="closed, not stored yet", examples=[0])
     bars_dropped: int = Field(description="lost, since too many waited", examples=[0])
@@ -180,7 +180,7 @@ class RefusedOut(BaseModel):
     """A symbol that is subscribed and cannot be watched."""
 
     symbol: str = Field(examples=["NOSUCH"])
-    exchange: str = Field(examples=["NASDAQ"])
+    exchange: str
     error: str = Field(description="stable name of the error", examples=["unknown_symbol"])
     message: str = Field(examples=["NASDAQ:NOSUCH is unknown to the provider"])
 

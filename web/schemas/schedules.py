@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
+from pydantic import BaseModel, Field, StrictBool, field_validator
 
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.intervals import Interval
@@ -17,12 +17,11 @@ from pocketquant.domain.schedules import (
 from pocketquant.domain.syncs import JobState
 from pocketquant.storage.dates import to_date
 from web.schemas.fields import BarCount
+from web.schemas.given import Given
 
 
-class ScheduleIn(BaseModel):
+class ScheduleIn(Given):
     """What is to be otherwise; what is absent or null stays as it is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cron: str | None = Field(
         None,
@@ -67,8 +66,8 @@ class ScheduleIn(BaseModel):
 class ScheduleOut(BaseModel):
     """What runs when, and how it went."""
 
-    name: str = Field(examples=["all-series"])
-    description: str = Field(examples=["every tracked series of every active symbol"])
+    name: str
+    description: str
     cron: str = Field(
         description="minute hour day-of-month month day-of-week, in UTC", examples=["0 */6 * * *"]
     )
@@ -78,7 +77,7 @@ class ScheduleOut(BaseModel):
     intervals: list[Interval] = Field(
         description="series of these intervals; empty: of all", examples=[[]]
     )
-    paused: bool = Field(examples=[False])
+    paused: bool
     next_run_at: datetime | None = Field(
         description="a time that has passed: it runs once the run that goes on has ended."
         " null: paused",

@@ -12,7 +12,7 @@ from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
 from pocketquant.storage.dates import to_date
 from pocketquant.storage.sync_status import SyncStatus, WantedStatuses
 from pocketquant.storage.units import Unit
-from web.schemas.fields import Exchange, Moment, Ticker, WholeNumber
+from web.schemas.fields import BarCount, Exchange, Moment, Ticker
 from web.schemas.given import Given, PageQuery
 
 MOST_BULK_SYMBOLS = 10_000
@@ -26,10 +26,8 @@ class SyncIn(Given):
     interval: Interval = Field(
         Interval.D1, description="bar length; case matters: `1m` is a minute, `1M` a month"
     )
-    n_bars: WholeNumber = Field(
+    n_bars: BarCount = Field(
         MAX_BARS,
-        ge=1,
-        le=MAX_BARS,
         description="how many of the newest bars to fetch",
         examples=[500],
     )
@@ -60,10 +58,8 @@ class BulkIn(Given):
     intervals: list[Interval] | None = Field(
         None, min_length=1, max_length=len(Interval), examples=[["1h", "1d"]]
     )
-    n_bars: WholeNumber = Field(
+    n_bars: BarCount = Field(
         MAX_BARS,
-        ge=1,
-        le=MAX_BARS,
         description="how many of the newest bars to fetch of each series",
         examples=[500],
     )
@@ -98,8 +94,8 @@ class SyncQuery(Given):
 class SyncOut(BaseModel):
     """What a sync did; counts and bar times at the end are of all stored bars of the series."""
 
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     interval: Interval
     status: SyncState = Field(examples=["completed"])
     fetched: int = Field(description="bars the provider sent", examples=[500])
@@ -111,7 +107,7 @@ class SyncOut(BaseModel):
     bar_count: int = Field(description="bars stored", examples=[5003])
     first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
     last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
-    job_id: str = Field(examples=["6565f1f0a7b1c2d3e4f50617"])
+    job_id: str
 
     @classmethod
     def of(cls, unit: Unit, report: dict[str, Any], job_id: str) -> Self:
@@ -175,14 +171,14 @@ class SyncStatusQuery(Given):
 class SyncStatusOut(BaseModel):
     """How far the sync of one series is."""
 
-    symbol: str = Field(examples=["AAPL"])
-    exchange: str = Field(examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     interval: Interval
     status: SyncState = Field(examples=["completed"])
     bar_count: int = Field(description="bars stored", examples=[5003])
     first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
     last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
-    last_sync_at: datetime | None = Field(examples=["2024-01-31T14:30:00Z"])
+    last_sync_at: datetime | None
     error: str | None = Field(description="code of the last failure", examples=[None])
     error_message: str | None = Field(examples=[None])
     job_id: str | None = Field(description="the last job", examples=["6565f1f0a7b1c2d3e4f50617"])
