@@ -163,7 +163,7 @@ class FleetScheduleOut(BaseModel):
         return cls(
             name=schedule.name,
             paused=schedule.paused,
-            next_run_at=to_date(schedule.next_run_at),
+            next_run_at=None if schedule.paused else to_date(schedule.next_run_at),
             last_run_at=to_date(schedule.last_run_at),
             last_job_id=schedule.last_job_id,
             last_success_at=to_date(schedule.last_success_at),

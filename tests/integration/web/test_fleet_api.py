@@ -148,6 +148,16 @@ def test_schedules_tell_of_their_last_success(client: FlaskClient, platform: Pla
     platform.mongo["schedules"].update_many({}, {"$set": {"last_success_at": an_hour_ago}})
     for each in client.get(FLEET).get_json()["schedules"]:
         assert 3590 < each["seconds_since_last_success"] < 3700
+        assert each["next_run_at"]
+
+
+def test_a_paused_schedule_has_no_next_run(client: FlaskClient, platform: Platform) -> None:
+    """As it is told of the schedule itself."""
+    platform.schedules.made(int(datetime.now(UTC).timestamp()))
+    url = "/api/v1/schedules/all-series"
+    assert None is client.put(url, json={"paused": True}).get_json()["next_run_at"]
+    shown = {each["name"]: each for each in client.get(FLEET).get_json()["schedules"]}
+    assert None is shown["all-series"]["next_run_at"]
 
 
 @pytest.mark.parametrize(
