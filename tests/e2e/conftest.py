@@ -131,8 +131,8 @@ class Platform:
         wanted = [Series(Symbol.parse(symbol), Interval(interval)) for symbol in symbols]
         return [str(one) for one in wanted if not _is_right(store.read(one), one)]
 
-    def rest(self) -> None:
-        """Pause all schedules: at a full hour no test sees a sync that it did not ask for."""
+    def pause_schedules(self) -> None:
+        """At a full hour no test sees a sync that it did not ask for."""
         schedules, now = Schedules(self.mongo), int(time.time())
         for schedule in schedules.made(now):
             schedules.change(schedule, ScheduleChange(paused=True), now)
@@ -233,7 +233,7 @@ def start_platform(
                     broker=broker,
                     supervisord=machine.supervisord.pid,
                 )
-                platform.rest()
+                platform.pause_schedules()
                 yield platform
 
     return start

@@ -56,7 +56,7 @@ def machine(start_platform: Callable[..., AbstractContextManager[Any]]) -> Itera
 @pytest.fixture
 def reader(machine: Any, tmp_path: Path) -> Reader:
     """Somebody in an empty folder, with the settings of the platform."""
-    machine.rest()  # a page may have resumed a schedule
+    machine.pause_schedules()  # a page may have resumed a schedule
     settings = psutil.Process(machine.supervisord).environ()
     names = {
         "http://127.0.0.1:8000": machine.url,

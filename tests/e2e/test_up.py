@@ -34,47 +34,60 @@ PROGRAMS = (
 BIN = Path(sys.executable).parent
 
 
+@contextmanager
+def running_up(folder: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """`pocketquant up` on a data folder, and the URL of its API; what it prints is beside it."""
+    port = free_port()
+    settings = {
+        "API_HOST": HOST,
+        "API_PORT": str(port),
+        "PUSH_HOST": HOST,
+        "PUSH_PORT": str(free_port()),
+        "FLOWER_HOST": HOST,
+        "FLOWER_PORT": str(free_port()),
+        "WORKERS": "1",
+        "TRADINGVIEW_URL": simulator.url,
+    }
+    command = [str(BIN / "pocketquant"), "up", "--data-dir", str(folder)]
+    with folder.with_name("up.log").open("ab") as log:
+        up = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log)
+    url = f"http://{HOST}:{port}"
+    try:
+        wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 60)
+        yield up, url
+    finally:
+        up.send_signal(signal.SIGTERM)
+        up.wait(30)
+
+
 @pytest.fixture
 def start_up(tmp_path: Path, simulator: Any) -> Callable[..., Any]:
     """Runs `pocketquant up` on a data folder of the test's own, twice on the same if asked."""
+    return lambda: running_up(tmp_path / "data", simulator)
 
-    @contextmanager
-    def start() -> Iterator[tuple[subprocess.Popen[str], str]]:
-        port = free_port()
-        settings = {
-            "API_HOST": HOST,
-            "API_PORT": str(port),
-            "PUSH_HOST": HOST,
-            "PUSH_PORT": str(free_port()),
-            "FLOWER_HOST": HOST,
-            "FLOWER_PORT": str(free_port()),
-            "WORKERS": "1",
-            "TRADINGVIEW_URL": simulator.url,
-        }
-        command = [str(BIN / "pocketquant"), "up", "--data-dir", str(tmp_path / "data")]
-        up = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True
-        )
-        url = f"http://{HOST}:{port}"
-        try:
-            wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 60)
-            yield up, url
-        finally:
-            up.send_signal(signal.SIGTERM)
-            up.communicate(timeout=30)
 
-    return start
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of `lasting_up`."""
+    return tmp_path_factory.mktemp("up") / "data"
+
+
+@pytest.fixture(scope="module")
+def lasting_up(data: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """One `pocketquant up` for tests that leave it running."""
+    with running_up(data, simulator) as up:
+        yield up
 
 
 def is_healthy(url: str) -> bool:
     return requests.get(f"{url}/health", timeout=5).ok
 
 
-def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def running(process: "subprocess.Popen[str]", text: str) -> list[psutil.Process]:
+def running(process: "subprocess.Popen[bytes]", text: str) -> list[psutil.Process]:
     return [child for child in children(process) if text in " ".join(child.cmdline())]
 
 
@@ -88,21 +101,20 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
         started = children(up)
         assert len(started) >= 10
         up.send_signal(signal.SIGTERM)
-        output, _ = up.communicate(timeout=20)
-        assert up.returncode == 0, output
+        assert 0 == up.wait(20)
         assert not any_runs(started)
 
 
-def test_what_dies_is_started_again(start_up: Any, kill: Any) -> None:
+def test_what_dies_is_started_again(lasting_up: Any, kill: Any) -> None:
     """Each process killed with SIGKILL comes back, and requests are served again."""
-    with start_up() as (up, url):
-        for text in PROGRAMS:
-            victim = running(up, text)[0]
-            its_children = victim.children(recursive=True)
-            kill(victim)
-            wait_until(f"{text} is back", lambda text=text: running(up, text), psutil.Error, 30)
-            wait_until("no child is left", lambda left=its_children: not any_runs(left), (), 10)
-        wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 30)
+    up, url = lasting_up
+    for text in PROGRAMS:
+        victim = running(up, text)[0]
+        its_children = victim.children(recursive=True)
+        kill(victim)
+        wait_until(f"{text} is back", lambda text=text: running(up, text), psutil.Error, 30)
+        wait_until("no child is left", lambda left=its_children: not any_runs(left), (), 10)
+    wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 30)
 
 
 def pocketquant(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -126,19 +138,19 @@ def check_keys_beside(url: str, folder: Path) -> None:
     assert "answers at" in doctor.stdout
 
 
-def test_what_is_stopped_stays_stopped(start_up: Any, tmp_path: Path) -> None:
+def test_what_is_stopped_stays_stopped(lasting_up: Any, data: Path) -> None:
     """A program stopped with supervisorctl is not started behind the operator's back."""
-    with start_up() as (up, _):
-        configuration = str(tmp_path / "data" / "supervisord.conf")
-        command = [str(BIN / "supervisorctl"), "-c", configuration]
-        subprocess.run([*command, "stop", "pocketquant:beat-0"], check=True)
-        others = running(up, "workers.app worker")[0]
-        others.send_signal(signal.SIGKILL)
-        wait_until("a new worker runs", lambda: running(up, "workers.app worker"), psutil.Error, 30)
-        status = subprocess.run(
-            [*command, "status"], capture_output=True, text=True, check=False
-        ).stdout
-        assert "STOPPED" in next(line for line in status.splitlines() if "beat" in line)
+    up, _ = lasting_up
+    command = [str(BIN / "supervisorctl"), "-c", str(data / "supervisord.conf")]
+    subprocess.run([*command, "stop", "pocketquant:beat-0"], check=True)
+    others = running(up, "workers.app worker")[0]
+    others.send_signal(signal.SIGKILL)
+    wait_until("a new worker runs", lambda: running(up, "workers.app worker"), psutil.Error, 30)
+    status = subprocess.run(
+        [*command, "status"], capture_output=True, text=True, check=False
+    ).stdout
+    assert "STOPPED" in next(line for line in status.splitlines() if "beat" in line)
+    subprocess.run([*command, "start", "pocketquant:beat-0"], check=True)
 
 
 def test_data_survives_a_restart(start_up: Any, tmp_path: Path) -> None:

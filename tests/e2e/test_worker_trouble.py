@@ -1,6 +1,5 @@
 """Workers killed, told to end, or killed by what they do: nothing is lost or done twice."""
 
-import random
 from typing import Any
 
 import pytest
@@ -10,8 +9,6 @@ from pocketquant.connections import wait_until
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
 SLOTS = 8
-SYNCS = 2000
-KILLS = 20
 # Time for a test to kill a worker before its fetches end by themselves.
 NEARLY_A_LEASE = {"provider_timeout_seconds": 5.5}
 PATIENT = {"provider_timeout_seconds": 30, "lease_seconds": 60}
@@ -144,28 +141,3 @@ def test_a_series_that_kills_its_workers_is_given_up(
     letters = crew.get("/api/v1/dead-letters").body
     (letter,) = [one for one in letters if f"{one['exchange']}:{one['symbol']}" == poison]
     assert ("attempts_exhausted", 3) == (letter["error"], letter["attempts"])
-
-
-def test_twenty_kills_during_two_thousand_syncs(
-    crew: Any, start_worker: Any, simulator: Any, request: pytest.FixtureRequest
-) -> None:
-    """Every unit is completed and every series holds the provider's bars, whatever was killed."""
-    chance = random.Random(20261122)
-    wanted = symbols(1000, SYNCS)
-    simulator.order("latency", None, 0.2)
-    request.addfinalizer(simulator.lift)
-    workers = [start_worker(crew, worker_slots=16, max_attempts=20) for _ in range(2)]
-    job_id = crew.sync_in_bulk(wanted)
-    for kills in range(KILLS):
-        done = crew.counts(job_id)["completed"]
-        goal = min(done + chance.randrange(1, 80), SYNCS * (kills + 1) // (KILLS + 1))
-        crew.wait_for_completed(job_id, goal, 240)
-        wait_until("some are running", lambda: crew.counts(job_id)["running"], (), 60)
-        victim = workers.pop(chance.randrange(2))
-        victim.kill()
-        victim.wait()
-        workers.append(start_worker(crew, worker_slots=16, max_attempts=20))
-    simulator.lift()
-    assert all_completed(SYNCS) == crew.wait_for_job(job_id, 300)["counts"]
-    assert [unit for unit in crew.units(job_id) if unit["attempt"] > 1]
-    assert [] == crew.wrong_series(wanted)

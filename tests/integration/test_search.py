@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from pocketquant.cache.searches import SearchCache
-from pocketquant.connections import wait_until
+from pocketquant.connections import open_redis, wait_until
 from pocketquant.domain.errors import (
     ConnectionLost,
     HandshakeRefused,
@@ -153,7 +153,7 @@ def test_an_answer_is_kept(cache: redis.Redis) -> None:
 def test_redis_is_only_a_memory() -> None:
     """Where it is away, every search is asked."""
     site = Site()
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = open_redis("redis://127.0.0.1:1", is_patient=False)
     with serving(site) as url:
         searching = Searching(SymbolSearch(url, SITE), SearchCache(nobody))
         assert ["X:A"] == names(searching.find(APPLE)) == names(searching.find(APPLE))
