@@ -39,6 +39,7 @@ from web.fresh_tokens import FreshTokens
 from web.job_watch import JobWatch
 from web.keyring import KeyRing
 from web.live_forming import LiveForming
+from web.near_chunks import NearChunks
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
 from web.probes import Probes
@@ -135,11 +136,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
     lookout = Lookout(platform, now)
     return Site(
         platform=platform,
-        ohlcv=OhlcvReader(
-            StoredBars(platform.bars, platform.live_bars),
-            platform.statuses,
-            _near_cache(platform),
-        ),
+        ohlcv=_ohlcv(platform),
         live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
         lookout=lookout,
@@ -152,9 +149,12 @@ def _site(platform: Platform, most_streams: int) -> Site:
     )
 
 
-def _near_cache(platform: Platform) -> NearCache:
+def _ohlcv(platform: Platform) -> OhlcvReader:
     ear = open_redis(platform.settings.redis_url, _EAR_SECONDS, is_patient=False)
-    return NearCache(platform.responses, FreshTokens(platform.responses, ear))
+    cache = NearCache(platform.responses, FreshTokens(platform.responses, ear))
+    near = NearChunks(platform.bars, cache)
+    stored = StoredBars(platform.bars, platform.live_bars, near)
+    return OhlcvReader(stored, platform.statuses, cache)
 
 
 def _most_waiting_calls(threads: int) -> int:
