@@ -18,7 +18,7 @@ from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import bodies, errors, hardening, limits, request_log
+from web import bodies, errors, hanging_up, hardening, limits, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -109,7 +109,8 @@ def create_worker_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings)
-    bodies.limit(app, _most_arriving_bodies(settings.api_threads))
+    places = _most_arriving_bodies(settings.api_threads)
+    bodies.install(app, settings.api_body_seconds, places, hanging_up.hang_up_on_granian)
     hardening.name_no_server(app)
     return app
 
@@ -120,7 +121,8 @@ def create_push_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings, _MANY_STREAMS, settings.push_host)
-    bodies.install(app, settings.api_body_seconds, _MOST_BODIES)
+    hang_up = hanging_up.hang_up_on_gunicorn
+    bodies.install(app, settings.api_body_seconds, _MOST_BODIES, hang_up)
     hardening.name_no_gunicorn()
     return app
 
@@ -163,7 +165,7 @@ def _most_waiting_calls(threads: int) -> int:
 
 
 def _most_arriving_bodies(threads: int) -> int:
-    """A slow body holds its thread; the other half serves whoever sends none."""
+    """A late body holds its thread; the other half serves whoever sends none."""
     return max(1, threads // 2)
 
 
