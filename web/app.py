@@ -42,6 +42,7 @@ from web.live_forming import LiveForming
 from web.near_chunks import NearChunks
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
+from web.places import Places
 from web.probes import Probes
 from web.quote_feed import QuoteFeed
 from web.response_cache import NearCache
@@ -146,7 +147,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         job_watch=JobWatch(platform),
         quote_feed=QuoteFeed(platform.cache, platform.board),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
-        streams=BoundedSemaphore(most_streams),
+        streams=Places(most_streams, max(1, most_streams // 2)),
         exports=BoundedSemaphore(_few_exports(settings.api_threads)),
     )
 
