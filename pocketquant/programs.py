@@ -55,6 +55,7 @@ def web_command(settings: Settings) -> list[str]:
         *("--backpressure", str(_MOST_CONNECTIONS)),
         *("--http1-header-read-timeout", str(_HEADER_MILLISECONDS)),
         *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "--no-log"),
+        *("--http", "1"),  # or a connection that says nothing at all is never given up
     ]
 
 

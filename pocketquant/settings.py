@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         description="origins whose pages may ask, with commas between; empty: none",
     )
     api_body_seconds: float = Field(
-        default=10.0, gt=0, description="how long the body of a request to push may take to arrive"
+        default=30.0, gt=0, description="how long the body of a request may take to arrive"
     )
 
     push_host: str = "127.0.0.1"

@@ -18,7 +18,7 @@ from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import bodies, errors, hardening, limits, request_log
+from web import bodies, errors, hanging_up, hardening, limits, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -39,8 +39,10 @@ from web.fresh_tokens import FreshTokens
 from web.job_watch import JobWatch
 from web.keyring import KeyRing
 from web.live_forming import LiveForming
+from web.near_chunks import NearChunks
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
+from web.places import Places
 from web.probes import Probes
 from web.quote_feed import QuoteFeed
 from web.response_cache import NearCache
@@ -108,7 +110,8 @@ def create_worker_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings)
-    bodies.limit(app, _most_arriving_bodies(settings.api_threads))
+    places = _most_arriving_bodies(settings.api_threads)
+    bodies.install(app, settings.api_body_seconds, places, hanging_up.hang_up_on_granian)
     hardening.name_no_server(app)
     return app
 
@@ -119,7 +122,8 @@ def create_push_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings, _MANY_STREAMS, settings.push_host)
-    bodies.install(app, settings.api_body_seconds, _MOST_BODIES)
+    hang_up = hanging_up.hang_up_on_gunicorn
+    bodies.install(app, settings.api_body_seconds, _MOST_BODIES, hang_up)
     hardening.name_no_gunicorn()
     return app
 
@@ -135,11 +139,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
     lookout = Lookout(platform, now)
     return Site(
         platform=platform,
-        ohlcv=OhlcvReader(
-            StoredBars(platform.bars, platform.live_bars),
-            platform.statuses,
-            _near_cache(platform),
-        ),
+        ohlcv=_ohlcv(platform),
         live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
         lookout=lookout,
@@ -147,14 +147,17 @@ def _site(platform: Platform, most_streams: int) -> Site:
         job_watch=JobWatch(platform),
         quote_feed=QuoteFeed(platform.cache, platform.board),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
-        streams=BoundedSemaphore(most_streams),
+        streams=Places(most_streams, max(1, most_streams // 2)),
         exports=BoundedSemaphore(_few_exports(settings.api_threads)),
     )
 
 
-def _near_cache(platform: Platform) -> NearCache:
+def _ohlcv(platform: Platform) -> OhlcvReader:
     ear = open_redis(platform.settings.redis_url, _EAR_SECONDS, is_patient=False)
-    return NearCache(platform.responses, FreshTokens(platform.responses, ear))
+    cache = NearCache(platform.responses, FreshTokens(platform.responses, ear))
+    near = NearChunks(platform.bars, cache)
+    stored = StoredBars(platform.bars, platform.live_bars, near)
+    return OhlcvReader(stored, platform.statuses, cache)
 
 
 def _most_waiting_calls(threads: int) -> int:
@@ -163,7 +166,7 @@ def _most_waiting_calls(threads: int) -> int:
 
 
 def _most_arriving_bodies(threads: int) -> int:
-    """A slow body holds its thread; the other half serves whoever sends none."""
+    """A late body holds its thread; the other half serves whoever sends none."""
     return max(1, threads // 2)
 
 

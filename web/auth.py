@@ -63,6 +63,7 @@ class Gate:
         if key is None:
             raise Unauthorized("this key is unknown, revoked or expired")
         needed = scopes.get(request.endpoint or "") or default_scope((request.method,))
+        g.counts_for = f"key:{key.id}"
         bind_contextvars(api_key=key.id)
         if not key.scope.includes(needed):
             raise Forbidden(f"this needs a key of scope {needed}; yours is of {key.scope}")

@@ -1,72 +1,67 @@
-"""Bodies arrive in time or not at all on push; on web, slow ones hold only some of the threads.
+"""Bodies arrive in time or not at all: who is late is answered 408, and the connection ends.
 
-gunicorn has no limit of its own. Each body is read by a thread (a greenlet there) while the
-request's waits; who is late is answered 408, and the server closes the connection. granian keeps
-it, and while another thread reads it serves nobody else: there a slow body holds its own thread,
-so no more than some may arrive at a time, and the other threads serve those who ask without a body.
+Neither server has a limit of its own. Each body is read by a thread (a greenlet on push) while the
+request's waits, and no more than some at a time, so that other threads serve who sends none.
 """
 
+from collections.abc import Callable
 from threading import BoundedSemaphore, Event, Thread
 
-from flask import Flask, Request, request
+from flask import Flask, Request, Response, after_this_request, request
 
 from pocketquant.domain.errors import SlowRequest, TooManyStreams
+
+HangUp = Callable[[Response, Event], Response]
 
 _PLACE_SECONDS = 1.0  # a body that lies there already is read in far less
 
 
-def install(app: Flask, most_seconds: float, most_at_a_time: int) -> None:
-    """Read each body before its view begins: SlowRequest, or what the reading met."""
+def install(app: Flask, most_seconds: float, most_at_a_time: int, hang_up: HangUp) -> None:
+    """Read each body before its view begins: SlowRequest, or what the reading met.
+
+    `hang_up` gets the answer to who is late, and the event that its reading has ended.
+    """
     places = BoundedSemaphore(most_at_a_time)
 
     def read() -> None:
         if not request.url_rule or not _has_body(request):
             return
+        asked = request._get_current_object()  # type: ignore[attr-defined]
+        asked.stream  # noqa: B018  # made here, for its limit is the application's
         if not places.acquire(timeout=_PLACE_SECONDS):
             raise TooManyStreams("as many bodies as may are arriving at this time")
-        try:
-            _read(request._get_current_object(), most_seconds)  # type: ignore[attr-defined]
-        finally:
-            places.release()
-
-    app.before_request(read)
-
-
-def limit(app: Flask, most_at_a_time: int) -> None:
-    """Read each body before its view begins, so many at a time: TooManyStreams for the others."""
-    places = BoundedSemaphore(most_at_a_time)
-
-    def read() -> None:
-        if not request.url_rule or not _has_body(request):
-            return
-        if not places.acquire(timeout=_PLACE_SECONDS):
-            raise TooManyStreams("as many bodies as may are arriving at this time")
-        try:
-            request.get_data()
-        finally:
-            places.release()
+        has_ended, failures = _read(asked, places)
+        if not has_ended.wait(most_seconds):
+            after_this_request(lambda response: hang_up(response, has_ended))
+            raise SlowRequest(f"the body did not arrive within {most_seconds:g} seconds")
+        for failure in failures:
+            raise failure
 
     app.before_request(read)
 
 
 def _has_body(asked: Request) -> bool:
-    return bool(asked.content_length) or "Transfer-Encoding" in asked.headers
+    """HEAD has none that matters, and its answer would have no document."""
+    has_length = bool(asked.content_length) or "Transfer-Encoding" in asked.headers
+    return has_length and asked.method != "HEAD"
 
 
-def _read(asked: Request, most_seconds: float) -> None:
-    asked.stream  # noqa: B018  # made here, for its limit is the application's
-    has_arrived, failures = Event(), list[Exception]()
+def _read(asked: Request, places: BoundedSemaphore) -> tuple[Event, list[Exception]]:
+    """Begin to; the place is given back at the end."""
+    has_ended, failures = Event(), list[Exception]()
 
     def receive() -> None:
         try:
             asked.get_data()
-        except Exception as error:  # noqa: BLE001  # raised again below
+        except Exception as error:  # noqa: BLE001  # raised by the request's own thread
             failures.append(error)
         finally:
-            has_arrived.set()
+            places.release()
+            has_ended.set()
 
-    Thread(target=receive, name="body", daemon=True).start()
-    if not has_arrived.wait(most_seconds):
-        raise SlowRequest(f"the body did not arrive within {most_seconds:g} seconds")
-    for failure in failures:
-        raise failure
+    try:
+        Thread(target=receive, name="body", daemon=True).start()
+    except RuntimeError:  # as many threads as the system allows
+        places.release()
+        raise
+    return has_ended, failures

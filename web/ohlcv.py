@@ -133,7 +133,7 @@ class OhlcvReader:
         A sync that changes the status ends the token.
         """
         status = self.cache.under(token, f"{series} status", lambda: self.statuses.get(series))
-        found = self.stored.read(series, asked.window, status)
+        found = self.stored.read(series, asked.window, status, token)
         if not (len(found.bars) or self._is_known(series, status)):
             return None
         forming, page = status.forming if status else None, asked.page(found)

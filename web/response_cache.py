@@ -22,7 +22,7 @@ from web.fresh_tokens import FreshTokens
 
 _PAUSE_SECONDS = 5.0  # after a failure Redis is left alone, so that not every read waits for it
 _MOST_COPIED_BYTES = 32 * 1024 * 1024
-_SMALL = 1024  # bytes, at most, of what `under` keeps
+_SMALL = 1024  # bytes, at most, of what `under` keeps unless it is told
 _MOST_FULL = 1000
 
 _T = TypeVar("_T")
@@ -74,16 +74,30 @@ class NearCache:
         if self._full.get(series) != token:
             self._attempt(lambda: self._put(series, query, token, answer.packed()))
 
-    def under(self, token: bytes | None, name: str, compute: Callable[[], _T]) -> _T:
-        """What was computed under this token before; what is small and changes with no other."""
+    def under(
+        self,
+        token: bytes | None,
+        name: str,
+        compute: Callable[[], _T],
+        weigh: Callable[[_T], int] = lambda _: _SMALL,
+    ) -> _T:
+        """What was computed under this token before; it changes with no other."""
         if token is None:
             return compute()
-        known = self._copies.get(name, token)
+        known = self.kept(token, name)
         if known is None:
             known = compute()
             if known is not None:
-                self._copies.keep(name, token, known, _SMALL)
+                self.keep(token, name, known, weigh(known))
         return cast(_T, known)
+
+    def kept(self, token: bytes, name: str) -> object | None:
+        """What was kept by this name, if it was under this token."""
+        return self._copies.get(name, token)
+
+    def keep(self, token: bytes, name: str, value: object, size: int) -> None:
+        """Keep so many bytes here, under a token that was taken before they were read."""
+        self._copies.keep(name, token, value, size)
 
     def _look(self, series: Series, query: str) -> Looked:
         token = self._tokens.get(series)

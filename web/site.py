@@ -17,6 +17,7 @@ from web.job_watch import JobWatch
 from web.live_forming import LiveForming
 from web.ohlcv import OhlcvReader
 from web.overview import Lookout
+from web.places import Places
 from web.probes import Probes
 from web.quote_feed import QuoteFeed
 
@@ -36,7 +37,7 @@ class Site:
     job_watch: JobWatch
     quote_feed: QuoteFeed
     waiting_calls: BoundedSemaphore
-    streams: BoundedSemaphore
+    streams: Places
     exports: BoundedSemaphore
     has_indexes: Event = field(default_factory=Event)
 

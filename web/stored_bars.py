@@ -11,6 +11,7 @@ from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.sync_status import SyncStatus
 from web.cursors import decode_cursor
 from web.encoding import LivePart
+from web.near_chunks import NearChunks
 
 _NOTHING_LIVE = LivePart()
 
@@ -64,12 +65,25 @@ class StoredBars:
 
     bars: BarStore
     live_bars: LiveBarStore
+    near: NearChunks
 
-    def read(self, series: Series, window: Window, status: SyncStatus | None) -> Found:
-        """The bars of the window."""
+    def read(
+        self,
+        series: Series,
+        window: Window,
+        status: SyncStatus | None,
+        token: bytes | None = None,
+    ) -> Found:
+        """The bars of the window; with a token, those before history's end as near as they are."""
         limit, newest = window.limit, window.newest_first
-        live = self._live(series, window, _end(series, status.last_bar_at if status else None))
-        history = self.bars.read(series, window.start, window.end, limit + 1, newest)
+        end = _end(series, status.last_bar_at if status else None)
+        is_settled = window.end is not None and end is not None and window.end <= end
+        live = Bars.empty() if is_settled else self._live(series, window, end)
+        wanted = series, window.start, window.end, limit + 1, newest
+        if is_settled and token is not None:
+            history = self.near.read(*wanted, token)
+        else:
+            history = self.bars.read(*wanted)
         live = live.between(_end(series, history.last_time), None)
         bars, live_count = join(history, live, limit, newest)
         is_cut = len(history) + len(live) > limit
@@ -81,9 +95,7 @@ class StoredBars:
         return Found(bars, LivePart(live_count, tuple(partial)), place)
 
     def _live(self, series: Series, window: Window, history_end: int | None) -> Bars:
-        """What may be told after history; without a look where the window ends before that."""
-        if window.end is not None and history_end is not None and window.end <= history_end:
-            return Bars.empty()
+        """What may be told after history."""
         begin = _later(window.start, history_end)
         return self.live_bars.read(series, begin, window.end, window.limit + 1, window.newest_first)
 

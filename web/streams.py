@@ -1,10 +1,10 @@
 """Server-sent events: how every stream looks, and how many a process holds open."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from flask import Response
+from flask import Response, g
 
-from pocketquant.domain.errors import TooManyStreams
 from web.site import Site
 
 HEARTBEAT_SECONDS = 15.0
@@ -17,11 +17,11 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 def respond(site: Site, events: Iterator[bytes]) -> Response:
-    """The events; TooManyStreams where this process serves as many as it should."""
-    if not site.streams.acquire(blocking=False):
-        raise TooManyStreams("too many streams are open here; ask the push process (PUSH_PORT)")
+    """The events; TooManyStreams where this process, or this caller, has as many as it should."""
+    caller = None if g.is_local else g.counts_for
+    site.streams.take(caller)
     response = Response(events, mimetype="text/event-stream", headers=_HEADERS)
-    response.call_on_close(site.streams.release)
+    response.call_on_close(partial(site.streams.give_back, caller))
     return response
 
 

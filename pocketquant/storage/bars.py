@@ -5,7 +5,7 @@ write under the condition that the chunk is still what was read. Who loses that 
 again, so writers of the same chunk never lose each other's bars.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -124,17 +124,20 @@ class BarStore:
         With a `limit`, the newest so many of them, or the oldest.
         """
         size = _PIECE if limit is None else chunks.chunks_touched(limit)
-        blocks: list[Bars] = []
-        held = 0
-        for columns in self._walk(chunks.id_range(series, start, end), newest, size):
-            blocks.append(chunks.decode(columns).between(start, end))
-            held += len(blocks[-1])
-            if limit is not None and held >= limit:
-                break
-        bars = concatenate(blocks[::-1] if newest else blocks)
-        if limit is None:
-            return bars
-        return bars.last(limit) if newest else bars.first(limit)
+        walk = self._walk(chunks.id_range(series, start, end), newest, size)
+        return chunks.gather(map(chunks.decode, walk), start, end, limit, newest)
+
+    def chunk_ids(self, series: Series) -> list[str]:
+        """The ids of its chunks in order of time, from an index: no chunk is read."""
+        of_series = {"_id": chunks.id_range(series)}
+        return [
+            document["_id"] for document in self._chunks.find(of_series, {"_id": True}).sort("_id")
+        ]
+
+    def read_chunks(self, ids: Sequence[str]) -> dict[str, Bars]:
+        """The bars of these chunks by id; without those that are not there."""
+        found = self._chunks.find({"_id": {"$in": ids}}, {"columns": True})
+        return {document["_id"]: chunks.decode(document["columns"]) for document in found}
 
     def blocks(
         self, series: Series, start: int | None, end: int | None, newest: bool

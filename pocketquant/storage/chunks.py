@@ -7,13 +7,14 @@ The `_id` is the series key and the chunk's index, wide enough to stay in order 
 that a bar may have. `columns` is little-endian float64, column after column, as in `Bars`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.dates import to_date
@@ -73,6 +74,26 @@ def encode(
 def decode(columns: bytes) -> Bars:
     """The bars of a chunk's `columns`, without copying: they can't be written to."""
     return Bars(np.frombuffer(columns, _FLOAT).reshape(6, -1))
+
+
+def gather(
+    found: Iterable[Bars], start: int | None, end: int | None, limit: int | None, newest: bool
+) -> Bars:
+    """The bars of `start` to before `end` in chunks that come newest first, or oldest first.
+
+    No more chunks are taken than `limit` bars need.
+    """
+    blocks: list[Bars] = []
+    held = 0
+    for chunk in found:
+        blocks.append(chunk.between(start, end))
+        held += len(blocks[-1])
+        if limit is not None and held >= limit:
+            break
+    bars = concatenate(blocks[::-1] if newest else blocks)
+    if limit is None:
+        return bars
+    return bars.last(limit) if newest else bars.first(limit)
 
 
 def _window_seconds(interval: Interval) -> int:

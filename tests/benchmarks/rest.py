@@ -6,7 +6,10 @@ Redis and answers through a response model. It has no store and no tags, so ever
 stands beside the same one of its. All get the same load from wrk, 16 connections, and take turns;
 figures are medians.
 
-`cold` asks for another range each time, which no cache holds: it is read from MongoDB and encoded.
+`cold` asks for another range each time, of which no answer is kept: bars are put together and
+encoded. One minute further back lie mostly the same chunks, which web keeps for a while; in `cold,
+chunks too` each range lies in chunks that are read from MongoDB for it, as those before it have
+pushed them out since.
 `with a key` is `cached`, with a key that is checked and counted.
 """
 
@@ -22,11 +25,12 @@ from statistics import median
 
 import requests
 
+from pocketquant.storage.chunks import CHUNK_PERIODS
 from tests.benchmarks.report import Row
 from tests.benchmarks.rest_servers import COUNTS, Servers, running
 
 ROUNDS = 3
-STORED_BARS = 200_000
+STORED_BARS = 1_000_000
 SECONDS = 4
 CONNECTIONS = 16
 TARGETS = {
@@ -35,15 +39,19 @@ TARGETS = {
     ("cached, with a key", 1000): "",
     ("cold", 1000): "≥ 3×",
     ("cold", 5000): "",
+    ("cold, chunks too", 1000): "",
     ("304", 1000): "≥ 8×",
     ("304", 5000): "",
 }
+
+BARS_BACK = {"cold": 1, "cold, chunks too": 2 * CHUNK_PERIODS - 1}
 
 _ANOTHER_RANGE_EACH_TIME = """
 local asked, path = 0, "%s&end_date="
 request = function()
   asked = asked + 1
-  return wrk.format("GET", path .. os.date("!%%Y-%%m-%%dT%%H:%%M:%%SZ", %d - 60 * (asked %% %d)))
+  local back = 60 * (asked * %d %% %d)
+  return wrk.format("GET", path .. os.date("!%%Y-%%m-%%dT%%H:%%M:%%SZ", %d - back))
 end
 """
 
@@ -83,9 +91,9 @@ def run() -> list[Row]:
 
 def _load(servers: Servers, kind: str, bars: int, folder: Path) -> Load:
     url = f"{servers.ours}{bars}"
-    if kind == "cold":
-        script = folder / f"cold-{bars}.lua"
-        turns = (servers.last_time, STORED_BARS - bars)
+    if kind in BARS_BACK:
+        script = folder / f"{kind}-{bars}.lua"
+        turns = (BARS_BACK[kind], STORED_BARS - bars, servers.last_time)
         script.write_text(_ANOTHER_RANGE_EACH_TIME % ("/" + url.split("/", 3)[3], *turns))
         return Load(url, ("-s", str(script)))
     if kind == "304":

@@ -139,7 +139,8 @@ def stream_quotes(query: StreamQuery) -> Response:
 
     Who reads slowly gets the newest quote of each symbol, not all that lay between. A symbol that
     is not subscribed is silent until it is. A stream ends after an hour, and browsers come back by
-    themselves. 503 where the process has as many streams as it should; the push process has more.
+    themselves. 503 where the process has as many streams as it should (the push process has more),
+    or half of them are the caller's own.
     """
     return quote_events.stream(current_site(), query.symbols)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import redis
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from pocketquant import embedded
 from pocketquant.domain.access import Scope
@@ -127,3 +128,25 @@ def test_a_limit_that_is_none_is_named(limited: Limited) -> None:
     """At start."""
     with pytest.raises(InvalidSettings, match="API_RATE_LIMIT"):
         limited(api_rate_limit="often")
+
+
+def test_one_caller_does_not_get_all_streams(
+    limited: Limited, header: Callable[[], dict[str, str]]
+) -> None:
+    """Half of the four; the others are for other keys, and a closed one is free again."""
+    client, one, other = limited(api_threads=32, api_rate_limit=""), header(), header()
+
+    def opened(headers: dict[str, str]) -> TestResponse:
+        url = "/api/v1/quotes/stream?symbols=NASDAQ:AAPL"
+        return client.get(url, headers=headers, buffered=False)
+
+    streams = [opened(one), opened(one)]
+    refused = opened(one)
+    assert (503, "too_many_streams") == (refused.status_code, refused.get_json()["error"])
+    assert "2 streams" in refused.get_json()["message"]
+    streams.append(opened(other))
+    streams.pop(0).close()
+    streams.append(opened(one))
+    assert [200, 200, 200] == [stream.status_code for stream in streams]
+    for stream in streams:
+        stream.close()

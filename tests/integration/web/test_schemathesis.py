@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from pocketquant.domain.access import Scope
+from pocketquant.domain.errors import TooManyStreams
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Symbol
 from pocketquant.settings import Settings
@@ -69,9 +70,11 @@ def document(
         changes = {"tradingview_search_url": simulator.http_url, "api_rate_limit": ""}
         client = serve(settings.model_copy(update=changes))
         site = client.application.extensions["pocketquant"]
-        for places in (site.waiting_calls, site.streams):
-            while places.acquire(blocking=False):
-                pass
+        while site.waiting_calls.acquire(blocking=False):
+            pass
+        with suppress(TooManyStreams):
+            while True:
+                site.streams.take(None)
         apple = Listing(Symbol.parse("NASDAQ:AAPL"), "Apple Inc.", "stock", "USD", "UTC", "24x7")
         site.platform.symbols.register(apple, Interval.D1, now=1_700_000_000)
         made = schemathesis.openapi.from_wsgi(
