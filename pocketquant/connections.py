@@ -60,10 +60,10 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
     return client[database]
 
 
-def open_redis(url: str, timeout_seconds: float = 5.0, is_patient: bool = True) -> redis.Redis:
+def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
     """A pooled client, without connecting yet; values are bytes. It may go by way of Sentinels.
 
-    A patient one tries again by itself for some seconds before it gives up.
+    It tries nothing again by itself: whoever asks knows what can wait.
     """
     options: dict[str, Any] = {
         "socket_connect_timeout": timeout_seconds,
@@ -71,9 +71,8 @@ def open_redis(url: str, timeout_seconds: float = 5.0, is_patient: bool = True) 
         "socket_keepalive": True,
         "health_check_interval": 15,
         "max_connections": _MOST_REDIS_CONNECTIONS,
+        "retry": Retry(NoBackoff(), 0),
     }
-    if not is_patient:
-        options["retry"] = Retry(NoBackoff(), 0)
     if not names_sentinels(url):
         with _unquoted_errors("Redis"):
             return redis.Redis.from_url(url, **options)

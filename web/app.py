@@ -153,7 +153,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
 
 
 def _ohlcv(platform: Platform) -> OhlcvReader:
-    ear = open_redis(platform.settings.redis_url, _EAR_SECONDS, is_patient=False)
+    ear = open_redis(platform.settings.redis_url, _EAR_SECONDS)
     cache = NearCache(platform.responses, FreshTokens(platform.responses, ear))
     near = NearChunks(platform.bars, cache)
     stored = StoredBars(platform.bars, platform.live_bars, near)

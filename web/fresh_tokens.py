@@ -31,7 +31,7 @@ class _Known(NamedTuple):
 
 
 class FreshTokens:
-    """The tokens of `ResponseCache`; `ear` is a client that is not patient."""
+    """The tokens of `ResponseCache`; `ear` is a client of a short time-out."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class SharedCounts(Storage):
 
     def __init__(self, uri: str | None = None, redis_url: str = "", **_: object) -> None:
         super().__init__(uri)
-        self._redis = open_redis(redis_url, _ANSWER_SECONDS, is_patient=False)
+        self._redis = open_redis(redis_url, _ANSWER_SECONDS)
         self._windows: dict[str, _Window] = {}
         self._lock = Lock()
         self._next_try_at = 0.0

@@ -55,7 +55,7 @@ class Streamer:
         self._clock = clock
         self._intervals = [Interval.parse(each) for each in settings.streamer_intervals.split(",")]
         self._shards = all_shards(settings.streamer_shards)
-        self._cache = open_redis(settings.redis_url, _REDIS_SECONDS, is_patient=False)
+        self._cache = open_redis(settings.redis_url, _REDIS_SECONDS)
         self._leases = Leases(self._cache, settings.streamer_lease_seconds)
         self._board = QuoteBoard(self._cache)
         self.fleet = Fleet(self._cache)

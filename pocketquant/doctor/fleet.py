@@ -38,7 +38,7 @@ def programs(settings: Settings) -> Iterator[Finding]:
 
 def _gathered(settings: Settings) -> tuple[Counter[MemberKind], int, int]:
     """Processes by kind, units that wait, symbols to be watched."""
-    with open_redis(settings.redis_url, _SECONDS, is_patient=False) as cache:
+    with open_redis(settings.redis_url, _SECONDS) as cache:
         alive = Counter(member.kind for member in Fleet(cache).members())
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database, _SECONDS)
     with mongo.client:

@@ -43,7 +43,7 @@ def broker(settings: Settings) -> Iterator[Finding]:
 
 def _redis(check: str, setting: str, url: str, is_broker: bool) -> Iterator[Finding]:
     try:
-        client = open_redis(url, _SECONDS, is_patient=False)
+        client = open_redis(url, _SECONDS)
     except (ValueError, InvalidSettings):  # which may quote the password
         yield broken(check, f"{setting} is no URL of Redis", f"write it as {_FORMS}")
         return

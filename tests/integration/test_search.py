@@ -153,7 +153,7 @@ def test_an_answer_is_kept(cache: redis.Redis) -> None:
 def test_redis_is_only_a_memory() -> None:
     """Where it is away, every search is asked."""
     site = Site()
-    nobody = open_redis("redis://127.0.0.1:1", is_patient=False)
+    nobody = open_redis("redis://127.0.0.1:1")
     with serving(site) as url:
         searching = Searching(SymbolSearch(url, SITE), SearchCache(nobody))
         assert ["X:A"] == names(searching.find(APPLE)) == names(searching.find(APPLE))

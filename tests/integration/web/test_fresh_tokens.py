@@ -129,7 +129,7 @@ def test_a_subscription_that_breaks_is_made_anew(
     killed: embedded.PrivateServer, clock: Clock
 ) -> None:
     """What was believed is forgotten with it, and after a pause there is another."""
-    with open_redis(killed.url, is_patient=False) as client:
+    with open_redis(killed.url) as client:
         responses = Counted(client)
         tokens = _hearing(FreshTokens(responses, client, clock), responses)
         responses.begin(AAPL)

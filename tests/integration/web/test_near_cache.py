@@ -39,7 +39,7 @@ def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while(
 ) -> None:
     """Nothing is cached and nothing fails; it is asked again every five seconds, silently."""
     clock = Clock()
-    with open_redis(f"redis://{HOST}:{free_port()}", is_patient=False) as away:
+    with open_redis(f"redis://{HOST}:{free_port()}") as away:
         near = NearCache(ResponseCache(away), FreshTokens(ResponseCache(away), away), clock)
         for second in range(12):
             clock.now = float(second)
