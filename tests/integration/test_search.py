@@ -46,6 +46,7 @@ class Site:
         self.asked: list[dict[str, str]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.is_over = False  # whoever still waits for an answer has gone
 
 
 @contextmanager
@@ -54,6 +55,8 @@ def serving(site: Site) -> Iterator[str]:
         def do_GET(self) -> None:
             site.asked.append({"path": self.path, **dict(self.headers)})
             site.may_answer.wait(20)
+            if site.is_over:
+                return
             self.send_response(site.status)
             self.end_headers()
             self.wfile.write(site.body)
@@ -67,6 +70,7 @@ def serving(site: Site) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{web.server_port}"
         finally:
+            site.is_over = True
             site.may_answer.set()
             web.shutdown()
             thread.join()
