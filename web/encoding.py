@@ -14,7 +14,7 @@ from pocketquant.domain.syncs import FormingBar
 from pocketquant.storage.dates import to_date
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
-_BAR = b'{"datetime":%b,"open":%b,"high":%b,"low":%b,"close":%b,"volume":%b},'
+_BAR = b'{"datetime":%b,"open":%b,"high":%b,"low":%b,"close":%b,"volume":%b}\n'
 _FIELDS = 6
 _PRICES = ("open", "high", "low", "close", "volume")
 _FORMING = b',"forming":'
@@ -45,10 +45,12 @@ def encode_ohlcv(
     forming: FormingBar | None,
     live: LivePart = LivePart(),
     page: Page = Page(),
+    rows: list[bytes] | None = None,
 ) -> bytes:
     """The document `{symbol, exchange, interval, data, count, …, live, forming}`.
 
-    As columns it has `columns` in the place of `data`. Its last field is always `forming`.
+    As columns it has `columns` in the place of `data`. Its last field is always `forming`. `rows`
+    are the bars by `encode_rows`, where they are known.
     """
     head = {
         "symbol": series.symbol.ticker,
@@ -62,11 +64,14 @@ def encode_ohlcv(
         "live": {"count": live.count, "partial": [to_date(time) for time in live.partial]},
         "forming": forming and _forming(forming),
     }
-    encode, name = (encode_columns, b"columns") if page.as_columns else (encode_bars, b"data")
+    if page.as_columns:
+        name, data = b"columns", encode_columns(bars, newest_first)
+    else:
+        name, data = b"data", _array(rows or encode_rows(bars), newest_first)
     return b'%b,"%b":%b,%b' % (
         orjson.dumps(head)[:-1],
         name,
-        encode(bars, newest_first),
+        data,
         orjson.dumps(tail, option=_OPTIONS)[1:],
     )
 
@@ -123,14 +128,21 @@ def encode_bars(bars: Bars, newest_first: bool) -> bytes:
 
     Numbers read back as the same float64; a volume of NaN is `null`; times are UTC with `Z`.
     """
-    if not len(bars):
-        return b"[]"
-    columns = bars.columns[:, ::-1] if newest_first else bars.columns
+    return _array(encode_rows(bars), newest_first)
+
+
+def encode_rows(bars: Bars) -> list[bytes]:
+    """The objects of that array, in order of time."""
     tokens = [b""] * (_FIELDS * len(bars))
-    tokens[0::_FIELDS] = _tokens(columns[0].astype("datetime64[s]"))
-    for field in range(1, _FIELDS):
-        tokens[field::_FIELDS] = _tokens(np.ascontiguousarray(columns[field]))
-    return b"[%b]" % (_BAR * len(bars) % tuple(tokens))[:-1]
+    if tokens:
+        tokens[0::_FIELDS] = _tokens(bars.columns[0].astype("datetime64[s]"))
+        for field in range(1, _FIELDS):
+            tokens[field::_FIELDS] = _tokens(np.ascontiguousarray(bars.columns[field]))
+    return (_BAR * len(bars) % tuple(tokens)).splitlines()
+
+
+def _array(rows: list[bytes], newest_first: bool) -> bytes:
+    return b"[%b]" % b",".join(rows[::-1] if newest_first else rows)
 
 
 def _tokens(column: NDArray[Any]) -> list[bytes]:

@@ -138,7 +138,7 @@ class OhlcvReader:
             return None
         forming, page = status.forming if status else None, asked.page(found)
         newest = asked.window.newest_first
-        body = encode_ohlcv(series, found.bars, newest, forming, found.live, page)
+        body = encode_ohlcv(series, found.bars, newest, forming, found.live, page, found.rows)
         return answer_of(body, page.next_cursor)
 
     def _instead(self, asked: Asked, series: Series) -> Answer:

@@ -48,11 +48,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The bars of a window, and the place of the next one where it was cut by its limit."""
+    """The bars of a window, and the place of the next one where it was cut by its limit.
+
+    `rows` are the bars by `encode_rows`, where they are known.
+    """
 
     bars: Bars
     live: LivePart = _NOTHING_LIVE
     next_place: int | None = None
+    rows: list[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,13 @@ class StoredBars:
         token: bytes | None = None,
     ) -> Found:
         """The bars of the window; with a token, those before history's end as near as they are."""
-        limit, newest = window.limit, window.newest_first
         end = _end(series, status.last_bar_at if status else None)
         is_settled = window.end is not None and end is not None and window.end <= end
-        live = Bars.empty() if is_settled else self._live(series, window, end)
-        wanted = series, window.start, window.end, limit + 1, newest
         if is_settled and token is not None:
-            history = self.near.read(*wanted, token)
-        else:
-            history = self.bars.read(*wanted)
+            return self._settled(series, window, token)
+        limit, newest = window.limit, window.newest_first
+        live = Bars.empty() if is_settled else self._live(series, window, end)
+        history = self.bars.read(series, window.start, window.end, limit + 1, newest)
         live = live.between(_end(series, history.last_time), None)
         bars, live_count = join(history, live, limit, newest)
         is_cut = len(history) + len(live) > limit
@@ -93,6 +95,14 @@ class StoredBars:
         told = set(bars.time[-live_count:].tolist())
         partial = [time for time in self.live_bars.partial_times(series) if time in told]
         return Found(bars, LivePart(live_count, tuple(partial)), place)
+
+    def _settled(self, series: Series, window: Window, token: bytes) -> Found:
+        limit, newest = window.limit, window.newest_first
+        more = self.near.read(series, window.start, window.end, limit + 1, newest, token)
+        told = more.cut(limit, newest)
+        is_cut = len(more.bars) > limit
+        place = _next_place(series, told.bars, 0, newest) if is_cut else None
+        return Found(told.bars, LivePart(), place, told.rows)
 
     def _live(self, series: Series, window: Window, history_end: int | None) -> Bars:
         """What may be told after history."""

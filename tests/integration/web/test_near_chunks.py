@@ -16,8 +16,9 @@ from pocketquant.domain.intervals import MINUTE
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.chunks import CHUNK_PERIODS
+from web.encoding import encode_rows
 from web.fresh_tokens import FreshTokens
-from web.near_chunks import NearChunks
+from web.near_chunks import Near, NearChunks
 from web.response_cache import NearCache
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
@@ -61,7 +62,9 @@ def test_any_range_is_that_of_the_store(
 ) -> None:
     """In both orders, across gaps, whatever was kept by the ranges before."""
     expected = near.bars.read(AAPL, start, end, limit, newest)
-    assert expected == near.read(AAPL, start, end, limit, newest, b"token")
+    found = near.read(AAPL, start, end, limit, newest, b"token")
+    assert expected == found.bars
+    assert found.rows in (None, encode_rows(expected))
 
 
 def test_a_kept_chunk_is_not_read_again_until_its_token_ends(
@@ -71,8 +74,10 @@ def test_a_kept_chunk_is_not_read_again_until_its_token_ends(
     first = (None, 2000 * MINUTE, 500, True)
     near.read(AAPL, *first, b"token")
     mongo.ohlcv.delete_many({})
-    assert _bars(range(1400, 1900)) == near.read(AAPL, None, 1900 * MINUTE, 500, True, b"token")
-    assert 0 == len(near.read(AAPL, *first, b"another"))
+    again = near.read(AAPL, None, 1900 * MINUTE, 500, True, b"token")
+    bars = _bars(range(1400, 1900))
+    assert Near(bars, encode_rows(bars)) == again
+    assert Near(Bars.empty()) == near.read(AAPL, *first, b"another")
 
 
 def test_a_chunk_that_is_gone_has_no_bars(near: NearChunks, mongo: Mongo) -> None:
@@ -81,7 +86,7 @@ def test_a_chunk_that_is_gone_has_no_bars(near: NearChunks, mongo: Mongo) -> Non
     near.read(AAPL, 8000 * MINUTE, None, 1, False, b"token")  # the ids, and a chunk elsewhere
     mongo.ohlcv.delete_one({"_id": near.bars.chunk_ids(AAPL)[1]})
     expected = _bars([*range(CHUNK_PERIODS), *range(2 * CHUNK_PERIODS, 3000)])
-    assert expected == near.read(AAPL, None, end, 5000, True, b"token")
+    assert expected == near.read(AAPL, None, end, 5000, True, b"token").bars
 
 
 def test_a_changed_bar_is_told_at_once(
