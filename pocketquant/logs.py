@@ -1,12 +1,16 @@
 """structlog, set up once a process: JSON for machines or coloured lines for people.
 
-Log lines of libraries pass through the same processors, so a file holds one format only, and so do
-uncaught errors. The last processor before a line is rendered strikes out secrets.
+Lines of ours are rendered where they are logged and go straight to standard error; those of
+libraries come by `logging`, through the same processors to the same place, and so do uncaught
+errors: a file holds one format only. The last processor before rendering strikes out secrets.
 """
 
 import logging
+import os
 import sys
 import threading
+from collections import deque
+from contextlib import suppress
 from types import TracebackType
 
 import structlog
@@ -24,11 +28,55 @@ _QUIET = {  # a unit of work has one closing line, and it is ours
     "pymongo": logging.WARNING,
     "websockets": logging.WARNING,
 }
-
-
 _WITH_HANDLERS_OF_THEIR_OWN = ("gunicorn.error", "tornado.application", "tornado.general")
+_MOST_LINES = 10_000  # that wait for a standard error nobody reads
 
 _log = structlog.get_logger(__name__)
+
+
+class _Output:
+    """Standard error, line by line: one thread writes, and what others log meanwhile as well.
+
+    Nobody waits for it, as they would for a lock that is held while the system writes.
+    """
+
+    def __init__(self) -> None:
+        self._lines = deque[str]()
+        self._writing = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """Whole lines; what can't be written fails nobody's work."""
+        self._lines.append(text)
+        while self._lines and self._writing.acquire(blocking=len(self._lines) > _MOST_LINES):
+            try:
+                self._write_lines()
+            finally:
+                self._writing.release()
+
+    def flush(self) -> None:
+        """Nothing is held back: `sys.stderr` ends at each line."""
+
+    def _write_lines(self) -> None:
+        with suppress(IndexError):
+            while line := self._lines.popleft():
+                with suppress(OSError, ValueError):
+                    sys.stderr.write(line)
+
+
+class _LineLogger:
+    """The end of structlog's chain: gets a rendered line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        _output.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = msg
+
+
+_output = _Output()
+os.register_at_fork(after_in_child=_output.__init__)  # type: ignore[misc]  # whoever wrote is gone
 
 
 def set_up_logs(log_format: LogFormat, level: LogLevel, redactor: Redactor | None = None) -> None:
@@ -39,20 +87,20 @@ def set_up_logs(log_format: LogFormat, level: LogLevel, redactor: Redactor | Non
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    rendering = _rendering(log_format, redactor or Redactor())
+    processors = structlog.get_config()["processors"]
+    processors[:] = [*shared, *rendering]  # the same list: loggers in use hold it
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=processors,
+        logger_factory=_LineLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_output)
+    without_record = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(log_format, redactor or Redactor()),
-            ],
+            foreign_pre_chain=shared, processors=[without_record, *rendering]
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
@@ -86,7 +87,7 @@ class Syncer:
             metrics.SYNCS.labels(result="lost", code=metrics.NO_CODE).inc()
             log.warning("unit_taken_over")
 
-    def _bring_to_an_end(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
+    def _bring_to_an_end(self, unit: Unit, log: FilteringBoundLogger) -> None:
         try:
             with named_failures():
                 self._complete(unit, log)
@@ -107,7 +108,7 @@ class Syncer:
             defect = InternalError(f"{type(error).__name__} in the sync")
             self._end_in_error(unit, defect, log)
 
-    def _complete(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
+    def _complete(self, unit: Unit, log: FilteringBoundLogger) -> None:
         began = time.monotonic()
         held: Unit | None = unit
         while held is not None:  # again where a joined request wants more bars
@@ -181,9 +182,7 @@ class Syncer:
             last_bar_at=extent.last_time,
         )
 
-    def _end_in_error(
-        self, unit: Unit, error: PocketQuantError, log: structlog.stdlib.BoundLogger
-    ) -> None:
+    def _end_in_error(self, unit: Unit, error: PocketQuantError, log: FilteringBoundLogger) -> None:
         """The status before the ledger: a crash between them leaves a unit that is tried again."""
         series = unit.request.series
         delay = _delay_seconds(unit.tries)
@@ -200,7 +199,7 @@ class Syncer:
         event = "sync_failed" if is_over else "sync_deferred"
         log.warning(event, code=error.code, cause=str(error))
 
-    def _postpone(self, unit: Unit, turn: TurnFarOff, log: structlog.stdlib.BoundLogger) -> None:
+    def _postpone(self, unit: Unit, turn: TurnFarOff, log: FilteringBoundLogger) -> None:
         """Back, without the loss of an attempt; whoever waits is told where there is an error."""
         self.statuses.mark_postponed(unit.request.series, int(self.clock() + turn.delay_seconds))
         self.ledger.postpone(unit, turn.delay_seconds, turn.error)
@@ -209,14 +208,14 @@ class Syncer:
         self._announce(unit, "postponed", code)
         log.info("sync_postponed", seconds=round(turn.delay_seconds, 1), code=code)
 
-    def _hand_back(self, unit: Unit, log: structlog.stdlib.BoundLogger) -> None:
+    def _hand_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
         """This worker ends: another one shall do it."""
         self.statuses.mark_postponed(unit.request.series, int(self.clock()))
         self.ledger.hand_back(unit)
         self._announce(unit, "handed_back", metrics.NO_CODE)
         log.info("sync_handed_back")
 
-    def _cancel(self, unit: Unit, error: Cancelled, log: structlog.stdlib.BoundLogger) -> None:
+    def _cancel(self, unit: Unit, error: Cancelled, log: FilteringBoundLogger) -> None:
         self.statuses.mark_cancelled(unit.jobs[-1])
         self.ledger.cancel(unit, error)
         self._announce(unit, "cancelled", error.code)

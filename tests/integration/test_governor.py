@@ -8,6 +8,7 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from structlog.testing import capture_logs
 
 from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import (
@@ -21,19 +22,11 @@ from pocketquant.coordination.governor import (
     Temper,
 )
 from pocketquant.embedded import free_port
-from pocketquant.logs import set_up_logs
-from pocketquant.settings import LogFormat, LogLevel
 
 AMPLE = Ceiling(rate=1000.0, burst=1000, concurrency=1000)
 SLOW = Ceiling(rate=0.01, burst=16, concurrency=1000)  # no turn comes while a test runs
 NARROW = Ceiling(rate=1000.0, burst=1000, concurrency=8)
 UNBREAKABLE = Temper(failures_to_open=1_000_000)
-
-
-@pytest.fixture
-def logs() -> None:
-    """Log lines as the processes write them."""
-    set_up_logs(LogFormat.JSON, LogLevel.INFO)
 
 
 def _admitted(governor: Governor, is_urgent: bool) -> int:
@@ -133,21 +126,17 @@ def test_a_holder_that_vanished_frees_its_place_after_its_hold(cache: redis.Redi
     assert 1 == governor.pace().in_progress
 
 
-@pytest.mark.usefixtures("logs")
-def test_a_storm_of_refusals_lowers_the_pace_once(
-    cache: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_storm_of_refusals_lowers_the_pace_once(cache: redis.Redis) -> None:
     """Sixteen at a time count once, in whatever process, and one line tells of it."""
     temper = Temper(failures_to_open=1_000_000, lower_period_seconds=1000.0)
     governors = [Governor(cache, NARROW, 60.0, temper) for _ in range(16)]
-    with ThreadPoolExecutor(16) as threads:
+    with capture_logs() as told, ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda each: each.leave("any", Outcome.THROTTLED), governors))
     pace = governors[0].pace()
     assert (500.0, 4, 16) == (pace.rate, pace.concurrency, pace.consecutive_failures)
     assert Outcome.THROTTLED is pace.last_reason
     assert pace.last_lowered_at is not None
     assert abs(time.time() - pace.last_lowered_at) < 60
-    told = [record.msg for record in caplog.records]
     assert [("pace_lowered", 500.0, 4)] == [
         (line["event"], line["rate"], line["concurrency"]) for line in told
     ]

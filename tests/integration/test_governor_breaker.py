@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import (
@@ -16,18 +17,10 @@ from pocketquant.coordination.governor import (
     Reason,
     Temper,
 )
-from pocketquant.logs import set_up_logs
-from pocketquant.settings import LogFormat, LogLevel
 
 CEILING = Ceiling(rate=1000.0, burst=1000, concurrency=100)
 STAYS_OPEN = Temper(failures_to_open=3, open_seconds=1000.0, longest_open_seconds=8000.0)
 SOON_HALF_OPEN = Temper(failures_to_open=3, open_seconds=0.2, longest_open_seconds=0.5)
-
-
-@pytest.fixture
-def logs() -> None:
-    """Log lines as the processes write them."""
-    set_up_logs(LogFormat.JSON, LogLevel.INFO)
 
 
 def _break(governor: Governor) -> None:
@@ -127,22 +120,21 @@ def test_a_probe_that_ends_well_closes_it(cache: redis.Redis) -> None:
     assert BreakerState.CLOSED is governor.pace().breaker
 
 
-@pytest.mark.usefixtures("logs")
-def test_each_probe_that_fails_opens_it_for_twice_as_long(
-    cache: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_probe_that_fails_opens_it_for_twice_as_long(cache: redis.Redis) -> None:
     """Up to the longest time; each change of state is told by one line."""
     governor = Governor(cache, CEILING, 60.0, SOON_HALF_OPEN)
-    _break(governor)
-    opened_at = governor.pace().opened_at
-    for number, outcome in enumerate((Outcome.DOWN, Outcome.DOWN, Outcome.DOWN, Outcome.OK)):
-        _await_half_open(governor)
-        assert governor.enter(f"probe-{number}", False, 0.0).is_admitted
-        governor.leave(f"probe-{number}", outcome)
-        assert governor.pace().opened_at == (None if outcome is Outcome.OK else opened_at)
-    told = [(record.msg["event"], record.msg.get("seconds")) for record in caplog.records]
+    with capture_logs() as told:
+        _break(governor)
+        opened_at = governor.pace().opened_at
+        for number, outcome in enumerate((Outcome.DOWN, Outcome.DOWN, Outcome.DOWN, Outcome.OK)):
+            _await_half_open(governor)
+            assert governor.enter(f"probe-{number}", False, 0.0).is_admitted
+            governor.leave(f"probe-{number}", outcome)
+            assert governor.pace().opened_at == (None if outcome is Outcome.OK else opened_at)
     opened = [("breaker_opened", seconds) for seconds in (0.2, 0.4, 0.5, 0.5)]
-    assert [*opened, ("breaker_closed", None)] == told
+    assert [*opened, ("breaker_closed", None)] == [
+        (line["event"], line.get("seconds")) for line in told
+    ]
 
 
 @pytest.mark.parametrize("is_given_up", [True, False])

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
+from structlog.testing import capture_logs
 
 from pocketquant import embedded
 from pocketquant.connections import Mongo, wait_until
@@ -186,12 +188,10 @@ def test_a_sane_request_id_is_kept_any_other_replaced(
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", returned)
 
 
-def test_each_request_is_one_closing_line_with_its_id(
-    client: FlaskClient, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_request_is_one_closing_line_with_its_id(client: FlaskClient) -> None:
     """Path, status and time; the next request has another id."""
-    ids = [client.get("/nowhere").headers["X-Request-ID"] for _ in range(2)]
-    lines = [record.msg for record in caplog.records if record.name == "web.request_log"]
+    with capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        ids = [client.get("/nowhere").headers["X-Request-ID"] for _ in range(2)]
     assert ids == [line["request_id"] for line in lines]
     for line in lines:
         assert ("request_completed", "/nowhere", 404) == (

@@ -2,13 +2,12 @@
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import open_redis
 from pocketquant.domain.symbols import Series
 from pocketquant.embedded import HOST, free_port
-from pocketquant.logs import set_up_logs
-from pocketquant.settings import LogFormat
 from web.answers import answer_of
 from web.fresh_tokens import FreshTokens
 from web.response_cache import Looked, NearCache
@@ -16,12 +15,6 @@ from web.response_cache import Looked, NearCache
 AAPL = Series.parse("NASDAQ:AAPL|1d")
 ANSWER = answer_of(b'{"data":[],"forming":null}', None)
 OTHER = answer_of(b'{"data":[1],"forming":null}', "cursor")
-
-
-@pytest.fixture
-def logs() -> None:
-    """Log lines as the processes write them."""
-    set_up_logs(LogFormat.JSON, "INFO")
 
 
 class Clock:
@@ -33,20 +26,19 @@ class Clock:
         return self.now
 
 
-@pytest.mark.usefixtures("logs")
-def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while() -> None:
     """Nothing is cached and nothing fails; it is asked again every five seconds, silently."""
     clock = Clock()
-    with open_redis(f"redis://{HOST}:{free_port()}") as away:
+    with open_redis(f"redis://{HOST}:{free_port()}") as away, capture_logs() as told:
         near = NearCache(ResponseCache(away), FreshTokens(ResponseCache(away), away), clock)
         for second in range(12):
             clock.now = float(second)
             assert Looked() == near.look(AAPL, "limit=5")
             assert near.begin(AAPL) is None
             near.put(AAPL, "limit=5", b"token", ANSWER)
-    assert ["response_cache_lost"] == [record.msg["event"] for record in caplog.records]
+    assert ["response_cache_lost"] == [
+        line["event"] for line in told if "debug" != line["log_level"]
+    ]
 
 
 @pytest.fixture
