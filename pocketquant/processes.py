@@ -17,7 +17,7 @@ import requests
 
 from pocketquant import embedded, exposure, private_urls
 from pocketquant.connections import wait_until
-from pocketquant.domain.addresses import is_loopback
+from pocketquant.domain.addresses import is_loopback, url_of
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.programs import NUMBER, Program, all_programs
 from pocketquant.settings import Environment, Settings
@@ -76,9 +76,9 @@ def running(
             _config(folder, private, (*extra, *programs), process_stop_seconds, show_logs)
         )
         machine = Machine(
-            settings.api_url,
-            _url(settings.push_host, settings.push_port),
-            _url(settings.flower_host, settings.flower_port),
+            settings.own_api_url,
+            settings.own_push_url,
+            url_of(settings.flower_host, settings.flower_port),
             logs,
             subprocess.Popen(
                 tethered([_SUPERVISORD, "--nodaemon", "--configuration", str(config)]),
@@ -104,11 +104,7 @@ def _require_free_ports(settings: Settings, programs: tuple[Program, ...]) -> No
         if program.name in addresses:
             name, host, port = addresses[program.name]
             if embedded.is_in_use(host, port):
-                raise InvalidSettings(f"{_url(host, port)} is taken; set {name} to a free port")
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://{host}:{port}"
+                raise InvalidSettings(f"{url_of(host, port)} is taken; set {name} to a free port")
 
 
 def _servers(

@@ -12,6 +12,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pocketquant.domain.addresses import url_of
+
 
 class Environment(StrEnum):
     """Where PocketQuant runs; private servers are for development only."""
@@ -139,8 +141,15 @@ class Settings(BaseSettings):
         default="", description="touched each second while the streamer lives; empty: no file"
     )
 
+    api_url: str = Field(
+        default="", description="the API that commands ask; empty: that of API_HOST and API_PORT"
+    )
+    push_url: str = Field(
+        default="",
+        description="whose streams `watch` shows; empty: API_URL's, else that of PUSH_HOST",
+    )
     api_key: SecretStr = Field(
-        default=SecretStr(""), description="what `sync`, `bars` and `watch` show to the API"
+        default=SecretStr(""), description="what commands show to the API that they ask"
     )
     api_rate_limit: str = Field(
         default="6000/minute",
@@ -204,14 +213,14 @@ class Settings(BaseSettings):
         return frozenset(origin for origin in given if origin)
 
     @property
-    def api_url(self) -> str:
+    def own_api_url(self) -> str:
         """Where this machine's API answers."""
-        return f"http://{self.api_host}:{self.api_port}"
+        return url_of(self.api_host, self.api_port)
 
     @property
-    def push_url(self) -> str:
+    def own_push_url(self) -> str:
         """Where this machine's streams are."""
-        return f"http://{self.push_host}:{self.push_port}"
+        return url_of(self.push_host, self.push_port)
 
     @property
     def broker_url(self) -> str:

@@ -24,7 +24,7 @@ _COMPLETION_SECONDS = 1.0
 INTERVALS = click.Choice([interval.value for interval in Interval])
 
 url_option = click.option(
-    "--url", default=None, help="The API; by default API_URL's of this machine."
+    "--url", default=None, help="The API; by default API_URL, else this machine's."
 )
 interval_option = click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
 FILE_OR_DASH = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
@@ -64,7 +64,7 @@ SYMBOL = SymbolName()
 def client_of(url: str | None, **options: float) -> Client:
     """A client of the API that was named, or of this machine's; with the key of the settings."""
     settings = Settings()
-    return Client(url or settings.api_url, key_of(settings), **options)
+    return Client(url or settings.api_url or settings.own_api_url, key_of(settings), **options)
 
 
 def completed(

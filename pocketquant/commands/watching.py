@@ -18,7 +18,9 @@ _DRAWN_PER_SECOND = 5
 @click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
 @click.option("--no-subscribe", is_flag=True, help="Show only what is subscribed already.")
 @url_option
-@click.option("--push-url", default=None, help="The streams; by default those of this machine.")
+@click.option(
+    "--push-url", default=None, help="The streams; by default PUSH_URL, else those of the API."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each change.")
 def watch(
     symbols: tuple[str, ...],
@@ -35,7 +37,9 @@ def watch(
     pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT
     """
     settings = Settings()
-    client, push = client_of(url), Client(push_url or settings.push_url, key_of(settings))
+    client = client_of(url)
+    streams = push_url or settings.push_url or url or settings.api_url or settings.own_push_url
+    push = Client(streams, key_of(settings))
     quotes = LiveQuotes(client, push, symbols)
     with ended_quietly():
         if not no_subscribe:

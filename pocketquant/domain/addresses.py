@@ -1,7 +1,9 @@
-"""Which hosts are this machine itself."""
+"""Hosts: which are this machine itself, and how they stand in a URL."""
 
 from functools import lru_cache
 from ipaddress import ip_address
+
+_ASKED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound
 
 
 @lru_cache(1000)  # asked of each request
@@ -15,3 +17,9 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def url_of(host: str, port: int) -> str:
+    """Where what listens there is asked by its own machine: all addresses include the loopback."""
+    asked = _ASKED.get(host.strip("[]"), host.strip("[]"))
+    return f"http://[{asked}]:{port}" if ":" in asked else f"http://{asked}:{port}"

@@ -135,7 +135,7 @@ def _listeners(machine: Machine) -> list[Row]:
         with machine.running(command, environment) as push:
             wait_until(
                 "push is healthy",
-                lambda: requests.get(f"{settings.push_url}/health", timeout=5).ok,
+                lambda: requests.get(f"{settings.own_push_url}/health", timeout=5).ok,
                 requests.RequestException,
                 _READY_SECONDS,
             )

@@ -78,11 +78,11 @@ def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
             stack.callback(embedded.stop, process)
             processes.append(process)
         servers = Servers(
-            f"{settings.api_url}/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
+            f"{settings.own_api_url}/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
             f"http://{embedded.HOST}:{peer_port}/ohlcv/NASDAQ/AAPL?interval=1m&limit=",
             str(key),
             _FIRST_TIME + 60 * (stored_bars - 1),
-            settings.api_url,
+            settings.own_api_url,
             mongod.url,
             psutil.Process(processes[0].pid),
         )

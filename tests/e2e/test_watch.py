@@ -176,6 +176,28 @@ def test_there_is_no_api() -> None:
     assert ended.stderr.splitlines()[-1].startswith(f"Error: no PocketQuant answers at {nowhere}")
 
 
+def test_the_api_that_is_meant_may_be_in_the_environment() -> None:
+    """Its streams are those of the same, unless other ones are named."""
+    nowhere, elsewhere = "http://127.0.0.1:9", "http://127.0.0.1:11"
+    for arguments, asked in (
+        (["bars", AAPL], nowhere),
+        (["bars", AAPL, "--url", elsewhere], elsewhere),
+        (["watch", AAPL, "--no-subscribe"], nowhere),
+        (["watch", AAPL, "--push-url", elsewhere], nowhere),
+    ):
+        ended = subprocess.run(
+            [POCKETQUANT, *arguments],
+            env={**os.environ, "API_URL": nowhere},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert 1 == ended.returncode
+        said = ended.stderr.splitlines()[-1]
+        assert said.startswith(f"Error: no PocketQuant answers at {asked}")
+
+
 def test_the_client_wishes_and_reads(platform: Any, flush: Flushes) -> None:
     """What the API tells; what it has not is raised as the error that it names."""
     client = Client(platform.url)

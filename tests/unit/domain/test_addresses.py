@@ -1,8 +1,8 @@
-"""Which hosts are this machine itself."""
+"""Which hosts are this machine itself, and where they are asked."""
 
 import pytest
 
-from pocketquant.domain.addresses import is_loopback
+from pocketquant.domain.addresses import is_loopback, url_of
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,16 @@ from pocketquant.domain.addresses import is_loopback
 def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     """By name or by address; a name that only looks so is none."""
     assert expected == is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((all_of_them, "http://127.0.0.1:80") for all_of_them in ("0.0.0.0", "127.0.0.1")),
+        *((six, "http://[::1]:80") for six in ("::", "[::]", "::1", "[::1]")),
+        ("quant.example.com", "http://quant.example.com:80"),
+    ],
+)
+def test_what_listens_is_asked_where_it_can_be(host: str, expected: str) -> None:
+    """An address that means all of them is one to listen on, none to ask."""
+    assert expected == url_of(host, 80)
