@@ -112,4 +112,12 @@ def _write_at(path: Path, answer: requests.Response) -> int:
 
 
 def _write(file: IO[bytes], answer: requests.Response) -> int:
-    return sum(file.write(piece) for piece in answer.iter_content(_PIECE_BYTES))
+    return sum(_write_whole(file, piece) for piece in answer.iter_content(_PIECE_BYTES))
+
+
+def _write_whole(file: IO[bytes], piece: bytes) -> int:
+    """A file without a buffer, such as standard output may be, takes a part at a time."""
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
+    return len(piece)

@@ -88,8 +88,14 @@ def _document(answer: requests.Response) -> dict[str, Any] | None:
 
 
 def _message(body: dict[str, Any]) -> str:
-    details = body.get("errors") or ""
-    return f"{body.get('message') or body.get('status')} {details}".strip()
+    """With what stands beside it, such as a job's id; the lists of what is wrong repeat it."""
+    beside = [
+        f"{name} {value}"
+        for name, value in (body.get("errors") or {}).items()
+        if isinstance(value, (str, int, float))
+    ]
+    message = str(body.get("message") or body.get("status"))
+    return f"{message} ({', '.join(beside)})" if beside else message
 
 
 def _innermost(error: BaseException) -> str:

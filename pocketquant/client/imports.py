@@ -1,5 +1,6 @@
 """Bars of one's own, brought to the API."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -45,16 +46,27 @@ def _rows(frame: Any) -> list[Json]:
         raise InvalidRequest(f"the frame has no {wanted}; bars have datetime, {', '.join(_PRICES)}")
     if bars.empty:
         raise InvalidRequest("the frame has no bars")
+    if bars.index.hasnans:
+        raise InvalidRequest(f"bar {int(bars.index.isna().argmax()) + 1} has no open time")
     names = [*_PRICES, *(["volume"] if "volume" in bars.columns else [])]
-    times = bars.index.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    values = bars[names].astype("float64").to_numpy().tolist()
-    return [
-        {
-            "datetime": time,
-            **{name: _told(name, value) for name, value in zip(names, row, strict=True)},
-        }
-        for time, row in zip(times, values, strict=True)
-    ]
+    times = bars.index.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%fZ").tolist()
+    columns = {"datetime": times, **{name: _numbers(bars, name) for name in names}}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _numbers(bars: Any, name: str) -> list[float | None]:
+    """A column of finite numbers; a volume may be missing."""
+    column = bars[name]
+    if column.ndim != 1:
+        raise InvalidRequest(f"the frame has {column.shape[1]} columns {name}")
+    try:
+        numbers = column.astype("float64").tolist()
+    except (ValueError, TypeError) as error:
+        raise InvalidRequest(f"{name} is no column of numbers: {error}") from error
+    for time, number in zip(bars.index, numbers, strict=True):
+        if not math.isfinite(number) and not (name == "volume" and math.isnan(number)):
+            raise InvalidRequest(f"the bar of {time} has {name} {number}; drop what is no bar")
+    return [None if math.isnan(number) else number for number in numbers]
 
 
 def _pandas(frame: Any) -> Any:
@@ -65,12 +77,3 @@ def _pandas(frame: Any) -> Any:
             f"bars come as a DataFrame or an Arrow table, not {type(frame).__name__}"
         )
     return bars.set_index("datetime") if "datetime" in bars.columns else bars
-
-
-def _told(name: str, value: float) -> float | None:
-    """JSON has no number for a volume that does not exist."""
-    if value == value:
-        return value
-    if name != "volume":
-        raise InvalidRequest(f"a bar has no {name}; drop what is no bar")
-    return None

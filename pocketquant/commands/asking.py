@@ -129,9 +129,17 @@ def say(text: str) -> None:
 def ended_quietly() -> Iterator[None]:
     """Ctrl-C, or that nobody reads any more, is how it ends."""
     try:
-        yield
+        with ended_when_unread():
+            yield
     except KeyboardInterrupt:
         return
+
+
+@contextmanager
+def ended_when_unread() -> Iterator[None]:
+    """That nobody reads any more is no error: `head` does so."""
+    try:
+        yield
     except BrokenPipeError:  # nor can what is left be written when the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

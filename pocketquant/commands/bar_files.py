@@ -1,8 +1,10 @@
 """CSV and Parquet files of bars, as others write them, read as one frame."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from pocketquant.domain.errors import InvalidRequest
 
@@ -12,24 +14,31 @@ if TYPE_CHECKING:
 _TIMES = ("datetime", "time", "date", "timestamp")
 _PRICES = ("open", "high", "low", "close")
 _COLUMNS = (*_PRICES, "volume")
+_ZONE = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"  # after a time of day
 _SECONDS_BEFORE_MILLISECONDS = 100_000_000_000  # the year 5138; as milliseconds 1973
 
 
 def read_bars(file: Path, timezone: str | None) -> "pandas.DataFrame":
     """The bars of a file, their open times (UTC) in the index `datetime`.
 
-    InvalidRequest for what cannot be read as bars: it names the column and the first row of it.
+    InvalidRequest for what cannot be read as bars: it names the column and the first row of it. A
+    number that is missing is NaN.
     """
     frame = _read(file)
     frame.columns = [str(name).strip().lower() for name in frame.columns]
     if str(frame.index.name).lower() in _TIMES:
         frame = frame.reset_index(names=str(frame.index.name).lower())
+    twice = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1})
+    if twice:
+        raise InvalidRequest(f"{file} has more than one column {', '.join(twice)}")
     time = next((name for name in _TIMES if name in frame.columns), None)
     missing = [name for name in _PRICES if name not in frame.columns]
     if time is None or missing:
         wanted = ", ".join([*([] if time else ["datetime"]), *missing])
         raise InvalidRequest(f"{file} has no column {wanted}; it has {', '.join(frame.columns)}")
-    columns = {name: _numbers(frame, name) for name in _COLUMNS if name in frame.columns}
+    if frame.empty:
+        raise InvalidRequest(f"{file} has no bars")
+    columns = {name: _numbers(frame[name]) for name in _COLUMNS if name in frame.columns}
     return _framed(_times(frame[time], timezone), columns)
 
 
@@ -40,9 +49,13 @@ def _read(file: Path) -> "pandas.DataFrame":
         if file.suffix.lower() == ".parquet":
             return pandas.read_parquet(file)
         source: Any = sys.stdin if str(file) == "-" else file
-        return pandas.read_csv(source, skipinitialspace=True)
+        with warnings.catch_warnings(action="error", category=pandas.errors.ParserWarning):
+            # or a row of too many values would make row names of the first column
+            return pandas.read_csv(source, skipinitialspace=True, index_col=False)
     except FileNotFoundError:
         raise InvalidRequest(f"there is no file {file}") from None
+    except pandas.errors.ParserWarning:
+        raise InvalidRequest(f"{file} has rows of more values than it has columns") from None
     except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
         raise InvalidRequest(f"{file} cannot be read: {error}") from error
 
@@ -50,41 +63,60 @@ def _read(file: Path) -> "pandas.DataFrame":
 def _framed(times: "pandas.DatetimeIndex", columns: dict[str, Any]) -> "pandas.DataFrame":
     import pandas
 
-    return pandas.DataFrame(columns).set_index(times)
+    return pandas.DataFrame(columns).set_index(times.rename("datetime"))
 
 
-def _numbers(frame: "pandas.DataFrame", name: str) -> Any:
+def _numbers(column: Any) -> Any:
     import pandas
 
-    numbers = pandas.to_numeric(frame[name], errors="coerce")
-    wrong = numbers.isna() & (frame[name].notna() if name == "volume" else True)
+    try:
+        numbers = pandas.to_numeric(column, errors="coerce")
+    except TypeError as error:
+        raise InvalidRequest(f"{column.name} is no column of numbers: {error}") from error
+    wrong = numbers.isna() & column.notna()
     if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise InvalidRequest(f"row {row + 1}: {name} is no number: {frame[name].iloc[row]!r}")
+        row = _first(wrong)
+        raise InvalidRequest(f"row {row}: {column.name} is no number: {column.iloc[row - 1]!r}")
     return numbers.astype("float64")
 
 
 def _times(given: Any, timezone: str | None) -> "pandas.DatetimeIndex":
     import pandas
 
-    if pandas.api.types.is_numeric_dtype(given):
-        unit = "s" if given.abs().max() < _SECONDS_BEFORE_MILLISECONDS else "ms"
-        return pandas.DatetimeIndex(pandas.to_datetime(given, unit=unit, utc=True), name="datetime")
+    if given.isna().any():
+        raise InvalidRequest(f"row {_first(given.isna())} has no open time")
     try:
-        times = pandas.DatetimeIndex(pandas.to_datetime(given, format="ISO8601"), name="datetime")
-    except (ValueError, TypeError) as error:
+        if pandas.api.types.is_numeric_dtype(given):
+            unit = "s" if given.abs().max() < _SECONDS_BEFORE_MILLISECONDS else "ms"
+            return pandas.DatetimeIndex(pandas.to_datetime(given, unit=unit, utc=True))
+        if pandas.api.types.is_datetime64_any_dtype(given):
+            moments = pandas.DatetimeIndex(given)
+            return _in_zone(moments, timezone) if moments.tz is None else moments.tz_convert("UTC")
+        has_zone = given.astype("str").str.contains(_ZONE)
+        moments = pandas.DatetimeIndex(pandas.to_datetime(given, format="ISO8601", utc=True))
+    except (ValueError, TypeError, OverflowError) as error:
         raise InvalidRequest(f"open times are to be ISO 8601 or epoch seconds: {error}") from error
-    if times.hasnans:
-        raise InvalidRequest(f"row {int(times.isna().argmax()) + 1} has no open time")
-    if times.tz is not None:
-        return times.tz_convert("UTC")
-    return _in_zone(times, timezone)
+    if has_zone.all():
+        return moments
+    if has_zone.any():
+        raise InvalidRequest(f"row {_first(~has_zone)} has no time zone, and others have one")
+    return _in_zone(moments.tz_localize(None), timezone)
+
+
+def _first(wrong: Any) -> int:
+    """The number of the row, from 1."""
+    return int(wrong.to_numpy().argmax()) + 1
 
 
 def _in_zone(times: "pandas.DatetimeIndex", timezone: str | None) -> "pandas.DatetimeIndex":
     if timezone is None:
         raise InvalidRequest(f"{times[0]} has no time zone; name it, such as --timezone UTC")
     try:
-        return times.tz_localize(timezone).tz_convert("UTC")
-    except (KeyError, ValueError, OSError) as error:  # no such zone; an hour that is not there
-        raise InvalidRequest(f"times in {timezone}: {error}") from error
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidRequest(f"there is no time zone {timezone!r}") from None
+    placed = times.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    if placed.hasnans:
+        odd = times[placed.isna().argmax()]
+        raise InvalidRequest(f"{odd} is no one moment in {timezone}, where clocks changed")
+    return placed.tz_convert("UTC")

@@ -1,6 +1,7 @@
 """`bars`, `export` and `import`: stored bars read, written to files, and taken from files."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,6 +12,7 @@ from pocketquant.commands.asking import (
     FILE_OR_DASH,
     SYMBOL,
     client_of,
+    ended_when_unread,
     interval_option,
     json_option,
     print_json,
@@ -110,14 +112,19 @@ def export(
     if not is_stream and output.exists() and not force:
         raise click.UsageError(f"{output} is there already; --force replaces it")
     chosen = form or ("csv" if is_stream else _form_named_by(output))
-    target = sys.stdout.buffer if is_stream else output
+    write = partial(
+        client_of(url).export, symbol, interval, format=chosen, start=start, end=end, limit=limit
+    )
     try:
-        written = client_of(url).export(
-            symbol, interval, target, format=chosen, start=start, end=end, limit=limit
-        )
+        if is_stream:
+            with ended_when_unread():
+                write(sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+            return
+        written = write(output)
     except OSError as error:
         raise click.ClickException(f"{output} cannot be written: {error.strerror}") from error
-    if as_json and not is_stream:
+    if as_json:
         print_json({"file": str(output), "format": chosen, "bytes": written})
     else:
         say(f"{written:,} bytes of {symbol} at {interval} are in {output}")

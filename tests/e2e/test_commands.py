@@ -175,6 +175,39 @@ def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> Non
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.usefixtures("stored")
+def test_an_export_that_nobody_reads_to_its_end(platform: Any, form: str, unbuffered: str) -> None:
+    """As `head` does; no error, nothing said."""
+    command = [POCKETQUANT, "export", AAPL, "-o", "-", "--format", form, "--url", platform.url]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert 4 == len(process.stdout.read(4))
+        process.stdout.close()
+        assert b"" == process.stderr.read()
+    assert 0 == process.returncode
+
+
+@pytest.mark.usefixtures("stored")
+def test_an_export_to_a_full_disk_says_so(platform: Any) -> None:
+    """Exit code 1."""
+    command = [POCKETQUANT, "export", AAPL, "-o", "-", "--url", platform.url]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert 1 == done.returncode
+    assert "Error: - cannot be written: No space left on device\n" == done.stderr
+
+
 def test_what_was_exported_is_imported_again(typed: Type, stored: Client, tmp_path: Path) -> None:
     """Under another name, and then it is the same."""
     whole = stored.bars(AAPL)
