@@ -10,6 +10,7 @@
 Reads may be asked twice, and so may what carries an `Idempotency-Key` or stores the same again.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -24,10 +25,11 @@ from pocketquant.client.failures import (
     refusal,
     strange,
 )
-from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.errors import InvalidRequest, PocketQuantError
 
 Json = dict[str, Any]
 
+_PATH = "/api/v1"
 _KEY_HEADER = "X-API-Key"
 _PAUSES_SECONDS = (0.2, 0.5, 1.0)  # before each of the further tries
 _LONGEST_WAIT_SECONDS = 10.0  # for a server that says when to come again, all tries together
@@ -40,11 +42,11 @@ class Transport:
     """Asks one API, with a key where it wants one."""
 
     def __init__(self, url: str, api_key: str | None, timeout_seconds: float) -> None:
-        self.root = f"{url.rstrip('/')}/api/v1"
+        self.root = _root(url)
         self._timeout_seconds = timeout_seconds
         self._session = requests.Session()
         if api_key:
-            self._session.headers[_KEY_HEADER] = api_key
+            self._session.headers[_KEY_HEADER] = _header(api_key)
 
     def call(self, method: str, path: str, **arguments: Any) -> Json:
         """The answer's JSON object."""
@@ -128,6 +130,22 @@ def _is_ours(answer: requests.Response) -> bool:
     except requests.RequestException:
         return False
     return isinstance(body, dict) and "error" in body and "message" in body
+
+
+def _root(url: str) -> str:
+    """Where the calls are; of a server, or of its API."""
+    server = url.strip().rstrip("/").removesuffix(_PATH)
+    if not re.match(r"https?://[^/\s]", server):
+        raise InvalidRequest(f"{url!r} is no URL such as http://127.0.0.1:8000")
+    return server + _PATH
+
+
+def _header(api_key: str) -> str:
+    """A key that was read from a file may end with its line; an error must not tell it."""
+    key = api_key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidRequest("the API key has characters that no key has")
+    return key
 
 
 def _wait(seconds: float) -> None:

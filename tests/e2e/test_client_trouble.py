@@ -175,7 +175,7 @@ def test_a_redirection_is_not_followed(serve: Serve) -> None:
 
 
 def test_each_failure_says_what_it_is(serve: Serve) -> None:
-    """No server, no answer in time, an answer that breaks off, no URL at all."""
+    """No server, no answer in time, an answer that breaks off, a port that can't be."""
     with pytest.raises(Unavailable, match=r"no PocketQuant answers at .*pocketquant up"):
         Client("http://127.0.0.1:9").fleet()
     with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s"):
@@ -183,7 +183,34 @@ def test_each_failure_says_what_it_is(serve: Serve) -> None:
     with pytest.raises(Unavailable, match="broke off"):
         Client(serve({"missing": 5}).url).fleet()
     with pytest.raises(InvalidRequest, match="cannot be asked"):
-        Client("127.0.0.1:8000").fleet()
+        Client("http://127.0.0.1:99999").fleet()
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "localhost", "file:///etc", "http://", "x"])
+def test_what_is_no_url_is_told_at_once(url: str) -> None:
+    """With one that is."""
+    with pytest.raises(InvalidRequest, match=r"is no URL such as http://"):
+        Client(url)
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/api/v1", "/api/v1/", " "])
+def test_the_url_is_that_of_the_server_or_of_its_api(serve: Serve, ending: str) -> None:
+    """A proxy may put a path before both."""
+    server = serve({}, {})
+    for before in ("", "/quant"):
+        Client(server.url + before + ending).fleet()
+    assert ["/api/v1/fleet", "/quant/api/v1/fleet"] == [path for _, path, *_ in server.asked]
+
+
+def test_a_key_is_as_it_was_made_or_is_not_told(serve: Serve) -> None:
+    """It may have been read with the end of its line; an error says nothing of it."""
+    server = serve({})
+    Client(server.url, "pq_key\n").fleet()
+    assert "pq_key" in str(server.asked)
+    for key in ("a\nsecret", "sécret", "\0secret"):
+        with pytest.raises(InvalidRequest, match="the API key has") as raised:
+            Client(server.url, key)
+        assert "cret" not in str(raised.value)
 
 
 def test_a_certificate_that_nobody_knows_is_said_so(serve: Serve) -> None:
