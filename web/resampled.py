@@ -93,6 +93,6 @@ def _was_synced(status: SyncStatus | None) -> bool:
 def _what_to_sync(symbol: Symbol, seconds: int) -> str:
     names = " or ".join(each.value for each in sources(seconds, Interval))
     return (
-        f"{symbol} has no bars that bars of {seconds // 60} minutes can be made of;"
+        f"{symbol} has no bars that bars of {seconds // 60} min can be made of;"
         f" POST /api/v1/market-data/sync fetches {names or 'no interval that divides them'}"
     )

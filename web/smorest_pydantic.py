@@ -6,7 +6,7 @@ model's. A view receives instances of the model and returns them.
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -63,7 +63,8 @@ class PydanticSchema(marshmallow.Schema):
         try:
             return self.model.model_validate(values)
         except pydantic.ValidationError as error:
-            raise marshmallow.ValidationError(cast(Any, _problems(error))) from error
+            several = _several(values) if isinstance(data, MultiDictProxy) else frozenset()
+            raise marshmallow.ValidationError(cast(Any, _problems(error, several))) from error
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Plain values for JSON, of one model or of a list of them."""
@@ -213,9 +214,22 @@ class _UntitledFields(GenerateJsonSchema):
         return False
 
 
-def _problems(error: pydantic.ValidationError) -> list[Document]:
+def _problems(error: pydantic.ValidationError, several: Set[str]) -> list[Document]:
+    """Of a parameter that came several times, that it did; its type is then not what is wrong."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [{**problem, "msg": problem["msg"].removeprefix("Value error, ")} for problem in found]
+    return [
+        {
+            **problem,
+            "msg": "given more than once"
+            if len(problem["loc"]) == 1 and problem["loc"][0] in several
+            else problem["msg"].removeprefix("Value error, "),
+        }
+        for problem in found
+    ]
+
+
+def _several(values: Document) -> Set[str]:
+    return {name for name, value in values.items() if isinstance(value, list)}
 
 
 def _single_values(query: MultiDictProxy) -> Document:

@@ -106,6 +106,14 @@ def test_a_bad_query_or_path_is_422_and_names_its_field(
     assert [[field]] == [problem["loc"] for problem in document["errors"][place]]
 
 
+def test_a_parameter_that_comes_twice_is_said_so(client: FlaskClient) -> None:
+    """Rather than that it is of a wrong type."""
+    answer = client.get("/api/v1/market-data/ohlcv/NASDAQ/AAPL?limit=1&limit=2&order=up")
+    said = answer.get_json()["message"]
+    assert "limit: given more than once" in said
+    assert "order: Input should be" in said
+
+
 @pytest.mark.parametrize("timeout", ["-1", "60.1", "nan", "soon"])
 def test_a_bad_timeout_enqueues_nothing(
     client: FlaskClient, platform: Platform, timeout: str
