@@ -35,9 +35,9 @@ demo: $(INSTALLED) ## the main job on private servers and a simulated market (AR
 up: $(INSTALLED) ## all processes against the real TradingView, data kept in .pocketquant/
 	$(BIN)/pocketquant up $(ARGS)
 
-# Two files at a time, each as a whole, in order.
+# Three files at a time, each as a whole, in order: also on two cores, since tests wait for servers.
 test: $(INSTALLED) ## every test but the benchmarks (ARGS='-k chunks' chooses)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED) ## ruff: style, imports, bugs, bans
 	$(BIN)/ruff check .
