@@ -38,7 +38,7 @@ _SECTIONS = {
     },
     "Look after it": {
         "doctor": "doctor.command:doctor",
-        "keys": "key_commands:keys",
+        "keys": "commands.keys:keys",
         "completion": "commands.completion:completion",
     },
 }
@@ -95,8 +95,10 @@ def _said(error: Exception) -> str | None:
     """What people read of an error that is no defect."""
     from pydantic import ValidationError
 
-    from pocketquant.domain.errors import PocketQuantError
+    from pocketquant.domain.errors import PocketQuantError, Unauthorized
 
+    if isinstance(error, Unauthorized):
+        return f"{error}; commands show the key that API_KEY is [{error.code}]"
     if isinstance(error, PocketQuantError):
         return f"{error} [{error.code}]"
     if isinstance(error, TimeoutError):

@@ -99,7 +99,9 @@ def print_rows(rows: Iterable[Json], columns: Sequence[str], as_json: bool) -> N
     if as_json:
         print_json(found)
         return
-    table = Table(*columns)
+    table = Table()
+    for name in columns:
+        table.add_column(name, overflow="fold")  # an id that is cut opens nothing
     for row in found:
         table.add_row(*(Text(_shown(row.get(name))) for name in columns))
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)

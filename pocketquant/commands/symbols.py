@@ -19,7 +19,7 @@ from pocketquant.commands.asking import (
 from pocketquant.domain.searches import SymbolKind
 
 _FOUND = ("exchange", "symbol", "name", "type", "currency", "country")
-_KEPT = ("exchange", "symbol", "active", "intervals", "type", "currency", "description")
+_KEPT = ("exchange", "symbol", "active", "intervals", "type", "currency", "name")
 
 _intervals_option = click.option(
     "--interval", "-i", "intervals", type=INTERVALS, multiple=True, help="May be repeated."

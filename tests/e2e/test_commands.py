@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,6 +118,27 @@ def test_jobs_are_listed_shown_watched_tried_again_and_cancelled(typed: Type) ->
     assert 1 == refused.exit_code
     assert "[conflict]" in refused.stderr
     assert job_id[:10] in typed("jobs", "list").stdout
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("symbols", "list"),
+        ("jobs", "list"),
+        ("schedules", "list"),
+        ("search", "apple"),
+        ("sync", AAPL),
+        ("bars", AAPL),
+    ],
+)
+def test_every_column_of_a_table_is_a_field_of_the_answer(
+    typed: Type, command: tuple[str, ...]
+) -> None:
+    """Or it would be empty for ever."""
+    _, head, *_ = typed(*command).stdout.splitlines()
+    answer = _json(typed(*command, "--json"))
+    assert set(re.findall(r"\w+", head)) <= answer[0].keys()
 
 
 def test_symbols_are_found_and_kept(typed: Type) -> None:

@@ -1,7 +1,4 @@
-"""The commands that manage the keys of the API: `keys create`, `keys list`, `keys revoke`.
-
-They ask MongoDB itself, so the first key needs no API.
-"""
+"""`keys`: the keys of the API. They ask MongoDB itself, so that the first key needs no API."""
 
 import re
 import time
@@ -10,10 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
-from rich.table import Table
 
+from pocketquant.commands.asking import json_option, print_json, print_rows
 from pocketquant.connections import named_failures, open_mongo
 from pocketquant.domain.access import ApiKey, Scope
 from pocketquant.domain.errors import InvalidSettings
@@ -24,6 +19,7 @@ from pocketquant.storage.dates import to_date
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_NAME = 80
+_COLUMNS = ("id", "name", "scope", "created_at", "last_used_at", "expires_at", "revoked_at")
 
 
 class Duration(click.ParamType[int]):
@@ -50,9 +46,6 @@ class KeyName(click.ParamType[str]):
         return name
 
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
-
-
 @click.group()
 def keys() -> None:
     """Make, list and revoke the keys of the API.
@@ -71,7 +64,7 @@ def keys() -> None:
     help="read; sync: and ask for syncs, subscribe, cancel; admin: and delete, change schedules.",
 )
 @click.option("--expires-in", type=Duration(), default=None, help="Such as 12h or 90d.")
-@_as_json
+@json_option
 def create(name: str, scope: str, expires_in: int | None, as_json: bool) -> None:
     """Make a key for NAME; it is shown this once and can't be shown again."""
     now = int(time.time())
@@ -79,37 +72,30 @@ def create(name: str, scope: str, expires_in: int | None, as_json: bool) -> None
     with _store() as store:
         key, text = store.create(name, Scope(scope), now, expires_at)
     if as_json:
-        _print_json({**_shown(key), "key": str(text)})
+        print_json({**_shown(key), "key": str(text)})
         return
     click.echo(str(text))
     click.echo(f"Key {key.id} of scope {scope} for {name}. Keep it: only its hash is.", err=True)
 
 
 @keys.command("list")
-@_as_json
+@json_option
 def list_keys(as_json: bool) -> None:
     """All keys, revoked ones too, the oldest first."""
     with _store() as store:
         found = store.all()
-    rows = [_shown(key) for key in found]
-    if as_json:
-        _print_json(rows)
-        return
-    table = Table("id", "name", "scope", "created_at", "last_used_at", "expires_at", "revoked_at")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
+    print_rows(map(_shown, found), _COLUMNS, as_json)
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@_as_json
+@json_option
 def revoke(key_id: str, as_json: bool) -> None:
     """End a key; every process notices within seconds."""
     with _store() as store:
         key = store.revoke(key_id, int(time.time()))
     if as_json:
-        _print_json(_shown(key))
+        print_json(_shown(key))
         return
     click.echo(f"Key {key.id} of {key.name} opens nothing any more.")
 
@@ -143,7 +129,3 @@ def _shown(key: ApiKey) -> dict[str, Any]:
 def _date(seconds: int | None) -> str | None:
     date = to_date(seconds)
     return None if date is None else date.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _print_json(value: object) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
