@@ -18,7 +18,7 @@ from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
-from web import bodies, errors, hanging_up, hardening, limits, request_log
+from web import errors, request_log
 from web.api import (
     bars,
     dead_letters,
@@ -32,23 +32,24 @@ from web.api import (
     syncs,
 )
 from web.auth import Gate
+from web.bars.fresh_tokens import FreshTokens
+from web.bars.live_forming import LiveForming
+from web.bars.near_chunks import NearChunks
+from web.bars.ohlcv import OhlcvReader
+from web.bars.response_cache import NearCache
+from web.bars.stored_bars import StoredBars
 from web.clock import now
 from web.errors import Api
-from web.fleet_metrics import FleetCollector
-from web.fresh_tokens import FreshTokens
-from web.job_watch import JobWatch
-from web.keyring import KeyRing
-from web.live_forming import LiveForming
-from web.near_chunks import NearChunks
-from web.ohlcv import OhlcvReader
-from web.overview import Lookout
-from web.places import Places
-from web.probes import Probes
-from web.quote_feed import QuoteFeed
-from web.response_cache import NearCache
+from web.fleet.gauges import FleetCollector
+from web.fleet.overview import Lookout
+from web.fleet.probes import Probes
+from web.guard import bodies, hanging_up, hardening, limits
+from web.guard.keyring import KeyRing
 from web.site import Site
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
-from web.stored_bars import StoredBars
+from web.streams.job_watch import JobWatch
+from web.streams.places import Places
+from web.streams.quote_feed import QuoteFeed
 
 PREFIX = "/api/v1"
 

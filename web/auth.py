@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars
 from pocketquant.domain.access import KeyText, Scope
 from pocketquant.domain.addresses import is_loopback
 from pocketquant.domain.errors import Forbidden, Unauthorized
-from web.keyring import KeyRing
+from web.guard.keyring import KeyRing
 from web.smorest_pydantic import PydanticBlueprint, default_scope
 
 OPEN_ENDPOINTS = frozenset({"health.get_liveness"})

@@ -13,13 +13,13 @@ from prometheus_client import CollectorRegistry
 from pocketquant.connections import named_failures
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform
-from web.job_watch import JobWatch
-from web.live_forming import LiveForming
-from web.ohlcv import OhlcvReader
-from web.overview import Lookout
-from web.places import Places
-from web.probes import Probes
-from web.quote_feed import QuoteFeed
+from web.bars.live_forming import LiveForming
+from web.bars.ohlcv import OhlcvReader
+from web.fleet.overview import Lookout
+from web.fleet.probes import Probes
+from web.streams.job_watch import JobWatch
+from web.streams.places import Places
+from web.streams.quote_feed import QuoteFeed
 
 _NAME = "pocketquant"
 

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from flask import Response
 
 from pocketquant.domain.access import Scope
-from web import answers, exports
-from web.ohlcv import Asked
+from web.bars import answers, exports
+from web.bars.ohlcv import Asked
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.given import SymbolPath
 from web.schemas.imports import ImportIn, ImportOut

@@ -3,7 +3,7 @@
 import time
 from http import HTTPStatus
 
-from web.readiness import readiness
+from web.fleet.readiness import readiness
 from web.schemas.health import CheckOut, HealthOut, LivenessOut, ReadinessOut, Wellness
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of

@@ -10,8 +10,7 @@ from pocketquant.domain.syncs import JobState
 from pocketquant.storage.dates import to_date
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
-from web import job_events, paging
-from web.job_watch import progress_of
+from web import paging
 from web.schemas.jobs import (
     CancellationOut,
     JobOut,
@@ -23,6 +22,8 @@ from web.schemas.jobs import (
 )
 from web.site import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
+from web.streams import job_events
+from web.streams.job_watch import progress_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 

@@ -6,7 +6,6 @@ from flask import Response
 
 from pocketquant.domain.access import Scope
 from pocketquant.wiring import Platform
-from web import quote_events
 from web.schemas.given import SymbolPath
 from web.schemas.quotes import (
     CurrentBarOut,
@@ -19,6 +18,7 @@ from web.schemas.quotes import (
 )
 from web.site import current_site
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
+from web.streams import quote_events
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 

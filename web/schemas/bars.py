@@ -17,9 +17,9 @@ from pocketquant.domain.errors import InvalidInterval
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_seconds
 from pocketquant.domain.syncs import MAX_BARS
+from web.bars.stored_bars import Window
 from web.schemas.fields import Moment
 from web.schemas.given import Given
-from web.stored_bars import Window
 
 UtcMoment = datetime  # a field named datetime hides the type
 

@@ -12,7 +12,7 @@ from pocketquant.domain.schedules import Schedule
 from pocketquant.queues import QueueName
 from pocketquant.storage.backlog import Work
 from pocketquant.storage.dates import to_date
-from web.overview import Overview
+from web.fleet.overview import Overview
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from web.questions import Reply
+from web.fleet.questions import Reply
 
 
 class Wellness(StrEnum):

@@ -10,7 +10,7 @@ from pocketquant import embedded
 from pocketquant.cache.responses import DROPS, ResponseCache, key_of
 from pocketquant.connections import open_redis, wait_until
 from pocketquant.domain.symbols import Series
-from web.fresh_tokens import FreshTokens
+from web.bars.fresh_tokens import FreshTokens
 
 AAPL, MSFT = Series.parse("NASDAQ:AAPL|1d"), Series.parse("NASDAQ:MSFT|1d")
 

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 from flask import Flask, Response
 
-from web.hanging_up import hang_up_on_granian
+from web.guard.hanging_up import hang_up_on_granian
 
 DOCUMENT = b'{"error": "slow_request"}'
 Pair = tuple[socket.socket, socket.socket]

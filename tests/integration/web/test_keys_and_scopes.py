@@ -16,7 +16,7 @@ from pocketquant.domain.access import ApiKey, KeyText, Scope
 from pocketquant.settings import Environment, Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.wiring import Platform
-from web.keyring import FRESH_SECONDS
+from web.guard.keyring import FRESH_SECONDS
 
 SYMBOLS = "/api/v1/market-data/symbols"
 LIVE = "/health/live"

@@ -8,9 +8,9 @@ from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import open_redis
 from pocketquant.domain.symbols import Series
 from pocketquant.embedded import HOST, free_port
-from web.answers import answer_of
-from web.fresh_tokens import FreshTokens
-from web.response_cache import Looked, NearCache
+from web.bars.answers import answer_of
+from web.bars.fresh_tokens import FreshTokens
+from web.bars.response_cache import Looked, NearCache
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
 ANSWER = answer_of(b'{"data":[],"forming":null}', None)

@@ -16,10 +16,10 @@ from pocketquant.domain.intervals import MINUTE
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.chunks import CHUNK_PERIODS
+from web.bars.fresh_tokens import FreshTokens
+from web.bars.near_chunks import Near, NearChunks
+from web.bars.response_cache import NearCache
 from web.encoding import encode_rows
-from web.fresh_tokens import FreshTokens
-from web.near_chunks import Near, NearChunks
-from web.response_cache import NearCache
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
 URL = "/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m"

@@ -1,6 +1,6 @@
 """Answers kept in the process."""
 
-from web.response_cache import Copies
+from web.bars.response_cache import Copies
 
 
 def test_a_copy_holds_only_under_its_token() -> None:

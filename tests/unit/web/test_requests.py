@@ -9,10 +9,10 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
 from pocketquant.storage.sync_status import WantedStatuses
+from web.bars.stored_bars import Window
 from web.schemas.bars import OhlcvQuery
 from web.schemas.given import PageQuery, SymbolPath
 from web.schemas.syncs import SyncIn, SyncQuery, SyncStatusesQuery
-from web.stored_bars import Window
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
 

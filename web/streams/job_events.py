@@ -8,20 +8,20 @@ from flask import Response
 
 from pocketquant.connections import named_failures
 from pocketquant.domain.errors import StorageUnavailable
-from web import streams
-from web.job_watch import PERIOD_SECONDS, JobWatch
 from web.site import Site
+from web.streams import sse
+from web.streams.job_watch import PERIOD_SECONDS, JobWatch
 
 
 def stream(site: Site, job_id: str) -> Response:
     """The events; TooManyStreams where this process serves as many as it should."""
-    return streams.respond(site, _events(site.job_watch, job_id))
+    return sse.respond(site, _events(site.job_watch, job_id))
 
 
 def _events(watch: JobWatch, job_id: str) -> Iterator[bytes]:
-    yield streams.RETRY
+    yield sse.RETRY
     told, told_at = b"", time.monotonic()
-    ends_at = told_at + streams.LONGEST_SECONDS
+    ends_at = told_at + sse.LONGEST_SECONDS
     pause = Event()  # never set: a wait that also an event loop can share
     while time.monotonic() < ends_at:
         try:
@@ -35,12 +35,12 @@ def _events(watch: JobWatch, job_id: str) -> Iterator[bytes]:
             return
         body = seen.body.encode()
         if seen.has_ended:
-            yield streams.event("end", body)
+            yield sse.event("end", body)
             return
         if body != told:
             told, told_at = body, time.monotonic()
-            yield streams.event("progress", body)
-        elif time.monotonic() - told_at >= streams.HEARTBEAT_SECONDS:
+            yield sse.event("progress", body)
+        elif time.monotonic() - told_at >= sse.HEARTBEAT_SECONDS:
             told_at = time.monotonic()
-            yield streams.HEARTBEAT
+            yield sse.HEARTBEAT
         pause.wait(PERIOD_SECONDS)

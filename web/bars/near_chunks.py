@@ -15,8 +15,8 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
+from web.bars.response_cache import NearCache
 from web.encoding import encode_rows
-from web.response_cache import NearCache
 
 _ID_BYTES = 100  # of memory, with what Python adds
 _ROW_BYTES = 150

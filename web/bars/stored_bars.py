@@ -9,9 +9,9 @@ from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.sync_status import SyncStatus
-from web.cursors import decode_cursor
+from web.bars.cursors import decode_cursor
+from web.bars.near_chunks import NearChunks
 from web.encoding import LivePart
-from web.near_chunks import NearChunks
 
 _NOTHING_LIVE = LivePart()
 

@@ -5,7 +5,7 @@ from pymongo.errors import NotPrimaryError
 
 from pocketquant.brokers import open_broker
 from pocketquant.connections import Mongo, open_redis
-from web.questions import Asker, Pending, Reply, Server
+from web.fleet.questions import Asker, Pending, Reply, Server
 
 _PROBE_SECONDS = 2.0
 

@@ -9,7 +9,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import is_aligned, resample, sources
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses, WantedStatuses
-from web.stored_bars import Found, StoredBars, Window
+from web.bars.stored_bars import Found, StoredBars, Window
 
 MOST_SOURCE_BARS = 250_000
 

@@ -10,12 +10,12 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import custom_seconds
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
-from web.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
-from web.cursors import encode_cursor
+from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
+from web.bars.cursors import encode_cursor
+from web.bars.resampled import Resampler
+from web.bars.response_cache import Looked, NearCache
+from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import Page, encode_ohlcv
-from web.resampled import Resampler
-from web.response_cache import Looked, NearCache
-from web.stored_bars import Found, StoredBars, Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pocketquant.domain.shards import all_shards
 from pocketquant.queues import QueueName
 from pocketquant.storage.backlog import Work
 from pocketquant.wiring import Platform
-from web.questions import PATIENCE_SECONDS, Asker, Reply, Server
+from web.fleet.questions import PATIENCE_SECONDS, Asker, Reply, Server
 
 
 @dataclass(frozen=True, slots=True)

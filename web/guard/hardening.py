@@ -7,7 +7,8 @@ import re
 from flask import Flask, Response
 from flask_cors import CORS
 
-from web import limits, paging, request_log
+from web import paging, request_log
+from web.guard import limits
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

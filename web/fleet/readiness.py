@@ -1,8 +1,8 @@
 """What of the fleet is amiss though the servers answer: nobody at work, or nobody in time."""
 
 from pocketquant.coordination.fleet import Member
-from web.overview import Overview
-from web.questions import Server
+from web.fleet.overview import Overview
+from web.fleet.questions import Server
 from web.schemas.health import CheckOut, ReadinessOut, Wellness
 
 _LATE_SECONDS = 120.0

@@ -14,8 +14,8 @@ from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.coordination.fleet import MemberKind
 from pocketquant.coordination.governor import BreakerState, Pace
 from pocketquant.storage.backlog import Work
-from web.overview import Lookout, Overview
-from web.questions import Server
+from web.fleet.overview import Lookout, Overview
+from web.fleet.questions import Server
 
 _OF_SHARDS: tuple[tuple[str, str, Callable[[StreamerStatus], float]], ...] = (
     (

@@ -17,8 +17,8 @@ import structlog
 from pocketquant import metrics
 from pocketquant.cache.responses import Put, ResponseCache
 from pocketquant.domain.symbols import Series
-from web.answers import Answer, unpack
-from web.fresh_tokens import FreshTokens
+from web.bars.answers import Answer, unpack
+from web.bars.fresh_tokens import FreshTokens
 
 _PAUSE_SECONDS = 5.0  # after a failure Redis is left alone, so that not every read waits for it
 _MOST_COPIED_BYTES = 32 * 1024 * 1024

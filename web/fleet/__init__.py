@@ -1,0 +1,1 @@
+"""What is known of the other processes and of the servers."""

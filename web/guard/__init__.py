@@ -1,0 +1,1 @@
+"""What stands before the views: keys, limits, slow senders, browsers."""

@@ -1,0 +1,1 @@
+"""Answers that stay open: quotes and jobs as server-sent events."""
