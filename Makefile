@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint types arch docs check bench fix
+.PHONY: help setup demo up test lint types arch docs coverage check bench fix
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,9 +52,11 @@ arch: $(INSTALLED) ## import-linter: arrows point down
 docs: $(DOCS_INSTALLED) ## the guides as a site in build/docs; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file deploy/mkdocs.yml
 
-check: lint types arch docs ## what CI runs: lint, types, arrows, guides, tests, coverage of the pure files
-	$(MAKE) test ARGS='--cov --cov-report='
+coverage: $(INSTALLED) ## the unit tests alone must cover the pure files wholly
+	$(BIN)/pytest -n 3 --quiet --cov --cov-report= tests/unit
 	$(BIN)/coverage report
+
+check: lint types arch docs coverage test ## what CI runs: lint, types, arrows, guides, coverage, tests
 
 bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)

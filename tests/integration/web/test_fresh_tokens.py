@@ -103,39 +103,36 @@ def test_a_write_of_another_series_ends_no_belief(tokens: FreshTokens, responses
     assert before == responses.asked
 
 
-def test_very_many_writes_are_not_all_read(
-    tokens: FreshTokens, responses: Counted, cache: redis.Redis
-) -> None:
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[redis.Redis]:
+    """A server to which nobody else subscribes."""
+    server = embedded.private_redis(tmp_path)
+    with embedded.running(server), open_redis(server.url) as client:
+        yield client
+
+
+def test_very_many_writes_are_not_all_read(own_redis: redis.Redis, clock: Clock) -> None:
     """The subscription is made anew instead; meanwhile Redis is asked."""
+    responses = Counted(own_redis)
+    tokens = _hearing(FreshTokens(responses, own_redis, clock), responses)
     responses.begin(AAPL)
     tokens.get(AAPL)
     for number in range(1000):
-        cache.publish(DROPS, f'["ohlcv:{number}:X:1d"]')
+        own_redis.publish(DROPS, f'["ohlcv:{number}:X:1d"]')
     responses.drop(AAPL)
     assert tokens.get(AAPL) is None
     _hearing(tokens, responses)
-    assert 1 == cache.pubsub_numsub(DROPS)[0][1]
+    assert 1 == own_redis.pubsub_numsub(DROPS)[0][1]
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> Iterator[embedded.PrivateServer]:
-    """A Redis of this test's own."""
-    server = embedded.private_redis(tmp_path)
-    with embedded.running(server):
-        yield server
-
-
-def test_a_subscription_that_breaks_is_made_anew(
-    killed: embedded.PrivateServer, clock: Clock
-) -> None:
+def test_a_subscription_that_breaks_is_made_anew(own_redis: redis.Redis, clock: Clock) -> None:
     """What was believed is forgotten with it, and after a pause there is another."""
-    with open_redis(killed.url) as client:
-        responses = Counted(client)
-        tokens = _hearing(FreshTokens(responses, client, clock), responses)
-        responses.begin(AAPL)
-        tokens.get(AAPL)
-        client.delete(key_of(AAPL))  # a write that this process can't hear of any more
-        client.client_kill_filter(_type="pubsub")
-        assert tokens.get(AAPL) is None
-        clock.now += 5.0
-        _hearing(tokens, responses)
+    responses = Counted(own_redis)
+    tokens = _hearing(FreshTokens(responses, own_redis, clock), responses)
+    responses.begin(AAPL)
+    tokens.get(AAPL)
+    own_redis.delete(key_of(AAPL))  # a write that this process can't hear of any more
+    own_redis.client_kill_filter(_type="pubsub")
+    assert tokens.get(AAPL) is None
+    clock.now += 5.0
+    _hearing(tokens, responses)

@@ -162,11 +162,14 @@ def test_a_conversation_is_live_once_anything_may_come_of_itself(client: Any) ->
     assert not conversation.is_live
     client.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
     assert conversation.is_live
+    assert not conversation.has_quotes
     client.say("chart_delete_session", "cs_1")
     client.say("quote_create_session", "qs_1")
     assert conversation.is_live
+    assert conversation.has_quotes
     client.say("quote_delete_session", "qs_1")
     assert not conversation.is_live
+    assert not conversation.has_quotes
 
 
 def test_quotes_are_pushed_many_in_a_text(client: Any, tally: Tally) -> None:

@@ -157,3 +157,29 @@ def test_decoding_copies_nothing() -> None:
     bars = chunks.decode(columns)
     assert np.shares_memory(np.frombuffer(columns), bars.columns)
     assert not bars.columns.flags.writeable
+
+
+edges = st.none() | st.integers(-3000, 3000)
+
+
+@given(st.sets(st.integers(-3000, 3000)), edges, edges, st.none() | st.integers(1, 100))
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_range_is_gathered_from_its_chunks(
+    newest: bool, times: set[int], start: int | None, end: int | None, limit: int | None
+) -> None:
+    """The newest or the oldest bars of it, whichever chunks they lie in."""
+    bars = _bars([60 * time for time in sorted(times)])
+    found = list(chunks.split(Series(AAPL, Interval.M1), bars).values())
+    low, high = start and 60 * start, end and 60 * end
+    gathered = chunks.gather(found[::-1] if newest else found, low, high, limit, newest)
+    in_range = bars.between(low, high).time.tolist()
+    expected = in_range if limit is None else in_range[-limit:] if newest else in_range[:limit]
+    assert expected == gathered.time.tolist()
+
+
+@pytest.mark.parametrize(("limit", "left"), [(1, 2), (3, 2), (4, 1), (6, 1), (7, 0), (None, 0)])
+def test_no_more_chunks_are_taken_than_the_limit_needs(limit: int | None, left: int) -> None:
+    """Whoever reads them one by one from a server asks for no other."""
+    found = iter([_bars([6, 7, 8]), _bars([3, 4, 5]), _bars([0, 1, 2])])
+    chunks.gather(found, None, None, limit, newest=True)
+    assert left == len(list(found))
