@@ -1,5 +1,6 @@
 """Connections to MongoDB and Redis: opened lazily, with time-outs, and their failures named."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,13 @@ _MOST_REDIS_CONNECTIONS = 512  # of one process; each waiting call holds one
 _POLL_SECONDS = 0.05
 _MONGO_DOWN = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
 _MONGO_REFUSES = (13, 18)  # MongoDB's codes: no right to do this, a wrong user or password
-_REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError)
+_REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError)
+_REDIS_REFUSES = (redis.ReadOnlyError, redis.exceptions.OutOfMemoryError)
+# Those without a class in redis-py; of a pipeline, and of a script before Redis 7, in mid-sentence.
+_REFUSAL_CODE = re.compile(
+    r"(?:^|caused error: |-)"
+    r"(?:OOM|MISCONF|READONLY|LOADING|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b"
+)
 
 
 def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
@@ -109,7 +116,7 @@ def server_now(mongo: Mongo) -> datetime:
 
 @contextmanager
 def named_failures() -> Iterator[None]:
-    """Turn what the drivers raise when a server is away into `StorageUnavailable`."""
+    """Turn what the drivers raise when a server is away, or refuses, into `StorageUnavailable`."""
     try:
         yield
     except _MONGO_DOWN as error:
@@ -122,8 +129,17 @@ def named_failures() -> Iterator[None]:
         ) from error
     except _REDIS_DOWN as error:
         raise StorageUnavailable(f"Redis does not answer: {error}") from error
+    except redis.ResponseError as error:
+        if not _is_refusal(error):
+            raise
+        raise StorageUnavailable(f"Redis refuses to write: {error}") from error
     except kombu.exceptions.OperationalError as error:
         raise StorageUnavailable(f"the message broker does not answer: {error}") from error
+
+
+def _is_refusal(error: redis.ResponseError) -> bool:
+    """Whether the server can't write at this time: it is full, read only, or its disk is."""
+    return isinstance(error, _REDIS_REFUSES) or bool(_REFUSAL_CODE.search(str(error)))
 
 
 def wait_until(

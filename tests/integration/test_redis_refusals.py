@@ -1,0 +1,125 @@
+"""A Redis that answers but refuses to write: the same as one that is away."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from pocketquant import embedded
+from pocketquant.connections import named_failures, open_redis, wait_until
+from pocketquant.dispatcher import Dispatcher
+from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import History, SyncRequest, UnitState
+from pocketquant.pace import PacedProvider
+from pocketquant.queues import QueueName, celery_app
+from pocketquant.sync import Syncer
+from pocketquant.wiring import Platform
+
+AAPL = Series.parse("NASDAQ:AAPL|1d")
+SCRIPT = "return redis.call('SET', KEYS[1], 'x')"
+
+Refuse = Callable[[redis.Redis, Path], None]
+
+
+def run_out_of_memory(client: redis.Redis, _: Path) -> None:
+    client.set("large", b"0" * 2_000_000)
+    client.config_set("maxmemory", 1_000_000)
+
+
+def fail_to_save(client: redis.Redis, folder: Path) -> None:
+    """Its folder is gone, so that it can't write its snapshot."""
+    gone = folder / "gone"
+    gone.mkdir()
+    client.config_set("dir", str(gone))
+    shutil.rmtree(gone)
+    client.config_set("save", "1 1")
+    client.bgsave()
+    wait_until(
+        "the snapshot has failed",
+        lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err",
+        (),
+        30,
+    )
+
+
+def lack_replicas(client: redis.Redis, _: Path) -> None:
+    client.config_set("min-replicas-to-write", 1)
+
+
+def become_a_replica(client: redis.Redis, _: Path) -> None:
+    client.replicaof(embedded.HOST, "1")
+
+
+REFUSALS = [run_out_of_memory, fail_to_save, lack_replicas, become_a_replica]
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[redis.Redis]:
+    """A redis-server of the test's own."""
+    server = embedded.private_redis(tmp_path)
+    with embedded.running(server), open_redis(server.url) as made:
+        yield made
+
+
+@pytest.mark.parametrize("refuse", REFUSALS)
+def test_a_refused_write_is_named_as_our_own_trouble(
+    client: redis.Redis, tmp_path: Path, refuse: Refuse
+) -> None:
+    """Of a command, of a transaction, of a script, and of a published message."""
+    dispatcher = Dispatcher(celery_app(url_of(client)))
+    script = client.register_script(SCRIPT)
+    script(["before"])
+    refuse(client, tmp_path)
+
+    def write_in_a_transaction() -> None:
+        with client.pipeline(transaction=True) as both:
+            both.set("key", "x").publish("channel", "x").execute()
+
+    writes: list[Callable[[], object]] = [
+        lambda: client.set("key", "x"),
+        write_in_a_transaction,
+        lambda: script(["key"]),
+        lambda: dispatcher.publish_plan("job"),
+    ]
+    for write in writes:
+        with pytest.raises(StorageUnavailable), named_failures():
+            write()
+
+
+def test_an_error_of_our_own_making_is_still_one(client: redis.Redis) -> None:
+    """A wrong type is no trouble of the server's."""
+    client.rpush("key", "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"), named_failures():
+        client.get("key")
+
+
+class Unasked:
+    """A provider that is never reached."""
+
+    def fetch(self, _: SyncRequest) -> History:
+        raise AssertionError("the governor could not give a slot")
+
+
+@pytest.mark.parametrize("refuse", [fail_to_save, lack_replicas, become_a_replica])
+def test_a_redis_that_refuses_is_not_held_against_a_unit(
+    client: redis.Redis, tmp_path: Path, wire_with: Callable[..., Platform], refuse: Refuse
+) -> None:
+    """It waits for its next attempt with all its tries."""
+    wired = wire_with(redis_url=url_of(client))
+    unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
+    parts = (wired.statuses, wired.symbols, wired.responses, wired.outcomes, lambda: 86_400.0)
+    provider = PacedProvider(Unasked(), wired.governor)
+    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts)
+    refuse(client, tmp_path)
+    syncer.do(unit_id)
+    unit = wired.ledger.get_unit(unit_id)
+    assert unit is not None
+    assert (UnitState.QUEUED, 0) == (unit.state, unit.tries)
+    assert isinstance(unit.error, StorageUnavailable)
+
+
+def url_of(client: redis.Redis) -> str:
+    return "redis://{host}:{port}/0".format(**client.get_connection_kwargs())
