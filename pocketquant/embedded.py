@@ -7,6 +7,7 @@ loopback only, keep their files in one folder, and end with the process that sta
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,10 +42,10 @@ class PrivateServer:
 
 
 def private_mongod(folder: Path) -> PrivateServer:
-    """A mongod on a free port: a one-member replica set, so that it behaves as production does."""
+    """A mongod on a port of its own: a one-member replica set, as in production."""
     data = folder / "mongodb"
     data.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = reserve_port()
     command = [
         mongod_program(),
         *("--dbpath", str(data), "--bind_ip", HOST, "--port", str(port), "--nounixsocket"),
@@ -57,10 +58,10 @@ def private_mongod(folder: Path) -> PrivateServer:
 
 
 def private_redis(folder: Path) -> PrivateServer:
-    """A redis-server on a free port that keeps what it holds across restarts."""
+    """A redis-server on a port of its own that keeps what it holds across restarts."""
     data = folder / "redis"
     data.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = reserve_port()
     command = [
         redis_program(),
         *("--bind", HOST, "--port", str(port), "--dir", str(data)),
@@ -99,11 +100,22 @@ def stop(process: "subprocess.Popen[Any]", grace_seconds: float = _STOP_SECONDS)
         process.wait()
 
 
-def free_port() -> int:
-    """A port on loopback that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def reserve_port() -> int:
+    """A port on loopback that no other program is given for as long as this process lives.
+
+    Connecting to it is refused until a server listens there, which all of ours may: with
+    SO_REUSEADDR they share a port that is bound and not listened on. Only Linux allows that;
+    elsewhere the port was free a moment ago.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((HOST, 0))
+    port = int(holder.getsockname()[1])
+    if sys.platform == "linux":
+        holder.detach()  # never closed
+    else:
+        holder.close()
+    return port
 
 
 def is_in_use(host: str, port: int) -> bool:

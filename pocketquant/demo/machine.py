@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pocketquant import processes
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.processes import Machine
 from pocketquant.programs import simulator_program
 from pocketquant.settings import Settings
@@ -16,7 +16,7 @@ from pocketquant.settings import Settings
 def running() -> Iterator[Machine]:
     """The platform, its data in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="pocketquant-demo-") as folder:
-        port, http_port = free_port(), free_port()
+        port, http_port = reserve_port(), reserve_port()
         settings = Settings(
             mongodb_url="",
             redis_url="",
@@ -25,11 +25,11 @@ def running() -> Iterator[Machine]:
             tradingview_http_url=f"http://{HOST}:{http_port}",
             tradingview_search_url=f"http://{HOST}:{http_port}",
             api_host=HOST,
-            api_port=free_port(),
+            api_port=reserve_port(),
             push_host=HOST,
-            push_port=free_port(),
+            push_port=reserve_port(),
             flower_host=HOST,
-            flower_port=free_port(),
+            flower_port=reserve_port(),
             workers=2,
         )
         simulator = simulator_program(port, http_port)

@@ -21,7 +21,7 @@ from pocketquant import processes
 from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.embedded import HOST, free_port, private_redis, running, stop
+from pocketquant.embedded import HOST, private_redis, reserve_port, running, stop
 from pocketquant.programs import Program, simulator_program, worker_command
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
@@ -154,7 +154,7 @@ def started() -> Iterator[Machine]:
             _env_file=None,
             celery_broker_url=broker.url,
             api_host=HOST,
-            api_port=free_port(),
+            api_port=reserve_port(),
             provider_rate=_UNLIMITED,
             provider_burst=_UNLIMITED,
             provider_concurrency=_UNLIMITED,
@@ -197,6 +197,6 @@ def _of_app(app: str, command: list[str]) -> list[str]:
 
 
 def _simulator(name: str, latency_seconds: float) -> tuple[Program, str]:
-    port = free_port()
-    program = simulator_program(port, free_port(), latency_seconds)
+    port = reserve_port()
+    program = simulator_program(port, reserve_port(), latency_seconds)
     return replace(program, name=f"simulator-{name}"), f"ws://{HOST}:{port}/socket.io/websocket"

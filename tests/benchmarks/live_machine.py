@@ -21,7 +21,7 @@ from pocketquant import embedded
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Symbol
-from pocketquant.embedded import HOST, free_port, stop
+from pocketquant.embedded import HOST, reserve_port, stop
 from pocketquant.programs import streamer_command
 from pocketquant.settings import Settings
 from pocketquant.simulator.sockets import PATH
@@ -102,7 +102,7 @@ class Machine:
     @contextmanager
     def feed(self, symbols: int, quotes_per_second: float = 0) -> Iterator[Feed]:
         """The simulator; at 0 quotes a second, as fast as they are taken."""
-        port, http_port = free_port(), free_port()
+        port, http_port = reserve_port(), reserve_port()
         arguments = map(str, (port, http_port, symbols, quotes_per_second))
         url = f"http://{HOST}:{http_port}"
         feed = Feed(f"ws://{HOST}:{port}{PATH}", url, symbols, quotes_per_second)
@@ -165,7 +165,7 @@ def started() -> Iterator[Machine]:
             mongodb_url=mongod.url,
             redis_url=redis.url,
             push_host=HOST,
-            push_port=free_port(),
+            push_port=reserve_port(),
             log_level="WARNING",
         )
         yield Machine(settings, folder)

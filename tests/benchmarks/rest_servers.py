@@ -58,9 +58,9 @@ def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
             _env_file=None,
             mongodb_url=mongod.url,
             redis_url=redis.url,
-            api_port=embedded.free_port(),
+            api_port=embedded.reserve_port(),
         )
-        platform, peer_port = wire(settings), embedded.free_port()
+        platform, peer_port = wire(settings), embedded.reserve_port()
         _fill(platform, stored_bars)
         _, key = platform.api_keys.create("benchmark", Scope.READ, int(time.time()))
         environment = {

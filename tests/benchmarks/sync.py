@@ -14,7 +14,7 @@ from pocketquant import processes
 from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, UnitState
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.processes import Machine
 from pocketquant.programs import simulator_program
 from pocketquant.queues import QueueName
@@ -30,12 +30,12 @@ IDEAL_SECONDS = SYNCS * LATENCY_SECONDS / SLOTS
 
 def run() -> list[Row]:
     """CPU and wall clock of 200 syncs, memory after 200 and after 400."""
-    port, http_port = free_port(), free_port()
+    port, http_port = reserve_port(), reserve_port()
     settings = Settings(
         tradingview_url=f"ws://{HOST}:{port}/socket.io/websocket",
         tradingview_http_url=f"http://{HOST}:{http_port}",
         api_host=HOST,
-        api_port=free_port(),
+        api_port=reserve_port(),
         workers=1,
         worker_slots=SLOTS,
         log_level="WARNING",

@@ -22,7 +22,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import ScheduleChange
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator.market import Market, Resolution
@@ -207,11 +207,11 @@ def start_platform(
                 "tradingview_http_url": simulator.http_url,
                 "tradingview_search_url": simulator.http_url,
                 "api_host": HOST,
-                "api_port": free_port(),
+                "api_port": reserve_port(),
                 "push_host": HOST,
-                "push_port": free_port(),
+                "push_port": reserve_port(),
                 "flower_host": HOST,
-                "flower_port": free_port(),
+                "flower_port": reserve_port(),
                 "workers": 1,
                 **changes,
             }

@@ -7,7 +7,7 @@ import pytest
 
 from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import Temper
-from pocketquant.embedded import free_port
+from pocketquant.embedded import reserve_port
 from pocketquant.simulator import server
 
 pytestmark = pytest.mark.fault
@@ -19,7 +19,7 @@ SLOTS = 8
 def test_the_breaker_opens_is_seen_and_closes(crew: Any, start_worker: Any) -> None:
     """Refused connections until a probe has failed, too: few attempts are lost, and no unit."""
     wanted = [f"SIM:S{4000 + n:04}" for n in range(SYNCS)]
-    ports = free_port(), free_port()
+    ports = reserve_port(), reserve_port()
 
     def breaker() -> dict[str, Any]:
         return dict(crew.fleet()["breaker"])

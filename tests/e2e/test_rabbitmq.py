@@ -14,7 +14,7 @@ import pytest
 
 from pocketquant.connections import wait_until
 from pocketquant.dispatcher import Dispatcher
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.queues import QueueName, celery_app
 from pocketquant.tether import tethered
 
@@ -32,7 +32,7 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not program and "CI" not in os.environ:
         pytest.skip("rabbitmq-server is not installed")
     assert program, "rabbitmq-server is not installed"
-    port, epmd_port = free_port(), free_port()
+    port, epmd_port = reserve_port(), reserve_port()
     environment = private_environment(tmp_path_factory.mktemp("rabbitmq"), port, epmd_port)
     epmd = ["epmd", "-address", HOST, "-port", str(epmd_port)]
     with ExitStack() as ends:
@@ -53,7 +53,7 @@ def private_environment(folder: Path, port: int, epmd_port: int) -> dict[str, st
         "ERL_EPMD_PORT": epmd_port,
         "RABBITMQ_CONFIG_FILE": folder / "none",
         "RABBITMQ_CONF_ENV_FILE": folder / "environment",
-        "RABBITMQ_DIST_PORT": free_port(),
+        "RABBITMQ_DIST_PORT": reserve_port(),
         "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "enabled_plugins",
         "RABBITMQ_LOG_BASE": folder / "log",
         "RABBITMQ_MNESIA_BASE": folder / "mnesia",

@@ -174,7 +174,7 @@ def test_a_program_that_can_not_start_says_no_secret(
     servers = psutil.Process(planted.supervisord).environ()
     ended = subprocess.run(
         [POCKETQUANT, program],
-        env={**servers, **wrong, "PUSH_PORT": str(embedded.free_port())},
+        env={**servers, **wrong, "PUSH_PORT": str(embedded.reserve_port())},
         capture_output=True,
         text=True,
         timeout=30,

@@ -11,7 +11,7 @@ import redis
 
 from pocketquant import embedded
 from pocketquant.connections import open_redis, wait_until
-from pocketquant.embedded import HOST, PrivateServer, free_port
+from pocketquant.embedded import HOST, PrivateServer, reserve_port
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
@@ -49,7 +49,7 @@ def made(folder: Path) -> PrivateServer:
 def sentinel(folder: Path, master: PrivateServer) -> PrivateServer:
     """The same program as redis-server's, with a file that it writes its findings to."""
     folder.mkdir()
-    port = free_port()
+    port = reserve_port()
     config = folder / "sentinel.conf"
     config.write_text(
         f"port {port}\nbind {HOST}\ndir {folder}\n"

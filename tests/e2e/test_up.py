@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from pocketquant.connections import wait_until
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 
 pytestmark = pytest.mark.fault
 
@@ -37,14 +37,14 @@ BIN = Path(sys.executable).parent
 @contextmanager
 def running_up(folder: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """`pocketquant up` on a data folder, and the URL of its API; what it prints is beside it."""
-    port = free_port()
+    port = reserve_port()
     settings = {
         "API_HOST": HOST,
         "API_PORT": str(port),
         "PUSH_HOST": HOST,
-        "PUSH_PORT": str(free_port()),
+        "PUSH_PORT": str(reserve_port()),
         "FLOWER_HOST": HOST,
-        "FLOWER_PORT": str(free_port()),
+        "FLOWER_PORT": str(reserve_port()),
         "WORKERS": "1",
         "TRADINGVIEW_URL": simulator.url,
     }
@@ -187,7 +187,7 @@ def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
 @pytest.mark.parametrize("setting", ["API_PORT", "PUSH_PORT", "FLOWER_PORT"])
 def test_a_taken_port_is_named_at_once(setting: str, tmp_path: Path) -> None:
     """Nothing is started, and the message names the setting to change."""
-    others = {name: str(free_port()) for name in ("API_PORT", "PUSH_PORT", "FLOWER_PORT")}
+    others = {name: str(reserve_port()) for name in ("API_PORT", "PUSH_PORT", "FLOWER_PORT")}
     with socket.create_server((HOST, 0)) as taken:
         ports = {**others, setting: str(taken.getsockname()[1])}
         ended = subprocess.run(

@@ -16,7 +16,7 @@ from pocketquant.brokers import broker_settings, open_broker
 from pocketquant.connections import named_failures, open_redis
 from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.queues import QueueName, celery_app
 from pocketquant.sentinel import SentinelUrl
 
@@ -134,7 +134,7 @@ def test_a_wrong_url_of_sentinels_is_named(url: str) -> None:
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel", "amqp"])
 def test_a_broker_that_is_away_is_an_error_at_once(scheme: str) -> None:
     """Whatever its kind: StorageUnavailable, from publishing as from the health check."""
-    url = f"{scheme}://{HOST}:{free_port()}/0"
+    url = f"{scheme}://{HOST}:{reserve_port()}/0"
     app = celery_app(url)
     with pytest.raises(StorageUnavailable, match="broker"), named_failures():
         Dispatcher(app).publish_plan("job")
@@ -149,7 +149,7 @@ def test_a_broker_that_is_away_is_an_error_at_once(scheme: str) -> None:
 
 def test_sentinels_that_are_away_are_a_cache_that_is_away() -> None:
     """Every one of them is asked, and then Redis counts as not answering."""
-    url = f"sentinel://{HOST}:{free_port()};sentinel://{HOST}:{free_port()}/0"
+    url = f"sentinel://{HOST}:{reserve_port()};sentinel://{HOST}:{reserve_port()}/0"
     with (
         open_redis(url) as client,
         pytest.raises(StorageUnavailable, match="Redis does not answer: No master found"),

@@ -21,7 +21,7 @@ from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
 from pocketquant.domain.access import Scope
 from pocketquant.domain.symbols import Symbol
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator import tokens
@@ -80,9 +80,9 @@ def ask(
         "redis_url": redis_url,
         "tradingview_url": simulator.url,
         "tradingview_http_url": simulator.http_url,
-        "api_port": free_port(),
-        "push_port": free_port(),
-        "flower_port": free_port(),
+        "api_port": reserve_port(),
+        "push_port": reserve_port(),
+        "flower_port": reserve_port(),
     }
 
     def run(is_table: bool = False, **changes: object) -> Report:
@@ -169,7 +169,7 @@ def test_people_get_a_table(ask: Ask) -> None:
 
 def test_mongodb_is_down(ask: Ask) -> None:
     """Nothing listens where MONGODB_URL points; what needs it is skipped, the rest is checked."""
-    report = ask(mongodb_url=f"mongodb://root:{_SECRET}@{HOST}:{free_port()}/")
+    report = ask(mongodb_url=f"mongodb://root:{_SECRET}@{HOST}:{reserve_port()}/")
     assert 1 == report.code
     assert "start MongoDB" in report.line("mongodb", "broken")
     assert report.line("workers", "skipped")
@@ -237,7 +237,7 @@ def test_a_password_that_is_not_encoded(ask: Ask) -> None:
 
 def test_redis_is_down(ask: Ask) -> None:
     """Nothing listens where REDIS_URL points."""
-    report = ask(redis_url=f"redis://:{_SECRET}@{HOST}:{free_port()}/0")
+    report = ask(redis_url=f"redis://:{_SECRET}@{HOST}:{reserve_port()}/0")
     assert ["redis"] == report.broken()
     assert "start Redis" in report.line("redis", "broken")
     assert _SECRET not in report.text
@@ -268,7 +268,7 @@ def test_a_broker_that_keeps_nothing(ask: Ask, cache: redis.Redis) -> None:
 
 def test_rabbitmq_is_down(ask: Ask) -> None:
     """Nothing listens where CELERY_BROKER_URL points."""
-    report = ask(celery_broker_url=f"amqp://guest:{_SECRET}@{HOST}:{free_port()}//")
+    report = ask(celery_broker_url=f"amqp://guest:{_SECRET}@{HOST}:{reserve_port()}//")
     assert ["broker"] == report.broken()
     assert "start RabbitMQ" in report.line("broker", "broken")
     assert _SECRET not in report.text
@@ -310,7 +310,7 @@ def test_tradingview_refuses_the_handshake(ask: Ask, simulator: simulator_server
 
 def test_tradingview_is_down(ask: Ask) -> None:
     """Neither the website nor the WebSocket is there."""
-    port = free_port()
+    port = reserve_port()
     report = ask(
         tradingview_url=f"ws://{HOST}:{port}/", tradingview_http_url=f"http://{HOST}:{port}"
     )

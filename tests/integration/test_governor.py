@@ -21,7 +21,7 @@ from pocketquant.coordination.governor import (
     Reason,
     Temper,
 )
-from pocketquant.embedded import free_port
+from pocketquant.embedded import reserve_port
 
 AMPLE = Ceiling(rate=1000.0, burst=1000, concurrency=1000)
 SLOW = Ceiling(rate=0.01, burst=16, concurrency=1000)  # no turn comes while a test runs
@@ -261,5 +261,8 @@ def test_all_it_keeps_goes_by_itself(cache: redis.Redis) -> None:
 def test_the_drivers_errors_pass_through() -> None:
     """Callers name them."""
     at_once = Retry(NoBackoff(), 0)
-    with redis.Redis(port=free_port(), retry=at_once) as away, pytest.raises(redis.ConnectionError):
+    with (
+        redis.Redis(port=reserve_port(), retry=at_once) as away,
+        pytest.raises(redis.ConnectionError),
+    ):
         Governor(away, NARROW, 60.0).enter("one", False, 0.0)

@@ -11,7 +11,7 @@ from pocketquant.connections import wait_until
 from pocketquant.domain.errors import ProviderTimeout, StorageUnavailable, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, SyncRequest, UnitState
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.queues import QueueName
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
@@ -107,7 +107,7 @@ def test_the_series_is_pending_once_it_was_asked_for(wired: Platform) -> None:
 
 def test_a_job_whose_publishing_failed_is_kept(wire_with: Callable[..., Platform]) -> None:
     """StorageUnavailable for the caller, and the unit stands in the ledger for the next tick."""
-    platform = wire_with(celery_broker_url=f"redis://{HOST}:{free_port()}/0")
+    platform = wire_with(celery_broker_url=f"redis://{HOST}:{reserve_port()}/0")
     with pytest.raises(StorageUnavailable):
         platform.intake.submit(APPLE, QueueName.BULK)
     (job,), _ = platform.jobs.page(None, None, None, 0, 10)

@@ -90,7 +90,7 @@ def test_what_is_wrong_is_one_line(
 def test_keys_want_mongodb(run: Run) -> None:
     """Named, where it is not set and where it does not answer."""
     assert "MONGODB_URL is not set" in run("keys", "list", MONGODB_URL="").stderr
-    nowhere = f"mongodb://127.0.0.1:{embedded.free_port()}/?serverSelectionTimeoutMS=100"
+    nowhere = f"mongodb://127.0.0.1:{embedded.reserve_port()}/?serverSelectionTimeoutMS=100"
     assert "storage_unavailable" in run("keys", "list", MONGODB_URL=nowhere).stderr
 
 
@@ -98,9 +98,9 @@ def test_keys_want_mongodb(run: Run) -> None:
 def test_production_wants_a_key_and_a_password_of_its_own(run: Run, command: str) -> None:
     """Each that listens refuses to start, and says which command mends it."""
     variables = {
-        "API_PORT": str(embedded.free_port()),
-        "PUSH_PORT": str(embedded.free_port()),
-        "FLOWER_PORT": str(embedded.free_port()),
+        "API_PORT": str(embedded.reserve_port()),
+        "PUSH_PORT": str(embedded.reserve_port()),
+        "FLOWER_PORT": str(embedded.reserve_port()),
     }
     keyless = run(command, **PRODUCTION, **variables)
     assert 1 == keyless.returncode

@@ -14,7 +14,7 @@ from pocketquant.connections import wait_until
 from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.message_headers import carry_log_context
 from pocketquant.queues import SYNC_UNIT, QueueName, celery_app
 from pocketquant.storage.units import Unit
@@ -65,7 +65,7 @@ def test_publishing_goes_on_after_the_broker_was_wiped(
 
 def test_a_broker_that_is_away_is_an_error_at_once(make_unit: Callable[..., Unit]) -> None:
     """Publishing fails with kombu's OperationalError, not with a hang."""
-    away = celery_app(f"redis://{HOST}:{free_port()}/0")
+    away = celery_app(f"redis://{HOST}:{reserve_port()}/0")
     with pytest.raises(Exception, match=r"(?i)refused") as failure:
         Dispatcher(away).publish([make_unit("a")])
     assert type(failure.value).__name__ == "OperationalError"

@@ -13,7 +13,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import Schedule, ScheduleChange
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.domain.syncs import JobState, SyncReport, UnitState
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from pocketquant.queues import QueueName
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
@@ -269,7 +269,7 @@ def test_a_broker_that_is_away_loses_no_run(
     jobs: Callable[[], list[Job]],
 ) -> None:
     """The tick fails, the next one finds the run begun, and there is one job."""
-    lonely = wire_with(celery_broker_url=f"redis://{HOST}:{free_port()}/0")
+    lonely = wire_with(celery_broker_url=f"redis://{HOST}:{reserve_port()}/0")
     at_six = replace(lonely.scheduler, now=lambda: datetime.fromtimestamp(SIX, UTC))
     with pytest.raises(StorageUnavailable):
         at_six.run_due()

@@ -102,7 +102,7 @@ def test_health_is_200_when_all_servers_answer(client: FlaskClient) -> None:
 def test_health_names_what_is_away(serve: Serve, settings: Settings, away: str) -> None:
     """503, soon."""
     scheme = "mongodb" if away == "mongodb_url" else "redis"
-    nowhere = f"{scheme}://127.0.0.1:{embedded.free_port()}"
+    nowhere = f"{scheme}://127.0.0.1:{embedded.reserve_port()}"
     client = serve(
         settings.model_copy(update={"celery_broker_url": settings.redis_url, away: nowhere})
     )
@@ -143,7 +143,7 @@ def test_without_mongodb_it_starts_says_503_and_serves_what_is_cached(
     """`storage_unavailable` with Retry-After, without the address; a hit needs no MongoDB."""
     store("NASDAQ:AAPL|1d", daily(3))
     client.get(OHLCV)
-    nowhere = f"mongodb://127.0.0.1:{embedded.free_port()}"
+    nowhere = f"mongodb://127.0.0.1:{embedded.reserve_port()}"
     without = serve(settings.model_copy(update={"mongodb_url": nowhere}))
     assert 3 == without.get(OHLCV).get_json()["count"]
     answers = [without.get(OHLCV + "?limit=2"), without.post("/api/v1/market-data/sync", json=AAPL)]

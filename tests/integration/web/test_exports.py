@@ -18,7 +18,7 @@ import requests
 from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
-from pocketquant.embedded import free_port
+from pocketquant.embedded import reserve_port
 from pocketquant.programs import web_command
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
@@ -60,7 +60,7 @@ def server(settings: Settings) -> Iterator[Server]:
 
 @contextmanager
 def _granian(settings: Settings) -> Iterator[Server]:
-    port = free_port()
+    port = reserve_port()
     own = settings.model_copy(update={"api_port": port})
     environment = os.environ | {
         "MONGODB_URL": settings.mongodb_url,

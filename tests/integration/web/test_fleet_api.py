@@ -183,7 +183,7 @@ def test_a_server_that_is_away_takes_only_its_own_part_with_it(
     problems: set[str],
 ) -> None:
     """Its part is null, `problems` names it, without its address; the rest is there."""
-    nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.free_port()}"
+    nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.reserve_port()}"
     servers = {"celery_broker_url": settings.redis_url, away: nowhere}
     answer = serve(settings.model_copy(update=servers)).get(FLEET)
     assert 200 == answer.status_code
@@ -200,7 +200,7 @@ def test_without_mongodb_and_redis_there_is_nothing_to_tell(
     serve: Serve, settings: Settings
 ) -> None:
     """503, as everywhere when storage is away."""
-    nowhere = f"127.0.0.1:{embedded.free_port()}"
+    nowhere = f"127.0.0.1:{embedded.reserve_port()}"
     servers = {"mongodb_url": f"mongodb://{nowhere}", "redis_url": f"redis://{nowhere}"}
     answer = serve(settings.model_copy(update=servers)).get(FLEET)
     assert (503, "storage_unavailable") == (answer.status_code, answer.get_json()["error"])

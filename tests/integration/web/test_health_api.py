@@ -18,7 +18,7 @@ Serve = Callable[..., FlaskClient]
 
 def test_a_process_is_live_whatever_is_away(serve: Serve, settings: Settings) -> None:
     """No server is asked."""
-    nowhere = f"127.0.0.1:{embedded.free_port()}"
+    nowhere = f"127.0.0.1:{embedded.reserve_port()}"
     servers = {"mongodb_url": f"mongodb://{nowhere}", "redis_url": f"redis://{nowhere}"}
     answer = serve(settings.model_copy(update=servers)).get("/health/live")
     assert (200, {"status": "ok"}) == (answer.status_code, answer.get_json())
@@ -83,7 +83,7 @@ def test_a_server_that_is_away_makes_it_unready(
     serve: Serve, settings: Settings, away: str, server: str, scheme: str
 ) -> None:
     """503 with the server's reason, never its address or password; the others are judged too."""
-    nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.free_port()}"
+    nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.reserve_port()}"
     servers = {"celery_broker_url": settings.redis_url, away: nowhere}
     answer = serve(settings.model_copy(update=servers)).get(READY)
     found = answer.get_json()

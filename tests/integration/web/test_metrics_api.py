@@ -103,7 +103,7 @@ def test_answers_from_the_store_from_redis_and_from_the_process_are_told_apart(
     assert {("near", "hit"): 1.0} == growth(lookups, lambda: client.get(OHLCV))
     another, in_redis = serve(settings), {("near", "miss"): 1.0, ("redis", "hit"): 1.0}
     assert in_redis == growth(lookups, lambda: another.get(OHLCV))
-    nowhere = f"redis://127.0.0.1:{embedded.free_port()}"
+    nowhere = f"redis://127.0.0.1:{embedded.reserve_port()}"
     without = serve(settings.model_copy(update={"redis_url": nowhere}))
     assert {("redis", "away"): 1.0} == growth(lookups, lambda: without.get(OHLCV))
     reads = "pocketquant_store_operation_duration_seconds_count"
@@ -167,7 +167,7 @@ def test_a_server_that_is_away_costs_its_own_gauges_only(
     serve: Serve, settings: Settings, scrape: Callable[[FlaskClient], Samples]
 ) -> None:
     """They are absent rather than 0, and `up` says why."""
-    nowhere = f"redis://127.0.0.1:{embedded.free_port()}"
+    nowhere = f"redis://127.0.0.1:{embedded.reserve_port()}"
     servers = {"redis_url": nowhere, "celery_broker_url": settings.redis_url}
     told = scrape(serve(settings.model_copy(update=servers)))
     assert 0 == told["pocketquant_up", (("dependency", "redis"),)]

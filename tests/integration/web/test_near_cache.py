@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.connections import open_redis
 from pocketquant.domain.symbols import Series
-from pocketquant.embedded import HOST, free_port
+from pocketquant.embedded import HOST, reserve_port
 from web.bars.answers import answer_of
 from web.bars.fresh_tokens import FreshTokens
 from web.bars.response_cache import Looked, NearCache
@@ -29,7 +29,7 @@ class Clock:
 def test_a_redis_that_is_away_is_reported_once_and_left_alone_for_a_while() -> None:
     """Nothing is cached and nothing fails; it is asked again every five seconds, silently."""
     clock = Clock()
-    with open_redis(f"redis://{HOST}:{free_port()}") as away, capture_logs() as told:
+    with open_redis(f"redis://{HOST}:{reserve_port()}") as away, capture_logs() as told:
         near = NearCache(ResponseCache(away), FreshTokens(ResponseCache(away), away), clock)
         for second in range(12):
             clock.now = float(second)

@@ -110,7 +110,7 @@ def test_without_redis_each_process_counts_alone(
 ) -> None:
     """No error, and no end of requests."""
     sent = header()
-    client = limited(redis_url=f"redis://127.0.0.1:{embedded.free_port()}")
+    client = limited(redis_url=f"redis://127.0.0.1:{embedded.reserve_port()}")
     assert [404] * 6 + [429] == statuses(client, 7, headers=sent)
 
 
