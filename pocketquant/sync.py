@@ -180,6 +180,7 @@ class Syncer:
             bar_count=extent.count,
             first_bar_at=extent.first_time,
             last_bar_at=extent.last_time,
+            forming=int(history.forming is not None),
         )
 
     def _end_in_error(self, unit: Unit, error: PocketQuantError, log: FilteringBoundLogger) -> None:

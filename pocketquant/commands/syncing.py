@@ -22,7 +22,7 @@ from pocketquant.commands.symbol_lists import read_symbols
 from pocketquant.domain.syncs import MAX_BARS
 
 _COLUMNS = ("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed")
-_MORE_COLUMNS = ("unchanged", "refused", "bar_count", "last_bar_at")
+_MORE_COLUMNS = ("unchanged", "refused", "forming", "bar_count", "last_bar_at")
 _DEFAULT_BARS = 500
 
 _bars = click.IntRange(1, MAX_BARS)

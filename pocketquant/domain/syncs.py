@@ -85,7 +85,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one finished sync did. `bar_count` and the bar times are the stored series' own."""
+    """What one finished sync did. `bar_count` and the bar times are the stored series' own.
+
+    `fetched` is the sum of `inserted`, `changed`, `unchanged`, the refused bars and `forming`, which
+    is 1 where the newest bar had not closed, else 0.
+    """
 
     series: Series
     fetched: int
@@ -96,6 +100,7 @@ class SyncReport:
     bar_count: int
     first_bar_at: int | None
     last_bar_at: int | None
+    forming: int = 0
 
 
 def retry_delay_seconds(attempt: int, jitter: float) -> float:

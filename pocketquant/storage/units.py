@@ -103,6 +103,7 @@ def report_document(report: SyncReport) -> Document:
         "changed": report.changed,
         "unchanged": report.unchanged,
         "refused": report.refused,
+        "forming": report.forming,
         "bar_count": report.bar_count,
         "first_bar_at": report.first_bar_at,
         "last_bar_at": report.last_bar_at,

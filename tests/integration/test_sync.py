@@ -112,10 +112,24 @@ def test_a_sync_stores_closed_bars_and_keeps_the_forming_one_beside(
         "changed": 0,
         "unchanged": 0,
         "refused": {"not_finite": 1},
+        "forming": 1,
         "bar_count": 9,
         "first_bar_at": 391 * DAY,
         "last_bar_at": 399 * DAY,
     }
+
+
+def test_the_counts_of_a_report_add_up_to_what_was_fetched(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """Inserted, changed, unchanged, refused and forming bars are all that came, each once."""
+    for n_bars in (10, 30):
+        unit_id = submit(wired, n_bars)
+        syncer(Days()).do(unit_id)
+        report = unit_of(wired, unit_id).report
+        assert report is not None
+        counts = [report[name] for name in ("inserted", "changed", "unchanged", "forming")]
+        assert report["fetched"] == sum(counts) + sum(report["refused"].values())
 
 
 def test_a_request_for_more_bars_that_joins_a_running_sync_is_served_by_it(

@@ -103,6 +103,10 @@ class SyncOut(BaseModel):
     changed: int = Field(description="stored ones that now differ", examples=[1])
     unchanged: int = Field(description="stored ones that are the same", examples=[495])
     refused: int = Field(description="bad ones, not stored", examples=[0])
+    forming: int = Field(
+        description="1 where the newest one has not closed: kept apart, not stored; else 0",
+        examples=[1],
+    )
     refusals: dict[str, int] = Field(description="refused bars by reason", examples=[{}])
     bar_count: int = Field(description="bars stored", examples=[5003])
     first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
@@ -121,6 +125,7 @@ class SyncOut(BaseModel):
             **{name: report[name] for name in ("fetched", "inserted", "changed", "unchanged")},
             refused=sum(refusals.values()),
             refusals=refusals,
+            forming=report.get("forming", 0),  # reports of before it was counted lack it
             bar_count=report["bar_count"],
             first_bar_at=to_date(report["first_bar_at"]),
             last_bar_at=to_date(report["last_bar_at"]),

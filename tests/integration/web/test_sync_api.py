@@ -56,6 +56,7 @@ def test_a_sync_answers_with_its_report(
         "unchanged": 0,
         "refused": 2,
         "refusals": {"not_finite": 1, "bad_time": 1},
+        "forming": 0,
         "bar_count": 3,
         "first_bar_at": "1970-01-01T00:00:00Z",
         "last_bar_at": "1970-01-03T00:00:00Z",
