@@ -115,6 +115,7 @@ class Syncer:
             self.statuses.mark_syncing(held.request.series, held.jobs[-1], held.tries)
             oldest_live = self.live_bars.first_time(held.request.series)
             history = self._fetch_back_to(oldest_live, held)
+            history.require_bars(held.request.series)
             self.ledger.extend(held)
             report = self._store(held.request, history, has_live=oldest_live is not None)
             held = self.ledger.finish(held, report)

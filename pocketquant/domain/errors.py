@@ -21,6 +21,7 @@
     │   ├── HandshakeRefused       provider_refused
     │   ├── ProviderFault          provider_error
     │   ├── ProtocolViolation      provider_protocol
+    │   ├── BarsRefused            provider_bars_refused
     │   ├── ProviderDown           provider_down
     │   ├── StorageUnavailable     storage_unavailable
     │   ├── NoLiveQuote            no_live_quote
@@ -166,6 +167,12 @@ class ProtocolViolation(Unavailable):
     """The provider sent what its protocol does not allow."""
 
     code = "provider_protocol"
+
+
+class BarsRefused(Unavailable):
+    """The provider sent closed bars, and none of them can be true."""
+
+    code = "provider_bars_refused"
 
 
 class ProviderDown(Unavailable):

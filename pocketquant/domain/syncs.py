@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pocketquant.domain.bars import Bars, Refusal
-from pocketquant.domain.errors import InvalidRequest
+from pocketquant.domain.errors import BarsRefused, InvalidRequest
 from pocketquant.domain.symbols import Listing, Series
 
 MAX_BARS = 5000
@@ -82,13 +82,25 @@ class History:
         """How many bars the provider sent, the forming and the refused ones included."""
         return len(self.closed) + self.refused.total() + (self.forming is not None)
 
+    def require_bars(self, series: Series) -> None:
+        """BarsRefused, with reasons and counts, where bars were refused and no closed one is left.
+
+        Stored as it is, such an answer would pass for one of a series that has no bars.
+        """
+        if self.refused.total() and not len(self.closed):
+            reasons = ", ".join(f"{reason} {count}" for reason, count in self.refused.items())
+            raise BarsRefused(
+                f"TradingView sent {self.fetched} bars of {series}, and none of them could be"
+                f" stored; refused: {reasons}"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """What one finished sync did. `bar_count` and the bar times are the stored series' own.
 
-    `fetched` is the sum of `inserted`, `changed`, `unchanged`, the refused bars and `forming`, which
-    is 1 where the newest bar had not closed, else 0.
+    `fetched` is the sum of `inserted`, `changed`, `unchanged`, the refused bars and `forming`,
+    which is 1 where the newest bar had not closed, else 0.
     """
 
     series: Series

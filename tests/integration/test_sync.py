@@ -53,6 +53,14 @@ class Days:
         self.meanwhile = raising(ConnectionLost("hung up"))
 
 
+class Unbelievable(Days):
+    """Sends 300 bars, none of which can be true."""
+
+    def fetch(self, request: SyncRequest) -> History:  # noqa: ARG002  # of any series
+        refused = Counter({Refusal.BAD_TIME: 298, Refusal.NOT_FINITE: 2})
+        return History(Bars.empty(), None, refused)
+
+
 @pytest.fixture
 def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
     """Makes syncers on a provider."""
@@ -190,6 +198,22 @@ def test_an_error_ends_the_attempt(
     assert unit.error is not None
     assert (unit.state, unit.error.code) == (unit_state, code)
     assert (status_of(wired).status, status_of(wired).error_code) == (status, code)
+
+
+def test_a_sync_whose_bars_were_all_refused_is_no_success(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """The unit is put back with reasons and counts, and what was stored before stays."""
+    syncer(Days()).do(submit(wired))
+    unit_id = submit(wired)
+    syncer(Unbelievable()).do(unit_id)
+    unit = unit_of(wired, unit_id)
+    assert unit.error is not None
+    assert (unit.state, unit.error.code) == (UnitState.QUEUED, "provider_bars_refused")
+    assert "bad_time 298, not_finite 2" in str(unit.error)
+    status = status_of(wired)
+    assert (status.status, status.error_code) == (SyncState.PENDING, "provider_bars_refused")
+    assert wired.bars.count(APPLE) == 9
 
 
 def test_a_worker_that_lost_its_unit_ends_nothing(

@@ -9,7 +9,13 @@ from flask.testing import FlaskClient
 
 from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.errors import CaptchaRequired, NoPermission, ProviderTimeout, UnknownSymbol
+from pocketquant.domain.errors import (
+    BarsRefused,
+    CaptchaRequired,
+    NoPermission,
+    ProviderTimeout,
+    UnknownSymbol,
+)
 from pocketquant.domain.symbols import Series
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
@@ -72,6 +78,7 @@ def test_a_sync_answers_with_its_report(
         (NoPermission("no right to NASDAQ:AAPL"), 403, "no_permission"),
         (ProviderTimeout("no answer in 30 s"), 504, "provider_timeout"),
         (CaptchaRequired("set TRADINGVIEW_TOKEN"), 502, "captcha_required"),
+        (BarsRefused("refused: bad_time 300"), 502, "provider_bars_refused"),
     ],
 )
 def test_a_failed_sync_answers_with_its_error_and_job(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars, Refusal
-from pocketquant.domain.errors import InvalidRequest
+from pocketquant.domain.errors import BarsRefused, InvalidRequest
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest, retry_delay_seconds
 
@@ -36,6 +36,21 @@ def test_fetched_counts_every_bar_the_provider_sent() -> None:
     assert 0 == History(Bars.empty()).fetched
     assert 4 == History(closed).fetched
     assert 4 + 1 + 3 == History(closed, forming, refused).fetched
+
+
+def test_an_answer_whose_bars_were_all_refused_is_an_error() -> None:
+    """The message counts the bars by reason; a forming bar beside them does not help."""
+    refused = Counter({Refusal.NOT_FINITE: 2, Refusal.BAD_TIME: 1})
+    forming = FormingBar(60, 120, 1.0, 1.0, 1.0, 1.0, None, 90)
+    for history in (History(Bars.empty(), None, refused), History(Bars.empty(), forming, refused)):
+        with pytest.raises(BarsRefused, match="not_finite 2, bad_time 1"):
+            history.require_bars(SERIES)
+
+
+def test_an_answer_with_any_closed_bar_or_without_a_refused_one_is_none() -> None:
+    """A listing that never traded has no bars, and one bad bar leaves the others to be stored."""
+    History(Bars.empty()).require_bars(SERIES)
+    History(Bars(np.ones((6, 4))), None, Counter({Refusal.BAD_TIME: 1})).require_bars(SERIES)
 
 
 def test_a_retry_waits_twice_as_long_each_time() -> None:

@@ -33,6 +33,7 @@ EXPECTED = {
     domain.HandshakeRefused: 502,
     domain.ProviderFault: 502,
     domain.ProtocolViolation: 502,
+    domain.BarsRefused: 502,
     domain.LeaseLost: 502,
     domain.Unavailable: 502,
     domain.BadToken: 502,
