@@ -91,6 +91,10 @@ LIVE_BARS_WAITING = Gauge(
 LIVE_REPAIRS = Counter(
     "pocketquant_live_repairs_total", "Syncs of single series submitted to repair live bars."
 )
+LIVE_UNREADABLE_QUOTES = Counter(
+    "pocketquant_live_unreadable_quotes_total",
+    "Quotes that could not be read: dropped, and the bars that may lack a trade marked.",
+)
 STREAM_CONNECTIONS = Counter(
     "pocketquant_stream_connections_total",
     "Connections for quotes that were made (`ok`), and failed or lost ones by their error's code.",
@@ -125,6 +129,7 @@ __all__ = [
     "LIVE_MISSED_TICKS",
     "LIVE_REPAIRS",
     "LIVE_TICKS",
+    "LIVE_UNREADABLE_QUOTES",
     "NO_CODE",
     "PACE_WAIT_SECONDS",
     "QUEUE_WAIT_SECONDS",

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pocketquant.cache.board import QuoteBoard
-from pocketquant.cache.board_records import RefusedSymbol
+from pocketquant.cache.board_records import RefusedSymbol, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.intervals import Interval
@@ -23,7 +23,7 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.tradingview.quotes import QuoteSession
+from pocketquant.tradingview.quotes import Dropped, QuoteSession
 
 
 class Recorder:
@@ -50,6 +50,7 @@ class Recorder:
         self._quotes: dict[str, Quote] = {}
         self._resumed: set[str] = set()
         self._refused: dict[str, RefusedSymbol] = {}
+        self._unreadable: dict[str, UnreadableSymbol] = {}
         self._doubtful: deque[tuple[float, list[LiveBar]]] = deque()
         self._minutes_closed: set[str] = set()
         self._news: set[str] = set()
@@ -57,6 +58,7 @@ class Recorder:
         self._to_forget: set[str] = set()
         self._written: set[str] = set()
         self.ticks = 0
+        self.unreadable_quotes = 0
         self.newest_tick_at = 0
 
     @property
@@ -67,6 +69,11 @@ class Recorder:
     def refused(self) -> tuple[RefusedSymbol, ...]:
         """The watched symbols that the provider does not serve, and why."""
         return tuple(self._refused.values())
+
+    @property
+    def unreadable(self) -> tuple[UnreadableSymbol, ...]:
+        """The watched symbols of which quotes were dropped, and why the last one was."""
+        return tuple(self._unreadable.values())
 
     @property
     def late_ticks(self) -> int:
@@ -112,6 +119,8 @@ class Recorder:
             self._bars.take(received.ticks)
             self.ticks += len(received.ticks)
             self.newest_tick_at = max(self.newest_tick_at, received.ticks[-1].time)
+        for dropped in received.dropped:
+            self._drop_quote(dropped, now)
         for symbol, error in received.refused:
             self._refuse(RefusedSymbol(symbol, error.code, str(error)), now)
         return len(received.ticks)
@@ -192,6 +201,20 @@ class Recorder:
             has_closed=has_closed,
         )
 
+    def _drop_quote(self, dropped: Dropped, now: float) -> None:
+        """Count it, and have the bars that may lack a trade marked and repaired."""
+        self.unreadable_quotes += 1
+        symbol, fault = dropped
+        if not symbol:
+            return
+        before = self._unreadable.get(symbol)
+        count = before.count + 1 if before else 1
+        self._unreadable[symbol] = UnreadableSymbol(symbol, count, fault)
+        if symbol in self._bars:
+            self._bars.doubt(symbol, now)
+            delay_seconds = self._bars.delay_seconds(symbol)
+            self._repairs.note(symbol, self._bars.gaps(symbol), delay_seconds)
+
     def _refuse(self, refused: RefusedSymbol, now: float) -> None:
         """Show why; its open bars close as partial ones."""
         self._refused[refused.symbol] = refused
@@ -202,6 +225,7 @@ class Recorder:
 
     def _give_up(self, symbol: str) -> None:
         self._refused.pop(symbol, None)
+        self._unreadable.pop(symbol, None)
         self._quotes.pop(symbol, None)
         if symbol in self._bars:
             self._bars.forget(symbol)

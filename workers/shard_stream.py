@@ -69,7 +69,7 @@ class ShardStream:
         self._seen_until = 0.0
         self._granted: Wish | None = None
         self._connections = self._failures = 0
-        self._counted = (0, 0, 0)
+        self._counted = (0, 0, 0, 0)
         self._dial_time = self._flush_time = self._status_time = time.monotonic()
         self._last_error: str | None = None
 
@@ -215,6 +215,8 @@ class ShardStream:
             connected_at=link.opened_at if link else None,
             symbols=len(recorder.watched) - len(recorder.refused),
             refused=recorder.refused,
+            unreadable=recorder.unreadable,
+            unreadable_quotes=recorder.unreadable_quotes,
             ticks=recorder.ticks,
             late_ticks=recorder.late_ticks,
             missed_ticks=recorder.missed_ticks,
@@ -227,8 +229,18 @@ class ShardStream:
 
     def _count_ticks(self) -> None:
         recorder = self._recorder
-        counters = (metrics.LIVE_TICKS, metrics.LIVE_LATE_TICKS, metrics.LIVE_MISSED_TICKS)
-        counts = (recorder.ticks, recorder.late_ticks, recorder.missed_ticks)
+        counters = (
+            metrics.LIVE_TICKS,
+            metrics.LIVE_LATE_TICKS,
+            metrics.LIVE_MISSED_TICKS,
+            metrics.LIVE_UNREADABLE_QUOTES,
+        )
+        counts = (
+            recorder.ticks,
+            recorder.late_ticks,
+            recorder.missed_ticks,
+            recorder.unreadable_quotes,
+        )
         for counter, new, old in zip(counters, counts, self._counted, strict=True):
             counter.inc(new - old)
         self._counted = counts

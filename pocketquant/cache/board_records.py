@@ -62,6 +62,15 @@ class RefusedSymbol:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableSymbol:
+    """How many quotes of a symbol could not be read, and what was wrong with the last one."""
+
+    symbol: str
+    count: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamerStatus:
     """What a streamer tells of its shard; times in epoch seconds.
 
@@ -78,6 +87,8 @@ class StreamerStatus:
     connected_at: float | None = None
     symbols: int = 0
     refused: tuple[RefusedSymbol, ...] = ()
+    unreadable: tuple[UnreadableSymbol, ...] = ()
+    unreadable_quotes: int = 0
     ticks: int = 0
     late_ticks: int = 0
     missed_ticks: int = 0

@@ -86,6 +86,13 @@ class BarAggregator:
             bars = self._bars[symbol]
             bars.unseen = bars.unseen.lost(now - bars.delay_seconds)
 
+    def doubt(self, symbol: str, now: float) -> None:
+        """A quote that came at `now` told nothing: bars that have any of that time are partial."""
+        bars = self._bars.get(symbol)
+        if bars is not None and bars.unseen.lost_at is None:
+            self.lose(now - GRACE_SECONDS, [symbol])
+            self.see(symbol, now, bars.delay_seconds)
+
     def forget(self, symbol: str) -> None:
         """Give the symbol up, its open bars too."""
         bars = self._bars.pop(symbol)

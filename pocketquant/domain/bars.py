@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 COLUMNS = ("time", "open", "high", "low", "close", "volume")
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(6)
 
-_LATEST_TIME = 253_370_764_799  # 9998-12-31T23:59:59Z: what opens then still ends in time
+LATEST_TIME = 253_370_764_799  # 9998-12-31T23:59:59Z: what opens then still ends in time
 _EARLIEST_TIME = -30_610_224_000  # 1000-01-01T00:00:00Z
 
 
@@ -213,7 +213,7 @@ def _count(reasons: NDArray[np.int8]) -> Counter[Refusal]:
 
 
 def _is_time(times: Floats) -> NDArray[np.bool_]:
-    in_range = (times >= _EARLIEST_TIME) & (times <= _LATEST_TIME)
+    in_range = (times >= _EARLIEST_TIME) & (times <= LATEST_TIME)
     return np.asarray(in_range & (times == np.floor(times)))
 
 

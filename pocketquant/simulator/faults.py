@@ -62,6 +62,7 @@ class FaultKind(StrEnum):
     # each quote with a trade
     QUOTES_REPEATED = "quotes_repeated"  # sent twice
     QUOTES_UNORDERED = "quotes_unordered"  # sent after the next
+    QUOTES_UNREADABLE = "quotes_unreadable"  # its volume is a text
     VOLUME_RESET = "volume_reset"  # the day's volume begins again from zero
 
 
@@ -89,6 +90,7 @@ OF_TRADES = (
     *OF_QUOTES,
     FaultKind.QUOTES_REPEATED,
     FaultKind.QUOTES_UNORDERED,
+    FaultKind.QUOTES_UNREADABLE,
     FaultKind.VOLUME_RESET,
 )
 OF_A_SERIES = tuple(

@@ -174,6 +174,8 @@ class Quotes:
         if self._is_hibernating or FaultKind.QUOTES_MUTE in struck:
             return []
         changes = self._wanted(watched.feed.take())
+        if FaultKind.QUOTES_UNREADABLE in struck:
+            changes["volume"] = str(changes.get("volume"))
         told = [watched.framed(changes)] if changes else []
         return _disturbed(watched, told, struck) if is_trade else told
 

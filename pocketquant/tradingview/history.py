@@ -24,15 +24,14 @@ _TIME, _VOLUME = 0, 5
 _MAX_BARS_SENT = 100_000  # twice what the largest plan is given
 
 _OfSession = (
-    messages.SeriesLoading
-    | messages.SymbolResolved
-    | messages.SeriesTimeframe
+    messages.SymbolResolved
     | messages.TimescaleUpdate
     | messages.Du
     | messages.SeriesCompleted
     | messages.SymbolError
     | messages.SeriesError
     | messages.CriticalError
+    | messages.Unreadable
 )
 
 
@@ -52,6 +51,7 @@ class HistorySession:
         self._series_id = series_id
         self._turnaround = turnaround
         self._symbol_id = symbol_id
+        self._subjects = (None, series_id, symbol_id)
         self._decoder = frames.FrameDecoder()
         self._outgoing: list[str] = []
         self._updates: list[Floats] = []
@@ -78,7 +78,7 @@ class HistorySession:
                 if not self.is_over:
                     self._handle(messages.read(payload))
         except ProtocolViolation as error:
-            self._error = error
+            self._error = ProtocolViolation(f"TradingView on {self._request.series}: {error}")
 
     def outgoing(self) -> list[str]:
         """The frames to send now; each is given once."""
@@ -115,8 +115,10 @@ class HistorySession:
                 self._listing = _listing(self._request.series.symbol, message.symbol)
             case messages.TimescaleUpdate():
                 self._server_time = message.time or self._server_time
+                self._require_readable(message.unreadable.get(self._series_id))
                 self._take(message.blocks.get(self._series_id), empties=True)
             case messages.Du():
+                self._require_readable(message.unreadable.get(self._series_id))
                 self._take(message.blocks.get(self._series_id), empties=False)
             case messages.SeriesCompleted() if self._is_own(message):
                 self._delay_seconds = delay_seconds(message.update_mode)
@@ -127,12 +129,18 @@ class HistorySession:
                 self._fail(message.reason)
             case messages.CriticalError():
                 self._fail(message.reason, message.detail)
+            case messages.Unreadable() if message.subject in self._subjects:
+                self._require_readable(f"{message.method}: {message.fault}")
 
     def _is_own(self, message: messages.SeriesCompleted | messages.SeriesError) -> bool:
         return (message.series, message.turnaround) == (self._series_id, self._turnaround)
 
-    def _fail(self, reason: str, detail: str = "") -> None:
-        self._error = error_meant(self._request.series, reason, detail)
+    def _require_readable(self, fault: str | None) -> None:
+        if fault:
+            raise ProtocolViolation(f"a value cannot be read: {fault}")
+
+    def _fail(self, reason: object, detail: object = "") -> None:
+        self._error = error_meant(self._request.series, str(reason), str(detail))
 
     def _take(self, block: Block | None, empties: bool) -> None:
         """Keep the bars of a block. A timescale update of no bars takes back those before it."""
@@ -203,13 +211,18 @@ class HistorySession:
 def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
     return Listing(
         symbol=symbol,
-        description=resolved.description or "",
-        type=resolved.type or "",
-        currency=resolved.currency_code or "",
-        timezone=resolved.timezone or "",
-        session=resolved.session or "",
+        description=_text(resolved.description),
+        type=_text(resolved.type),
+        currency=_text(resolved.currency_code),
+        timezone=_text(resolved.timezone),
+        session=_text(resolved.session),
         has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
     )
+
+
+def _text(value: object) -> str:
+    """A text that only describes, empty for what is none."""
+    return value if isinstance(value, str) else ""
 
 
 def _bar_end(close_time: float | None) -> int | None:

@@ -2,17 +2,23 @@
 
 Both are JSON: `{"m": method, "p": [parameters]}`, the server's often with the time `t` in seconds
 and `t_ms` in milliseconds. Only what PocketQuant uses is decoded, the rest is skipped unread.
+
+A used value of another type makes the message `Unreadable`, which still names its session, so that
+the rest of the connection goes on. Texts that only describe something may be of any type.
 """
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from pocketquant.domain.bars import Floats
+from pocketquant.domain.bars import LATEST_TIME, Floats
 from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.domain.quotes import QuoteFields
 from pocketquant.tradingview import frames
@@ -28,18 +34,14 @@ class Call(NamedTuple):
     params: list[Any]
 
 
-class Hello(msgspec.Struct, frozen=True):
-    """The first text of a connection, the only object without a method."""
+class Hello(NamedTuple):
+    """The first text of a connection, the only object without a method.
 
-    session_id: str = ""
+    The server's clock, in seconds and milliseconds; 0 where it does not tell the time.
+    """
+
     timestamp: int = 0
-    timestamp_ms: int = msgspec.field(default=0, name="timestampMs")
-    release: str = ""
-    studies_metadata_hash: str = ""
-    auth_scheme_vsn: int = 0
-    protocol: str = ""
-    via: str = ""
-    javastudies: list[str] = []
+    timestamp_ms: int = 0
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -48,22 +50,14 @@ class Heartbeat(msgspec.Struct, frozen=True):
     payload: str
 
 
-class SeriesLoading(msgspec.Struct, array_like=True, frozen=True):
-    """The server has begun to work on a series."""
-
-    session: str
-    series: str
-    turnaround: str
-
-
 class Resolved(msgspec.Struct, frozen=True):
     """What the server knows of a symbol; `visible_plots_set` is `ohlc` where there is no volume."""
 
-    description: str | None = None
-    type: str | None = None
-    currency_code: str | None = None
-    timezone: str | None = None
-    session: str | None = None
+    description: Any = None
+    type: Any = None
+    currency_code: Any = None
+    timezone: Any = None
+    session: Any = None
     visible_plots_set: str | None = None
 
 
@@ -73,18 +67,6 @@ class SymbolResolved(msgspec.Struct, array_like=True, frozen=True):
     session: str
     symbol_id: str
     symbol: Resolved
-
-
-class SeriesTimeframe(msgspec.Struct, array_like=True, frozen=True):
-    """Which bars a range holds, by index; first the whole span, then what is to be shown."""
-
-    session: str
-    series: str
-    turnaround: str
-    first: int | None
-    last: int | None
-    range: str
-    is_visible_part: bool
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -120,19 +102,24 @@ class Block(msgspec.Struct, frozen=True):
         return values.reshape(-1, _BAR_VALUES).T
 
 
-class TimescaleUpdate(msgspec.Struct, frozen=True):
-    """New or older bars, by series id. `time` is the server's clock."""
+class TimescaleUpdate(NamedTuple):
+    """New or older bars, by series id. `time` is the server's clock.
+
+    `unreadable` says by series id why a block is not among the others.
+    """
 
     session: str
     blocks: dict[str, Block]
     time: int | None
+    unreadable: Mapping[str, str] = MappingProxyType({})
 
 
-class Du(msgspec.Struct, array_like=True, frozen=True):
-    """A data update: the newest bar as a whole, once more, by series id."""
+class Du(NamedTuple):
+    """A data update: the newest bar as a whole, once more, by series id; `unreadable` as above."""
 
     session: str
     blocks: dict[str, Block]
+    unreadable: Mapping[str, str] = MappingProxyType({})
 
 
 class SeriesCompleted(msgspec.Struct, array_like=True, frozen=True):
@@ -149,7 +136,7 @@ class SymbolError(msgspec.Struct, array_like=True, frozen=True):
 
     session: str
     symbol_id: str
-    reason: str
+    reason: Any = ""
 
 
 class SeriesError(msgspec.Struct, array_like=True, frozen=True):
@@ -158,21 +145,21 @@ class SeriesError(msgspec.Struct, array_like=True, frozen=True):
     session: str
     series: str
     turnaround: str
-    reason: str
+    reason: Any = ""
 
 
 class CriticalError(msgspec.Struct, array_like=True, frozen=True):
     """A call was refused, and the session it was made in is gone."""
 
     session: str
-    reason: str
-    detail: str = ""
+    reason: Any = ""
+    detail: Any = ""
 
 
 class ProtocolError(msgspec.Struct, array_like=True, frozen=True):
     """The server gives up the whole connection."""
 
-    reason: str
+    reason: Any = ""
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -181,7 +168,7 @@ class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
     name: str = msgspec.field(name="n")
     status: str = msgspec.field(name="s")
     fields: QuoteFields = msgspec.field(name="v", default_factory=QuoteFields)
-    error: str | None = msgspec.field(name="errmsg", default=None)
+    error: Any = msgspec.field(name="errmsg", default=None)
 
     @property
     def is_ok(self) -> bool:
@@ -202,6 +189,18 @@ class QuoteCompleted(msgspec.Struct, array_like=True, frozen=True):
     name: str
 
 
+class Unreadable(NamedTuple):
+    """A message of which a value that is used is not what it should be.
+
+    `session` and `subject`, a symbol or a series, are None where they could not be read either.
+    """
+
+    method: str
+    session: str | None
+    subject: str | None
+    fault: str
+
+
 class Other(msgspec.Struct, frozen=True):
     """A message of no concern here, or of a kind not known yet."""
 
@@ -211,9 +210,7 @@ class Other(msgspec.Struct, frozen=True):
 Message = (
     Hello
     | Heartbeat
-    | SeriesLoading
     | SymbolResolved
-    | SeriesTimeframe
     | TimescaleUpdate
     | Du
     | SeriesCompleted
@@ -223,6 +220,7 @@ Message = (
     | ProtocolError
     | Qsd
     | QuoteCompleted
+    | Unreadable
     | Other
 )
 
@@ -241,7 +239,7 @@ def event(method: str, params: object, time_ms: int | None) -> str:
 
 
 def read(payload: str) -> Message:
-    """The server's message in a payload. `ProtocolViolation` if there is none."""
+    """The server's message in a payload. `ProtocolViolation` if it is no JSON object."""
     try:
         if payload.startswith(_QSD_BEGINS):  # nearly all of them
             return _QUOTE.decode(payload).p
@@ -249,7 +247,7 @@ def read(payload: str) -> Message:
             return Heartbeat(payload)
         return _decode(payload)
     except _UNREADABLE:
-        return _decode_with_nulls(payload)
+        return _decode_part_by_part(payload)
 
 
 def read_call(payload: str) -> Call:
@@ -264,7 +262,12 @@ def read_call(payload: str) -> Call:
 class _Envelope(msgspec.Struct, frozen=True):
     m: str | None = None
     p: msgspec.Raw = msgspec.Raw(b"null")
-    t: int | None = None
+    t: Any = None
+
+
+class _Greeting(msgspec.Struct, frozen=True):
+    timestamp: Any = None
+    timestampMs: Any = None  # noqa: N815  # the server's name
 
 
 class _Quote(msgspec.Struct, frozen=True, gc=False):
@@ -285,43 +288,134 @@ _UNREADABLE = (ValueError, RecursionError)  # msgspec's and json's own errors ar
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _QSD_BEGINS = '{"m":"qsd",'
 _QUOTE = msgspec.json.Decoder(_Quote)
-_HELLO = msgspec.json.Decoder(Hello)
+_GREETING = msgspec.json.Decoder(_Greeting)
 _ASKED = msgspec.json.Decoder(_Asked)
-_PARAMS: dict[str, msgspec.json.Decoder[Any]] = {
-    "series_loading": msgspec.json.Decoder(SeriesLoading),
-    "symbol_resolved": msgspec.json.Decoder(SymbolResolved),
-    "series_timeframe": msgspec.json.Decoder(SeriesTimeframe),
-    "timescale_update": msgspec.json.Decoder(_Update),
-    "du": msgspec.json.Decoder(Du),
-    "series_completed": msgspec.json.Decoder(SeriesCompleted),
-    "symbol_error": msgspec.json.Decoder(SymbolError),
-    "series_error": msgspec.json.Decoder(SeriesError),
-    "critical_error": msgspec.json.Decoder(CriticalError),
-    "protocol_error": msgspec.json.Decoder(ProtocolError),
-    "qsd": msgspec.json.Decoder(Qsd),
-    "quote_completed": msgspec.json.Decoder(QuoteCompleted),
+_KINDS: dict[str, Any] = {
+    "symbol_resolved": SymbolResolved,
+    "timescale_update": _Update,
+    "du": _Update,
+    "series_completed": SeriesCompleted,
+    "symbol_error": SymbolError,
+    "series_error": SeriesError,
+    "critical_error": CriticalError,
+    "protocol_error": ProtocolError,
+    "qsd": Qsd,
+    "quote_completed": QuoteCompleted,
 }
+_DECODERS = {method: msgspec.json.Decoder(kind) for method, kind in _KINDS.items()}
 
 
-def _decode(payload: str | bytes) -> Message:
+def _decode(payload: str) -> Message:
     envelope = _ENVELOPE.decode(payload)
     if envelope.m is None:
-        return _HELLO.decode(payload)
-    if envelope.m not in _PARAMS:
+        return _hello(_GREETING.decode(payload))
+    if envelope.m not in _DECODERS:
         return Other(envelope.m)
-    params = _PARAMS[envelope.m].decode(envelope.p)
-    if isinstance(params, _Update):
-        return TimescaleUpdate(params.session, params.blocks, envelope.t)
+    return _message(envelope.m, _DECODERS[envelope.m].decode(envelope.p), envelope.t)
+
+
+def _decode_part_by_part(payload: str) -> Message:
+    """Decode what is not as it should be: NaN, or a number beyond float64, is null.
+
+    A value that cannot be used matters only where it is needed.
+    """
+    envelope = _parsed(payload)
+    method, params = envelope.get("m"), envelope.get("p")
+    if "m" not in envelope:
+        return _hello(msgspec.convert(envelope, _Greeting))
+    if not isinstance(method, str):
+        return Other("")
+    if method not in _KINDS:
+        return Other(method)
+    unreadable = _set_aside(method, params)
+    try:
+        known = msgspec.convert(params, _KINDS[method])
+    except msgspec.ValidationError as error:
+        return _unreadable(method, params, str(error))
+    return _message(method, known, envelope.get("t"), unreadable)
+
+
+def _message(
+    method: str, params: Any, time: object, unreadable: dict[str, str] | None = None
+) -> Message:
+    if method == "timescale_update":
+        return TimescaleUpdate(params.session, params.blocks, _time(time) or None, unreadable or {})
+    if method == "du":
+        return Du(params.session, params.blocks, unreadable or {})
     message: Message = params
     return message
 
 
-def _decode_with_nulls(payload: str) -> Message:
-    """Decode what holds a NaN, or a number beyond float64, as if it were null."""
+def _hello(greeting: _Greeting) -> Hello:
+    return Hello(_time(greeting.timestamp), _time(greeting.timestampMs, 1000))
+
+
+def _parsed(payload: str) -> dict[str, Any]:
+    """The object in a payload, halves of characters replaced; they are no text to anybody else."""
     try:
-        return _decode(msgspec.json.encode(json.loads(payload)))
-    except _UNREADABLE as error:
+        parsed = json.loads(
+            payload, parse_constant=_no_number, parse_int=_number, parse_float=_number
+        )
+        text = json.dumps(parsed, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        parsed = json.loads(text.decode("utf-16-le", "replace"))
+    except (ValueError, RecursionError) as error:
         raise ProtocolViolation(f"no message: {payload[:80]!r}") from error
+    if not isinstance(parsed, dict):
+        raise ProtocolViolation(f"no message: {payload[:80]!r}")
+    return parsed
+
+
+def _set_aside(method: str, params: Any) -> dict[str, str]:
+    """Take out what is not needed, and the blocks that cannot be read: the reason of each."""
+    match params:
+        case [_, {"s": str(status)} as answer, *_] if method == "qsd" and status != "ok":
+            answer.pop("v", None)
+        case [_, dict(blocks), *_] if _KINDS[method] is _Update:
+            faults = {name: _fault(block) for name, block in blocks.items()}
+            unreadable = {name: fault for name, fault in faults.items() if fault}
+            for name in unreadable:
+                del blocks[name]
+            return unreadable
+    return {}
+
+
+def _fault(block: Any) -> str:
+    """What is wrong with a block, nothing if it can be read; values too many are cut off."""
+    match block:
+        case {"s": list(bars)}:
+            for bar in bars:
+                if isinstance(bar, dict) and isinstance(bar.get("v"), list):
+                    bar["v"] = bar["v"][:_BAR_VALUES]
+    try:
+        msgspec.convert(block, Block)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
+
+
+def _unreadable(method: str, params: Any, fault: str) -> Unreadable:
+    match params:
+        case [str(session), {"n": str(name)}, *_] | [str(session), str(name), *_]:
+            return Unreadable(method, session, name, fault)
+        case [str(session), *_]:
+            return Unreadable(method, session, None, fault)
+    return Unreadable(method, None, None, fault)
+
+
+def _time(value: object, units_a_second: int = 1) -> int:
+    """A time as a whole number; 0 for what is no time that can be reckoned with."""
+    if not isinstance(value, int | float) or not 0 < value <= LATEST_TIME * units_a_second:
+        return 0
+    return int(value)
+
+
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _no_number(_: str) -> None:
+    return None
 
 
 def _six_values(values: list[float | None]) -> list[float | None]:

@@ -3,10 +3,12 @@
     add, remove → outgoing → …      receive → ticks → …      changed → quotes
 
 Pure: text goes in by `receive`; calls and heartbeats to send come out by `outgoing`. An error of a
-symbol is reported and the rest goes on; one of the session or the connection ends the session, and
-the next one is made with what is known so far. Closing and silence are its caller's.
+symbol, and a quote that cannot be read, are reported and the rest goes on. An error of the session
+or the connection ends the session, and the next one is made with what is known so far. Closing and
+silence are its caller's.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,9 +19,12 @@ from pocketquant.domain.quotes import FIELDS, LiveQuote, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview import frames, messages
 from pocketquant.tradingview.meanings import error_meant
-from pocketquant.tradingview.messages import Message, Qsd
+from pocketquant.tradingview.messages import Message, Qsd, Unreadable
 
 SYMBOLS_A_CALL = 200  # no limit is known; it keeps a call within a few kilobytes
+MOST_UNREADABLE = 10  # quotes of one symbol within an hour; then it is refused
+
+_UNREADABLE_SECONDS = 3600.0
 
 
 class Seen(NamedTuple):
@@ -36,6 +41,13 @@ class Refused(NamedTuple):
     error: PocketQuantError
 
 
+class Dropped(NamedTuple):
+    """A quote that could not be read, and why; the symbol is empty where its name could not be."""
+
+    symbol: str
+    fault: str
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """What a text held, in order. A symbol is seen before the first of its ticks."""
@@ -43,6 +55,7 @@ class Received:
     seen: list[Seen] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
 
 
 class QuoteSession:
@@ -63,6 +76,7 @@ class QuoteSession:
         self._quotes: dict[str, LiveQuote] = {}
         self._awaited: set[str] = set()
         self._changed: dict[str, LiveQuote] = {}
+        self._unreadable_at: dict[str, deque[float]] = {}
         self._error: PocketQuantError | None = None
         self.authorize(token)
         self._call("quote_create_session")
@@ -137,6 +151,9 @@ class QuoteSession:
                 if isinstance(message, Qsd):  # as nearly all are
                     self._merge(message, now, received)
                     continue
+                if isinstance(message, Unreadable):
+                    self._drop_quote(message, now, received)
+                    continue
                 self._handle(message)
                 if self._error is not None:
                     break
@@ -177,16 +194,16 @@ class QuoteSession:
             case messages.QuoteCompleted() if message.session == self._session:
                 self._awaited.discard(message.name)
             case messages.CriticalError() if message.session == self._session:
-                self._error = error_meant("quotes", message.reason, message.detail)
+                self._error = error_meant("quotes", str(message.reason), str(message.detail))
             case messages.ProtocolError():
-                self._error = error_meant("quotes", message.reason)
+                self._error = error_meant("quotes", str(message.reason))
 
     def _merge(self, message: Qsd, now: float, received: Received) -> None:
         answer, name = message.answer, message.answer.name
         if message.session != self._session or name not in self._wanted:
             return
         if not answer.is_ok:
-            self._refuse(name, answer.error or answer.status, received)
+            self._refuse(name, str(answer.error or answer.status), received)
             return
         live = self._quotes.get(name)
         delay = live.delay_seconds if live else None
@@ -199,6 +216,24 @@ class QuoteSession:
             received.ticks.append(tick)
         self._changed[name] = live
 
+    def _drop_quote(self, message: Unreadable, now: float, received: Received) -> None:
+        """Go on without a quote that cannot be read; after too many of them, without its symbol."""
+        name = message.subject or ""
+        is_own = message.method == "qsd" and message.session == self._session
+        if not is_own or (name and name not in self._wanted):
+            return
+        received.dropped.append(Dropped(name, message.fault))
+        times = self._unreadable_at.setdefault(name, deque(maxlen=MOST_UNREADABLE))
+        times.append(now)
+        if name and len(times) == MOST_UNREADABLE and now - times[0] < _UNREADABLE_SECONDS:
+            reason = (
+                f"{MOST_UNREADABLE} quotes could not be read, the last one for: {message.fault}"
+            )
+            self._drop(name)
+            self._to_remove[name] = None
+            error = ProtocolViolation(f"TradingView on {name}: {reason}")
+            received.refused.append(Refused(name, error))
+
     def _refuse(self, name: str, reason: str, received: Received) -> None:
         self._drop(name)
         received.refused.append(Refused(name, error_meant(name, reason)))
@@ -209,6 +244,7 @@ class QuoteSession:
         self._known.pop(name, None)
         self._quotes.pop(name, None)
         self._changed.pop(name, None)
+        self._unreadable_at.pop(name, None)
 
 
 def _batches(names: Iterable[str]) -> Iterator[list[str]]:

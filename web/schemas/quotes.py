@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from pocketquant.cache.board import CurrentBar
-from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus
+from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus, UnreadableSymbol
 from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
@@ -148,6 +148,7 @@ class StreamerOut(BaseModel):
     ticks: int = Field(examples=[1234567])
     late_ticks: int = Field(description="came after their bar was closed", examples=[0])
     missed_ticks: int = Field(description="were traded while nothing was seen", examples=[0])
+    unreadable_quotes: int = Field(description="dropped; see `unreadable`", examples=[0])
     reconnects: int
     bars_stored: int = Field(examples=[2880])
     bars_waiting: int = Field(description="closed, not stored yet", examples=[0])
@@ -168,6 +169,7 @@ class StreamerOut(BaseModel):
             ticks=status.ticks,
             late_ticks=status.late_ticks,
             missed_ticks=status.missed_ticks,
+            unreadable_quotes=status.unreadable_quotes,
             reconnects=status.reconnects,
             bars_stored=status.bars_stored,
             bars_waiting=status.bars_waiting,
@@ -190,6 +192,25 @@ class RefusedOut(BaseModel):
         return cls(symbol=ticker, exchange=exchange, error=refused.code, message=refused.message)
 
 
+class UnreadableOut(BaseModel):
+    """A symbol of which quotes came that could not be read; after ten in an hour it is refused."""
+
+    symbol: str = Field(examples=["AAPL"])
+    exchange: str
+    quotes: int = Field(description="how many were dropped", examples=[3])
+    message: str = Field(
+        description="what was wrong with the last one, and where",
+        examples=["Expected `float | null`, got `str` - at `$[1].v.volume`"],
+    )
+
+    @classmethod
+    def of(cls, unreadable: UnreadableSymbol) -> Self:
+        exchange, _, ticker = unreadable.symbol.partition(":")
+        return cls(
+            symbol=ticker, exchange=exchange, quotes=unreadable.count, message=unreadable.fault
+        )
+
+
 class QuotesStatusOut(BaseModel):
     """The wish, and how far it is true."""
 
@@ -198,6 +219,7 @@ class QuotesStatusOut(BaseModel):
     watched: int = Field(description="symbols that are", examples=[11])
     streamers: list[StreamerOut]
     refused: list[RefusedOut]
+    unreadable: list[UnreadableOut]
 
     @classmethod
     def of(cls, is_on: bool, subscribed: int, statuses: list[StreamerStatus]) -> Self:
@@ -207,6 +229,9 @@ class QuotesStatusOut(BaseModel):
             watched=sum(status.symbols for status in statuses),
             streamers=[StreamerOut.of(status) for status in statuses],
             refused=[RefusedOut.of(each) for status in statuses for each in status.refused],
+            unreadable=[
+                UnreadableOut.of(each) for status in statuses for each in status.unreadable
+            ],
         )
 
 

@@ -131,6 +131,44 @@ def test_a_symbol_that_is_unknown(live_with: "Callable[..., Live]") -> None:
     assert 1 == live.status().symbols
 
 
+def test_a_symbol_whose_quotes_cannot_be_read(live_with: "Callable[..., Live]") -> None:
+    """It is refused with the reason, and its shard goes on over the same connection."""
+    live = live_with(speed=60)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    live.simulator.order("quotes_unreadable", PAIRS[0])
+    wait_until("it is refused", lambda: live.status().refused, (), 30)
+    live.wait_for_the_end(Interval.M3)
+    live.stop()
+    status = live.status()
+    (refused,), (unreadable,) = status.refused, status.unreadable
+    assert (PAIRS[0], "provider_protocol") == (refused.symbol, refused.code)
+    assert "v.volume" in refused.message
+    assert (PAIRS[0], 10, 10) == (unreadable.symbol, unreadable.count, status.unreadable_quotes)
+    assert (0, 4) == (status.reconnects, status.symbols)
+    assert [] == live.differing(PAIRS[1:], SHORT)
+    assert all(live.whole(symbol, Interval.M1) for symbol in PAIRS[1:])
+
+
+def test_a_few_quotes_that_cannot_be_read(live_with: "Callable[..., Live]") -> None:
+    """The symbol stays watched; bars that may lack a trade are partial until they are synced."""
+    live = live_with(speed=60)
+    live.subscribe(PAIRS[:1])
+    live.start()
+    live.wait_until_quoted(PAIRS[:1])
+    live.wait_for_a_minute(PAIRS[0])
+    dropped = live.clock()
+    live.simulator.order("quotes_unreadable", PAIRS[0], times=2)
+    wait_until("two are dropped", lambda: live.status().unreadable_quotes == 2, (), 30)
+    live.wait_for_the_end(Interval.M5)
+    live.stop()
+    assert [time for time in live.partial(PAIRS[0], Interval.M1) if time > dropped - MINUTE]
+    assert [] == live.differing(PAIRS[:1], SHORT)
+    live.do_all_syncs()
+    assert [] == live.wrong_answers(PAIRS[:1], SHORT[:3])
+
+
 def test_the_wish_is_made_true_at_once(live_with: "Callable[..., Live]") -> None:
     """Subscribing, unsubscribing, stopping and starting, while it streams."""
     live = live_with(speed=60)

@@ -9,7 +9,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus
+from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.connections import wait_until
 from pocketquant.coordination.leases import Leases
@@ -230,7 +230,14 @@ def test_no_trade_in_the_current_bar(
 def test_the_status(client: FlaskClient, flush: Flushes) -> None:
     """The wish, who fulfils it, and what cannot be."""
     client.post(f"{QUOTES}/subscribe", json=named(AAPL, "NASDAQ:NONE"))
-    flush(status=replace(STATUS, refused=(RefusedSymbol("NASDAQ:NONE", "unknown_symbol", "no"),)))
+    flush(
+        status=replace(
+            STATUS,
+            refused=(RefusedSymbol("NASDAQ:NONE", "unknown_symbol", "no"),),
+            unreadable=(UnreadableSymbol(AAPL, 3, "volume is a text"),),
+            unreadable_quotes=4,
+        )
+    )
     status = client.get(f"{QUOTES}/status").get_json()
     (streamer,) = status.pop("streamers")
     refused = {
@@ -239,7 +246,20 @@ def test_the_status(client: FlaskClient, flush: Flushes) -> None:
         "error": "unknown_symbol",
         "message": "no",
     }
-    assert {"streaming": True, "subscribed": 2, "watched": 1, "refused": [refused]} == status
+    unreadable = {
+        "symbol": "AAPL",
+        "exchange": "NASDAQ",
+        "quotes": 3,
+        "message": "volume is a text",
+    }
+    assert {
+        "streaming": True,
+        "subscribed": 2,
+        "watched": 1,
+        "refused": [refused],
+        "unreadable": [unreadable],
+    } == status
+    assert 4 == streamer["unreadable_quotes"]
     assert ("0", 7, "2099-12-31T23:59:56Z") == (
         streamer["shard"],
         streamer["pid"],

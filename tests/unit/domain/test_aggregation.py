@@ -100,6 +100,28 @@ def test_empty_minutes_make_no_bar() -> None:
     assert [] == aggregator.advance(LONG_AFTER + WEEK)
 
 
+def test_a_doubtful_moment() -> None:
+    """Bars with the time of a quote that told nothing are partial, those beside them whole."""
+    aggregator = seeing(KO)
+    aggregator.doubt(IBM, NOON)
+    for minute in range(3):
+        aggregator.take([Tick(KO, NOON + minute * 60 + 1, 5.0, 1)])
+        if minute == 1:
+            aggregator.doubt(KO, NOON + 90)
+    closed = [bar for bar in aggregator.advance(NOON + 400) if bar.interval is Interval.M1]
+    assert [False, True, False] == [bar.is_partial for bar in closed]
+
+
+def test_a_doubtful_moment_of_a_lost_stream() -> None:
+    """A stream that is lost stays lost."""
+    aggregator = seeing(KO)
+    aggregator.lose(NOON + 30)
+    aggregator.doubt(KO, NOON + 40)
+    aggregator.take([Tick(KO, NOON + 130, 5.0, 1)])
+    closed = [bar for bar in aggregator.advance(NOON + 400) if bar.interval is Interval.M1]
+    assert [True] == [bar.is_partial for bar in closed]
+
+
 def test_late_ticks_within_the_grace() -> None:
     """A tick of the minute before still counts until that is closed; its close goes by time."""
     aggregator = seeing(KO)

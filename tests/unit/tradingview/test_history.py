@@ -454,6 +454,47 @@ def test_nonsense(session: HistorySession, text: str) -> None:
         session.result()
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "place"),
+    [
+        ("du", ["cs_mine", {"s1": {"s": [{"v": ["1.0", 2, 3, 1, 2]}]}}], "$.s[0].v[0]"),
+        ("timescale_update", ["cs_mine", {"s1": {"s": [], "lbs": "soon"}}, {}], "$.lbs"),
+        ("timescale_update", ["cs_mine", [], {}], "$[1]"),
+        ("series_completed", ["cs_mine", "s1", 900, "s1", {}], "$[2]"),
+        ("symbol_resolved", ["cs_mine", "symbol_1", {"visible_plots_set": 5}], "visible_plots"),
+    ],
+)
+def test_needed_values_that_cannot_be_read(
+    session: HistorySession, method: str, params: list[object], place: str
+) -> None:
+    """The session ends with an error that names the series, the message's value and its place."""
+    session.receive(event(method, params, None))
+    with pytest.raises(ProtocolViolation, match=r"NASDAQ:AAPL\|1m: .*cannot be read") as raised:
+        session.result()
+    assert place in str(raised.value)
+
+
+def test_what_others_have_that_cannot_be_read(session: HistorySession) -> None:
+    """Messages of other sessions, series, symbols and studies may hold anything."""
+    bad = {"s": [{"v": ["text"]}]}
+    for text in (
+        encode(json.dumps({"session_id": None, "via": None, "release": 7, "timestamp": "x"})),
+        event("du", ["cs_other", {"s1": bad}], None),
+        event("du", ["cs_mine", {"st1": bad}], None),
+        event("timescale_update", ["cs_mine", {"st1": bad, "s1": {"s": [{"v": BAR_1}]}}], None),
+        event("series_completed", ["cs_mine", "s2", 7, "s1"], None),
+        event("symbol_resolved", ["cs_mine", "symbol_2", {"visible_plots_set": 7}], None),
+        event("qsd", ["qs_mine", {"n": "A:B", "s": "ok", "v": {"lp": "text"}}], None),
+        event("qsd", [], None),
+        event("critical_error", [7, None], None),
+        event("du", {"p": 1}, None),
+    ):
+        session.receive(text)
+        assert not session.is_over
+    session.receive(update(BAR_2, now=None) + completed())
+    assert [BAR_1] == closed(session)
+
+
 def test_more_bars_than_can_be(session: HistorySession) -> None:
     """A server that never stops sending bars is stopped."""
     values = np.column_stack([np.arange(60_000.0), *[np.ones(60_000)] * 5]).tolist()

@@ -24,11 +24,10 @@ from pocketquant.tradingview.messages import (
     QuoteCompleted,
     SeriesCompleted,
     SeriesError,
-    SeriesLoading,
-    SeriesTimeframe,
     SymbolError,
     SymbolResolved,
     TimescaleUpdate,
+    Unreadable,
 )
 
 
@@ -40,26 +39,26 @@ def captured(wire: Path, name: str) -> list[Message]:
 
 
 def test_hello(wire: Path) -> None:
-    """The first text of a connection, with its nine keys."""
-    (hello,) = captured(wire, "hello_2025-03_free")
-    expected = Hello(
-        session_id="0.4607.904_dal-charts-free-4-tvbs-c2fn6-2",
-        timestamp=1742933763,
-        timestamp_ms=1742933763175,
-        release="release_208-49",
-        studies_metadata_hash="e2f4dae03ca6d158a18e757023c468d56d5fa0e9",
-        auth_scheme_vsn=2,
-        protocol="json",
-        via="209.58.146.82:443",
-        javastudies=["3.66"],
-    )
-    assert expected == hello
+    """The first text of a connection tells the server's clock."""
+    assert [Hello(1742933763, 1742933763175)] == captured(wire, "hello_2025-03_free")
 
 
-def test_a_hello_of_another_release() -> None:
-    """A hello may lack keys or have new ones."""
-    hello = messages.read('{"session_id":"x","redirect":"elsewhere"}')
-    assert Hello(session_id="x") == hello
+@pytest.mark.parametrize(
+    ("hello", "expected"),
+    [
+        ('{"session_id":"x","redirect":"elsewhere"}', Hello()),
+        ('{"session_id":null,"via":null,"release":7,"javastudies":"none"}', Hello()),
+        (
+            '{"timestamp":1742933763.9,"timestampMs":1742933763175.0}',
+            Hello(1742933763, 1742933763175),
+        ),
+        ('{"timestamp":"now","timestampMs":9e18}', Hello()),
+        ('{"timestamp":NaN,"timestampMs":-1}', Hello()),
+    ],
+)
+def test_hellos_of_another_release(hello: str, expected: Hello) -> None:
+    """A hello may lack keys, have new ones, and values of any type; what is no time is 0."""
+    assert expected == messages.read(hello)
 
 
 def test_heartbeat() -> None:
@@ -71,7 +70,7 @@ def test_captured_errors(wire: Path) -> None:
     """Errors of the symbol, the series, the session and the connection, in the server's words."""
     expected = [
         CriticalError("qs_vtnztfvikwom", "invalid_parameters", "quote_add_symbols"),
-        SeriesLoading("cs_vtnztfvikwom", "s1", "s1"),
+        Other("series_loading"),
         SymbolError("cs_vtnztfvikwom", "symbol_1", "invalid symbol"),
         SeriesError("cs_vtnztfvikwom", "s1", "s1", "resolve error"),
     ]
@@ -97,7 +96,7 @@ def test_captured_permission_denied(wire: Path) -> None:
     """The sequence for a symbol without permission; studies are none of our business."""
     text = '={"adjustment":"splits","backadjustment":"default","symbol":"ECONOMICS:USM2"}'
     assert [
-        SeriesLoading("cs_test", "sds_1", "s1"),
+        Other("series_loading"),
         SymbolError("cs_test", "sds_sym_1", "permission denied"),
         SeriesError("cs_test", "sds_1", "s1", "resolve error"),
         Qsd("qs_test", QuoteAnswer(text, "permission_denied", {}, "Permission denied")),
@@ -108,13 +107,8 @@ def test_captured_permission_denied(wire: Path) -> None:
 
 def test_captured_series(wire: Path) -> None:
     """The messages around the bars of a series."""
-    assert [SeriesLoading("cs_casjcotuguzl", "sds_1", "s1")] == captured(
-        wire, "series_loading_2026-06"
-    )
-    assert [
-        SeriesTimeframe("cs_HkkyfdFBmlYf", "sds_7", "s1", 0, 367, "12M", False),
-        SeriesTimeframe("cs_HkkyfdFBmlYf", "sds_7", "s1", 116, 367, "12M", True),
-    ] == captured(wire, "series_timeframe_12M_false_then_true")
+    assert [Other("series_loading")] == captured(wire, "series_loading_2026-06")
+    assert [Other("series_timeframe")] * 2 == captured(wire, "series_timeframe_12M_false_then_true")
     assert [SeriesCompleted("cs_FgfPxXzCgyqG", "sds_2", "delayed_streaming_900", "s1")] == captured(
         wire, "series_completed_delayed"
     )
@@ -293,14 +287,6 @@ def test_unknown_messages() -> None:
         "null",
         "7",
         '{"m":"du","p":[',
-        '{"m":7,"p":[]}',
-        '{"m":"symbol_error","p":[]}',
-        '{"m":"symbol_error","p":["cs","sym",{}]}',
-        '{"m":"series_completed"}',
-        '{"m":"du","p":["cs",{"s1":{"s":[{"v":["1.0"]}]}}]}',
-        '{"m":"protocol_error","p":["\ud83d"]}',
-        '{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":{"lp":"1.0"}}]}',
-        '{"m":"qsd","p":["qs"]}',
         '{"m":"qsd",}',
         '{"m":"x","p":' + "[" * 100_000,
     ],
@@ -309,6 +295,82 @@ def test_what_is_no_message(payload: str) -> None:
     """What cannot be read is a violation, never another exception."""
     with pytest.raises(ProtocolViolation, match="no message"):
         messages.read(payload)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ('{"m":7,"p":[]}', Other("")),
+        ('{"m":[],"p":[]}', Other("")),
+        ('{"m":"symbol_error","p":["cs","sym",{}]}', SymbolError("cs", "sym", {})),
+        ('{"m":"series_error","p":["cs","s1","s1"]}', SeriesError("cs", "s1", "s1")),
+        ('{"m":"critical_error","p":["cs",null,7]}', CriticalError("cs", None, 7)),
+        ('{"m":"protocol_error","p":[]}', ProtocolError()),
+        (r'{"m":"protocol_error","p":["\ud83d"]}', ProtocolError("\ufffd")),
+        (
+            '{"m":"qsd","p":["qs",{"n":"A:B","s":"error","errmsg":7,"v":[]}]}',
+            Qsd("qs", QuoteAnswer("A:B", "error", error=7)),
+        ),
+        (
+            '{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":{"rtc":1e999,"lp":1,"x":[NaN]}}]}',
+            Qsd("qs", QuoteAnswer("A:B", "ok", {"lp": 1.0})),
+        ),
+    ],
+)
+def test_values_that_nobody_needs(payload: str, expected: Message) -> None:
+    """A value of any type does no harm where only a text for people, or nothing, is made of it."""
+    assert expected == messages.read(payload)
+
+
+@pytest.mark.parametrize(
+    ("payload", "method", "session", "subject", "value"),
+    [
+        ('{"m":"symbol_error","p":[]}', "symbol_error", None, None, "array"),
+        ('{"m":"series_completed"}', "series_completed", None, None, "null"),
+        (
+            '{"m":"series_completed","p":["cs","s1",7,"s1"]}',
+            "series_completed",
+            "cs",
+            "s1",
+            "$[2]",
+        ),
+        (
+            '{"m":"symbol_resolved","p":["cs","sym",{"visible_plots_set":7}]}',
+            "symbol_resolved",
+            "cs",
+            "sym",
+            "visible_plots_set",
+        ),
+        ('{"m":"du","p":["cs",[]]}', "du", "cs", None, "$[1]"),
+        ('{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":{"lp":"1"}}]}', "qsd", "qs", "A:B", ".v.lp"),
+        ('{"m":"qsd","p":["qs",{"n":"A:B","s":"ok","v":null}]}', "qsd", "qs", "A:B", ".v"),
+        ('{"m":"qsd","p":["qs",{"n":7,"s":"ok","v":{}}]}', "qsd", "qs", None, ".n"),
+        ('{"m":"qsd","p":[null,{"n":"A:B","s":"ok","v":{}}]}', "qsd", None, None, "$[0]"),
+        ('{"m":"qsd","p":["qs"]}', "qsd", "qs", None, "length 2"),
+    ],
+)
+def test_values_that_are_needed(
+    payload: str, method: str, session: str | None, subject: str | None, value: str
+) -> None:
+    """A needed value of another type names its message, session, subject and place."""
+    unreadable = messages.read(payload)
+    assert isinstance(unreadable, Unreadable)
+    assert (method, session, subject) == unreadable[:3]
+    assert value in unreadable.fault
+
+
+def test_a_block_that_cannot_be_read() -> None:
+    """A bad block is set aside with the reason, those beside it are read, values too many cut."""
+    bars = '{"s":[{"i":"x","v":[1.0,2,3,1,2,7,"extra"]}],"t":"s1"}'
+    for method, time in (("du", ""), ("timescale_update", ',"t":1700000000.5')):
+        update = messages.read(
+            f'{{"m":"{method}","p":["cs",{{"st1":{{"s":[{{"v":["text"]}}]}},"s1":{bars}}}]{time}}}'
+        )
+        assert isinstance(update, Du | TimescaleUpdate)
+        assert [[1.0], [2.0], [3.0], [1.0], [2.0], [7.0]] == update.blocks["s1"].columns().tolist()
+        assert ["st1"] == list(update.unreadable)
+        assert "$.s[0].v[0]" in update.unreadable["st1"]
+    assert 1_700_000_000 == update.time
 
 
 @settings(deadline=None)

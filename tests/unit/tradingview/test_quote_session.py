@@ -17,7 +17,14 @@ from pocketquant.domain.quotes import FIELDS, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview.frames import FrameDecoder, encode
 from pocketquant.tradingview.messages import Call, event, read_call
-from pocketquant.tradingview.quotes import SYMBOLS_A_CALL, QuoteSession, Received, Seen
+from pocketquant.tradingview.quotes import (
+    MOST_UNREADABLE,
+    SYMBOLS_A_CALL,
+    Dropped,
+    QuoteSession,
+    Received,
+    Seen,
+)
 
 NOW = 1_700_000_000.5
 KO, IBM = Symbol.parse("NYSE:KO"), Symbol.parse("NYSE:IBM")
@@ -195,6 +202,55 @@ def test_a_symbol_that_is_refused_later(session: QuoteSession) -> None:
     received = session.receive(qsd(KO, "error", errmsg="gone"), NOW)
     assert [("NYSE:KO", ProviderFault)] == errors_of(received)
     assert ([], []) == (session.changed(), session.quotes())
+
+
+def test_a_quote_that_cannot_be_read(session: QuoteSession) -> None:
+    """It is dropped and named, with the field; other symbols, and later quotes of it, go on."""
+    received = session.receive(
+        qsd(KO, lp=60.0, lp_time=1, volume="many")
+        + qsd(IBM, lp=190.0, lp_time=2)
+        + qsd(KO, lp=61.0, lp_time=3),
+        NOW,
+    )
+    (dropped,) = received.dropped
+    assert ("NYSE:KO", True) == (dropped.symbol, "v.volume" in dropped.fault)
+    assert [("NYSE:IBM", 2), ("NYSE:KO", 3)] == [tick[:2] for tick in received.ticks]
+    assert not session.is_over
+
+
+def test_quotes_of_others_that_cannot_be_read(session: QuoteSession) -> None:
+    """One of another session or symbol is none of ours; one without a name is counted."""
+    received = session.receive(
+        qsd(KO, session="qs_other", lp="text")
+        + event("qsd", [None, {"n": "NYSE:KO", "s": "ok", "v": 7}], None)
+        + event("quote_completed", ["qs_mine", None], None)
+        + qsd("NYSE:DIS", lp="text")
+        + event("qsd", ["qs_mine", {"n": None, "s": "ok", "v": {}}], None),
+        NOW,
+    )
+    (dropped,) = received.dropped
+    assert Dropped("", dropped.fault) == dropped
+    assert not session.is_over
+
+
+def test_a_symbol_whose_quotes_cannot_be_read(session: QuoteSession) -> None:
+    """After ten within an hour it is refused with the reason, and asked for no more."""
+    bad = qsd(KO, lp=60.0, volume="many")
+    for number in range(MOST_UNREADABLE):
+        assert [] == session.receive(bad, NOW + 3600 * number).refused
+    later = NOW + 3600 * MOST_UNREADABLE
+    for number in range(MOST_UNREADABLE - 1):
+        assert [] == session.receive(bad, later + number).refused
+    (refused,) = session.receive(bad, later + 60).refused
+    assert ("NYSE:KO", ProtocolViolation) == (refused.symbol, type(refused.error))
+    assert "10 quotes could not be read" in str(refused.error)
+    assert "v.volume" in str(refused.error)
+    assert [
+        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        Call("quote_fast_symbols", ["qs_mine", "NYSE:IBM"]),
+    ] == calls(session)
+    assert Received() == session.receive(bad, later + 70)
+    assert [1] == [len(session.receive(qsd(IBM, lp=1.0), later + 80).ticks)]
 
 
 def test_captured_refusals(wire: Path) -> None:
