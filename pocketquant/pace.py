@@ -15,7 +15,9 @@ from pocketquant.coordination.governor import Admission, Governor, Outcome, Reas
 from pocketquant.domain.errors import (
     HandshakeRefused,
     PocketQuantError,
+    ProtocolViolation,
     ProviderDown,
+    ProviderFault,
     RateLimited,
     StorageUnavailable,
     Unavailable,
@@ -23,7 +25,6 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.syncs import History, SyncRequest
 
 _PATIENCE_SECONDS = 1.0
-_URGENT_PATIENCE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.2
 _SHORTEST_DELAY_SECONDS = 1.0
 
@@ -62,10 +63,11 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PacedProvider:
-    """The provider behind the governor."""
+    """The provider behind the governor; an urgent call waits `patience_seconds` for its turn."""
 
     provider: Provider
     governor: Governor
+    patience_seconds: float
     draining: Event = field(default_factory=Event)
     hung_up: Event = field(default_factory=Event)
 
@@ -98,7 +100,8 @@ class PacedProvider:
         self.provider.hang_up()
 
     def _wait_for_turn(self, call: Call) -> None:
-        patience = _URGENT_PATIENCE_SECONDS if call.is_urgent else _PATIENCE_SECONDS
+        longest = self.patience_seconds
+        patience = longest if call.is_urgent else min(_PATIENCE_SECONDS, longest)
         deadline = time.monotonic() + patience
         with metrics.PACE_WAIT_SECONDS.time():
             while True:
@@ -128,6 +131,8 @@ def _outcome(error: PocketQuantError) -> Outcome:
         return Outcome.THROTTLED
     if isinstance(error, StorageUnavailable):
         return Outcome.NEUTRAL
+    if isinstance(error, ProviderFault | ProtocolViolation):  # be it about this series alone
+        return Outcome.FAULT
     return Outcome.DOWN if isinstance(error, Unavailable) else Outcome.OK
 
 

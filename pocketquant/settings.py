@@ -189,13 +189,25 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _require_leases_that_outlast_fetches(self) -> Self:
-        if self.lease_seconds <= self.provider_timeout_seconds:
+    def _require_settings_that_go_together(self) -> Self:
+        longest = self.provider_timeout_seconds + self.turn_seconds
+        if self.lease_seconds <= longest:
             raise ValueError(
-                "LEASE_SECONDS must exceed PROVIDER_TIMEOUT_SECONDS:"
-                " a unit must not be taken from a worker that still fetches"
+                "LEASE_SECONDS must exceed PROVIDER_TIMEOUT_SECONDS and the"
+                f" {self.turn_seconds:g} s that a fetch may wait for its turn: set it above"
+                f" {longest:g}, or"
+                " PROVIDER_TIMEOUT_SECONDS lower; else a unit is taken from a worker that fetches"
+            )
+        if bool(self.tradingview_username) != bool(self.tradingview_password.get_secret_value()):
+            raise ValueError(
+                "TRADINGVIEW_USERNAME and TRADINGVIEW_PASSWORD go together: set both, or neither"
             )
         return self
+
+    @property
+    def turn_seconds(self) -> float:
+        """How long a fetch that somebody waits for may wait for its turn, before it begins."""
+        return min(5.0, self.provider_timeout_seconds / 2)
 
     @property
     def waiting_seconds(self) -> float:

@@ -160,6 +160,7 @@ def wire_syncer(platform: Platform) -> Syncer:
         provider=PacedProvider(
             TvDatafeedHistory(settings.tradingview_url, account, settings.provider_timeout_seconds),
             platform.governor,
+            settings.turn_seconds,
         ),
         bars=platform.bars,
         live_bars=platform.live_bars,

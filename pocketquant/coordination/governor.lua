@@ -119,6 +119,13 @@ local function open(seconds)
   state.probe = nil
 end
 
+local function find_there()
+  local was_open = state.opened_at ~= nil
+  state.failures = 0
+  close()
+  return {is_closed = was_open}
+end
+
 local function succeed(vacant_at)
   if vacant_at then
     local seconds = math.max(0, now - (vacant_at - rules.hold_seconds))
@@ -126,10 +133,7 @@ local function succeed(vacant_at)
       state.typical_seconds + (seconds - state.typical_seconds) * TYPICAL_WEIGHT
   end
   climb()
-  local was_open = state.opened_at ~= nil
-  state.failures = 0
-  close()
-  return {is_closed = was_open}
+  return find_there()
 end
 
 local function lower()
@@ -164,6 +168,8 @@ local function leave(holder, outcome)
   local change = {}
   if outcome == 'ok' then
     change = succeed(vacant_at)
+  elseif outcome == 'fault' then
+    change = find_there()
   elseif outcome ~= 'neutral' then
     change = fail(holder, outcome)
   end

@@ -8,9 +8,10 @@ one to leave. Who may begin is a matter of
     breaker       none while the provider is down, then one probe at a time
 
 A call that was throttled halves rate and concurrency, and calls that end well raise both again,
-evenly, up to the ceiling. Of places and burst an eighth, at least one of two or more, is left to
-urgent calls. Those may still have to wait for turns that others have reserved, so calls that are
-not urgent had better ask with a short `max_wait_seconds`.
+evenly, up to the ceiling. The breaker is opened by calls in a row that found nobody there; an
+answer ends the row, be it an error. Of places and burst an eighth, at least one of two or more, is
+left to urgent calls. Those may still have to wait for turns that others have reserved, so calls
+that are not urgent had better ask with a short `max_wait_seconds`.
 
 Nothing here must survive: on an emptied Redis the pace is the ceiling again.
 """
@@ -37,7 +38,8 @@ class Outcome(StrEnum):
 
     OK = "ok"  # it answered, be it that it knows no such symbol
     THROTTLED = "throttled"  # 429, or a refused handshake
-    DOWN = "down"  # connection lost, time-out, the provider's own failure
+    FAULT = "fault"  # it answered with an error of its own: it is there, and earns no trust
+    DOWN = "down"  # connection lost, time-out
     NEUTRAL = "neutral"  # given up by us: says nothing about the provider
 
 

@@ -44,11 +44,6 @@ def website(settings: Settings) -> Iterator[Finding]:
 def socket(settings: Settings) -> Iterator[Finding]:
     """Sign on as a streamer does, and have one quote sent."""
     token = settings.tradingview_token.get_secret_value()
-    if bool(settings.tradingview_username) != bool(
-        settings.tradingview_password.get_secret_value()
-    ):
-        found = "only one of TRADINGVIEW_USERNAME and TRADINGVIEW_PASSWORD is set"
-        yield broken("tradingview account", found, "set both, or neither")
     expires_at = expiry(token) if token else None
     is_expired = expires_at is not None and expires_at < time.time()
     if is_expired:

@@ -13,7 +13,11 @@ from pocketquant.doctor.findings import Finding, broken, ok, warning
 from pocketquant.settings import Settings
 
 _CHECK = "settings"
-_LEASES = ("lease_seconds", "provider_timeout_seconds")  # wrong together, if at all
+# What settings can contradict each other, and what mends it.
+_CONTRADICTIONS = {
+    ("lease_seconds", "provider_timeout_seconds"): "raise LEASE_SECONDS, 60 by default",
+    ("tradingview_username", "tradingview_password"): "set both, or neither",
+}
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
@@ -35,12 +39,14 @@ def _with_defaults(names: set[str]) -> Settings:
     try:
         return Settings(**defaults)
     except ValidationError:  # each is valid, but not with the others
-        return Settings(**defaults, **{name: fields[name].default for name in _LEASES})
+        together = {name: fields[name].default for names in _CONTRADICTIONS for name in names}
+        return Settings(**(defaults | together))
 
 
 def _finding(problem: Any) -> Finding:
     if not problem["loc"]:
-        return broken(_CHECK, problem["msg"], "raise LEASE_SECONDS, 60 by default")
+        named = (names for names in _CONTRADICTIONS if names[0].upper() in problem["msg"])
+        return broken(_CHECK, problem["msg"], _CONTRADICTIONS[next(named)])
     name = str(problem["loc"][0]).lower()
     allowed = _allowed(name)
     return broken(

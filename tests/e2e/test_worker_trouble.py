@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
 SLOTS = 8
 # Time for a test to kill a worker before its fetches end by themselves.
-NEARLY_A_LEASE = {"provider_timeout_seconds": 5.5}
+NEARLY_A_LEASE = {"provider_timeout_seconds": 5.5, "lease_seconds": 8.5}
 PATIENT = {"provider_timeout_seconds": 30, "lease_seconds": 60}
 
 

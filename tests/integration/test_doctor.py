@@ -331,9 +331,12 @@ def test_wrong_settings_in_the_file(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_settings_that_contradict_each_other(ask: Ask) -> None:
-    """A lease shorter than the deadline of a fetch is named."""
-    report = ask(lease_seconds=10, provider_timeout_seconds=20)
-    assert "raise LEASE_SECONDS" in report.line("settings", "broken")
+    """A lease shorter than a fetch with its wait, and a user name without its password."""
+    for timeout in (20, 8):
+        report = ask(lease_seconds=10, provider_timeout_seconds=timeout)
+        assert "raise LEASE_SECONDS" in report.line("settings", "broken")
+    report = ask(tradingview_username="somebody")
+    assert "set both, or neither" in report.line("settings", "broken")
 
 
 def test_the_default_password_in_production(ask: Ask, mongo: Mongo) -> None:

@@ -68,6 +68,23 @@ def test_one_good_end_among_the_failures_keeps_it_closed(cache: redis.Redis) -> 
     assert BreakerState.OPEN is governor.pace().breaker
 
 
+def test_a_provider_that_answers_with_errors_is_there(cache: redis.Redis) -> None:
+    """They end a row of failures and close an open breaker, but do not raise the pace."""
+    governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)
+    bad, fault = Outcome.DOWN, Outcome.FAULT
+    for outcome in (fault, fault, fault, bad, bad, fault, bad, bad):
+        governor.leave("any", outcome)
+    assert (BreakerState.CLOSED, 2) == (
+        governor.pace().breaker,
+        governor.pace().consecutive_failures,
+    )
+    governor.leave("any", Outcome.THROTTLED)
+    lowered = governor.pace()
+    assert BreakerState.OPEN is lowered.breaker
+    governor.leave("any", fault)
+    assert (BreakerState.CLOSED, lowered.rate) == (governor.pace().breaker, governor.pace().rate)
+
+
 def test_calls_begun_before_it_opened_can_close_it_but_not_prolong_it(cache: redis.Redis) -> None:
     """Their failures change nothing; one that ends well shows that the provider is there."""
     governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)

@@ -52,6 +52,9 @@ def test_every_setting_is_in_the_example_with_its_default() -> None:
         ("API_PORT", "70000", "API_PORT"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("LEASE_SECONDS", "20", "LEASE_SECONDS must exceed PROVIDER_TIMEOUT_SECONDS"),
+        ("LEASE_SECONDS", "35", "set it above 35, or PROVIDER_TIMEOUT_SECONDS lower"),
+        ("TRADINGVIEW_USERNAME", "somebody", "TRADINGVIEW_PASSWORD go together"),
+        ("TRADINGVIEW_PASSWORD", "planted-1", "TRADINGVIEW_USERNAME and"),
     ],
 )
 def test_a_wrong_setting_is_named(run: Run, name: str, value: str, said: str) -> None:
@@ -60,6 +63,13 @@ def test_a_wrong_setting_is_named(run: Run, name: str, value: str, said: str) ->
     assert ended.returncode == 1
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "planted" not in ended.stderr
+
+
+def test_a_lease_that_outlasts_a_fetch_and_its_wait_is_taken() -> None:
+    """The wait for a turn is bounded with the fetch's deadline, so short leases stay possible."""
+    assert 5.0 == Settings(lease_seconds=35.1, provider_timeout_seconds=30).turn_seconds
+    assert 1.5 == Settings(lease_seconds=6, provider_timeout_seconds=3).turn_seconds
 
 
 def test_a_port_that_is_taken_is_named(run: Run) -> None:
@@ -93,5 +103,6 @@ def test_a_wrong_symbol_is_named(run: Run) -> None:
 
 def test_secrets_are_not_shown() -> None:
     """Printing settings shows neither password nor token."""
-    shown = repr(Settings(tradingview_password="planted-1", tradingview_token="planted-2"))
+    account = {"tradingview_username": "somebody", "tradingview_password": "planted-1"}
+    shown = repr(Settings(**account, tradingview_token="planted-2"))
     assert "planted" not in shown

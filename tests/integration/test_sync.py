@@ -9,10 +9,13 @@ import pytest
 
 from pocketquant.cache.responses import Put
 from pocketquant.connections import wait_until
-from pocketquant.coordination.governor import Outcome
+from pocketquant.coordination.governor import BreakerState, Outcome
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import (
     ConnectionLost,
+    HandshakeRefused,
+    ProtocolViolation,
+    ProviderFault,
     ProviderTimeout,
     StorageUnavailable,
     UnknownSymbol,
@@ -21,7 +24,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Listing, Series
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
-from pocketquant.pace import PacedProvider, Provider
+from pocketquant.pace import Call, PacedProvider, Provider
 from pocketquant.queues import QueueName
 from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Unit
@@ -68,7 +71,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
     def make(provider: Provider) -> Syncer:
         return Syncer(
             ledger=wired.ledger,
-            provider=PacedProvider(provider, wired.governor),
+            provider=PacedProvider(provider, wired.governor, wired.settings.turn_seconds),
             bars=wired.bars,
             live_bars=wired.live_bars,
             statuses=wired.statuses,
@@ -198,6 +201,27 @@ def test_an_error_ends_the_attempt(
     assert unit.error is not None
     assert (unit.state, unit.error.code) == (unit_state, code)
     assert (status_of(wired).status, status_of(wired).error_code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "breaker"),
+    [
+        (ProviderFault("series_error of an unknown kind"), BreakerState.CLOSED),
+        (ProtocolViolation("no frame"), BreakerState.CLOSED),
+        (ConnectionLost("gone"), BreakerState.OPEN),
+        (ProviderTimeout("late"), BreakerState.OPEN),
+        (HandshakeRefused("HTTP 403"), BreakerState.OPEN),
+    ],
+)
+def test_only_a_provider_that_is_not_there_opens_the_breaker(
+    wired: Platform, syncer: Callable[[Provider], Syncer], error: Exception, breaker: BreakerState
+) -> None:
+    """Ten answers in a row that name an unknown error are no reason to leave it alone."""
+    provider = syncer(Days(raising(error))).provider
+    for number in range(10):
+        with pytest.raises(type(error)):
+            provider.fetch(Call(SyncRequest(APPLE), f"call-{number}", is_urgent=True))
+    assert breaker is wired.governor.pace().breaker
 
 
 def test_a_sync_whose_bars_were_all_refused_is_no_success(

@@ -66,7 +66,8 @@ def test_secret_settings_are_known() -> None:
     """Defaults and what is too short are no secrets."""
     assert "a … b" == redact("a hunter2 b", tradingview_token="hunter2")
     assert "pocketquant" == redact("pocketquant", flower_password="pocketquant")
-    assert "abcabc" == redact("abcabc", tradingview_password="abc")
+    account = {"tradingview_username": "somebody", "tradingview_password": "abc"}
+    assert "abcabc" == redact("abcabc", **account)
 
 
 @given(st.text(min_size=4), st.text(), st.text())
