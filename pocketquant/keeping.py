@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -19,6 +19,7 @@ from pocketquant.connections import named_failures
 from pocketquant.domain.errors import LeaseLost, StorageUnavailable
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
+from pocketquant.repeating import Loop, Loops
 
 _BARS_AT_ONCE = 20_000
 _PAUSE_SECONDS = 1.0  # after a failure
@@ -52,6 +53,7 @@ class BarKeeper:
         store: Callable[[list[LiveBar]], None],
         submit: Callable[[Mapping[Series, int]], None],
         most_waiting: int,
+        loops: Loops | None = None,
     ) -> None:
         self._store = store
         self._submit = submit
@@ -65,10 +67,11 @@ class BarKeeper:
         self._is_over = Event()
         self._is_away = False
         self.is_fenced = False
-        self._thread = Thread(target=self._run, name="bar-keeper", daemon=True)
+        self._loops = loops or Loops()
+        self._loop: Loop | None = None
 
     def begin(self) -> None:
-        self._thread.start()
+        self._loop = self._loops.begin("bar-keeper", self._do_what_waits)
 
     def keep(self, batch: Batch) -> None:
         """Store these bars, soon."""
@@ -88,19 +91,21 @@ class BarKeeper:
         """Do what can be done within that time."""
         self._is_over.set()
         self._is_awake.set()
-        self._thread.join(seconds)
+        if self._loop is not None:
+            self._loop.join(seconds)
 
-    def _run(self) -> None:
-        while not self.is_fenced:
-            self._is_awake.wait()
-            self._is_awake.clear()
-            is_last = self._is_over.is_set()
-            self._take_over()
-            has_failed = not self._try_all()
-            if is_last or (has_failed and self._is_over.wait(_PAUSE_SECONDS)):
-                return
-            if has_failed:
-                self._is_awake.set()
+    def _do_what_waits(self, loop: Loop) -> None:
+        self._is_awake.wait()
+        self._is_awake.clear()
+        if self._is_over.is_set():
+            loop.stop()
+        self._take_over()
+        is_done = False
+        try:
+            is_done = self._try_all(loop)
+        finally:
+            if not is_done:
+                self._is_awake.set()  # what failed still waits
 
     def _take_over(self) -> None:
         self._waiting.extend(_taken(self._given))
@@ -108,18 +113,17 @@ class BarKeeper:
             self._note_repairs(since.items())
         self._drop_what_is_too_much()
 
-    def _try_all(self) -> bool:
+    def _try_all(self, loop: Loop) -> bool:
         try:
             with named_failures():
                 self._do_all()
         except LeaseLost:
             self.is_fenced = True
-            return False
+            loop.stop()
+            return True
         except StorageUnavailable as error:
             self._tell_away(error)
-            return False
-        except Exception:  # noqa: BLE001  # a defect must not lose the bars that wait
-            _log.exception("keeping_failed")
+            self._is_over.wait(_PAUSE_SECONDS)
             return False
         if self._is_away:
             _log.info("storing_goes_on")

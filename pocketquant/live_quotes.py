@@ -7,7 +7,7 @@ rich.live       a table of it all, drawn as often as it likes
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from threading import Lock
 
 from rich.console import Group
 from rich.text import Text
@@ -16,6 +16,7 @@ from pocketquant.client import Client, Json
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.symbols import Symbol
 from pocketquant.quote_table import name_of, quote_table
+from pocketquant.repeating import Loop, Loops
 
 _LOOK_SECONDS = 3.0
 
@@ -31,6 +32,7 @@ class LiveQuotes:
         self._directions: dict[str, float] = {}
         self._refusals: dict[str, str] = {}
         self._trouble: str | None = None
+        self._told: set[str] = set()
         self._telling = Lock()
         self.changes = 0
 
@@ -51,14 +53,12 @@ class LiveQuotes:
 
         Nothing is told once the block has ended: its own error is the last word.
         """
-        ended = Event()
-        thread = Thread(target=self._look_until, args=(ended, tell), name="status", daemon=True)
-        thread.start()
+        loop = Loops().begin("quotes-status", lambda loop: self._tell(loop, tell), _LOOK_SECONDS)
         try:
             yield
         finally:
             with self._telling:
-                ended.set()
+                loop.stop()
 
     def __rich__(self) -> Group:
         table = quote_table(self._symbols, self._quotes, self._directions, tuple(self._refusals))
@@ -66,16 +66,13 @@ class LiveQuotes:
         trouble = [Text(self._trouble, "bold yellow")] if self._trouble else []
         return Group(table, *refusals, *trouble)
 
-    def _look_until(self, ended: Event, tell: Callable[[str], None]) -> None:
-        told: set[str] = set()
-        while not ended.is_set():
-            self._look()
-            troubles = {*self._refusals.values(), *([self._trouble] if self._trouble else [])}
-            with self._telling:
-                for trouble in sorted(troubles - told) if not ended.is_set() else ():
-                    tell(trouble)
-            told = troubles
-            ended.wait(_LOOK_SECONDS)
+    def _tell(self, loop: Loop, tell: Callable[[str], None]) -> None:
+        self._look()
+        troubles = {*self._refusals.values(), *([self._trouble] if self._trouble else [])}
+        with self._telling:
+            for trouble in sorted(troubles - self._told) if not loop.is_ending else ():
+                tell(trouble)
+        self._told = troubles
 
     def _look(self) -> None:
         try:

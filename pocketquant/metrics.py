@@ -110,6 +110,11 @@ STREAM_LAG_SECONDS = Gauge(
     "How far behind the clock is what was taken in; it grows where quotes come too fast.",
 )
 STREAM_SYMBOLS = Gauge("pocketquant_stream_symbols", "Symbols that this streamer watches.")
+LOOP_FAILURES = Counter(
+    "pocketquant_loop_failures_total",
+    "Unforeseen errors of the threads that watch or repeat something, by the thread's name.",
+    ("loop",),
+)
 BOARD_FLUSH_SECONDS = Histogram(
     "pocketquant_board_flush_duration_seconds",
     "Duration of the writes of what has changed to Redis.",
@@ -130,6 +135,7 @@ __all__ = [
     "LIVE_REPAIRS",
     "LIVE_TICKS",
     "LIVE_UNREADABLE_QUOTES",
+    "LOOP_FAILURES",
     "NO_CODE",
     "PACE_WAIT_SECONDS",
     "QUEUE_WAIT_SECONDS",

@@ -23,6 +23,7 @@ from pocketquant.planner import Planner
 from pocketquant.queues import celery_app
 from pocketquant.reconciler import Reconciler
 from pocketquant.removal import Removal
+from pocketquant.repeating import Loops
 from pocketquant.scheduler import Scheduler
 from pocketquant.searching import Searching
 from pocketquant.settings import Settings
@@ -50,6 +51,7 @@ class Platform:
     """What web and workers share."""
 
     settings: Settings
+    loops: Loops
     mongo: Mongo
     cache: redis.Redis
     api_keys: ApiKeys
@@ -104,6 +106,7 @@ def wire(settings: Settings) -> Platform:
     bars, live_bars, responses = BarStore(mongo), LiveBarStore(mongo), ResponseCache(cache)
     return Platform(
         settings=settings,
+        loops=Loops(),
         mongo=mongo,
         cache=cache,
         api_keys=ApiKeys(mongo),

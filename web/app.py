@@ -146,7 +146,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         lookout=lookout,
         fleet_metrics=FleetCollector(lookout).registry(),
         job_watch=JobWatch(platform),
-        quote_feed=QuoteFeed(platform.cache, platform.board),
+        quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=Places(most_streams, max(1, most_streams // 2)),
         exports=BoundedSemaphore(_few_exports(settings.api_threads)),

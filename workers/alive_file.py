@@ -4,14 +4,20 @@ from pathlib import Path
 
 import structlog
 
+from pocketquant.repeating import Loops
+
 _log = structlog.get_logger(__name__)
 
 
 class AliveFile:
-    """Touched about once a second by a process that is well; an empty `path` is no file."""
+    """Touched about once a second by a process that is well; an empty `path` is no file.
 
-    def __init__(self, path: str) -> None:
+    It grows old while one of the `loops` keeps failing.
+    """
+
+    def __init__(self, path: str, loops: Loops | None = None) -> None:
         self._path = Path(path) if path else None
+        self._loops = loops or Loops()
 
     def make(self) -> None:
         """A folder that can't be made or written is an OSError."""
@@ -20,8 +26,8 @@ class AliveFile:
             self._path.touch()
 
     def touch(self) -> None:
-        """Be well at this moment."""
-        if self._path is None:
+        """Be well at this moment, unless a loop is not."""
+        if self._path is None or not self._loops.are_well:
             return
         try:
             self._path.touch()

@@ -57,9 +57,9 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     carry_log_context()
     measure_queue_waits()
     send_events_in_batches(made)
-    join_fleet(made, platform.fleet, settings)
+    join_fleet(made, platform.fleet, settings, platform.loops)
     if settings.worker_alive_file:
-        keep_alive_file(made, AliveFile(settings.worker_alive_file))
+        keep_alive_file(made, AliveFile(settings.worker_alive_file, platform.loops))
     return made
 
 

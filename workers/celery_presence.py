@@ -11,11 +11,12 @@ from celery.worker import state
 from pocketquant import metrics
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
 from pocketquant.queues import TICK
+from pocketquant.repeating import Loops
 from pocketquant.settings import Settings
 from workers.presence import Presence, this_process
 
 
-def join_fleet(app: Celery, fleet: Fleet, settings: Settings) -> None:
+def join_fleet(app: Celery, fleet: Fleet, settings: Settings, loops: Loops) -> None:
     """Have each worker and beat of this application announce itself and serve its metrics."""
 
     class FleetPresence(bootsteps.StartStopStep):
@@ -26,7 +27,8 @@ def join_fleet(app: Celery, fleet: Fleet, settings: Settings) -> None:
 
         def start(self, worker: Any) -> None:
             metrics.BUSY_SLOTS.set_function(_busy)
-            self._presence = Presence(fleet, _worker_member(worker), settings, _with_busy)
+            member = _worker_member(worker)
+            self._presence = Presence(fleet, member, settings, loops, _with_busy)
 
         def stop(self, _worker: Any) -> None:
             if self._presence is not None:
@@ -36,7 +38,7 @@ def join_fleet(app: Celery, fleet: Fleet, settings: Settings) -> None:
         if sender.app is app:
             after_task_publish.connect(_count_tick, sender=TICK, weak=False)
             beat = this_process(MemberKind.BEAT, "beat")
-            atexit.register(Presence(fleet, beat, settings).end)
+            atexit.register(Presence(fleet, beat, settings, loops).end)
 
     app.steps["worker"].add(FleetPresence)
     beat_init.connect(show_beat, weak=False)

@@ -10,8 +10,8 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
+from pocketquant.repeating import Loop, Loops
 from workers.alive_file import AliveFile
-from workers.repeating import Repeating
 
 _EVERY_SECONDS = 1.0
 _LONGEST_TURN_SECONDS = 45.0  # a broker that hangs is noticed after 15 s, by each of its users
@@ -46,20 +46,24 @@ class Pulse:
         self._file = file
         self._longest_turn_seconds = longest_turn_seconds
         self._turned_at = time.monotonic()
-        self._touching = Repeating("alive-file", _EVERY_SECONDS, self._touch_if_well)
+        self._loops = Loops()  # a loop that fails leaves the file untouched anyway
+        self._touching: Loop | None = None
 
     def begin(self) -> None:
         """A folder that can't be made or written fails the worker's start."""
         self._file.make()
         self.note_turn()
-        self._touching.begin()
+        self._touching = self._loops.begin(
+            "alive-file", lambda _: self._touch_if_well(), _EVERY_SECONDS
+        )
 
     def note_turn(self) -> None:
         """The worker's loop has come round."""
         self._turned_at = time.monotonic()
 
     def end(self) -> None:
-        self._touching.end()
+        if self._touching is not None:
+            self._touching.end()
         self._file.remove()
 
     def _touch_if_well(self) -> None:

@@ -22,6 +22,7 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.shards import Shard
 from pocketquant.keeping import BarKeeper, Batch
 from pocketquant.record import Recorder
+from pocketquant.repeating import Loops
 from pocketquant.storing import LiveBarStorage
 
 RENEWALS_A_LEASE = 3
@@ -45,13 +46,14 @@ class Outlet:
         storage: LiveBarStorage,
         lease_seconds: float,
         most_waiting_bars: int,
+        loops: Loops,
     ) -> None:
         self._shard = shard
         self._cache = cache
         self._leases = leases
         self._storage = storage
         self._renewal_seconds = lease_seconds / RENEWALS_A_LEASE
-        self._keeper = BarKeeper(storage.store, storage.submit, most_waiting_bars)
+        self._keeper = BarKeeper(storage.store, storage.submit, most_waiting_bars, loops)
         self._writer = self._writer_for(storage.lease)
         self._numbers = count()
         self._prefix = storage.lease.token

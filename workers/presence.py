@@ -12,9 +12,9 @@ import redis
 import structlog
 
 from pocketquant.coordination.fleet import ANNOUNCE_SECONDS, Fleet, Member, MemberKind
+from pocketquant.repeating import Loops
 from pocketquant.settings import Settings
 from workers.metrics_page import open_metrics_page
-from workers.repeating import Repeating
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +30,7 @@ class Presence:
         fleet: Fleet,
         member: Member,
         settings: Settings,
+        loops: Loops,
         updated: Callable[[Member], Member] = lambda member: member,
     ) -> None:
         self._fleet = fleet
@@ -37,8 +38,9 @@ class Presence:
         self._member = replace(member, metrics_url=self._page.url if self._page else None)
         self._updated = updated
         self._is_lost = False
-        self._announcing = Repeating("fleet-presence", ANNOUNCE_SECONDS, self._announce)
-        self._announcing.begin()
+        self._announcing = loops.begin(
+            "fleet-presence", lambda _: self._announce(), ANNOUNCE_SECONDS
+        )
 
     def end(self) -> None:
         """Leave the fleet; one that can't is forgotten by it in 20 s."""
@@ -65,12 +67,12 @@ class Presence:
 
 
 def streamer_presence(
-    fleet: Fleet, settings: Settings, shard: Callable[[], str | None]
+    fleet: Fleet, settings: Settings, loops: Loops, shard: Callable[[], str | None]
 ) -> Presence:
     """This process as a streamer: of the shard it streams at the moment, if any."""
     name = f"streamer-{os.getpid()}@{socket.gethostname()}"
     member = this_process(MemberKind.STREAMER, name)
-    return Presence(fleet, member, settings, lambda member: replace(member, shard=shard()))
+    return Presence(fleet, member, settings, loops, lambda member: replace(member, shard=shard()))
 
 
 def this_process(kind: MemberKind, name: str) -> Member:

@@ -59,7 +59,7 @@ class Streamer:
         self._leases = Leases(self._cache, settings.streamer_lease_seconds)
         self._board = QuoteBoard(self._cache)
         self.fleet = Fleet(self._cache)
-        self._alive = AliveFile(settings.streamer_alive_file)
+        self._alive = AliveFile(settings.streamer_alive_file, platform.loops)
         self._ending = Event()
         self.shard: Shard | None = None
 
@@ -102,7 +102,7 @@ class Streamer:
         platform, settings = self._platform, self._settings
         outlet = self._outlet(shard, lease)
         outlet.begin(self._board)
-        wishes = WishWatch(platform.subscriptions, WishNudges(platform.cache))
+        wishes = WishWatch(platform.subscriptions, WishNudges(platform.cache), platform.loops)
         repairs = Repairs(
             tuple(self._intervals), settings.streamer_grace_seconds + _HISTORY_SECONDS
         )
@@ -139,6 +139,7 @@ class Streamer:
             storage,
             settings.streamer_lease_seconds,
             settings.streamer_most_waiting_bars,
+            platform.loops,
         )
 
 
@@ -146,12 +147,16 @@ def main() -> None:
     """Stream until SIGTERM or SIGINT."""
     settings = Settings()
     set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
-    streamer = Streamer(wire(settings))
+    platform = wire(settings)
+    streamer = Streamer(platform)
     _collect_rarely()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: streamer.end())
     presence = streamer_presence(
-        streamer.fleet, settings, lambda: streamer.shard.name if streamer.shard else None
+        streamer.fleet,
+        settings,
+        platform.loops,
+        lambda: streamer.shard.name if streamer.shard else None,
     )
     try:
         streamer.run()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
 
 import redis
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from pocketquant.connections import named_failures
 from pocketquant.coordination.wish_nudges import WishEar, WishNudges
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.repeating import Loop, Loops
 from pocketquant.storage.subscriptions import Subscriptions, Wish
 
 _LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version
@@ -26,43 +26,41 @@ class WishWatch:
     None until MongoDB has told it once.
     """
 
-    def __init__(self, subscriptions: Subscriptions, nudges: WishNudges) -> None:
+    def __init__(self, subscriptions: Subscriptions, nudges: WishNudges, loops: Loops) -> None:
         self._subscriptions = subscriptions
         self._nudges = nudges
-        self._is_over = Event()
+        self._loops = loops
         self.wish: Wish | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Keep it up to date until the end of the block."""
-        thread = Thread(target=self._run, name="wish-watch", daemon=True)
-        thread.start()
+        loop = self._loops.begin("wish-watch", self._listen)
         try:
             yield
         finally:
-            self._is_over.set()
-            thread.join(_PATIENCE_SECONDS)
+            loop.end(_PATIENCE_SECONDS)
 
-    def _run(self) -> None:
-        while not self._is_over.is_set():
-            try:
-                with self._nudges.listening() as ear:
-                    self._look_at_each_nudge(ear)
-            except redis.RedisError:
-                self._look(is_full=False)
-                self._is_over.wait(_LOOK_SECONDS)
+    def _listen(self, loop: Loop) -> None:
+        try:
+            with self._nudges.listening() as ear:
+                self._look_at_each_nudge(loop, ear)
+        except redis.RedisError:
+            self._look(is_full=False)
+            loop.wait(_LOOK_SECONDS)
 
-    def _look_at_each_nudge(self, ear: WishEar) -> None:
+    def _look_at_each_nudge(self, loop: Loop, ear: WishEar) -> None:
         looks = 0
-        while not self._is_over.is_set():
+        while not loop.is_ending:
             self._look(is_full=looks % _LOOKS_A_FULL_ONE == 0)
+            loop.note_success()
             looks += 1
-            self._await_nudge(ear)
+            self._await_nudge(loop, ear)
 
-    def _await_nudge(self, ear: WishEar) -> None:
+    def _await_nudge(self, loop: Loop, ear: WishEar) -> None:
         """Return at the next nudge, at the end, or when it is time to look anyway."""
         for _ in range(_PIECES):
-            if self._is_over.is_set() or ear.has_heard(_LOOK_SECONDS / _PIECES):
+            if loop.is_ending or ear.has_heard(_LOOK_SECONDS / _PIECES):
                 return
 
     def _look(self, is_full: bool) -> None:

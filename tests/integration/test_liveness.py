@@ -1,10 +1,12 @@
 """The file a worker touches: fresh while its loop turns or waits for a broker, stale when stuck."""
 
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 from pocketquant.connections import wait_until
+from pocketquant.repeating import Loop, Loops
 from workers.alive_file import AliveFile
 from workers.liveness import Pulse
 
@@ -32,3 +34,27 @@ def test_a_worker_whose_loop_is_stuck_grows_stale(tmp_path: Path) -> None:
     wait_until("it is fresh when the loop turns", turn, (), 20)
     pulse.end()
     assert not file.exists()
+
+
+def test_a_process_whose_loop_keeps_failing_grows_stale(tmp_path: Path) -> None:
+    """Its file is not touched before the loop works again."""
+    trouble = [ValueError("a defect")]
+
+    def turn(_: Loop) -> None:
+        for error in trouble:
+            raise error
+
+    loops = Loops(failing_seconds=0)
+    path = tmp_path / "alive"
+    file = AliveFile(str(path), loops)
+    file.make()
+    loop = loops.begin("troubled", turn)
+    wait_until("it fails", lambda: not loops.are_well, (), 30)
+    os.utime(path, (0, 0))
+    file.touch()
+    assert 0 == path.stat().st_mtime
+    trouble.clear()
+    wait_until("it works", lambda: loops.are_well, (), 30)
+    file.touch()
+    assert path.stat().st_mtime > 0
+    loop.end()

@@ -25,9 +25,12 @@ def get_health() -> tuple[HealthOut, HTTPStatus]:
 
 @blueprint.route("/health/live", needs_key=False)
 @blueprint.response(HTTPStatus.OK, schema_of(LivenessOut))
-def get_liveness() -> LivenessOut:
-    """200 as long as this process answers, whatever else is away"""
-    return LivenessOut(status=Wellness.OK)
+@blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(LivenessOut))
+def get_liveness() -> tuple[LivenessOut, HTTPStatus]:
+    """200 as long as this process works, whatever else is away; 503 if it has to be restarted"""
+    if current_site().platform.loops.are_well:
+        return LivenessOut(status=Wellness.OK), HTTPStatus.OK
+    return LivenessOut(status=Wellness.DOWN), HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @blueprint.route("/health/ready")

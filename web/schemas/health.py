@@ -48,9 +48,12 @@ class ReadinessOut(BaseModel):
 
 
 class LivenessOut(BaseModel):
-    """This process answers."""
+    """Whether this process works."""
 
-    status: Wellness = Field(examples=["ok"])
+    status: Wellness = Field(
+        description="`down` while one of its background threads has failed for 30 s",
+        examples=["ok"],
+    )
 
 
 class HealthOut(BaseModel):

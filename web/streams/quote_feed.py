@@ -7,7 +7,7 @@ lay between, and nothing piles up.
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any
 
 import redis
@@ -15,6 +15,7 @@ import structlog
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_records import CHANNEL_PREFIX, channel
+from pocketquant.repeating import Loop, Loops
 
 _LOOK_SECONDS = 0.1  # how soon a new listener is noticed
 _PAUSE_SECONDS = 1.0  # after a failure of Redis
@@ -49,11 +50,12 @@ class Listener:
 
 
 class QuoteFeed:
-    """The listeners of this process; its thread and its subscription live while there are any."""
+    """The listeners of this process; its loop and its subscription live while there are any."""
 
-    def __init__(self, cache: redis.Redis, board: QuoteBoard) -> None:
+    def __init__(self, cache: redis.Redis, board: QuoteBoard, loops: Loops) -> None:
         self._redis = cache
         self._board = board
+        self._loops = loops
         self._lock = Lock()
         self._listeners: dict[str, set[Listener]] = {}
         self._arrived: set[str] = set()  # symbols that somebody has just begun to listen for
@@ -76,7 +78,7 @@ class QuoteFeed:
             self._arrived |= listener.symbols
             if not self._is_running:
                 self._is_running = True
-                Thread(target=self._run, name="quote-feed", daemon=True).start()
+                self._loops.begin("quote-feed", self._listen)
 
     def _remove(self, listener: Listener) -> None:
         with self._lock:
@@ -86,23 +88,26 @@ class QuoteFeed:
                 if not listeners:
                     del self._listeners[symbol]
 
-    def _run(self) -> None:
-        pause = Event()  # never set: a wait that also an event loop can share
-        while self._has_listeners():
-            try:
-                with self._redis.pubsub() as ear:  # type: ignore[no-untyped-call]  # redis-py
-                    self._follow(ear)
-            except redis.RedisError as error:
-                _log.warning("quote_feed_lost", cause=str(error))
-                pause.wait(_PAUSE_SECONDS)
+    def _listen(self, loop: Loop) -> None:
+        if not self._has_listeners(loop):
+            return
+        try:
+            with self._redis.pubsub() as ear:  # type: ignore[no-untyped-call]  # redis-py
+                self._follow(ear, loop)
+        except redis.RedisError as error:
+            _log.warning("quote_feed_lost", cause=str(error))
+            loop.wait(_PAUSE_SECONDS)
 
-    def _has_listeners(self) -> bool:
+    def _has_listeners(self, loop: Loop) -> bool:
+        """Without any the loop ends; the next listener begins another."""
         with self._lock:
             self._is_running = bool(self._listeners)
             self._arrived = set(self._listeners)
+            if not self._is_running:
+                loop.stop()
             return self._is_running
 
-    def _follow(self, ear: "redis.client.PubSub") -> None:
+    def _follow(self, ear: "redis.client.PubSub", loop: Loop) -> None:
         """Pass on what is heard, until nobody listens.
 
         A quote is shown once its channel is known to be heard, so that no change is missed in
@@ -124,6 +129,7 @@ class QuoteFeed:
                     to_show.add(symbol)
             for symbol, quote in self._board.latest_of(sorted(to_show)).items():
                 self._offer(symbol, quote)
+            loop.note_success()
 
     def _wanted(self) -> tuple[set[str], set[str]]:
         with self._lock:

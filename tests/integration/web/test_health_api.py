@@ -7,7 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from pocketquant import embedded
+from pocketquant.connections import wait_until
 from pocketquant.coordination.fleet import Member, MemberKind
+from pocketquant.repeating import FAILING_SECONDS, Loop
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 
@@ -22,6 +24,27 @@ def test_a_process_is_live_whatever_is_away(serve: Serve, settings: Settings) ->
     servers = {"mongodb_url": f"mongodb://{nowhere}", "redis_url": f"redis://{nowhere}"}
     answer = serve(settings.model_copy(update=servers)).get("/health/live")
     assert (200, {"status": "ok"}) == (answer.status_code, answer.get_json())
+
+
+def test_a_process_whose_loop_keeps_failing_is_not_live(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """It has to be restarted; once the loop works again it is live."""
+    trouble = [ValueError("a defect")]
+
+    def turn(_: Loop) -> None:
+        for error in trouble:
+            raise error
+
+    assert 30 == FAILING_SECONDS
+    platform.loops.failing_seconds = 0.0
+    loop = platform.loops.begin("troubled", turn)
+    wait_until("it fails", lambda: platform.loops.failing == ("troubled",), (), 30)
+    answer = client.get("/health/live")
+    assert (503, {"status": "down"}) == (answer.status_code, answer.get_json())
+    trouble.clear()
+    wait_until("it works", lambda: client.get("/health/live").status_code == 200, (), 30)
+    loop.end()
 
 
 def test_without_workers_and_beats_it_is_ready_but_degraded(client: FlaskClient) -> None:

@@ -1,0 +1,34 @@
+"""The thread that keeps the wish up to date, on real servers."""
+
+import redis
+
+from pocketquant.connections import Mongo, wait_until
+from pocketquant.coordination.wish_nudges import WishNudges
+from pocketquant.domain.symbols import Symbol
+from pocketquant.repeating import Loops
+from pocketquant.storage.subscriptions import Subscriptions
+from workers.wish_watch import WishWatch
+
+AAPL, MSFT = Symbol("NASDAQ", "AAPL"), Symbol("NASDAQ", "MSFT")
+
+
+def test_a_wish_that_cannot_be_read_is_read_again(mongo: Mongo, cache: redis.Redis) -> None:
+    """While it cannot, the process is not well; changes made since are seen afterwards."""
+    subscriptions, nudges = Subscriptions(mongo), WishNudges(cache)
+    loops = Loops(failing_seconds=0)
+    watch = WishWatch(subscriptions, nudges, loops)
+
+    def knows(*symbols: Symbol) -> bool:
+        return watch.wish is not None and set(symbols) == set(watch.wish.since)
+
+    subscriptions.add([AAPL], now=100)
+    with watch.watching():
+        wait_until("the wish is known", lambda: knows(AAPL), (), 30)
+        mongo["subscriptions"].insert_one({"_id": "no symbol", "exchange": "?", "since": None})
+        subscriptions.add([MSFT], now=100)
+        nudges.announce()
+        wait_until("the watch fails", lambda: loops.failing == ("wish-watch",), (), 30)
+        assert knows(AAPL)
+        mongo["subscriptions"].delete_one({"_id": "no symbol"})
+        wait_until("the new wish is known", lambda: knows(AAPL, MSFT), (), 60)
+        wait_until("the watch is well", lambda: loops.are_well, (), 30)

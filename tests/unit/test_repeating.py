@@ -1,0 +1,112 @@
+"""Loops that go on after errors, and the health of their process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client import REGISTRY
+
+from pocketquant.connections import wait_until
+from pocketquant.repeating import Loop, Loops
+
+
+@dataclass
+class Work:
+    """Something done again and again, which fails as long as there is `trouble`."""
+
+    trouble: Exception | None = None
+    turns: int = 0
+
+    def turn(self, _: Loop) -> None:
+        self.turns += 1
+        if self.trouble:
+            raise self.trouble
+
+
+@contextmanager
+def running(loops: Loops, work: Work, name: str) -> Iterator[Loop]:
+    loop = loops.begin(name, work.turn, 0.01)
+    try:
+        yield loop
+    finally:
+        loop.end(10)
+
+
+def failures(name: str) -> float:
+    return REGISTRY.get_sample_value("pocketquant_loop_failures_total", {"loop": name}) or 0.0
+
+
+def test_a_loop_goes_on_after_an_unforeseen_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is logged with its traceback and counted, and the next turn comes."""
+    work = Work(ValueError("a defect"))
+    with running(Loops(), work, "troubled"):
+        wait_until("it was tried again", lambda: work.turns >= 2, (), 30)
+        work.trouble = None
+        before = work.turns
+        wait_until("it goes on", lambda: work.turns > before + 2, (), 30)
+    assert failures("troubled") >= 2
+    told = capsys.readouterr().out
+    assert "loop_failed" in told
+    assert "ValueError: a defect" in told
+    assert "loop_works_again" in told
+
+
+def test_a_loop_that_keeps_failing_makes_its_process_unwell() -> None:
+    """Until it works again; other loops change nothing."""
+    loops, work = Loops(failing_seconds=0.5), Work(ValueError("a defect"))
+    with running(loops, work, "failing"), running(loops, Work(), "fine"):
+        wait_until("it is unwell", lambda: not loops.are_well, (), 30)
+        assert ("failing",) == loops.failing
+        work.trouble = None
+        wait_until("it is well again", lambda: loops.are_well, (), 30)
+    assert () == loops.failing
+
+
+def test_one_failure_leaves_a_process_well() -> None:
+    """Only a loop that fails for long takes its health away."""
+    loops, work = Loops(failing_seconds=3600), Work(ValueError("a defect"))
+    with running(loops, work, "once"):
+        wait_until("it has failed", lambda: failures("once") > 0, (), 30)
+        assert loops.are_well
+
+
+def test_a_loop_that_ended_makes_nobody_unwell() -> None:
+    """Its failures are history."""
+    loops, work = Loops(failing_seconds=0), Work(ValueError("a defect"))
+    with running(loops, work, "ended"):
+        wait_until("it is unwell", lambda: not loops.are_well, (), 30)
+    wait_until("it is forgotten", lambda: loops.are_well, (), 30)
+
+
+def test_a_long_turn_tells_of_its_success() -> None:
+    """A turn that never returns is well from the moment it says so."""
+    loops = Loops(failing_seconds=0)
+    attempts = []
+
+    def turn(loop: Loop) -> None:
+        attempts.append(loop)
+        if len(attempts) == 1:
+            raise ValueError("the first attempt")
+        loop.note_success()
+        while not loop.wait(10):
+            pass
+
+    loop = loops.begin("long", turn)
+    wait_until("it is unwell", lambda: not loops.are_well, (), 30)
+    wait_until("it is well", lambda: loops.are_well, (), 30)
+    loop.end(10)
+    assert 2 == len(attempts)
+
+
+def test_a_turn_may_stop_its_own_loop() -> None:
+    """There is no turn after it."""
+    turns = []
+
+    def turn(loop: Loop) -> None:
+        turns.append(loop)
+        loop.stop()
+
+    loop = Loops().begin("once", turn)
+    loop.join(10)
+    assert ([loop], True) == (turns, loop.is_ending)
