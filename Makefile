@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint types arch docs coverage check bench fix
+.PHONY: help setup demo up test lint types arch docs coverage check bench chaos fix
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -60,6 +60,9 @@ check: lint types arch docs coverage test ## what CI runs: lint, types, arrows, 
 
 bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(INSTALLED) ## everything fails at random, then all must hold (ARGS='--seed 7 --minutes 6')
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 fix: $(INSTALLED) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,151 @@
+"""A run: trouble for some minutes, then rest, then judgement."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from pocketquant.connections import wait_until
+from tests.chaos import keeping
+from tests.chaos import machine as machines
+from tests.chaos.events import EventLog
+from tests.chaos.invariants import Ended
+from tests.chaos.plan import Act, Plan, Trouble, draw
+from tests.chaos.record import Record
+from tests.chaos.troubles import Troubles
+from tests.chaos.users import Users
+from tests.chaos.witness import Exchange
+
+_REST_SECONDS = 300.0
+_STATUS_SECONDS = 30.0
+_THREADS = 48
+_OPEN = {"$in": ["pending", "syncing"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run has shown."""
+
+    seed: int
+    violations: list[str]
+    summary: str
+    events: EventLog
+
+
+def run(seed: int, minutes: float, folder: Path, say: Callable[[str], None]) -> Result:
+    """Do the run of this seed, its data and logs in the folder, and judge it."""
+    with at_rest(seed, minutes, folder, say) as ended:
+        say("at rest; judging")
+        violations, summary = ended.violations(), ended.summary()
+        for violation in violations:
+            ended.users.events.note("violation", what=violation)
+        if violations:
+            keeping.dump(ended.mongo, folder)
+        return Result(seed, violations, summary, ended.users.events)
+
+
+@contextmanager
+def at_rest(seed: int, minutes: float, folder: Path, say: Callable[[str], None]) -> Iterator[Ended]:
+    """A machine after the trouble of this seed, mended and quiet, still running."""
+    events = EventLog(folder / "events.log")
+    plan = draw(seed, minutes * 60, machines.PROGRAMS)
+    record, is_over = Record(), Event()
+    say(f"seed {seed}: {len(plan.acts)} acts, {len(plan.troubles)} troubles; logs in {folder}")
+    try:
+        with machines.running(folder, events) as machine:
+            users = Users(machine.web_urls, machine.push_url, record, events, is_over)
+            troubles = Troubles(machine, events, is_over)
+            users.prepare()
+            say("all runs; trouble begins")
+            events.note("begun")
+            _follow(plan, users, troubles, events, is_over)
+            say("trouble is over; all is mended")
+            troubles.heal()
+            events.note("healed")
+            users.set_schedules(_rare())
+            users.retry_all_dead_letters()
+            with (
+                machine.mongo() as mongo,
+                Exchange.at(machine.provider_url, machine.provider_http_url) as exchange,
+            ):
+                record.wrong += _wait_for_rest(mongo, events)
+                record.wrong += machine.keeper.faults
+                yield Ended(mongo, exchange, users, record)
+    finally:
+        keeping.remove_data(folder)
+        events.note("ended")
+        events.close()
+
+
+def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_over: Event) -> None:
+    """Do everything at its moment; returns when all of it has been done."""
+    began = time.monotonic()
+    steps: list[Act | Trouble] = [*plan.acts, *plan.troubles]
+    steps.sort(key=attrgetter("at"))
+
+    def do(step: Act | Trouble) -> None:
+        try:
+            if isinstance(step, Act):
+                users.do(step)
+            else:
+                troubles.do(step)
+        except Exception as error:
+            events.note("step_failed", step=step, why=repr(error))
+            raise
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        futures = []
+        try:
+            for step in steps:
+                is_over.wait(max(0.0, began + step.at - time.monotonic()))
+                futures.append(pool.submit(do, step))
+        except BaseException:
+            is_over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for future in futures:
+        future.result()
+
+
+def _rare() -> dict[str, str]:
+    """Crons that are not due before the run is over."""
+    at = datetime.now(UTC) + timedelta(minutes=40)
+    return dict.fromkeys(("daily-series", "all-series"), f"{at.minute} {at.hour} * * *")
+
+
+def _wait_for_rest(mongo: Database[dict[str, Any]], events: EventLog) -> list[str]:
+    """Wait until every job and unit has ended, and every status was told of it."""
+    began = time.monotonic()
+    try:
+        wait_until("all jobs have ended", lambda: not _open(mongo), PyMongoError, _REST_SECONDS)
+        events.note("at_rest", seconds=round(time.monotonic() - began, 1))
+    except TimeoutError as error:
+        return [f"{error}: {_open(mongo)}"]
+    try:
+        wait_until(
+            "no status is pending",
+            lambda: not mongo["sync_status"].count_documents({"status": _OPEN}),
+            PyMongoError,
+            _STATUS_SECONDS,
+        )
+    except TimeoutError:
+        events.note("statuses_stuck")  # the judgement names them
+    return []
+
+
+def _open(mongo: Database[dict[str, Any]]) -> dict[str, int]:
+    """How much is under way; empty at rest. Jobs of less than a planned unit are under way, too."""
+    counts = {
+        "jobs": mongo["jobs"].count_documents({"open": True}),
+        "units": mongo["units"].count_documents({"active": True}),
+    }
+    return {name: count for name, count in counts.items() if count}
