@@ -173,10 +173,12 @@ def _found() -> list[dict[str, Any]]:
 
 
 def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
-    ticker = instrument.ticker
-    exchange = instrument.exchange
-    return {
-        "symbol": ticker.replace(marked, f"<em>{marked}</em>") if marked else ticker,
+    """An entry as TradingView's; a future is that of all its months, of which there is one."""
+    is_future = instrument.type == "futures"
+    name = instrument.ticker.rstrip("1!") if is_future else instrument.ticker
+    exchange = instrument.exchange.partition("_")[0] if is_future else instrument.exchange
+    entry = {
+        "symbol": _marked(name, marked),
         "description": instrument.description,
         "type": instrument.type,
         "exchange": exchange,
@@ -187,8 +189,23 @@ def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
         "source2": {"id": exchange, "name": exchange, "description": exchange},
         "source_id": exchange,
         "typespecs": list(instrument.typespecs),
+    }
+    if is_future:
+        contract = {
+            "symbol": _marked(instrument.ticker, marked),
+            "description": instrument.description,
+            "prefix": instrument.exchange,
+            "typespecs": list(instrument.typespecs),
+        }
+        return {**entry, "country": instrument.country, "contracts": [contract]}
+    return {
+        **entry,
         **({"country": instrument.country} if instrument.country else {"prefix": exchange}),
     }
+
+
+def _marked(ticker: str, part: str) -> str:
+    return ticker.replace(part, f"<em>{part}</em>") if part else ticker
 
 
 def _read(kind: type[_Body], body: object) -> _Body:

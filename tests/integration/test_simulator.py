@@ -270,7 +270,7 @@ def test_a_token_may_be_ordered_to_expire(simulator: Simulator) -> None:
         ("text=AAPL", ("NASDAQ", "AAPL")),
         ("text=aapl&exchange=NASDAQ", ("NASDAQ", "AAPL")),
         ("text=bitcoin&search_type=crypto", ("BINANCE", "BTCUSDT")),
-        ("text=gold&search_type=futures", ("COMEX", "GC1!")),
+        ("text=gold&search_type=futures", ("COMEX", "GC")),
         ("text=S4711&exchange=SIM", ("SIM", "S4711")),
         ("text=SIM:S4711", ("SIM", "S4711")),
     ],

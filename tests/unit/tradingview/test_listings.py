@@ -61,6 +61,27 @@ def test_the_months_of_a_future_are_symbols() -> None:
     assert ("E-mini", ("outright",)) == (march.name, march.kinds)
 
 
+def test_each_contract_has_its_own_prefix() -> None:
+    """It is the exchange of the contract's chart; without one the future's own counts."""
+    months = [{"symbol": "ES1!", "prefix": "CME_MINI"}, {"symbol": "ESH2027", "prefix": None}]
+    future = {"symbol": "ES", "exchange": "CME", "source_id": "CME", "contracts": months}
+    assert [["CME_MINI:ES1!", "CME:ESH2027"]] == names(page_of(future))
+    assert [["CME_MINI:ES1!", "CBOT:ESH2027"]] == names(page_of({**future, "prefix": "CBOT"}))
+
+
+def test_values_of_other_types() -> None:
+    """Of a text that only describes nothing is made; an entry without a name alone is unusable."""
+    odd = {"description": 7, "type": [], "currency_code": {}, "country": 1, "typespecs": [None]}
+    page = page_of({"symbol": "A", "prefix": "NYSE", **odd}, {"symbol": 7}, 7, {"symbol": "B"})
+    assert [["NYSE:A"], [], [], []] == names(page)
+    assert ("", "", ("",), 3) == (
+        page.matches[0][0].name,
+        page.matches[0][0].type,
+        page.matches[0][0].kinds,
+        page.unusable,
+    )
+
+
 def test_nearly_all_may_be_missing() -> None:
     """A source's own id, or else the exchange, names where it is traded."""
     page = page_of(
