@@ -18,13 +18,14 @@ COLUMNS = ("time", "open", "high", "low", "close", "volume")
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(6)
 
 LATEST_TIME = 253_370_764_799  # 9998-12-31T23:59:59Z: what opens then still ends in time
-_EARLIEST_TIME = -30_610_224_000  # 1000-01-01T00:00:00Z
+EARLIEST_TIME = -30_610_224_000  # 1000-01-01T00:00:00Z
 
 
 class Refusal(StrEnum):
     """Why a bar is not stored."""
 
     BAD_TIME = "bad_time"
+    IN_FUTURE = "in_future"
     NOT_FINITE = "not_finite"
     INCONSISTENT = "inconsistent"
     NEGATIVE_VOLUME = "negative_volume"
@@ -146,19 +147,23 @@ def concatenate(blocks: list[Bars]) -> Bars:
     return Bars(np.hstack([block.columns for block in blocks])) if blocks else Bars.empty()
 
 
-def validate(columns: Floats, has_volume: bool = True) -> tuple[Bars, Counter[Refusal]]:
+def validate(
+    columns: Floats, has_volume: bool = True, latest: float = LATEST_TIME
+) -> tuple[Bars, Counter[Refusal]]:
     """The good bars of a raw (6, n) block as the provider sent it, and why others were refused.
 
-    A bar needs a whole open time, finite prices with `low <= open, close <= high`, a volume
-    that is finite and not negative (or NaN throughout where the symbol has none), and must open
-    later than every good bar before it. Each refused bar is counted once, under the first
-    reason in the order of `Refusal`.
+    A bar needs a whole open time that is not after `latest`, finite prices with
+    `low <= open, close <= high`, a volume that is finite and not negative (or NaN throughout where
+    the symbol has none), and must open later than every good bar before it. Each refused bar is
+    counted once, under the first reason in the order of `Refusal`.
     """
-    reasons = judge(columns, has_volume)
+    reasons = judge(columns, has_volume, latest)
     return kept(columns, reasons), _count(reasons)
 
 
-def judge(columns: Floats, has_volume: bool = True) -> NDArray[np.int8]:
+def judge(
+    columns: Floats, has_volume: bool = True, latest: float = LATEST_TIME
+) -> NDArray[np.int8]:
     """The same bar by bar: 0 for a good one, else the place of its reason in `Refusal`, from 1."""
     reasons = np.zeros(columns.shape[1], dtype=np.int8)
     with np.errstate(invalid="ignore"):
@@ -168,14 +173,15 @@ def judge(columns: Floats, has_volume: bool = True) -> NDArray[np.int8]:
         volume = columns[_VOLUME]
         finite &= np.isfinite(volume) if has_volume else ~np.isinf(volume)
         mark(reasons, Refusal.NOT_FINITE, ~finite)
+        mark(reasons, Refusal.IN_FUTURE, np.greater(columns[_TIME], latest))
         mark(reasons, Refusal.BAD_TIME, ~_is_time(columns[_TIME]))
     good = np.flatnonzero(reasons == 0)
     times = columns[_TIME, good]
-    latest = np.maximum.accumulate(times) if len(times) else times
+    newest = np.maximum.accumulate(times) if len(times) else times
     repeated = np.zeros(len(times), dtype=bool)
     late = np.zeros(len(times), dtype=bool)
-    late[1:] = times[1:] < latest[:-1]
-    repeated[1:] = times[1:] == latest[:-1]
+    late[1:] = times[1:] < newest[:-1]
+    repeated[1:] = times[1:] == newest[:-1]
     mark(reasons, Refusal.OUT_OF_ORDER, late, good)
     mark(reasons, Refusal.REPEATED_TIME, repeated, good)
     return reasons
@@ -213,7 +219,7 @@ def _count(reasons: NDArray[np.int8]) -> Counter[Refusal]:
 
 
 def _is_time(times: Floats) -> NDArray[np.bool_]:
-    in_range = (times >= _EARLIEST_TIME) & (times <= LATEST_TIME)
+    in_range = (times >= EARLIEST_TIME) & (times <= LATEST_TIME)
     return np.asarray(in_range & (times == np.floor(times)))
 
 

@@ -11,7 +11,14 @@ from collections import Counter
 
 import numpy as np
 
-from pocketquant.domain.bars import Bars, Floats, Refusal, validate
+from pocketquant.domain.bars import (
+    EARLIEST_TIME,
+    LATEST_TIME,
+    Bars,
+    Floats,
+    Refusal,
+    validate,
+)
 from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
 from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.symbols import Listing, Symbol
@@ -165,7 +172,8 @@ class HistorySession:
         """The good bars of all updates, later ones winning, and what was refused in each.
 
         A symbol has volume if its listing allows it and any bar carries one; a bar without one
-        is then refused, for nothing tells what was traded.
+        is then refused, for nothing tells what was traded. One that opens after the server's time
+        is refused too.
         """
         has_volume = self._has_volume and (self._listing is None or self._listing.has_volume)
         bars: Bars = Bars.empty()
@@ -173,7 +181,7 @@ class HistorySession:
         for columns in self._updates:
             if not has_volume:
                 columns[_VOLUME] = np.nan
-            good, reasons = validate(columns, has_volume)
+            good, reasons = validate(columns, has_volume, self._latest_time)
             bars = bars.merge(good).bars
             refused += reasons
         return bars, refused
@@ -182,12 +190,13 @@ class HistorySession:
         """The newest bar, unless it is proved that its time is over.
 
         Proof is a close time before what the feed has reached: the server's time, less the delay
-        of a delayed one. It is also proof if a bar that opens later came and was refused.
+        of a delayed one. It is also proof if a bar that opens later came and was refused, unless it
+        opens in the future: then nothing is known of the bar's close.
         """
         time = bars.last_time
         if time is None or self._has_refused_later(time, refused):
             return None
-        close_time = self._close_time
+        close_time = None if refused[Refusal.IN_FUTURE] else self._close_time
         if close_time is not None and time < close_time < self._server_time - self._delay_seconds:
             return None
         _, open_, high, low, close, volume = (float(value) for value in bars.columns[:, -1])
@@ -205,7 +214,15 @@ class HistorySession:
     def _has_refused_later(self, time: int, refused: Counter[Refusal]) -> bool:
         if refused[Refusal.BAD_TIME]:
             return False
-        return any(columns[_TIME].max() > time for columns in self._updates)
+        return any(
+            ((columns[_TIME] > time) & (columns[_TIME] <= self._latest_time)).any()
+            for columns in self._updates
+        )
+
+    @property
+    def _latest_time(self) -> int:
+        """When the newest bar may have opened at the latest."""
+        return self._server_time or LATEST_TIME
 
 
 def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
@@ -229,4 +246,6 @@ def _bar_end(close_time: float | None) -> int | None:
     """When a bar is over; the last one of a session is said to close a second before it is."""
     if close_time is None:
         return None
+    if not EARLIEST_TIME <= close_time <= LATEST_TIME:
+        raise ProtocolViolation(f"a value cannot be used: bar_close_time is {close_time}")
     return int(close_time) + (close_time % 60 == 59)

@@ -23,6 +23,7 @@ from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.domain.quotes import QuoteFields
 from pocketquant.tradingview import frames
 
+_NO_VALUE = 1e100  # the server's number for one that there is not
 _BAR_VALUES = 6  # time, open, high, low, close, volume
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -90,8 +91,11 @@ class Block(msgspec.Struct, frozen=True):
 
     @property
     def has_volume(self) -> bool:
-        """Whether any of the bars carries a sixth value."""
-        return any(len(bar.v) >= _BAR_VALUES for bar in self.bars or ())
+        """Whether any of the bars carries a sixth value that does not mean none."""
+        return any(
+            len(bar.v) >= _BAR_VALUES and (bar.v[-1] is None or bar.v[-1] < _NO_VALUE)
+            for bar in self.bars or ()
+        )
 
     def columns(self) -> Floats:
         """The bars as a (6, n) array in the order sent; NaN for a value that is not there."""
@@ -99,6 +103,7 @@ class Block(msgspec.Struct, frozen=True):
             bar.v if len(bar.v) == _BAR_VALUES else _six_values(bar.v) for bar in self.bars or ()
         ]
         values = np.fromiter(chain.from_iterable(rows), np.float64, _BAR_VALUES * len(rows))
+        values[values >= _NO_VALUE] = np.nan
         return values.reshape(-1, _BAR_VALUES).T
 
 

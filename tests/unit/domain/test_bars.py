@@ -189,6 +189,14 @@ def test_repeated_and_late_bars_are_refused() -> None:
     assert Counter({Refusal.REPEATED_TIME: 2, Refusal.OUT_OF_ORDER: 1}) == refused
 
 
+def test_bars_after_the_latest_time_are_refused() -> None:
+    """A bar may open at the latest time, not after it, and one of the future holds back none."""
+    times = [60, 9e9, 120, 121, 180]
+    bars, refused = validate(_raw(*[(time, *GOOD[1:]) for time in times]), latest=120)
+    assert [60, 120] == bars.time.tolist()
+    assert Counter({Refusal.IN_FUTURE: 3}) == refused
+
+
 def test_a_refused_bar_does_not_hold_back_the_next_ones() -> None:
     """The time of a bar refused for its prices is no measure for the bars after it."""
     bars, _ = validate(_raw((600, math.nan, 4, 1, 3, 100), GOOD))

@@ -364,6 +364,57 @@ def test_the_bar_before_one_without_time(session: HistorySession) -> None:
     assert [BAR_1] == closed(session)
 
 
+def test_bars_of_the_future(session: HistorySession) -> None:
+    """They are refused, and the bar that really forms is not taken for closed because of them."""
+    forming = [NOW - 20.0, *BAR_3[1:]]
+    future = [[NOW + 40.0, *BAR_3[1:]], [NOW + 8 * 3600.0, *BAR_3[1:]]]
+    session.receive(update(BAR_1, BAR_2, forming, *future, close=NOW + 9 * 3600) + completed())
+    history = session.result()
+    assert [BAR_1, BAR_2] == closed(session)
+    assert Counter({Refusal.IN_FUTURE: 2}) == history.refused
+    assert history.forming is not None
+    assert (NOW - 20, NOW // 60 * 60) == (history.forming.time, history.forming.close_time)
+
+
+def test_a_bar_that_opens_this_second(session: HistorySession) -> None:
+    """It is the forming one."""
+    session.receive(update(BAR_3, [NOW + 0.0, *BAR_3[1:]], close=NOW + 60) + completed())
+    forming = session.result().forming
+    assert forming is not None
+    assert ([BAR_3], NOW) == (closed(session), forming.time)
+
+
+def test_bars_where_no_time_is_told(session: HistorySession) -> None:
+    """Where the server does not tell the time, no bar counts as in the future."""
+    session.receive(update(BAR_1, [NOW + 4e9, *BAR_3[1:]], now=None) + completed())
+    assert [BAR_1] == closed(session)
+
+
+@pytest.mark.parametrize("close", [9e18, 1e100, -9e18])
+def test_a_close_time_that_is_none(session: HistorySession, close: float) -> None:
+    """The session ends with an error that names the series and the value."""
+    session.receive(update(BAR_1, BAR_2, close=close) + completed())
+    with pytest.raises(ProtocolViolation, match=r"NASDAQ:AAPL\|1m: .*bar_close_time is"):
+        session.result()
+
+
+def test_the_number_that_means_none(session: HistorySession) -> None:
+    """1e+100 is no volume: of a symbol whose bars all have it, and of a bar among others."""
+    none = [[*BAR_1[:5], 1e100], [*BAR_2[:5], 1e100]]
+    session.receive(update(*none, BAR_3[:5], close=NOW - 60) + completed())
+    history = session.result()
+    assert (2, Counter()) == (len(history.closed), history.refused)
+    assert np.isnan(history.closed.volume).all()
+
+
+def test_a_bar_with_the_number_that_means_none(session: HistorySession) -> None:
+    """Among bars with a volume it is refused, as one that lacks it, and so is a price of it."""
+    none = [[*BAR_1[:5], 1e100], [BAR_2[0], 1e100, 1e100, 1e100, 1e100, 5.0]]
+    session.receive(update(*none, BAR_3, close=NOW - 30) + completed())
+    assert [BAR_3] == closed(session)
+    assert Counter({Refusal.NOT_FINITE: 2}) == session.result().refused
+
+
 @pytest.mark.parametrize(
     ("method", "params", "expected"),
     [
