@@ -26,6 +26,7 @@ from pocketquant.tether import tethered
 HOST = "127.0.0.1"
 REPLICA_SET = "rs0"
 
+_CACHE_MEMORY = "256mb"
 _STOP_SECONDS = 10.0
 _START_SECONDS = 60.0
 _ALREADY_INITIALIZED = 23  # MongoDB's error code
@@ -59,14 +60,24 @@ def private_mongod(folder: Path) -> PrivateServer:
 
 def private_redis(folder: Path) -> PrivateServer:
     """A redis-server on a port of its own that keeps what it holds across restarts."""
-    data = folder / "redis"
+    keeping = ("--appendonly", "yes", "--maxmemory-policy", "noeviction")
+    return _private_redis("redis", folder, keeping)
+
+
+def private_cache(folder: Path) -> PrivateServer:
+    """A redis-server for cached answers: it keeps the most used in memory alone."""
+    evicting = ("--maxmemory", _CACHE_MEMORY, "--maxmemory-policy", "allkeys-lru")
+    return _private_redis("cache", folder, evicting)
+
+
+def _private_redis(name: str, folder: Path, options: tuple[str, ...]) -> PrivateServer:
+    data = folder / name
     data.mkdir(parents=True, exist_ok=True)
     port = reserve_port()
     command = [
         redis_program(),
         *("--bind", HOST, "--port", str(port), "--dir", str(data)),
-        *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
-        *("--logfile", str(folder / "redis.log")),
+        *("--save", "", *options, "--logfile", str(folder / f"{name}.log")),
     ]
     url = f"redis://{HOST}:{port}/0"
 
@@ -74,7 +85,7 @@ def private_redis(folder: Path) -> PrivateServer:
         with redis.Redis.from_url(url) as client:
             wait_until("redis-server answers", client.ping, redis.RedisError, _START_SECONDS)
 
-    return PrivateServer("redis", command, url, prepare)
+    return PrivateServer(name, command, url, prepare)
 
 
 @contextmanager

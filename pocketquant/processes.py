@@ -122,6 +122,9 @@ def _servers(
     if not settings.redis_url:
         servers.append(embedded.private_redis(folder))
         environment["REDIS_URL"] = servers[-1].url
+        if not settings.cache_url:
+            servers.append(embedded.private_cache(folder))
+            environment["CACHE_URL"] = servers[-1].url
     return servers, environment
 
 

@@ -51,7 +51,14 @@ class Settings(BaseSettings):
         default="", description="empty: `up` and `demo` start a private mongod"
     )
     mongodb_database: str = "pocketquant"
-    redis_url: str = Field(default="", description="the cache; empty: a private redis-server")
+    redis_url: str = Field(default="", description="empty: `up` starts a private redis-server")
+    cache_url: str = Field(
+        default="",
+        description="a Redis that evicts, for cached answers; empty: they share that of REDIS_URL",
+    )
+    answers_most_mb: int = Field(
+        default=256, ge=1, description="megabytes of cached answers in REDIS_URL without CACHE_URL"
+    )
     celery_broker_url: str = Field(default="", description="empty: the same server as REDIS_URL")
 
     tradingview_url: str = "wss://data.tradingview.com/socket.io/websocket"

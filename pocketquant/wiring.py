@@ -45,6 +45,8 @@ from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.search import SymbolSearch
 from pocketquant.watching import Watching
 
+_ANSWERS_SECONDS = 1.0  # what takes longer is computed anew
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -54,6 +56,7 @@ class Platform:
     loops: Loops
     mongo: Mongo
     cache: redis.Redis
+    answers: redis.Redis | None
     api_keys: ApiKeys
     jobs: Jobs
     ledger: Ledger
@@ -83,6 +86,8 @@ class Platform:
         """Close the connections; not needed by processes that end anyway."""
         self.mongo.client.close()
         self.cache.close()
+        if self.answers is not None:
+            self.answers.close()
 
 
 def wire(settings: Settings) -> Platform:
@@ -94,6 +99,8 @@ def wire(settings: Settings) -> Platform:
             )
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
     cache = open_redis(settings.redis_url)
+    answers = open_redis(settings.cache_url, _ANSWERS_SECONDS) if settings.cache_url else None
+    most_bytes = settings.answers_most_mb * 1_000_000
     jobs, plans = Jobs(mongo), Plans(mongo)
     ledger = Ledger(mongo, jobs, settings.lease_seconds, settings.max_attempts)
     statuses, symbols, schedules = SyncStatuses(mongo), SymbolRegistry(mongo), Schedules(mongo)
@@ -103,12 +110,14 @@ def wire(settings: Settings) -> Platform:
     governor = _governor(settings, cache)
     subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
     intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, _now)
-    bars, live_bars, responses = BarStore(mongo), LiveBarStore(mongo), ResponseCache(cache)
+    bars, live_bars = BarStore(mongo), LiveBarStore(mongo)
+    responses = ResponseCache(cache, answers, most_bytes)
     return Platform(
         settings=settings,
         loops=Loops(),
         mongo=mongo,
         cache=cache,
+        answers=answers,
         api_keys=ApiKeys(mongo),
         jobs=jobs,
         ledger=ledger,
@@ -145,7 +154,7 @@ def wire(settings: Settings) -> Platform:
         importing=Importing(symbols, bars, live_bars, statuses, responses, time.time),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
-            SearchCache(cache),
+            SearchCache(answers or cache),
         ),
     )
 

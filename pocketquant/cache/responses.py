@@ -1,15 +1,17 @@
-"""`ResponseCache`: encoded answers of reads, one Redis hash a series.
+"""`ResponseCache`: encoded answers of reads, each kept under the token of its series.
 
-Who has to compute an answer asks for a token *before* reading the store, and puts the answer back
-under it. A write drops the hash, token included, so an answer computed from older data finds its
-token gone and is not kept:
+Whoever computes an answer asks for the token *before* reading the store, and puts the answer back
+under it. A write drops the token, so an answer computed from older data is never found again:
 
-    reader   begin ──── reads the store ──── put: refused
+    reader   begin ──── reads the store ──── put: outdated
     writer          upsert ── drop
 
 A token never comes back, so whoever has kept an answer with its token knows that the answer holds
-for as long as the token does. A hash lives at most `_TTL_SECONDS` from its token on, however often
-it is used.
+for as long as the token does. A token lives at most `_TTL_SECONDS`, however often it is used.
+
+Tokens lie in the Redis that all processes share. Answers are large, and lie on a server that evicts
+them when it is full, or share that Redis within a budget of bytes. The answers of one token are one
+hash; it expires by itself, so a write need not reach the server of the answers.
 """
 
 import secrets
@@ -24,30 +26,39 @@ from pocketquant.domain.symbols import Series
 DROPS = "ohlcv:drops"  # a channel
 
 _TTL_SECONDS = 300
-_MOST_ANSWERS = 64  # of one series; beyond it answers are not kept
+_MOST_ANSWERS = 64  # of one token; beyond it answers are not kept
+_NO_BUDGET = 0
 
-_TOKEN = "token"  # noqa: S105  # the name of a hash field
-_ANSWER = "answer:"
-
-# KEYS: hash; ARGV: token field, new token, seconds to live
+# KEYS: token; ARGV: new token, seconds to live
 _BEGIN = """
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 1 then
-  redis.call('EXPIRE', KEYS[1], ARGV[3])
-end
-return redis.call('HGET', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2])
+return redis.call('GET', KEYS[1])
 """
 
-# KEYS: hash; ARGV: token field, token, answer field, answer, most fields
+# What was put within the last `seconds to live` bounds what can still be there, dropped or not. It
+# is counted by the minute, in keys that expire, so nothing has to be counted down.
+# KEYS: hash; ARGV: field, answer, seconds to live, most fields, most bytes of all hashes or 0
 _PUT = """
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 'outdated' end
-if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return 'full' end
-redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
+local fields = redis.call('HLEN', KEYS[1])
+if fields >= tonumber(ARGV[4]) then return 'full' end
+local most, size = tonumber(ARGV[5]), #ARGV[2]
+if most > 0 then
+  local minute, used = math.floor(redis.call('TIME')[1] / 60), size
+  for ago = 0, ARGV[3] / 60 do
+    used = used + (redis.call('GET', 'ohlcv:bytes:' .. (minute - ago)) or 0)
+  end
+  if used > most then return 'full' end
+  redis.call('INCRBY', 'ohlcv:bytes:' .. minute, size)
+  redis.call('EXPIRE', 'ohlcv:bytes:' .. minute, ARGV[3] + 60)
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if fields == 0 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
 return 'kept'
 """
 
 
 class Put(StrEnum):
-    """What became of an answer: kept, or the series was written since, or has too many."""
+    """What became of an answer: kept, or the series was written since, or there is no room."""
 
     KEPT = "kept"
     OUTDATED = "outdated"
@@ -55,54 +66,74 @@ class Put(StrEnum):
 
 
 class ResponseCache:
-    """Answers by series and query; the driver's errors pass through."""
+    """Answers by series and query; the driver's errors pass through.
 
-    def __init__(self, cache: redis.Redis) -> None:
-        self._redis = cache
-        self._begin = cache.register_script(_BEGIN)
-        self._put = cache.register_script(_PUT)
+    `answers` is a server that evicts them by itself. Without one they share that of the tokens,
+    and at most `most_bytes` of them are kept there.
+    """
 
-    def get(self, series: Series, query: str) -> bytes | None:
-        """The answer that was kept for this query, if it still holds."""
-        return cast(bytes | None, self._redis.hget(key_of(series), _ANSWER + query))
+    def __init__(
+        self,
+        tokens: redis.Redis,
+        answers: redis.Redis | None = None,
+        most_bytes: int = _NO_BUDGET,
+    ) -> None:
+        self._tokens = tokens
+        self._answers = answers or tokens
+        self._most_bytes = _NO_BUDGET if answers else most_bytes
+        self._begin = self._tokens.register_script(_BEGIN)
+        self._put = self._answers.register_script(_PUT)
+
+    def get(self, series: Series, query: str, token: bytes) -> bytes | None:
+        """The answer to this query that was kept under this token."""
+        return cast(bytes | None, self._answers.hget(answers_key(series, token), query))
 
     def token(self, series: Series) -> bytes | None:
         """The token that holds now; None where the series has none."""
-        return cast(bytes | None, self._redis.hget(key_of(series), _TOKEN))
+        return cast(bytes | None, self._tokens.get(key_of(series)))
 
     def begin(self, series: Series) -> bytes:
         """A token that holds until the series is written; take it before reading the store."""
-        fresh = secrets.token_bytes(12)
-        return cast(bytes, self._begin([key_of(series)], [_TOKEN, fresh, _TTL_SECONDS]))
+        fresh = secrets.token_hex(12)
+        return cast(bytes, self._begin([key_of(series)], [fresh, _TTL_SECONDS]))
 
     def put(self, series: Series, query: str, token: bytes, body: bytes) -> Put:
-        """Keep the answer, if the token of `begin` still holds and there is room."""
-        answer = (_ANSWER + query, body)
-        most = _MOST_ANSWERS + 1  # the token is a field too
-        done = cast(bytes, self._put([key_of(series)], [_TOKEN, token, *answer, most]))
+        """Keep the answer, if the token of `begin` still holds and there is room.
+
+        One whose token ends at this very moment is kept, but nobody asks for it again.
+        """
+        if self.token(series) != token:
+            return Put.OUTDATED
+        limits = (_TTL_SECONDS, _MOST_ANSWERS, self._most_bytes)
+        done = cast(bytes, self._put([answers_key(series, token)], [query, body, *limits]))
         return Put(done.decode())
 
     def drop(self, *all_series: Series) -> None:
-        """Forget all answers of these series, refuse those still being computed, and tell readers.
+        """End the tokens of these series, so that none of their answers is found, and tell readers.
 
         In one transaction, whose message Redis sends before it answers.
         """
         if not all_series:
             return
         keys = [key_of(series) for series in all_series]
-        with self._redis.pipeline(transaction=True) as both:
+        with self._tokens.pipeline(transaction=True) as both:
             both.unlink(*keys)
             both.publish(DROPS, orjson.dumps(keys))
             both.execute()
 
 
 def key_of(series: Series) -> str:
-    """The name of the series' hash."""
+    """The name of the series' token."""
     symbol = series.symbol
     return f"ohlcv:{symbol.ticker}:{symbol.exchange}:{series.interval.value}"
 
 
+def answers_key(series: Series, token: bytes) -> str:
+    """The name of the hash with the answers under a token."""
+    return f"{key_of(series)}:{token.decode()}"
+
+
 def dropped_keys(message: bytes) -> list[str]:
-    """The hashes that a message on the channel `DROPS` tells of."""
+    """The tokens that a message on the channel `DROPS` names."""
     keys: list[str] = orjson.loads(message)
     return keys

@@ -20,6 +20,7 @@ def running() -> Iterator[Machine]:
         settings = Settings(
             mongodb_url="",
             redis_url="",
+            cache_url="",
             celery_broker_url="",
             tradingview_url=f"ws://{HOST}:{port}/socket.io/websocket",
             tradingview_http_url=f"http://{HOST}:{http_port}",

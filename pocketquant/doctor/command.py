@@ -49,7 +49,8 @@ def _all_checks(settings: Settings) -> dict[str, Checks]:
     beside_up = with_private_servers(settings)
     of_servers = {
         "mongodb": mongodb.mongodb,
-        "redis": redis_servers.cache,
+        "redis": redis_servers.shared,
+        "cache": redis_servers.cache,
         "broker": redis_servers.broker,
         "programs": fleet.programs,
     }

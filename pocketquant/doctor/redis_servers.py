@@ -1,6 +1,7 @@
-"""Redis as cache, and the message broker, Redis or not."""
+"""The Redis servers, and the message broker, Redis or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import redis
 from kombu.exceptions import KombuError
@@ -21,12 +22,33 @@ _FORMS = (
 )
 
 
-def cache(settings: Settings) -> Iterator[Finding]:
+def shared(settings: Settings) -> Iterator[Finding]:
     """REDIS_URL; where it is the broker too, it has to keep what it holds."""
     if not settings.redis_url:
         yield skipped("redis", "REDIS_URL is empty: `pocketquant up` starts a private one")
         return
     yield from _redis("redis", "REDIS_URL", settings.redis_url, not settings.celery_broker_url)
+
+
+def cache(settings: Settings) -> Iterator[Finding]:
+    """CACHE_URL, whose server has to evict by itself."""
+    url = settings.cache_url
+    if not url:
+        most = f"{settings.answers_most_mb} MB of answers at most are kept in REDIS_URL's server"
+        yield skipped("cache", f"CACHE_URL is empty: {most}")
+        return
+    client, unreadable = _opened("cache", "CACHE_URL", url)
+    if client is None:
+        yield from unreadable
+        return
+    with client:
+        try:
+            memory = client.info("memory")
+        except redis.RedisError as error:
+            yield _unusable("cache", "CACHE_URL", url, error)
+            return
+        yield ok("cache", f"answers at {shown(url)}")
+        yield _eviction_of_cache(memory)
 
 
 def broker(settings: Settings) -> Iterator[Finding]:
@@ -42,10 +64,9 @@ def broker(settings: Settings) -> Iterator[Finding]:
 
 
 def _redis(check: str, setting: str, url: str, is_broker: bool) -> Iterator[Finding]:
-    try:
-        client = open_redis(url, _SECONDS)
-    except (ValueError, InvalidSettings):  # which may quote the password
-        yield broken(check, f"{setting} is no URL of Redis", f"write it as {_FORMS}")
+    client, unreadable = _opened(check, setting, url)
+    if client is None:
+        yield from unreadable
         return
     with client:
         try:
@@ -58,6 +79,13 @@ def _redis(check: str, setting: str, url: str, is_broker: bool) -> Iterator[Find
         yield from _memory(check, client, is_broker)
         seconds, microseconds = client.time()
         yield clock(f"{check} clock", seconds + microseconds / 1e6)
+
+
+def _opened(check: str, setting: str, url: str) -> tuple[redis.Redis | None, list[Finding]]:
+    try:
+        return open_redis(url, _SECONDS), []
+    except (ValueError, InvalidSettings):  # which may quote the password
+        return None, [broken(check, f"{setting} is no URL of Redis", f"write it as {_FORMS}")]
 
 
 def _unusable(check: str, setting: str, url: str, error: redis.RedisError) -> Finding:
@@ -76,6 +104,15 @@ def _version(check: str, client: redis.Redis) -> Finding:
     if int(version.split(".")[0]) < _OLDEST:
         return broken(f"{check} version", version, f"upgrade Redis to {_OLDEST} or newer")
     return ok(f"{check} version", version)
+
+
+def _eviction_of_cache(memory: Mapping[str, Any]) -> Finding:
+    policy, most = str(memory.get("maxmemory_policy")), int(memory.get("maxmemory", 0))
+    if most and policy.startswith("allkeys"):
+        return ok("cache eviction", f"{policy} at {most / 1e6:.0f} MB")
+    remedy = "`redis-cli config set maxmemory 512mb`, `… maxmemory-policy allkeys-lru`"
+    found = f"{policy}, maxmemory {most}: answers fill it until it refuses them"
+    return warning("cache eviction", found, f"{remedy}, and the same in redis.conf")
 
 
 def _memory(check: str, client: redis.Redis, is_broker: bool) -> Iterator[Finding]:

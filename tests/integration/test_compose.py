@@ -14,7 +14,7 @@ from pocketquant.cli import main
 from pocketquant.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-SERVERS = {"mongodb", "redis"}
+SERVERS = {"mongodb", "redis", "cache"}
 PROGRAMS = {"web", "push", "worker", "interactive", "beat", "streamer", "flower"}
 INTERPOLATED = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 

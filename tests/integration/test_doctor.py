@@ -21,7 +21,7 @@ from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
 from pocketquant.domain.access import Scope
 from pocketquant.domain.symbols import Symbol
-from pocketquant.embedded import HOST, reserve_port
+from pocketquant.embedded import HOST, private_cache, reserve_port, running
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator import tokens
@@ -256,6 +256,19 @@ def test_a_broker_that_evicts_messages(ask: Ask, cache: redis.Redis) -> None:
         report = ask()
     assert ["redis eviction"] == report.broken()
     assert "maxmemory-policy noeviction" in report.line("redis eviction", "broken")
+
+
+def test_a_cache_that_does_not_evict(ask: Ask, tmp_path: Path) -> None:
+    """It fills with answers until it refuses them; the private one of `up` is as it should be."""
+    assert "256 MB of answers" in ask().line("cache", "skipped")
+    server = private_cache(tmp_path)
+    with running(server), redis.Redis.from_url(server.url) as client:
+        assert "allkeys-lru" in ask(cache_url=server.url).line("cache eviction", "ok")
+        client.config_set("maxmemory-policy", "noeviction")
+        report = ask(cache_url=server.url)
+    assert "allkeys-lru" in report.line("cache eviction", "warning")
+    assert ["cache"] == ask(cache_url=server.url).broken()
+    assert ["cache"] == ask(cache_url="redis://host:port/0").broken()
 
 
 def test_a_broker_that_keeps_nothing(ask: Ask, cache: redis.Redis) -> None:

@@ -1,8 +1,13 @@
 """The cache of encoded answers, on a real Redis."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 import redis
 
-from pocketquant.cache.responses import Put, ResponseCache
+from pocketquant import embedded
+from pocketquant.cache.responses import Put, ResponseCache, answers_key
 from pocketquant.domain.symbols import Series
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
@@ -10,27 +15,37 @@ MSFT = Series.parse("NASDAQ:MSFT|1d")
 HOURLY = Series.parse("NASDAQ:AAPL|1h")
 
 
+def found(responses: ResponseCache, series: Series, query: str) -> bytes | None:
+    """The answer under the token that holds now."""
+    token = responses.token(series)
+    return token and responses.get(series, query, token)
+
+
 def test_an_answer_is_kept_by_series_and_query(cache: redis.Redis) -> None:
     """Another query or another series has its own answer, or none."""
     responses = ResponseCache(cache)
     assert responses.put(AAPL, "limit=5", responses.begin(AAPL), b"five") is Put.KEPT
-    assert b"five" == responses.get(AAPL, "limit=5")
+    for series in (MSFT, HOURLY):
+        responses.begin(series)
+    assert b"five" == found(responses, AAPL, "limit=5")
     assert [None, None, None] == [
-        responses.get(AAPL, "limit=6"),
-        responses.get(MSFT, "limit=5"),
-        responses.get(HOURLY, "limit=5"),
+        found(responses, AAPL, "limit=6"),
+        found(responses, MSFT, "limit=5"),
+        found(responses, HOURLY, "limit=5"),
     ]
 
 
 def test_a_write_forgets_all_answers_of_its_series_alone(cache: redis.Redis) -> None:
-    """One key is deleted, the other series keep theirs."""
+    """One token is deleted, the other series keep theirs; also when readers have begun since."""
     responses = ResponseCache(cache)
     for series in (AAPL, MSFT):
         for query in ("a", "b"):
             responses.put(series, query, responses.begin(series), b"answer")
     responses.drop(AAPL)
-    found = [responses.get(series, query) for series in (AAPL, MSFT) for query in ("a", "b")]
-    assert [None, None, b"answer", b"answer"] == found
+    for _ in range(2):
+        left = [found(responses, series, query) for series in (AAPL, MSFT) for query in ("a", "b")]
+        assert [None, None, b"answer", b"answer"] == left
+        responses.begin(AAPL)
 
 
 def test_an_answer_from_before_a_write_is_not_put_back_after_it(cache: redis.Redis) -> None:
@@ -42,7 +57,7 @@ def test_an_answer_from_before_a_write_is_not_put_back_after_it(cache: redis.Red
     after = responses.begin(AAPL)
     assert responses.put(AAPL, "a", before, b"old") is Put.OUTDATED
     assert responses.put(AAPL, "a", after, b"new") is Put.KEPT
-    assert b"new" == responses.get(AAPL, "a")
+    assert b"new" == found(responses, AAPL, "a")
 
 
 def test_readers_share_a_token_until_a_write(cache: redis.Redis) -> None:
@@ -56,17 +71,18 @@ def test_readers_share_a_token_until_a_write(cache: redis.Redis) -> None:
     assert first != responses.begin(AAPL)
 
 
-def test_a_hash_ends_after_five_minutes_however_often_it_is_used(cache: redis.Redis) -> None:
-    """Using it does not lengthen its life, so what a lost drop left behind ends too."""
+def test_answers_end_after_five_minutes_however_often_they_are_used(cache: redis.Redis) -> None:
+    """Using them does not lengthen their life, so what a lost drop left behind ends too."""
     responses = ResponseCache(cache)
     token = responses.begin(AAPL)
-    key = "ohlcv:AAPL:NASDAQ:1d"
-    assert 290 < cache.ttl(key) <= 300
-    cache.expire(key, 100)
-    responses.put(AAPL, "a", responses.begin(AAPL), b"answer")
-    responses.get(AAPL, "a")
-    assert cache.ttl(key) <= 100
-    cache.delete(key)  # as its end would
+    responses.put(AAPL, "a", token, b"answer")
+    for key in ("ohlcv:AAPL:NASDAQ:1d", answers_key(AAPL, token)):
+        assert 290 < cache.ttl(key) <= 300
+        cache.expire(key, 100)
+        responses.put(AAPL, "b", responses.begin(AAPL), b"answer")
+        found(responses, AAPL, "a")
+        assert cache.ttl(key) <= 100
+    cache.delete("ohlcv:AAPL:NASDAQ:1d")  # as its end would
     assert responses.put(AAPL, "b", token, b"answer") is Put.OUTDATED
 
 
@@ -76,12 +92,54 @@ def test_a_series_keeps_a_limited_number_of_answers(cache: redis.Redis) -> None:
     token = responses.begin(AAPL)
     kept = [responses.put(AAPL, str(number), token, b"answer") for number in range(70)]
     assert [Put.KEPT] * 64 + [Put.FULL] * 6 == kept
-    assert b"answer" == responses.get(AAPL, "63")
-    assert 65 == cache.hlen("ohlcv:AAPL:NASDAQ:1d")
+    assert b"answer" == found(responses, AAPL, "63")
+    assert 64 == cache.hlen(answers_key(AAPL, token))
 
 
-def test_a_query_cannot_name_the_token(cache: redis.Redis) -> None:
-    """Whatever a query reads like, it is no field but its own."""
-    responses = ResponseCache(cache)
+def test_answers_of_all_series_and_processes_keep_to_one_budget(cache: redis.Redis) -> None:
+    """What was put within five minutes counts, dropped or not; smaller answers may still fit."""
+    processes = [ResponseCache(cache, most_bytes=2500) for _ in range(2)]
+    for series, process in ((AAPL, processes[0]), (MSFT, processes[1])):
+        assert process.put(series, "a", process.begin(series), b"0" * 1000) is Put.KEPT
+    for process in processes:
+        process.drop(AAPL)
+        for series in (AAPL, HOURLY):
+            assert process.put(series, "b", process.begin(series), b"0" * 1000) is Put.FULL
+    assert processes[0].put(AAPL, "c", processes[0].begin(AAPL), b"0" * 500) is Put.KEPT
+    counted = cache.keys("ohlcv:bytes:*")
+    assert 2500 == sum(int(count or 0) for count in cache.mget(counted))
+    assert all(300 < cache.ttl(key) <= 360 for key in counted)
+    cache.delete(*counted)  # as their end would
+    assert processes[0].put(HOURLY, "b", processes[0].begin(HOURLY), b"0" * 1000) is Put.KEPT
+
+
+@pytest.fixture
+def evicting(tmp_path: Path) -> Iterator[redis.Redis]:
+    """The private server of `up` for answers, with two megabytes of room."""
+    server = embedded.private_cache(tmp_path)
+    with embedded.running(server), redis.Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 2_000_000)
+        yield client
+
+
+def test_answers_on_a_server_of_their_own_give_way_to_newer_ones(
+    cache: redis.Redis, evicting: redis.Redis
+) -> None:
+    """However many there are, none lies in the Redis that is shared, and the newest is found."""
+    responses = ResponseCache(cache, evicting)
+    for number in range(100):
+        series = Series.parse(f"NASDAQ:S{number}|1d")
+        assert responses.put(series, "a", responses.begin(series), b"0" * 100_000) is Put.KEPT
+        assert b"0" * 100_000 == found(responses, series, "a")
+    assert 0 < evicting.info("stats")["evicted_keys"] < 100
+    assert 100 == cache.dbsize()
+
+
+def test_a_write_needs_no_server_of_the_answers(cache: redis.Redis, evicting: redis.Redis) -> None:
+    """Dropping works while it is away; what it still holds afterwards is never found."""
+    responses = ResponseCache(cache, evicting)
+    responses.put(AAPL, "a", responses.begin(AAPL), b"old")
+    with redis.Redis(port=embedded.reserve_port()) as away:
+        ResponseCache(cache, away).drop(AAPL)
     responses.begin(AAPL)
-    assert responses.get(AAPL, "token") is None
+    assert found(responses, AAPL, "a") is None

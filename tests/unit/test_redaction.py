@@ -42,7 +42,7 @@ def test_what_looks_secret_is_struck(text: str, struck: str) -> None:
     assert struck == Redactor()(text)
 
 
-@pytest.mark.parametrize("name", ["mongodb_url", "redis_url", "celery_broker_url"])
+@pytest.mark.parametrize("name", ["mongodb_url", "redis_url", "cache_url", "celery_broker_url"])
 def test_passwords_in_urls_are_known(name: str) -> None:
     """Wherever they then stand, quoted or not; the user's name may be read."""
     url = {name: f"redis://someone:{quote(ODD, safe='')}@host:1/0"}

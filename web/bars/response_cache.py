@@ -1,7 +1,8 @@
 """The response cache as a reader sees it: near, and never in the way.
 
 Answers stay in this process too, with the token they were computed under; Redis is asked only
-whether it still holds. Without Redis nothing is cached, and answers come from the store.
+whether it still holds. Without the Redis of the tokens nothing is cached, and answers come from the
+store; without that of the answers only those of this process are found.
 """
 
 import time
@@ -48,22 +49,21 @@ class NearCache:
     ) -> None:
         self._responses = responses
         self._tokens = tokens
-        self._clock = clock
+        self._of_tokens = _Spared("tokens", clock)
+        self._of_answers = _Spared("answers", clock)
         self._copies = Copies(_MOST_COPIED_BYTES)
         self._full: dict[Series, bytes] = {}  # the token under which Redis has no room for more
-        self._is_lost = False
-        self._next_try_at = 0.0
 
     def look(self, series: Series, query: str) -> Looked:
         """The answer as long as the series was not written since it was computed."""
-        looked = self._attempt(lambda: self._look(series, query))
-        if self._is_lost:
-            metrics.RESPONSE_CACHE_LOOKUPS.labels("redis", "away").inc()
+        looked = self._of_tokens.attempt(lambda: self._look(series, query))
+        if self._of_tokens.is_lost:
+            _count("redis", "away")
         return looked or Looked()
 
     def begin(self, series: Series) -> bytes | None:
         """The token to take before reading the store; None where nothing can be kept."""
-        return self._attempt(lambda: self._responses.begin(series))
+        return self._of_tokens.attempt(lambda: self._responses.begin(series))
 
     def put(self, series: Series, query: str, token: bytes, answer: Answer) -> None:
         """Keep the answer here, and for others too unless the series was written since `begin`.
@@ -71,8 +71,8 @@ class NearCache:
         What is kept here under an outdated token is never served.
         """
         self._copies.keep(_name(series, query), token, answer, answer.weight)
-        if self._full.get(series) != token:
-            self._attempt(lambda: self._put(series, query, token, answer.packed()))
+        if self._full.get(series) != token and not self._of_tokens.is_spared:
+            self._of_answers.attempt(lambda: self._put(series, query, token, answer.packed()))
 
     def under(
         self,
@@ -102,19 +102,23 @@ class NearCache:
     def _look(self, series: Series, query: str) -> Looked:
         token = self._tokens.get(series)
         if token is None:
-            _count("near", is_hit=False)
-            _count("redis", is_hit=False)
+            _count("near", "miss")
+            _count("redis", "miss")
             return Looked()
         name = _name(series, query)
         answer = cast(Answer | None, self._copies.get(name, token))
-        _count("near", is_hit=answer is not None)
+        _count("near", "hit" if answer else "miss")
         if answer is None and self._full.get(series) != token:
-            packed = self._responses.get(series, query)
-            _count("redis", is_hit=packed is not None)
-            if packed is not None:  # of this token, or of a later one and then never served
-                answer = unpack(packed)
+            answer = self._fetched(series, query, token)
+            if answer is not None:
                 self._copies.keep(name, token, answer, answer.weight)
         return Looked(token, answer)
+
+    def _fetched(self, series: Series, query: str, token: bytes) -> Answer | None:
+        packed = self._of_answers.attempt(lambda: self._responses.get(series, query, token))
+        found = "hit" if packed else "miss"
+        _count("redis", "away" if self._of_answers.is_lost else found)
+        return unpack(packed) if packed else None
 
     def _put(self, series: Series, query: str, token: bytes, packed: bytes) -> None:
         if self._responses.put(series, query, token, packed) is Put.FULL:
@@ -122,24 +126,40 @@ class NearCache:
                 self._full.clear()
             self._full[series] = token
 
-    def _attempt(self, call: Callable[[], _T]) -> _T | None:
-        if self._is_lost and self._clock() < self._next_try_at:
+
+class _Spared:
+    """A Redis that is left alone for a while after a failure, which is logged once."""
+
+    def __init__(self, holds: str, clock: Callable[[], float]) -> None:
+        self._holds = holds
+        self._clock = clock
+        self._next_try_at = 0.0
+        self.is_lost = False
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether it has failed a short while ago."""
+        return self.is_lost and self._clock() < self._next_try_at
+
+    def attempt(self, call: Callable[[], _T]) -> _T | None:
+        """What it answers; None where it fails, or is spared."""
+        if self.is_spared:
             return None
         try:
             outcome = call()
         except redis.RedisError as error:
             self._note_loss(error)
             return None
-        if self._is_lost:
-            self._is_lost = False
-            _log.info("response_cache_back")
+        if self.is_lost:
+            self.is_lost = False
+            _log.info("response_cache_back", holds=self._holds)
         return outcome
 
     def _note_loss(self, error: redis.RedisError) -> None:
         self._next_try_at = self._clock() + _PAUSE_SECONDS
-        if not self._is_lost:
-            self._is_lost = True
-            _log.warning("response_cache_lost", cause=str(error))
+        if not self.is_lost:
+            self.is_lost = True
+            _log.warning("response_cache_lost", holds=self._holds, cause=str(error))
 
 
 class Copies:
@@ -183,5 +203,5 @@ def _name(series: Series, query: str) -> str:
     return f"{series} {query}"
 
 
-def _count(layer: str, is_hit: bool) -> None:
-    metrics.RESPONSE_CACHE_LOOKUPS.labels(layer, "hit" if is_hit else "miss").inc()
+def _count(layer: str, outcome: str) -> None:
+    metrics.RESPONSE_CACHE_LOOKUPS.labels(layer, outcome).inc()

@@ -42,8 +42,7 @@ def serve() -> Iterator[Callable[..., FlaskClient]]:
         def make(settings: Settings) -> FlaskClient:
             app = create_app(settings)
             platform = platform_of(app)
-            ends.callback(platform.mongo.client.close)
-            ends.callback(platform.cache.close)
+            ends.callback(platform.close)
             ends.callback(wait_until, "no quotes are followed", is_unfollowed, (), 10.0)
             return app.test_client()
 

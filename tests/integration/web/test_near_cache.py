@@ -4,7 +4,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from pocketquant.cache.responses import ResponseCache
+from pocketquant.cache.responses import ResponseCache, answers_key
 from pocketquant.connections import open_redis
 from pocketquant.domain.symbols import Series
 from pocketquant.embedded import HOST, reserve_port
@@ -53,7 +53,7 @@ def test_a_copy_is_served_without_fetching_it_again(near: NearCache, cache: redi
     token = near.begin(AAPL)
     assert token is not None
     near.put(AAPL, "limit=5", token, ANSWER)
-    cache.hdel("ohlcv:AAPL:NASDAQ:1d", "answer:limit=5")
+    assert 1 == cache.delete(answers_key(AAPL, token))
     assert Looked(token, ANSWER) == near.look(AAPL, "limit=5")
     ResponseCache(cache).drop(AAPL)
     assert Looked() == near.look(AAPL, "limit=5")
@@ -80,10 +80,27 @@ def test_where_redis_has_no_room_the_copy_is_served_all_the_same(
     assert token is not None
     for number in range(70):
         near.put(AAPL, str(number), token, ANSWER)
-    assert 65 == cache.hlen("ohlcv:AAPL:NASDAQ:1d")
+    assert 64 == cache.hlen(answers_key(AAPL, token))
     assert Looked(token, ANSWER) == near.look(AAPL, "69")
     ResponseCache(cache).drop(AAPL)
     assert Looked() == near.look(AAPL, "69")
+
+
+def test_without_the_server_of_the_answers_copies_are_served(cache: redis.Redis) -> None:
+    """It is reported once and asked again every five seconds; tokens hold all the while."""
+    clock = Clock()
+    with open_redis(f"redis://{HOST}:{reserve_port()}") as away, capture_logs() as told:
+        responses = ResponseCache(cache, away)
+        near = NearCache(responses, FreshTokens(responses, cache), clock)
+        token = near.begin(AAPL)
+        assert token is not None
+        for second in range(12):
+            clock.now = float(second)
+            assert Looked(token) == near.look(AAPL, f"limit={second}")
+            near.put(AAPL, f"limit={second}", token, ANSWER)
+            assert Looked(token, ANSWER) == near.look(AAPL, f"limit={second}")
+    lost = [line for line in told if "debug" != line["log_level"]]
+    assert [("response_cache_lost", "answers")] == [(each["event"], each["holds"]) for each in lost]
 
 
 def test_what_hangs_on_a_token_is_computed_once_under_it(near: NearCache) -> None:
