@@ -18,6 +18,7 @@ from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.errors import Conflict
 from pocketquant.domain.imports import Refused, Surroundings, check, nearest_seconds
 from pocketquant.domain.symbols import Series
+from pocketquant.domain.trading_hours import TradingHours
 from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
@@ -57,12 +58,18 @@ class Importing:
         return ImportReport(series, upserted, refused, extent)
 
     def _surroundings(self, series: Series, columns: Floats) -> Surroundings:
-        live_from = self.live_bars.first_time(series)
         reach = nearest_seconds(series.interval)
         start, end = int(columns[0].min()) - reach, int(columns[0].max()) + reach
         stored: Bars = self.bars.read(series, start, end + 1)
-        last_time = self.bars.extent(series).last_time if live_from is not None else None
-        return Surroundings(stored.columns[0], last_time, live_from)
+        known = self.symbols.get(series.symbol)
+        return Surroundings(
+            times=stored.columns[0],
+            last_time=self.bars.extent(series).last_time,
+            live_from=self.live_bars.first_time(series),
+            hours=TradingHours.parse(known.listing.timezone, known.listing.session)
+            if known
+            else None,
+        )
 
     def _note(self, series: Series) -> Extent:
         with suppress(Conflict):  # it is known already

@@ -24,7 +24,7 @@ from pocketquant.settings import Environment, Settings
 from pocketquant.tether import tethered
 
 _SUPERVISORD = str(Path(sys.executable).parent / "supervisord")
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0  # a dozen Python programs start at once, maybe on a busy machine
 _SERVER_STOP_SECONDS = 6
 _PROCESS_STOP_SECONDS = 10  # or what a worker's grace needs
 _AFTER_GRACE_SECONDS = 4

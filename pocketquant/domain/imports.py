@@ -3,7 +3,8 @@
 The checks of a sync come first; then, in this order:
 
     misaligned     an intraday bar that does not open at a whole minute
-    not_closed     its whole length has not passed yet (of a month, 31 days)
+    not_closed     it may still grow: neither has its whole length passed (of a month, 31 days), nor
+                   its end by the listing's trading hours, nor does stored history reach its time
     hides_live     it would hide live bars: history is told first, live bars after its end
     overlapping    another bar is there already, under an open time less than a bar away: providers
                    let days begin with the session, files often at midnight
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from pocketquant.domain.bars import Bars, Floats, Refusal, judge, kept, mark, reason_at
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.joining import history_end
+from pocketquant.domain.trading_hours import TradingHours
 
 _LONGEST_MONTH = 31 * DAY
 # How near two bars may open: sessions move by hours, and holidays the beginning of a week by days.
@@ -25,11 +27,12 @@ _NEAREST_SECONDS = {Interval.D1: 18 * HOUR, Interval.W1: 84 * HOUR, Interval.MON
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is stored already: open times around in order, the last of all, the first live one."""
+    """What is known already: stored open times around in order, the last of all, the first live."""
 
     times: Floats
     last_time: int | None = None
     live_from: int | None = None
+    hours: TradingHours | None = None  # of the listing, where they are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def check(
     times = ordered[0, good]
     mark(reasons, Refusal.OVERLAPPING, _overlapping(times, interval, around.times), good)
     mark(reasons, Refusal.HIDES_LIVE, _hiding(times, interval, around), good)
-    mark(reasons, Refusal.NOT_CLOSED, times > now - _length(interval), good)
+    mark(reasons, Refusal.NOT_CLOSED, _growing(times, interval, around, now), good)
     if interval.is_intraday:
         mark(reasons, Refusal.MISALIGNED, times % MINUTE != 0, good)
     refused = [
@@ -68,6 +71,19 @@ def check(
         for place in np.flatnonzero(reasons).tolist()
     ]
     return kept(ordered, reasons), sorted(refused, key=lambda each: each.index)
+
+
+def _growing(
+    times: Floats, interval: Interval, around: Surroundings, now: int
+) -> NDArray[np.bool_]:
+    """Those that have not closed, as far as is known."""
+    growing = times > now - _length(interval)
+    if around.last_time is not None:
+        growing &= times > around.last_time
+    if around.hours is not None:
+        for place in np.flatnonzero(growing & (times < now)).tolist():
+            growing[place] = around.hours.end(interval, int(times[place])) > now
+    return np.asarray(growing)
 
 
 def _length(interval: Interval) -> int:

@@ -230,15 +230,18 @@ def test_an_export_to_a_full_disk_says_so(platform: Any) -> None:
     assert "Error: - cannot be written: No space left on device\n" == done.stderr
 
 
-def test_what_was_exported_is_imported_again(typed: Type, stored: Client, tmp_path: Path) -> None:
-    """Under another name, and then it is the same."""
+@pytest.mark.parametrize(("suffix", "name"), [("csv", "NYSE:DIS"), ("parquet", "NYSE:BAC")])
+def test_what_was_exported_is_imported_again(
+    suffix: str, name: str, typed: Type, stored: Client, tmp_path: Path
+) -> None:
+    """Under another name, whose hours are known from its weeks, and then it is the same."""
+    assert "completed" == stored.sync(name, "1w", 10)["status"]
     whole = stored.bars(AAPL)
-    for suffix in ("csv", "parquet"):
-        file = str(tmp_path / f"bars.{suffix}")
-        typed("export", AAPL, "-o", file)
-        report = _json(typed("import", f"IMPORTED:{suffix.upper()}", file, "--json"))
-        assert len(whole) == report["inserted"]
-        assert whole.equals(stored.bars(f"IMPORTED:{suffix.upper()}"))
+    file = str(tmp_path / f"bars.{suffix}")
+    typed("export", AAPL, "-o", file)
+    report = _json(typed("import", name, file, "--json"))
+    assert len(whole) == report["inserted"]
+    assert whole.equals(stored.bars(name))
 
 
 def test_bars_that_are_wrong_are_refused_and_counted(typed: Type, tmp_path: Path) -> None:

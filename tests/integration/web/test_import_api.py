@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.intervals import Interval
+from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.symbols import Series
+from pocketquant.domain.symbols import Listing, Series
 from pocketquant.wiring import Platform
 
 OHLCV = "/api/v1/market-data/ohlcv/MINE/AAPL"
@@ -110,6 +111,24 @@ def test_live_bars_are_not_hidden(client: FlaskClient, platform: Platform) -> No
     report = brought(client, [{"datetime": time, **BAR} for time in times], "1h")
     assert ["hides_live"] == [each["reason"] for each in report["refusals"]]
     assert 2 == client.get(f"{OHLCV}?interval=1h").json["count"]
+
+
+def test_todays_bar_is_closed_once_its_session_is_over(platform: Platform) -> None:
+    """By the hours that a sync has noted, and where history has the bar already."""
+    series = Series.parse("MINE:AAPL|1d")
+    hours = {"timezone": "America/New_York", "session": "0930-1600"}
+    platform.symbols.register(Listing(series.symbol, **hours), Interval.D1, now=0)
+    opened = 1_577_975_400  # Thursday, 2020-01-02, 9:30 in New York
+    columns = np.array([[opened, 2.0, 3.0, 1.0, 2.5, 7.0]]).T
+
+    def refusals(now: int) -> list[str]:
+        importing = replace(platform.importing, clock=lambda: now)
+        return [each.reason for each in importing.do(series, columns).refused]
+
+    closed = opened + 6 * HOUR + 30 * MINUTE
+    assert ["not_closed"] == refusals(closed - 1)
+    assert [] == refusals(closed)
+    assert [] == refusals(closed - 1)
 
 
 def test_imports_and_syncs_at_once_are_all_counted(

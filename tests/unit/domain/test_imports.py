@@ -6,6 +6,7 @@ import pytest
 from pocketquant.domain.bars import Floats, Refusal
 from pocketquant.domain.imports import Refused, Surroundings, check
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
+from pocketquant.domain.trading_hours import TradingHours
 
 NOW = 1_700_000_000 // DAY * DAY
 NOTHING = Surroundings(np.empty(0))
@@ -54,6 +55,26 @@ def test_a_bar_has_to_have_closed(interval: Interval, opened: int) -> None:
     bars, refused = check(block(NOW - opened, NOW - opened + 60), interval, NOTHING, NOW)
     assert [NOW - opened] == bars.time.tolist()
     assert [Refusal.NOT_CLOSED] == [each.reason for each in refused]
+
+
+def test_a_bar_has_closed_with_its_session_where_hours_are_known() -> None:
+    """By the hours of its listing, long before its whole length has passed."""
+    hours = TradingHours.parse("Etc/UTC", "0930-1600")
+    opened = NOW + 9 * HOUR + 30 * MINUTE
+    around = Surroundings(np.empty(0), hours=hours)
+    for now, refused in [(NOW + 16 * HOUR - 1, [Refusal.NOT_CLOSED]), (NOW + 16 * HOUR, [])]:
+        _, found = check(block(opened), Interval.D1, around, now)
+        assert refused == [each.reason for each in found]
+    _, found = check(block(NOW + 2 * DAY), Interval.D1, around, NOW)
+    assert [Refusal.NOT_CLOSED] == [each.reason for each in found]
+
+
+def test_a_bar_that_stored_history_reaches_has_closed() -> None:
+    """History holds closed bars only; one after its end may still grow."""
+    times = [NOW - 2 * DAY, NOW - DAY + HOUR]
+    around = Surroundings(np.array([float(times[1])]), last_time=times[1])
+    _, refused = check(block(*times, NOW + DAY), Interval.D1, around, NOW)
+    assert [Refused(2, NOW + DAY, Refusal.NOT_CLOSED)] == refused
 
 
 def test_an_intraday_bar_opens_at_a_whole_minute() -> None:
