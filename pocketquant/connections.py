@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import kombu.exceptions
@@ -111,7 +111,8 @@ def _unquoted_errors(server: str) -> Iterator[None]:
 
 def server_now(mongo: Mongo) -> datetime:
     """The time by MongoDB's clock, which leases and due times are judged by."""
-    return cast(datetime, mongo.client.admin.command("hello")["localTime"])
+    told = cast(datetime, mongo.client.admin.command("hello")["localTime"])
+    return told.replace(tzinfo=UTC)  # the driver leaves it naive
 
 
 @contextmanager

@@ -69,6 +69,9 @@ STORE_SECONDS = Histogram(
 TICKS_PUBLISHED = Counter(
     "pocketquant_ticks_published_total", "Ticks that this beat has handed to the broker."
 )
+TICK_STEPS_FAILED = Counter(
+    "pocketquant_tick_steps_failed_total", "Steps of ticks that failed and are tried again."
+)
 BUSY_SLOTS = Gauge("pocketquant_worker_busy_slots", "Tasks that this worker does right now.")
 LIVE_TICKS = Counter(
     "pocketquant_live_ticks_total", "Ticks that quotes told of, late and missed ones included."

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from pocketquant.connections import named_failures
 from pocketquant.coordination.governor import Governor
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.dispatcher import Dispatcher
 from pocketquant.queues import QueueName
+from pocketquant.steps import Steps, each_apart
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.lost_units import LostUnits
@@ -43,18 +43,22 @@ class Reconciler:
     dispatcher: Dispatcher
     outcomes: Outcomes
     governor: Governor
+    steps: Steps
     tick_seconds: float
     now: Callable[[], datetime]
 
     def run(self) -> None:
-        """One round."""
-        with named_failures():
-            counts = {
-                "given_up": self._give_up_exhausted(),
-                "stopped_jobs": self._end_stopped(),
-                "mended_jobs": self._mend_jobs(),
-                "published": self._publish_due(),
+        """One round; a step that fails is tried again in the next one, and stops no other."""
+        counts = self.steps.run(
+            {
+                "given_up": self._give_up_exhausted,
+                "stopped_jobs": self._end_stopped,
+                "planned_jobs": self._plan_jobs,
+                "cancelled_jobs": self._end_cancelled,
+                "closed_jobs": self._close_jobs,
+                "published": self._publish_due,
             }
+        )
         if any(counts.values()):
             _log.info("reconciled", **counts)
 
@@ -72,17 +76,24 @@ class Reconciler:
             self.statuses.mark_cancelled(job_id)
         return len(job_ids)
 
-    def _mend_jobs(self) -> int:
-        """Plan what nobody plans, close what should be closed, cancel the rest of the cancelled."""
-        before = self.now() - _JOB_IS_BEING_WRITTEN
-        unplanned = self.plans.unplanned(before, _MOST_JOBS)
-        for job_id in unplanned:
-            self.dispatcher.publish_plan(job_id)
-        half_cancelled = self.interventions.half_cancelled(before, _MOST_JOBS)
-        for job_id in half_cancelled:
-            self.interventions.cancel(job_id)
-        closed = [self.jobs.close_one(each) for each in self.jobs.unclosed(before, _MOST_JOBS)]
-        return len(unplanned) + len(half_cancelled) + sum(closed)
+    def _plan_jobs(self) -> int:
+        """Publish the plans that nobody works on."""
+        unplanned = self.plans.unplanned(self._being_written(), _MOST_JOBS)
+        return len(each_apart(unplanned, self.dispatcher.publish_plan))
+
+    def _end_cancelled(self) -> int:
+        """Cancel the rest of the jobs whose cancellation broke off."""
+        half_cancelled = self.interventions.half_cancelled(self._being_written(), _MOST_JOBS)
+        return len(each_apart(half_cancelled, self.interventions.cancel))
+
+    def _close_jobs(self) -> int:
+        """Close the jobs that have no open unit any more."""
+        unclosed = self.jobs.unclosed(self._being_written(), _MOST_JOBS)
+        return sum(each_apart(unclosed, self.jobs.close_one))
+
+    def _being_written(self) -> datetime:
+        """Jobs made after this moment may still be in somebody's hands."""
+        return self.now() - _JOB_IS_BEING_WRITTEN
 
     def _publish_due(self) -> int:
         """No more than can begin before they are looked at again; whose worker died goes first."""

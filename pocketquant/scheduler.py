@@ -2,12 +2,14 @@
 
 Run with every tick, by whoever gets it, several at once too. A run is begun by compare-and-set,
 then started: its key makes one job, whoever starts it and however often. So a crash in between
-loses no run and doubles none, and the next tick goes on from there.
+loses no run and doubles none, and the next tick goes on from there. A schedule that can't be run is
+shown, and keeps no other from running.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -16,6 +18,7 @@ from pocketquant.domain.schedules import Schedule, bars_to_fetch, begun, due_run
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.intake import Intake, Key
 from pocketquant.queues import QueueName
+from pocketquant.steps import Steps
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
@@ -27,23 +30,27 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Scheduler:
-    """Starts the syncs that schedules ask for."""
+    """Starts the syncs that schedules ask for. `now` is the same clock wherever a tick runs."""
 
     schedules: Schedules
     symbols: SymbolRegistry
     statuses: SyncStatuses
     intake: Intake
     jobs: Jobs
+    steps: Steps
     now: Callable[[], datetime]
 
     def run_due(self) -> None:
-        """Note the runs that have ended, and start those that are due."""
-        now = int(self.now().timestamp())
+        """Note the runs that have ended, and start those that are due, each schedule apart."""
         with named_failures():
-            for seen in self.schedules.made(now):
-                schedule = self._begun_if_due(self._noted_if_ended(seen), now)
-                if schedule.starting:
-                    self._start(schedule, schedule.starting, now)
+            now = int(self.now().timestamp())
+            made = self.schedules.made(now)
+        self.steps.run({f"schedule {one.name}": partial(self._advance, one, now) for one in made})
+
+    def _advance(self, seen: Schedule, now: int) -> None:
+        schedule = self._begun_if_due(self._noted_if_ended(seen), now)
+        if schedule.starting:
+            self._start(schedule, schedule.starting, now)
 
     def _noted_if_ended(self, schedule: Schedule) -> Schedule:
         if not schedule.has_open_job or schedule.last_job_id is None:

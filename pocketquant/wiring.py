@@ -2,17 +2,18 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 
 import redis
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.cache.searches import SearchCache
-from pocketquant.connections import Mongo, open_mongo, open_redis
+from pocketquant.connections import Mongo, open_mongo, open_redis, server_now
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor
 from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings
@@ -27,6 +28,7 @@ from pocketquant.repeating import Loops
 from pocketquant.scheduler import Scheduler
 from pocketquant.searching import Searching
 from pocketquant.settings import Settings
+from pocketquant.steps import Steps
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
@@ -70,6 +72,7 @@ class Platform:
     dispatcher: Dispatcher
     governor: Governor
     fleet: Fleet
+    tick_problems: TickProblems
     backlog: Backlog
     intake: Intake
     planner: Planner
@@ -109,7 +112,10 @@ def wire(settings: Settings) -> Platform:
     dispatcher = Dispatcher(celery_app(settings.broker_url))
     governor = _governor(settings, cache)
     subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
-    intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, _now)
+    now = partial(server_now, mongo)  # hosts' clocks may differ, and what is due must not
+    intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, now)
+    tick_problems = TickProblems(cache)
+    steps = Steps(tick_problems)
     bars, live_bars = BarStore(mongo), LiveBarStore(mongo)
     responses = ResponseCache(cache, answers, most_bytes)
     return Platform(
@@ -131,6 +137,7 @@ def wire(settings: Settings) -> Platform:
         dispatcher=dispatcher,
         governor=governor,
         fleet=Fleet(cache),
+        tick_problems=tick_problems,
         backlog=Backlog(mongo),
         intake=intake,
         planner=Planner(plans, jobs, interventions, statuses, dispatcher),
@@ -143,10 +150,11 @@ def wire(settings: Settings) -> Platform:
             dispatcher=dispatcher,
             outcomes=outcomes,
             governor=governor,
+            steps=steps,
             tick_seconds=settings.tick_seconds,
-            now=_now,
+            now=now,
         ),
-        scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, _now),
+        scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, now),
         subscriptions=subscriptions,
         board=board,
         watching=Watching(subscriptions, board, WishNudges(cache), time.time),
@@ -201,7 +209,3 @@ def _governor(settings: Settings, cache: redis.Redis) -> Governor:
         settings.provider_rate, settings.provider_burst, settings.provider_concurrency
     )
     return Governor(cache, ceiling, hold_seconds=settings.lease_seconds)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  # the edge that hands the clock on

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,7 +56,8 @@ class Presence:
 
     def _announce(self) -> None:
         try:
-            self._fleet.announce(self._updated(self._member))
+            ahead = round(self._fleet.clock_ahead_seconds(time.time), 3)
+            self._fleet.announce(replace(self._updated(self._member), clock_ahead_seconds=ahead))
         except redis.RedisError as error:
             if not self._is_lost:
                 _log.warning("announcement_lost", cause=str(error))

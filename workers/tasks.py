@@ -40,3 +40,5 @@ def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]
                 round_of()
             except StorageUnavailable as error:  # the next tick does it
                 _log.error("tick_missed", cause=str(error))
+            except Exception:  # noqa: BLE001  # a defect of one round must not stop the other
+                _log.exception("tick_crashed")

@@ -3,10 +3,11 @@
     fleet:members          a set of ids
     fleet:member:{id}      what that process says of itself, for `_TTL_SECONDS`
 
-Ages are judged by Redis' clock alone, so clocks that differ between machines do no harm.
+Ages are judged by Redis' clock alone, so clocks that differ between machines do no harm. How far a
+machine's clock is off is told all the same: what it stamps with its own time is wrong by as much.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ import msgspec
 import redis
 
 ANNOUNCE_SECONDS = 5.0
+MOST_SECONDS_OFF = 2.0  # of a clock that NTP keeps; more is shown as a problem
 
 _TTL_SECONDS = 20
 _INDEX = "fleet:members"
@@ -33,7 +35,8 @@ class MemberKind(StrEnum):
 class Member:
     """A process as it last announced itself, `silent_seconds` ago.
 
-    `busy` of a worker's `slots` work; a streamer without a `shard` stands by.
+    `busy` of a worker's `slots` work; a streamer without a `shard` stands by. `clock_ahead_seconds`
+    is its host's clock minus Redis's; None where it was not measured.
     """
 
     id: str
@@ -48,7 +51,24 @@ class Member:
     busy: int = 0
     metrics_url: str | None = None
     shard: str | None = None
+    clock_ahead_seconds: float | None = None
     silent_seconds: float = 0.0
+
+
+def clocks_off(members: Iterable[Member]) -> dict[str, float]:
+    """The hosts whose clock is off by more than NTP leaves it, and how far it is ahead."""
+    return {
+        member.host: member.clock_ahead_seconds
+        for member in members
+        if member.clock_ahead_seconds is not None
+        and abs(member.clock_ahead_seconds) > MOST_SECONDS_OFF
+    }
+
+
+def described_offset(ahead_seconds: float) -> str:
+    """`172800.0 s ahead of Redis's`."""
+    direction = "ahead of" if ahead_seconds > 0 else "behind"
+    return f"{abs(ahead_seconds):.1f} s {direction} Redis's"
 
 
 _decode = msgspec.json.Decoder(Member).decode
@@ -66,6 +86,12 @@ class Fleet:
             pipeline.set(_key(member.id), msgspec.json.encode(member), ex=_TTL_SECONDS)
             pipeline.sadd(_INDEX, member.id)
             pipeline.execute()
+
+    def clock_ahead_seconds(self, clock: Callable[[], float]) -> float:
+        """How far `clock` is ahead of Redis's, to half of the time that asking takes."""
+        before = clock()
+        seconds, microseconds = self._redis.time()
+        return (before + clock()) / 2 - (seconds + microseconds / 1e6)
 
     def withdraw(self, member_id: str) -> None:
         """Be forgotten at once."""

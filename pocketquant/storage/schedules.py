@@ -7,6 +7,7 @@ was begun, so that a run outlives whoever began it.
 from dataclasses import asdict
 from typing import Any
 
+import structlog
 from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
@@ -16,6 +17,8 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import Schedule, ScheduleChange, built_in_schedules, changed
 from pocketquant.storage.dates import to_date, to_seconds
 from pocketquant.storage.races import lost_races
+
+_log = structlog.get_logger(__name__)
 
 _DATES = ("next_run_at", "last_run_at", "last_success_at")
 _CHANGEABLE = ("cron", "n_bars", "paused", "next_run_at")
@@ -41,8 +44,8 @@ class Schedules:
             lost_races(error)
 
     def list(self) -> tuple[Schedule, ...]:
-        """All schedules in order of their name."""
-        return tuple(map(_read, self._schedules.find().sort("_id", ASCENDING)))
+        """All schedules in order of their name; one that can't be read is logged and left out."""
+        return tuple(filter(None, map(_readable, self._schedules.find().sort("_id", ASCENDING))))
 
     def made(self, now: int) -> tuple[Schedule, ...]:
         """All schedules in order of their name; the first call makes them."""
@@ -116,6 +119,14 @@ def _document(schedule: Schedule) -> dict[str, Any]:
     document["_id"] = document.pop("name")
     document["intervals"] = [interval.value for interval in schedule.intervals]
     return document | {name: to_date(document[name]) for name in _DATES}
+
+
+def _readable(document: dict[str, Any]) -> Schedule | None:
+    try:
+        return _read(document)
+    except (LookupError, TypeError, ValueError) as error:
+        _log.error("schedule_unreadable", name=str(document["_id"]), cause=repr(error))
+        return None
 
 
 def _read(document: dict[str, Any]) -> Schedule:

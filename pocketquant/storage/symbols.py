@@ -5,18 +5,23 @@ whenever somebody asks, but stays untracked until it is named again.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from pocketquant.connections import Mongo
-from pocketquant.domain.errors import Conflict
+from pocketquant.domain.errors import Conflict, PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.storage.dates import to_date, to_seconds
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +129,27 @@ class SymbolRegistry:
         return _read(document) if document else None
 
     def page(self, wanted: Wanted, offset: int, limit: int) -> tuple[list[RegisteredSymbol], int]:
-        """Symbols from `offset` on in order of their key, and how many there are in all."""
+        """Symbols from `offset` on in order of their key, and how many there are in all.
+
+        One that can't be read is logged and left out.
+        """
         condition = wanted.condition()
         found = self._symbols.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
-        return [_read(document) for document in found], self._symbols.count_documents(condition)
+        readable = [read for each in found if (read := _readable(_read, each)) is not None]
+        return readable, self._symbols.count_documents(condition)
 
     def tracked(self, intervals: Collection[Interval]) -> Iterator[Series]:
         """Every series of the active symbols, read as they are asked for, in order of the symbol.
 
-        With intervals, those of these intervals.
+        With intervals, those of these intervals. A symbol that can't be read is logged and left
+        out: it must not keep the others from being synced.
         """
         wanted: dict[str, Any] = {"active": True}
         if intervals:
             wanted["intervals"] = {"$in": [interval.value for interval in intervals]}
         for document in self._symbols.find(wanted, {"intervals": True}).sort("_id", ASCENDING):
-            symbol = Symbol.parse(document["_id"])
-            for interval in map(Interval, document["intervals"]):
-                if not intervals or interval in intervals:
-                    yield Series(symbol, interval)
+            found = _readable(_all_series, document) or ()
+            yield from (one for one in found if not intervals or one.interval in intervals)
 
 
 def _new(
@@ -156,6 +164,20 @@ def _new(
         "intervals": [interval.value for interval in intervals],
         "registered_at": to_date(now),
     }
+
+
+def _readable(read: Callable[[dict[str, Any]], T], document: dict[str, Any]) -> T | None:
+    """What `read` makes of the document; None where a hand or another version spoilt it."""
+    try:
+        return read(document)
+    except (PocketQuantError, AttributeError, LookupError, TypeError, ValueError) as error:
+        _log.error("symbol_unreadable", symbol=str(document["_id"]), cause=repr(error))
+        return None
+
+
+def _all_series(document: dict[str, Any]) -> list[Series]:
+    symbol = Symbol.parse(document["_id"])
+    return [Series(symbol, interval) for interval in map(Interval, document["intervals"])]
 
 
 def _read(document: dict[str, Any]) -> RegisteredSymbol:

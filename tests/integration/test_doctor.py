@@ -19,6 +19,7 @@ from pocketquant import embedded
 from pocketquant.cli import main
 from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
+from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.domain.access import Scope
 from pocketquant.domain.symbols import Symbol
 from pocketquant.embedded import HOST, private_cache, reserve_port, running
@@ -130,10 +131,12 @@ def _standalone_mongod(folder: Path) -> Iterator[str]:
         yield url
 
 
-def _announce(cache: redis.Redis) -> None:
+def _announce(cache: redis.Redis, clock_ahead_seconds: float | None = None) -> None:
     for kind in MemberKind:
         now = datetime.now(UTC)
-        Fleet(cache).announce(Member(kind, kind, kind, "here", 1, now, "1"))
+        Fleet(cache).announce(
+            Member(kind, kind, kind, "here", 1, now, "1", clock_ahead_seconds=clock_ahead_seconds)
+        )
 
 
 def _make_unit_wait(mongo: Mongo) -> None:
@@ -413,6 +416,22 @@ def test_a_data_folder_that_can_not_be_written(ask: Ask) -> None:
     report = ask(data_dir="/proc/pocketquant")
     assert ["data dir"] == report.broken()
     assert "set DATA_DIR" in report.line("data dir", "broken")
+
+
+def test_a_host_whose_clock_is_off(ask: Ask, cache: redis.Redis) -> None:
+    """It is named with how far it is off, and what sets it right."""
+    _announce(cache, clock_ahead_seconds=-7200.0)
+    line = ask().line("clocks", "warning")
+    assert "here's is 7200.0 s behind Redis's" in line
+    assert "let NTP set the clock of here" in line
+
+
+def test_steps_of_ticks_that_fail(ask: Ask, cache: redis.Redis) -> None:
+    """Each with its reason, and where to look."""
+    TickProblems(cache).note({"schedule all-series": "why"}, [])
+    line = ask().line("ticks", "warning")
+    assert "schedule all-series: why" in line
+    assert "tick_step_failed" in line
 
 
 def test_units_wait_and_no_worker_is_alive(ask: Ask, mongo: Mongo) -> None:

@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 
+from pocketquant.connections import server_now
 from pocketquant.domain.errors import NoPermission, StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import Schedule, ScheduleChange
@@ -15,6 +16,7 @@ from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.domain.syncs import JobState, SyncReport, UnitState
 from pocketquant.embedded import HOST, reserve_port
 from pocketquant.queues import QueueName
+from pocketquant.storage.symbols import Wanted
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
 
@@ -277,6 +279,61 @@ def test_a_broker_that_is_away_loses_no_run(
     tick(SIX + 1)
     (job,) = jobs()
     assert (job.id, SIX) == (show().last_job_id, show().last_run_at)
+
+
+def test_a_schedule_that_can_not_be_run_stops_no_other(
+    tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
+) -> None:
+    """It is shown with its reason, and run once it can be."""
+    cron = show().cron
+    platform.mongo["schedules"].update_one({"_id": "all-series"}, {"$set": {"cron": "spoilt"}})
+    tick(MONDAY_NINE)
+    assert ["schedule:daily-series"] == [job.kind for job in jobs()]
+    (step,) = platform.tick_problems.all()
+    assert "schedule all-series" == step
+    platform.mongo["schedules"].update_one({"_id": "all-series"}, {"$set": {"cron": cron}})
+    tick(MONDAY_NINE + 5)
+    assert {"schedule:daily-series", EVERYTHING} == {job.kind for job in jobs()}
+    assert {} == platform.tick_problems.all()
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"_id": "NO COLON", "intervals": ["1d"]},
+        {"_id": "C:C", "intervals": ["7x"]},
+        {"_id": "C:C", "intervals": None},
+        {"_id": "C:C"},
+    ],
+)
+def test_an_unreadable_symbol_is_left_out(
+    tick: Tick,
+    platform: Platform,
+    requested: Callable[[], dict[str, int]],
+    spoilt: dict[str, object],
+) -> None:
+    """The others are brought up to date, and are listed."""
+    platform.mongo["symbols"].insert_one({"active": True, **spoilt})
+    tick(SIX)
+    assert {"A:A|1d": 500, "A:A|15m": 500, "B:B|1d": 500} == requested()
+    listed, _ = platform.symbols.page(Wanted(), offset=0, limit=10)
+    assert ["A:A", "B:B"] == [str(each.listing.symbol) for each in listed]
+
+
+def test_an_unreadable_schedule_stops_no_other(
+    tick: Tick, platform: Platform, jobs: Callable[[], list[Job]]
+) -> None:
+    """As one that another version has written."""
+    platform.mongo["schedules"].insert_one({"_id": "of-the-future", "cron": "0 0 * * *"})
+    tick(SIX)
+    assert [EVERYTHING] == [job.kind for job in jobs()]
+
+
+def test_schedules_run_by_the_clock_of_mongodb(wired: Platform) -> None:
+    """Which is the same on whatever host a tick is done, or a schedule is changed."""
+    before = server_now(wired.mongo)
+    now = wired.scheduler.now()
+    assert before <= now <= server_now(wired.mongo)
 
 
 def test_racing_ticks_start_each_run_once(

@@ -1,6 +1,5 @@
 """Schedules: what runs when; changed, paused and run at once."""
 
-import time
 from http import HTTPStatus
 
 from pocketquant.domain.access import Scope
@@ -25,8 +24,8 @@ def list_schedules() -> list[ScheduleOut]:
     There are two, `all-series` and `daily-series`: they can be changed and paused, but none can be
     added or taken away.
     """
-    now = int(time.time())
     with current_site().storage() as platform:
+        now = _now(platform)
         return [_shown(platform, each, now) for each in platform.schedules.made(now)]
 
 
@@ -35,8 +34,8 @@ def list_schedules() -> list[ScheduleOut]:
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 def get_schedule(name: str) -> ScheduleOut:
     """When a schedule runs, and how it went"""
-    now = int(time.time())
     with current_site().storage() as platform:
+        now = _now(platform)
         return _shown(platform, _named(platform, name, now), now)
 
 
@@ -51,12 +50,17 @@ def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
     also where the schedule is paused; while a run goes on, it waits for its end, and asking again
     meanwhile asks for one run still. `last_run_at` and `last_job_id` then tell of it.
     """
-    now = int(time.time())
     with current_site().storage() as platform:
+        now = _now(platform)
         schedule = platform.schedules.change(_named(platform, name, now), body.change(), now)
         if body.run_now:
             platform.schedules.request_run(name)
         return _shown(platform, schedule, now)
+
+
+def _now(platform: Platform) -> int:
+    """The time by the clock that schedules run by, which is not this host's."""
+    return int(platform.scheduler.now().timestamp())
 
 
 def _named(platform: Platform, name: str, now: int) -> Schedule:

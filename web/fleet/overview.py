@@ -8,6 +8,7 @@ from typing import Any
 import pymongo
 
 from pocketquant.cache.board_records import StreamerStatus
+from pocketquant.connections import server_now
 from pocketquant.coordination.fleet import Member, MemberKind
 from pocketquant.coordination.governor import Pace
 from pocketquant.domain.schedules import Schedule
@@ -23,7 +24,8 @@ class Overview:
     """What each server told; None for what one that is away would know: `problems` names it.
 
     `statuses` are those of the shards that have a streamer, by shard; `wished` is how many symbols
-    are to be watched.
+    are to be watched; `tick_problems` are the steps of ticks that fail. Schedules run by MongoDB's
+    clock, which said `mongodb_at`.
     """
 
     seen_at: datetime
@@ -36,6 +38,8 @@ class Overview:
     statuses: dict[str, StreamerStatus] | None
     wished: int | None
     problems: dict[Server, str]
+    tick_problems: dict[str, str] | None
+    mongodb_at: datetime | None
 
     @property
     def workers(self) -> list[Member] | None:
@@ -66,12 +70,16 @@ class Overview:
         """Since a run last ended well; None before the first."""
         if schedule.last_success_at is None:
             return None
-        return max(0.0, self.seen_at.timestamp() - schedule.last_success_at)
+        return max(0.0, self._schedule_time - schedule.last_success_at)
 
     def seconds_late(self, schedule: Schedule) -> float:
         """For how long a run has been due; a paused schedule is never late, nor one at work."""
         is_excused = schedule.paused or schedule.has_open_job
-        return 0.0 if is_excused else max(0.0, self.seen_at.timestamp() - schedule.next_run_at)
+        return 0.0 if is_excused else max(0.0, self._schedule_time - schedule.next_run_at)
+
+    @property
+    def _schedule_time(self) -> float:
+        return (self.mongodb_at or self.seen_at).timestamp()
 
     def _of_kind(self, kind: MemberKind) -> list[Member] | None:
         if self.members is None:
@@ -80,7 +88,7 @@ class Overview:
 
 
 class Lookout:
-    """Sees the fleet: seven questions at once, each with a few seconds to be answered."""
+    """Sees the fleet: eight questions at once, each with a few seconds to be answered."""
 
     def __init__(self, platform: Platform, now: Callable[[], datetime]) -> None:
         self._platform = platform
@@ -98,30 +106,34 @@ class Lookout:
         asked_schedules = ask(Server.MONGODB, self._schedules)
         asked_statuses = ask(Server.REDIS, self._statuses)
         asked_wished = ask(Server.MONGODB, self._wished)
+        asked_ticks = ask(Server.REDIS, platform.tick_problems.all)
         members, pace = asked_members.reply(), asked_pace.reply()
         messages, statuses = asked_messages.reply(), asked_statuses.reply()
         work, schedules = asked_work.reply(), asked_schedules.reply()
-        wished = asked_wished.reply()
+        wished, ticks = asked_wished.reply(), asked_ticks.reply()
+        mongodb_at, scheduled = schedules.value or (None, None)
         return Overview(
             seen_at=self._now(),
             members=members.value,
             pace=pace.value,
             messages=messages.value,
             work=work.value,
-            schedules=schedules.value,
+            schedules=scheduled,
             shards=self._shards,
             statuses=statuses.value,
             wished=wished.value,
-            problems=_problems(members, pace, messages, work, schedules, statuses, wished),
+            problems=_problems(members, pace, messages, work, schedules, statuses, wished, ticks),
+            tick_problems=ticks.value,
+            mongodb_at=mongodb_at,
         )
 
     def _work(self) -> Work:
         with pymongo.timeout(PATIENCE_SECONDS):
             return self._platform.backlog.read()
 
-    def _schedules(self) -> Sequence[Schedule]:
+    def _schedules(self) -> tuple[datetime, Sequence[Schedule]]:
         with pymongo.timeout(PATIENCE_SECONDS):
-            return self._platform.schedules.list()
+            return server_now(self._platform.mongo), self._platform.schedules.list()
 
     def _statuses(self) -> dict[str, StreamerStatus]:
         return {status.shard: status for status in self._platform.board.statuses()}

@@ -46,7 +46,8 @@ def _late(overview: Overview, problem: str | None) -> str | None:
         return f"unknown: MongoDB {problem}"
     lateness = {each.name: overview.seconds_late(each) for each in overview.schedules}
     late = [f"{name} is {it:.0f} s late" for name, it in lateness.items() if it > _LATE_SECONDS]
-    return "; ".join(late) or None
+    failing = [f"{step} fails: {why}" for step, why in (overview.tick_problems or {}).items()]
+    return "; ".join(late + failing) or None
 
 
 def _worst(checks: dict[str, CheckOut]) -> Wellness:

@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, Field
 
-from pocketquant.coordination.fleet import Member
+from pocketquant.coordination.fleet import Member, clocks_off, described_offset
 from pocketquant.coordination.governor import BreakerState, Outcome, Pace
 from pocketquant.domain.schedules import Schedule
 from pocketquant.queues import QueueName
@@ -29,6 +29,9 @@ class BeatOut(BaseModel):
     version: str
     metrics_url: str | None = Field(
         description="null where its port was taken", examples=["http://127.0.0.1:9101/metrics"]
+    )
+    clock_ahead_seconds: float | None = Field(
+        description="its host's clock minus Redis's; null: not measured", examples=[0.012]
     )
 
     @classmethod
@@ -184,7 +187,8 @@ class FleetOut(BaseModel):
     breaker: BreakerOut | None
     schedules: list[FleetScheduleOut] | None
     problems: list[str] = Field(
-        description="servers that are away, and why; shards that nobody streams",
+        description="servers that are away, and why; shards that nobody streams; steps of ticks"
+        " and schedules that fail; hosts whose clock is off",
         examples=[["redis: does not answer"]],
     )
 
@@ -220,6 +224,7 @@ def _who(member: Member, seen_at: datetime) -> dict[str, Any]:
         "last_seen": seen_at - timedelta(seconds=member.silent_seconds),
         "version": member.version,
         "metrics_url": member.metrics_url,
+        "clock_ahead_seconds": member.clock_ahead_seconds,
     }
 
 
@@ -236,6 +241,10 @@ def _problems(overview: Overview) -> Iterator[str]:
         yield f"{server}: {reason}"
     for shard in overview.unattended or ():
         yield f"shard {shard}: no streamer"
+    for step, reason in (overview.tick_problems or {}).items():
+        yield f"tick, {step}: {reason}"
+    for host, seconds in clocks_off(overview.members or ()).items():
+        yield f"host {host}: its clock is {described_offset(seconds)}; let NTP set it"
 
 
 def _none_or(known: _T | None, shown: Callable[[_T], _R]) -> _R | None:

@@ -64,6 +64,33 @@ def test_the_processes_are_listed_and_workers_counted(
     assert [] == found["problems"]
 
 
+def test_a_clock_that_is_off_is_told_with_its_host(
+    client: FlaskClient, announce: Callable[..., None]
+) -> None:
+    """Of each process how far it is ahead of Redis's clock; what NTP leaves is no problem."""
+    announce("a", MemberKind.WORKER, clock_ahead_seconds=172800.0)
+    announce("b", MemberKind.BEAT, clock_ahead_seconds=0.01)
+    announce("c", MemberKind.STREAMER)
+    found = client.get(FLEET).get_json()
+    shown = [found[kind][0]["clock_ahead_seconds"] for kind in ("workers", "beats", "streamers")]
+    assert [172800.0, 0.01, None] == shown
+    off = "host node-1: its clock is 172800.0 s ahead of Redis's; let NTP set it"
+    assert [off] == found["problems"]
+
+
+def test_a_step_of_a_tick_that_fails_is_a_problem(client: FlaskClient, platform: Platform) -> None:
+    """Until it is done; readiness is degraded meanwhile."""
+    platform.tick_problems.note({"schedule all-series": "why"}, [])
+    assert ["tick, schedule all-series: why"] == client.get(FLEET).get_json()["problems"]
+    ready = client.get("/health/ready").get_json()
+    assert ("degraded", "schedule all-series fails: why") == (
+        ready["schedules"]["status"],
+        ready["schedules"]["reason"],
+    )
+    platform.tick_problems.note({}, ["schedule all-series"])
+    assert [] == client.get(FLEET).get_json()["problems"]
+
+
 def test_a_shard_that_nobody_streams_is_a_problem_once_symbols_are_to_be_watched(
     serve: Serve, settings: Settings, cache: redis.Redis, attend: Callable[..., None]
 ) -> None:
