@@ -52,6 +52,7 @@ class Recorder:
         self._refused: dict[str, RefusedSymbol] = {}
         self._unreadable: dict[str, UnreadableSymbol] = {}
         self._doubtful: deque[tuple[float, list[LiveBar]]] = deque()
+        self._marks: list[LiveBar] = []
         self._minutes_closed: set[str] = set()
         self._news: set[str] = set()
         self._to_write: set[str] = set()
@@ -119,6 +120,8 @@ class Recorder:
             self._bars.take(received.ticks)
             self.ticks += len(received.ticks)
             self.newest_tick_at = max(self.newest_tick_at, received.ticks[-1].time)
+            for symbol, time in (*self._bars.too_late(), *received.doubts):
+                self._question(symbol, time)
         for dropped in received.dropped:
             self._drop_quote(dropped, now)
         for symbol, error in received.refused:
@@ -134,7 +137,7 @@ class Recorder:
         return bool(changed)
 
     def advance(self, now: float, heard_at: float) -> list[LiveBar]:
-        """The bars that close as the clock moves to `now`.
+        """The bars that close as the clock moves to `now`; and marks of bars closed before.
 
         Those that end after `heard_at`, when quotes came last, may yet turn out to lack some: see
         `lose`.
@@ -146,7 +149,8 @@ class Recorder:
             self._doubtful.append((now, wanted))
         while self._doubtful and self._doubtful[0][0] <= heard_at:
             self._doubtful.popleft()
-        return wanted
+        marks, self._marks = self._marks, []
+        return wanted + marks
 
     def lose(self, since: float) -> list[LiveBar]:
         """The connection has told nothing `since` then, and is given up.
@@ -199,6 +203,17 @@ class Recorder:
             self._bars.state(symbol, has_longer=has_closed),
             is_news=is_all_due or symbol in self._news,
             has_closed=has_closed,
+        )
+
+    def _question(self, symbol: str, time: int) -> None:
+        """Have the bars marked and repaired whose minute of `time` lacks or doubles something."""
+        delay_seconds = self._bars.delay_seconds(symbol)
+        self._repairs.note(symbol, [self._bars.question(symbol, time)], delay_seconds)
+        closed_until = self._bars.closed_until(symbol)
+        self._marks += (
+            LiveBar.mark(symbol, interval, time)
+            for interval in self._intervals
+            if interval.period_end(time) <= closed_until
         )
 
     def _drop_quote(self, dropped: Dropped, now: float) -> None:

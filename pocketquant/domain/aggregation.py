@@ -40,7 +40,8 @@ class BarAggregator:
     A bar closes `grace_seconds` after its end, for a delayed symbol by its delayed clock. It comes
     out of `advance` if its interval is one of `intervals`; all are built, so that one which is
     added later is whole. Ticks of a minute that is closed are not used but counted: in
-    `late_ticks`, or in `missed_ticks` if they were traded while the stream was not seen.
+    `late_ticks`, or in `missed_ticks` if they were traded while the stream was not seen. What a
+    late tick belongs to lacks it: open bars become partial, closed ones are told by `too_late`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class BarAggregator:
         self.grace_seconds = grace_seconds
         self.late_ticks: Counter[str] = Counter()
         self.missed_ticks: Counter[str] = Counter()
+        self._too_late: list[tuple[str, int]] = []
         self._bars: dict[str, OpenBars] = {}
         self._newest: dict[str, Minute] = {}  # of each symbol: where nearly all ticks go
         self._due: dict[int, _Due] = {}
@@ -92,6 +94,25 @@ class BarAggregator:
         if bars is not None and bars.unseen.lost_at is None:
             self.lose(now - GRACE_SECONDS, [symbol])
             self.see(symbol, now, bars.delay_seconds)
+
+    def question(self, symbol: str, time: int) -> Gap:
+        """What was told of the minute of `time`, by the symbol's clock, is wrong or incomplete.
+
+        All open bars that hold it are partial. Returns the minute.
+        """
+        bars = self._bars[symbol]
+        start = time - time % MINUTE
+        bars.unseen = bars.unseen.lacking(start, start + MINUTE)
+        return start, start + MINUTE
+
+    def too_late(self) -> list[tuple[str, int]]:
+        """Symbols, and times of late ticks: of each minute one, each given once."""
+        too_late, self._too_late = self._too_late, []
+        return too_late
+
+    def closed_until(self, symbol: str) -> int:
+        """Every bar of the symbol that ends by then, in its own time, is closed."""
+        return self._closed_until(self._bars[symbol])
 
     def forget(self, symbol: str) -> None:
         """Give the symbol up, its open bars too."""
@@ -198,10 +219,18 @@ class BarAggregator:
             minute.add(tick)
         elif start + MINUTE > self._closed_until(bars):
             self._open_minute(bars, start, tick)
+        elif start == bars.late_minute:
+            self.late_ticks[tick.symbol] += 1
         elif bars.unseen.touches(tick.time, tick.time + 1):
             self.missed_ticks[tick.symbol] += 1
         else:
-            self.late_ticks[tick.symbol] += 1
+            self._take_late(bars, start, tick)
+
+    def _take_late(self, bars: OpenBars, start: int, tick: Tick) -> None:
+        self.late_ticks[tick.symbol] += 1
+        bars.late_minute = start
+        self.question(tick.symbol, tick.time)
+        self._too_late.append((tick.symbol, tick.time))
 
     def _open_minute(self, bars: OpenBars, start: int, tick: Tick) -> None:
         minute = bars.open_minute(start, tick)

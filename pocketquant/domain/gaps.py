@@ -53,20 +53,28 @@ class Unseen:
             return self
         if time <= self.lost_at:
             return Unseen(self.gaps, None)
-        start = math.floor(self.lost_at / MINUTE) * MINUTE
-        return Unseen(_appended(self.gaps, (start, math.ceil(time / MINUTE) * MINUTE)), None)
+        return Unseen(_with(self.gaps, _minutes(self.lost_at, time)), None)
+
+    def lacking(self, start: float, end: float) -> "Unseen":
+        """Nor from `start` to `end`, as has turned out since."""
+        return replace(self, gaps=_with(self.gaps, _minutes(start, end)))
 
     def after(self, time: float) -> "Unseen":
         """Without the gaps that ended by `time`, for which no bar is open any more."""
         return replace(self, gaps=tuple(gap for gap in self.gaps if gap[1] > time))
 
 
-def _appended(gaps: tuple[Gap, ...], new: Gap) -> tuple[Gap, ...]:
+def _minutes(start: float, end: float) -> Gap:
+    return math.floor(start / MINUTE) * MINUTE, math.ceil(end / MINUTE) * MINUTE
+
+
+def _with(gaps: tuple[Gap, ...], new: Gap) -> tuple[Gap, ...]:
     start, end = new
-    while gaps and gaps[-1][1] >= start:
-        *earlier, last = gaps
-        gaps, start, end = tuple(earlier), min(start, last[0]), max(end, last[1])
-    gaps = (*gaps, (start, end))
+    before = tuple(gap for gap in gaps if gap[1] < start)
+    after = tuple(gap for gap in gaps if gap[0] > end)
+    touched = (new, *gaps[len(before) : len(gaps) - len(after)])
+    merged = (min(gap[0] for gap in touched), max(gap[1] for gap in touched))
+    gaps = (*before, merged, *after)
     if len(gaps) > MOST_GAPS:
         gaps = ((gaps[0][0], gaps[1][1]), *gaps[2:])
     return gaps

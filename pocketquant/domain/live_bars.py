@@ -12,7 +12,8 @@ class LiveBar(NamedTuple):
     """One bar from `start` up to `end`, or what there is of it; times in epoch seconds.
 
     `symbol` is the text `EXCHANGE:TICKER`. A `volume` of None means that the symbol has none.
-    `is_partial` says that the stream was not seen for all of the bar's time.
+    `is_partial` says that the stream was not seen for all of the bar's time. Without a tick it has
+    no prices, and says only that the closed bar of its time turned out to be partial.
     """
 
     symbol: str
@@ -28,6 +29,17 @@ class LiveBar(NamedTuple):
     is_partial: bool
     first_tick_at: int
     last_tick_at: int
+
+    @classmethod
+    def mark(cls, symbol: str, interval: Interval, time: int) -> "LiveBar":
+        """Says that the closed bar of this interval which holds `time` is partial."""
+        start = interval.period_start(time)
+        end = interval.period_end(time)
+        return cls(symbol, interval, start, end, 0, 0, 0, 0, None, 0, True, start, start)
+
+    @property
+    def is_mark(self) -> bool:
+        return self.tick_count == 0
 
     @property
     def series(self) -> Series:

@@ -125,6 +125,7 @@ class OpenBars:
         "closed_until",
         "delay_seconds",
         "last_tick_at",
+        "late_minute",
         "longer",
         "minutes",
         "symbol",
@@ -139,6 +140,7 @@ class OpenBars:
         self.delay_seconds = 0
         self.unseen = Unseen()
         self.closed_until = _BEFORE_ALL
+        self.late_minute: int | None = None  # which lacks a tick that came too late
         self.minutes: list[Minute] = []
         self.longer: list[Longer | None] = [None] * len(LONGER)
         self.volume: Volume = 0

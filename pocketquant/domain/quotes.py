@@ -3,6 +3,10 @@
 A provider sends what has changed, and of volume only the day's total so far. `LiveQuote` merges
 that into the quote and tells which changes are trades, when, and of what size.
 
+Only an open market trades: outside its session a provider moves time and total while the price
+stands. A total that falls begins a new day only if the quote says so; otherwise the provider has
+corrected it, or updates came in the wrong order, and nobody knows the sizes of that minute.
+
 Totals are decimals that binary floats cannot hold (0.3 - 0.1 is not 0.2), so sizes are differences
 of exact decimals. However many are added up, the sum is what the totals differ by.
 """
@@ -10,7 +14,7 @@ of exact decimals. However many are added up, the sum is what the totals differ 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from pocketquant.domain.intervals import DAY
 
@@ -18,15 +22,22 @@ Volume = int | Decimal
 
 _NO_VOLUME = 1e100
 _SAME_SECOND_SECONDS = 2  # how late a trade of the second named last may arrive
+_SMALL_PART = 10  # a new day's first total is at most this part of the total before it
 _DELAY = re.compile(r"delayed_streaming_([0-9]{1,6})")
 _OPEN = "market"
+_TRADING = (_OPEN, None)  # None was never said
 
 
-class QuoteFields(TypedDict, total=False):
+# A name with a hyphen can't be written as an attribute.
+_HyphenatedFields = TypedDict("_HyphenatedFields", {"market-status": Any}, total=False)
+
+
+class QuoteFields(_HyphenatedFields, total=False):
     """Fields of a quote in TradingView's words. One that is absent has not changed, null is none.
 
     `lp` is the last price and `lp_time` when it was paid, to the second; `volume` is the day's
     total, 1e100 for a symbol without; `ch` and `chp` are the change since yesterday's close.
+    `open_time` and `tradingday` in `market-status` name the day that the total belongs to.
     """
 
     lp: float | None
@@ -42,9 +53,11 @@ class QuoteFields(TypedDict, total=False):
     prev_close_price: float | None
     update_mode: str | None
     current_session: str | None
+    open_time: Any
 
 
 FIELDS = tuple(QuoteFields.__annotations__)
+_NO_DAY = (None, None)
 
 
 class Tick(NamedTuple):
@@ -64,7 +77,8 @@ class Tick(NamedTuple):
 class Quote:
     """The merged state of one symbol; None for what is not known.
 
-    `time` is that of the newest tick, `day_volume` the day's total so far.
+    `time` is that of the last price, `day_volume` the day's total so far; `open_time` and
+    `trading_day` name that day.
     """
 
     symbol: str
@@ -81,6 +95,8 @@ class Quote:
     prev_close: float | None = None
     update_mode: str | None = None
     current_session: str | None = None
+    open_time: float | None = None
+    trading_day: str | None = None
 
 
 class LiveQuote:
@@ -90,13 +106,33 @@ class LiveQuote:
     sent again is no tick, and what was traded meanwhile is the size of the first one.
     """
 
-    __slots__ = ("_counted", "_fields", "_time", "delay_seconds", "symbol")
+    __slots__ = (
+        "_counted",
+        "_counted_day",
+        "_fallen_from",
+        "_fields",
+        "_has_opened",
+        "_is_growth_doubtful",
+        "_tick_time",
+        "_time",
+        "_trading_day",
+        "delay_seconds",
+        "doubts",
+        "symbol",
+    )
 
     def __init__(self, symbol: str, known: Quote | None = None) -> None:
         self.symbol = symbol
-        self._fields = _fields_of(known or Quote(symbol))
-        self._time = known.time if known else None
+        known = known or Quote(symbol)
+        self._fields = _fields_of(known)
+        self._time = self._tick_time = known.time
+        self._trading_day = known.trading_day
         self._counted: Volume | None = None  # the total that was handed out as sizes
+        self._counted_day = self._day()
+        self._has_opened = False  # and no day has begun since
+        self._fallen_from: Volume | None = None
+        self._is_growth_doubtful = False
+        self.doubts: tuple[int, ...] = ()
         total = self._fields["volume"]
         if self._time is not None and total is not None:
             self._counted = exact(total)
@@ -105,29 +141,42 @@ class LiveQuote:
     def update(self, changes: QuoteFields, now: float) -> Tick | None:
         """Merge what has changed at `now`. A tick if that was a trade.
 
-        It was if price, time or volume moved: without a new price, a trade at the last one. What
-        moves bid, ask and the like only is none, nor is anything while no price is known.
+        In a market that is open, or never said whether it is, a new price or a new total is a
+        trade, without a new price one at the last. A new time alone is a trade only of a symbol
+        without volume. Bid, ask and the like are none, nor is anything while no price is known.
+
+        `doubts` are the times of ticks whose sizes are not known for sure: whoever reads it empties
+        it.
         """
         fields = self._fields
         price, time, volume = changes.get("lp"), changes.get("lp_time"), changes.get("volume")
         if volume is not None and not 0 <= volume < _NO_VOLUME:
             changes["volume"] = volume = None
-        is_trade = (
-            (price is not None and price != fields["lp"])
-            or (time is not None and time != fields["lp_time"])
-            or (volume is not None and volume != fields["volume"])
-        )
+        is_priced = price is not None and price != fields["lp"]
+        is_counted = volume is not None and volume != fields["volume"]
+        is_timed = time is not None and time != fields["lp_time"]
+        if "current_session" in changes:
+            self._note_session(changes["current_session"])
+        if "market-status" in changes:
+            self._note_status(changes["market-status"])
         fields.update(changes)
         if "update_mode" in changes:
             self.delay_seconds = delay_seconds(changes["update_mode"])
         price = fields["lp"]
-        if not is_trade or price is None:
+        if price is None or not (is_priced or is_counted or is_timed):
             return None
         if time is not None and time <= now + DAY:
             self._time = int(time)
         else:
             self._time = self._untold_time(now)
-        return Tick(self.symbol, self._time, price, self._size())
+        if fields["current_session"] not in _TRADING:
+            self._follow_total()
+            return None
+        if not (is_priced or is_counted) and fields["volume"] is not None:
+            return None
+        tick = Tick(self.symbol, self._time, price, self._size(self._time))
+        self._tick_time = self._time
+        return tick
 
     def quote(self) -> Quote:
         """The state as of now."""
@@ -147,6 +196,8 @@ class LiveQuote:
             prev_close=fields["prev_close_price"],
             update_mode=fields["update_mode"],
             current_session=fields["current_session"],
+            open_time=_as_number(fields["open_time"]),
+            trading_day=self._trading_day,
         )
 
     @property
@@ -165,8 +216,32 @@ class LiveQuote:
             return arrival
         return int(told)
 
-    def _size(self) -> Volume | None:
-        """What the day's total has grown by. If it fell, a new day has begun, and it is all new.
+    def _note_session(self, session: str | None) -> None:
+        if session == _OPEN and self._fields["current_session"] not in _TRADING:
+            self._has_opened = True
+
+    def _note_status(self, status: object) -> None:
+        day = status.get("tradingday") if isinstance(status, dict) else None
+        if isinstance(day, str):
+            self._trading_day = day
+
+    def _day(self) -> tuple[object, str | None]:
+        """What the quote says of the day that its total belongs to."""
+        return self._fields["open_time"], self._trading_day
+
+    def _is_other_day(self) -> bool:
+        """Whether it has said so of another day since the total was counted last."""
+        told = zip(self._counted_day, self._day(), strict=True)
+        return any(None not in (before, day) and before != day for before, day in told)
+
+    def _follow_total(self) -> None:
+        """What the total moves by outside the session is no trade's size."""
+        total = self._fields["volume"]
+        if total is not None:
+            self._counted, self._counted_day = exact(total), self._day()
+
+    def _size(self, time: int) -> Volume | None:
+        """What the day's total has grown by; of a new day all of it, of a correction nothing.
 
         The first total ever is the sum of trades that nobody saw: nothing is counted of it.
         """
@@ -174,10 +249,32 @@ class LiveQuote:
         if total is None:
             return None
         new, counted = exact(total), self._counted
-        self._counted = new
+        is_other_day = self._is_other_day()
+        self._counted, self._counted_day = new, self._day()
         if counted is None:
             return 0
-        return new - counted if new >= counted else new
+        if new >= counted:
+            return self._grown(new, counted, is_other_day, time)
+        is_small = new * _SMALL_PART <= counted
+        if is_other_day or (is_small and (self._has_opened or self._day() == _NO_DAY)):
+            self._has_opened = self._is_growth_doubtful = False
+            self._fallen_from = None if is_other_day else counted
+            return new
+        self._is_growth_doubtful = True
+        self.doubts = (self._tick_time or time, time)
+        return 0
+
+    def _grown(self, new: Volume, counted: Volume, is_other_day: bool, time: int) -> Volume:
+        """The growth. In doubt after a correction, over a change of days, and back from a fall."""
+        if new > counted and (self._is_growth_doubtful or is_other_day):
+            self._is_growth_doubtful = False
+            self.doubts = (time,)
+        before = self._fallen_from
+        if before is not None and counted * _SMALL_PART <= before <= new:
+            self._fallen_from = None
+            self.doubts = (time,)
+            return new - before
+        return new - counted
 
 
 def exact(volume: float) -> Volume:
@@ -206,4 +303,9 @@ def _fields_of(quote: Quote) -> QuoteFields:
         "prev_close_price": quote.prev_close,
         "update_mode": quote.update_mode,
         "current_session": quote.current_session,
+        "open_time": quote.open_time,
     }
+
+
+def _as_number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) else None

@@ -7,7 +7,7 @@ their start to their end are marked in `ohlcv_live_partial`:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -40,7 +40,8 @@ class LiveBarStore:
 
         A partial bar is stored only where there is none of its time yet: what was seen in part
         never replaces what another has seen. One that is stored with the very same values is marked
-        too: it had been taken for whole. A mark is written before its bar, and stays.
+        too: it had been taken for whole. So is one that a bar without ticks speaks of. A mark is
+        written before its bar, and stays.
         """
         by_series: defaultdict[tuple[object, ...], list[LiveBar]] = defaultdict(list)
         for bar in bars:
@@ -95,13 +96,17 @@ class LiveBarStore:
         """Store the bars of these series, a list for each."""
         whole: dict[Series, list[LiveBar]] = {}
         partial: dict[Series, Bars] = {}
+        marks: defaultdict[Series, set[int]] = defaultdict(set)
         for group in groups:
             series = group[0].series
             whole[series] = [bar for bar in group if not bar.is_partial]
-            if len(whole[series]) < len(group):
-                partial[series] = _columns(bar for bar in group if bar.is_partial)
+            marks[series].update(bar.start for bar in group if bar.is_mark)
+            if seen_in_part := [bar for bar in group if bar.is_partial and not bar.is_mark]:
+                partial[series] = _columns(seen_in_part)
         missing, same = self._compared(partial)
-        self._mark({series: bars.merge(same[series]).bars for series, bars in missing.items()})
+        for series, bars in missing.items():
+            marks[series].update(bars.merge(same[series]).bars.time.tolist())
+        self._mark(marks)
         return self._bars.upsert(
             {
                 series: _columns(group).merge(missing.get(series, Bars.empty())).bars
@@ -136,15 +141,15 @@ class LiveBarStore:
             covered[series] = known.between(int(times[0]), int(times[-1]) + 1)
         return covered
 
-    def _mark(self, partial: Mapping[Series, Bars]) -> None:
+    def _mark(self, partial: Mapping[Series, Collection[int]]) -> None:
         marks = [
             UpdateOne(
                 {"_id": str(series)},
-                {"$addToSet": {"times": {"$each": [to_date(each) for each in bars.time.tolist()]}}},
+                {"$addToSet": {"times": {"$each": [to_date(each) for each in sorted(times)]}}},
                 upsert=True,
             )
-            for series, bars in partial.items()
-            if len(bars)
+            for series, times in partial.items()
+            if times
         ]
         if marks:
             self._partial.bulk_write(marks, ordered=False)

@@ -48,12 +48,20 @@ class Dropped(NamedTuple):
     fault: str
 
 
+class Doubt(NamedTuple):
+    """A moment, by the symbol's own clock, in whose minute sizes are not known for sure."""
+
+    symbol: str
+    time: int
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """What a text held, in order. A symbol is seen before the first of its ticks."""
 
     seen: list[Seen] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
@@ -214,6 +222,9 @@ class QuoteSession:
             received.seen.append(Seen(name, live.delay_seconds))
         if tick is not None:
             received.ticks.append(tick)
+        if live.doubts:
+            received.doubts.extend(Doubt(name, time) for time in live.doubts)
+            live.doubts = ()
         self._changed[name] = live
 
     def _drop_quote(self, message: Unreadable, now: float, received: Received) -> None:

@@ -79,6 +79,16 @@ def test_partial_bars_are_marked(store: LiveBarStore) -> None:
     assert [] == store.partial_times(Series.parse("A:B|1m"))
 
 
+def test_a_mark_makes_a_stored_bar_partial(store: LiveBarStore) -> None:
+    """Its values stay; beside new bars, and again, it does the same."""
+    store.upsert([minute(0), minute(60)])
+    mark = LiveBar.mark("NASDAQ:AAPL", Interval.M1, 65)
+    store.upsert([minute(120), mark])
+    assert [60] == store.partial_times(MINUTES)
+    assert {MINUTES: Upserted()} == store.upsert([mark])
+    assert ([0, 60, 120], [60]) == (times(store), store.partial_times(MINUTES))
+
+
 def test_a_partial_bar_never_replaces_another(store: LiveBarStore) -> None:
     """What was seen whole, or first, stays; the rest of the call is stored."""
     store.upsert([minute(0, price=1.0), minute(60, price=2.0, is_partial=True)])

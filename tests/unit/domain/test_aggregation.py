@@ -143,6 +143,29 @@ def test_later_ticks_are_counted() -> None:
     assert [2] == [bar.tick_count for bar in aggregator.advance(NOON + 122)]
 
 
+def test_what_a_late_tick_belongs_to() -> None:
+    """Longer bars that are open are partial; each minute is told once, however many ticks come."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(70)])
+    aggregator.advance(NOON + 62)
+    aggregator.take([tick(59), tick(50)])
+    aggregator.take([tick(58), tick(71)])
+    assert ([(KO, NOON + 59)], []) == (aggregator.too_late(), aggregator.too_late())
+    assert ({KO: 3}, {}) == (aggregator.late_ticks, aggregator.missed_ticks)
+    closed = aggregator.advance(NOON + 182)
+    assert [("1m", False), ("3m", True)] == [(bar.interval.value, bar.is_partial) for bar in closed]
+    assert NOON + 180 == aggregator.closed_until(KO)
+
+
+def test_a_minute_in_question() -> None:
+    """Its bar is partial, and those beside it are whole."""
+    aggregator = seeing(KO)
+    aggregator.take([tick(10), tick(70), tick(130)])
+    assert (NOON + 60, NOON + 120) == aggregator.question(KO, NOON + 70)
+    closed = [bar for bar in aggregator.advance(NOON + 400) if bar.interval is Interval.M1]
+    assert [False, True, False] == [bar.is_partial for bar in closed]
+
+
 def test_ticks_from_before_the_stream() -> None:
     """A first quote tells of an old trade: that is no late tick, and makes no bar."""
     aggregator = BarAggregator()

@@ -89,6 +89,15 @@ def test_too_many_gaps() -> None:
     assert not unseen.touches(NOW + 180, NOW + 240)
 
 
+def test_what_is_found_lacking_later() -> None:
+    """Minutes of the past, beside gaps or between them, also while the stream is lost."""
+    unseen = seen_from(NOW).lost(NOW + 300).found(NOW + 301).lacking(NOW + 130, NOW + 131)
+    assert ((NOW + 120, NOW + 180), (NOW + 300, NOW + 360)) == unseen.gaps[1:]
+    joined = unseen.lacking(NOW + 180, NOW + 299)
+    assert ((NOW + 120, NOW + 360),) == joined.gaps[1:]
+    assert NOW + 500 == unseen.lost(NOW + 500).lacking(NOW, NOW + 1).lost_at
+
+
 @given(st.lists(st.tuples(seconds, seconds), max_size=20), seconds)
 def test_touched_is_what_overlaps(spans: list[tuple[int, int]], minute: int) -> None:
     """A minute is touched by just the gaps that have any time in it."""

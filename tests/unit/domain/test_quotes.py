@@ -77,7 +77,7 @@ def test_a_quote_is_merged() -> None:
     ("changes", "expected"),
     [
         ({"lp": 11.0, "lp_time": NOW, "volume": 1007.0}, Tick(SYMBOL, NOW, 11.0, 7)),
-        ({"lp_time": NOW}, Tick(SYMBOL, NOW, 10.0, 0)),
+        ({"lp_time": NOW}, None),
         ({"volume": 1000.5}, Tick(SYMBOL, NOW, 10.0, Decimal("0.5"))),
         ({"lp": 11.0}, Tick(SYMBOL, NOW, 11.0, 0)),
         ({"volume": 30.0}, Tick(SYMBOL, NOW, 10.0, 30)),
@@ -94,7 +94,7 @@ def test_a_quote_is_merged() -> None:
     ],
 )
 def test_what_is_a_tick(live: LiveQuote, changes: QuoteFields, expected: Tick | None) -> None:
-    """What moves price, time or volume is a trade; a total that falls is a new day's."""
+    """What moves price or volume is a trade; a total that falls to nearly none is a new day's."""
     assert expected == live.update(changes, NOW)
 
 
@@ -193,3 +193,135 @@ def test_exact_decimals_are_the_float(volume: float) -> None:
 def test_delays(mode: str | None, expected: int) -> None:
     """The update mode names the delay."""
     assert expected == delay_seconds(mode)
+
+
+@pytest.mark.parametrize("session", ["out_of_session", "pre_market", "post_market", "holiday"])
+def test_no_trade_outside_the_session(live: LiveQuote, session: str) -> None:
+    """The quote is kept up to date; what its total moves by meanwhile is no later trade's size."""
+    ticks = [
+        live.update({"current_session": session}, NOW),
+        live.update({"lp_time": NOW, "volume": 1500.0}, NOW),
+        live.update({"lp_time": NOW + 10, "lp": 11.0, "volume": 1600.0}, NOW + 10),
+    ]
+    assert [None, None, None] == ticks
+    quote = live.quote()
+    assert (NOW + 10, 11.0, 1600.0) == (quote.time, quote.last_price, quote.day_volume)
+    live.update({"current_session": "market"}, NOW + 100)
+    assert Tick(SYMBOL, NOW + 101, 11.0, 7) == live.update(
+        {"lp_time": NOW + 101, "volume": 1607.0}, NOW + 101
+    )
+    assert () == live.doubts
+
+
+def test_outside_the_session_of_a_symbol_without_volume() -> None:
+    """There is no total to follow, and no tick either."""
+    live = LiveQuote(SYMBOL)
+    live.update({"lp": 10.0, "lp_time": NOW, "current_session": "out_of_session"}, NOW)
+    assert live.update({"lp_time": NOW + 1}, NOW + 1) is None
+    live.update({"current_session": "market"}, NOW + 2)
+    assert Tick(SYMBOL, NOW + 3, 10.0, None) == live.update({"lp_time": NOW + 3}, NOW + 3)
+
+
+def test_a_correction(live: LiveQuote) -> None:
+    """A total that falls a little: no size, both minutes in doubt, and that of the next growth."""
+    live.update({"lp_time": NOW, "volume": 50_000_090.0}, NOW)
+    live.doubts = ()
+    assert Tick(SYMBOL, NOW + 60, 10.0, 0) == live.update(
+        {"lp_time": NOW + 60, "volume": 50_000_080.0}, NOW + 60
+    )
+    assert (NOW, NOW + 60) == live.doubts
+    live.doubts = ()
+    grown = live.update({"lp_time": NOW + 130, "volume": 50_000_100.0}, NOW + 130)
+    assert (Tick(SYMBOL, NOW + 130, 10.0, 20), (NOW + 130,)) == (grown, live.doubts)
+    live.doubts = ()
+    live.update({"lp_time": NOW + 140, "volume": 50_000_101.0}, NOW + 140)
+    assert () == live.doubts
+
+
+def test_swapped_updates(live: LiveQuote) -> None:
+    """The older one comes second: its total is a correction too."""
+    ticks = [
+        live.update({"lp": 12.0, "lp_time": NOW, "volume": 1020.0}, NOW),
+        live.update({"lp": 11.0, "lp_time": NOW - 1, "volume": 1010.0}, NOW),
+    ]
+    assert [20, 0] == [tick.size for tick in ticks if tick]
+    assert (NOW, NOW - 1) == live.doubts
+
+
+def test_a_correction_of_a_total_that_no_tick_told() -> None:
+    """Only the minute of the correction is in doubt."""
+    live = LiveQuote(SYMBOL)
+    closed: QuoteFields = {"lp": 10.0, "volume": 1000.0, "current_session": "pre_market"}
+    live.update(closed, NOW)
+    live.update({"current_session": "market"}, NOW)
+    assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"volume": 990.0, "lp_time": NOW}, NOW)
+    assert (NOW, NOW) == live.doubts
+
+
+DAYS = [
+    ({"open_time": 86_400}, {"open_time": 172_800}),
+    ({"market-status": {"tradingday": "20251218"}}, {"market-status": {"tradingday": "20251219"}}),
+]
+
+
+@pytest.mark.parametrize(("day", "next_day"), DAYS)
+def test_a_new_day_that_the_quote_tells(day: QuoteFields, next_day: QuoteFields) -> None:
+    """All of its first total is new, however much that is; told before or with it."""
+    for is_told_before in (True, False):
+        live = LiveQuote(SYMBOL)
+        live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, **day}, NOW)
+        live = LiveQuote(SYMBOL, live.quote())
+        if is_told_before:
+            live.update(next_day, NOW)
+        first: QuoteFields = {"lp_time": NOW + 1, "volume": 900.0, **next_day}
+        assert Tick(SYMBOL, NOW + 1, 10.0, 900) == live.update(first, NOW + 1)
+        assert () == live.doubts
+
+
+@pytest.mark.parametrize(("day", "next_day"), DAYS)
+def test_a_total_that_rises_over_a_new_day(day: QuoteFields, next_day: QuoteFields) -> None:
+    """Whether it began anew cannot be told: its growth, in doubt."""
+    live = LiveQuote(SYMBOL)
+    live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, **day}, NOW)
+    risen = live.update({"lp_time": NOW + 1, "volume": 1100.0, **next_day}, NOW + 1)
+    assert (Tick(SYMBOL, NOW + 1, 10.0, 100), (NOW + 1,)) == (risen, live.doubts)
+
+
+@pytest.mark.parametrize(("day", "next_day"), DAYS)
+def test_a_fall_within_a_day(day: QuoteFields, next_day: QuoteFields) -> None:
+    """To nearly none, in the middle of a day that the quote names: a correction."""
+    live = LiveQuote(SYMBOL)
+    live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, **day}, NOW)
+    assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"volume": 5.0, **day}, NOW)
+
+
+def test_a_fall_at_a_session_s_start() -> None:
+    """Of the same day, as far as the quote has said by then: a new one if little is left, once."""
+    live = LiveQuote(SYMBOL)
+    live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, "open_time": 1}, NOW)
+    live.update({"current_session": "out_of_session"}, NOW)
+    live.update({"current_session": "market"}, NOW)
+    sizes = [
+        live.update({"volume": volume, "lp_time": NOW + place}, NOW + place)
+        for place, volume in enumerate((101.0, 10.0, 1.0), start=1)
+    ]
+    assert [0, 10, 0] == [tick.size for tick in sizes if tick]
+
+
+def test_a_total_that_was_gone_for_a_moment(live: LiveQuote) -> None:
+    """A fall to nothing and back is no day's volume in one tick."""
+    live.update({"volume": 0.0}, NOW)
+    assert () == live.doubts
+    back = live.update({"volume": 1004.0, "lp_time": NOW}, NOW)
+    assert (Tick(SYMBOL, NOW, 10.0, 4), (NOW,)) == (back, live.doubts)
+    live.doubts = ()
+    assert Tick(SYMBOL, NOW, 10.0, 2) == live.update({"volume": 1006.0}, NOW)
+    assert () == live.doubts
+
+
+@pytest.mark.parametrize("status", [None, "open", {"phase": "regular"}, {"tradingday": 7}])
+def test_a_status_without_a_trading_day(live: LiveQuote, status: object) -> None:
+    """It names no day, and takes none away."""
+    live.update({"market-status": {"tradingday": "20251218"}, "open_time": "soon"}, NOW)
+    live.update({"market-status": status}, NOW)
+    assert ("20251218", None) == (live.quote().trading_day, live.quote().open_time)

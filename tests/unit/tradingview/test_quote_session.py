@@ -13,6 +13,7 @@ from pocketquant.domain.errors import (
     ProviderFault,
     UnknownSymbol,
 )
+from pocketquant.domain.intervals import DAY
 from pocketquant.domain.quotes import FIELDS, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview.frames import FrameDecoder, encode
@@ -20,6 +21,7 @@ from pocketquant.tradingview.messages import Call, event, read_call
 from pocketquant.tradingview.quotes import (
     MOST_UNREADABLE,
     SYMBOLS_A_CALL,
+    Doubt,
     Dropped,
     QuoteSession,
     Received,
@@ -261,13 +263,55 @@ def test_captured_refusals(wire: Path) -> None:
     assert [("FOREX:EURUSD", UnknownSymbol)] == errors_of(session.receive(encode(payload), NOW))
 
 
-def test_captured_quotes(wire: Path) -> None:
-    """A captured quote, an index without volume, is the tick it should be."""
+@pytest.mark.parametrize(
+    ("file", "name", "delay_seconds", "expected"),
+    [
+        ("qsd_aapl_original_name_bats", "NASDAQ:AAPL", 0, (1686355199, 180.96, 48899973)),
+        ("qsd_index_volume_1e100", "NASDAQ:NDX", 900, (1686427872, 14528.3605, None)),
+        ("qsd_spx_2023", "SP:SPX", 0, (1686341020, 4298.87, 2109000000)),
+    ],
+)
+def test_captured_quotes_of_closed_markets(
+    wire: Path, file: str, name: str, delay_seconds: int, expected: tuple[object, ...]
+) -> None:
+    """A quote from outside the session is shown, and is no tick; nor is a time that moves on."""
     session = QuoteSession("qs_PL4Mnuk8pRGP", "token")
-    session.add([Symbol.parse("NASDAQ:NDX")])
-    received = session.receive((wire / "qsd_index_volume_1e100.txt").read_text(), NOW)
-    assert [Tick("NASDAQ:NDX", 1686427872, 14528.3605, None)] == received.ticks
-    assert [Seen("NASDAQ:NDX", 900)] == received.seen
+    session.add([Symbol.parse(name)])
+    received = session.receive((wire / f"{file}.txt").read_text(), NOW)
+    assert Received(seen=[Seen(name, delay_seconds)]) == received
+    (quote,) = session.quotes()
+    assert expected == (quote.time, quote.last_price, quote.day_volume)
+    moved = qsd(name, session="qs_PL4Mnuk8pRGP", lp_time=1686440000, volume=50_000_000)
+    assert Received() == session.receive(moved, NOW)
+
+
+def test_a_captured_quote_of_an_open_market(wire: Path) -> None:
+    """It is the tick it should be; a time alone, as captured of another one, is none after it."""
+    session = QuoteSession("qs_PL4Mnuk8pRGP", "token")
+    session.add([Symbol.parse("BITSTAMP:BTCUSD")])
+    received = session.receive((wire / "qsd_btcusd_2023.txt").read_text(), NOW)
+    assert [Tick("BITSTAMP:BTCUSD", 1686475585, 25753.0, 0)] == received.ticks
+    alone = (wire / "qsd_lp_time_only_2019.txt").read_text()
+    _, _, payload = alone.rpartition("~m~")
+    of_this = payload.replace("XRPUSD", "BTCUSD").replace("qs_cC2wPCt1dRcI", "qs_PL4Mnuk8pRGP")
+    assert Received() == session.receive(encode(of_this), NOW)
+
+
+def test_the_day_of_a_captured_quote(wire: Path) -> None:
+    """`open_time` and `market-status` name the day, and a fall of the total within it is none."""
+    name, now = "NSE:JUNIPER", 1766031100.0
+    session = QuoteSession("qs_mine", "token")
+    session.add([Symbol.parse(name)])
+    captured = json.loads((wire / "nse_quote_day_2025-12-18.json").read_text())
+    session.receive(event("qsd", ["qs_mine", {"n": name, "s": "ok", "v": captured}], None), now)
+    (quote,) = session.quotes()
+    assert (1766016000, "20251218") == (quote.open_time, quote.trading_day)
+    fallen = session.receive(qsd(name, lp_time=1766031090, volume=2000.0), now)
+    assert [Tick(name, 1766031090, 253.42, 0)] == fallen.ticks
+    assert [Doubt(name, 1766031028), Doubt(name, 1766031090)] == fallen.doubts
+    next_day = {"market-status": {"phase": "regular", "tradingday": "20251219"}}
+    begun = session.receive(qsd(name, volume=1900.0, lp_time=1766116000, **next_day), now + DAY)
+    assert ([Tick(name, 1766116000, 253.42, 1900)], []) == (begun.ticks, begun.doubts)
 
 
 def test_going_on_after_a_reconnect(session: QuoteSession) -> None:

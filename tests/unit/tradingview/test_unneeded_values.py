@@ -86,6 +86,9 @@ QUOTED = captured(
     "du_live_bar_2022",
     "errors_mixed_critical_symbol_series",
 )
+for _message in QUOTED:
+    if _message.get("m") == "qsd":
+        _message["p"][1]["v"]["current_session"] = "market"  # elsewhere nothing is a tick
 HISTORY[-1]["p"][1] |= captured("du_study_graphics")[0]["p"][1]  # a study beside the series
 
 

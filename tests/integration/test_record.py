@@ -1,0 +1,103 @@
+"""What a stream of quotes makes of its messages, with a real board."""
+
+from collections.abc import Iterable
+
+import pytest
+import redis
+
+from pocketquant.cache.board import QuoteBoard
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.repairs import Repairs
+from pocketquant.domain.symbols import Series
+from pocketquant.record import Recorder
+from pocketquant.tradingview.messages import event
+
+NOON = 1_700_049_600
+KO = "NYSE:KO"
+INTERVALS = (Interval.M1, Interval.M5)
+
+
+class Stream:
+    """A recorder that has seen a symbol for long; times are seconds after noon."""
+
+    def __init__(self, cache: redis.Redis) -> None:
+        self.recorder = Recorder(
+            QuoteBoard(cache), "1-of-1", INTERVALS, 2.0, Repairs(INTERVALS, 0.0)
+        )
+        self.recorder.watch(frozenset({KO}))
+        self.recorder.open("qs_mine", "token")
+        self.tell(-3600, lp=10.0, volume=1000.0, lp_time=NOON - 3600, open_time=1)
+        self.recorder.advance(NOON - 1, NOON - 1)
+        self.recorder.repairs_due(NOON - 1)
+
+    def tell(self, at: float, **fields: object) -> None:
+        answer = {"n": KO, "s": "ok", "v": fields}
+        self.recorder.receive(event("qsd", ["qs_mine", answer], None), NOON + at)
+
+    def trade(self, at: float, day_volume: float, comes_at: float | None = None) -> None:
+        """A trade, told at once unless it is said when."""
+        arrival = at if comes_at is None else comes_at
+        self.tell(arrival, lp_time=NOON + at, volume=day_volume)
+
+    def closed(self, now: float) -> list[LiveBar]:
+        return self.recorder.advance(NOON + now, NOON + now)
+
+
+@pytest.fixture
+def stream(cache: redis.Redis) -> Stream:
+    return Stream(cache)
+
+
+def shown(bars: Iterable[LiveBar]) -> list[tuple[str, int, object, bool]]:
+    """Interval, start after noon, volume and whether it is partial; marks have no volume."""
+    return [(bar.interval.value, bar.start - NOON, bar.volume, bar.is_partial) for bar in bars]
+
+
+def test_a_late_tick_marks_what_is_closed_and_has_it_repaired(stream: Stream) -> None:
+    """Its minute, which was stored as whole, and the longer bar that is still open."""
+    stream.trade(10, 1005)
+    stream.trade(70, 1007)
+    assert [("1m", 0, 5.0, False)] == shown(stream.closed(62))
+    stream.trade(59, 1010, comes_at=63)
+    assert [("1m", 0, None, True)] == shown(stream.closed(63))
+    assert {Series.parse(f"{KO}|1m"): NOON} == stream.recorder.repairs_due(NOON + 63)
+    assert [] == stream.closed(64)
+    assert [("1m", 60, 2.0, False), ("5m", 0, 7.0, True)] == shown(stream.closed(302))
+    assert {Series.parse(f"{KO}|5m"): NOON} == stream.recorder.repairs_due(NOON + 302)
+
+
+def test_a_very_late_tick_marks_longer_bars_too(stream: Stream) -> None:
+    """Those that were stored as whole."""
+    stream.trade(10, 1005)
+    assert 2 == len(stream.closed(302))
+    stream.trade(20, 1006, comes_at=303)
+    assert [("1m", 0, None, True), ("5m", 0, None, True)] == sorted(shown(stream.closed(303)))
+
+
+def test_a_correction_of_the_total_is_no_trade(stream: Stream) -> None:
+    """It has no size; its minute, and that of the tick before, are partial and repaired."""
+    stream.trade(10, 50_000_090)
+    assert [("1m", 0, 49_999_090.0, False)] == shown(stream.closed(62))
+    stream.trade(70, 50_000_080)
+    stream.trade(130, 50_000_090)
+    stream.trade(190, 50_000_095)
+    assert [("1m", 0, None, True)] == shown(stream.closed(71))
+    assert [
+        ("1m", 60, 0.0, True),
+        ("1m", 120, 10.0, True),
+        ("1m", 180, 5.0, False),
+    ] == shown(stream.closed(242))
+    assert {Series.parse(f"{KO}|1m"): NOON} == stream.recorder.repairs_due(NOON + 242)
+
+
+def test_outside_the_session_no_bars_are_built(stream: Stream) -> None:
+    """Time and total move while the price stands; the first bar of the session is its own."""
+    stream.tell(0, current_session="pre_market")
+    for at in range(10, 300, 10):
+        stream.trade(at, 1000 + at)
+    stream.tell(300, current_session="market")
+    assert [] == stream.closed(302)
+    stream.tell(310, lp=11.0, lp_time=NOON + 310, volume=1295.0)
+    (minute,) = stream.closed(362)
+    assert (11.0, 5.0, False) == (minute.open, minute.volume, minute.is_partial)
