@@ -2,7 +2,8 @@
 
 Every route wants a key but `/health/live`, which tells nothing, and, in development on loopback,
 requests of this machine. Those must not come by way of a web page of somebody else: a browser
-would send them along, so their Host and Origin must be names of this machine too.
+would send them along, so their Host and Origin must be names of this machine too. Nor may a proxy on this
+machine have forwarded them, whoever sent them first.
 """
 
 import re
@@ -23,6 +24,8 @@ OPEN_ENDPOINTS = frozenset({"health.get_liveness"})
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
+_FORWARDED_BEGINS = "x-forwarded"
+_FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip"})
 _HOW_TO_GET_ONE = (
     "send a key as X-API-Key or as a bearer token; `pocketquant keys create` makes one"
 )
@@ -74,7 +77,7 @@ class Gate:
         asks = request.headers.get("Access-Control-Request-Method")
         if request.method == "OPTIONS" and asks and request.headers.get("Origin") in self.origins:
             return current_app.make_default_options_response()
-        if self.is_open and is_loopback(request.remote_addr or ""):
+        if self.is_open and is_loopback(request.remote_addr or "") and not _was_forwarded():
             raise Forbidden(
                 "without a key this API answers to names of this machine alone, such as localhost,"
                 " and to no other web site's pages"
@@ -96,10 +99,16 @@ def _comes_from_here(origins: frozenset[str]) -> bool:
     host = _HOST.fullmatch(request.headers.get("Host", ""))
     if host is None or not is_loopback(host[1]):
         return False
-    if not is_loopback(request.remote_addr or ""):
+    if not is_loopback(request.remote_addr or "") or _was_forwarded():
         return False
     origin = request.headers.get("Origin")
     return origin is None or origin in origins or _is_local_origin(origin)
+
+
+def _was_forwarded() -> bool:
+    """Whether a proxy says that it sends this for somebody else."""
+    names = [name.lower() for name in request.headers.keys()]
+    return any(name in _FORWARDED or name.startswith(_FORWARDED_BEGINS) for name in names)
 
 
 def _is_local_origin(origin: str) -> bool:

@@ -253,6 +253,30 @@ def test_in_development_no_other_web_site_gets_through(
         assert 200 == client.get(SYMBOLS, headers=headers | sent(make_key())).status_code
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"x-forwarded-proto": "https"},
+        {"X-Forwarded-Host": "quant.example.com"},
+        {"Forwarded": "for=203.0.113.9"},
+        {"Via": "1.1 proxy"},
+        {"X-Real-IP": "203.0.113.9"},
+    ],
+)
+def test_in_development_what_a_proxy_forwards_needs_a_key(
+    client: FlaskClient, make_key: MakeKey, headers: dict[str, str]
+) -> None:
+    """Though the proxy runs on this machine and calls it by a name of its own."""
+    local = {"Host": "127.0.0.1:8000"}
+    for method, path in (("GET", SYMBOLS), ("POST", "/api/v1/quotes/stop")):
+        assert 401 == client.open(path, method=method, headers=local | headers).status_code
+    assert 200 == client.get(LIVE, headers=local | headers).status_code
+    given = sent(make_key(Scope.READ))
+    assert 200 == client.get(SYMBOLS, headers=local | headers | given).status_code
+
+
 def test_in_development_other_machines_need_a_key(client: FlaskClient, make_key: MakeKey) -> None:
     """Whatever they say their name is."""
     assert 401 == client.get(SYMBOLS, environ_base=AWAY).status_code
