@@ -2,8 +2,8 @@
 
 Every route wants a key but `/health/live`, which tells nothing, and, in development on loopback,
 requests of this machine. Those must not come by way of a web page of somebody else: a browser
-would send them along, so their Host and Origin must be names of this machine too. Nor may a proxy on this
-machine have forwarded them, whoever sent them first.
+would send them along, so their Host and Origin must be names of this machine too. Nor may a proxy
+on this machine have forwarded them, whoever sent them first.
 """
 
 import re
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars
 
-from pocketquant.domain.access import KeyText, Scope
+from pocketquant.domain.access import ApiKey, KeyText, Scope
 from pocketquant.domain.addresses import is_loopback
-from pocketquant.domain.errors import Forbidden, Unauthorized
+from pocketquant.domain.errors import Forbidden, StorageUnavailable, Unauthorized
 from web.guard.keyring import KeyRing
 from web.smorest_pydantic import PydanticBlueprint, default_scope
 
@@ -49,24 +49,32 @@ class Gate:
         app.before_request(lambda: self._admit(scopes))
 
     def _recognize(self) -> None:
-        """Note whom this request counts for: a key that is known, else the address."""
+        """Note whom this request counts for: its key, if that is a live one, else its address."""
         given = _given_key()
-        text = KeyText.parse(given) if given else None
         g.is_local = given is None and self.is_open and _comes_from_here(self.origins)
-        is_known = text is not None and self.keyring.recognizes(text)
-        g.counts_for = f"key:{text.id}" if text and is_known else f"address:{request.remote_addr}"
-        g.given_key, g.key_text = given, text
+        g.given_key, g.key, g.key_trouble = given, None, None
+        if request.endpoint not in OPEN_ENDPOINTS:
+            self._open(KeyText.parse(given) if given else None)
+        g.counts_for = f"key:{g.key.id}" if g.key else f"address:{request.remote_addr}"
+
+    def _open(self, text: KeyText | None) -> None:
+        """Look the key up; trouble with that is told only to a caller within its limit."""
+        try:
+            g.key = self.keyring.open(text) if text else None
+        except StorageUnavailable as error:
+            g.key_trouble = error
 
     def _admit(self, scopes: Mapping[str, Scope]) -> Response | None:
         if request.endpoint in OPEN_ENDPOINTS or g.is_local:
             return None
         if g.given_key is None:
             return self._without_key()
-        key = self.keyring.open(g.key_text) if g.key_text else None
+        if g.key_trouble is not None:
+            raise g.key_trouble
+        key: ApiKey | None = g.key
         if key is None:
             raise Unauthorized("this key is unknown, revoked or expired")
         needed = scopes.get(request.endpoint or "") or default_scope((request.method,))
-        g.counts_for = f"key:{key.id}"
         bind_contextvars(api_key=key.id)
         if not key.scope.includes(needed):
             raise Forbidden(f"this needs a key of scope {needed}; yours is of {key.scope}")
@@ -107,7 +115,7 @@ def _comes_from_here(origins: frozenset[str]) -> bool:
 
 def _was_forwarded() -> bool:
     """Whether a proxy says that it sends this for somebody else."""
-    names = [name.lower() for name in request.headers.keys()]
+    names = [name.lower() for name, _ in request.headers]
     return any(name in _FORWARDED or name.startswith(_FORWARDED_BEGINS) for name in names)
 
 

@@ -51,11 +51,6 @@ class KeyRing:
         key = self._remembered(text.id) or self._looked_up(text.id)
         return key if key and key.is_opened_by(text) and key.is_live(self._epoch()) else None
 
-    def recognizes(self, text: KeyText) -> bool:
-        """Whether `text` is a key that was shown before; asks nobody."""
-        known = self._known.get(text.id)
-        return known is not None and known.key.is_opened_by(text)
-
     def _remembered(self, key_id: str) -> ApiKey | None:
         """The key while it is fresh, or while another thread asks for it again."""
         now = self._clock()
