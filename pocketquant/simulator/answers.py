@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 
+from pocketquant.simulator import world
 from pocketquant.simulator.world import Instrument
 
 POD = "sim1-charts-free-1-runner-1"
+WHERE = f"{POD}@{POD}"
 
 
 def hello(now_ms: int) -> str:
@@ -31,6 +33,7 @@ def hello(now_ms: int) -> str:
 def resolved(instrument: Instrument) -> dict[str, Any]:
     """What the server knows of a symbol."""
     calendar = instrument.calendar
+    subsessions = [_subsession(*each) for each in _subsessions(instrument)]
     return {
         "source2": {
             "country": instrument.country,
@@ -42,7 +45,7 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         },
         "currency_code": instrument.currency,
         "source_id": instrument.exchange,
-        "subsession_id": "regular",
+        "subsession_id": "extended" if instrument.parts else "regular",
         "provider_id": instrument.exchange.lower(),
         "currency_id": instrument.currency,
         "format": "price",
@@ -66,16 +69,7 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "minmov": 1,
         "session": calendar.session,
         "session_display": calendar.session,
-        "subsessions": [
-            {
-                "description": "Regular Trading Hours",
-                "id": "regular",
-                "private": False,
-                "session": calendar.session,
-                "session-correction": "",
-                "session-display": calendar.session,
-            }
-        ],
+        "subsessions": subsessions,
         "type": instrument.type,
         "typespecs": list(instrument.typespecs),
         "resolutions": [],
@@ -90,7 +84,7 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "alternatives": [],
         "is_replayable": True,
         "has_adjustment": instrument.type == "stock",
-        "has_extended_hours": False,
+        "has_extended_hours": instrument.has_extended_hours,
         "bar_source": "trade",
         "bar_transform": "none",
         "bar_fillgaps": False,
@@ -102,6 +96,29 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
             session_holidays=_holidays(instrument),
             delay=instrument.delay_seconds,
         ),
+    }
+
+
+def _subsessions(instrument: Instrument) -> list[tuple[str, str, str]]:
+    """Of each stretch of the day that can be had: its id, what it is called, and its hours."""
+    if not instrument.has_extended_hours:
+        return [("regular", "Regular Trading Hours", instrument.calendar.session)]
+    return [
+        ("regular", "Regular Trading Hours", world.NEW_YORK.session),
+        ("extended", "Extended Trading Hours", world.EXTENDED.session),
+        ("premarket", "Premarket", world.PRE_MARKET.session),
+        ("postmarket", "Postmarket", world.POST_MARKET.session),
+    ]
+
+
+def _subsession(name: str, description: str, hours: str) -> dict[str, object]:
+    return {
+        "description": description,
+        "id": name,
+        "private": name not in ("regular", "extended"),
+        "session": hours,
+        "session-correction": "",
+        "session-display": hours,
     }
 
 

@@ -1,6 +1,6 @@
 """The calls of a chart session: their parameters, typed."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -15,6 +15,14 @@ class Resolve(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     text: str
 
 
+class Anchored(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """In the place of a count: so many bars up to a time, or after it where `count` is negative."""
+
+    kind: Literal["bar_count"]
+    time: float
+    count: int
+
+
 class Create(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """Make a series of a symbol, `count` bars back from the newest."""
 
@@ -23,7 +31,7 @@ class Create(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen
     turnaround: str
     symbol_id: str
     resolution: str
-    count: Annotated[int, msgspec.Meta(ge=1)]
+    count: Annotated[int, msgspec.Meta(ge=1)] | Anchored
     range: str = ""
 
 
@@ -46,11 +54,38 @@ class Remove(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen
 
 
 class More(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Send `count` older bars."""
+    """Send `count` older bars; where it is negative, as many newer ones."""
 
     session: str
     series: str
-    count: Annotated[int, msgspec.Meta(ge=1)]
+    count: int
+
+
+class CreateStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """Reckon something from the bars of a series."""
+
+    session: str
+    study: str
+    turnaround: str
+    series: str
+    kind: str
+    inputs: dict[str, Any]
+
+
+class ModifyStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """Reckon it with other inputs."""
+
+    session: str
+    study: str
+    turnaround: str
+    inputs: dict[str, Any]
+
+
+class RemoveStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """Reckon it no more."""
+
+    session: str
+    study: str
 
 
 class Timezone(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -60,8 +95,12 @@ class Timezone(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froz
     timezone: str
 
 
-class _SymbolText(msgspec.Struct, frozen=True):
+class SymbolText(msgspec.Struct, frozen=True, rename={"currency": "currency-id"}):
+    """A symbol as clients name it, with what they want of it."""
+
     symbol: str
+    session: Literal["regular", "extended"] = "regular"
+    currency: str = ""
 
 
 Asked = TypeVar("Asked")
@@ -75,11 +114,12 @@ def read(kind: type[Asked], params: list[Any]) -> Asked:
         raise Refused("invalid parameters") from error
 
 
-def symbol_name(text: str) -> str:
+def symbol(text: str) -> SymbolText:
     """The symbol in `EXCHANGE:TICKER` or `={"symbol": …}`. Chart types are not to be had."""
     if not text.startswith("="):
-        return text.upper()
+        return SymbolText(text.upper())
     try:
-        return msgspec.json.decode(text[1:], type=_SymbolText).symbol.upper()
+        asked = msgspec.json.decode(text[1:], type=SymbolText)
+        return msgspec.structs.replace(asked, symbol=asked.symbol.upper())
     except msgspec.DecodeError as error:
         raise Refused("invalid parameters") from error

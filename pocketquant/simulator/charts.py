@@ -1,6 +1,7 @@
 """A chart session of the server: its symbols, its series, and the answers to its calls."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pocketquant.simulator import answers, calls, misbehaviour, world
@@ -11,7 +12,7 @@ from pocketquant.simulator.live_bars import LiveBar
 from pocketquant.simulator.loading import Plan, Series, Wanted, load, wipe
 from pocketquant.simulator.market import Market, Resolution
 from pocketquant.simulator.misbehaviour import Struck
-from pocketquant.simulator.outgoing import Action, Event, GivenUp, Refused
+from pocketquant.simulator.outgoing import Action, Event, GivenUp, Refused, Send
 from pocketquant.simulator.refusals import refusal
 from pocketquant.simulator.tally import Tally
 
@@ -36,8 +37,9 @@ class Chart:
         self._tally = tally
         self._latency_seconds = latency_seconds
         self._timezone = "Etc/UTC"
-        self._symbols: dict[str, str] = {}
+        self._symbols: dict[str, calls.SymbolText] = {}
         self._series: dict[str, Series] = {}
+        self._studies: dict[str, _Study] = {}
         self._live: dict[str, LiveBar] = {}
 
     @property
@@ -69,7 +71,7 @@ class Chart:
         asked = calls.read(calls.Resolve, params)
         if asked.symbol_id in self._symbols:
             raise Refused("duplicate id")
-        self._symbols[asked.symbol_id] = calls.symbol_name(asked.text)
+        self._symbols[asked.symbol_id] = calls.symbol(asked.text)
         return []
 
     def _create_series(self, params: list[Any], now_ms: int) -> list[Action]:
@@ -84,6 +86,10 @@ class Chart:
     def _modify_series(self, params: list[Any], now_ms: int) -> list[Action]:
         asked = calls.read(calls.Modify, params)
         old = self._known(asked.series)
+        is_same = (asked.symbol_id, asked.resolution) == (old.symbol_id, old.resolution_text)
+        if is_same and old.oldest is not None:
+            old.turnaround = asked.turnaround
+            return self._load(old, 0, asked.range, now_ms)
         series = self._begin(asked, old.count)
         if series.symbol == old.symbol:
             return self._load(series, series.count, asked.range, now_ms)
@@ -98,14 +104,53 @@ class Chart:
 
     def _request_more_data(self, params: list[Any], now_ms: int) -> list[Action]:
         asked = calls.read(calls.More, params)
+        if not asked.count:
+            raise Refused("invalid parameters")
         return self._load(self._known(asked.series), asked.count, "", now_ms)
+
+    def _create_study(self, params: list[Any], now_ms: int) -> list[Action]:
+        asked = calls.read(calls.CreateStudy, params)
+        if asked.study in self._studies:
+            raise Refused("duplicate id")
+        series = self._known(asked.series)
+        turnaround = f"{series.turnaround}_{asked.turnaround}"
+        self._studies[asked.study] = _Study(asked.study, turnaround, series.is_refused)
+        return self._reckon(self._studies[asked.study], now_ms)
+
+    def _modify_study(self, params: list[Any], now_ms: int) -> list[Action]:
+        return self._reckon(self._study(calls.read(calls.ModifyStudy, params).study), now_ms)
+
+    def _remove_study(self, params: list[Any], now_ms: int) -> list[Action]:
+        study = self._study(calls.read(calls.RemoveStudy, params).study)
+        del self._studies[study.name]
+        deleted = Event("study_deleted", (self._name, study.name, study.turnaround))
+        return [Send(deleted.framed(now_ms))]
+
+    def _study(self, name: str) -> "_Study":
+        if name not in self._studies:
+            raise Refused("invalid parameters")
+        return self._studies[name]
+
+    def _reckon(self, study: "_Study", now_ms: int) -> list[Action]:
+        """Say that a study is done; it has no values, like one of dividends of a young share."""
+        ids = (self._name, study.name, study.turnaround)
+        if study.is_refused:
+            reason = "check study unexpected error"
+            return [Send(Event("study_error", (*ids, reason, answers.WHERE)).framed(now_ms))]
+        block = {"node": answers.POD, "st": [], "ns": {"d": "", "indexes": []}, "t": ids[2]}
+        events = (
+            Event("study_loading", ids),
+            Event("du", (self._name, {study.name: block})),
+            Event("study_completed", ids),
+        )
+        return [Send("".join(event.framed(now_ms) for event in events))]
 
     def _known(self, name: str) -> Series:
         if name not in self._series:
             raise Refused("invalid parameters")
         return self._series[name]
 
-    def _begin(self, asked: calls.Create | calls.Modify, count: int) -> Series:
+    def _begin(self, asked: calls.Create | calls.Modify, count: int | calls.Anchored) -> Series:
         resolution = Resolution.parse(asked.resolution)
         if resolution is None or asked.symbol_id not in self._symbols:
             raise Refused("invalid parameters")
@@ -114,7 +159,7 @@ class Chart:
             asked.series,
             asked.turnaround,
             asked.symbol_id,
-            self._symbols[asked.symbol_id],
+            self._symbols[asked.symbol_id].symbol,
             resolution,
             asked.resolution,
             count,
@@ -124,15 +169,22 @@ class Chart:
         return series
 
     def _load(
-        self, series: Series, count: int, span: str, now_ms: int, *first: Event
+        self,
+        series: Series,
+        count: int | calls.Anchored,
+        span: str,
+        now_ms: int,
+        *first: Event,
     ) -> list[Action]:
         """Answer with bars of the series, or with what hinders it."""
         struck = self._struck(series.symbol)
         self._tally.requested[series.symbol] += 1
         self.is_silent |= FaultKind.SILENCE in struck
         loading = Event("series_loading", series.ids).framed(now_ms)
-        instrument = world.find(series.symbol)
+        asked = self._symbols[series.symbol_id]
+        instrument = world.wanted(asked.symbol, asked.session, asked.currency)
         events = refusal(series, instrument, self._plan, struck)
+        series.is_refused = bool(events)
         if instrument and not events:
             wanted = Wanted(series, instrument, self._timezone, count, span)
             events = [*first, *self._bars(wanted, struck, now_ms // 1000)]
@@ -144,7 +196,7 @@ class Chart:
         """Keep the newest bar up to date from now on, where an undisturbed answer has it."""
         series = wanted.series
         is_known = series.oldest is not None and series.name not in self._live
-        is_followed = is_known and not struck and not wanted.is_of_a_period
+        is_followed = is_known and not struck and not wanted.is_of_a_period and series.reaches_now
         if is_followed and self._market.has_trades(wanted.instrument):
             since_ms = now_ms + int(self._latency_seconds * 1000)
             self._live[series.name] = LiveBar(wanted, self._plan, since_ms)
@@ -171,6 +223,15 @@ class Chart:
         return [Event("symbol_resolved", (series.chart, series.symbol_id, known)), *events]
 
 
+@dataclass(frozen=True, slots=True)
+class _Study:
+    """A study as the client knows it; `turnaround` is made of its series' and its own."""
+
+    name: str
+    turnaround: str
+    is_refused: bool
+
+
 _METHODS: dict[str, Callable[[Chart, list[Any], int], list[Action]]] = {
     "switch_timezone": Chart._switch_timezone,
     "resolve_symbol": Chart._resolve_symbol,
@@ -178,4 +239,7 @@ _METHODS: dict[str, Callable[[Chart, list[Any], int], list[Action]]] = {
     "modify_series": Chart._modify_series,
     "remove_series": Chart._remove_series,
     "request_more_data": Chart._request_more_data,
+    "create_study": Chart._create_study,
+    "modify_study": Chart._modify_study,
+    "remove_study": Chart._remove_study,
 }

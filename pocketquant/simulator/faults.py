@@ -63,6 +63,8 @@ class FaultKind(StrEnum):
     QUOTES_REPEATED = "quotes_repeated"  # sent twice
     QUOTES_UNORDERED = "quotes_unordered"  # sent after the next
     QUOTES_UNREADABLE = "quotes_unreadable"  # its volume is a text
+    TIME_ALONE = "time_alone"  # another follows, of nothing but a later time
+    VOLUME_FALLS = "volume_falls"  # `value`: by how much, as after a cancelled trade
     VOLUME_RESET = "volume_reset"  # the day's volume begins again from zero
 
 
@@ -77,7 +79,7 @@ _ELSEWHERE = frozenset(
         FaultKind.WRONG_PASSWORD,
     }
 )
-_TIMED = frozenset({FaultKind.LATENCY, FaultKind.TOKEN_EXPIRY})
+_NUMBERED = frozenset({FaultKind.LATENCY, FaultKind.TOKEN_EXPIRY, FaultKind.VOLUME_FALLS})
 OF_A_CONNECTION = (
     FaultKind.QUOTES_DROP,
     FaultKind.QUOTES_STALL,
@@ -91,6 +93,8 @@ OF_TRADES = (
     FaultKind.QUOTES_REPEATED,
     FaultKind.QUOTES_UNORDERED,
     FaultKind.QUOTES_UNREADABLE,
+    FaultKind.TIME_ALONE,
+    FaultKind.VOLUME_FALLS,
     FaultKind.VOLUME_RESET,
 )
 OF_A_SERIES = tuple(
@@ -104,7 +108,7 @@ OF_A_SERIES = tuple(
 class Fault:
     """One order; without a symbol it holds for all, without `times` until it is taken back.
 
-    ValueError where the value should be seconds and is not.
+    ValueError where the value should be a number and is not.
     """
 
     kind: FaultKind
@@ -113,8 +117,8 @@ class Fault:
     times: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind in _TIMED:
-            self.seconds(0)
+        if self.kind in _NUMBERED:
+            self.number(0)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -123,8 +127,8 @@ class Fault:
         kind, _, value = order.partition("=")
         return cls(FaultKind(kind), symbol.upper() or None, value or None)
 
-    def seconds(self, otherwise: float) -> float:
-        """The value as seconds."""
+    def number(self, otherwise: float) -> float:
+        """The value as a number."""
         return otherwise if self.value is None else float(self.value)
 
     def text(self, otherwise: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pocketquant.simulator import snapshots
 from pocketquant.simulator.snapshots import Values
-from pocketquant.simulator.trading import Book, Day, Happening, Trade
+from pocketquant.simulator.trading import Book, Day, Happening, Outside, Phase, Trade
 from pocketquant.simulator.world import Instrument
 
 
@@ -45,12 +45,20 @@ class Feed:
         """Count the volume of the day from zero again."""
         self._day.total = 0
 
+    def correct_volume(self, units: float) -> None:
+        """Take so much off the volume of the day, as an exchange that cancels a trade."""
+        lots = round(units * self._instrument.lots_per_unit)
+        self._day.total = max(self._day.total - lots, 0)
+
     def _values_after(self, happening: Happening) -> Values:
         if isinstance(happening, Trade):
             return self._trade(happening)
         if isinstance(happening, Book):
             return snapshots.book_values(self._instrument, *happening[1:])
-        return {"current_session": snapshots.current_session(happening.is_open)}
+        if isinstance(happening, Outside):
+            return snapshots.outside_values(self._instrument, self._day, happening)
+        opening = snapshots.NOT_OUTSIDE if happening.phase is Phase.MARKET else {}
+        return {"current_session": happening.phase.value, **opening}
 
     def _trade(self, trade: Trade) -> Values:
         instrument, day = self._instrument, self._day

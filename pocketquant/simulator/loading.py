@@ -10,7 +10,8 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import DAY
 from pocketquant.simulator import answers, encoding, misbehaviour
 from pocketquant.simulator.calendars import is_open, sessions
-from pocketquant.simulator.market import Market, Resolution, close_time
+from pocketquant.simulator.calls import Anchored
+from pocketquant.simulator.market import Market, Resolution, Stretch, close_time
 from pocketquant.simulator.misbehaviour import Struck
 from pocketquant.simulator.outgoing import Event
 from pocketquant.simulator.world import Instrument
@@ -39,7 +40,8 @@ PREMIUM = Plan(20_000, 40, has_custom_minutes=True, update_period_seconds=0)
 class Series:
     """A series as the client knows it, and how much of it was sent, `older` of it on request.
 
-    `newest` and `newest_index` are of the last bar of the first load.
+    `newest` and `newest_index` are of the last bar sent that is no update of a live one.
+    `reaches_now` says that there was none after it.
     """
 
     chart: str
@@ -49,12 +51,14 @@ class Series:
     symbol: str
     resolution: Resolution
     resolution_text: str
-    count: int
+    count: int | Anchored
     sent: int = 0
     older: int = 0
     oldest: int | None = None
     newest: int = 0
     newest_index: int = 0
+    reaches_now: bool = False
+    is_refused: bool = False
 
     @property
     def ids(self) -> tuple[str, str, str]:
@@ -62,51 +66,151 @@ class Series:
 
     def note(self, bars: Bars) -> None:
         """Remember that these bars were sent."""
-        if self.oldest is None:
-            self.newest, self.newest_index = int(bars.time[-1]), len(bars) - 1
-        else:
-            self.older += len(bars)
+        first, last = int(bars.time[0]), int(bars.time[-1])
         self.sent += len(bars)
-        self.oldest = bars.first_time
+        if self.oldest is None:
+            self.oldest, self.newest, self.newest_index = first, last, len(bars) - 1
+        elif last < self.oldest:
+            self.oldest = first
+            self.older += len(bars)
+        else:
+            self.newest = last
+            self.newest_index += len(bars)
+
+    def first_index(self, bars: Bars) -> int:
+        """The index of the first of these bars, which are not sent yet.
+
+        That of the first bar ever sent is 0; older ones have negative indexes.
+        """
+        if self.oldest is None:
+            return 0
+        is_older = int(bars.time[-1]) < self.oldest
+        return -self.older - len(bars) if is_older else self.newest_index + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The newest `count` bars of a series; where some were sent, as many older ones."""
+    """The newest `count` bars of a series; where some were sent, as many older ones.
+
+    Newer ones where the count is negative; none where it is 0 and no range says which.
+    """
 
     series: Series
     instrument: Instrument
     timezone: str
-    count: int
+    count: int | Anchored
     range: str = ""
+
+    @property
+    def period(self) -> tuple[int, int] | None:
+        """From when to when bars are asked for, if they are by that."""
+        found = _PERIOD.fullmatch(self.range)
+        return (int(found[1]), int(found[2])) if found else None
 
     @property
     def is_of_a_period(self) -> bool:
         """Whether a stretch of the past is asked for."""
-        return _PERIOD.fullmatch(self.range) is not None
+        return self.period is not None
 
 
 def load(wanted: Wanted, plan: Plan, market: Market, struck: Struck, now: int) -> list[Event]:
     """The messages that bring the bars, up to `series_completed`; the series notes what it got.
 
-    A period `r,FROM:TO` is cut out of the newest bars the plan allows.
+    Bars that were sent are not sent again, and what the plan does not reach is not there. Where
+    history begins after the time of an anchor, nothing comes at all.
     """
-    series, instrument = wanted.series, wanted.instrument
+    series = wanted.series
     cap = plan.intraday_bars if series.resolution.is_intraday else _MOST_BARS
-    period = _PERIOD.fullmatch(wanted.range)
-    count = cap if period else max(0, min(wanted.count, cap - series.sent))
-    stretch = market.newest(instrument, series.resolution, now, count, series.oldest)
-    bars = stretch.bars
-    if period:
-        bars = bars.between(int(period[1]), int(period[2]) + 1)
-    is_cut = series.sent + len(stretch.bars) >= cap
+    chosen = _Choice(wanted, cap, market, now)
+    stretch = chosen.stretch()
+    if stretch is None:
+        return []
+    is_known = series.oldest is not None
+    timeframes = _timeframes(wanted, stretch.bars, now) if wanted.range and not is_known else []
+    updates = [_updated(wanted, bars, struck) for bars in _unsent(series, stretch.bars)]
+    if is_known and wanted.is_of_a_period:
+        timeframes = _timeframes_known(wanted, market, now)
+    if wanted.is_of_a_period or isinstance(series.count, Anchored):
+        newest = market.newest(wanted.instrument, series.resolution, now, 1).bars.last_time
+        series.reaches_now = series.newest == newest
+    elif not is_known:
+        series.reaches_now = True
+    is_cut = series.sent >= cap or chosen.is_cut(stretch)
     completed = _completed(wanted, plan, stretch.reaches_start, is_cut)
-    if not len(bars):
+    if not updates and not is_known:
         return [*_empty(wanted, now), completed]
-    timeframes = _timeframes(wanted, bars, now) if wanted.range else []
-    update = _update(wanted, bars, struck)
-    series.note(bars)
-    return [*timeframes[:1], update, *timeframes[1:], completed]
+    return [*timeframes[:1], *updates, *timeframes[1:], completed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which bars an answer is about, of those that the plan reaches."""
+
+    wanted: Wanted
+    cap: int
+    market: Market
+    now: int
+
+    def stretch(self) -> Stretch | None:
+        """The bars, sent or not; None where the answer never comes."""
+        series, count, period = self.wanted.series, self.wanted.count, self.wanted.period
+        if period:
+            return self._of_a_period(*period)
+        if isinstance(count, Anchored):
+            return self._anchored(count)
+        if count < 0:
+            return Stretch(
+                self._reached().bars.between(series.newest + 1, None).first(-count), False
+            )
+        return self._newest(max(0, min(count, self.cap - series.sent)), series.oldest)
+
+    def is_cut(self, stretch: Stretch) -> bool:
+        """Whether the plan is why there are no older bars than these."""
+        is_chosen = self.wanted.period or isinstance(self.wanted.count, Anchored)
+        reached = self._reached() if is_chosen and len(stretch.bars) else None
+        return bool(
+            reached
+            and not reached.reaches_start
+            and reached.bars.first_time == stretch.bars.first_time
+        )
+
+    def _of_a_period(self, start: int, end: int) -> Stretch:
+        """A chart has no holes: of a period before what was sent, all up to that."""
+        oldest, reached = self.wanted.series.oldest, self._reached()
+        end = end + 1 if oldest is None else max(end + 1, oldest)
+        bars = reached.bars.between(start, end)
+        is_whole = len(bars) > 0 and bars.first_time == reached.bars.first_time
+        return Stretch(bars, reached.reaches_start and is_whole)
+
+    def _anchored(self, anchor: Anchored) -> Stretch | None:
+        reached = self._reached()
+        bars, time = reached.bars, int(anchor.time)
+        if anchor.count < 0:
+            return Stretch(bars.between(time + 1, None).first(-anchor.count), False)
+        if reached.reaches_start and len(bars) and time < int(bars.time[0]):
+            return None
+        up_to = bars.between(None, time + 1)
+        reaches_start = reached.reaches_start and len(up_to) <= anchor.count
+        return Stretch(up_to.last(anchor.count), reaches_start)
+
+    def _reached(self) -> Stretch:
+        """All that the plan reaches."""
+        return self._newest(self.cap, None)
+
+    def _newest(self, count: int, before: int | None) -> Stretch:
+        series = self.wanted.series
+        return self.market.newest(
+            self.wanted.instrument, series.resolution, self.now, count, before
+        )
+
+
+def _unsent(series: Series, bars: Bars) -> list[Bars]:
+    """What of these bars the client does not have, older and newer."""
+    if series.oldest is None:
+        parts = [bars]
+    else:
+        parts = [bars.between(None, series.oldest), bars.between(series.newest + 1, None)]
+    return [part for part in parts if len(part)]
 
 
 def wipe(series: Series) -> Event:
@@ -123,16 +227,17 @@ def _empty(wanted: Wanted, now: int) -> list[Event]:
     )
 
 
-def _update(wanted: Wanted, bars: Bars, struck: Struck) -> Event:
-    """Older bars have negative indexes: the first bar ever sent has 0."""
+def _updated(wanted: Wanted, bars: Bars, struck: Struck) -> Event:
+    """The message that brings the bars; the series notes them."""
     series, instrument = wanted.series, wanted.instrument
     columns = misbehaviour.spoiled(bars.columns, struck)
     columns = columns if instrument.has_volume else columns[:-1]
-    first_index = 0 if series.oldest is None else -series.older - len(bars)
+    first_index = series.first_index(bars)
     closes_at = close_time(instrument, series.resolution, int(bars.time[-1]))
     block = encoding.block(columns, first_index, series.turnaround, closes_at)
     is_intraday = series.resolution.is_intraday
     scale = encoding.scale(instrument, wanted.timezone, is_intraday, columns[0], first_index)
+    series.note(bars)
     return Event("timescale_update", (series.chart, {series.name: block}, scale))
 
 
@@ -145,6 +250,20 @@ def _timeframes(wanted: Wanted, bars: Bars, now: int) -> list[Event]:
         Event("series_timeframe", (*ids, 0, last, span, False)),
         Event("series_timeframe", (*ids, seen_from, last, span, True)),
     ]
+
+
+def _timeframes_known(wanted: Wanted, market: Market, now: int) -> list[Event]:
+    """The part of a known series that a period holds, said twice, by the indexes of its scale."""
+    series, period = wanted.series, wanted.period
+    if series.oldest is None or period is None:
+        return []
+    loaded = market.newest(
+        wanted.instrument, series.resolution, now, series.sent, series.newest + 1
+    ).bars.between(series.oldest, None)
+    first = -series.older + int(np.searchsorted(loaded.time, period[0]))
+    last = -series.older + int(np.searchsorted(loaded.time, period[1], "right")) - 1
+    span = (*series.ids, first, last, wanted.range)
+    return [Event("series_timeframe", (*span, is_seen)) for is_seen in (False, True)]
 
 
 def _seen_from(wanted: Wanted, now: int) -> int:

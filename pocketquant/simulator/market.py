@@ -90,7 +90,7 @@ class Market:
         now -= instrument.delay_seconds
         end = now + 1 if before is None else min(before, now + 1)
         if instrument.name in self._captured:
-            known = self._captured[instrument.name].between(None, end)
+            known = _converted(self._captured[instrument.name].between(None, end), instrument)
             return Stretch(known.last(count), len(known) <= count)
         if resolution.is_intraday:
             rows, is_all = _within_sessions(instrument, resolution.count, now, count, end)
@@ -124,7 +124,7 @@ def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int
     That is its start and length, but the last second of the session for a session's last bar, and
     so for all of a day and longer.
     """
-    calendar = sessions(instrument.calendar)
+    calendar = sessions(_trading_by(instrument, resolution).calendar)
     session = calendar.begun_by(time) - 1
     if not resolution.is_intraday:
         periods = _periods(calendar, resolution)
@@ -177,6 +177,9 @@ def _within_sessions(
 
 @lru_cache(maxsize=128)
 def _complete_sessions(instrument: Instrument, minutes: int, first: int, last: int) -> Ints:
+    if instrument.parts:
+        rows = [paths.minutes(part, first, last) for part in instrument.parts]
+        return _bars_of(instrument, minutes, _in_order(rows))
     parts = paths.minutes if minutes % 60 else paths.hours
     return _bars_of(instrument, minutes, parts(instrument, first, last))
 
@@ -194,6 +197,8 @@ def _bars_of(instrument: Instrument, minutes: int, parts: Ints) -> Ints:
 
 def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
     """The minutes of one session up to `now`, the last made of its trades so far."""
+    if instrument.parts:
+        return _in_order([_session_so_far(part, number, now) for part in instrument.parts])
     rows = paths.minutes(instrument, number, number + 1)
     rows = rows[:, : np.searchsorted(rows[0], now, "right")]
     if not rows.shape[1] or rows[0, -1] + MINUTE <= now:
@@ -208,7 +213,11 @@ def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
 
 
 def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, end: int) -> Ints:
-    """All bars of days, weeks or months before `end`; each opens with its first session."""
+    """All bars of days, weeks or months before `end`; each opens with its first session.
+
+    They are of regular hours whatever is wanted.
+    """
+    instrument = _trading_by(instrument, resolution)
     calendar = sessions(instrument.calendar)
     begun = calendar.begun_by(now)
     rows = paths.days(instrument)[:, :begun]
@@ -220,6 +229,24 @@ def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, en
     return bars[:, : np.searchsorted(bars[0], end)]
 
 
+def _trading_by(instrument: Instrument, resolution: Resolution) -> Instrument:
+    """The symbol with the hours that bars of this length are of."""
+    if instrument.parts and not resolution.is_intraday:
+        return instrument.parts[1]
+    return instrument
+
+
+def _in_order(parts: list[Ints]) -> Ints:
+    rows = np.concatenate(parts, axis=1)
+    return np.asarray(rows[:, np.argsort(rows[0], kind="stable")])
+
+
+def _converted(bars: Bars, instrument: Instrument) -> Bars:
+    columns = bars.columns.copy()
+    columns[1:5] *= instrument.rate
+    return Bars(columns)
+
+
 def _periods(calendar: Sessions, resolution: Resolution) -> Ints:
     if resolution.unit == "M":
         return calendar.months // resolution.count
@@ -228,6 +255,6 @@ def _periods(calendar: Sessions, resolution: Resolution) -> Ints:
 
 def _to_bars(instrument: Instrument, rows: Ints) -> Bars:
     columns = rows.astype(np.float64)
-    columns[1:5] /= instrument.pricescale
+    columns[1:5] = columns[1:5] / instrument.pricescale * instrument.rate
     columns[5] = columns[5] / instrument.lots_per_unit if instrument.has_volume else np.nan
     return Bars(columns)

@@ -47,7 +47,7 @@ def sending(
 ) -> list[Action]:
     """How `series_loading` is sent, at once, and the frames of the answer, as one text."""
     if FaultKind.LATENCY in struck:
-        latency_seconds = struck[FaultKind.LATENCY].seconds(latency_seconds)
+        latency_seconds = struck[FaultKind.LATENCY].number(latency_seconds)
     for kind, send in _OF_SENDING.items():
         if kind in struck:
             first, *others = send(loading, answer)

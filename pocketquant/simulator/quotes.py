@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pocketquant.simulator import snapshots, world
-from pocketquant.simulator.calls import symbol_name
+from pocketquant.simulator import calls, snapshots, world
 from pocketquant.simulator.faults import OF_QUOTES, OF_TRADES, FaultKind, Faults
 from pocketquant.simulator.feeds import Feed
 from pocketquant.simulator.market import Market
@@ -23,6 +22,7 @@ SLOW_MS = 10_000  # between two updates of a symbol that is not among the fast o
 
 _MOST_FIRST = 50  # symbols looked up at a time, each at the cost of a thousand updates
 _MOST_UPDATES = 5_000
+_CORRECTION = 10.0  # units
 _ENCODER = msgspec.json.Encoder()
 _UNKNOWN: Values = {"s": "error", "errmsg": "no_such_symbol", "v": {}}
 _GROUP = "economics_paid"
@@ -112,7 +112,7 @@ class Quotes:
 
     def _add(self, texts: list[str], now_ms: int) -> list[str]:
         for text in texts:
-            symbol_name(text)
+            calls.symbol(text)
         self._is_hibernating = False
         self._waiting.extend(texts)
         return self._first_quotes(now_ms)
@@ -127,7 +127,7 @@ class Quotes:
         told: list[str] = []
         for _ in range(min(_MOST_FIRST, len(self._waiting))):
             text = self._waiting.popleft()
-            symbol = symbol_name(text)
+            symbol = calls.symbol(text).symbol
             struck = self._faults.struck(OF_QUOTES, symbol)
             if FaultKind.QUOTES_MUTE in struck:
                 self._waiting.append(text)
@@ -138,7 +138,8 @@ class Quotes:
         return told
 
     def _first_state(self, text: str, symbol: str, now_ms: int) -> Values:
-        instrument = world.find(symbol)
+        asked = calls.symbol(text)
+        instrument = world.wanted(symbol, currency=asked.currency)
         if instrument is None:
             return _UNKNOWN
         if instrument.permission_group:
@@ -168,6 +169,8 @@ class Quotes:
             return [self._qsd(watched.text, refusal)]
         if FaultKind.VOLUME_RESET in struck:
             watched.feed.restart_day()
+        if fault := struck.get(FaultKind.VOLUME_FALLS):
+            watched.feed.correct_volume(fault.number(_CORRECTION))
         is_fast = self._fast is None or watched.text in self._fast
         watched.feed.play(None if is_fast else now_ms)
         self._note(watched, 0 if is_fast else now_ms + SLOW_MS)
@@ -177,6 +180,8 @@ class Quotes:
         if FaultKind.QUOTES_UNREADABLE in struck:
             changes["volume"] = str(changes.get("volume"))
         told = [watched.framed(changes)] if changes else []
+        if FaultKind.TIME_ALONE in struck:
+            told.append(watched.framed({"lp_time": now_ms // 1000}))
         return _disturbed(watched, told, struck) if is_trade else told
 
     def _wanted(self, values: Values) -> Values:

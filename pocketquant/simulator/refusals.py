@@ -47,7 +47,5 @@ def _symbol_error(series: Series, *reason: str) -> list[Event]:
     ]
 
 
-def _series_error(
-    series: Series, reason: str, where: str = f"{answers.POD}@{answers.POD}"
-) -> Event:
+def _series_error(series: Series, reason: str, where: str = answers.WHERE) -> Event:
     return Event("series_error", (*series.ids, reason, where))

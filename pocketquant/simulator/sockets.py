@@ -24,7 +24,7 @@ from pocketquant.simulator.tapes import Tape
 
 PATH = "/socket.io/websocket"
 
-_ORIGINS = frozenset({"https://www.tradingview.com", "https://data.tradingview.com"})
+_ORIGINS = frozenset(f"https://{site}.tradingview.com" for site in ("www", "data", "s"))
 _MOST_RECEIVED_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0

@@ -1,11 +1,16 @@
 """What happens to a symbol, one thing after the other: its trades, its book, its exchange's bell.
 
+Of a US stock also what is traded before the opening and after the close. That comes as the real
+server sends it: the time of the last trade may move alone, and two updates may be swapped.
+
 Of any moment it can be told without what was before, and it is what the bars are made of.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
+from heapq import merge
 from typing import NamedTuple
 from zlib import crc32
 
@@ -13,11 +18,12 @@ import numpy as np
 
 from pocketquant.domain.intervals import HOUR, MINUTE
 from pocketquant.simulator import paths
-from pocketquant.simulator.calendars import Ints, sessions
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.calendars import Ints, is_open, sessions
+from pocketquant.simulator.world import Instrument, outside
 
 _BLOCK = 30 * MINUTE  # looked up at a time
 _HALF_SECOND_MS = 500
+_ONE_IN = 5  # trades outside the session: is told as a time alone; is told after the next
 
 
 class Trade(NamedTuple):
@@ -40,14 +46,36 @@ class Book(NamedTuple):
     ask_size: int
 
 
+class Phase(StrEnum):
+    """What a moment is to an exchange, in the server's words."""
+
+    MARKET = "market"
+    PRE_MARKET = "pre_market"
+    POST_MARKET = "post_market"
+    OUT = "out_of_session"
+
+
 class Bell(NamedTuple):
-    """The exchange opened or closed."""
+    """Another phase of the exchange's day began."""
 
     due_ms: int
-    is_open: bool
+    phase: Phase
 
 
-Happening = Trade | Book | Bell
+class Outside(NamedTuple):
+    """A trade outside the session, at `price` steps, with the lots traded in this phase so far.
+
+    `price` is None where nothing but the time is told.
+    """
+
+    due_ms: int
+    phase: Phase
+    time: int
+    price: int | None
+    total: int
+
+
+Happening = Trade | Book | Bell | Outside
 
 
 @dataclass(slots=True)
@@ -120,6 +148,32 @@ def trades_between(instrument: Instrument, start: int, end: int) -> Ints:
     return trades[:, (trades[0] >= start) & (trades[0] < end)]
 
 
+def phase_at(instrument: Instrument, now: int) -> Phase:
+    """The phase of the exchange's day, by its own clock."""
+    if is_open(instrument.calendar, now):
+        return Phase.MARKET
+    for phase, part in _outside(instrument):
+        if is_open(part.calendar, now):
+            return phase
+    return Phase.OUT
+
+
+def outside_so_far(instrument: Instrument, now: int) -> Outside | None:
+    """The newest trade outside the session since the last one in it, by the exchange's clock."""
+    if is_open(instrument.calendar, now):
+        return None
+    begun = [
+        (int(sessions(part.calendar).opens[sessions(part.calendar).begun_by(now) - 1]), phase, part)
+        for phase, part in _outside(instrument)
+    ]
+    for opened, phase, part in sorted(begun, key=lambda each: -each[0]):
+        trades = trades_between(part, opened, now + 1)
+        if trades.shape[1]:
+            time, price = trades[:2, -1].tolist()
+            return Outside(0, phase, time, price, int(trades[2].sum()))
+    return None
+
+
 def book_around(price: int, size: int) -> tuple[int, int, int, int]:
     """The best bid and ask when `size` lots have just been traded at `price`, and their sizes."""
     return price - 1 - size % 3, price + 1 + size % 2, 1 + size % 97, 1 + size % 89
@@ -157,6 +211,39 @@ def _day(number: int, before: int, hours: Ints, trades: Ints) -> Day:
 
 
 def _block(instrument: Instrument, start: int, end: int) -> Iterator[Happening]:
+    within = _within(instrument, start, end)
+    told_outside = [
+        each for phase, part in _outside(instrument) for each in _told(part, phase, start, end)
+    ]
+    return merge(within, told_outside, key=lambda happening: happening.due_ms)
+
+
+def _outside(instrument: Instrument) -> Iterator[tuple[Phase, Instrument]]:
+    phases = (Phase.PRE_MARKET, Phase.POST_MARKET)
+    return zip(phases, outside(instrument), strict=False)
+
+
+def _told(part: Instrument, phase: Phase, start: int, end: int) -> list[Outside]:
+    """What is told of the trades before the opening or after the close."""
+    if not trades_between(part, start, end).shape[1]:
+        return []
+    calendar = sessions(part.calendar)
+    opened = int(calendar.opens[calendar.begun_by(end - 1) - 1])
+    times, prices, sizes = trades_between(part, opened, end)
+    rows = np.stack((times, prices, sizes, np.cumsum(sizes)))[:, times >= start]
+    shift_ms = _chance(part) % _HALF_SECOND_MS
+    told: list[Outside] = []
+    for time, price, size, total in rows.T.tolist():
+        is_time_alone, is_swapped = size % _ONE_IN == 1, size % _ONE_IN == 2
+        known = (None, 0) if is_time_alone else (price, total)
+        told.append(Outside(time * 1000 + shift_ms, phase, time, *known))
+        if is_swapped and len(told) > 1:
+            before, last = told[-2:]
+            told[-2:] = last._replace(due_ms=before.due_ms), before._replace(due_ms=last.due_ms)
+    return told
+
+
+def _within(instrument: Instrument, start: int, end: int) -> Iterator[Happening]:
     bells = _bells(instrument, start, end)
     shift_ms = instrument.delay_seconds * 1000 + _chance(instrument) % _HALF_SECOND_MS
     for time, session, price, size in _listed(instrument, start, end):
@@ -179,13 +266,15 @@ def _listed(instrument: Instrument, start: int, end: int) -> Iterator[tuple[int,
 
 def _bells(instrument: Instrument, start: int, end: int) -> list[Bell]:
     """None where one session begins as the one before it ends."""
-    calendar = sessions(instrument.calendar)
-    delay = instrument.delay_seconds
-    near = slice(max(0, calendar.begun_by(start - 1) - 1), calendar.begun_by(end) + 1)
-    opens, closes = set(calendar.opens[near].tolist()), set(calendar.closes[near].tolist())
+    delay, changes = instrument.delay_seconds, set()
+    for part in (instrument, *outside(instrument)):
+        calendar = sessions(part.calendar)
+        near = slice(max(0, calendar.begun_by(start - 1) - 1), calendar.begun_by(end) + 1)
+        opens, closes = set(calendar.opens[near].tolist()), set(calendar.closes[near].tolist())
+        changes |= opens ^ closes
     return [
-        Bell((time + delay) * 1000, time in opens)
-        for time in sorted(opens ^ closes)
+        Bell((time + delay) * 1000, phase_at(instrument, time))
+        for time in sorted(changes)
         if start <= time < end
     ]
 

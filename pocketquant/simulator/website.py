@@ -85,7 +85,7 @@ def _add_sign_in(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], f
         if not username or not password:
             return jsonify(_WRONG_PASSWORD)
         expiry = faults.strike(FaultKind.TOKEN_EXPIRY)
-        valid_seconds = expiry.seconds(0) if expiry else tokens.VALID_SECONDS
+        valid_seconds = expiry.number(0) if expiry else tokens.VALID_SECONDS
         return _signed_in(username, int(clock()), valid_seconds)
 
 

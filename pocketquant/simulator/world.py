@@ -2,15 +2,21 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pocketquant.simulator.calendars import Calendar
 
 ALWAYS = Calendar("Etc/UTC", "24x7")
 NEW_YORK = Calendar("America/New_York", "0930-1600", ((1, 1), (6, 19), (7, 4), (12, 25)))
+PRE_MARKET = replace(NEW_YORK, session="0400-0930")
+POST_MARKET = replace(NEW_YORK, session="1600-2000")
+EXTENDED = replace(NEW_YORK, session="0400-2000")
 MUMBAI = Calendar("Asia/Kolkata", "0915-1530", ((1, 26), (8, 15), (10, 2), (12, 25)))
 CURRENCIES = Calendar("America/New_York", "1700-1700", ((1, 1), (12, 25)))
 FUTURES = Calendar("America/New_York", "1800-1700", ((1, 1), (12, 25)))
 
+_OUTSIDE_SHARE = 0.02  # of a day's volume, before the opening and again after the close
+_DOLLARS = {"USD": 1.0, "USDT": 1.0, "EUR": 1.09, "GBP": 1.27, "INR": 0.0119, "JPY": 0.0067}
 _BINARY_LOTS = 256  # a power of two, so that sums of volumes are exact as floats too
 _FLEET_TICKER = re.compile(r"SIM:S(?!0000)\d{4}")
 
@@ -21,6 +27,8 @@ class Instrument:
 
     `day_volume` is its usual volume of a day, in units; `volatility` the usual change of a day as
     a part of the price; `trading_share` the part of the hours, and of their minutes, with trade.
+    Prices are counted in its own currency, and told multiplied by `rate`. `parts` are those that
+    bars of extended hours are made of: before, in and after the regular session.
     """
 
     name: str
@@ -41,6 +49,9 @@ class Instrument:
     is_daily_only: bool = False
     delay_seconds: int = 0
     permission_group: str = ""
+    has_extended_hours: bool = False
+    rate: float = 1.0
+    parts: tuple["Instrument", ...] = ()
 
     @property
     def exchange(self) -> str:
@@ -60,6 +71,34 @@ def find(name: str) -> Instrument | None:
         number = int(name[-4:])
         return _pair(name, f"Simulated pair {number}", 1.0 + number % 500)
     return _LISTED.get(name)
+
+
+def wanted(name: str, session: str = "regular", currency: str = "") -> Instrument | None:
+    """The symbol as a client wants it: with its extended hours, in a currency of the client's."""
+    instrument = find(name)
+    if instrument is None:
+        return None
+    if currency and currency != instrument.currency:
+        if not {currency, instrument.currency} <= _DOLLARS.keys():
+            return None
+        rate = _DOLLARS[instrument.currency] / _DOLLARS[currency]
+        instrument = replace(instrument, currency=currency, rate=rate)
+    if session == "extended" and instrument.has_extended_hours:
+        before, after = outside(instrument)
+        return replace(instrument, calendar=EXTENDED, parts=(before, instrument, after))
+    return instrument
+
+
+@lru_cache(maxsize=256)
+def outside(instrument: Instrument) -> tuple[Instrument, ...]:
+    """What is traded of it before the opening and after the close, where anything is."""
+    if not instrument.has_extended_hours:
+        return ()
+    volume = instrument.day_volume * _OUTSIDE_SHARE
+    return (
+        replace(instrument, calendar=PRE_MARKET, day_volume=volume),
+        replace(instrument, calendar=POST_MARKET, day_volume=volume),
+    )
 
 
 def listed() -> tuple[Instrument, ...]:
@@ -85,7 +124,7 @@ def _pair(name: str, description: str, first_price: float, currency: str = "USDT
 
 
 def _stock(name: str, description: str, first_price: float) -> Instrument:
-    return Instrument(name, description, NEW_YORK, first_price)
+    return Instrument(name, description, NEW_YORK, first_price, has_extended_hours=True)
 
 
 def _indian(ticker: str, description: str, first_price: float) -> Instrument:
@@ -186,6 +225,7 @@ _LISTED = {
             _stock("OTC:QUIET", "Quiet Mining Corporation", 12.0),
             day_volume=40e3,
             trading_share=0.2,
+            has_extended_hours=False,
         ),
         replace(_stock("NYSE:UNBORN", "A listing that never traded", 10.0), has_traded=False),
         _indian("RELIANCE", "Reliance Industries Limited", 2_900.0),

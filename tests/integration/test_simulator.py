@@ -75,7 +75,9 @@ def test_the_hello_comes_before_the_client_says_anything(simulator: Simulator) -
         assert "session_id" in json.loads(payload)
 
 
-@pytest.mark.parametrize("origin", ["https://www.tradingview.com", ORIGIN])
+@pytest.mark.parametrize(
+    "origin", ["https://www.tradingview.com", "https://s.tradingview.com", ORIGIN]
+)
 def test_tradingviews_origins_are_let_in(simulator: Simulator, origin: str) -> None:
     """Both of them."""
     with open_socket(simulator, origin) as client:
@@ -199,7 +201,8 @@ def test_two_hundred_clients_at_once_are_served(simulator: Simulator) -> None:
     """All connected, then all asking, then all answered."""
     with ExitStack() as stack:
         clients = [stack.enter_context(open_socket(simulator)) for _ in range(200)]
-        assert simulator.tally.open_connections >= 200
+        tally = simulator.tally
+        wait_until("all are counted", lambda: tally.open_connections >= 200, (), 30)
         for number, client in enumerate(clients, 1):
             ask(client, f"SIM:S{number:04}", "1D", 50)
         for client in clients:

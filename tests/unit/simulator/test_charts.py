@@ -1,5 +1,6 @@
 """The calls of a chart session and what they bring."""
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_nonsense_is_refused(client: Any, params: tuple[object, ...]) -> None:
 def test_a_call_that_is_none_of_a_chart_is_refused(client: Any) -> None:
     """`unsupported method`."""
     client.open_chart("SIM:S0001")
-    assert "unsupported method" == reason(client.say("create_study", "cs_1", "st1"))
+    assert "unsupported method" == reason(client.say("paint_chart", "cs_1", "st1"))
 
 
 def test_more_bars_are_the_older_ones(client: Any, methods: Any) -> None:
@@ -153,6 +154,165 @@ def test_a_series_that_is_not_there_is_refused(client: Any, call: tuple[object, 
     """Whatever is wanted of it."""
     client.ask("SIM:S0001")
     assert "invalid parameters" == reason(client.say(*call))
+
+
+def test_a_known_series_gets_only_what_it_lacks(client: Any, methods: Any) -> None:
+    """A period that is loaded brings its indexes twice and no update, as captured; the turnaround
+    may stay. Of a period that begins before, all up to what was sent comes."""
+    client.open_chart("SIM:S0001")
+    first = _bars(client.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10))
+    start, end = (int(first[place]["v"][0]) for place in (3, 7))
+    ids = ("cs_1", "sds_1", "s1", "sym_1", "1")
+    loaded = client.say("modify_series", *ids, f"r,{start}:{end}")
+    frame = "series_timeframe"
+    assert ["series_loading", frame, frame, "series_completed"] == methods(loaded)
+    span = ["cs_1", "sds_1", "s1", 3, 7, f"r,{start}:{end}"]
+    assert [[*span, False], [*span, True]] == [message["p"] for message in loaded[1:3]]
+    older = client.say("modify_series", *ids, f"r,{start - 600}:{start - 540}")
+    assert ["series_loading", frame, "timescale_update", frame, COMPLETE[3]] == methods(older)
+    assert [*range(-7, 0)] == [bar["i"] for bar in _bars(older)]
+    assert start - 600 == _bars(older)[0]["v"][0]
+    assert [-7, -6] == older[1]["p"][3:5]
+    again = client.say("modify_series", *ids)
+    assert ["series_loading", "series_completed"] == methods(again)
+
+
+def test_bars_up_to_a_moment_and_after_it(client: Any, methods: Any) -> None:
+    """`bar_count` with a time: so many bars up to it, or after it; then more on either side."""
+    moment = client.now_ms // 1000 // 60 * 60 - 3600
+    received = client.ask("SIM:S0001", "1", ["bar_count", moment, 5])
+    assert COMPLETE == methods(received)
+    assert [moment - 60 * ago for ago in (4, 3, 2, 1, 0)] == _times(received)
+    older = client.say("request_more_data", "cs_1", "sds_1", 2)
+    assert [moment - 360, moment - 300] == _times(older)
+    newer = client.say("request_more_data", "cs_1", "sds_1", -3)
+    assert [moment + 60, moment + 120, moment + 180] == _times(newer)
+    assert [5, 6, 7] == [bar["i"] for bar in _bars(newer)]
+    client.open_chart("SIM:S0001", "cs_2")
+    ids = ("cs_2", "sds_1", "s1", "sym_1", "1")
+    after = client.say("create_series", *ids, ["bar_count", moment, -2])
+    assert [moment + 60, moment + 120] == _times(after)
+    assert [] == client.wait(60)
+
+
+def test_a_series_that_comes_to_the_present_is_followed(client: Any, methods: Any) -> None:
+    """From then on its newest bar is kept up to date."""
+    moment = client.now_ms // 1000 - 600
+    client.ask("SIM:S0001", "1", ["bar_count", moment, 5])
+    assert [] == client.wait(60)
+    client.say("request_more_data", "cs_1", "sds_1", -100)
+    assert "du" in methods(client.wait(30))
+    nothing = client.say("request_more_data", "cs_1", "sds_1", -100)
+    assert "series_completed" == nothing[-1]["m"]
+
+
+def test_a_moment_before_the_first_bar(client: Any, methods: Any) -> None:
+    """The symbol is known, and then nothing comes."""
+    received = client.ask("SIM:S0001", "1D", ["bar_count", 900_000_000, 5])
+    assert COMPLETE[:2] == methods(received)
+
+
+@pytest.mark.parametrize(
+    "count", [["bar_count", 1, "x"], ["bars", 1, 1], ["bar_count", 1], ["bar_count", 1, 1, 1]]
+)
+def test_a_count_that_is_none_is_refused(client: Any, count: list[object]) -> None:
+    """Another word, too few, too many."""
+    assert "invalid parameters" == reason(client.ask("SIM:S0001", "1", count))
+
+
+def test_no_more_bars_are_nonsense(client: Any) -> None:
+    """0 is refused."""
+    client.ask("SIM:S0001")
+    assert "invalid parameters" == reason(client.say("request_more_data", "cs_1", "sds_1", 0))
+
+
+def test_a_study_is_answered(client: Any, wire: Any, methods: Any) -> None:
+    """As captured, and the updates of its series go on."""
+    client.ask("SIM:S0001")
+    study = ("cs_1", "st1", "st1", "sds_1", "Volume@tv-basicstudies-251", {"length": 20})
+    answers = client.say("create_study", *study)
+    expected = ["study_loading", "du", "study_completed"]
+    assert expected == methods(answers)
+    assert ["cs_1", "st1", "s1_st1"] == answers[0]["p"] == answers[2]["p"]
+    assert ["node", "st", "ns", "t"] == list(answers[1]["p"][1]["st1"])
+    assert expected == methods(client.say("modify_study", "cs_1", "st1", "st1", {"length": 9}))
+    assert "du" in methods(client.wait(30))
+    (deleted,) = client.say("remove_study", "cs_1", "st1")
+    assert ["cs_1", "st1", "s1_st1"] == deleted["p"]
+    assert expected == methods(client.say("create_study", *study))
+    assert "duplicate id" == reason(client.say("create_study", *study))
+
+
+def test_a_study_of_what_is_refused(client: Any, wire: Any) -> None:
+    """As captured."""
+    captured = json.loads(
+        (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()[-1]
+    )
+    client.ask("ECONOMICS:USM2", "1D")
+    (error,) = client.say("create_study", "cs_1", "st1", "st1", "sds_1", "Volume@x", {})
+    assert (captured["m"], captured["p"][1:4]) == (error["m"], error["p"][1:4])
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("create_study", ("st1", "st1", "sds_9", "Volume@x", {})),
+        ("create_study", ("st1", "st1", "sds_1", "Volume@x")),
+        ("modify_study", ("st1", "st1", {})),
+        ("remove_study", ("st1",)),
+    ],
+)
+def test_a_study_that_cannot_be(client: Any, method: str, params: tuple[object, ...]) -> None:
+    """Of no series, without inputs, of a name not known."""
+    client.ask("SIM:S0001")
+    assert "invalid parameters" == reason(client.say(method, "cs_1", *params))
+
+
+def test_extended_hours(client: Any) -> None:
+    """The bars of the regular session are those of it alone, with others before and after."""
+    kinds = {}
+    client.now_ms += 20 * 3600 * 1000  # before the next opening
+    for session in ("regular", "extended"):
+        text = f'={{"symbol":"NASDAQ:AAPL","session":"{session}"}}'
+        client.say("chart_create_session", session)
+        client.say("resolve_symbol", session, "sym", text)
+        for name, resolution in (("minutes", "30"), ("days", "1D")):
+            received = client.say("create_series", session, name, "s1", "sym", resolution, 60, "")
+            update = _update(received)["p"][1][name]
+            kinds[session, name] = {bar["v"][0]: bar["v"][1:] for bar in update["s"]}
+            resolved = next(each for each in received if each["m"] == "symbol_resolved")["p"][2]
+            client.say("remove_series", session, name)
+        assert (session, True) == (resolved["subsession_id"], resolved["has_extended_hours"])
+    assert kinds["regular", "days"] == kinds["extended", "days"]
+    wide, narrow = kinds["extended", "minutes"], kinds["regular", "minutes"]
+    shared = wide.keys() & narrow.keys()
+    assert all(wide[time] == narrow[time] for time in shared)
+    assert 60 == len(wide) == len(narrow)
+    assert 13 <= len(shared) < 40
+    local = {(time - 5 * 3600) % 86_400 / 3600 for time in wide}
+    assert (4.0, 19.5) == (min(local), max(local))
+
+
+def test_another_currency(client: Any) -> None:
+    """All prices are converted, and the listing says so; what cannot be had is unknown."""
+    bars = {}
+    for number, currency in enumerate(("USD", "INR", "XYZ")):
+        text = f'={{"symbol":"NASDAQ:AAPL","currency-id":"{currency}"}}'
+        client.say("chart_create_session", currency)
+        client.say("resolve_symbol", currency, "sym", text)
+        received = client.say("create_series", currency, "sds_1", "s1", "sym", "1D", 3, "")
+        if number < 2:
+            bars[currency] = _bars(received)
+            assert currency == received[1]["p"][2]["currency_code"]
+        else:
+            assert "invalid symbol" == received[1]["p"][2]
+    for dollars, rupees in zip(bars["USD"], bars["INR"], strict=True):
+        assert dollars["v"][5] == rupees["v"][5]
+        assert [value / 0.0119 for value in dollars["v"][1:5]] == pytest.approx(rupees["v"][1:5])
+
+
+def _times(received: list[dict[str, Any]]) -> list[float]:
+    return [bar["v"][0] for bar in _bars(received)]
 
 
 def test_marks_are_in_the_time_zone_of_the_chart(client: Any) -> None:

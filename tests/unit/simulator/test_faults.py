@@ -43,7 +43,7 @@ def test_seconds_must_be_a_number() -> None:
 
 def test_values_are_read_as_seconds_or_text() -> None:
     """Or taken from the caller where none was given."""
-    assert (2.0, 7.0) == (Fault(LATENCY, value="2").seconds(7), Fault(LATENCY).seconds(7))
+    assert (2.0, 7.0) == (Fault(LATENCY, value="2").number(7), Fault(LATENCY).number(7))
     assert ("2", "why") == (Fault(LATENCY, value=2).text("why"), Fault(LATENCY).text("why"))
 
 

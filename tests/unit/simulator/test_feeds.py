@@ -4,7 +4,7 @@ import pytest
 
 from pocketquant.simulator import world
 from pocketquant.simulator.feeds import Feed
-from pocketquant.simulator.trading import Bell, Book, Day, Trade
+from pocketquant.simulator.trading import Bell, Book, Day, Phase, Trade
 
 NOW = 1_763_480_420  # 2025-11-18 15:40:20 UTC
 SESSION = 6510
@@ -73,7 +73,7 @@ def test_the_first_trade_of_a_session_begins_the_day(stock: world.Instrument) ->
 
 def test_the_book_and_the_bell_are_no_trades(stock: world.Instrument) -> None:
     """They change their own fields only."""
-    feed = feed_of(stock, Book(1, 10_100, 10_300, 4, 5), Bell(2, is_open=False))
+    feed = feed_of(stock, Book(1, 10_100, 10_300, 4, 5), Bell(2, Phase.OUT))
     feed.play()
     assert {"bid": 101.0, "ask": 103.0, "bid_size": 4.0, "ask_size": 5.0} == feed.take()
     feed.play()

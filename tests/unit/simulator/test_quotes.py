@@ -47,13 +47,17 @@ def changes(received: list[dict[str, Any]], text: str = ONE) -> list[dict[str, A
 def minutes_of(first: dict[str, Any], told: list[dict[str, Any]]) -> dict[int, list[float]]:
     """Minute bars made of quotes: open, high, low, close, volume.
 
-    What carries a price, a volume or a time is a trade at the last price known.
+    What carries a price, a volume or a time while the market is open is a trade at the last price
+    known.
     """
     values, total = dict(first), first["volume"]
     bars: dict[int, list[float]] = {}
     for change in told:
         values.update(change)
         if change.keys().isdisjoint({"lp", "lp_time", "volume"}):
+            continue
+        if values["current_session"] != "market":
+            total = values["volume"]
             continue
         size = values["volume"] - (total if values["volume"] >= total else 0)
         total, price, minute = values["volume"], values["lp"], values["lp_time"] // MINUTE * MINUTE
@@ -191,13 +195,72 @@ def test_of_some_nothing_more_is_heard(quotes: Any, name: str) -> None:
 
 def test_a_closed_market_is_quiet(quotes: Any) -> None:
     """From the close to the opening, both of which are told."""
-    add(quotes, "NASDAQ:AAPL")
+    add(quotes, "OTC:QUIET")
     quotes.wait(5 * HOUR, MINUTE)
-    *_, closing = changes(quotes.wait(HOUR, MINUTE), "NASDAQ:AAPL")
+    *_, closing = changes(quotes.wait(HOUR, MINUTE), "OTC:QUIET")
     assert {"current_session": "out_of_session"} == closing
     assert [] == quotes.wait(16 * HOUR, MINUTE)
-    opening, *_ = changes(quotes.wait(HOUR, MINUTE), "NASDAQ:AAPL")
+    opening, *_ = changes(quotes.wait(HOUR, MINUTE), "OTC:QUIET")
     assert {"current_session": "market"} == opening
+
+
+def test_the_phases_of_a_us_stocks_day(quotes: Any) -> None:
+    """Each is told as it begins, and at night nothing."""
+    add(quotes, "NASDAQ:AAPL")
+    told = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
+    phases = [change["current_session"] for change in told if "current_session" in change]
+    assert ["post_market", "out_of_session", "pre_market", "market"] == phases
+    night = next(n for n, each in enumerate(told) if each.get("current_session") == phases[1])
+    assert {"current_session": "pre_market"} == told[night + 1]
+
+
+def test_a_stock_outside_its_session(quotes: Any) -> None:
+    """Its last price stands; its time moves, sometimes alone; its total falls, rises and swaps."""
+    add(quotes, "NASDAQ:AAPL")
+    told = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
+    after = next(n for n, each in enumerate(told) if each.get("current_session") == "post_market")
+    before = next(n for n, each in enumerate(told) if each.get("current_session") == "market")
+    outside = told[after:before]
+    assert all(change.keys().isdisjoint({"lp", "ch", "open_price"}) for change in outside)
+    assert any(change.keys() == {"lp_time"} for change in outside)
+    assert any({"rtc", "rtc_time", "rch", "rchp", "lp_time"} <= change.keys() for change in outside)
+    times = [change["lp_time"] for change in outside if "lp_time" in change]
+    assert any(later < time for time, later in pairwise(times))
+    totals = [change["volume"] for change in outside if "volume" in change]
+    falls = [later / total for total, later in pairwise(totals) if later < total]
+    assert min(falls) < 0.01
+    assert max(falls) > 0.9
+    assert {"rtc": None, "rtc_time": None, "rch": None, "rchp": None}.items() <= told[
+        before
+    ].items()
+    first_trade = next(change for change in told[before:] if "volume" in change)
+    assert first_trade["volume"] < 0.5 * totals[-1]
+    assert "open_time" in first_trade
+
+
+def test_what_is_known_outside_the_session(quotes: Any) -> None:
+    """Who asks then for the first time gets what the others have been told last."""
+    add(quotes, "NASDAQ:AAPL")
+    for hours in (7, 9, 3):  # after the close, before the opening, in the session
+        told = changes(quotes.wait(hours * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
+        text = '={"symbol":"NASDAQ:AAPL"}'
+        known = add(quotes, text)[text]["v"]
+        last = {name: value for change in told for name, value in change.items()}
+        assert last["current_session"] == known["current_session"]
+        assert last["lp_time"] - known["lp_time"] in range(-60, 60)
+        quotes.say("quote_remove_symbols", "qs_1", text)
+
+
+def test_prices_in_another_currency(quotes: Any) -> None:
+    """All of them converted, with the noise of floats; the volume is what it is."""
+    text = '={"symbol":"NASDAQ:AAPL","currency-id":"INR"}'
+    dollars = add(quotes, "NASDAQ:AAPL")["NASDAQ:AAPL"]["v"]
+    rupees = add(quotes, text)[text]["v"]
+    assert ("INR", dollars["volume"]) == (rupees["currency_code"], rupees["volume"])
+    rates = {rupees[name] / dollars[name] for name in ("lp", "bid", "open_price", "low_price")}
+    assert all(rate == pytest.approx(1 / 0.0119) for rate in rates)
+    unknown = '={"symbol":"NASDAQ:AAPL","currency-id":"XYZ"}'
+    assert "no_such_symbol" == add(quotes, unknown)[unknown]["errmsg"]
 
 
 def test_only_the_fields_asked_for_come(quotes: Any) -> None:
@@ -388,3 +451,33 @@ def test_the_volume_of_the_day_may_fall(quotes: Any, faults: Faults) -> None:
     ]
     assert sorted(volumes) == volumes
     assert volumes[-1] < total
+
+
+def test_a_total_that_is_corrected(quotes: Any, faults: Faults) -> None:
+    """It falls by ten, or by what is ordered, and goes on from there."""
+    add(quotes, "NASDAQ:AAPL")
+    quotes.wait(MINUTE)
+    before = add(quotes, "NASDAQ:AAPL")["NASDAQ:AAPL"]["v"]["volume"]
+    faults.order(Fault(FaultKind.VOLUME_FALLS, "NASDAQ:AAPL", 1e6, times=1))
+    told = changes(quotes.wait(MINUTE), "NASDAQ:AAPL")
+    totals = [each["volume"] for each in told if "volume" in each]
+    assert 0 < before - totals[0] < 1e6
+    assert all(later >= total for total, later in pairwise(totals))
+    with pytest.raises(ValueError, match="could not convert"):
+        Fault(FaultKind.VOLUME_FALLS, value="much")
+
+
+def test_a_time_alone(quotes: Any, faults: Faults) -> None:
+    """After a trade comes an update of nothing but a later time."""
+    add(quotes, ONE)
+    faults.order(Fault(FaultKind.TIME_ALONE, ONE, times=1))
+    told = changes(quotes.wait(MINUTE))
+    assert {"lp_time"} == told[1].keys()
+
+
+def test_a_volume_that_is_a_text(quotes: Any, faults: Faults) -> None:
+    """Of a trade, as often as is ordered."""
+    add(quotes, ONE)
+    faults.order(Fault(FaultKind.QUOTES_UNREADABLE, ONE, times=2))
+    told = changes(quotes.wait(MINUTE))
+    assert 2 == sum(isinstance(change.get("volume"), str) for change in told)

@@ -33,11 +33,24 @@ def test_a_quote_is_the_day_so_far(market: Market, now: int) -> None:
 
 def test_a_closed_market_was_last_traded_before_its_close(market: Market, now: int) -> None:
     """`out_of_session`, and a time in the past; the day's values stay."""
-    values = values_of(market, "NASDAQ:AAPL", now + 8 * 3600)
+    values = values_of(market, "TVC:RUT", now + 8 * 3600)
     closed_at = 1_763_499_600
     assert "out_of_session" == values["current_session"]
     assert 0 < closed_at - values["lp_time"] < 60
-    assert values == values_of(market, "NASDAQ:AAPL", now + 12 * 3600)
+    assert values == values_of(market, "TVC:RUT", now + 12 * 3600)
+
+
+def test_a_stock_at_night_was_last_traded_after_its_close(market: Market, now: int) -> None:
+    """The last price is the close, and beside it stands what was paid later."""
+    night = values_of(market, "NASDAQ:AAPL", now + 10 * 3600)
+    assert "out_of_session" == night["current_session"]
+    assert 0 < 1_763_514_000 - night["lp_time"] < 300
+    assert night["lp_time"] == night["rtc_time"]
+    evening = values_of(market, "NASDAQ:AAPL", now + 8 * 3600)
+    assert ("post_market", night["lp"]) == (evening["current_session"], evening["lp"])
+    assert evening["rtc"] != evening["lp"]
+    assert evening["rch"] == pytest.approx(evening["rtc"] - evening["lp"])
+    assert night == values_of(market, "NASDAQ:AAPL", now + 12 * 3600)
 
 
 def test_a_delayed_market_closes_later(market: Market, now: int) -> None:

@@ -16,6 +16,8 @@ from pocketquant.simulator.trading import (
     Book,
     Day,
     Happening,
+    Outside,
+    Phase,
     Trade,
     day_so_far,
     happenings,
@@ -149,12 +151,12 @@ def test_what_is_to_come_does_not_depend_on_when_one_asks(
 def test_bells_ring_at_the_opening_and_the_close() -> None:
     """All trades lie between, and the server hears of everything late where data is delayed."""
     for name, opens, closes in (
-        ("NASDAQ:AAPL", "2025-11-18T14:30", "2025-11-18T21:00"),
+        ("TVC:RUT", "2025-11-18T14:30", "2025-11-18T21:00"),
         ("NSE:RELIANCE", "2025-11-18T04:00", "2025-11-18T10:15"),
     ):
         first, *middle, last = between(name, "2025-11-17T22:00", "2025-11-19T01:00")
-        assert Bell(at(opens) * 1000, is_open=True) == first
-        assert Bell(at(closes) * 1000, is_open=False) == last
+        assert Bell(at(opens) * 1000, Phase.MARKET) == first
+        assert Bell(at(closes) * 1000, Phase.OUT) == last
         assert all(isinstance(one, Trade | Book) for one in middle)
         delay = known(name).delay_seconds
         trades = [one for one in middle if isinstance(one, Trade)]
@@ -169,7 +171,32 @@ def test_bells_ring_at_the_opening_and_the_close() -> None:
 def test_no_bell_rings_where_one_session_follows_another(name: str, expected: list[bool]) -> None:
     """Around the clock never, five days a week before and after the weekend."""
     week = between(name, "2025-11-17T00:00", "2025-11-24T00:00")
-    assert expected == [one.is_open for one in week if isinstance(one, Bell)]
+    assert expected == [one.phase is Phase.MARKET for one in week if isinstance(one, Bell)]
+
+
+def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
+    """By halves of an hour or all at once, in order; two updates may be swapped, none is lost."""
+    day = between("NASDAQ:AAPL", "2025-11-18T02:00", "2025-11-19T04:00")
+    outside = [one for one in day if isinstance(one, Outside)]
+    assert all(one.due_ms <= other.due_ms for one, other in pairwise(outside))
+    times = [one.time for one in outside]
+    assert len(times) == len(set(times))
+    assert sorted(times) != times
+    hours = [("09:00", "14:30", Phase.PRE_MARKET), ("21:00", "01:00", Phase.POST_MARKET)]
+    for opens, closes, phase in hours:
+        last_day = 19 if closes < opens else 18
+        start, end = at(f"2025-11-18T{opens}"), at(f"2025-11-{last_day}T{closes}")
+        told = [one for one in outside if one.phase is phase]
+        assert all(start <= one.time < end for one in told)
+        traded = [one for one in told if one.price is not None]
+        (part,) = (
+            each
+            for each in world.outside(known("NASDAQ:AAPL"))
+            if trades_between(each, start, end).shape[1]
+        )
+        expected = trades_between(part, start, end)
+        assert sorted(one.time for one in told) == expected[0].tolist()
+        assert max(one.total for one in traded) <= expected[2].sum()
 
 
 def test_some_trades_move_the_book_only_afterwards() -> None:
