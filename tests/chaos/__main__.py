@@ -31,7 +31,8 @@ _MOST_LINES = 40  # of the log, shown for each violation
 )
 def main(seed: int, minutes: float, folder: Path | None) -> None:
     """Run the platform through the trouble of this seed, and judge what is left."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore them
+        signal.signal(number, signal.default_int_handler)
     folder = folder or Path(tempfile.mkdtemp(prefix=f"pocketquant-chaos-{seed}-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:

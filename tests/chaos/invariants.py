@@ -84,16 +84,13 @@ class Ended:
                 yield from self._lost_series(promise.job_id, promise.series)
 
     def _lost_series(self, job_id: str, wanted: frozenset[str]) -> Iterator[str]:
-        units = list(self.mongo["units"].find({"jobs": job_id}))
-        have = Counter(unit["series"] for unit in units)
-        for series in wanted ^ have.keys():
-            yield f"job {job_id} wants {sorted(wanted)[:2]}…, and its units differ in {series}"
+        have = Counter(unit["series"] for unit in self.mongo["units"].find({"jobs": job_id}))
+        lost = sorted(wanted ^ have.keys())
+        if lost:
+            yield f"job {job_id} and its units differ in {len(lost)} series, {lost[0]} first"
         for series, number in have.items():
             if number > 1:
                 yield f"job {job_id} has {number} units of {series}"
-        for unit in units:
-            if unit["state"] == "cancelled":
-                yield f"unit {unit['_id']} of job {job_id} is cancelled, its job is not"
 
     def _jobs(self) -> Iterator[str]:
         """Every job has ended, and its counts are those of its units."""

@@ -102,18 +102,19 @@ def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_o
             events.note("step_failed", step=step, why=repr(error))
             raise
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
         futures = []
-        try:
-            for step in steps:
-                is_over.wait(max(0.0, began + step.at - time.monotonic()))
-                futures.append(pool.submit(do, step))
-        except BaseException:
-            is_over.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    for future in futures:
-        future.result()
+        for step in steps:
+            is_over.wait(max(0.0, began + step.at - time.monotonic()))
+            futures.append(pool.submit(do, step))
+        for future in futures:
+            future.result()
+    except BaseException:
+        is_over.set()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # calls end with the servers they wait for
 
 
 def _rare() -> dict[str, str]:
