@@ -1,4 +1,4 @@
-"""The machine of a run: three mongods, Redis, the simulator, and two of each process."""
+"""The machine of a run: three mongods, two Redis servers, the simulator, two of each process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from pocketquant.programs import (
 from pocketquant.settings import Settings
 from tests.chaos.events import EventLog
 from tests.chaos.keeper import Keeper, Kept
-from tests.chaos.plan import MONGODS, PROVIDER, REDIS, SICK, SICKNESS
+from tests.chaos.plan import CACHE, MONGODS, PROVIDER, REDIS, SICK, SICKNESS
 from tests.chaos.replica_set import ReplicaSet, address_of
 
 # The names of the processes of each kind, for the plan.
@@ -61,15 +61,15 @@ class Machine:
     push_url: str
     provider_url: str
     provider_http_url: str
-    redis_url: str
+    redis_urls: dict[str, str]
     database: str
 
     def mongod_at(self, address: str) -> str:
         """The name of the member at this address."""
         return MONGODS[self.replica_set.addresses.index(address)]
 
-    def wipe_redis(self) -> None:
-        with redis.Redis.from_url(self.redis_url, socket_timeout=_ALIVE_SECONDS) as client:
+    def wipe_redis(self, name: str) -> None:
+        with _redis(self.redis_urls[name]) as client:
             client.flushall()
 
     def order_fault(self, kind: str, value: float | None = None, symbol: str | None = None) -> None:
@@ -95,8 +95,9 @@ class Machine:
     def _is_well(self) -> bool:
         self.replica_set.primary()
         requests.get(f"{self.provider_http_url}/control/clock", timeout=_ALIVE_SECONDS)
-        with redis.Redis.from_url(self.redis_url, socket_timeout=_ALIVE_SECONDS) as client:
-            client.ping()
+        for url in self.redis_urls.values():
+            with _redis(url) as client:
+                client.ping()
         urls = (*self.web_urls, self.push_url)
         return all(requests.get(f"{url}/health", timeout=_ALIVE_SECONDS).ok for url in urls)
 
@@ -115,14 +116,16 @@ def running(folder: Path, events: EventLog) -> Iterator[Machine]:
     logs = folder / "logs"
     logs.mkdir(parents=True)
     members = [embedded.private_mongod(_made(folder / name)) for name in MONGODS]
-    cache = embedded.private_redis(_made(folder / REDIS))
+    broker = embedded.private_redis(_made(folder / REDIS))
+    cache = embedded.private_cache(_made(folder / CACHE))
     provider_port, provider_http_port = reserve_port(), reserve_port()
     replica_set = ReplicaSet(tuple(map(address_of, members)))
     settings = Settings.model_validate(
         {
             **_QUICK,
             "mongodb_url": replica_set.url,
-            "redis_url": cache.url,
+            "redis_url": broker.url,
+            "cache_url": cache.url,
             "celery_broker_url": "",
             "tradingview_url": f"ws://{HOST}:{provider_port}/socket.io/websocket",
             "tradingview_http_url": f"http://{HOST}:{provider_http_port}",
@@ -144,7 +147,8 @@ def running(folder: Path, events: EventLog) -> Iterator[Machine]:
     with keeper.running():
         for name, server in zip(MONGODS, members, strict=True):
             keep(name, server.command)
-        keep(REDIS, cache.command)
+        keep(REDIS, broker.command)
+        keep(CACHE, cache.command)
         sick = [part for symbol in SICK for part in ("--fault", f"{SICKNESS}:{symbol}")]
         keep(PROVIDER, [*simulator_program(provider_port, provider_http_port).command, *sick])
         replica_set.initiate()
@@ -159,7 +163,7 @@ def running(folder: Path, events: EventLog) -> Iterator[Machine]:
             push_url=settings.own_push_url,
             provider_url=settings.tradingview_url,
             provider_http_url=settings.tradingview_http_url,
-            redis_url=settings.redis_url,
+            redis_urls={REDIS: broker.url, CACHE: cache.url},
             database=settings.mongodb_database,
         )
         machine.wait_until_well()
@@ -180,6 +184,10 @@ def _renamed(command: list[str], name: str) -> list[str]:
     """The command of a Celery worker under another name: those of one fleet have to differ."""
     place = command.index("--hostname") + 1
     return [*command[:place], f"{name}@%h", *command[place + 1 :]]
+
+
+def _redis(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=_ALIVE_SECONDS)
 
 
 def _made(folder: Path) -> Path:

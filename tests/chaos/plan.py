@@ -21,6 +21,7 @@ UNKNOWN = tuple(f"NOSUCH:N{number}" for number in range(1, 4))  # unknown for ev
 MONGODS = ("mongod-0", "mongod-1", "mongod-2")
 PRIMARY = "primary"  # whichever of them is, when its trouble begins
 REDIS = "redis"
+CACHE = "cache"  # the Redis of cached answers
 PROVIDER = "provider"
 
 _WARM_UP_SECONDS = 4.0
@@ -101,7 +102,8 @@ def draw(seed: int, seconds: float, programs: dict[str, tuple[str, ...]]) -> Pla
         trouble
         for stream in (
             _mongo(Random(f"{seed}/mongo"), seconds),
-            _redis(Random(f"{seed}/redis"), seconds),
+            _redis(Random(f"{seed}/redis"), seconds, REDIS),
+            _redis(Random(f"{seed}/cache"), seconds, CACHE),
             _provider(Random(f"{seed}/provider"), seconds),
             *(
                 _programs(Random(f"{seed}/{kind}"), seconds, names, _REST_OF.get(kind, 15.0))
@@ -199,10 +201,10 @@ def _mongo(chance: Random, seconds: float) -> Iterator[Trouble]:
         yield Trouble(at, harm, (PRIMARY,) if harm is Harm.STEP_DOWN else targets, length)
 
 
-def _redis(chance: Random, seconds: float) -> Iterator[Trouble]:
+def _redis(chance: Random, seconds: float, name: str) -> Iterator[Trouble]:
     for at, length in _stretches(chance, seconds, pause=25.0, shortest=1.0, longest=8.0):
         harm = chance.choice((Harm.KILL, Harm.FREEZE, Harm.WIPE, Harm.WIPE))
-        yield Trouble(at, harm, (REDIS,), 0.0 if harm is Harm.WIPE else length)
+        yield Trouble(at, harm, (name,), 0.0 if harm is Harm.WIPE else length)
 
 
 _FAULTS: tuple[tuple[str, float | None], ...] = (

@@ -68,7 +68,8 @@ class Troubles:
             case Harm.STEP_DOWN:
                 self.machine.replica_set.step_down(_STEP_DOWN_SECONDS)
             case Harm.WIPE:
-                self.machine.wipe_redis()
+                for target in targets:
+                    self.machine.wipe_redis(target)
             case Harm.MISBEHAVE:
                 self.machine.order_fault(trouble.fault, trouble.value)
             case Harm.HEAL_SICK:
