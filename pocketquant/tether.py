@@ -5,6 +5,7 @@ death and becomes the command. Only Linux can do this; elsewhere the command jus
 """
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -18,9 +19,16 @@ def tethered(command: list[str]) -> list[str]:
 
 
 def tie_to_parent() -> None:
-    """Have this process end when its parent does."""
+    """Have this process end when its parent does; at once where the parent is dead already.
+
+    The kernel tells of deaths to come alone. One that has been is known of a parent that started
+    this process by `multiprocessing`, as a server starts its workers.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid != os.getppid():
+        sys.exit("the server that started this process is gone")
 
 
 def main() -> None:

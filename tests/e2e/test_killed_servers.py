@@ -1,0 +1,63 @@
+"""Servers of the API that are killed while they start."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pocketquant.connections import wait_until
+from pocketquant.embedded import HOST, reserve_port
+from pocketquant.programs import push_command, web_command
+from pocketquant.settings import Settings
+from pocketquant.tether import tethered
+
+pytestmark = pytest.mark.fault
+
+
+@pytest.mark.parametrize("command_of", [web_command, push_command])
+def test_a_server_killed_while_it_starts_leaves_nothing_behind(
+    command_of: Callable[[Settings], list[str]], tmp_path: Path, mongodb_url: str, redis_url: str
+) -> None:
+    """Its process for requests, which has not yet asked to end with it, ends all the same.
+
+    Else it would hold the port, and no other server could be started.
+    """
+    settings = Settings.model_validate(
+        {
+            "mongodb_url": mongodb_url,
+            "redis_url": redis_url,
+            "api_host": HOST,
+            "api_port": reserve_port(),
+            "push_host": HOST,
+            "push_port": reserve_port(),
+        }
+    )
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            tethered(command_of(settings)),
+            env=settings.environment_of_children({}),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    children: list[psutil.Process] = []
+
+    def has_children() -> bool:
+        children[:] = psutil.Process(server.pid).children(recursive=True)
+        return bool(children)
+
+    wait_until("it has begun", has_children, (), 60)
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    try:
+        wait_until("its children have ended", lambda: not alive(children), (), 60)
+    finally:
+        for child in alive(children):
+            child.kill()
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [each for each in processes if each.is_running() and each.status() != "zombie"]
