@@ -36,8 +36,19 @@ up: $(INSTALLED) ## all processes against the real TradingView, data kept in .po
 	$(BIN)/pocketquant up $(ARGS)
 
 # Three files at a time, each as a whole, in order: also on two cores, since tests wait for servers.
+IN_TURNS := -n 3 --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED) ## every test but the benchmarks (ARGS='-k chunks' chooses)
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest $(IN_TURNS) $(ARGS)
+
+CLOCK_SHIFT := build/clock_shift.so
+
+$(CLOCK_SHIFT): tests/clock_shift.c
+	mkdir -p $(@D)
+	$(CC) -shared -fPIC -O2 -Wall -Wextra -o $@ $< -ldl
+
+hours: $(INSTALLED) $(CLOCK_SHIFT) ## every test at eight odd hours, one after the other (ARGS=--only=2028-02-29T12:00)
+	$(BIN)/python -m tests.hours $(IN_TURNS) $(ARGS)
 
 lint: $(INSTALLED) ## ruff: style, imports, bugs, bans
 	$(BIN)/ruff check .

@@ -1,0 +1,48 @@
+"""`python -m tests.hours [--only MOMENT]… [PYTEST ARGUMENT…]`: the tests at odd hours.
+
+Each run has the wall clock of one of the moments below, in every process that it starts.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent.parent / "build" / "clock_shift.so"
+
+MOMENTS = {
+    "2026-11-28T03:00": "a Saturday",
+    "2026-11-30T00:10": "a Monday, a while after midnight",
+    "2026-11-26T20:00": "Thanksgiving, when markets in the US are closed",
+    "2026-11-27T01:40": "the night after it",
+    "2026-03-08T06:30": "half an hour before clocks in the US go forward",
+    "2026-11-01T06:30": "half an hour after clocks in the US went back",
+    "2026-12-31T23:58": "the end of a year, while tests run",
+    "2028-02-29T12:00": "a leap day",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", action="append", choices=MOMENTS)
+    chosen, arguments = parser.parse_known_args()
+    codes = {moment: _run_at(moment, arguments) for moment in chosen.only or MOMENTS}
+    for moment, code in codes.items():
+        print(f"{moment}  {'failed' if code else 'passed'}  {MOMENTS[moment]}")  # noqa: T201
+    sys.exit(any(codes.values()))
+
+
+def _run_at(moment: str, arguments: list[str]) -> int:
+    """Run pytest, its clock at the moment as it begins; its exit code."""
+    seconds = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() - time.time()
+    shifted = {"LD_PRELOAD": str(LIBRARY), "CLOCK_SHIFT": str(round(seconds))}
+    print(f"\n{moment}: {MOMENTS[moment]}", flush=True)  # noqa: T201
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, env={**os.environ, **shifted}, check=False).returncode
+
+
+if __name__ == "__main__":
+    main()
