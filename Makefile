@@ -67,13 +67,16 @@ coverage: $(INSTALLED) ## the unit tests alone must cover the pure files wholly
 	$(BIN)/pytest -n 3 --quiet --cov --cov-report= tests/unit
 	$(BIN)/coverage report
 
-check: lint types arch docs coverage test ## what CI runs: lint, types, arrows, guides, coverage, tests
+check: lint types arch docs coverage test bench-once ## what CI runs: lint, types, arrows, guides, coverage, tests
 
 bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: $(INSTALLED) ## everything fails at random, then all must hold (ARGS='--seed 7 --minutes 6')
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+bench-once: $(BENCH_INSTALLED) # so that none rots unseen; its figures are not looked at
+	$(BIN)/python -m tests.benchmarks --smallest
 
 fix: $(INSTALLED) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -1,15 +1,21 @@
-"""`python -m tests.benchmarks [NAME…]`: run those benchmarks, or all, and print their tables."""
+"""`python -m tests.benchmarks [--smallest] [NAME…]`: run these, or all, and print their tables."""
 
 import sys
 from importlib import import_module
 
 from tests.benchmarks.report import show
+from tests.benchmarks.size import choose_smallest
 
 BENCHMARKS = ("aggregation", "live", "store", "rest", "export", "sync", "fleet")
+_SMALLEST = "--smallest"
 
 
 def main() -> None:
-    names = sys.argv[1:] or BENCHMARKS
+    arguments = sys.argv[1:]
+    if _SMALLEST in arguments:
+        arguments.remove(_SMALLEST)
+        choose_smallest()
+    names = arguments or BENCHMARKS
     unknown = set(names) - set(BENCHMARKS)
     if unknown:
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")

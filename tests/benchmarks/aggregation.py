@@ -17,6 +17,7 @@ from decimal import Decimal
 from functools import partial
 from itertools import groupby
 from random import Random
+from typing import Any
 
 from nautilus_trader.common.component import TestClock
 from nautilus_trader.data.aggregation import TimeBarAggregator
@@ -31,8 +32,11 @@ from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.quotes import Tick, Volume
 from tests.benchmarks.report import Row
+from tests.benchmarks.size import sized
 
-ROUNDS = 7
+ROUNDS = sized(7, 1)
+FEW, MANY, MOST = sized((10, 1_000, 10_000), (2, 3, 4))  # symbols
+MINUTES = sized({FEW: 600, MANY: 8, MOST: 3}, dict.fromkeys((FEW, MANY, MOST), 3))
 WARM_UP_SECONDS = 61  # until the first minute is closed
 TICKS_A_MINUTE = 60  # of each symbol, round robin
 FEW_TICKS = 8
@@ -55,20 +59,19 @@ Seconds = list[list[Tick]]  # ticks by the second
 
 def run() -> list[Row]:
     """Ticks a second."""
-    peer, sparse = tape(10, minutes=150), tape(100, minutes=60, ticks_a_minute=FEW_TICKS)
+    peer = tape(FEW, minutes=sized(150, 3))
+    sparse = tape(sized(100, 2), minutes=sized(60, 3), ticks_a_minute=FEW_TICKS)
     assert minutes_of_ours(peer) == minutes_of_nautilus(peer)
-    tapes = {
-        10: tape(10, minutes=600),
-        1000: tape(1000, minutes=8),
-        10_000: tape(10_000, minutes=3),
-    }
+    tapes = {symbols: tape(symbols, minutes) for symbols, minutes in MINUTES.items()}
     rates = take_turns(
         {
             "nautilus": partial(nautilus, peer),
             "nautilus, few ticks": partial(nautilus, sparse),
             "few ticks": partial(ours, sparse),
-            "1m": partial(ours, tapes[10], (Interval.M1,)),
-            "decimals": partial(ours, tape(10, 600, size=lambda lots: Decimal(lots) / 100)),
+            "1m": partial(ours, tapes[FEW], (Interval.M1,)),
+            "decimals": partial(
+                ours, tape(FEW, MINUTES[FEW], size=lambda lots: Decimal(lots) / 100)
+            ),
             **{f"{number}": partial(ours, each) for number, each in tapes.items()},
         }
     )
@@ -80,8 +83,8 @@ def run() -> list[Row]:
         *(row(f"{each:,} symbols / nautilus", f"{each}", "nautilus", "≥ 3") for each in tapes),
         row("sizes with decimals / nautilus", "decimals", "nautilus"),
         row(f"{FEW_TICKS} ticks a minute / nautilus", "few ticks", "nautilus, few ticks"),
-        row("13 intervals / 1m alone", "10", "1m"),
-        row("10,000 / 10 symbols", "10000", "10", "≥ 0.67"),
+        row("13 intervals / 1m alone", f"{FEW}", "1m"),
+        row(f"{MOST:,} / {FEW} symbols", f"{MOST}", f"{FEW}", "≥ 0.67"),
     ]
 
 
@@ -225,7 +228,7 @@ def minutes_of_ours(seconds: Seconds) -> list[tuple[float, ...]]:
 
 
 def minutes_of_nautilus(seconds: Seconds) -> list[tuple[float, ...]]:
-    closed: list[object] = []
+    closed: list[Any] = []
     clock, aggregators = peers(seconds, PEER_INTERVALS[:1], closed.append)
     for ticks in seconds:
         move_on(clock, ticks[0].time)

@@ -14,23 +14,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
+from typing import Any
 
 import arcticdb
 import pandas as pd
 import psutil
 import pymongo
+from pymongo.collection import Collection
 
 from pocketquant.client import Client
 from pocketquant.domain.bars import COLUMNS
 from tests.benchmarks.report import Row
 from tests.benchmarks.rest_servers import random_walk, running
+from tests.benchmarks.size import sized
 
-ROUNDS = 3
-BARS = 1_000_000
+ROUNDS = sized(3, 1)
+BARS = sized(1_000_000, 10_000)
 MOST_MEGABYTES = 100.0
 
 _SYMBOL, _INTERVAL = "NASDAQ:AAPL", "1m"
 _LOOK_SECONDS = 0.01
+
+Document = dict[str, Any]
 
 
 def run() -> list[Row]:
@@ -38,7 +43,8 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as name, running(folder := Path(name), BARS) as servers:
         client = Client(servers.api_url)
         library = _arctic(folder)
-        documents = pymongo.MongoClient(servers.mongodb_url)["peer"]["bars"]
+        mongo: pymongo.MongoClient[Document] = pymongo.MongoClient(servers.mongodb_url)
+        documents = mongo["peer"]["bars"]
         _fill(documents)
         ways: dict[str, Callable[[], object]] = {
             "parquet": lambda: client.export(_SYMBOL, _INTERVAL, folder / "a.parquet"),
@@ -75,7 +81,7 @@ def _arctic(folder: Path) -> arcticdb.version_store.library.Library:
     return library
 
 
-def _fill(documents: pymongo.collection.Collection) -> None:
+def _fill(documents: Collection[Document]) -> None:
     rows = random_walk(BARS).columns.T.tolist()
     documents.insert_many((dict(zip(COLUMNS, row, strict=True)) for row in rows), ordered=False)
     documents.create_index("time")
@@ -85,7 +91,7 @@ def _read_arctic(library: arcticdb.version_store.library.Library) -> pd.DataFram
     return library.read(_SYMBOL).data
 
 
-def _read_documents(documents: pymongo.collection.Collection) -> pd.DataFrame:
+def _read_documents(documents: Collection[Document]) -> pd.DataFrame:
     found = documents.find({}, {"_id": False}).sort("time")
     frame = pd.DataFrame.from_records([tuple(bar.values()) for bar in found], columns=COLUMNS)
     frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
@@ -126,7 +132,8 @@ def _watched(web: psutil.Process) -> Iterator[list[float]]:
 
 
 def _megabytes(web: psutil.Process) -> float:
-    return sum(each.memory_info().rss for each in (web, *web.children(recursive=True))) / 2**20
+    resident = sum(each.memory_info().rss for each in (web, *web.children(recursive=True)))
+    return float(resident) / 2**20
 
 
 def _require_same(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import psutil
 import redis
@@ -18,15 +19,16 @@ from pocketquant.queues import QueueName, celery_app
 from tests.benchmarks.fleet_commands import BROKER, CACHE, MONGODB, Commands
 from tests.benchmarks.fleet_machine import Machine, cpu_seconds
 from tests.benchmarks.report import Row
+from tests.benchmarks.size import sized
 
 NOTHING = "benchmarks.nothing"  # the task of fleet_noop
 
-UNITS = 400
-NOTHINGS = 2_000
-SLOTS = 16
+UNITS = sized(400, 4)
+NOTHINGS = sized(2_000, 20)
+SLOTS = sized(16, 2)
 FIRSTS = {10: 2_001, 500: 3_001}  # bars of a sync, and the first of the series
 
-_BATCH = 500
+_BATCH = sized(500, 10)
 _QUEUE, _UNACKNOWLEDGED = "pocketquant:bulk", "pocketquant:unacked"
 
 
@@ -68,7 +70,8 @@ def _measured(machine: Machine, worker: psutil.Process, units: int) -> Iterator[
 def _do_nothing(machine: Machine, times: int) -> None:
     """Publish as the dispatcher does, and wait until all is done."""
     app = celery_app(machine.settings.broker_url)
-    with app.producer_pool.acquire(block=True) as producer:
+    producers: Any = app.producer_pool  # whose producers are ours, and publish in batches
+    with producers.acquire(block=True) as producer:
         for _ in range(times // _BATCH):
             with producer.batch(_BATCH):
                 for _ in range(_BATCH):

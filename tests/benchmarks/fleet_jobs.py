@@ -17,17 +17,18 @@ from pocketquant.domain.syncs import UnitState
 from pocketquant.queues import QueueName
 from tests.benchmarks.fleet_machine import Machine
 from tests.benchmarks.report import Row
+from tests.benchmarks.size import is_smallest, sized
 
-SYMBOLS = 5_000
+SYMBOLS = sized(5_000, 50)
 INTERVALS = ("5m", "1h")
 UNITS = SYMBOLS * len(INTERVALS)
-CALLS = 100
+CALLS = sized(100, 2)
 
 _ANSWER_MILLISECONDS = 500
 _PUBLISHED_SECONDS = 10
 _PICKED_UP_MILLISECONDS = 1_000
 _INTERACTIVE_SLOTS = 4
-_BULK_SLOTS = (16, 16)
+_BULK_SLOTS = sized((16, 16), (2,))
 _FIRST_ALONE, _FIRST_LOADED = 6_001, 6_501
 
 
@@ -111,7 +112,7 @@ def _pick_ups(machine: Machine, first: int) -> np.ndarray:
 
 def _require_load(machine: Machine, taken: Taken) -> None:
     job = machine.platform.jobs.get(taken.job_id)
-    if job is None or not job.counts[UnitState.QUEUED]:
+    if job is None or not (is_smallest() or job.counts[UnitState.QUEUED]):
         raise AssertionError("the large job ended before the calls that it should hinder")
 
 

@@ -24,7 +24,7 @@ from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.embedded import HOST, private_redis, reserve_port, running, stop
 from pocketquant.programs import Program, simulator_program, worker_command
 from pocketquant.queues import QueueName
-from pocketquant.settings import Settings
+from pocketquant.settings import LogLevel, Settings
 from pocketquant.tether import tethered
 from pocketquant.wiring import Platform, wire
 
@@ -151,14 +151,14 @@ def started() -> Iterator[Machine]:
         stack.enter_context(running(broker))
         simulators = _simulator("instant", 0), _simulator("slow", LATENCY_SECONDS)
         settings = Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings
             celery_broker_url=broker.url,
             api_host=HOST,
             api_port=reserve_port(),
             provider_rate=_UNLIMITED,
             provider_burst=_UNLIMITED,
             provider_concurrency=_UNLIMITED,
-            log_level="WARNING",
+            log_level=LogLevel.WARNING,
         )
         extra = tuple(program for program, _ in simulators)
         machine = stack.enter_context(

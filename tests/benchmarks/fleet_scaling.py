@@ -15,11 +15,12 @@ import psutil
 from tests.benchmarks.fleet_machine import LATENCY_SECONDS, Machine
 from tests.benchmarks.fleet_picture import draw
 from tests.benchmarks.report import Row
+from tests.benchmarks.size import sized
 
-SYNCS = 400
-SERIAL_SYNCS = 40
+SYNCS = sized(400, 4)
+SERIAL_SYNCS = sized(40, 1)
 N_BARS = 500
-WORKERS = ((8,), (16,), (16, 16), (16, 16, 16, 16))
+WORKERS = sized(((8,), (16,), (16, 16), (16, 16, 16, 16)), ((2,), (2, 2)))
 TARGET = "≤ 1.18 until busy"  # 85 % of ideal
 
 _PICTURE = Path(__file__).parents[2] / "docs" / "scaling.png"
@@ -45,7 +46,8 @@ def run(machine: Machine) -> list[Row]:
     serial = _serial_seconds(machine)
     rates = {each.slots: SYNCS / each.seconds for each in measured}
     busy = {each.slots: each.busy for each in measured}
-    draw(_PICTURE, rates, busy, LATENCY_SECONDS, SYNCS / serial)
+    picture = sized(_PICTURE, machine.folder / _PICTURE.name)
+    draw(picture, rates, busy, LATENCY_SECONDS, SYNCS / serial)
     job = f"{SYNCS} syncs"
     return [
         *(

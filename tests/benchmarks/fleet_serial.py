@@ -15,7 +15,8 @@ from tvDatafeed import Interval, TvDatafeed
 
 
 def main(url: str, first: int, count: int, n_bars: int) -> None:
-    tvDatafeed.main.create_connection = _redirected(tvDatafeed.main.create_connection, url)
+    module: Any = tvDatafeed.main
+    module.create_connection = _redirected(module.create_connection, url)
     client = TvDatafeed(token_cache_file=os.devnull)
     began = time.perf_counter()
     for number in range(first, first + count):

@@ -27,14 +27,16 @@ from tests.benchmarks.live_listeners import listening
 from tests.benchmarks.live_machine import Machine, Stream, started
 from tests.benchmarks.live_waits import Waits
 from tests.benchmarks.report import Row
+from tests.benchmarks.size import sized
 
-SYMBOLS = 1_000
-WARM_UP_SECONDS = 5.0
-SECONDS = 70.0  # with the end of a minute in it
-PLAIN_SECONDS = 20.0
-PACE = 20_000  # quotes a second
-MANY_SYMBOLS, MANY_PACE, MANY_MINUTES = 10_000, 2_000, 4
-LISTENERS, LISTENERS_PACE = 1_000, 500
+SYMBOLS = sized(1_000, 10)
+WARM_UP_SECONDS = sized(5.0, 1.0)
+SECONDS = sized(70.0, 4.0)  # with the end of a minute in it
+PLAIN_SECONDS = sized(20.0, 1.0)
+PACE = sized(20_000, 400)  # quotes a second
+MANY_SYMBOLS, MANY_PACE, MANY_MINUTES = sized((10_000, 2_000, 4), (10, 400, 0))
+MANY_SECONDS = sized(MANY_MINUTES * MINUTE, 2)
+LISTENERS, LISTENERS_PACE = sized((1_000, 500), (5, 200))
 
 _MEGABYTE = 1_000_000
 _READY_SECONDS = 60.0
@@ -114,7 +116,7 @@ def _size(machine: Machine) -> Row:
     """The most memory the streamer took while it told of so many symbols for some minutes."""
     most = 0
     with machine.stream(MANY_SYMBOLS, MANY_PACE) as stream:
-        ends_at = time.monotonic() + MANY_MINUTES * MINUTE
+        ends_at = time.monotonic() + MANY_SECONDS
         while time.monotonic() < ends_at:
             time.sleep(_LOOK_SECONDS)
             most = max(most, stream.process.memory_info().rss)

@@ -23,7 +23,7 @@ from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Symbol
 from pocketquant.embedded import HOST, reserve_port, stop
 from pocketquant.programs import streamer_command
-from pocketquant.settings import Settings
+from pocketquant.settings import LogLevel, Settings
 from pocketquant.simulator.sockets import PATH
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.tether import tethered
@@ -161,12 +161,12 @@ def started() -> Iterator[Machine]:
         for server in (mongod, redis):
             stack.enter_context(embedded.running(server))
         settings = Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings
             mongodb_url=mongod.url,
             redis_url=redis.url,
             push_host=HOST,
             push_port=reserve_port(),
-            log_level="WARNING",
+            log_level=LogLevel.WARNING,
         )
         yield Machine(settings, folder)
 

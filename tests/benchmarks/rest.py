@@ -28,10 +28,11 @@ import requests
 from pocketquant.storage.chunks import CHUNK_PERIODS
 from tests.benchmarks.report import Row
 from tests.benchmarks.rest_servers import COUNTS, Servers, running
+from tests.benchmarks.size import sized
 
-ROUNDS = 3
-STORED_BARS = 1_000_000
-SECONDS = 4
+ROUNDS = sized(3, 1)
+STORED_BARS = sized(1_000_000, 10_000)
+SECONDS = sized(4, 1)
 CONNECTIONS = 16
 TARGETS = {
     ("cached", 1000): "≥ 6×",

@@ -55,7 +55,7 @@ def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
         for server in (mongod, redis):
             stack.enter_context(embedded.running(server))
         settings = Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings
             mongodb_url=mongod.url,
             redis_url=redis.url,
             api_port=embedded.reserve_port(),

@@ -28,12 +28,13 @@ from pocketquant.embedded import private_mongod, running
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.indexes import make_collections_and_indexes
 from tests.benchmarks.report import Row
+from tests.benchmarks.size import sized
 
-ROUNDS = 9
-SERIES = 40
-BARS = 5000
-UPDATES = 4  # of ten bars, one after another
-FEW = 3  # series of the document per bar
+ROUNDS = sized(9, 1)
+SERIES = sized(40, 2)
+BARS = sized(5000, 50)
+UPDATES = sized(4, 1)  # of ten bars, one after another
+FEW = sized(3, 1)  # series of the document per bar
 
 FIRST, AGAIN, TEN, READ, TOGETHER = "first", "again", "ten", "read", "together"
 CONTENDERS = ("ours", "a document per bar", "ArcticDB")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pocketquant.connections import wait_until
 from pocketquant.domain.intervals import HOUR, MINUTE, Interval
+from pocketquant.domain.symbols import Symbol
 
 if TYPE_CHECKING:
     from conftest import Live
@@ -175,12 +176,19 @@ def test_the_wish_is_made_true_at_once(live_with: "Callable[..., Live]") -> None
     live.start()
     live.subscribe(PAIRS[:2])
     live.wait_until_quoted(PAIRS[:2])
-    live.platform.watching.unsubscribe([])
-    live.platform.watching.stop()
     board = live.platform.board
-    wait_until("nothing is shown", lambda: not board.latest_of(PAIRS), (), 10)
+
+    def shown() -> list[str]:
+        return list(board.latest_of(PAIRS[:2]))
+
+    live.platform.watching.unsubscribe([Symbol.parse(PAIRS[1])])
+    wait_until("one is watched", lambda: live.status().symbols == 1, (), 60)
+    wait_until("one is shown", lambda: shown() == PAIRS[:1], (), 60)
+    live.platform.watching.stop()
+    wait_until("nothing is shown", lambda: not shown(), (), 60)
     live.platform.watching.start()
-    live.wait_until_quoted(PAIRS[:2])
+    live.wait_until_quoted(PAIRS[:1])
+    assert PAIRS[:1] == shown()
 
 
 def test_shards_share_the_symbols(live_with: "Callable[..., Live]") -> None:
