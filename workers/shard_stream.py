@@ -22,7 +22,7 @@ import structlog
 from pocketquant import metrics
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.cache.board_writer import Flush
-from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.errors import BadToken, PocketQuantError
 from pocketquant.domain.shards import Shard
 from pocketquant.record import Recorder
 from pocketquant.storage.subscriptions import Wish
@@ -71,7 +71,8 @@ class ShardStream:
         self._connections = self._failures = 0
         self._counted = (0, 0, 0, 0)
         self._dial_time = self._flush_time = self._status_time = time.monotonic()
-        self._last_error: str | None = None
+        self._token = ""
+        self._last_error: PocketQuantError | None = None
 
     def run(self, ending: Event) -> None:
         """LeaseLost as soon as another has taken the shard over."""
@@ -125,6 +126,7 @@ class ShardStream:
         link.require_life()
         if link.has_told:
             self._failures = 0
+            self._dialing.accept()
 
     def _dial(self, seconds: float) -> None:
         self._dialing.begin()
@@ -135,6 +137,7 @@ class ShardStream:
     def _open(self, line: Line) -> None:
         name = "qs_" + "".join(choices(ascii_letters, k=_NAME_LETTERS))  # noqa: S311  # no secret
         session = self._recorder.open(name, line.token)
+        self._token = line.token
         self._link = QuoteLink(
             line.socket, session, self._recorder, self._silence_seconds, self._clock
         )
@@ -150,13 +153,15 @@ class ShardStream:
         self._failures += 1
         pause = pause_seconds(self._failures)
         self._dial_time = time.monotonic() + pause
-        self._last_error = error.code
+        self._last_error = error
         self._status_time = time.monotonic()
         metrics.STREAM_CONNECTIONS.labels(outcome=error.code).inc()
         _log.warning(
             "not_connected", shard=self._shard.name, code=error.code, cause=str(error), pause=pause
         )
         if self._link is not None:
+            if isinstance(error, BadToken):
+                self._dialing.refuse(self._token)
             self._seen_until = self._link.lost_since
             self._outlet.put(self._recorder.lose(self._seen_until))
             self._drop(self._link)
@@ -224,7 +229,8 @@ class ShardStream:
             bars_stored=outlet.bars_stored,
             bars_waiting=outlet.bars_waiting,
             bars_dropped=outlet.bars_dropped,
-            last_error=self._last_error,
+            last_error=self._last_error.code if self._last_error else None,
+            last_error_message=str(self._last_error) if self._last_error else None,
         )
 
     def _count_ticks(self) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+
 from pocketquant.connections import wait_until
 from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 from pocketquant.domain.symbols import Symbol
@@ -204,3 +206,31 @@ def test_shards_share_the_symbols(live_with: "Callable[..., Live]") -> None:
     assert ["1-of-2", "2-of-2"] == [status.shard for status in statuses]
     assert len(PAIRS) == sum(status.symbols for status in statuses)
     assert all(status.symbols for status in statuses)
+
+
+def test_a_token_that_was_revoked(live_with: "Callable[..., Live]") -> None:
+    """It is forgotten, a new one is asked for, and quotes come."""
+    live = live_with(speed=60, tradingview_username="user", tradingview_password="pass")
+    live.simulator.order("bad_token", times=1)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    assert ("bad_token", 2) == (live.status().last_error, live.simulator.tally.sign_ins)
+
+
+def test_every_token_is_refused(live_with: "Callable[..., Live]") -> None:
+    """It signs in again once, and then its status says what to do."""
+    live = live_with(speed=60, tradingview_username="user", tradingview_password="pass")
+    live.simulator.order("bad_token")
+    live.subscribe(PAIRS)
+    live.start()
+    refusals = "pocketquant_stream_connections_total", {"outcome": "bad_token"}
+    before = REGISTRY.get_sample_value(*refusals) or 0
+
+    def is_refused_often() -> bool:
+        return (REGISTRY.get_sample_value(*refusals) or 0) >= before + 3
+
+    wait_until("it is refused three times", is_refused_often, (), 60)
+    wait_until("it is told", lambda: live.status().last_error == "bad_token", ValueError, 30)
+    assert "TRADINGVIEW_TOKEN" in str(live.status().last_error_message)
+    assert 2 == live.simulator.tally.sign_ins
