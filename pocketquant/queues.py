@@ -23,6 +23,7 @@ class QueueName(StrEnum):
     INTERACTIVE = "interactive"
     BULK = "bulk"
     SCHEDULED = "scheduled"
+    REPAIR = "repair"  # of live bars: nobody has asked for them
 
 
 _COMMON_SETTINGS: dict[str, Any] = {

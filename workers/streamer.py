@@ -152,6 +152,7 @@ class Streamer:
             Fences(platform.mongo),
             platform.live_bars,
             platform.responses,
+            platform.symbols,
             platform.intake,
             self._now,
         )

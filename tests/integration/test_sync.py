@@ -24,6 +24,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Listing, Series
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
+from pocketquant.mending import Mending
 from pocketquant.pace import Call, PacedProvider, Provider
 from pocketquant.queues import QueueName
 from pocketquant.storage.sync_status import SyncStatus
@@ -74,6 +75,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             provider=PacedProvider(provider, wired.governor, wired.settings.turn_seconds),
             bars=wired.bars,
             live_bars=wired.live_bars,
+            mending=Mending(wired.bars, wired.live_bars),
             statuses=wired.statuses,
             symbols=wired.symbols,
             responses=wired.responses,
