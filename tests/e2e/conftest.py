@@ -323,6 +323,6 @@ def kill() -> Callable[[psutil.Process], None]:
 
     def kill_and_wait(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
-        wait_until("it is dead", lambda: _is_dead(process), psutil.Error, 10)
+        wait_until("it is dead", lambda: _is_dead(process), psutil.Error, 60)
 
     return kill_and_wait

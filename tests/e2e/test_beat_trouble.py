@@ -79,7 +79,7 @@ def test_runs_are_neither_missed_nor_doubled(beatless: Any, start_program: Any) 
         assert beatless.sync(symbol, n_bars=10).status == 200
     runs = Runs(beatless)
     beats = [start_program(beatless, "beat") for _ in range(2)]
-    wait_until("both beat", lambda: len(beatless.fleet()["beats"]) == 2, (), 30)
+    wait_until("both beat", lambda: len(beatless.fleet()["beats"]) == 2, (), 60)
     for begin in (runs.let_one_be_due, runs.ask_for_one, runs.let_one_be_due):
         begin()
         runs.race()
@@ -92,7 +92,7 @@ def test_runs_are_neither_missed_nor_doubled(beatless: Any, start_program: Any) 
 
     beats[1].kill()
     beats[1].wait()
-    wait_until("the last tick is over", lambda: messages(beatless) == 0, (), 30)
+    wait_until("the last tick is over", lambda: messages(beatless) == 0, (), 60)
     runs.let_one_be_due()
     start_program(beatless, "beat")
     runs.wait_for_end()

@@ -59,7 +59,7 @@ def test_who_waits_overtakes_thousands(platform: Any, simulator: Any) -> None:
             and platform.counts(job_id)["completed"]
         ),
         (),
-        30,
+        60,
     )
     answer = platform.sync("SIM:S4999", n_bars=10)
     assert 200 == answer.status, answer.body

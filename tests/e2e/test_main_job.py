@@ -25,7 +25,7 @@ def read_with_an_independent_client(url: str, symbol: str, resolution: str, coun
         call("create_series", "cs_independent", "sds", "s1", "sym", resolution, count)
         rows: list[list[float]] = []
         while True:
-            text = str(socket.recv(timeout=10))
+            text = str(socket.recv(timeout=60))
             while text:  # ~m~LENGTH~m~PAYLOAD, repeated
                 _, _, length, _, rest = text.split("~", 4)
                 payload, text = rest[: int(length)], rest[int(length) :]

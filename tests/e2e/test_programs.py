@@ -29,11 +29,11 @@ def whole(start_platform: Callable[..., Any]) -> Iterator[Any]:
 
 
 def is_ok(url: str) -> bool:
-    return requests.get(url, auth=AUTH, timeout=10).ok
+    return requests.get(url, auth=AUTH, timeout=60).ok
 
 
 def flower(platform: Any, path: str) -> Any:
-    answer = requests.get(f"{platform.flower_url}{path}", auth=AUTH, timeout=30)
+    answer = requests.get(f"{platform.flower_url}{path}", auth=AUTH, timeout=60)
     answer.raise_for_status()
     return answer.json()
 
@@ -71,7 +71,7 @@ def test_push_holds_the_streams_that_the_api_refuses(whole: Any) -> None:
         for url in (whole.url, whole.push_url):
             opened = [
                 streams.enter_context(
-                    requests.get(f"{url}/api/v1/jobs/watched/events", stream=True, timeout=30)
+                    requests.get(f"{url}/api/v1/jobs/watched/events", stream=True, timeout=60)
                 )
                 for _ in range(STREAMS_OF_API + 4)
             ]
@@ -100,14 +100,14 @@ def test_flower_shows_our_tasks_and_the_lengths_of_our_queues(whole: Any) -> Non
         tasks = flower(whole, "/api/tasks?taskname=pocketquant.sync_unit")
         return any(task["state"] == "SUCCESS" for task in tasks.values())
 
-    wait_until("the task is listed", is_listed, requests.RequestException, 30)
+    wait_until("the task is listed", is_listed, requests.RequestException, 60)
 
 
 def test_flower_wants_its_password_and_ps_does_not_show_it(whole: Any) -> None:
     """401 without it or with another; no command line holds it."""
     url = f"{whole.flower_url}/api/workers"
-    assert 401 == requests.get(url, timeout=30).status_code
-    assert 401 == requests.get(url, auth=(AUTH[0], "one"), timeout=30).status_code
+    assert 401 == requests.get(url, timeout=60).status_code
+    assert 401 == requests.get(url, auth=(AUTH[0], "one"), timeout=60).status_code
     lines = [process.cmdline() for process in psutil.Process(whole.supervisord).children()]
     assert not [line for line in lines if any(AUTH[1] in word for word in line)]
 
@@ -125,7 +125,7 @@ def test_open_streams_do_not_hold_up_the_end(whole: Any) -> None:
     was_running = whole.processes("gunicorn")
     assert 2 == len(was_running)
     whole.control("stop", "pocketquant:push-0")
-    wait_until("all of it has ended", lambda: not alive(was_running), psutil.Error, 10)
+    wait_until("all of it has ended", lambda: not alive(was_running), psutil.Error, 60)
     for call in open_calls:
         call.close()
     whole.control("start", "pocketquant:push-0")

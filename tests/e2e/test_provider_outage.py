@@ -31,7 +31,7 @@ def test_the_breaker_opens_is_seen_and_closes(crew: Any, start_worker: Any) -> N
         job_id = crew.sync_in_bulk(wanted)
         crew.wait_for_completed(job_id, SLOTS)
 
-    wait_until("it is open", lambda: breaker()["state"] == "open", (), 30)
+    wait_until("it is open", lambda: breaker()["state"] == "open", (), 60)
     opened = breaker()
     assert "down" == opened["last_reason"]
     assert opened["consecutive_failures"] >= Temper().failures_to_open

@@ -99,10 +99,6 @@ def slow(simulator: Any) -> Iterator[None]:
     simulator.lift()
 
 
-def ended(fleet: Any, jobs: list[str]) -> int:
-    return sum(fleet.job(job_id)["finished_at"] is not None for job_id in jobs)
-
-
 def test_queues_are_quorum_queues_with_lengths(rabbitmq_url: str) -> None:
     """What the server holds outlives one of its members, and how much waits can be asked."""
     app = celery_app(rabbitmq_url)
@@ -117,21 +113,19 @@ def test_queues_are_quorum_queues_with_lengths(rabbitmq_url: str) -> None:
 @pytest.mark.usefixtures("slow")
 def test_what_somebody_waits_for_overtakes_the_bulk(fleet: Any) -> None:
     """With every other slot taken and much waiting, the interactive worker does it at once."""
-    jobs = [fleet.sync_in_background(f"SIM:S{650 + n:04}", n_bars=10) for n in range(SYNCS)]
+    job_id = fleet.sync_in_bulk([f"SIM:S{650 + n:04}" for n in range(SYNCS)], n_bars=10)
     answer = fleet.sync("SIM:S0649", n_bars=10)
     assert 200 == answer.status, answer.body
-    assert ended(fleet, jobs) < SYNCS
-    for job_id in jobs:
-        assert 1 == fleet.wait_for_job(job_id)["counts"]["completed"]
+    assert fleet.counts(job_id)["completed"] < SYNCS
+    assert SYNCS == fleet.wait_for_job(job_id, 120)["counts"]["completed"]
 
 
 @pytest.mark.fault
 @pytest.mark.usefixtures("slow")
 def test_a_worker_killed_halfway_loses_nothing(fleet: Any, kill: Callable[..., None]) -> None:
     """`kill -9` in the middle of thirty syncs: each of them is completed."""
-    jobs = [fleet.sync_in_background(f"SIM:S{700 + n:04}", n_bars=10) for n in range(SYNCS)]
-    wait_until("some are done", lambda: ended(fleet, jobs) >= 4, (), 60)
+    job_id = fleet.sync_in_bulk([f"SIM:S{700 + n:04}" for n in range(SYNCS)], n_bars=10)
+    fleet.wait_for_completed(job_id, 4)
     kill(fleet.processes("worker-0@")[0])
-    assert ended(fleet, jobs) < SYNCS
-    for job_id in jobs:
-        assert 1 == fleet.wait_for_job(job_id, 90)["counts"]["completed"]
+    assert fleet.counts(job_id)["completed"] < SYNCS
+    assert SYNCS == fleet.wait_for_job(job_id, 120)["counts"]["completed"]

@@ -89,7 +89,7 @@ def whole(answer: requests.Response) -> str:
 def test_no_answer_has_a_secret(planted: Any, server: str, headers: dict[str, str]) -> None:
     """Whether all is well, the request is wrong, or the key is; syncs fail for the token is bad."""
     url = getattr(planted, server)
-    answers = [requests.get(url + path, headers=headers, timeout=30) for path in ASKED]
+    answers = [requests.get(url + path, headers=headers, timeout=60) for path in ASKED]
     for symbol in ("S0001", "NOPE", GIVEN):
         body = {"exchange": "SIM", "symbol": symbol}
         answers.append(requests.post(url + SYNC, json=body, headers=headers, timeout=70))
@@ -101,24 +101,24 @@ def test_no_page_of_flower_has_a_secret(planted: Any) -> None:
     url, auth = planted.flower_url, ("pocketquant", SECRETS["flower"])
 
     def knows_workers() -> bool:
-        found = requests.get(f"{url}/api/workers?refresh=1", auth=auth, timeout=20)
+        found = requests.get(f"{url}/api/workers?refresh=1", auth=auth, timeout=60)
         return bool(found.ok and found.json())
 
-    wait_until("Flower knows a worker", knows_workers, requests.RequestException, 30)
+    wait_until("Flower knows a worker", knows_workers, requests.RequestException, 60)
     pages = [
         *FLOWER,
         *(
             f"/worker/{name}"
-            for name in requests.get(f"{url}/api/workers", auth=auth, timeout=20).json()
+            for name in requests.get(f"{url}/api/workers", auth=auth, timeout=60).json()
         ),
         *(
             f"/task/{name}"
-            for name in requests.get(f"{url}/api/tasks", auth=auth, timeout=20).json()
+            for name in requests.get(f"{url}/api/tasks", auth=auth, timeout=60).json()
         ),
     ]
     assert any(page.startswith("/worker/worker-") for page in pages)
-    answers = [requests.get(url + page, auth=auth, timeout=20) for page in pages]
-    answers += [requests.get(url + page, auth=("pocketquant", "x"), timeout=20) for page in pages]
+    answers = [requests.get(url + page, auth=auth, timeout=60) for page in pages]
+    answers += [requests.get(url + page, auth=("pocketquant", "x"), timeout=60) for page in pages]
     assert [[]] * len(answers) == [leaks(whole(answer)) for answer in answers]
 
 
@@ -126,7 +126,7 @@ def test_no_page_of_flower_has_a_secret(planted: Any) -> None:
 @pytest.mark.parametrize("path", ["/", "/health/live", "/static/css/flower.css"])
 def test_no_server_tells_its_name(planted: Any, server: str, path: str) -> None:
     """Nor its version, which attackers look up."""
-    answer = requests.get(getattr(planted, server) + path, timeout=20)
+    answer = requests.get(getattr(planted, server) + path, timeout=60)
     assert "PocketQuant" == answer.headers["Server"]
 
 
@@ -139,7 +139,7 @@ def test_no_title_of_a_process_has_a_secret(planted: Any) -> None:
 
 def test_no_log_has_a_secret(planted: Any, servers: dict[str, str]) -> None:
     """Also when Redis takes the password no longer, and each program says so in its way."""
-    requests.get(f"{planted.url}/api/v1/jobs/{GIVEN}", timeout=30)
+    requests.get(f"{planted.url}/api/v1/jobs/{GIVEN}", timeout=60)
     with redis.Redis.from_url(servers["redis_url"]) as client:
         client.config_set("requirepass", "another")
         client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -150,7 +150,7 @@ def test_no_log_has_a_secret(planted: Any, servers: dict[str, str]) -> None:
             )
             assert [] == leaks(whole(refused))
             wait_until(
-                "programs complain", lambda: "username-password pair" in written(planted), (), 30
+                "programs complain", lambda: "username-password pair" in written(planted), (), 60
             )
         finally:
             client.config_set("requirepass", SECRETS["redis"])

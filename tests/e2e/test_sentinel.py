@@ -31,7 +31,7 @@ def watched(tmp_path: Path) -> Iterator[tuple[str, psutil.Process]]:
         with redis.Redis.from_url(replica.url) as client:
             client.replicaof(HOST, port_of(master))
             wait_until(
-                "the replica follows", lambda: is_following(client), redis.ConnectionError, 30
+                "the replica follows", lambda: is_following(client), redis.ConnectionError, 60
             )
         for one in sentinels:
             ends.enter_context(embedded.running(one))
@@ -61,7 +61,7 @@ def sentinel(folder: Path, master: PrivateServer) -> PrivateServer:
 
     def prepare() -> None:
         with redis.Redis(host=HOST, port=port) as client:
-            wait_until("the Sentinel answers", client.ping, redis.RedisError, 30)
+            wait_until("the Sentinel answers", client.ping, redis.RedisError, 60)
 
     return PrivateServer("sentinel", command, f"sentinel://{HOST}:{port}", prepare)
 
@@ -92,17 +92,12 @@ def test_a_job_goes_on_after_its_redis_was_killed(
     simulator.order("latency", None, 0.5)
     with start_platform(redis_url=url, workers=2, worker_slots=2) as fleet:
         workers = {worker.pid for worker in fleet.workers()}
-        jobs = [fleet.sync_in_background(f"SIM:S{750 + n:04}", n_bars=10) for n in range(SYNCS)]
-        wait_until("some are done", lambda: ended(fleet, jobs) >= 4, (), 60)
+        job_id = fleet.sync_in_bulk([f"SIM:S{750 + n:04}" for n in range(SYNCS)], n_bars=10)
+        fleet.wait_for_completed(job_id, 4)
         kill(master)
-        assert ended(fleet, jobs) < SYNCS
+        assert fleet.counts(job_id)["completed"] < SYNCS
         simulator.lift()
-        for job_id in jobs:
-            assert 1 == fleet.wait_for_job(job_id, 120)["counts"]["completed"]
+        assert SYNCS == fleet.wait_for_job(job_id, 240)["counts"]["completed"]
         with open_redis(url) as client:
             assert "master" == client.info("replication")["role"]
         assert workers == {worker.pid for worker in fleet.workers()}
-
-
-def ended(fleet: Any, jobs: list[str]) -> int:
-    return sum(fleet.job(job_id)["finished_at"] is not None for job_id in jobs)

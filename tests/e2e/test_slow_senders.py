@@ -41,9 +41,9 @@ Start = Callable[..., AbstractContextManager[Any]]
 
 @pytest.fixture(scope="module")
 def impatient(start_platform: Start) -> Iterator[Any]:
-    """A platform that waits two seconds for a body, with few threads."""
+    """A platform that waits four seconds for a body, with few threads."""
     without = frozenset({"flower", "interactive", "streamer", "worker", "beat"})
-    with start_platform(without=without, api_body_seconds=2.0, api_threads=THREADS) as platform:
+    with start_platform(without=without, api_body_seconds=4.0, api_threads=THREADS) as platform:
         yield platform
 
 
@@ -59,7 +59,7 @@ def connect(url: str) -> socket.socket:
 
 def port_of(session: requests.Session, url: str) -> int:
     """Of our end of the one connection it keeps."""
-    answer = session.get(f"{url}/health/live", timeout=10, stream=True)
+    answer = session.get(f"{url}/health/live", timeout=60, stream=True)
     port = answer.raw.connection.sock.getsockname()[1]
     assert answer.content
     return int(port)
@@ -95,7 +95,7 @@ def burst(url: str) -> list[bytes]:
         senders = [stack.enter_context(connect(url)) for _ in range(THREADS)]
         for sender in senders:
             sender.sendall(POST + LENGTH)
-        assert 200 == requests.get(f"{url}/health/live", timeout=20).status_code
+        assert 200 == requests.get(f"{url}/health/live", timeout=60).status_code
         return [received(sender) for sender in senders]
 
 
@@ -134,7 +134,7 @@ def test_others_keep_their_connections(url: str) -> None:
     with ExitStack() as stack:
         others = [stack.enter_context(requests.Session()) for _ in range(4)]
         for other in others:
-            other.get(f"{url}/health/live", timeout=10)
+            other.get(f"{url}/health/live", timeout=60)
         used = [port_of(other, url) for other in others]
         senders = [stack.enter_context(connect(url)) for _ in range(SENDERS)]
         for sender in senders:
@@ -142,7 +142,7 @@ def test_others_keep_their_connections(url: str) -> None:
         slow = [stack.enter_context(ThreadPoolExecutor(1)).submit(received, one) for one in senders]
         while not all(one.done() for one in slow):
             for other in others:
-                assert 200 == other.get(f"{url}/health/live", timeout=10).status_code
+                assert 200 == other.get(f"{url}/health/live", timeout=60).status_code
         assert used == [port_of(other, url) for other in others]
 
 
@@ -151,8 +151,8 @@ def test_slow_bodies_leave_others_alone(url: str) -> None:
     with ExitStack() as stack:
         for sender in [stack.enter_context(connect(url)) for _ in range(SENDERS)]:
             sender.sendall(POST + LENGTH)
-        assert 200 == requests.get(f"{url}/health/live", timeout=10).status_code
-        assert 422 == requests.post(f"{url}{SYNC}", json={}, timeout=10).status_code
+        assert 200 == requests.get(f"{url}/health/live", timeout=60).status_code
+        assert 422 == requests.post(f"{url}{SYNC}", json={}, timeout=60).status_code
 
 
 def test_more_slow_bodies_than_half_of_the_threads(impatient: Any) -> None:
@@ -160,18 +160,18 @@ def test_more_slow_bodies_than_half_of_the_threads(impatient: Any) -> None:
     answers = burst(impatient.url)
     assert {b"408": THREADS // 2, b"503": THREADS // 2} == Counter(one[9:12] for one in answers)
     assert all(b"retry-after" in one.lower() for one in answers if one[9:12] == b"503")
-    assert 422 == requests.post(f"{impatient.url}{SYNC}", json={}, timeout=20).status_code
+    assert 422 == requests.post(f"{impatient.url}{SYNC}", json={}, timeout=60).status_code
 
 
 def test_nothing_is_left_of_slow_bodies(impatient: Any) -> None:
     """Neither a thread nor a descriptor: the server's own threads were made by the first."""
     web = impatient.processes("granian")[-1]
     burst(impatient.url)
-    wait_until("all are gone", lambda: not connections(web, impatient.url), (), 20)
+    wait_until("all are gone", lambda: not connections(web, impatient.url), (), 60)
     threads, descriptors = web.num_threads(), web.num_fds()
     burst(impatient.url)
-    wait_until("no thread is left", lambda: web.num_threads() <= threads, (), 20)
-    wait_until("no descriptor is left", lambda: web.num_fds() <= descriptors, (), 20)
+    wait_until("no thread is left", lambda: web.num_threads() <= threads, (), 60)
+    wait_until("no descriptor is left", lambda: web.num_fds() <= descriptors, (), 60)
 
 
 def test_slow_headers_are_given_up(url: str) -> None:

@@ -80,7 +80,7 @@ def lasting_up(data: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen[b
 
 
 def is_healthy(url: str) -> bool:
-    return requests.get(f"{url}/health", timeout=5).ok
+    return requests.get(f"{url}/health", timeout=60).ok
 
 
 def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
@@ -112,9 +112,9 @@ def test_what_dies_is_started_again(lasting_up: Any, kill: Any) -> None:
         victim = running(up, text)[0]
         its_children = victim.children(recursive=True)
         kill(victim)
-        wait_until(f"{text} is back", lambda text=text: running(up, text), psutil.Error, 30)
-        wait_until("no child is left", lambda left=its_children: not any_runs(left), (), 10)
-    wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 30)
+        wait_until(f"{text} is back", lambda text=text: running(up, text), psutil.Error, 60)
+        wait_until("no child is left", lambda left=its_children: not any_runs(left), (), 60)
+    wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 60)
 
 
 def pocketquant(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -133,7 +133,7 @@ def check_keys_beside(url: str, folder: Path) -> None:
     made = pocketquant("keys", "create", "charts", DATA_DIR=str(folder))
     assert 0 == made.returncode, made.stderr
     headers = {"X-API-Key": made.stdout.strip()}
-    assert 200 == requests.get(f"{url}/api/v1/fleet", headers=headers, timeout=10).status_code
+    assert 200 == requests.get(f"{url}/api/v1/fleet", headers=headers, timeout=60).status_code
     doctor = pocketquant("doctor", "--json", DATA_DIR=str(folder))
     assert "answers at" in doctor.stdout
 
@@ -145,7 +145,7 @@ def test_what_is_stopped_stays_stopped(lasting_up: Any, data: Path) -> None:
     subprocess.run([*command, "stop", "pocketquant:beat-0"], check=True)
     others = running(up, "workers.app worker")[0]
     others.send_signal(signal.SIGKILL)
-    wait_until("a new worker runs", lambda: running(up, "workers.app worker"), psutil.Error, 30)
+    wait_until("a new worker runs", lambda: running(up, "workers.app worker"), psutil.Error, 60)
     status = subprocess.run(
         [*command, "status"], capture_output=True, text=True, check=False
     ).stdout
@@ -180,7 +180,7 @@ def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
             "all have ended",
             lambda: not any_runs(started),
             psutil.Error,
-            30,
+            60,
         )
 
 

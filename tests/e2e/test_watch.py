@@ -119,7 +119,7 @@ def test_a_closed_pipe_ends_it(watch: Watches, flush: Flushes) -> None:
         flush(AAPL, float(next(prices)))
         return watching.poll() is not None
 
-    wait_until("it has ended", has_ended, (), 20)
+    wait_until("it has ended", has_ended, (), 60)
     assert watching.stderr
     told = [line for line in watching.stderr.read().splitlines() if "unknown_symbol" not in line]
     assert (0, []) == (watching.returncode, told)
@@ -153,7 +153,7 @@ def test_a_terminal_shows_a_table(watch: Watches, flush: Flushes, platform: Any)
         return re.search(pattern, screen, re.DOTALL) is not None
 
     def wait_for(pattern: bytes) -> None:
-        wait_until(f"{pattern!r} is shown", lambda: shows(pattern), BlockingIOError, 20)
+        wait_until(f"{pattern!r} is shown", lambda: shows(pattern), BlockingIOError, 60)
 
     with os.fdopen(ours, "rb"):
         wait_for(rb"184\.40")

@@ -108,7 +108,7 @@ def test_a_ping_between_fragments() -> None:
     with connected() as (opened, server):
         server.socket.sendall(frame(b"one ", is_last=False))
         ponged = server.ping()
-        wait_until("pong", lambda: opened.receive_within(0) is None and ponged.is_set(), (), 10)
+        wait_until("pong", lambda: opened.receive_within(0) is None and ponged.is_set(), (), 60)
         server.socket.sendall(frame(b"two", CONTINUATION))
         assert "one two" == opened.receive_within(10)
 
@@ -120,7 +120,7 @@ def test_what_has_come_is_given_without_waiting() -> None:
         began = time.monotonic()
         received = [opened.receive_within(10), *(opened.receive_within(0) for _ in range(3))]
         assert ["one", "two", "three", None] == received
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
 
 
 def test_the_end_of_a_wait() -> None:
@@ -153,7 +153,7 @@ def test_a_dialed_socket_outlives_its_deadline() -> None:
             server.send(server.recv())
 
     with served(echo) as url:
-        deadline = time.monotonic() + 1.5
+        deadline = time.monotonic() + 5
         opened = dial(url, deadline)
         assert opened.receive_within(deadline - time.monotonic() + 0.1) is None
         opened.send("~m~1~m~é")
@@ -248,7 +248,7 @@ def test_a_server_that_takes_nothing() -> None:
         assert time.monotonic() - began >= 4.5
         hung_up = time.monotonic()
         opened.hang_up()
-        assert time.monotonic() - hung_up < 2
+        assert time.monotonic() - hung_up < 4.5
 
 
 def test_over_tls(tmp_path: Path) -> None:

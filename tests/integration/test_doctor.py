@@ -125,7 +125,7 @@ def _standalone_mongod(folder: Path) -> Iterator[str]:
 
     def prepare() -> None:
         with pymongo.MongoClient(url) as client:
-            wait_until("it answers", client.server_info, pymongo.errors.PyMongoError, 30)
+            wait_until("it answers", client.server_info, pymongo.errors.PyMongoError, 60)
 
     with embedded.running(replace(server, command=command, prepare=prepare)):
         yield url

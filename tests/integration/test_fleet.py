@@ -95,7 +95,7 @@ def test_a_streamer_announces_the_shard_that_it_has(fleet: Fleet, wired: Platfor
     """None while it stands by; it serves its metrics, and leaves with its end."""
     for shard in ("1-of-2", None):
         presence = streamer_presence(fleet, wired.settings, lambda shard=shard: shard)
-        wait_until("it is there", fleet.members, (), 20)
+        wait_until("it is there", fleet.members, (), 60)
         (seen,) = fleet.members()
         assert (MemberKind.STREAMER, os.getpid(), shard) == (seen.kind, seen.pid, seen.shard)
         assert seen.name.startswith(f"streamer-{os.getpid()}@")
@@ -118,9 +118,9 @@ def test_a_worker_and_a_beat_announce_themselves_and_leave(
     assert shown_worker.name.startswith("w@")
     assert ("interactive", "bulk", "scheduled", "repair") == shown_worker.queues
     wait_until(
-        "a tick waited", lambda: _value(shown_worker, "queue_wait_seconds_count") > 0, (), 30
+        "a tick waited", lambda: _value(shown_worker, "queue_wait_seconds_count") > 0, (), 60
     )
-    wait_until("a tick was sent", lambda: _value(shown_beat, "ticks_published_total") > 0, (), 30)
+    wait_until("a tick was sent", lambda: _value(shown_beat, "ticks_published_total") > 0, (), 60)
     assert alive.exists()
     for process in (worker, beat):
         process.send_signal(signal.SIGTERM)
@@ -151,7 +151,7 @@ def test_a_taken_port_leaves_a_worker_without_metrics() -> None:
     assert first is not None
     port = int(first.url.rpartition(":")[2].partition("/")[0])
     assert open_metrics_page(HOST, port) is None
-    assert requests.get(first.url, timeout=10).ok
+    assert requests.get(first.url, timeout=60).ok
     first.close()
 
 
@@ -191,7 +191,7 @@ def _expect_touches(file: Path, count: int) -> None:
 def _value(member: Member, name: str) -> float:
     """The sum of a metric over its labels."""
     assert member.metrics_url is not None
-    lines = requests.get(member.metrics_url, timeout=10).text.splitlines()
+    lines = requests.get(member.metrics_url, timeout=60).text.splitlines()
     wanted = [line for line in lines if line.startswith(f"pocketquant_{name}")]
     return sum(float(line.rpartition(" ")[2]) for line in wanted)
 

@@ -30,7 +30,7 @@ def _break(governor: Governor) -> None:
 
 def _await_half_open(governor: Governor) -> None:
     wait_until(
-        "a probe is due", lambda: governor.pace().breaker is BreakerState.HALF_OPEN, (), 20.0
+        "a probe is due", lambda: governor.pace().breaker is BreakerState.HALF_OPEN, (), 60.0
     )
 
 
@@ -167,7 +167,7 @@ def test_a_probe_without_a_finding_is_replaced(cache: redis.Redis, is_given_up: 
         assert governor.enter("second", False, 0.0).is_admitted
     else:
         wait_until(
-            "another may probe", lambda: governor.enter("second", False, 0.0).is_admitted, (), 20.0
+            "another may probe", lambda: governor.enter("second", False, 0.0).is_admitted, (), 60.0
         )
         assert 0.3 <= time.monotonic() - began
     assert BreakerState.HALF_OPEN is governor.pace().breaker

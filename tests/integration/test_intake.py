@@ -142,7 +142,7 @@ def test_the_reconciler_gives_up_what_kills_its_workers(
         status = platform.statuses.get(APPLE.series)
         return status is not None and str(status.status) == "error"
 
-    wait_until("the lease is over", is_given_up, (), 10)
+    wait_until("the lease is over", is_given_up, (), 60)
     status = platform.statuses.get(APPLE.series)
     assert status is not None
     assert status.error_code == "attempts_exhausted"

@@ -198,7 +198,7 @@ def test_a_lease_that_ran_out_lets_another_claim(open_books: Callable[..., Books
         claims.extend(filter(None, [books.ledger.claim(unit.id)]))
         return bool(claims)
 
-    wait_until("the lease has run out", is_claimed, (), 10)
+    wait_until("the lease has run out", is_claimed, (), 60)
     assert 2 == claims[0].attempt
 
 

@@ -89,7 +89,7 @@ def test_a_worker_takes_interactive_units_first_and_logs_in_their_context(
         dispatcher.publish([make_unit(f"bulk-{number}") for number in range(20)])
     dispatcher.publish([make_unit("now")], QueueName.INTERACTIVE)
     with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False):
-        wait_until("all are done", lambda: len(seen) == 21, (), 20)
+        wait_until("all are done", lambda: len(seen) == 21, (), 60)
     assert "now" in [unit_id for unit_id, _ in seen[:3]]
     contexts = dict(seen)
     assert contexts["bulk-0"] == {"request_id": "r-1", "job_id": "j-1"}

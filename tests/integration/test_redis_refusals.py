@@ -42,7 +42,7 @@ def fail_to_save(client: redis.Redis, folder: Path) -> None:
         "the snapshot has failed",
         lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err",
         (),
-        30,
+        60,
     )
 
 

@@ -172,7 +172,7 @@ def test_only_some_wait_at_a_time(cache: redis.Redis) -> None:
         places = threading.BoundedSemaphore(1)
         searching = Searching(SymbolSearch(url, SITE), SearchCache(cache), places)
         waiting = threads.submit(searching.find, APPLE)
-        wait_until("the first is asked", lambda: site.asked, (), 10.0)
+        wait_until("the first is asked", lambda: site.asked, (), 60.0)
         with pytest.raises(TooManySearches):
             searching.find(SearchRequest("MSFT"))
         site.may_answer.set()

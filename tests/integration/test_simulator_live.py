@@ -110,7 +110,7 @@ def test_quotes_come_first_whole_and_then_in_parts() -> None:
     later = told[len(NAMES) :]
     assert all(len(state["v"]) < 10 for state in later)
     times = [state["v"]["lp_time"] for state in later if "lp_time" in state["v"]]
-    assert all(abs(time.time() - traded_at) < 30 for traded_at in times)
+    assert all(abs(time.time() - traded_at) < 120 for traded_at in times)
 
 
 def test_a_clock_that_is_moved_moves_the_market() -> None:
@@ -235,7 +235,7 @@ def test_faults_of_one_symbol_are_ordered_by_http(simulator: Simulator) -> None:
     with watching(simulator, *NAMES) as watcher:
         watcher.receive_quotes(len(NAMES))
         order = {"kind": "quotes_permission", "symbol": NAMES[0], "value": "pro_realtime"}
-        assert requests.post(url, json=order, timeout=5).ok
+        assert requests.post(url, json=order, timeout=60).ok
         received = watcher.receive_until(
             lambda received: any(state["s"] != "ok" for state in quotes(received))
         )
@@ -264,7 +264,7 @@ def test_a_tape_is_played_to_whoever_has_added_its_symbols() -> None:
         first = watcher.receive_until(lambda received: len(received) >= 2 * len(NAMES))
         assert set(NAMES) == {state["n"] for state in quotes(first)}
         played = quotes(watcher.receive_quotes(20_000))
-        assert 0 < time.time() - (simulator.tally.replay_began_at or 0) < 60
+        assert 0 < time.time() - (simulator.tally.replay_began_at or 0) < 300
     recorded = frames.FrameDecoder().feed("".join(text for _, text in tape.timed(SESSION)))
     assert [json.loads(payload)["p"][1] for payload in recorded] == played
 
@@ -279,12 +279,12 @@ def test_the_program_has_a_clock_of_its_own() -> None:
 
         def now() -> float:
             url = f"{printed['TRADINGVIEW_HTTP_URL']}/control/clock"
-            return float(requests.get(url, timeout=5).json()["now"])
+            return float(requests.get(url, timeout=60).json()["now"])
 
         first = now()
         start = datetime(2025, 11, 18, 15, 40, 20, tzinfo=UTC).timestamp()
         assert start <= first < start + 600 * 60
-        wait_until("ten minutes have passed", lambda: now() >= first + 600, (), 30)
+        wait_until("ten minutes have passed", lambda: now() >= first + 600, (), 60)
         watcher = Watcher(printed["TRADINGVIEW_URL"])
         watcher.add("NASDAQ:AAPL")
         (state, *_) = quotes(watcher.receive_quotes(1))

@@ -256,7 +256,7 @@ def test_a_worker_that_lost_its_unit_ends_nothing(
     def lose_the_unit(_: SyncRequest) -> None:
         lease_is_over = [{"$set": {"lease_until": "$$NOW"}}]
         wired.mongo["units"].update_one({"_id": unit_id}, lease_is_over)
-        wait_until("another has taken it", is_taken, (), 10)
+        wait_until("another has taken it", is_taken, (), 60)
 
     syncer(Days(lose_the_unit)).do(unit_id)
     unit = unit_of(wired, unit_id)

@@ -161,7 +161,7 @@ def test_trouble(
     assert expected is type(raised.value)
     simulator.lift()
     assert 100 == history.fetch(request(APPLE)).fetched
-    wait_until("all are closed", lambda: not simulator.tally.open_connections, (), 10)
+    wait_until("all are closed", lambda: not simulator.tally.open_connections, (), 60)
 
 
 @pytest.mark.parametrize("fault", ["stall", "silence", "no_completed"])
@@ -176,7 +176,7 @@ def test_an_answer_that_does_not_end(simulator: Simulator, cache: redis.Redis, f
 
 def test_heartbeats_while_waiting(cache: redis.Redis) -> None:
     """A server that closes on one unanswered heartbeat is patient with us."""
-    pace = Pace(latency_seconds=1.0, heartbeat_seconds=0.05, echo_seconds=0.4)
+    pace = Pace(latency_seconds=6.0, heartbeat_seconds=0.05, echo_seconds=5.0)
     with running(pace=pace) as simulator:
         assert 100 == provider(simulator, cache).fetch(request(BITCOIN)).fetched
         assert 0 == simulator.tally.unanswered_heartbeats

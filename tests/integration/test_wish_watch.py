@@ -23,12 +23,12 @@ def test_a_wish_that_cannot_be_read_is_read_again(mongo: Mongo, cache: redis.Red
 
     subscriptions.add([AAPL], now=100)
     with watch.watching():
-        wait_until("the wish is known", lambda: knows(AAPL), (), 30)
+        wait_until("the wish is known", lambda: knows(AAPL), (), 60)
         mongo["subscriptions"].insert_one({"_id": "no symbol", "exchange": "?", "since": None})
         subscriptions.add([MSFT], now=100)
         nudges.announce()
-        wait_until("the watch fails", lambda: loops.failing == ("wish-watch",), (), 30)
+        wait_until("the watch fails", lambda: loops.failing == ("wish-watch",), (), 60)
         assert knows(AAPL)
         mongo["subscriptions"].delete_one({"_id": "no symbol"})
         wait_until("the new wish is known", lambda: knows(AAPL, MSFT), (), 60)
-        wait_until("the watch is well", lambda: loops.are_well, (), 30)
+        wait_until("the watch is well", lambda: loops.are_well, (), 60)

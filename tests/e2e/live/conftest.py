@@ -94,7 +94,7 @@ class LiveMarket:
             has_all = len(board.latest_of(self.symbols)) == len(self.symbols)
             return is_the_one and bool(status["connected_at"]) and has_all
 
-        wait_until("the symbols are watched", is_watched, (ValueError, KeyError), 30)
+        wait_until("the symbols are watched", is_watched, (ValueError, KeyError), 60)
 
     def wait_for(self, moment: float, patience_seconds: float = 120) -> None:
         wait_until("the market's clock", lambda: self.now() >= moment, (), patience_seconds)

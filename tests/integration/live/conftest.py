@@ -64,7 +64,7 @@ class Live:
             "all symbols have quotes",
             lambda: len(board.latest_of(symbols)) == len(symbols),
             redis.RedisError,
-            30,
+            60,
         )
 
     def wait_for(self, moment: float, timeout_seconds: float = 120) -> None:

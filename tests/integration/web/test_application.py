@@ -134,7 +134,7 @@ def test_health_answers_soon_even_when_servers_hang(
         finally:
             for process in (one, other):
                 process.send_signal(signal.SIGCONT)
-        wait_until("health is back", lambda: client.get("/health").status_code == 200, (), 30)
+        wait_until("health is back", lambda: client.get("/health").status_code == 200, (), 60)
 
 
 def test_without_mongodb_it_starts_says_503_and_serves_what_is_cached(

@@ -71,7 +71,7 @@ def _granian(settings: Settings) -> Iterator[Server]:
     process = subprocess.Popen(web_command(own), env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until("granian answers", lambda: _answers(url), (), 30)
+        wait_until("granian answers", lambda: _answers(url), (), 60)
         yield Server(url, process.pid)
     finally:
         process.terminate()
@@ -80,7 +80,7 @@ def _granian(settings: Settings) -> Iterator[Server]:
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(f"{url}/health/live", timeout=2).ok
+        return requests.get(f"{url}/health/live", timeout=60).ok
     except requests.ConnectionError:
         return False
 
@@ -96,7 +96,7 @@ def test_a_million_bars_are_exported_in_bounded_memory(
     server: Server, million: Bars, form: str, read: Callable[[bytes], pa.Table]
 ) -> None:
     """Each value is there, and the server has grown by less than it has sent."""
-    requests.get(f"{server.url}{PATH}", timeout=10)
+    requests.get(f"{server.url}{PATH}", timeout=60)
     before, most, pieces = server.memory(), 0, []
     with requests.get(
         f"{server.url}{PATH}&format={form}&order=asc", stream=True, timeout=60

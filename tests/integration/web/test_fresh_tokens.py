@@ -53,7 +53,7 @@ def tokens(responses: Counted, cache: redis.Redis, clock: Clock) -> FreshTokens:
 def _hearing(tokens: FreshTokens, responses: Counted) -> FreshTokens:
     """It does once a token is given without asking for it."""
     responses.begin(AAPL)
-    wait_until("writes are heard", _is_believed(tokens, responses), (), 10.0)
+    wait_until("writes are heard", _is_believed(tokens, responses), (), 60.0)
     responses.drop(AAPL)
     return tokens
 

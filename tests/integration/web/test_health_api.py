@@ -39,11 +39,11 @@ def test_a_process_whose_loop_keeps_failing_is_not_live(
     assert 30 == FAILING_SECONDS
     platform.loops.failing_seconds = 0.0
     loop = platform.loops.begin("troubled", turn)
-    wait_until("it fails", lambda: platform.loops.failing == ("troubled",), (), 30)
+    wait_until("it fails", lambda: platform.loops.failing == ("troubled",), (), 60)
     answer = client.get("/health/live")
     assert (503, {"status": "down"}) == (answer.status_code, answer.get_json())
     trouble.clear()
-    wait_until("it works", lambda: client.get("/health/live").status_code == 200, (), 30)
+    wait_until("it works", lambda: client.get("/health/live").status_code == 200, (), 60)
     loop.end()
 
 

@@ -175,4 +175,4 @@ def test_the_live_forming_bar_comes_first(
         answer = client.get(URL).get_json()["forming"]
         return bool(answer == expected)
 
-    wait_until("the live bar is looked for again", is_live, (), 10.0)
+    wait_until("the live bar is looked for again", is_live, (), 60.0)

@@ -202,4 +202,4 @@ def test_reads_go_on_without_redis_and_it_is_used_again_when_it_is_back(
             assert [2, 1, 0] == closes(own.get(AAPL + "?limit=5"))
             return bool(back.exists(key))
 
-        wait_until("answers are cached again", is_used, (), 30)
+        wait_until("answers are cached again", is_used, (), 60)

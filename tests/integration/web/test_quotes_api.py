@@ -327,7 +327,7 @@ def test_all_streams_share_one_subscription(
         return list(cache.pubsub_numsub(f"quotes:{AAPL}"))  # type: ignore[arg-type]
 
     def is_heard(times: int) -> None:
-        wait_until("it is so", lambda: channels()[0][1] == times, (), 10.0)
+        wait_until("it is so", lambda: channels()[0][1] == times, (), 60.0)
 
     wide = serve(settings.model_copy(update={"api_threads": 80}))
     opened = [wide.get(f"{QUOTES}/stream?symbols={AAPL}", buffered=False) for _ in range(10)]

@@ -36,7 +36,7 @@ def call_sync(client: FlaskClient) -> Callable[..., "Future[Any]"]:
         future = threads.submit(
             lambda: client.application.test_client().post(SYNC + query, json=body)
         )
-        wait_until("the unit is written", lambda: units.count_documents({}) > before, (), 10)
+        wait_until("the unit is written", lambda: units.count_documents({}) > before, (), 60)
         return future
 
     with ThreadPoolExecutor(4) as threads:
@@ -50,7 +50,7 @@ def test_a_sync_answers_with_its_report(
     platform.bars.upsert({Series.parse("NASDAQ:AAPL|1h"): daily(3)})
     waiting = call_sync(AAPL | {"interval": "1h", "n_bars": 7})
     unit = work()
-    answer = waiting.result(10)
+    answer = waiting.result(60)
     expected = {
         "symbol": "AAPL",
         "exchange": "NASDAQ",
@@ -87,7 +87,7 @@ def test_a_failed_sync_answers_with_its_error_and_job(
     """Given up or put back for later: whoever waits learns why at once."""
     waiting = call_sync(AAPL)
     unit = work(error)
-    answer = waiting.result(10)
+    answer = waiting.result(60)
     document = answer.get_json()
     assert (status, code, str(error)) == (
         answer.status_code,
@@ -131,11 +131,11 @@ def test_calls_beyond_the_places_to_wait_get_a_job_at_once(
     client = serve(settings.model_copy(update={"api_threads": 2}))
     places = client.application.extensions["pocketquant"].waiting_calls
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(lambda: client.post(SYNC + "?timeout=3", json=AAPL).status_code)
-        wait_until("a call waits", lambda: places._value == 0, (), 10)
+        waiting = threads.submit(lambda: client.post(SYNC + "?timeout=10", json=AAPL).status_code)
+        wait_until("a call waits", lambda: places._value == 0, (), 60)
         second = client.post(SYNC + "?timeout=60", json={"symbol": "MSFT", "exchange": "NASDAQ"})
         assert (202, True) == (second.status_code, waiting.running())
-        assert 202 == waiting.result(10)
+        assert 202 == waiting.result(60)
     assert 1 == places._value
 
 
@@ -153,5 +153,5 @@ def test_an_empty_series_has_no_first_and_last_bar(
     platform.bars.upsert({Series.parse("NASDAQ:AAPL|1d"): Bars.empty()})
     waiting = call_sync(AAPL)
     work()
-    report = waiting.result(10).get_json()
+    report = waiting.result(60).get_json()
     assert (0, None, None) == (report["bar_count"], report["first_bar_at"], report["last_bar_at"])
