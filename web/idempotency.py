@@ -1,12 +1,16 @@
-"""`Idempotency-Key`: a request that is sent again within a day gives the job it gave before."""
+"""`Idempotency-Key`: a request that is sent again within a day gives the job it gave before.
+
+It belongs to the API key that it came with: two callers may choose the same text.
+"""
 
 import hashlib
 import re
 from typing import Any
 
-from flask import request
+from flask import g, request
 from pydantic import BaseModel
 
+from pocketquant.domain.access import ApiKey
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.intake import Key
 
@@ -16,7 +20,7 @@ DOCUMENTED: dict[str, Any] = {
     "name": HEADER,
     "required": False,
     "description": "a key of your own, such as a UUID: the same one gives the same job for 24"
-    " hours, and 422 `idempotency_key_reused` with another request",
+    " hours, and 422 `idempotency_key_reused` with another request; other API keys have their own",
     "example": "0f8fad5b-d9cb-469f-a165-70867728950e",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
@@ -32,4 +36,10 @@ def key_of(body: BaseModel) -> Key | None:
     if not _SANE.fullmatch(given):
         raise InvalidRequest(f"{HEADER} must be 1 to 200 visible ASCII characters")
     content = f"{request.endpoint}\n{body.model_dump_json()}"
-    return Key(f"request:{given}", hashlib.sha256(content.encode()).hexdigest())
+    return Key(f"request:{_owner()}:{given}", hashlib.sha256(content.encode()).hexdigest())
+
+
+def _owner() -> str:
+    """The id of the API key, which has no colon; requests of this machine have none."""
+    key: ApiKey | None = g.key
+    return key.id if key else ""

@@ -308,3 +308,19 @@ def test_the_document_names_keys_and_scopes(client: FlaskClient) -> None:
             assert scope in set(Scope)
             assert (scope == "read") == (method == "get"), path
             assert {"401", "403", "429"} <= operation["responses"].keys(), path
+
+
+def test_an_idempotency_key_belongs_to_the_api_key_it_came_with(
+    guarded: FlaskClient, make_key: MakeKey
+) -> None:
+    """Two callers who choose the same text get a job each, also of different requests."""
+    path = "/api/v1/market-data/sync/background"
+    mine, others = (sent(make_key(Scope.SYNC)) | {"Idempotency-Key": "monday"} for _ in range(2))
+    apple, gold = ({"exchange": "NASDAQ", "symbol": symbol} for symbol in ("AAPL", "GOLD"))
+    first, again, other = (
+        guarded.post(path, json=body, headers=headers)
+        for body, headers in [(apple, mine), (apple, mine), (gold, others)]
+    )
+    assert [202, 202, 202] == [answer.status_code for answer in (first, again, other)]
+    assert first.get_json()["job_id"] == again.get_json()["job_id"]
+    assert first.get_json()["job_id"] != other.get_json()["job_id"]
