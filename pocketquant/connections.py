@@ -10,6 +10,7 @@ from typing import Any, cast
 import kombu.exceptions
 import pymongo
 import redis
+from pymongo import ReadPreference
 from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError,
@@ -45,8 +46,9 @@ _REFUSAL_CODE = re.compile(
 def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
     """The database, without connecting yet.
 
-    Writes are acknowledged by the majority and journalled unless the URL says otherwise;
-    dates come back aware, in UTC. An operation gives up after `timeout_seconds` without a server,
+    Reads are of the primary whatever the URL prefers, for most of them decide something. Writes are
+    acknowledged by the majority and journalled unless the URL says otherwise; dates come back
+    aware, in UTC. An operation gives up after `timeout_seconds` without a server,
     and after 20 s with one that does not answer.
     """
     with _unquoted_errors("MongoDB"):
@@ -64,7 +66,7 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
         socketTimeoutMS=_OPERATION_MILLISECONDS,
         **durable,
     )
-    return client[database]
+    return client.get_database(database, read_preference=ReadPreference.PRIMARY)
 
 
 def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:

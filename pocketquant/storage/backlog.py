@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pymongo import ReadPreference
-
 from pocketquant.connections import Mongo
 from pocketquant.domain.syncs import UnitState
 from pocketquant.storage.units import Document
@@ -47,7 +45,7 @@ class Backlog:
     """The open units, counted; judged by the server's clock."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._units = mongo.get_collection("units", read_preference=ReadPreference.PRIMARY)
+        self._units = mongo["units"]
 
     def read(self) -> Work:
         return _work(list(self._units.aggregate(_BY_QUEUE)))

@@ -5,7 +5,6 @@
 
 from typing import Any
 
-from pymongo import ReadPreference
 from pymongo.errors import DuplicateKeyError
 
 from pocketquant.connections import Mongo
@@ -15,9 +14,7 @@ class Fences:
     """Fences by shard; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._fences = mongo.get_collection(
-            "streamer_fences", read_preference=ReadPreference.PRIMARY
-        )
+        self._fences = mongo["streamer_fences"]
 
     def raise_to(self, shard: str, token: int) -> bool:
         """From now on only holders of this token write; False where a larger one has come."""

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import ReadPreference, UpdateOne
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
@@ -37,7 +37,7 @@ class Subscriptions:
 
     def __init__(self, mongo: Mongo) -> None:
         # The primary, whatever the URL prefers for reads: a change must be seen once it is told of.
-        self._wishes = mongo.get_collection("subscriptions", read_preference=ReadPreference.PRIMARY)
+        self._wishes = mongo["subscriptions"]
 
     def add(self, symbols: Collection[Symbol], now: int) -> int:
         """Watch these too; how many were not watched before."""
