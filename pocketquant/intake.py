@@ -10,13 +10,13 @@ import structlog
 from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.dispatcher import Dispatcher
-from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.domain.errors import Cancelled, StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.queues import QueueName
 from pocketquant.storage.interventions import Cancellation, DeadLetters, Interventions
 from pocketquant.storage.jobs import Jobs, Opened
 from pocketquant.storage.ledger import Ledger
-from pocketquant.storage.plans import Plans
+from pocketquant.storage.plans import Plan, Plans
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
@@ -75,12 +75,16 @@ class Intake:
         with named_failures():
             opened = self._open("sync", [request], queue, key)
             plan = self.plans.take(opened.job_id)
-            if plan is None:  # its key has made it before, or the reconciler was here first
-                return Submitted(opened.job_id, self._first_unit(opened.job_id))
-            unit = self.plans.join(plan, next(plan.wants()))
-            self.plans.end(opened.job_id)
+            unit = self._unit_of(opened.job_id) if plan is None or plan.is_resumed else None
+            if plan is None and unit is not None:  # its key has made it before
+                return Submitted(opened.job_id, unit)
+            if plan is None:
+                plan = self._plan_of_lost(opened.job_id, request)
+            unit = unit or self.plans.join(plan, next(plan.wants()))
             if not unit.attempt:
                 self.statuses.mark_pending([unit.request.series], opened.job_id)
+                self.statuses.settle([unit.request.series])
+            self.plans.end(plan.job_id, plan.planner)
             with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
                 self.dispatcher.publish([unit], queue)
         _log.info("job_submitted", job_id=opened.job_id, series=str(request.series), queue=queue)
@@ -121,15 +125,21 @@ class Intake:
         return cancellation
 
     def retry(self, wanted: DeadLetters) -> int:
-        """Queue dead letters again; how many."""
-        retried = 0
+        """Try dead letters again; how many, those included that joined a sync under way."""
+        queued = joined = 0
         with named_failures():
-            for units in self.interventions.retry(wanted):
-                self.statuses.mark_retried([unit.request.series for unit in units])
-                self.dispatcher.publish(units)
-                retried += len(units)
-        _log.info("dead_letters_retried", units=retried, job_id=wanted.job_id, code=wanted.code)
-        return retried
+            for retried in self.interventions.retry(wanted):
+                self.dispatcher.publish(retried.queued)
+                queued += len(retried.queued)
+                joined += len(retried.joined)
+        _log.info(
+            "dead_letters_retried",
+            units=queued,
+            joined=joined,
+            job_id=wanted.job_id,
+            code=wanted.code,
+        )
+        return queued + joined
 
     def _open(
         self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None
@@ -137,11 +147,19 @@ class Intake:
         text, fingerprint = (key.text, key.fingerprint) if key else (None, "")
         return self.jobs.open(kind, requests, queue, self.now(), text, fingerprint)
 
-    def _first_unit(self, job_id: str) -> Unit:
+    def _unit_of(self, job_id: str) -> Unit | None:
         units, _ = self.jobs.units(job_id, state=None, code=None, offset=0, limit=1)
-        if not units:
+        return units[0] if units else None
+
+    def _plan_of_lost(self, job_id: str, request: SyncRequest) -> Plan:
+        """The plan of a job that has no unit; Cancelled where the job was cancelled."""
+        if self.jobs.cancelled_among([job_id]):
+            raise Cancelled(f"job {job_id}, which this key has made, was cancelled")
+        self.plans.plan_again(job_id, request)
+        plan = self.plans.take(job_id)
+        if plan is None:
             raise StorageUnavailable("the job of this key is being written down; ask again")
-        return units[0]
+        return plan
 
 
 def _has_ended(unit: Unit, before: Unit) -> bool:

@@ -1,11 +1,10 @@
 """Use-case: what a job asked for becomes units, written in batches and published in waves.
 
-A crash leaves a plan whose lease runs out; the reconciler sends for another planner, which finds
-the units that are there already.
+A crash leaves a plan whose lease runs out; the reconciler sends for another planner, which goes on
+with the first wave that was not published, and finds the units that are there already.
 """
 
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 
@@ -17,7 +16,6 @@ from pocketquant.storage.plans import Plan, Plans, Want
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
-_BATCH = 1000  # units written at once
 _WAVE = 10_000  # units written before they are published: workers then compete with the rest
 
 _log = structlog.get_logger(__name__)
@@ -39,30 +37,45 @@ class Planner:
             plan = self.plans.take(job_id)
             if plan is None:
                 return
-            wants, published = plan.wants(), 0
-            while wave := list(islice(wants, _WAVE)):
-                units = self._insert(plan, wave)
-                if units is None:
-                    self._cancel(job_id)
-                    return
-                self.dispatcher.publish(units)
-                published += len(units)
-            self.plans.end(job_id)
+            published = self._plan(plan)
+            if published is None or not self.plans.end(plan.job_id, plan.planner):
+                self._stop(plan)
+                return
             self.jobs.close_one(job_id)  # all may have joined units that have ended since
             _log.info("job_planned", units=published)
 
-    def _insert(self, plan: Plan, wave: list[Want]) -> list[Unit] | None:
-        """The new units of the wave, all written down; None when the job was cancelled."""
+    def _plan(self, plan: Plan) -> int | None:
+        """Write and publish the units; how many are new, or None once the plan is not ours."""
         made: list[Unit] = []
-        for start in range(0, len(wave), _BATCH):
-            units = self.plans.insert(plan, wave[start : start + _BATCH])
-            self.statuses.mark_pending([unit.request.series for unit in units], plan.job_id)
-            made += units
-            if not self.plans.keep(plan):
+        published = 0
+        for done, wants in enumerate(self.plans.pieces(plan), plan.done + 1):
+            made += self._insert(plan, wants)
+            if len(made) < _WAVE and done < plan.pieces:
+                if not self.plans.keep(plan):
+                    return None
+                continue
+            self.dispatcher.publish(made)
+            published += len(made)
+            made = []
+            if not self.plans.keep(plan, done):
                 return None
-        return made
+        return published
 
-    def _cancel(self, job_id: str) -> None:
-        """The rest of it: units of this plan may have been written after the others had ended."""
-        self.plans.leave(job_id)
-        self.interventions.cancel(job_id)
+    def _insert(self, plan: Plan, wants: list[Want]) -> list[Unit]:
+        """The new units of these, written down; their series look under way.
+
+        This planner may have been stalled while they were done, or an earlier one killed.
+        """
+        units = self.plans.insert(plan, wants)
+        self.statuses.mark_pending([unit.request.series for unit in units], plan.job_id)
+        written = wants if plan.is_resumed else units
+        self.statuses.settle([each.request.series for each in written])
+        return units
+
+    def _stop(self, plan: Plan) -> None:
+        """Cancel what was planned of a cancelled job; leave the rest to another planner's care."""
+        if not self.jobs.cancelled_among([plan.job_id]):
+            _log.warning("plan_taken_over")
+            return
+        self.plans.leave(plan)
+        self.interventions.cancel(plan.job_id)

@@ -5,25 +5,18 @@ the ledger, so a message that is lost, late or doubled does no harm.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from celery import Celery
 
 from pocketquant.brokers import broker_settings
+from pocketquant.domain.syncs import QueueName
+
+__all__ = ["PLAN_JOB", "SYNC_UNIT", "TICK", "QueueName", "celery_app"]
 
 SYNC_UNIT = "pocketquant.sync_unit"
 PLAN_JOB = "pocketquant.plan_job"
 TICK = "pocketquant.tick"
-
-
-class QueueName(StrEnum):
-    """Where messages wait, in the order in which workers look."""
-
-    INTERACTIVE = "interactive"
-    BULK = "bulk"
-    SCHEDULED = "scheduled"
-    REPAIR = "repair"  # of live bars: nobody has asked for them
 
 
 _COMMON_SETTINGS: dict[str, Any] = {

@@ -14,6 +14,7 @@ import structlog
 from pocketquant.coordination.governor import Governor
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.dispatcher import Dispatcher
+from pocketquant.domain.errors import PocketQuantError
 from pocketquant.queues import QueueName
 from pocketquant.steps import Steps, each_apart
 from pocketquant.storage.interventions import Interventions
@@ -21,6 +22,7 @@ from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.lost_units import LostUnits
 from pocketquant.storage.plans import Plans
 from pocketquant.storage.sync_status import SyncStatuses
+from pocketquant.storage.units import Unit
 
 _MOST_UNITS = 2000
 _MOST_JOBS = 100
@@ -52,7 +54,7 @@ class Reconciler:
         counts = self.steps.run(
             {
                 "given_up": self._give_up_exhausted,
-                "stopped_jobs": self._end_stopped,
+                "stopped_units": self._end_stopped,
                 "planned_jobs": self._plan_jobs,
                 "cancelled_jobs": self._end_cancelled,
                 "closed_jobs": self._close_jobs,
@@ -63,18 +65,23 @@ class Reconciler:
             _log.info("reconciled", **counts)
 
     def _give_up_exhausted(self) -> int:
-        given_up = self.lost_units.give_up_exhausted(_MOST_UNITS)
+        given_up = self.lost_units.give_up_exhausted(_MOST_UNITS, self._note_given_up)
         for unit in given_up:
-            if unit.error:
-                self.statuses.mark_failed(unit.request.series, unit.error)
             self.outcomes.announce(unit.id)
         return len(given_up)
 
+    def _note_given_up(self, unit: Unit, error: PocketQuantError) -> None:
+        self.statuses.mark_given_up(unit.request.series, error)
+
     def _end_stopped(self) -> int:
-        job_ids = self.lost_units.cancel_stopped()
-        for job_id in job_ids:
-            self.statuses.mark_cancelled(job_id)
-        return len(job_ids)
+        """The statuses first, so that after a crash they are written again."""
+        stopped = self.lost_units.stopped(_MOST_UNITS)
+        for unit in stopped:
+            self.statuses.mark_stopped(unit.request.series)
+        self.lost_units.cancel_stopped(stopped)
+        for unit in stopped:
+            self.outcomes.announce(unit.id)
+        return len(stopped)
 
     def _plan_jobs(self) -> int:
         """Publish the plans that nobody works on."""
@@ -87,23 +94,28 @@ class Reconciler:
         return len(each_apart(half_cancelled, self.interventions.cancel))
 
     def _close_jobs(self) -> int:
-        """Close the jobs that have no open unit any more."""
+        """Close the jobs that have no open unit any more; somebody died who should have."""
         unclosed = self.jobs.unclosed(self._being_written(), _MOST_JOBS)
-        return sum(each_apart(unclosed, self.jobs.close_one))
+        return sum(each_apart(unclosed, self.interventions.close))
 
     def _being_written(self) -> datetime:
         """Jobs made after this moment may still be in somebody's hands."""
         return self.now() - _JOB_IS_BEING_WRITTEN
 
     def _publish_due(self) -> int:
-        """No more than can begin before they are looked at again; whose worker died goes first."""
+        """No more than can begin before they are looked at again, the most urgent first.
+
+        The silence of a unit proves nothing while its own queue is long.
+        """
         limit = min(_MOST_UNITS, self.governor.allowance(2 * self.tick_seconds))
         if not limit:
             return 0
         orphans = self.lost_units.take_orphans(_SILENT_SECONDS, limit)
         self.dispatcher.publish(orphans, QueueName.INTERACTIVE)
-        has_backlog = any(self.dispatcher.lengths().values())
-        silent = _SILENT_SECONDS_BEHIND_OTHERS if has_backlog else _SILENT_SECONDS
-        due = self.lost_units.take_due(silent, _SILENT_SECONDS, limit)
-        self.dispatcher.publish(due)
-        return len(orphans) + len(due)
+        published = len(orphans)
+        for queue, length in self.dispatcher.lengths().items():
+            silent = _SILENT_SECONDS_BEHIND_OTHERS if length else _SILENT_SECONDS
+            due = self.lost_units.take_due(silent, _SILENT_SECONDS, limit - published, queue)
+            self.dispatcher.publish(due)
+            published += len(due)
+        return published

@@ -6,7 +6,6 @@
     upsert                  closed bars into their chunks; twice changes nothing
     note                    the listing, the status with the forming bar
     prune                   the live bars that history has overtaken
-    mend                    of minutes, the longer live bars that a gap has touched
     drop                    the cached answers of the series
     finish                  the unit, and with the last one its job
 
@@ -36,7 +35,6 @@ from pocketquant.domain.errors import (
     Rejected,
     StorageUnavailable,
 )
-from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach, history_end
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
@@ -45,7 +43,6 @@ from pocketquant.domain.syncs import (
     SyncRequest,
     retry_delay_seconds,
 )
-from pocketquant.mending import Mending
 from pocketquant.pace import Call, Interrupted, PacedProvider, TurnFarOff
 from pocketquant.queues import QueueName
 from pocketquant.storage.bars import BarStore, Upserted
@@ -71,7 +68,6 @@ class Syncer:
     responses: ResponseCache
     outcomes: Outcomes
     clock: Callable[[], float]
-    mending: Mending
 
     def do(self, unit_id: str) -> None:
         """Claim the unit and bring it to an end: completed, put back, failed or cancelled.
@@ -93,18 +89,23 @@ class Syncer:
 
     def _bring_to_an_end(self, unit: Unit, log: FilteringBoundLogger) -> None:
         try:
+            self._complete_or_put_back(unit, log)
+        except Cancelled as error:
+            self._cancel(unit, error, log)
+
+    def _complete_or_put_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
+        try:
             with named_failures():
                 self._complete(unit, log)
-        except LeaseLost:
+        except (LeaseLost, Cancelled):
             raise
         except TurnFarOff as turn:
             self._postpone(unit, turn, log)
         except Interrupted:
             self._hand_back(unit, log)
-        except Cancelled as error:
-            self._cancel(unit, error, log)
         except StorageUnavailable as error:  # our own trouble is not held against the unit
-            self._postpone(unit, TurnFarOff(_delay_seconds(unit.attempt), error), log)
+            held = self.ledger.extend(unit)  # its end may have been written though
+            self._postpone(held, TurnFarOff(_delay_seconds(unit.attempt), error), log)
         except PocketQuantError as error:
             self._end_in_error(unit, error, log)
         except Exception as error:  # a defect must not vanish with its worker
@@ -116,14 +117,14 @@ class Syncer:
         began = time.monotonic()
         held: Unit | None = unit
         while held is not None:  # again where a joined request wants more bars
-            self.statuses.mark_syncing(held.request.series, held.jobs[-1], held.tries)
-            oldest_live = self.live_bars.first_time(held.request.series)
-            history = self._fetch_back_to(self._oldest_wanted(held, oldest_live), held)
-            history.require_bars(held.request.series)
-            self.ledger.extend(held)
+            series = held.request.series
+            self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
+            oldest_live = self.live_bars.first_time(series)
+            history = self._fetch_back_to(oldest_live, held)
+            history.require_bars(series)
+            held = self.ledger.extend(held)
             report = self._store(held, history, has_live=oldest_live is not None)
             held = self.ledger.finish(held, report)
-        self._track_if_joined(unit, history)
         self._announce(unit, "completed", metrics.NO_CODE)
         log.info(
             "sync_completed",
@@ -134,21 +135,13 @@ class Syncer:
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
-        """How far back to fetch: to the oldest live bar, and to what a repair has to mend.
+    def _fetch_back_to(self, oldest_live: int | None, unit: Unit) -> History:
+        """The bars asked for, or as many as reach back to the oldest live bar.
 
         History that has overtaken a live bar hides it, and so has to hold it.
         """
-        if not (_is_repair(unit) and unit.request.series.interval is Interval.M1):
-            return oldest_live
-        symbol, now = unit.request.series.symbol, int(self.clock())
-        oldest = (oldest_live, self.mending.oldest_partial(symbol, now))
-        return min((each for each in oldest if each is not None), default=None)
-
-    def _fetch_back_to(self, oldest: int | None, unit: Unit) -> History:
-        """The bars asked for, or as many as reach back to that time."""
         history = self._fetch(unit, unit.request)
-        n_bars = bars_to_reach(oldest, history, unit.request)
+        n_bars = bars_to_reach(oldest_live, history, unit.request)
         if n_bars is None:
             return history
         self.ledger.extend(unit)
@@ -163,30 +156,18 @@ class Syncer:
         series = unit.request.series
         now = int(self.clock())
         with metrics.STORE_SECONDS.labels(operation="upsert").time():
-            upserted = self.bars.upsert({series: history.closed})[series]
+            upserted = self.bars.upsert({series: history.closed}, unit.lease)[series]
         metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
         metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
         if history.listing:
-            tracked = None if _is_repair(unit) else series.interval
-            self.symbols.register(history.listing, tracked, now)
+            self.symbols.register(history.listing, series.interval, now)
         report = self._report(unit.request, history, upserted)
-        if self.statuses.mark_completed(report, history.forming, now):
+        if self.statuses.mark_completed(report, history.forming, now, unit.lease):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         if has_live:
             self._prune(series, history.closed)
-        is_minutes = series.interval is Interval.M1
-        mended = self.mending.mend(series.symbol, history) if is_minutes else []
-        self.responses.drop(series, *mended)
+        self.responses.drop(series)
         return report
-
-    def _track_if_joined(self, unit: Unit, history: History) -> None:
-        """Somebody may have asked for the series while it was repaired, and joined the repair."""
-        if not (_is_repair(unit) and history.listing):
-            return
-        ended = self.ledger.get_unit(unit.id)
-        if ended is not None and not _is_repair(ended):
-            interval = unit.request.series.interval
-            self.symbols.register(history.listing, interval, int(self.clock()))
 
     def _prune(self, series: Series, closed: Bars) -> None:
         """Remove the live bars that these have overtaken."""
@@ -214,12 +195,12 @@ class Syncer:
         series = unit.request.series
         delay = _delay_seconds(unit.tries)
         is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(unit)
-        self.ledger.extend(unit)
+        lease = self.ledger.extend(unit).lease
         if is_over:
-            self.statuses.mark_failed(series, error)
+            self.statuses.mark_failed(series, error, lease)
             self.ledger.fail(unit, error)
         else:
-            self.statuses.mark_deferred(series, error, int(self.clock() + delay))
+            self.statuses.mark_deferred(series, error, int(self.clock() + delay), lease)
             self.ledger.defer(unit, error, delay)
             metrics.DEFERRAL_SECONDS.labels(cause="error").observe(delay)
         self._announce(unit, "failed" if is_over else "deferred", error.code)
@@ -228,7 +209,8 @@ class Syncer:
 
     def _postpone(self, unit: Unit, turn: TurnFarOff, log: FilteringBoundLogger) -> None:
         """Back, without the loss of an attempt; whoever waits is told where there is an error."""
-        self.statuses.mark_postponed(unit.request.series, int(self.clock() + turn.delay_seconds))
+        due = int(self.clock() + turn.delay_seconds)
+        self.statuses.mark_postponed(unit.request.series, due, unit.lease)
         self.ledger.postpone(unit, turn.delay_seconds, turn.error)
         cause, code = ("error", turn.error.code) if turn.error else ("pace", metrics.NO_CODE)
         metrics.DEFERRAL_SECONDS.labels(cause=cause).observe(turn.delay_seconds)
@@ -236,29 +218,23 @@ class Syncer:
         log.info("sync_postponed", seconds=round(turn.delay_seconds, 1), code=code)
 
     def _hand_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
-        """This worker ends: another one shall do it."""
-        self.statuses.mark_postponed(unit.request.series, int(self.clock()))
+        """Leave it to another attempt: this worker ends, or a job joined the unit after all."""
+        self.statuses.mark_postponed(unit.request.series, int(self.clock()), unit.lease)
         self.ledger.hand_back(unit)
         self._announce(unit, "handed_back", metrics.NO_CODE)
         log.info("sync_handed_back")
 
     def _cancel(self, unit: Unit, error: Cancelled, log: FilteringBoundLogger) -> None:
-        self.statuses.mark_cancelled(unit.jobs[-1])
-        self.ledger.cancel(unit, error)
+        self.statuses.mark_cancelled(unit.request.series, unit.lease)
+        if not self.ledger.cancel(unit, error):
+            self._hand_back(unit, log)
+            return
         self._announce(unit, "cancelled", error.code)
         log.info("sync_cancelled")
 
     def _announce(self, unit: Unit, result: str, code: str) -> None:
         self.outcomes.announce(unit.id)
         metrics.SYNCS.labels(result=result, code=code).inc()
-
-
-def _is_repair(unit: Unit) -> bool:
-    """Whether nobody has asked for the series: a repair tracks nothing.
-
-    A unit that somebody joins is on the more urgent queue of the two.
-    """
-    return unit.queue == QueueName.REPAIR
 
 
 def _delay_seconds(failures: int) -> float:

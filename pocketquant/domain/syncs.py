@@ -6,13 +6,20 @@ from enum import StrEnum
 
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
-from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series
 
 MAX_BARS = 5000
 
 _FIRST_DELAY_SECONDS = 5.0
 _LONGEST_DELAY_SECONDS = 900.0
+
+
+class QueueName(StrEnum):
+    """Where messages of units wait, the most urgent first, which is the order workers look in."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+    SCHEDULED = "scheduled"
 
 
 class SyncState(StrEnum):
@@ -71,24 +78,12 @@ class FormingBar:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The provider's answer to one request: closed bars, the forming one beside them.
-
-    `reached_at` is how far the feed has come, by the provider's clock and less its delay.
-    """
+    """The provider's answer to one request: closed bars, the forming one beside them."""
 
     closed: Bars
     forming: FormingBar | None = None
     refused: Counter[Refusal] = field(default_factory=Counter)
     listing: Listing | None = None
-    reached_at: int = 0
-
-    def known_until(self, interval: Interval) -> int | None:
-        """Before when all bars from the first closed one on are known; None without any."""
-        if self.closed.last_time is None:
-            return None
-        if self.forming is not None:
-            return self.forming.time
-        return max(self.closed.last_time + interval.seconds, interval.period_start(self.reached_at))
 
     @property
     def fetched(self) -> int:

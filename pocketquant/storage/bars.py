@@ -3,6 +3,9 @@
 The upsert is optimistic: read the chunks touched, merge, write back those that changed, each
 write under the condition that the chunk is still what was read. Who loses that race merges
 again, so writers of the same chunk never lose each other's bars.
+
+What an attempt at a unit writes holds only while its lease does, judged by the server with each
+write: a worker that stalls can't put older bars over those of the next attempt.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +14,8 @@ from itertools import islice
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, InsertOne, ReadPreference, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError, WriteError
 
 from pocketquant.connections import Mongo
 from pocketquant.domain.bars import Bars, Merge, concatenate
@@ -20,6 +23,7 @@ from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
 from pocketquant.storage.dates import to_seconds
+from pocketquant.storage.leases import REFUSED, Lease
 from pocketquant.storage.races import lost_races
 from pocketquant.storage.recent import RecentChunks
 
@@ -64,18 +68,20 @@ class Write:
 
     document: dict[str, Any]
     rev: ObjectId | None
+    lease: Lease | None = None
 
     @property
     def condition(self) -> dict[str, Any]:
         return {"_id": self.document["_id"], "rev": self.rev}
 
     @property
-    def change(self) -> dict[str, Any]:
-        return {"$set": {name: value for name, value in self.document.items() if name != "_id"}}
+    def change(self) -> dict[str, Any] | list[dict[str, Any]]:
+        fields = {name: value for name, value in self.document.items() if name != "_id"}
+        return {"$set": fields} if self.lease is None else self.lease.fenced(fields)
 
     def operation(self) -> InsertOne[dict[str, Any]] | UpdateOne:
         """The same for a bulk write, where inserts of new chunks go together."""
-        if self.rev is None:
+        if self.rev is None and self.lease is None:
             return InsertOne(self.document)
         return UpdateOne(self.condition, self.change, upsert=True)
 
@@ -84,15 +90,16 @@ class BarStore:
     """Bars by series, in one collection; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo, collection: str = "ohlcv") -> None:
-        # The primary, whatever the URL prefers for reads: a store has to see what it wrote.
-        self._chunks = mongo.get_collection(collection, read_preference=ReadPreference.PRIMARY)
+        self._chunks = mongo[collection]
         self._recent = RecentChunks()
 
-    def upsert(self, blocks: Mapping[Series, Bars]) -> dict[Series, Upserted]:
+    def upsert(
+        self, blocks: Mapping[Series, Bars], lease: Lease | None = None
+    ) -> dict[Series, Upserted]:
         """Store the bars of any number of series; a stored bar of the same time is replaced.
 
         Doing it twice changes nothing. When the driver fails, some of the chunks may have been
-        written; doing it again completes it.
+        written; doing it again completes it. LeaseLost once the lease is over.
         """
         upserted = {series: Upserted() for series in blocks}
         pending = {
@@ -101,11 +108,11 @@ class BarStore:
             for chunk_id, bars in chunks.split(series, block).items()
         }
         if len(pending) == 1:
-            self._extend_known(pending, upserted)
+            self._extend_known(pending, upserted, lease)
         for _ in range(_MOST_ROUNDS):
             if not pending:
                 return upserted
-            merges, lost = self._merge(pending)
+            merges, lost = self._merge(pending, lease)
             for chunk_id in merges.keys() - lost:
                 series, _bars = pending.pop(chunk_id)
                 upserted[series] = upserted[series].plus(merges[chunk_id])
@@ -202,7 +209,10 @@ class BarStore:
             size *= growth
 
     def _extend_known(
-        self, pending: dict[str, tuple[Series, Bars]], upserted: dict[Series, Upserted]
+        self,
+        pending: dict[str, tuple[Series, Bars]],
+        upserted: dict[Series, Upserted],
+        lease: Lease | None,
     ) -> None:
         """Write the one pending chunk from memory, without reading it, where that is known to hold.
 
@@ -214,15 +224,26 @@ class BarStore:
             return
         merge = known.bars.merge(newer)
         if merge.inserted or merge.changed:
-            write = rewrite(series, chunk_id, merge.bars, known.rev)
-            if self._chunks.update_one(write.condition, write.change).matched_count:
+            write = rewrite(series, chunk_id, merge.bars, known.rev, lease)
+            if self._update(write):
                 self._recent.keep(chunk_id, merge.bars, write.document["rev"])
                 del pending[chunk_id]
                 upserted[series] = upserted[series].plus(merge)
             else:
                 self._recent.forget(chunk_id)
 
-    def _merge(self, pending: dict[str, tuple[Series, Bars]]) -> tuple[dict[str, Merge], set[str]]:
+    def _update(self, write: Write) -> bool:
+        """Write a chunk that exists; False where it is no longer as it was read."""
+        try:
+            return self._chunks.update_one(write.condition, write.change).matched_count > 0
+        except WriteError as error:
+            if write.lease is None or error.code != REFUSED:
+                raise
+            raise write.lease.lost() from error
+
+    def _merge(
+        self, pending: dict[str, tuple[Series, Bars]], lease: Lease | None
+    ) -> tuple[dict[str, Merge], set[str]]:
         """One round: the merge of every pending chunk, and the ids of those that lost a race."""
         found = self._chunks.find({"_id": {"$in": list(pending)}}, {"rev": True, "columns": True})
         stored = {document["_id"]: document for document in found}
@@ -233,28 +254,32 @@ class BarStore:
             merge = (chunks.decode(old["columns"]) if old else Bars.empty()).merge(newer)
             merges[chunk_id] = merge
             if merge.inserted or merge.changed:
-                writes[chunk_id] = rewrite(
-                    series, chunk_id, merge.bars, old["rev"] if old else None
-                )
-        lost = self._write(writes)
+                rev = old["rev"] if old else None
+                writes[chunk_id] = rewrite(series, chunk_id, merge.bars, rev, lease)
+        lost = self._write(writes, lease)
         if len(merges) == len(writes) == 1 and not lost:
             ((chunk_id, write),) = writes.items()
             self._recent.keep(chunk_id, merges[chunk_id].bars, write.document["rev"])
         return merges, lost
 
-    def _write(self, writes: dict[str, Write]) -> set[str]:
+    def _write(self, writes: dict[str, Write], lease: Lease | None) -> set[str]:
         """Write the chunks; the ids of those that are no longer as they were read."""
         if not writes:
             return set()
         try:
             self._chunks.bulk_write([write.operation() for write in writes.values()], ordered=False)
         except BulkWriteError as error:
+            refused = any(each["code"] == REFUSED for each in error.details["writeErrors"])
+            if lease is not None and refused:
+                raise lease.lost() from error
             ids = list(writes)
             return {ids[place] for place in lost_races(error)}
         return set()
 
 
-def rewrite(series: Series, chunk_id: str, bars: Bars, rev: ObjectId | None) -> Write:
+def rewrite(
+    series: Series, chunk_id: str, bars: Bars, rev: ObjectId | None, lease: Lease | None = None
+) -> Write:
     """The chunk under a new `rev`: never the same twice, not even when it was deleted meanwhile."""
     fresh = ObjectId()
-    return Write(chunks.encode(series, chunk_id, bars, fresh, fresh.generation_time), rev)
+    return Write(chunks.encode(series, chunk_id, bars, fresh, fresh.generation_time), rev, lease)

@@ -1,10 +1,11 @@
 """`Bars` ↔ chunk documents: up to 1024 periods of one series as columns in one document.
 
     {_id: "NASDAQ:AAPL|1m|1027669", exchange, symbol, interval,
-     start, end, count, rev, updated_at, columns}
+     start, end, count, rev, updated_at, columns, writer}
 
 The `_id` is the series key and the chunk's index, wide enough to stay in order for every time
 that a bar may have. `columns` is little-endian float64, column after column, as in `Bars`.
+`writer` is there where a sync has written: see `Lease`.
 """
 
 from collections.abc import Iterable

@@ -36,8 +36,8 @@ _INDEXES = {
             name="of_job_by_state",
         ),
         IndexModel(
-            [("state", ASCENDING), ("dispatched_at", ASCENDING)],
-            name="by_silence",
+            [("state", ASCENDING), ("queue", ASCENDING), ("dispatched_at", ASCENDING)],
+            name="by_queue_and_silence",
             partialFilterExpression={"active": True},
         ),
         IndexModel(
@@ -46,6 +46,9 @@ _INDEXES = {
             partialFilterExpression={"state": "failed"},
         ),
         _ENDED_LONG_AGO,
+    ],
+    "job_wants": [
+        IndexModel("created_at", name="of_no_job", expireAfterSeconds=30 * 24 * 3600),
     ],
     "jobs": [
         IndexModel("created_at", name="open", partialFilterExpression={"open": True}),

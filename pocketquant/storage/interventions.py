@@ -1,6 +1,6 @@
 """`Interventions`: what people do to jobs by hand: cancel one, try failed units again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -15,9 +15,10 @@ from pocketquant.domain.syncs import UnitState
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.races import lost_races
 from pocketquant.storage.sync_status import SyncStatuses
-from pocketquant.storage.units import Document, Unit, ending, read_unit
+from pocketquant.storage.units import Document, Unit, ending, joining, read_unit
 
 _BATCH = 1000
+_MOST_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of dead letters: queued again, or left to a sync of their series under way."""
+
+    queued: list[Unit]
+    joined: list[Unit]
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetters:
     """Which failed units are meant: those of a job, with an error code, or named by their ids."""
 
@@ -38,7 +47,7 @@ class DeadLetters:
     unit_ids: tuple[str, ...] = ()
 
     def filter(self) -> Document:
-        wanted: Document = {"state": UnitState.FAILED}
+        wanted: Document = {"state": UnitState.FAILED, "jobs.0": {"$exists": True}}
         if self.job_id is not None:
             wanted["jobs"] = self.job_id
         if self.code is not None:
@@ -65,24 +74,29 @@ class Interventions:
         marked = self._jobs.update_one({"_id": job_id, "open": True}, {"$set": {"cancelled": True}})
         if not marked.matched_count:
             self._require_cancelled(job_id)
-        cancellation = self._cancel_units(job_id)
-        self._statuses.mark_cancelled(job_id)
-        return cancellation
+        return self._cancel_units(job_id)
 
     def half_cancelled(self, older_than: datetime, limit: int) -> list[str]:
         """Cancelled jobs that are still open."""
         wanted = {"open": True, "cancelled": True, "created_at": {"$lt": older_than}}
         return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
 
-    def retry(self, wanted: DeadLetters) -> Iterator[list[Unit]]:
+    def close(self, job_id: str) -> bool:
+        """Close the job unless a unit is open; none of its series looks under way then."""
+        if self._jobs_in_order.has_open_unit(job_id):
+            return False
+        self._settle(job_id)
+        return self._jobs_in_order.close_one(job_id)
+
+    def retry(self, wanted: DeadLetters) -> Iterator[Retried]:
         """Queue failed units again, in batches, with all their attempts; their jobs reopen.
 
-        A unit whose series is under way in another job is left to that one: its job joins it.
+        A unit whose series is under way in another job is left to that one: its jobs join it. A
+        unit that only cancelled jobs wanted stays a dead letter.
         """
         found = self._units.find(wanted.filter()).sort("_id")
         while batch := [read_unit(each) for each in islice(found, _BATCH)]:
-            self._reopen({job for unit in batch for job in unit.jobs})
-            yield self._requeue(batch)
+            yield self._retry(batch)
 
     def _require_cancelled(self, job_id: str) -> None:
         found = self._jobs.find_one({"_id": job_id}, {"cancelled": True})
@@ -92,56 +106,107 @@ class Interventions:
             raise Conflict(f"job {job_id} has ended already")
 
     def _cancel_units(self, job_id: str) -> Cancellation:
-        theirs = {"jobs": job_id, "active": True}
-        shared = {**theirs, "jobs.1": {"$exists": True}}
-        kept = self._series(shared)
-        self._units.update_many(shared, {"$pull": {"jobs": job_id}})
+        """End what the job alone wants, leave the rest to the others; then close the job.
+
+        Each unit is judged within its update, by the jobs that want it at that moment. Units move
+        while they are looked for, so all is done again until none is left.
+        """
+        of_job = {"jobs": job_id, "active": True}
+        shared = {**of_job, "jobs.1": {"$exists": True}}
+        queued = {"jobs": [job_id], "active": True, "state": UnitState.QUEUED}
+        running = {"jobs": [job_id], "active": True, "state": UnitState.RUNNING}
         error = Cancelled("its job was cancelled")
-        queued = {**theirs, "state": UnitState.QUEUED}
-        ended = self._units.update_many(queued, ending(UnitState.CANCELLED, error, 0))
-        running = {**theirs, "state": UnitState.RUNNING}
-        self._units.update_many(running, {"$set": {"stop": True}})
-        stopping = self._series(running)
+        kept: set[Series] = set()
+        cancelled = 0
+        for _ in range(_MOST_ROUNDS):
+            kept.update(self._series(shared))
+            self._units.update_many(shared, {"$pull": {"jobs": job_id}})
+            ended = self._units.update_many(queued, ending(UnitState.CANCELLED, error, 0))
+            cancelled += ended.modified_count
+            self._units.update_many(running, {"$set": {"stop": True}})
+            left = {**of_job, "$or": [shared, queued, {"stop": None}]}
+            if self._units.find_one(left, {"_id": True}) is None:
+                break
+        stopping = list(self._series(running))
+        self._settle(job_id)
+        self._jobs_in_order.mark_settled(job_id)
         self._jobs_in_order.close_one(job_id)
-        return Cancellation(ended.modified_count, stopping, kept)
+        return Cancellation(cancelled, stopping, sorted(kept, key=str))
 
-    def _series(self, wanted: Document) -> list[Series]:
-        return [Series.parse(each["series"]) for each in self._units.find(wanted, {"series": True})]
+    def _settle(self, job_id: str) -> None:
+        """What ended for this job looks under way no more; a crash before leaves the job open."""
+        ended = self._series({"jobs": job_id, "active": None})
+        while batch := list(islice(ended, _BATCH)):
+            self._statuses.settle(batch)
 
-    def _reopen(self, job_ids: set[str]) -> None:
-        """Before their units: a job left open without one is closed by the reconciler."""
-        self._jobs.update_many(
-            {"_id": {"$in": list(job_ids)}, "cancelled": None},
-            {"$set": {"open": True}, "$unset": {"finished_at": "", "counts": ""}},
-        )
+    def _series(self, wanted: Document) -> Iterator[Series]:
+        for each in self._units.find(wanted, {"series": True}):
+            yield Series.parse(each["series"])
 
-    def _requeue(self, batch: list[Unit]) -> list[Unit]:
-        queued = {"state": UnitState.QUEUED, "active": True, "tries": 0, "lost": 0}
-        again = {
-            "$set": queued,
+    def _retry(self, batch: list[Unit]) -> Retried:
+        """Reopen the jobs before their units are queued, and again where they closed meanwhile."""
+        cancelled = self._jobs_in_order.cancelled_among(_jobs_of(batch))
+        live = [unit for unit in batch if not cancelled.issuperset(unit.jobs)]
+        self._jobs_in_order.reopen(_jobs_of(live))
+        retried = self._requeue(live, cancelled)
+        self._jobs_in_order.reopen(_jobs_of(retried.queued))
+        for unit in retried.joined:
+            self._give_way(unit)
+        for job_id in self._jobs_in_order.cancelled_among(_jobs_of(live)) - cancelled:
+            self._cancel_units(job_id)  # cancelled between the two looks
+        queued = [unit.request.series for unit in retried.queued]
+        self._statuses.mark_retried(queued)
+        self._statuses.settle(queued)  # they may have been done meanwhile
+        return retried
+
+    def _requeue(self, batch: list[Unit], cancelled: set[str]) -> Retried:
+        """Queue those whose series has no active unit, have the others' jobs join that one."""
+        retried, left = Retried([], []), batch
+        for _ in range(_MOST_ROUNDS):
+            under_way = self._queue(left, cancelled)
+            places = set(under_way)
+            retried.queued.extend(each for place, each in enumerate(left) if place not in places)
+            waiting = [left[place] for place in under_way]
+            left = []
+            for unit in waiting:
+                has_joined = self._join_active(unit, cancelled)
+                (retried.joined if has_joined else left).append(unit)
+            if not left:  # where the other has ended meanwhile, queue this one after all
+                break
+        return retried
+
+    def _queue(self, batch: list[Unit], cancelled: set[str]) -> list[int]:
+        """Queue these units again; the places of those whose series is under way."""
+        again: Document = {
+            "$set": {"state": UnitState.QUEUED, "active": True, "tries": 0, "lost": 0},
             "$unset": {"finished_at": "", "not_before": ""},
             "$currentDate": {"dispatched_at": True},
+            "$pullAll": {"jobs": list(cancelled)},
         }
-        updates = [UpdateOne({"_id": unit.id, "state": UnitState.FAILED}, again) for unit in batch]
+        failed = [{"_id": unit.id, "state": UnitState.FAILED} for unit in batch]
         try:
-            self._units.bulk_write(updates, ordered=False)
+            if failed:
+                self._units.bulk_write([UpdateOne(one, again) for one in failed], ordered=False)
         except BulkWriteError as error:
-            under_way = set(lost_races(error))
-            for place in under_way:
-                self._join_active(batch[place])
-            return [unit for place, unit in enumerate(batch) if place not in under_way]
-        return batch
+            return lost_races(error)
+        return []
 
-    def _join_active(self, failed: Unit) -> None:
-        """Let the failed unit's jobs wait for the active one of its series instead."""
-        joined = self._units.update_one(
-            {"series": str(failed.request.series), "active": True},
-            {
-                "$addToSet": {"jobs": {"$each": list(failed.jobs)}},
-                "$max": {"n_bars": failed.request.n_bars},
-            },
-        )
-        if joined.matched_count:
-            self._units.update_one({"_id": failed.id}, {"$set": {"jobs": []}})
+    def _join_active(self, failed: Unit, cancelled: set[str]) -> bool:
+        """Let the failed unit's jobs wait for the active one of its series; False without one."""
+        jobs = [each for each in failed.jobs if each not in cancelled]
+        active = {"series": str(failed.request.series), "active": True}
+        update = joining(jobs, failed.request.n_bars, failed.queue)
+        return self._units.update_one(active, update).matched_count > 0
+
+    def _give_way(self, failed: Unit) -> None:
+        """The jobs have another unit: this one is no dead letter any more.
+
+        A crash before this leaves them both units, until the job is closed.
+        """
         for job_id in failed.jobs:
+            self._jobs_in_order.leave(failed.id, job_id)
             self._jobs_in_order.close_one(job_id)
+
+
+def _jobs_of(units: Iterable[Unit]) -> set[str]:
+    return {job for unit in units for job in unit.jobs}

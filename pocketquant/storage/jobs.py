@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -12,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from pocketquant.connections import Mongo
 from pocketquant.domain.errors import KeyReused
 from pocketquant.domain.syncs import JobState, SyncRequest, UnitState
+from pocketquant.storage.plans import PIECE, forget_pieces, grouped, piece_id
 from pocketquant.storage.units import OPEN, Document, Job, Unit, read_unit
 
 KEY_LIFETIME = timedelta(hours=24)
@@ -20,7 +22,12 @@ _RATE_SECONDS = 60.0
 _FIRST_ERRORS = 5
 _CONTENT = {"wants": False}  # what was asked for, which may be megabytes
 _NO_PLANNER = {"$expr": {"$lte": ["$planning_until", "$$NOW"]}}
-_LEFT_UNPLANNED = {"cancelled": True, **_NO_PLANNER}
+_MAY_CLOSE = {
+    "$or": [
+        {"planned": True, "cancelled": None},
+        {"cancelled": True, "settled": True, **_NO_PLANNER},  # planned or not
+    ]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Jobs:
 
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo["jobs"]
+        self._pieces = mongo["job_wants"]
         self._units = mongo["units"]
 
     def open(
@@ -58,19 +66,23 @@ class Jobs:
     ) -> Opened:
         """Write a job down; it survives any crash once this returns, and is planned later.
 
+        The requests are taken as they come, each series once. What exceeds one document is written
+        before the job is; a crash between them leaves pieces of no job, which expire.
+
         A key that made a job within 24 hours gives that job again; KeyReused where it was asked
         for with another fingerprint.
         """
+        earlier = self._made_with(key, fingerprint, now)
+        if earlier is not None:
+            return Opened(earlier, is_new=False)
         job_id = str(ObjectId())
-        wants = _grouped(requests)
         document = {
             "_id": job_id,
             "kind": kind,
             "queue": queue,
             "open": True,
             "created_at": now,
-            "total": sum(len(want["symbols"]) for want in wants),
-            "wants": wants,
+            **self._write_pieces(job_id, requests, now),
         }
         if key is not None:
             document |= {"key": key, "fingerprint": fingerprint}
@@ -81,6 +93,7 @@ class Jobs:
             except DuplicateKeyError:
                 earlier = self._made_with(key, fingerprint, now)
                 if earlier is not None:
+                    forget_pieces(self._pieces, job_id)
                     return Opened(earlier, is_new=False)
 
     def get(self, job_id: str) -> Job | None:
@@ -150,27 +163,96 @@ class Jobs:
             self.close_one(job_id)
 
     def close_one(self, job_id: str) -> bool:
-        """Close the job unless a unit is open; its counts then stay, though its units expire."""
-        counts = self._final_counts(job_id)
-        if counts is None:
+        """Close the job unless a unit is open; its counts then stay, though its units expire.
+
+        Only if no retry has reopened it since the units were counted; a cancelled one only once its
+        series are `settled`. A job that is closed already gets the counts of now.
+        """
+        if self.has_open_unit(job_id):
+            return False
+        job = self._jobs.find_one(
+            {"_id": job_id}, {"total": True, "reopened": True, "pieces": True}
+        )
+        if job is None:
+            return False
+        counts = self._counts(job_id)
+        if sum(counts.values()) > job["total"]:
+            self._drop_repeated(job_id)
+            counts = self._counts(job_id)
+        if any(counts.get(state) for state in OPEN):
             return False
         closed = self._jobs.update_one(
-            {"_id": job_id, "open": True, "$or": [{"planned": True}, _LEFT_UNPLANNED]},
+            {
+                "_id": job_id,
+                "reopened": job.get("reopened"),
+                **_MAY_CLOSE,
+            },
             {
                 "$set": {"counts": counts},
                 "$unset": {"open": "", "wants": "", "planning_until": ""},
                 "$currentDate": {"finished_at": True},
             },
         )
+        if closed.modified_count and job.get("pieces", 1) > 1:
+            forget_pieces(self._pieces, job_id)
         return bool(closed.modified_count)
+
+    def has_open_unit(self, job_id: str) -> bool:
+        """Whether a unit of the job waits or runs."""
+        # "running" and "queued" are the last of the states in the order of their index.
+        last = self._units.find({"jobs": job_id}, {"state": True}).sort("state", DESCENDING)
+        return any(UnitState(each["state"]) in OPEN for each in last.limit(1))
+
+    def reopen(self, job_ids: Iterable[str]) -> None:
+        """Open these jobs again, unless they were cancelled."""
+        self._jobs.update_many(
+            {"_id": {"$in": list(job_ids)}, "cancelled": None},
+            {
+                "$set": {"open": True},
+                "$inc": {"reopened": 1},
+                "$unset": {"finished_at": "", "counts": ""},
+            },
+        )
+
+    def mark_settled(self, job_id: str) -> None:
+        """No series looks under way for this cancelled job, but those that a worker has in hand."""
+        self._jobs.update_one({"_id": job_id, "cancelled": True}, {"$set": {"settled": True}})
+
+    def cancelled_among(self, job_ids: Iterable[str]) -> set[str]:
+        """Which of these jobs were cancelled."""
+        wanted = {"_id": {"$in": list(job_ids)}, "cancelled": True}
+        return {each["_id"] for each in self._jobs.find(wanted, {"_id": True})}
+
+    def leave(self, unit_id: str, job_id: str) -> None:
+        """Take an ended unit out of the job, which has another one of its series."""
+        ended = {"_id": unit_id, "active": None}
+        if not self._units.delete_one({**ended, "jobs": [job_id]}).deleted_count:
+            self._units.update_one(
+                {**ended, "jobs.1": {"$exists": True}}, {"$pull": {"jobs": job_id}}
+            )
 
     def unclosed(self, older_than: datetime, limit: int) -> list[str]:
         """Planned jobs that are still open."""
         wanted = {"open": True, "planned": True, "created_at": {"$lt": older_than}}
         return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
 
+    def _write_pieces(
+        self, job_id: str, requests: Iterable[SyncRequest], now: datetime
+    ) -> Document:
+        """The fields of the job's document that say what it asked for; the rest is written here."""
+        remaining = iter(requests)
+        wants = grouped(islice(remaining, PIECE))
+        total, pieces = _size(wants), 1
+        while groups := grouped(islice(remaining, PIECE)):
+            piece = {"_id": piece_id(job_id, pieces), "first": total, "groups": groups}
+            self._pieces.insert_one({**piece, "created_at": now})
+            total, pieces = total + _size(groups), pieces + 1
+        return {"wants": wants, "total": total, "pieces": pieces}
+
     def _made_with(self, key: str | None, fingerprint: str, now: datetime) -> str | None:
-        """The job that the key made; None where it is free again."""
+        """The job that the key made; None without one, or where it is free again."""
+        if key is None:
+            return None
         earlier = self._jobs.find_one({"key": key}, _CONTENT)
         if earlier is None:
             return None
@@ -185,9 +267,12 @@ class Jobs:
         stored = found.get("counts")
         counts = dict.fromkeys(UnitState, 0)
         counts.update(self._counts(found["_id"]) if stored is None else _states(stored))
-        missing = max(0, found["total"] - sum(counts.values()))  # not planned yet, or left
         is_cancelled = bool(found.get("cancelled"))
-        counts[UnitState.CANCELLED if is_cancelled else UnitState.QUEUED] += missing
+        if is_cancelled or found.get(
+            "open"
+        ):  # units that other jobs keep, or that are not made yet
+            missing = max(0, found["total"] - sum(counts.values()))
+            counts[UnitState.CANCELLED if is_cancelled else UnitState.QUEUED] += missing
         return Job(
             id=found["_id"],
             kind=found["kind"],
@@ -208,14 +293,21 @@ class Jobs:
         tried = {"jobs": job_id, "state": UnitState.QUEUED, "attempt": {"$gt": 0}}
         return self._units.find_one(tried, {"_id": True}) is not None
 
-    def _final_counts(self, job_id: str) -> dict[UnitState, int] | None:
-        """The counts by state; None while a unit is open."""
-        # "running" and "queued" are the last of the states in the order of their index.
-        last = self._units.find({"jobs": job_id}, {"state": True}).sort("state", DESCENDING)
-        states = [UnitState(each["state"]) for each in last.limit(2)]
-        if states and states[0] in OPEN:
-            return None
-        return dict.fromkeys(states, 1) if len(states) < 2 else self._counts(job_id)
+    def _drop_repeated(self, job_id: str) -> None:
+        """Leave the job one unit a series: the one that ended last.
+
+        A crash while a dead letter joins another unit leaves two, and so does a planner that was
+        stalled while another planned the job.
+        """
+        newest_first: list[Document] = [
+            {"$match": {"jobs": job_id}},
+            {"$sort": {"finished_at": DESCENDING}},
+            {"$group": {"_id": "$series", "units": {"$push": "$_id"}}},
+            {"$match": {"units.1": {"$exists": True}}},
+        ]
+        for repeated in self._units.aggregate(newest_first, allowDiskUse=True):
+            for unit_id in repeated["units"][1:]:
+                self.leave(unit_id, job_id)
 
     def _rate(self, job: Job, now: datetime) -> float | None:
         """Units ended a second: of the last minute, or of the whole time once the job has ended."""
@@ -235,16 +327,8 @@ class Jobs:
         return [read_unit(each) for each in found], self._units.count_documents(wanted)
 
 
-def _grouped(requests: Iterable[SyncRequest]) -> list[Document]:
-    """The requests with what they share written once; a series asked for twice is one."""
-    groups: dict[tuple[str, int], dict[str, None]] = {}
-    for request in requests:
-        group = groups.setdefault((request.series.interval.value, request.n_bars), {})
-        group[str(request.series.symbol)] = None
-    return [
-        {"interval": interval, "n_bars": n_bars, "symbols": list(symbols)}
-        for (interval, n_bars), symbols in groups.items()
-    ]
+def _size(groups: list[Document]) -> int:
+    return sum(len(group["symbols"]) for group in groups)
 
 
 def _in_state(state: JobState | None) -> list[Document]:

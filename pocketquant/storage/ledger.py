@@ -14,6 +14,7 @@ its unit cannot end it. Leases and due times are judged by the server's clock al
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pymongo import ReturnDocument
@@ -76,13 +77,19 @@ class Ledger:
         )
         return None if claimed is None else read_unit(claimed)
 
-    def extend(self, unit: Unit) -> None:
-        """Renew the lease; LeaseLost when another worker has the unit, Cancelled by its job."""
-        kept = self._units.update_one(
-            {**_held(unit), "stop": None}, [{"$set": {"lease_until": self._lease}}]
+    def extend(self, unit: Unit) -> Unit:
+        """The unit with its lease renewed.
+
+        LeaseLost when another worker has the unit, Cancelled when no job wants it any more.
+        """
+        kept = self._units.find_one_and_update(
+            {**_held(unit), "stop": None},
+            [{"$set": {"lease_until": self._lease}}],
+            {"lease_until": True},
+            return_document=ReturnDocument.AFTER,
         )
-        if kept.matched_count:
-            return
+        if kept is not None:
+            return replace(unit, lease_until=kept["lease_until"])
         if self._units.find_one(_held(unit), {"_id": True}):
             raise Cancelled("its job was cancelled while it ran")
         raise _taken_over(unit)
@@ -106,8 +113,9 @@ class Ledger:
             },
         )
         if ended is None:
-            self.extend(unit)
-            return self.get_unit(unit.id)
+            held = self.extend(unit)
+            wanted = self.get_unit(unit.id) or unit
+            return replace(held, request=wanted.request, jobs=wanted.jobs, queue=wanted.queue)
         self._jobs.close(ended["jobs"])
         return None
 
@@ -141,11 +149,22 @@ class Ledger:
 
     def fail(self, unit: Unit, error: PocketQuantError) -> None:
         """Give the unit up: a dead letter with code and message."""
-        self._end(unit, UnitState.FAILED, error)
+        failed = self._units.find_one_and_update(
+            _held(unit), ending(UnitState.FAILED, error, unit.attempt)
+        )
+        if failed is None:
+            raise _taken_over(unit)
+        self._jobs.close(failed["jobs"])
 
-    def cancel(self, unit: Unit, error: PocketQuantError) -> None:
-        """End a unit that nobody wants any more."""
-        self._end(unit, UnitState.CANCELLED, error)
+    def cancel(self, unit: Unit, error: PocketQuantError) -> bool:
+        """End a unit that no job wants any more; False where a job has joined it meanwhile."""
+        stopped = {**_held(unit), "stop": True}
+        ended = self._units.find_one_and_update(
+            stopped, ending(UnitState.CANCELLED, error, unit.attempt)
+        )
+        if ended is not None:
+            self._jobs.close(ended["jobs"])
+        return ended is not None
 
     def get_unit(self, unit_id: str) -> Unit | None:
         found = self._units.find_one({"_id": unit_id})
@@ -169,12 +188,6 @@ class Ledger:
         )
         if not put_back.matched_count:
             raise _taken_over(unit)
-
-    def _end(self, unit: Unit, state: UnitState, error: PocketQuantError) -> None:
-        ended = self._units.find_one_and_update(_held(unit), ending(state, error, unit.attempt))
-        if ended is None:
-            raise _taken_over(unit)
-        self._jobs.close(ended["jobs"])
 
 
 def _held(unit: Unit) -> Document:

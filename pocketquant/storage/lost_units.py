@@ -1,14 +1,17 @@
 """`LostUnits`: units that lost their message, their worker or their last chance."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pymongo import ReturnDocument
 
 from pocketquant.connections import Mongo, server_now
-from pocketquant.domain.errors import AttemptsExhausted, Cancelled
+from pocketquant.domain.errors import AttemptsExhausted, Cancelled, PocketQuantError
 from pocketquant.domain.syncs import UnitState
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.units import Document, Unit, ending, read_unit
+
+_STOPPED = {"active": True, "stop": True}
 
 
 class LostUnits:
@@ -20,8 +23,12 @@ class LostUnits:
         self._mongo = mongo
         self._max_attempts = max_attempts
 
-    def take_due(self, queued_silence: float, silence: float, limit: int) -> list[Unit]:
+    def take_due(
+        self, queued_silence: float, silence: float, limit: int, queue: str | None = None
+    ) -> list[Unit]:
         """Queued units to publish (again), the longest silent first, marked as dispatched now.
+
+        Those of one queue, or of all.
 
         Nobody has published them for `queued_silence` seconds, or, where they were put back and
         their time has come, for `silence` seconds.
@@ -29,6 +36,7 @@ class LostUnits:
         now = server_now(self._mongo)
         due = {
             "state": UnitState.QUEUED,
+            "queue": queue or {"$exists": True},
             "stop": None,
             "$or": [
                 {"not_before": None, "dispatched_at": {"$lte": _ago(now, queued_silence)}},
@@ -64,25 +72,38 @@ class LostUnits:
             return orphans
         return orphans + self._take({**orphaned, "lost": {"$gte": 1}}, 1)
 
-    def give_up_exhausted(self, limit: int) -> list[Unit]:
-        """Fail the units that have no attempt left, as when the last one died with its worker."""
+    def give_up_exhausted(
+        self, limit: int, note: Callable[[Unit, PocketQuantError], object] | None = None
+    ) -> list[Unit]:
+        """Fail the units that have no attempt left, as when the last one died with its worker.
+
+        Each is noted before it ends, so that after a crash it is noted again.
+        """
         exhausted = self._units.find(
             {"active": True, "tries": {"$gte": self._max_attempts}, **self._held_by_nobody()}
         )
-        given_up = [self._give_up(read_unit(found)) for found in exhausted.limit(limit)]
+        given_up = [self._give_up(read_unit(found), note) for found in exhausted.limit(limit)]
         return [unit for unit in given_up if unit is not None]
 
-    def cancel_stopped(self) -> list[str]:
-        """End the units that were to stop and whose worker cannot do it; their jobs."""
-        stopped = {"active": True, "stop": True, **self._held_by_nobody()}
-        jobs: list[str] = self._units.distinct("jobs", stopped)
-        if jobs:
+    def stopped(self, limit: int) -> list[Unit]:
+        """Units that were to stop and whose worker can't end them."""
+        found = self._units.find({**_STOPPED, **self._held_by_nobody()})
+        return [read_unit(each) for each in found.limit(limit)]
+
+    def cancel_stopped(self, units: list[Unit]) -> None:
+        """End those of these units that no job has joined meanwhile."""
+        if units:
+            these = {"_id": {"$in": [unit.id for unit in units]}}
             error = Cancelled("its job was cancelled")
-            self._units.update_many(stopped, ending(UnitState.CANCELLED, error, 0))
-            self._jobs.close(jobs)
-        return jobs
+            self._units.update_many(
+                {**these, **_STOPPED, **self._held_by_nobody()},
+                ending(UnitState.CANCELLED, error, 0),
+            )
+            self._jobs.close({job_id for unit in units for job_id in unit.jobs})
 
     def _take(self, wanted: Document, limit: int) -> list[Unit]:
+        if limit < 1:
+            return []
         found = self._units.find({"active": True, "tries": {"$lt": self._max_attempts}, **wanted})
         units = [read_unit(each) for each in found.sort("dispatched_at").limit(limit)]
         if units:
@@ -91,9 +112,13 @@ class LostUnits:
             self._units.update_many({"_id": {"$in": ids}}, dispatched)
         return units
 
-    def _give_up(self, unit: Unit) -> Unit | None:
+    def _give_up(
+        self, unit: Unit, note: Callable[[Unit, PocketQuantError], object] | None
+    ) -> Unit | None:
         """The unit as it failed; None where it has moved on meanwhile."""
         error = AttemptsExhausted(f"{unit.tries} attempts were begun, none came to an end")
+        if note is not None:
+            note(unit, error)
         failed = self._units.find_one_and_update(
             {"_id": unit.id, "attempt": unit.attempt, "state": unit.state},
             ending(UnitState.FAILED, error, unit.attempt),

@@ -1,7 +1,10 @@
 """`SyncStatuses`: how far the sync of each series is, one document a series.
 
 Each change is one atomic update that names the state to be, so that doing it twice changes
-nothing. Whether an attempt may still write is the ledger's to decide, before it comes here.
+nothing. What a worker writes holds only while its lease does (`Lease`), LeaseLost otherwise.
+
+`pending` and `syncing` say that a unit is under way. Whoever writes them without holding that unit
+calls `settle` afterwards, for the unit may have ended meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
+from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from pocketquant.connections import Mongo
@@ -19,6 +23,7 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.storage.leases import Lease
 from pocketquant.storage.races import lost_races
 
 _UNKNOWN = {
@@ -33,6 +38,7 @@ _UNKNOWN = {
     "next_attempt_at": None,
     "forming": None,
 }
+_UNDER_WAY = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _PASSING = WriteConcern(w=1)  # of a status that the end of the sync replaces at once
 _FORMING_DATES = ("time", "close_time", "as_of")
 _SERIES_A_QUERY = 1000
@@ -95,6 +101,7 @@ class SyncStatuses:
 
     def __init__(self, mongo: Mongo) -> None:
         self._statuses = mongo["sync_status"]
+        self._units = mongo["units"]
         self._passing = self._statuses.with_options(write_concern=_PASSING)
 
     def mark_pending(self, all_series: Iterable[Series], job_id: str) -> None:
@@ -128,32 +135,54 @@ class SyncStatuses:
             {"$set": {"status": SyncState.PENDING, "attempts": 0}},
         )
 
-    def mark_cancelled(self, job_id: str) -> None:
-        """What waited for this job waits no more: completed where it ever was, else an error."""
-        waiting = {"job_id": job_id, "status": {"$in": [SyncState.PENDING, SyncState.SYNCING]}}
-        self._statuses.update_many(
-            {**waiting, "last_sync_at": {"$ne": None}},
-            {"$set": {"status": SyncState.COMPLETED, "next_attempt_at": None}},
-        )
-        never_synced = {"status": SyncState.ERROR, "next_attempt_at": None}
-        cancelled = _error(Cancelled("its job was cancelled"))
-        self._statuses.update_many(waiting, {"$set": never_synced | cancelled})
+    def settle(self, all_series: Iterable[Series]) -> None:
+        """Give those of these series that look under way, though no unit is, their last state.
 
-    def mark_syncing(self, series: Series, job_id: str, attempt: int) -> None:
+        A status that a new job has marked meanwhile is left alone.
+        """
+        keys = [str(series) for series in all_series]
+        looking = {"_id": {"$in": keys}, "status": _UNDER_WAY}
+        waiting = {each["_id"]: each for each in self._statuses.find(looking, {"job_id": True})}
+        active = {"series": {"$in": list(waiting)}, "active": True}
+        for unit in self._units.find(active, {"series": True}) if waiting else ():
+            waiting.pop(unit["series"], None)
+        writes: list[InsertOne[dict[str, Any]] | UpdateMany] = [
+            UpdateMany({**seen, "status": _UNDER_WAY}, _at_rest()) for seen in waiting.values()
+        ]
+        if writes:
+            self._statuses.bulk_write(writes, ordered=False)
+
+    def mark_cancelled(self, series: Series, lease: Lease) -> None:
+        """No job wants the sync any more: the series is as it was before."""
+        self._write(series, _at_rest(), lease)
+
+    def mark_stopped(self, series: Series) -> None:
+        """As `mark_cancelled`, where no worker holds the unit."""
+        self._statuses.update_one({"_id": str(series), "status": _UNDER_WAY}, _at_rest())
+
+    def mark_given_up(self, series: Series, error: PocketQuantError) -> None:
+        """Every attempt died with its worker; a series that is not under way stays as it is."""
+        self._statuses.update_one(
+            {"_id": str(series), "status": _UNDER_WAY},
+            {"$set": {"status": SyncState.ERROR, "next_attempt_at": None, **_error(error)}},
+        )
+
+    def mark_syncing(
+        self, series: Series, job_id: str | None, attempt: int, lease: Lease | None = None
+    ) -> None:
         """A worker has begun; the error of the attempt before stays until one succeeds."""
-        self._passing.update_one(
-            {"_id": str(series)},
-            _update(
-                series,
-                SyncState.SYNCING,
-                job_id=job_id,
-                attempts=attempt,
-                next_attempt_at=None,
-            ),
-            upsert=True,
+        change = _update(
+            series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None
         )
+        self._write(series, change, lease, self._passing)
 
-    def mark_completed(self, report: SyncReport, forming: FormingBar | None, now: int) -> bool:
+    def mark_completed(
+        self,
+        report: SyncReport,
+        forming: FormingBar | None,
+        now: int,
+        lease: Lease | None = None,
+    ) -> bool:
         """The series is up to date; whether bars were imported too, so that it must be recounted.
 
         An import may have stored bars after the report counted them.
@@ -169,9 +198,7 @@ class SyncStatuses:
             forming=_forming_document(forming),
             **_error(None),
         )
-        before = self._statuses.find_one_and_update(
-            {"_id": str(report.series)}, change, {"has_imports": True}, upsert=True
-        )
+        before = self._write(report.series, change, lease)
         return bool(before and before.get("has_imports"))
 
     def recount(self, series: Series, count: Callable[[], Extent]) -> Extent:
@@ -195,19 +222,30 @@ class SyncStatuses:
                 return extent
         raise StorageUnavailable(f"{series} is written faster than it can be counted")
 
-    def mark_deferred(self, series: Series, error: PocketQuantError, next_attempt_at: int) -> None:
+    def mark_deferred(
+        self,
+        series: Series,
+        error: PocketQuantError,
+        next_attempt_at: int,
+        lease: Lease | None = None,
+    ) -> None:
         """The attempt failed and another one will follow."""
-        self._set(
-            series, SyncState.PENDING, next_attempt_at=to_date(next_attempt_at), **_error(error)
-        )
+        due = {"next_attempt_at": to_date(next_attempt_at)}
+        self._write(series, _update(series, SyncState.PENDING, **due, **_error(error)), lease)
 
-    def mark_postponed(self, series: Series, next_attempt_at: int) -> None:
+    def mark_postponed(
+        self, series: Series, next_attempt_at: int, lease: Lease | None = None
+    ) -> None:
         """The sync waits again, through no failure of its own."""
-        self._set(series, SyncState.PENDING, next_attempt_at=to_date(next_attempt_at))
+        due = {"next_attempt_at": to_date(next_attempt_at)}
+        self._write(series, _update(series, SyncState.PENDING, **due), lease)
 
-    def mark_failed(self, series: Series, error: PocketQuantError) -> None:
+    def mark_failed(
+        self, series: Series, error: PocketQuantError, lease: Lease | None = None
+    ) -> None:
         """The sync failed for good."""
-        self._set(series, SyncState.ERROR, next_attempt_at=None, **_error(error))
+        failed = _update(series, SyncState.ERROR, next_attempt_at=None, **_error(error))
+        self._write(series, failed, lease)
 
     def get(self, series: Series) -> SyncStatus | None:
         """The status of a series; None where nobody has asked for it."""
@@ -234,10 +272,30 @@ class SyncStatuses:
             times = {document["_id"]: to_seconds(document["last_bar_at"]) for document in found}
             yield from ((series, times.get(key)) for series, key in zip(batch, keys, strict=True))
 
-    def _set(self, series: Series, status: SyncState, **fields: object) -> None:
-        self._statuses.update_one(
-            {"_id": str(series)}, _update(series, status, **fields), upsert=True
-        )
+    def _write(
+        self,
+        series: Series,
+        change: dict[str, Any] | list[dict[str, Any]],
+        lease: Lease | None,
+        statuses: Collection[dict[str, Any]] | None = None,
+    ) -> dict[str, Any] | None:
+        """Change the status and return whether it `has_imports`; LeaseLost once the lease is over.
+
+        An upsert can't carry the lease, so a status that is missing is made first.
+        """
+        statuses = self._statuses if statuses is None else statuses
+        known, told = {"_id": str(series)}, {"has_imports": True}
+        if lease is None:
+            return statuses.find_one_and_update(known, change, told, upsert=True)
+        held = {**known, "$expr": lease.holds()}
+        before = statuses.find_one_and_update(held, change, told)
+        if before is None:
+            first = {**_first(series), "status": SyncState.PENDING.value}
+            statuses.update_one(known, {"$setOnInsert": first}, upsert=True)
+            before = statuses.find_one_and_update(held, change, told)
+        if before is None:
+            raise lease.lost()
+        return before
 
     def _write_unless_there(self, writes: list[InsertOne[dict[str, Any]] | UpdateMany]) -> None:
         """A status that has appeared meanwhile is of a sync under way, and that is no failure."""
@@ -250,6 +308,16 @@ class SyncStatuses:
 def _update(series: Series, status: SyncState, **fields: object) -> dict[str, Any]:
     first = {name: value for name, value in _first(series).items() if name not in fields}
     return {"$set": {"status": status.value, **fields}, "$setOnInsert": first}
+
+
+def _at_rest() -> list[dict[str, Any]]:
+    """The update to the state before: failed, completed, or cancelled where there was none."""
+    cancelled = _error(Cancelled("its job was cancelled"))
+    never = {"$and": [{"$eq": ["$error_code", None]}, {"$eq": ["$last_sync_at", None]}]}
+    errors = {name: {"$cond": [never, text, f"${name}"]} for name, text in cancelled.items()}
+    failed = {"$ne": ["$error_code", None]}
+    state = {"$cond": [failed, SyncState.ERROR.value, SyncState.COMPLETED.value]}
+    return [{"$set": {**errors, "next_attempt_at": None}}, {"$set": {"status": state}}]
 
 
 def _first(series: Series) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Units and jobs as values, and the documents they are kept in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pocketquant.domain.errors import PocketQuantError, error_named
+from pocketquant.domain.errors import LeaseLost, PocketQuantError, error_named
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
+from pocketquant.domain.syncs import JobState, QueueName, SyncReport, SyncRequest, UnitState
+from pocketquant.storage.leases import Lease
 
 Document = dict[str, Any]
 
@@ -36,6 +38,19 @@ class Unit:
     begun_at: datetime | None = None
     due_at: datetime | None = None
     finished_at: datetime | None = None
+    lease_until: datetime | None = None
+
+    @property
+    def newest_job(self) -> str | None:
+        """The job that asked last; None where no job wants the unit."""
+        return self.jobs[-1] if self.jobs else None
+
+    @property
+    def lease(self) -> Lease:
+        """The lease of a running unit; LeaseLost where nobody holds the unit."""
+        if self.lease_until is None:
+            raise LeaseLost(f"unit {self.id} is not held")
+        return Lease(self.id, self.attempt, self.lease_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,22 @@ def new_unit_fields(unit_id: str, queue: str) -> Document:
     }
 
 
+def joining(job_ids: Iterable[str], n_bars: int, queue: str) -> list[Document]:
+    """The stages that make jobs join a unit, which some cancelled job may have stopped.
+
+    It fetches as many bars as the most demanding of its jobs wants, and waits in the most urgent
+    of their queues.
+    """
+    known = {"$ifNull": ["$jobs", []]}
+    urgent = list(QueueName)[: list(QueueName).index(QueueName(queue))]
+    changes = {
+        "jobs": {"$concatArrays": [known, {"$setDifference": [list(job_ids), known]}]},
+        "n_bars": {"$max": ["$n_bars", n_bars]},
+        "queue": {"$cond": [{"$in": ["$queue", urgent]}, "$queue", queue]},
+    }
+    return [{"$set": changes}, {"$unset": ["stop"]}]
+
+
 def ending(state: UnitState, error: PocketQuantError, attempt: int) -> Document:
     """The update that ends a unit with an error."""
     return {
@@ -127,4 +158,5 @@ def read_unit(found: Document) -> Unit:
         begun_at=found.get("begun_at"),
         due_at=found.get("not_before"),
         finished_at=found.get("finished_at"),
+        lease_until=found.get("lease_until"),
     )

@@ -3,11 +3,20 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
+import pymongo
 import pytest
 
 from pocketquant import embedded
+from pocketquant.connections import open_mongo
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.ledger import Ledger
+from pocketquant.storage.plans import Plans
 from pocketquant.tether import tethered
 from tests.chaos.replica_set import ReplicaSet, address_of
 
@@ -47,6 +56,33 @@ def replicated(start_platform: Any, replica_set: ReplicaSet) -> Iterator[Any]:
     without = frozenset({"flower", "interactive", "push", "streamer"})
     with start_platform(without, mongodb_url=replica_set.url) as platform:
         yield platform
+
+
+def test_what_decides_is_read_from_the_primary(replica_set: ReplicaSet) -> None:
+    """Whatever the URL prefers: a secondary that lags behind closes no job whose units are open."""
+    url = f"{replica_set.url}&readPreference=secondaryPreferred"
+    mongo = open_mongo(url, "lagging")
+    secondary = next(each for each in replica_set.addresses if each != replica_set.primary())
+    only = pymongo.MongoClient[dict[str, Any]](secondary, directConnection=True)
+    with mongo.client, only as member:
+        make_collections_and_indexes(mongo)
+        member.admin.command("fsync", lock=True)  # it answers, and replicates nothing
+        try:
+            jobs, plans = Jobs(mongo), Plans(mongo)
+            for number in range(30):
+                series = Series.parse(f"SIM:S{number:04}|1d")
+                opened = jobs.open("sync", [SyncRequest(series)], "bulk", datetime.now(UTC))
+                plan = plans.take(opened.job_id)
+                assert plan is not None
+                unit = plans.join(plan, next(plan.wants()))
+                plans.end(opened.job_id)
+                assert not jobs.close_one(opened.job_id)
+                job = jobs.get(opened.job_id)
+                assert job is not None
+                assert (1, None) == (job.counts[UnitState.QUEUED], job.finished_at)
+                assert unit == Ledger(mongo, jobs, 60, 8).get_unit(unit.id)
+        finally:
+            member.admin.command("fsyncUnlock")
 
 
 def test_a_job_goes_on_under_another_primary(

@@ -127,6 +127,7 @@ def test_a_unit_runs_from_queued_to_completed(books: Books) -> None:
         "bar_count": 9,
         "first_bar_at": 0,
         "last_bar_at": 86400,
+        "forming": 0,
     }
     job = books.job(job_id)
     assert JobState.COMPLETED == job.state

@@ -13,7 +13,6 @@ from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History, SyncRequest, UnitState
-from pocketquant.mending import Mending
 from pocketquant.pace import PacedProvider
 from pocketquant.queues import QueueName, celery_app
 from pocketquant.sync import Syncer
@@ -113,8 +112,7 @@ def test_a_redis_that_refuses_is_not_held_against_a_unit(
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
     parts = (wired.statuses, wired.symbols, wired.responses, wired.outcomes, lambda: 86_400.0)
     provider = PacedProvider(Unasked(), wired.governor)
-    mending = Mending(wired.bars, wired.live_bars)
-    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending)
+    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts)
     refuse(client, tmp_path)
     syncer.do(unit_id)
     unit = wired.ledger.get_unit(unit_id)

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from pymongo.errors import ConnectionFailure
 
 from pocketquant.cache.responses import Put
 from pocketquant.connections import wait_until
@@ -14,6 +16,7 @@ from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import (
     ConnectionLost,
     HandshakeRefused,
+    LeaseLost,
     ProtocolViolation,
     ProviderFault,
     ProviderTimeout,
@@ -23,14 +26,24 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Listing, Series
-from pocketquant.domain.syncs import FormingBar, History, SyncRequest, SyncState, UnitState
-from pocketquant.mending import Mending
+from pocketquant.domain.syncs import (
+    FormingBar,
+    History,
+    SyncReport,
+    SyncRequest,
+    SyncState,
+    UnitState,
+)
 from pocketquant.pace import Call, PacedProvider, Provider
 from pocketquant.queues import QueueName
+from pocketquant.storage.bars import BarStore
+from pocketquant.storage.leases import Lease
+from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Unit
 from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform
+from tests.integration.interleaving import Actor
 
 APPLE = Series.parse("NASDAQ:AAPL|1d")
 DAY = 86400
@@ -75,7 +88,6 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             provider=PacedProvider(provider, wired.governor, wired.settings.turn_seconds),
             bars=wired.bars,
             live_bars=wired.live_bars,
-            mending=Mending(wired.bars, wired.live_bars),
             statuses=wired.statuses,
             symbols=wired.symbols,
             responses=wired.responses,
@@ -364,3 +376,97 @@ def test_a_short_sync_reaches_back_to_the_oldest_live_bar(
     assert [5, 24] == provider.asked
     assert set(days) <= set(wired.bars.read(APPLE).time.tolist())
     assert not wired.live_bars.has_any(APPLE)
+
+
+@dataclass
+class Priced(Days):
+    """Bars that close at a price of its own."""
+
+    price: float = 1.0
+
+    def fetch(self, request: SyncRequest) -> History:
+        history = Days.fetch(self, request)
+        history.closed.columns[2:5] = self.price
+        return history
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("steps", range(2, 12))
+def test_a_worker_that_stalls_past_its_lease_writes_over_no_newer_bar(
+    wired: Platform, syncer: Callable[[Provider], Syncer], steps: int, is_known: bool
+) -> None:
+    """Wherever it stalls: bars, status and unit are those of the attempt that followed.
+
+    Also where that one found its bars stored already, and wrote none.
+    """
+    old, new = syncer(Priced(price=1.0)), syncer(Priced(price=1.5))
+    if is_known:
+        new.do(submit(wired))
+    unit_id = submit(wired)
+    brief = Ledger(wired.mongo, wired.jobs, lease_seconds=0.2, max_attempts=8)
+    stalled = Actor(lambda: replace(old, ledger=brief).do(unit_id))
+    for _ in range(steps):
+        stalled.step()
+
+    def is_done() -> bool:
+        new.do(unit_id)
+        return unit_of(wired, unit_id).state is UnitState.COMPLETED
+
+    wait_until("another has done it", is_done, (), 20)
+    while stalled.step():
+        pass
+    assert stalled.failure is None
+    unit = unit_of(wired, unit_id)
+    expected = 1.5 if unit.attempt > 1 else 1.0  # else it stalled after the end
+    assert {expected} == set(wired.bars.read(APPLE).close.tolist())
+    assert (9, SyncState.COMPLETED) == (status_of(wired).bar_count, status_of(wired).status)
+    assert UnitState.COMPLETED is unit.state
+
+
+def test_a_lease_that_is_over_stores_no_new_chunk(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """Nor a bar of a chunk that is there."""
+    unit_id = submit(wired)
+    held = Ledger(wired.mongo, wired.jobs, lease_seconds=0, max_attempts=8).claim(unit_id)
+    assert held is not None
+    bars = Days().fetch(SyncRequest(APPLE, 10)).closed
+    for _ in range(2):
+        with pytest.raises(LeaseLost):
+            wired.bars.upsert({APPLE: bars}, held.lease)
+        assert 0 == wired.bars.count(APPLE)
+    wired.bars.upsert({APPLE: bars.first(1)})
+    for _ in range(2):  # from memory, then by reading the chunk
+        with pytest.raises(LeaseLost):
+            wired.bars.upsert({APPLE: bars}, held.lease)
+        assert 1 == BarStore(wired.mongo).count(APPLE)
+
+
+def test_an_earlier_attempt_writes_no_chunk_of_a_later_one(wired: Platform) -> None:
+    """Also where its own lease looks as if it held, as by the clock of another primary."""
+    unit_id = submit(wired)
+    bars = Days().fetch(SyncRequest(APPLE, 10)).closed
+    until = datetime.now(UTC) + timedelta(hours=1)
+    wired.bars.upsert({APPLE: bars.first(5)}, Lease(unit_id, 2, until))
+    with pytest.raises(LeaseLost):
+        wired.bars.upsert({APPLE: bars}, Lease(unit_id, 1, until))
+    wired.bars.upsert({APPLE: bars}, Lease(unit_id, 2, until))
+    wired.bars.upsert({APPLE: bars.last(1)}, Lease("another", 1, until))
+    assert 9 == wired.bars.count(APPLE)
+
+
+def test_a_unit_whose_end_was_written_unheard_does_not_look_under_way(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """The connection broke after MongoDB had ended it: its status stays that of its end."""
+    unit_id = submit(wired)
+
+    class Deaf(Ledger):
+        def finish(self, unit: Unit, report: SyncReport) -> Unit | None:
+            super().finish(unit, report)
+            raise ConnectionFailure("reset by peer")
+
+    deaf = Deaf(wired.mongo, wired.jobs, lease_seconds=60, max_attempts=8)
+    replace(syncer(Days()), ledger=deaf).do(unit_id)
+    assert UnitState.COMPLETED is unit_of(wired, unit_id).state
+    assert SyncState.COMPLETED is status_of(wired).status

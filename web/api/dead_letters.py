@@ -50,6 +50,9 @@ def count_dead_letters() -> list[CodeCountOut]:
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(RetriedOut))
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def retry_dead_letters(query: RetryDeadLettersQuery) -> RetriedOut:
-    """Try one of them again, or all with one error code; their jobs are open again"""
+    """Try one of them again, or all with one error code; their jobs are open again
+
+    Those of cancelled jobs stay as they are.
+    """
     with current_site().storage(patience_seconds=None) as platform:
         return RetriedOut(retried=platform.intake.retry(query.wanted(None)))

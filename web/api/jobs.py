@@ -98,7 +98,8 @@ def retry_job(query: RetryQuery, job_id: str) -> Response:
     """Try failed syncs of a job again
 
     All of them, those with one error code, or one. They are queued with all their attempts, and
-    the job is open again. 409 when there is none to try, or the job was cancelled.
+    the job is open again. One whose series is being synced for another job joins that sync. 409
+    when there is none to try, or the job was cancelled.
     """
     with current_site().storage(patience_seconds=None) as platform:
         if _job(platform, job_id).state is JobState.CANCELLED:

@@ -198,9 +198,11 @@ class CancellationOut(BaseModel):
 
 
 class RetriedOut(BaseModel):
-    """How many dead letters are queued again, with all their attempts."""
+    """How many dead letters are tried again, with all their attempts."""
 
-    retried: int = Field(examples=[17])
+    retried: int = Field(
+        description="queued again, or left to a sync of their series under way", examples=[17]
+    )
 
 
 class CodeCountOut(BaseModel):

@@ -71,10 +71,11 @@ class BulkIn(Given):
         return self
 
     def requests(self) -> Iterator[SyncRequest]:
-        for interval in self.intervals or [self.interval or Interval.D1]:
-            for each in self.symbols:
-                series = Series(Symbol(each.exchange, each.symbol), interval)
-                yield SyncRequest(series, self.n_bars)
+        """Each series once."""
+        symbols = dict.fromkeys(Symbol(each.exchange, each.symbol) for each in self.symbols)
+        for interval in dict.fromkeys(self.intervals or [self.interval or Interval.D1]):
+            for symbol in symbols:
+                yield SyncRequest(Series(symbol, interval), self.n_bars)
 
 
 class SyncQuery(Given):
