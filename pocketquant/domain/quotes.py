@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple, TypedDict
 
-from pocketquant.domain.intervals import DAY
+from pocketquant.domain.intervals import HOUR
 
 Volume = int | Decimal
 
 _NO_VOLUME = 1e100
 _SAME_SECOND_SECONDS = 2  # how late a trade of the second named last may arrive
+_MOST_AHEAD_SECONDS = HOUR  # of our clock, which trades that are ahead of it may put forward
 _SMALL_PART = 10  # a new day's first total is at most this part of the total before it
 _DELAY = re.compile(r"delayed_streaming_([0-9]{1,6})")
 _OPEN = "market"
@@ -165,7 +166,7 @@ class LiveQuote:
         price = fields["lp"]
         if price is None or not (is_priced or is_counted or is_timed):
             return None
-        if time is not None and time <= now + DAY:
+        if time is not None and time <= now + _MOST_AHEAD_SECONDS:
             self._time = int(time)
         else:
             self._time = self._untold_time(now)
@@ -208,11 +209,13 @@ class LiveQuote:
         """When a trade was of which no time is told: arrival, less the delay of a delayed symbol.
 
         But only what has changed is sent: right after a time was told, none means the same second.
-        A time that is more than a day ahead is none.
+        A time that is more than an hour ahead is none.
         """
         arrival = int(now - self.delay_seconds)
         told = self._fields["lp_time"]
-        if told is None or told > now + DAY or arrival - told > _SAME_SECOND_SECONDS:
+        if told is None or told > now + _MOST_AHEAD_SECONDS:
+            return arrival
+        if arrival - told > _SAME_SECOND_SECONDS:
             return arrival
         return int(told)
 

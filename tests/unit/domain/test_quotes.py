@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketquant.domain.intervals import DAY
+from pocketquant.domain.intervals import HOUR
 from pocketquant.domain.quotes import LiveQuote, Quote, QuoteFields, Tick, delay_seconds, exact
 
 NOW = 1_700_000_000
@@ -137,14 +137,16 @@ def test_a_delayed_tick_without_a_time() -> None:
 
 
 def test_a_time_far_ahead_is_none() -> None:
-    """A time of more than a day ahead is not believed, now or later."""
+    """A time of more than an hour ahead is not believed, now or later."""
     live = LiveQuote(SYMBOL)
     ticks = [
         live.update({"lp": 12.0, "lp_time": 1e300}, NOW),
         live.update({"lp": 13.0}, NOW),
-        live.update({"lp": 14.0, "lp_time": NOW + DAY}, NOW),
+        live.update({"lp": 14.0, "lp_time": NOW + HOUR}, NOW),
+        live.update({"lp": 15.0, "lp_time": NOW + HOUR + 1}, NOW),
+        live.update({"lp": 16.0}, NOW),
     ]
-    assert [NOW, NOW, NOW + DAY] == [tick.time for tick in ticks if tick]
+    assert [NOW, NOW, NOW + HOUR, NOW, NOW] == [tick.time for tick in ticks if tick]
 
 
 def test_going_on_after_a_reconnect(live: LiveQuote) -> None:
