@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from threading import BoundedSemaphore
 from typing import Any
@@ -47,7 +48,7 @@ from web.guard import bodies, hanging_up, hardening, limits
 from web.guard.keyring import KeyRing
 from web.site import Site
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
-from web.streams.job_watch import JobWatch
+from web.streams.job_watch import JobWatch, read_progress
 from web.streams.places import Places
 from web.streams.quote_feed import QuoteFeed
 
@@ -145,7 +146,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
         lookout=lookout,
         fleet_metrics=FleetCollector(lookout).registry(),
-        job_watch=JobWatch(platform),
+        job_watch=JobWatch(partial(read_progress, platform)),
         quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=Places(most_streams, max(1, most_streams // 2)),
