@@ -8,7 +8,9 @@ on this machine have forwarded them, whoever sent them first.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
@@ -53,8 +55,10 @@ class Gate:
         given = _given_key()
         g.is_local = given is None and self.is_open and _comes_from_here(self.origins)
         g.given_key, g.key, g.key_trouble = given, None, None
+        text = KeyText.parse(given) if given else None
         if request.endpoint not in OPEN_ENDPOINTS:
-            self._open(KeyText.parse(given) if given else None)
+            self._open(text)
+        g.may_go_on = partial(self._is_still_open, text)  # for an answer that lasts
         g.counts_for = f"key:{g.key.id}" if g.key else f"address:{request.remote_addr}"
 
     def _open(self, text: KeyText | None) -> None:
@@ -63,6 +67,12 @@ class Gate:
             g.key = self.keyring.open(text) if text else None
         except StorageUnavailable as error:
             g.key_trouble = error
+
+    def _is_still_open(self, text: KeyText | None) -> bool:
+        """Whether the key is live, as far as anybody knows; without a key it is no question."""
+        with suppress(StorageUnavailable):
+            return text is None or self.keyring.open(text) is not None
+        return True
 
     def _admit(self, scopes: Mapping[str, Scope]) -> Response | None:
         if request.endpoint in OPEN_ENDPOINTS or g.is_local:

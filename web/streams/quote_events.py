@@ -1,7 +1,6 @@
 """Changed quotes as server-sent events."""
 
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from flask import Response
 
@@ -15,10 +14,9 @@ def stream(site: Site, symbols: Collection[str]) -> Response:
     return sse.respond(site, _events(site.quote_feed, symbols))
 
 
-def _events(feed: QuoteFeed, symbols: Collection[str]) -> Iterator[bytes]:
-    ends_at = time.monotonic() + sse.LONGEST_SECONDS
+def _events(feed: QuoteFeed, symbols: Collection[str]) -> sse.Events:
     with feed.listening(symbols) as listener:
         yield sse.RETRY
-        while time.monotonic() < ends_at:
-            quotes = listener.take(sse.HEARTBEAT_SECONDS)
-            yield b"".join(sse.event("quote", each) for each in quotes) or sse.HEARTBEAT
+        while True:
+            quotes = listener.take(sse.LOOK_SECONDS)
+            yield b"".join(sse.event("quote", each) for each in quotes) or None

@@ -13,6 +13,9 @@ from werkzeug.routing import Rule
 from pocketquant import embedded
 from pocketquant.connections import open_mongo, wait_until
 from pocketquant.domain.access import ApiKey, KeyText, Scope
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncRequest
+from pocketquant.queues import QueueName
 from pocketquant.settings import Environment, Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.wiring import Platform
@@ -160,6 +163,28 @@ def test_a_revoked_key_is_refused_within_seconds(
     assert not is_refused()
     keys.revoke(text.id, int(time.time()))
     wait_until("it is refused", is_refused, (), FRESH_SECONDS + 5)
+
+
+@pytest.mark.parametrize("ends", ["revoked", "expired"])
+def test_streams_end_soon_after_their_key(
+    guarded: FlaskClient, platform: Platform, make_key: MakeKey, ends: str
+) -> None:
+    """Of quotes and of a job, though nothing is heard in them."""
+    request = SyncRequest(Series.parse("NASDAQ:AAPL|1d"), 5)
+    job_id = platform.intake.submit(request, QueueName.BULK).job_id
+    text = make_key(expires_at=int(time.time()) + 3 if ends == "expired" else None)
+    paths = ("quotes/stream?symbols=NASDAQ:AAPL", f"jobs/{job_id}/events")
+    opened = [guarded.get(f"/api/v1/{path}", headers=sent(text), buffered=False) for path in paths]
+    assert [200, 200] == [answer.status_code for answer in opened]
+    bodies = [iter(answer.response) for answer in opened]  # type: ignore[arg-type]
+    assert [b"retry: 2000\n\n"] * 2 == [next(body) for body in bodies]
+    if ends == "revoked":
+        platform.api_keys.revoke(text.id, int(time.time()))
+    for body in bodies:
+        heard = list(body)
+        assert b": still there\n\n" not in heard  # the first comes after fifteen seconds
+    for answer in opened:
+        answer.close()
 
 
 def test_the_use_of_a_key_is_noted_once_a_minute(
