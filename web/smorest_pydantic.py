@@ -5,13 +5,11 @@ model's. A view receives instances of the model and returns them.
 """
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 import marshmallow
-import orjson
 import pydantic
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
@@ -22,6 +20,7 @@ from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
 
 from pocketquant.domain.access import Scope
+from web import strict_json
 from web.vocabulary import complete, described_path
 
 Document = dict[str, Any]
@@ -93,21 +92,11 @@ class StrictJsonParser(FlaskParser):
         if req.content_length is None and len(body) == req.max_content_length:
             abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # werkzeug cuts a chunked body off there
         try:
-            decoded = orjson.loads(body)
-            json.loads(body, object_pairs_hook=_without_repetition)  # orjson takes the last one
+            return strict_json.decode(body)
         except RecursionError as error:
             abort(HTTPStatus.BAD_REQUEST, exc=error, message="the body is nested too deeply")
         except ValueError as error:
             abort(HTTPStatus.BAD_REQUEST, exc=error, message=f"the body is not JSON: {error}")
-        return decoded
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> None:
-    """Which of two values is meant is anybody's guess, and readers guess differently."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {repeated[:40]!r} is there twice")
 
 
 class PydanticBlueprint(Blueprint):
