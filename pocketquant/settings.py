@@ -170,6 +170,10 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="how long the body of a request may take to arrive"
     )
 
+    api_write_seconds: float = Field(
+        default=20.0, ge=1, description="a connection on which nothing is read for so long ends"
+    )
+
     push_host: str = "127.0.0.1"
     push_port: int = Field(default=8001, ge=0, le=65535)
 

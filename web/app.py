@@ -44,12 +44,12 @@ from web.errors import Api
 from web.fleet.gauges import FleetCollector
 from web.fleet.overview import Lookout
 from web.fleet.probes import Probes
-from web.guard import bodies, hanging_up, hardening, limits
+from web.guard import bodies, hanging_up, hardening, limits, unread_answers
 from web.guard.keyring import KeyRing
+from web.guard.places import places_for_exports, places_for_streams
 from web.site import Site
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
 from web.streams.job_watch import JobWatch, read_progress
-from web.streams.places import Places
 from web.streams.quote_feed import QuoteFeed
 
 PREFIX = "/api/v1"
@@ -114,6 +114,7 @@ def create_worker_app() -> Flask:
     app = create_app(settings)
     places = _most_arriving_bodies(settings.api_threads)
     bodies.install(app, settings.api_body_seconds, places, hanging_up.hang_up_on_granian)
+    unread_answers.install(app, settings.api_write_seconds)
     hardening.name_no_server(app)
     return app
 
@@ -126,6 +127,7 @@ def create_push_app() -> Flask:
     app = create_app(settings, _MANY_STREAMS, settings.push_host)
     hang_up = hanging_up.hang_up_on_gunicorn
     bodies.install(app, settings.api_body_seconds, _MOST_BODIES, hang_up)
+    unread_answers.install(app, settings.api_write_seconds)
     hardening.name_no_gunicorn()
     return app
 
@@ -149,8 +151,9 @@ def _site(platform: Platform, most_streams: int) -> Site:
         job_watch=JobWatch(partial(read_progress, platform)),
         quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
-        streams=Places(most_streams, max(1, most_streams // 2)),
-        exports=BoundedSemaphore(_few_exports(settings.api_threads)),
+        streams=places_for_streams(most_streams),
+        exports=places_for_exports(_some_exports(settings.api_threads)),
+        writing_exports=BoundedSemaphore(_few_exports(settings.api_threads)),
     )
 
 
@@ -177,8 +180,13 @@ def _few_streams(threads: int) -> int:
     return max(1, threads // 8)
 
 
+def _some_exports(threads: int) -> int:
+    """An export holds its thread until it is read; a quarter of them may be held so."""
+    return max(2, threads // 4)
+
+
 def _few_exports(threads: int) -> int:
-    """An export holds its thread and some megabytes; a sixteenth of them may do that."""
+    """An export takes some megabytes while it is written; a sixteenth of them may do that."""
     return max(1, threads // 16)
 
 

@@ -17,8 +17,8 @@ from web.bars.live_forming import LiveForming
 from web.bars.ohlcv import OhlcvReader
 from web.fleet.overview import Lookout
 from web.fleet.probes import Probes
+from web.guard.places import Places
 from web.streams.job_watch import JobWatch
-from web.streams.places import Places
 from web.streams.quote_feed import QuoteFeed
 
 _NAME = "pocketquant"
@@ -38,7 +38,8 @@ class Site:
     quote_feed: QuoteFeed
     waiting_calls: BoundedSemaphore
     streams: Places
-    exports: BoundedSemaphore
+    exports: Places
+    writing_exports: BoundedSemaphore
     has_indexes: Event = field(default_factory=Event)
 
     @contextmanager

@@ -4,8 +4,10 @@
     a connection that broke  asked again where asking twice does no harm
     502, 503, 504 by others  the same: a proxy speaks while a server restarts
     429                      asked again when the server says, if that is within 10 s in all
+    503 of PocketQuant       the same, where asking twice does no harm: it is too busy, or a server
+                             of its own is away
     too long without answer  raised: it has taken long enough
-    errors of PocketQuant    raised at once: it has tried by itself what can be tried
+    other errors of its own  raised at once: it has tried by itself what can be tried
 
 Reads may be asked twice, and so may what carries an `Idempotency-Key` or stores the same again.
 """
@@ -25,7 +27,12 @@ from pocketquant.client.failures import (
     refusal,
     strange,
 )
-from pocketquant.domain.errors import InvalidRequest, PocketQuantError
+from pocketquant.domain.errors import (
+    InvalidRequest,
+    NoLiveQuote,
+    PocketQuantError,
+    ProviderDown,
+)
 
 Json = dict[str, Any]
 
@@ -36,6 +43,8 @@ _LONGEST_WAIT_SECONDS = 10.0  # for a server that says when to come again, all t
 _SHORTEST_STREAM_SECONDS = 45.0  # a stream says something each 15 s
 _TOO_SOON = 429
 _GATEWAY = (502, 503, 504)
+_BUSY = 503
+_NOT_BUSY = (NoLiveQuote.code, ProviderDown.code)  # which do not pass with the next seconds
 
 
 class Transport:
@@ -115,21 +124,26 @@ class Transport:
 
 def _seconds_to_next_try(answer: requests.Response, may_repeat: bool, pause: float) -> float | None:
     """How long to wait before the next try; None: this answer is what counts."""
+    told = answer.headers.get("Retry-After", "")
+    wanted = float(told) if told.isdecimal() else None
     if answer.status_code == _TOO_SOON:
-        told = answer.headers.get("Retry-After", "")
-        return float(told) if told.isdecimal() else pause
-    if may_repeat and answer.status_code in _GATEWAY and not _is_ours(answer):
+        return pause if wanted is None else wanted
+    if not may_repeat or answer.status_code not in _GATEWAY:
+        return None
+    error = _error_of_ours(answer)
+    if error is None:
         return pause
-    return None
+    return wanted if answer.status_code == _BUSY and error not in _NOT_BUSY else None
 
 
-def _is_ours(answer: requests.Response) -> bool:
-    """Whether a PocketQuant says so itself, rather than what stands before it."""
+def _error_of_ours(answer: requests.Response) -> str | None:
+    """The error that a PocketQuant names; None where something before it speaks."""
     try:
         body = answer.json()
     except requests.RequestException:
-        return False
-    return isinstance(body, dict) and "error" in body and "message" in body
+        return None
+    is_ours = isinstance(body, dict) and "error" in body and "message" in body
+    return str(body["error"]) if is_ours else None
 
 
 def _root(url: str) -> str:

@@ -26,6 +26,8 @@
     │   ├── StorageUnavailable     storage_unavailable
     │   ├── NoLiveQuote            no_live_quote
     │   ├── TooManyStreams         too_many_streams
+    │   ├── TooManyExports         too_many_exports
+    │   ├── TooManyBodies          too_many_bodies
     │   ├── TooManySearches        too_many_searches
     │   ├── TooManyRequests        too_many_requests
     │   ├── SlowRequest            slow_request
@@ -197,6 +199,18 @@ class TooManyStreams(Unavailable):
     """This process serves as many streams as it should."""
 
     code = "too_many_streams"
+
+
+class TooManyExports(Unavailable):
+    """This process serves as many exports as it should, or as it should serve to this caller."""
+
+    code = "too_many_exports"
+
+
+class TooManyBodies(Unavailable):
+    """As many bodies of requests are arriving at this process as it should wait for."""
+
+    code = "too_many_bodies"
 
 
 class TooManySearches(Unavailable):

@@ -20,6 +20,7 @@ from pocketquant.domain.errors import (
     InvalidRequest,
     Misconfigured,
     NoLiveQuote,
+    TooManyExports,
     TooManyRequests,
     Unavailable,
 )
@@ -139,6 +140,32 @@ def test_an_error_of_pocketquant_is_told_at_once(serve: Serve) -> None:
     with pytest.raises(NoLiveQuote, match="it is so"):
         Client(server.url).quote("NASDAQ:AAPL")
     assert 1 == len(server.asked)
+
+
+@pytest.mark.parametrize("code", ["too_many_exports", "too_many_streams", "storage_unavailable"])
+def test_a_busy_server_is_asked_again_when_it_says(serve: Serve, code: str) -> None:
+    """A read is; and what may not be done twice is told at once."""
+    busy = ours(code, **{"Retry-After": "1"})
+    server = serve(busy, {})
+    Client(server.url).fleet()
+    refused_at, served_at = server.asked_at
+    assert served_at - refused_at >= 1
+    other = serve(busy)
+    with pytest.raises(Unavailable, match="it is so"):
+        Client(other.url).stop_quotes()
+    assert 1 == len(other.asked)
+
+
+def test_a_server_that_stays_busy_is_said_so(serve: Serve) -> None:
+    """After some tries, and at once where it would be busy for long."""
+    server = serve(ours("too_many_exports", **{"Retry-After": "1"}))
+    with pytest.raises(TooManyExports, match="it is so"):
+        Client(server.url).bars("NASDAQ:AAPL")
+    assert 4 == len(server.asked)
+    for_long = serve(ours("too_many_exports", **{"Retry-After": "60"}))
+    with pytest.raises(TooManyExports):
+        Client(for_long.url).bars("NASDAQ:AAPL")
+    assert 1 == len(for_long.asked)
 
 
 def test_who_asks_too_soon_waits_as_long_as_told(serve: Serve) -> None:

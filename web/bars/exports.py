@@ -6,51 +6,86 @@ is an error like any other. The temporary file has no name, and goes with its an
 
 Each format turns blocks of bars into pieces of the file. pyarrow is imported by the first export
 that needs it: a process that exports nothing does not carry it.
+
+A few bars are answered as they are. Of the others only some are written at a time, for each takes
+memory, and only some are open at a time, for each holds a thread until it is read to its end.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-from flask import Response
+from flask import Response, g
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import COLUMNS, Bars
-from pocketquant.domain.errors import TooManyStreams
+from pocketquant.domain.errors import TooManyExports
+from pocketquant.domain.syncs import MAX_BARS
 from web.encoding import encode_csv
 from web.site import Site
 
 _CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
 _CSV_ROWS = 8192
 _PIECE_BYTES = 256 * 1024
+_LONGEST_WAIT_SECONDS = 10.0  # for the others that are written
 
 Blocks = Iterator[Bars]
 
 
 def respond(site: Site, blocks: Blocks, form: str, newest_first: bool, name: str) -> Response:
-    """The file; TooManyStreams where this process writes as many as it should."""
-    if not site.exports.acquire(blocking=False):
-        raise TooManyStreams("as many exports are under way here as may be; try again later")
+    """The file; TooManyExports where this process, or the caller, has as many as it should."""
     write, mimetype = _FORMATS[form]
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.{form}"',
+        "Cache-Control": "no-store",
+    }
+    with site.storage(None):
+        first, has_more = _first(blocks)
+        if not has_more:
+            body = b"".join(write(iter(first), newest_first))
+            return Response(body, mimetype=mimetype, headers=headers)
+    return _large(site, write(chain(first, blocks), newest_first), mimetype, headers)
+
+
+def _first(blocks: Blocks) -> tuple[list[Bars], bool]:
+    """As many blocks as make a large file, and whether there may be more; else all of them."""
+    first: list[Bars] = []
+    for block in blocks:
+        first.append(block)
+        if sum(map(len, first)) > MAX_BARS:
+            return first, True
+    return first, False
+
+
+def _large(site: Site, pieces: Iterator[bytes], mimetype: str, headers: dict[str, str]) -> Response:
+    caller = None if g.is_local else g.counts_for
     with ExitStack() as ends:
-        ends.callback(site.exports.release)
+        site.exports.take(caller)
+        ends.callback(site.exports.give_back, caller)
         spool = ends.enter_context(TemporaryFile())
-        with site.storage(None):
-            for piece in write(blocks, newest_first):
+        with _place_to_write(site), site.storage(None):
+            for piece in pieces:
                 spool.write(piece)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}.{form}"',
-            "Content-Length": str(spool.tell()),
-            "Cache-Control": "no-store",
-        }
+        length = {"Content-Length": str(spool.tell())}
         spool.seek(0)
-        pieces = iter(partial(spool.read, _PIECE_BYTES), b"")
-        response = Response(pieces, mimetype=mimetype, headers=headers)
+        body = iter(partial(spool.read, _PIECE_BYTES), b"")
+        response = Response(body, mimetype=mimetype, headers=headers | length)
         response.call_on_close(ends.pop_all().close)
     return response
+
+
+@contextmanager
+def _place_to_write(site: Site) -> Iterator[None]:
+    if not site.writing_exports.acquire(timeout=_LONGEST_WAIT_SECONDS):
+        raise TooManyExports("other exports are being written here all the time; try again later")
+    try:
+        yield
+    finally:
+        site.writing_exports.release()
 
 
 def write_csv(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:

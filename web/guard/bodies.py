@@ -9,7 +9,7 @@ from threading import BoundedSemaphore, Event, Thread
 
 from flask import Flask, Request, Response, after_this_request, request
 
-from pocketquant.domain.errors import SlowRequest, TooManyStreams
+from pocketquant.domain.errors import SlowRequest, TooManyBodies
 
 HangUp = Callable[[Response, Event], Response]
 
@@ -29,7 +29,7 @@ def install(app: Flask, most_seconds: float, most_at_a_time: int, hang_up: HangU
         asked = request._get_current_object()  # type: ignore[attr-defined]
         asked.stream  # noqa: B018  # made here, for its limit is the application's
         if not places.acquire(timeout=_PLACE_SECONDS):
-            raise TooManyStreams("as many bodies as may are arriving at this time")
+            raise TooManyBodies("as many bodies as may are arriving at this time")
         has_ended, failures = _read(asked, places)
         if not has_ended.wait(most_seconds):
             after_this_request(lambda response: hang_up(response, has_ended))

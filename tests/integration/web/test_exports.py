@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +16,7 @@ import pyarrow.parquet
 import pytest
 import requests
 
+from pocketquant import Client
 from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
@@ -66,7 +68,7 @@ def _granian(settings: Settings) -> Iterator[Server]:
         "MONGODB_URL": settings.mongodb_url,
         "MONGODB_DATABASE": settings.mongodb_database,
         "REDIS_URL": settings.redis_url,
-        "API_THREADS": "16",
+        "API_THREADS": "32",
     }
     process = subprocess.Popen(web_command(own), env=environment)
     try:
@@ -113,6 +115,19 @@ def test_a_million_bars_are_exported_in_bounded_memory(
     times = table["datetime"].cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_numpy()
     assert np.array_equal(million.time, times)
     assert most - before < MOST_GROWN_BYTES
+
+
+@pytest.mark.parametrize("count", [5000, 20_000])
+def test_many_threads_of_one_client_get_their_bars(
+    server: Server, platform: Platform, count: int
+) -> None:
+    """A few bars without any limit, more of them in turn."""
+    numbers = np.arange(count, dtype=np.float64)
+    platform.bars.upsert({SERIES: Bars(np.array([60 * numbers, *[numbers] * 5]))})
+    client = Client(server.url)
+    with ThreadPoolExecutor(8) as threads:
+        frames = list(threads.map(lambda _: client.bars("NASDAQ:AAPL", "1m"), range(16)))
+    assert [count] * 16 == [len(frame) for frame in frames]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])

@@ -3,6 +3,9 @@
 import gzip
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -10,7 +13,9 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.errors import TooManyExports
 from pocketquant.domain.symbols import Series
 from pocketquant.wiring import Platform
 
@@ -195,16 +200,46 @@ def test_an_export_of_nothing_known_is_404(client: FlaskClient) -> None:
 def test_too_many_exports_at_once_are_told_to_come_back(
     client: FlaskClient, store: Store, daily: Daily
 ) -> None:
-    """503 with Retry-After, until one ends."""
-    store("NASDAQ:AAPL|1d", daily(10))
+    """503 with Retry-After, until one ends; a few bars take no place."""
+    store("NASDAQ:AAPL|1d", daily(6000))
     site = client.application.extensions["pocketquant"]
     held = 0
-    while site.exports.acquire(blocking=False):
-        held += 1
+    with suppress(TooManyExports):
+        while True:
+            site.exports.take(None)
+            held += 1
     refused = client.get(f"{AAPL}?format=csv")
-    assert (503, "5") == (refused.status_code, refused.headers["Retry-After"])
-    site.exports.release(held)
+    assert (503, "too_many_exports") == (refused.status_code, refused.get_json()["error"])
+    assert "5" == refused.headers["Retry-After"]
+    few = client.get(f"{AAPL}?format=csv&limit=5000")
+    assert (200, 5001) == (few.status_code, len(few.text.splitlines()))
+    assert str(len(few.data)) == few.headers["Content-Length"]
+    for _ in range(held):
+        site.exports.give_back(None)
     assert 200 == client.get(f"{AAPL}?format=csv", buffered=True).status_code
+
+
+def test_an_export_waits_for_those_that_are_being_written(
+    client: FlaskClient, store: Store, daily: Daily
+) -> None:
+    """It is written when one of them has ended."""
+    store("NASDAQ:AAPL|1d", daily(6000))
+    site = client.application.extensions["pocketquant"]
+    held = 0
+    while site.writing_exports.acquire(blocking=False):
+        held += 1
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.get, f"{AAPL}?format=csv", buffered=True)
+        is_taken = partial(_is_taken, site)
+        wait_until("its place is taken", is_taken, (), 30)
+        assert not asked.done()
+        site.writing_exports.release(held)
+        assert 6001 == len(asked.result().text.splitlines())
+    wait_until("its place is free", lambda: not is_taken(), (), 30)
+
+
+def _is_taken(site: Any) -> bool:
+    return bool(site.exports.taken)
 
 
 def test_a_file_of_made_bars_wants_a_limit(client: FlaskClient, store: Store) -> None:

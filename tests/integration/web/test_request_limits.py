@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from pocketquant import embedded
 from pocketquant.domain.access import Scope
+from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.settings import Environment, Settings
 from pocketquant.storage.api_keys import ApiKeys
@@ -145,6 +146,32 @@ def test_a_limit_that_is_none_is_named(limited: Limited) -> None:
     """At start."""
     with pytest.raises(InvalidSettings, match="API_RATE_LIMIT"):
         limited(api_rate_limit="often")
+
+
+def test_one_caller_does_not_get_all_exports(
+    limited: Limited,
+    header: Callable[[], dict[str, str]],
+    store: Callable[..., None],
+    daily: Callable[[int], Bars],
+) -> None:
+    """Half of the four, until they are read; the others are for other keys."""
+    store("NASDAQ:AAPL|1d", daily(6000))
+    client, one, other = limited(api_threads=16, api_rate_limit=""), header(), header()
+
+    def opened(headers: dict[str, str]) -> TestResponse:
+        url = "/api/v1/market-data/ohlcv/NASDAQ/AAPL?format=csv"
+        return client.get(url, headers=headers, buffered=False)
+
+    exports = [opened(one), opened(one)]
+    refused = opened(one)
+    assert (503, "too_many_exports") == (refused.status_code, refused.get_json()["error"])
+    assert "2 exports" in refused.get_json()["message"]
+    exports.append(opened(other))
+    exports.pop(0).close()
+    exports.append(opened(one))
+    assert [200, 200, 200] == [export.status_code for export in exports]
+    for export in exports:
+        export.close()
 
 
 def test_one_caller_does_not_get_all_streams(

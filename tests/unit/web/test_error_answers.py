@@ -27,6 +27,8 @@ EXPECTED = {
     domain.ProviderDown: 503,
     domain.NoLiveQuote: 503,
     domain.TooManyStreams: 503,
+    domain.TooManyExports: 503,
+    domain.TooManyBodies: 503,
     domain.TooManySearches: 503,
     domain.ConnectionLost: 502,
     domain.RateLimited: 502,
