@@ -84,6 +84,13 @@ class Settings(BaseSettings):
         default=200, ge=1, description="fetches in progress, of all workers together, at the most"
     )
 
+    provider_start_rate: float = Field(
+        default=10.0, gt=0, description="the rate at first, before it has climbed to PROVIDER_RATE"
+    )
+    provider_start_concurrency: int = Field(
+        default=16, ge=1, description="fetches in progress at first, likewise"
+    )
+
     lease_seconds: float = Field(
         default=60.0,
         gt=0,

@@ -11,7 +11,7 @@ from pocketquant.cache.responses import ResponseCache
 from pocketquant.cache.searches import SearchCache
 from pocketquant.connections import Mongo, open_mongo, open_redis, server_now
 from pocketquant.coordination.fleet import Fleet
-from pocketquant.coordination.governor import Ceiling, Governor
+from pocketquant.coordination.governor import Ceiling, Governor, Start
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.wish_nudges import WishNudges
@@ -208,4 +208,5 @@ def _governor(settings: Settings, cache: redis.Redis) -> Governor:
     ceiling = Ceiling(
         settings.provider_rate, settings.provider_burst, settings.provider_concurrency
     )
-    return Governor(cache, ceiling, hold_seconds=settings.lease_seconds)
+    start = Start(settings.provider_start_rate, settings.provider_start_concurrency)
+    return Governor(cache, ceiling, hold_seconds=settings.lease_seconds, start=start)

@@ -1,10 +1,10 @@
 -- The governor's judgement: every rule of it, by this server's clock, in one call.
 --
 -- KEYS  state (cmsgpack), holders (sorted set: holder → when its place falls vacant, epoch seconds)
--- ARGV  action, rules (JSON: ceiling, hold and temper), then what the action takes
+-- ARGV  action, rules (JSON: ceiling, start, hold and temper), then what the action takes
 --
 -- The state:
---   share            how much of the ceiling holds now, LEAST_SHARE … 1
+--   share, places    how much of the ceiling's rate and of its concurrency holds now, up to 1
 --   debt             calls begun or promised that the rate has not yet paid off; it falls at the
 --                    ceiling's rate, and a call costs 1 / share: GCRA, its arrival time in calls
 --   settled_at       when debt was last reckoned
@@ -14,7 +14,9 @@
 --   opened_at        since when the breaker is not closed; nil where it is
 --   open_seconds, probe_at, probe    how long it opened, when a probe is due, who probes
 
-local TTL_SECONDS = 3600
+local HOLDERS_TTL_SECONDS = 3600
+local TTL_SECONDS = 30 * 24 * 3600   -- of the pace that was reached
+local LATELY_SECONDS = 3600          -- for so long all else of the state means something
 local LEAST_SHARE = 1 / 50
 local STEPS_UP = 60            -- the whole climb takes at least so many good ends
 local HEADROOM = 8             -- one in so many places and turns is left to the urgent
@@ -26,12 +28,26 @@ local rules = cjson.decode(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 
+local start_share = math.min(1, rules.start_rate / rules.rate)
+local start_places = math.min(1, rules.start_concurrency / rules.concurrency)
+
+local function fresh_state(share, places)
+  return {
+    share = share,
+    places = places,
+    debt = 0,
+    settled_at = now,
+    typical_seconds = TYPICAL_SECONDS,
+    failures = 0,
+  }
+end
+
 local function load_state()
   local packed = redis.call('GET', state_key)
-  if not packed then
-    return {share = 1, debt = 0, settled_at = now, typical_seconds = TYPICAL_SECONDS, failures = 0}
-  end
+  if not packed then return fresh_state(start_share, start_places) end
   local state = cmsgpack.unpack(packed)
+  state.places = state.places or state.share   -- an older version kept one share for both
+  if now - state.settled_at > LATELY_SECONDS then return fresh_state(state.share, state.places) end
   local paid = math.max(0, now - state.settled_at) * rules.rate
   state.debt = math.max(0, state.debt - paid)
   state.settled_at = now
@@ -50,7 +66,7 @@ local function in_progress()
 end
 
 local function concurrency()
-  return math.max(1, math.floor(state.share * rules.concurrency))
+  return math.max(1, math.floor(state.places * rules.concurrency + 1e-9))
 end
 
 local function open_to(is_urgent, limit)
@@ -71,7 +87,7 @@ end
 local function admit(holder, wait)
   state.debt = state.debt + 1 / state.share
   redis.call('ZADD', holders, now + wait + rules.hold_seconds, holder)
-  redis.call('EXPIRE', holders, TTL_SECONDS)
+  redis.call('EXPIRE', holders, HOLDERS_TTL_SECONDS)
   save_state()
   return {is_admitted = true, wait_seconds = wait}
 end
@@ -105,6 +121,7 @@ end
 local function climb()
   local step = math.min((now - (state.healthy_at or now)) / rules.climb_seconds, 1 / STEPS_UP)
   state.share = math.min(1, state.share + math.max(0, step))
+  state.places = math.min(1, state.places + math.max(0, step))
   state.healthy_at = now
 end
 
@@ -136,10 +153,15 @@ local function succeed(vacant_at)
   return find_there()
 end
 
+local function halved(share, start)
+  return math.min(share, math.max(math.min(LEAST_SHARE, start), share / 2))
+end
+
 local function lower()
   local is_due = not state.lowered_at or now - state.lowered_at >= rules.lower_period_seconds
-  if not is_due or state.share <= LEAST_SHARE then return false end
-  state.share = math.max(LEAST_SHARE, state.share / 2)
+  local share, places = halved(state.share, start_share), halved(state.places, start_places)
+  if not is_due or (share == state.share and places == state.places) then return false end
+  state.share, state.places = share, places
   state.lowered_at = now
   return true
 end

@@ -13,7 +13,9 @@ answer ends the row, be it an error. Of places and burst an eighth, at least one
 left to urgent calls. Those may still have to wait for turns that others have reserved, so calls
 that are not urgent had better ask with a short `max_wait_seconds`.
 
-Nothing here must survive: on an emptied Redis the pace is the ceiling again.
+It starts low and climbs, and what it has reached is remembered for 30 days, over restarts of all
+workers, and of Redis where that keeps an append-only file. Nothing here must survive: on an emptied
+Redis the pace starts low again.
 """
 
 import json
@@ -66,6 +68,14 @@ class Ceiling:
     rate: float  # calls that begin in a second
     burst: int  # calls that may begin at once after a pause
     concurrency: int  # calls in progress
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The pace before anything is known of the provider; at most the ceiling."""
+
+    rate: float
+    concurrency: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +141,15 @@ class Governor:
         ceiling: Ceiling,
         hold_seconds: float,
         temper: Temper = Temper(),
+        start: Start | None = None,
     ) -> None:
-        """`hold_seconds`: a holder that has not left so long after its turn no longer counts."""
-        rules = asdict(ceiling) | asdict(temper) | {"hold_seconds": hold_seconds}
+        """`hold_seconds`: a holder that has not left so long after its turn no longer counts.
+
+        Without a `start` it begins at the ceiling.
+        """
+        start = start or Start(ceiling.rate, ceiling.concurrency)
+        begin = {"start_rate": start.rate, "start_concurrency": start.concurrency}
+        rules = asdict(ceiling) | asdict(temper) | begin | {"hold_seconds": hold_seconds}
         self._rules = json.dumps(rules)
         script = resources.files(__package__).joinpath("governor.lua").read_text("utf-8")
         self._script = cache.register_script(script)

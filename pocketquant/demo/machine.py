@@ -4,12 +4,22 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pocketquant import processes
 from pocketquant.embedded import HOST, reserve_port
 from pocketquant.processes import Machine
 from pocketquant.programs import simulator_program
 from pocketquant.settings import Settings
+
+
+def full_pace() -> dict[str, Any]:
+    """A simulator needs no caution: it is asked as quickly as may be at once."""
+    ceiling = Settings()
+    return {
+        "provider_start_rate": ceiling.provider_rate,
+        "provider_start_concurrency": ceiling.provider_concurrency,
+    }
 
 
 @contextmanager
@@ -32,6 +42,7 @@ def running() -> Iterator[Machine]:
             flower_host=HOST,
             flower_port=reserve_port(),
             workers=2,
+            **full_pace(),
         )
         simulator = simulator_program(port, http_port)
         with processes.running(settings, Path(folder), extra=(simulator,)) as machine:

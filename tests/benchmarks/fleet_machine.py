@@ -158,6 +158,8 @@ def started() -> Iterator[Machine]:
             provider_rate=_UNLIMITED,
             provider_burst=_UNLIMITED,
             provider_concurrency=_UNLIMITED,
+            provider_start_rate=_UNLIMITED,
+            provider_start_concurrency=_UNLIMITED,
             log_level=LogLevel.WARNING,
         )
         extra = tuple(program for program, _ in simulators)

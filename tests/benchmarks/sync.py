@@ -40,6 +40,8 @@ def run() -> list[Row]:
         api_port=reserve_port(),
         workers=1,
         worker_slots=SLOTS,
+        provider_start_rate=200,
+        provider_start_concurrency=200,
         log_level=LogLevel.WARNING,
     )
     simulator = simulator_program(port, http_port, latency_seconds=LATENCY_SECONDS)

@@ -40,6 +40,8 @@ QUICK = {
     "provider_timeout_seconds": 3.0,
     "lease_seconds": 6.0,
     "tick_seconds": 1.0,
+    "provider_start_rate": 200.0,
+    "provider_start_concurrency": 200,
     "worker_slots": 8,
     "log_format": "json",
 }

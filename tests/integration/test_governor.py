@@ -19,6 +19,7 @@ from pocketquant.coordination.governor import (
     Outcome,
     Pace,
     Reason,
+    Start,
     Temper,
 )
 from pocketquant.embedded import reserve_port
@@ -249,13 +250,54 @@ def test_an_emptied_redis_starts_from_the_ceiling(cache: redis.Redis) -> None:
     assert BreakerState.CLOSED is pace.breaker
 
 
+def test_it_starts_low_and_climbs_to_its_ceiling(cache: redis.Redis) -> None:
+    """Rate and concurrency each from where they start, never over what the operator allows."""
+    start = Start(rate=50.0, concurrency=2)
+    governor = Governor(cache, NARROW, 60.0, Temper(climb_seconds=0.5), start)
+    assert (50.0, 2) == (governor.pace().rate, governor.pace().concurrency)
+    assert 1 == _admitted(governor, is_urgent=False)
+    assert Reason.CONCURRENCY is governor.enter("late", False, 5.0).reason
+
+    def is_there() -> bool:
+        governor.leave("any", Outcome.OK)
+        return governor.pace().rate == 1000.0
+
+    wait_until("the pace is at its ceiling", is_there, (), 60.0)
+    assert 8 == governor.pace().concurrency
+    low = Governor(cache, Ceiling(rate=20.0, burst=10, concurrency=1), 60.0, start=start)
+    assert (20.0, 1) == (low.pace().rate, low.pace().concurrency)
+
+
+def test_a_refusal_lowers_a_pace_that_has_just_started(cache: redis.Redis) -> None:
+    """From where it is, not from the ceiling."""
+    temper = Temper(failures_to_open=1_000_000, lower_period_seconds=0.0)
+    governor = Governor(cache, NARROW, 60.0, temper, Start(rate=100.0, concurrency=4))
+    governor.leave("any", Outcome.THROTTLED)
+    assert (50.0, 2) == (governor.pace().rate, governor.pace().concurrency)
+
+
+def test_what_was_reached_is_remembered(redis_url: str, cache: redis.Redis) -> None:
+    """By whoever starts later, for a month."""
+    start = Start(rate=100.0, concurrency=1)
+    temper = Temper(failures_to_open=2, open_seconds=1000.0, climb_seconds=0.001)
+    governor = Governor(cache, NARROW, 60.0, temper, start)
+    for outcome in (Outcome.OK, Outcome.OK, Outcome.OK, Outcome.DOWN, Outcome.DOWN):
+        governor.leave("any", outcome)
+    reached = governor.pace()
+    assert 100.0 < reached.rate < 1000.0
+    with redis.Redis.from_url(redis_url) as restarted:
+        assert reached == Governor(restarted, NARROW, 60.0, temper, start).pace()
+    assert 7 * 24 * 3600 < cache.ttl("governor:state")
+
+
 def test_all_it_keeps_goes_by_itself(cache: redis.Redis) -> None:
-    """Two keys of its own, gone an hour after the last call."""
+    """Two keys of its own: who calls, gone after an hour, and the pace, gone after a month."""
     governor = Governor(cache, NARROW, 60.0)
     governor.enter("one", False, 0.0)
     keys = sorted(cache.keys())
     assert [b"governor:holders", b"governor:state"] == keys
-    assert all(0 < cache.ttl(key) <= 3600 for key in keys)
+    assert 0 < cache.ttl("governor:holders") <= 3600
+    assert 0 < cache.ttl("governor:state") <= 30 * 24 * 3600
 
 
 def test_the_drivers_errors_pass_through() -> None:

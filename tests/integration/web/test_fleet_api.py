@@ -149,16 +149,18 @@ def test_a_unit_put_back_waits_from_the_moment_it_is_due_again(
 def test_pace_and_breaker_are_what_the_governor_holds(
     client: FlaskClient, platform: Platform, settings: Settings
 ) -> None:
-    """At the ceiling at first, lowered after a refusal, open after many failures."""
+    """Low at first, lowered after a refusal, open after many failures."""
     found = client.get(FLEET).get_json()
-    assert settings.provider_rate == found["pace"]["rate"] == found["pace"]["ceiling_rate"]
+    assert settings.provider_start_rate == found["pace"]["rate"]
+    assert settings.provider_start_concurrency == found["pace"]["concurrency"]
+    assert settings.provider_rate == found["pace"]["ceiling_rate"]
     assert ("closed", None) == (found["breaker"]["state"], found["breaker"]["opened_at"])
     platform.governor.enter("call", is_urgent=True, max_wait_seconds=1)
     platform.governor.leave("call", Outcome.THROTTLED)
     for number in range(20):
         platform.governor.leave(f"call-{number}", Outcome.DOWN)
     found = client.get(FLEET).get_json()
-    assert found["pace"]["rate"] < found["pace"]["ceiling_rate"]
+    assert found["pace"]["rate"] < settings.provider_start_rate
     assert found["pace"]["last_lowered_at"] is not None
     assert "open" == found["breaker"]["state"]
     assert found["breaker"]["opened_at"] <= found["breaker"]["next_probe_at"]

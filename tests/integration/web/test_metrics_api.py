@@ -128,7 +128,7 @@ def test_the_fleet_is_told_as_it_is(
     assert 1 == told["pocketquant_units_waiting", (("queue", "bulk"),)]
     assert 0 <= told["pocketquant_units_oldest_wait_seconds", (("queue", "bulk"),)] < 60
     assert 0 == told["pocketquant_units_running", ()]
-    rate = platform.settings.provider_rate
+    rate = platform.settings.provider_start_rate
     assert rate == told["pocketquant_pace_fetches_per_second", (("of", "now"),)]
     assert 1 == told["pocketquant_breaker_state", (("state", "closed"),)]
     assert 0 == told["pocketquant_breaker_state", (("state", "open"),)]
