@@ -41,7 +41,7 @@ _WORKER_SETTINGS = {
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    "beat_scheduler": "celery.beat:Scheduler",
+    "beat_scheduler": "workers.metronome:Metronome",
 }
 
 
