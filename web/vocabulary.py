@@ -94,6 +94,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
     "totals": ("of the workers together", None),
     "unit_id": ("the id of the sync", f"{_A_JOB}-42"),
     "units": ("syncs by state, of all jobs", None),
+    "unreadable": ("symbols whose quotes could not be read, with how many and why", None),
     "version": ("of PocketQuant there", "0.1.0"),
     "workers": ("the processes that do syncs", None),
 }

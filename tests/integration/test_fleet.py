@@ -94,7 +94,7 @@ def test_one_that_tells_less_is_a_member_too(fleet: Fleet, cache: redis.Redis) -
 def test_a_streamer_announces_the_shard_that_it_has(fleet: Fleet, wired: Platform) -> None:
     """None while it stands by; it serves its metrics, and leaves with its end."""
     for shard in ("1-of-2", None):
-        presence = streamer_presence(fleet, wired.settings, lambda shard=shard: shard)
+        presence = streamer_presence(fleet, wired.settings, wired.loops, lambda shard=shard: shard)
         wait_until("it is there", fleet.members, (), 60)
         (seen,) = fleet.members()
         assert (MemberKind.STREAMER, os.getpid(), shard) == (seen.kind, seen.pid, seen.shard)

@@ -73,7 +73,7 @@ def _granian(settings: Settings) -> Iterator[Server]:
     process = subprocess.Popen(web_command(own), env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until("granian answers", lambda: _answers(url), (), 60)
+        wait_until("granian answers", lambda: _answers(url), (), 120)
         yield Server(url, process.pid)
     finally:
         process.terminate()
