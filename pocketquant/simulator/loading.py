@@ -128,8 +128,8 @@ def load(wanted: Wanted, plan: Plan, market: Market, struck: Struck, now: int) -
     is_known = series.oldest is not None
     timeframes = _timeframes(wanted, stretch.bars, now) if wanted.range and not is_known else []
     updates = [_updated(wanted, bars, struck) for bars in _unsent(series, stretch.bars)]
-    if is_known and wanted.is_of_a_period:
-        timeframes = _timeframes_known(wanted, market, now)
+    if is_known and wanted.period:
+        timeframes = _timeframes_known(wanted, wanted.period, market, now)
     if wanted.is_of_a_period or isinstance(series.count, Anchored):
         newest = market.newest(wanted.instrument, series.resolution, now, 1).bars.last_time
         series.reaches_now = series.newest == newest
@@ -252,11 +252,11 @@ def _timeframes(wanted: Wanted, bars: Bars, now: int) -> list[Event]:
     ]
 
 
-def _timeframes_known(wanted: Wanted, market: Market, now: int) -> list[Event]:
+def _timeframes_known(
+    wanted: Wanted, period: tuple[int, int], market: Market, now: int
+) -> list[Event]:
     """The part of a known series that a period holds, said twice, by the indexes of its scale."""
-    series, period = wanted.series, wanted.period
-    if series.oldest is None or period is None:
-        return []
+    series = wanted.series
     loaded = market.newest(
         wanted.instrument, series.resolution, now, series.sent, series.newest + 1
     ).bars.between(series.oldest, None)

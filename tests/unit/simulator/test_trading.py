@@ -21,6 +21,7 @@ from pocketquant.simulator.trading import (
     Trade,
     day_so_far,
     happenings,
+    outside_so_far,
     trades_between,
 )
 
@@ -197,6 +198,28 @@ def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
         expected = trades_between(part, start, end)
         assert sorted(one.time for one in told) == expected[0].tolist()
         assert max(one.total for one in traded) <= expected[2].sum()
+
+
+def test_what_was_traded_outside_the_session_last() -> None:
+    """After the close that of the day before, until the first trade before the opening; then none
+    while the market is open."""
+    stock = known("NASDAQ:AAPL")
+    before, _ = world.outside(stock)
+    opened = next(
+        moment
+        for day in range(30)
+        if (moment := at("2025-11-03T09:00") + day * 86_400) in sessions(before.calendar).opens
+        and not trades_between(before, moment, moment + 1).shape[1]
+    )
+    night = outside_so_far(stock, opened - 3600)
+    assert night is not None
+    assert Phase.POST_MARKET is night.phase
+    assert night == outside_so_far(stock, opened)
+    early = outside_so_far(stock, opened + 60)
+    assert early is not None
+    assert Phase.PRE_MARKET is early.phase
+    assert outside_so_far(stock, opened + 6 * 3600) is None
+    assert outside_so_far(known("TVC:RUT"), opened) is None
 
 
 def test_some_trades_move_the_book_only_afterwards() -> None:

@@ -300,6 +300,7 @@ def test_what_is_no_message(payload: str) -> None:
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
+        ('{"m":"brand_new","p":[NaN]}', Other("brand_new")),
         ('{"m":7,"p":[]}', Other("")),
         ('{"m":[],"p":[]}', Other("")),
         ('{"m":"symbol_error","p":["cs","sym",{}]}', SymbolError("cs", "sym", {})),
@@ -370,6 +371,9 @@ def test_a_block_that_cannot_be_read() -> None:
         assert [[1.0], [2.0], [3.0], [1.0], [2.0], [7.0]] == update.blocks["s1"].columns().tolist()
         assert ["st1"] == list(update.unreadable)
         assert "$.s[0].v[0]" in update.unreadable["st1"]
+    odd = messages.read('{"m":"du","p":["cs",{"a":{"t":7},"b":{"s":[7]},"c":{"s":[{"v":7}]}}]}')
+    assert isinstance(odd, Du)
+    assert ({}, ["a", "b", "c"]) == (odd.blocks, list(odd.unreadable))
     assert 1_700_000_000 == update.time
 
 
