@@ -13,6 +13,8 @@ from pocketquant.storage.units import Unit
 _BATCH = 10_000  # messages sent at once; some megabytes
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0}  # a pooled connection may have gone stale
 
+LONG_QUEUE = 50_000  # messages, of a kilobyte each; what exceeds it waits in the ledger
+
 Message = tuple[str, str, str]  # task, its one argument, queue
 
 
@@ -40,6 +42,10 @@ class Dispatcher:
             connection.ensure_connection(max_retries=1, interval_start=0)
             channel: Any = connection.channel()
             return {queue: self._length(channel, queue) for queue in QueueName}
+
+    def has_room(self, queue: str) -> bool:
+        """Whether the queue may grow; the reconciler publishes later what was not published."""
+        return self.lengths()[QueueName(queue)] < LONG_QUEUE
 
     def _send(self, producer: Any, batch: list[Message]) -> None:
         if len(batch) > 1:

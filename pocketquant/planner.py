@@ -37,29 +37,30 @@ class Planner:
             plan = self.plans.take(job_id)
             if plan is None:
                 return
-            published = self._plan(plan)
-            if published is None or not self.plans.end(plan.job_id, plan.planner):
+            written = self._plan(plan)
+            if written is None or not self.plans.end(plan.job_id, plan.planner):
                 self._stop(plan)
                 return
             self.jobs.close_one(job_id)  # all may have joined units that have ended since
-            _log.info("job_planned", units=published)
+            _log.info("job_planned", units=written)
 
     def _plan(self, plan: Plan) -> int | None:
         """Write and publish the units; how many are new, or None once the plan is not ours."""
         made: list[Unit] = []
-        published = 0
+        written = 0
         for done, wants in enumerate(self.plans.pieces(plan), plan.done + 1):
             made += self._insert(plan, wants)
             if len(made) < _WAVE and done < plan.pieces:
                 if not self.plans.keep(plan):
                     return None
                 continue
-            self.dispatcher.publish(made)
-            published += len(made)
+            if made and self.dispatcher.has_room(plan.queue):
+                self.dispatcher.publish(made)
+            written += len(made)
             made = []
             if not self.plans.keep(plan, done):
                 return None
-        return published
+        return written
 
     def _insert(self, plan: Plan, wants: list[Want]) -> list[Unit]:
         """The new units of these, written down; their series look under way.

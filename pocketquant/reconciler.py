@@ -13,7 +13,7 @@ import structlog
 
 from pocketquant.coordination.governor import Governor
 from pocketquant.coordination.outcomes import Outcomes
-from pocketquant.dispatcher import Dispatcher
+from pocketquant.dispatcher import LONG_QUEUE, Dispatcher
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.queues import QueueName
 from pocketquant.steps import Steps, each_apart
@@ -114,6 +114,8 @@ class Reconciler:
         self.dispatcher.publish(orphans, QueueName.INTERACTIVE)
         published = len(orphans)
         for queue, length in self.dispatcher.lengths().items():
+            if length >= LONG_QUEUE:
+                continue
             silent = _SILENT_SECONDS_BEHIND_OTHERS if length else _SILENT_SECONDS
             due = self.lost_units.take_due(silent, _SILENT_SECONDS, limit - published, queue)
             self.dispatcher.publish(due)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 import structlog
 
@@ -69,14 +70,18 @@ class Scheduler:
         return wanted if self.schedules.begin(schedule, wanted) else schedule
 
     def _start(self, schedule: Schedule, key: str, now: int) -> None:
-        requests = list(self._requests(schedule, now))
+        requests = self._requests(schedule, now)
         job_id = None
-        if requests:
+        for first in requests:  # the rest is taken as it is written: it may be a million
             job_id = self.intake.submit_large(
-                f"schedule:{schedule.name}", requests, QueueName.SCHEDULED, Key(key)
+                f"schedule:{schedule.name}",
+                chain([first], requests),
+                QueueName.SCHEDULED,
+                Key(key),
             )
+            break
         if self.schedules.note_started(schedule, job_id, now):
-            _log.info("schedule_started", name=schedule.name, job_id=job_id, series=len(requests))
+            _log.info("schedule_started", name=schedule.name, job_id=job_id)
 
     def _requests(self, schedule: Schedule, now: int) -> Iterator[SyncRequest]:
         """A unit may wait in its queue until the next run is due, and must not leave a gap then."""

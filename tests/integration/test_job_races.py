@@ -15,6 +15,7 @@ from functools import partial
 import pytest
 import redis
 
+from pocketquant.dispatcher import LONG_QUEUE
 from pocketquant.domain.errors import (
     Cancelled,
     Conflict,
@@ -273,6 +274,19 @@ def test_a_lost_interactive_message_does_not_wait_for_the_bulk_queue(
     assert lost.id == dispatched["_id"]
 
 
+def test_a_long_queue_grows_no_longer(wired: Platform, cache: redis.Redis) -> None:
+    """Units stay in the ledger, and are published by the ticks once there is room."""
+    cache.rpush("pocketquant:bulk", *["{}"] * LONG_QUEUE)
+    job_id = planned(wired, 3)
+    long_ago = {"$set": {"dispatched_at": LONG_AGO}}
+    wired.mongo["units"].update_many({}, long_ago)
+    wired.reconciler.run()
+    assert LONG_QUEUE == cache.llen("pocketquant:bulk")
+    cache.delete("pocketquant:bulk")
+    wired.reconciler.run()
+    assert 3 == cache.llen("pocketquant:bulk") == job_of(wired, job_id).counts[UnitState.QUEUED]
+
+
 def test_a_key_whose_job_has_lost_its_unit_plans_it_again(wired: Platform) -> None:
     """As when MongoDB has lost it with its primary."""
     (request,) = requests(1)
@@ -418,3 +432,36 @@ def _require_right(fleet: Fleet) -> None:
     everything = list(wired.mongo["units"].find())
     assert [] == [unit for unit in everything if not unit["jobs"] or unit.get("active")]
     assert set(states_of_series(wired)) <= {SyncState.COMPLETED, SyncState.ERROR}
+
+
+@pytest.mark.parametrize("steps", [5, 15, 25])
+def test_a_job_of_many_pieces_is_planned_whole_though_its_planner_dies(
+    wired: Platform, steps: int
+) -> None:
+    """What it asked for lies in documents of a thousand series each, until all is planned."""
+    job_id = submitted(wired, 2500)
+    stored = wired.mongo["jobs"].find_one({"_id": job_id})
+    assert stored
+    assert (2500, 1000) == (stored["total"], len(stored["wants"][0]["symbols"]))
+    assert 2 == wired.mongo["job_wants"].count_documents({})
+    dying = Actor(lambda: wired.planner.plan(job_id), killed_after=steps)
+    while dying.step():
+        pass
+    lease_is_over = {"$set": {"planning_until": LONG_AGO}}
+    wired.mongo["jobs"].update_one({"_id": job_id}, lease_is_over)
+    wired.planner.plan(job_id)
+    assert 2500 == job_of(wired, job_id).counts[UnitState.QUEUED]
+    expected = [str(each.series) for each in requests(2500)]
+    assert expected == sorted(str(each.request.series) for each in units_of(wired, job_id))
+    assert 0 == wired.mongo["job_wants"].count_documents({})
+
+
+def test_a_key_that_has_made_a_job_writes_no_pieces(wired: Platform) -> None:
+    """Nor does a job that was cancelled before it was planned keep them."""
+    key = Key("k")
+    asked = requests(1500)
+    first = wired.intake.submit_large("bulk", asked, QueueName.BULK, key)
+    assert first == wired.intake.submit_large("bulk", asked, QueueName.BULK, key)
+    assert 1 == wired.mongo["job_wants"].count_documents({})
+    wired.intake.cancel(first)
+    assert 0 == wired.mongo["job_wants"].count_documents({})
