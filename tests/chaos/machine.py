@@ -110,7 +110,7 @@ _NOT_YET = (requests.RequestException, redis.RedisError, pymongo.errors.PyMongoE
 
 
 @contextmanager
-def running(folder: Path, events: EventLog) -> Iterator[Machine]:
+def running(folder: Path, events: EventLog, read_preference: str) -> Iterator[Machine]:
     """The machine for as long as the block lasts; every process has ended after it."""
     keeper = Keeper(events)
     logs = folder / "logs"
@@ -123,7 +123,7 @@ def running(folder: Path, events: EventLog) -> Iterator[Machine]:
     settings = Settings.model_validate(
         {
             **_QUICK,
-            "mongodb_url": replica_set.url,
+            "mongodb_url": f"{replica_set.url}&readPreference={read_preference}",
             "redis_url": broker.url,
             "cache_url": cache.url,
             "celery_broker_url": "",

@@ -25,6 +25,7 @@ CACHE = "cache"  # the Redis of cached answers
 PROVIDER = "provider"
 
 _WARM_UP_SECONDS = 4.0
+_READ_PREFERENCES = ("primary", "secondaryPreferred")  # of MONGODB_URL; either has to do
 
 
 class Ask(StrEnum):
@@ -89,10 +90,11 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is to happen, in order of time."""
+    """All that is to happen, in order of time, to processes that read with this preference."""
 
     acts: tuple[Act, ...]
     troubles: tuple[Trouble, ...]
+    read_preference: str
 
 
 def draw(seed: int, seconds: float, programs: dict[str, tuple[str, ...]]) -> Plan:
@@ -112,7 +114,11 @@ def draw(seed: int, seconds: float, programs: dict[str, tuple[str, ...]]) -> Pla
         )
         for trouble in stream
     ]
-    return Plan(tuple(acts), tuple(sorted(troubles, key=lambda trouble: trouble.at)))
+    return Plan(
+        tuple(acts),
+        tuple(sorted(troubles, key=lambda trouble: trouble.at)),
+        Random(f"{seed}/reads").choice(_READ_PREFERENCES),
+    )
 
 
 _PAUSES = {  # between two acts of a kind, in seconds, on average

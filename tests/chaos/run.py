@@ -59,9 +59,12 @@ def at_rest(seed: int, minutes: float, folder: Path, say: Callable[[str], None])
     events = EventLog(folder / "events.log")
     plan = draw(seed, minutes * 60, machines.PROGRAMS)
     record, is_over = Record(), Event()
-    say(f"seed {seed}: {len(plan.acts)} acts, {len(plan.troubles)} troubles; logs in {folder}")
+    say(
+        f"seed {seed}: {len(plan.acts)} acts, {len(plan.troubles)} troubles,"
+        f" reads from {plan.read_preference}; logs in {folder}"
+    )
     try:
-        with machines.running(folder, events) as machine:
+        with machines.running(folder, events, plan.read_preference) as machine:
             users = Users(machine.web_urls, machine.push_url, record, events, is_over)
             troubles = Troubles(machine, events, is_over)
             users.prepare()
