@@ -4,7 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-# A client that tests point at the simulator; its module has the name of tvdatafeed's.
+# Clients that tests point at the simulator. The module of the first has the name of tvdatafeed's; that
+# of the second brings what it lacks here; the last one is for node.
 PEERS := .venv/peers
 BENCH_INSTALLED := .venv/bench-installed
 DOCS_INSTALLED := .venv/docs-installed
@@ -14,11 +15,17 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## make .venv and install everything into it
 
-$(INSTALLED): setup.cfg pyproject.toml
+$(INSTALLED): setup.cfg pyproject.toml Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS) \
 	    tradingview-datafeed==2.1.1
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS)-tvkit \
+	    tvkit==0.18.0 httpx==0.28.1 httpcore==1.0.9 h11==0.16.0 anyio==4.16.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS)-scraper \
+	    tradingview-scraper==0.4.21
+	! command -v npm >/dev/null || \
+	    npm install --silent --no-audit --no-fund --prefix $(PEERS)-npm @mathieuc/tradingview@3.5.2
 	touch $@
 
 $(BENCH_INSTALLED): $(INSTALLED)

@@ -103,6 +103,10 @@ STREAM_CONNECTIONS = Counter(
     "Connections for quotes that were made (`ok`), and failed or lost ones by their error's code.",
     ("outcome",),
 )
+CLOCK_STEPS = Counter(
+    "pocketquant_clock_steps_total",
+    "Times that the clock of this machine was set, or the machine slept, while quotes were heard.",
+)
 STREAM_GAP_SECONDS = Histogram(
     "pocketquant_stream_gap_seconds",
     "For how long nothing was seen between two connections for quotes.",
@@ -128,6 +132,7 @@ __all__ = [
     "BARS_STORED",
     "BOARD_FLUSH_SECONDS",
     "BUSY_SLOTS",
+    "CLOCK_STEPS",
     "DEFERRAL_SECONDS",
     "FETCH_SECONDS",
     "HTTP_REQUEST_SECONDS",

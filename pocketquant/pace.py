@@ -67,7 +67,7 @@ class PacedProvider:
 
     provider: Provider
     governor: Governor
-    patience_seconds: float
+    patience_seconds: float = 5.0
     draining: Event = field(default_factory=Event)
     hung_up: Event = field(default_factory=Event)
 

@@ -20,6 +20,7 @@ from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series, Symbol
@@ -39,11 +40,13 @@ class Recorder:
         intervals: Iterable[Interval],
         grace_seconds: float,
         repairs: Repairs,
+        clock: MarketClock,
     ) -> None:
         self._board = board
         self._shard = shard
         self._intervals = frozenset(intervals)
         self._repairs = repairs
+        self._clock = clock
         self._bars = BarAggregator({*self._intervals, Interval.M1}, grace_seconds)
         self._session: QuoteSession | None = None
         self._watched: frozenset[str] = frozenset()
@@ -61,6 +64,7 @@ class Recorder:
         self.ticks = 0
         self.unreadable_quotes = 0
         self.newest_tick_at = 0
+        self.has_heard = False
 
     @property
     def watched(self) -> frozenset[str]:
@@ -107,10 +111,16 @@ class Recorder:
         return self._session
 
     def receive(self, text: str, now: float) -> int:
-        """Take a text of the connection in, which came at `now`; how many ticks it held."""
+        """Take a text of the connection in, which came at `now`; how many ticks it held.
+
+        The first one sets the clock.
+        """
         if self._session is None:
             return 0
         received = self._session.receive(text, now)
+        if (greeted_at := self._session.greeted_at()) is not None:
+            self._clock.greet(greeted_at, now)
+        self.has_heard = True
         for symbol, delay_seconds in received.seen:
             self._bars.see(symbol, now, delay_seconds)
             is_restart = symbol in self._resumed
@@ -119,7 +129,9 @@ class Recorder:
         if received.ticks:
             self._bars.take(received.ticks)
             self.ticks += len(received.ticks)
-            self.newest_tick_at = max(self.newest_tick_at, received.ticks[-1].time)
+            symbol, time, *_ = received.ticks[-1]
+            self.newest_tick_at = max(self.newest_tick_at, time)
+            self._clock.trade(symbol, time + self._bars.delay_seconds(symbol), now)
             for symbol, time in (*self._bars.too_late(), *received.doubts):
                 self._question(symbol, time)
         for dropped in received.dropped:
@@ -142,6 +154,7 @@ class Recorder:
         Those that end after `heard_at`, when quotes came last, may yet turn out to lack some: see
         `lose`.
         """
+        self._clock.judge(now, len(self._watched))
         closed = self._bars.advance(now)
         self._minutes_closed.update(bar.symbol for bar in closed if bar.interval is Interval.M1)
         wanted = [bar for bar in closed if bar.interval in self._intervals]

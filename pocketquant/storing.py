@@ -19,6 +19,7 @@ from pocketquant.intake import Intake
 from pocketquant.queues import QueueName
 from pocketquant.storage.fences import Fences
 from pocketquant.storage.live_bars import LiveBarStore
+from pocketquant.storage.symbols import SymbolRegistry
 
 REPAIR = "repair"
 
@@ -37,6 +38,7 @@ class LiveBarStorage:
         fences: Fences,
         live_bars: LiveBarStore,
         responses: ResponseCache,
+        symbols: SymbolRegistry,
         intake: Intake,
         clock: Callable[[], float],
     ) -> None:
@@ -44,6 +46,7 @@ class LiveBarStorage:
         self._fences = fences
         self._live_bars = live_bars
         self._responses = responses
+        self._symbols = symbols
         self._intake = intake
         self._clock = clock
         self._outdated: set[Series] = set()
@@ -61,12 +64,25 @@ class LiveBarStorage:
             self._outdated.clear()
 
     def submit(self, since: Mapping[Series, int]) -> None:
-        """Have these series synced, each from then on."""
+        """Have these series made right, each from then on; days and longer where tracked.
+
+        Bars of a day and more are made of no minutes: those of a series that nobody tracks stay
+        partial until somebody syncs it.
+        """
         self._require_fence()
-        requests = repairing(since, self._clock())
-        job_id = self._intake.submit_large(REPAIR, requests, QueueName.BULK)
-        metrics.LIVE_REPAIRS.inc(len(since))
-        _log.info("repairs_submitted", job_id=job_id, series=len(since))
+        long = {series.symbol for series in since if not series.interval.is_intraday}
+        tracked = self._symbols.tracked_of(long) if long else set()
+        wanted = {
+            series: start
+            for series, start in since.items()
+            if series.interval.is_intraday or series in tracked
+        }
+        requests = repairing(wanted, self._clock())
+        if not requests:
+            return
+        job_id = self._intake.submit_large(REPAIR, requests, QueueName.REPAIR)
+        metrics.LIVE_REPAIRS.inc(len(requests))
+        _log.info("repairs_submitted", job_id=job_id, series=len(wanted), syncs=len(requests))
 
     def _require_fence(self) -> None:
         lease = self.lease

@@ -6,6 +6,7 @@
     upsert                  closed bars into their chunks; twice changes nothing
     note                    the listing, the status with the forming bar
     prune                   the live bars that history has overtaken
+    mend                    of minutes, the longer live bars that a gap has touched
     drop                    the cached answers of the series
     finish                  the unit, and with the last one its job
 
@@ -35,6 +36,7 @@ from pocketquant.domain.errors import (
     Rejected,
     StorageUnavailable,
 )
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach, history_end
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
@@ -43,6 +45,7 @@ from pocketquant.domain.syncs import (
     SyncRequest,
     retry_delay_seconds,
 )
+from pocketquant.mending import Mending
 from pocketquant.pace import Call, Interrupted, PacedProvider, TurnFarOff
 from pocketquant.queues import QueueName
 from pocketquant.storage.bars import BarStore, Upserted
@@ -68,6 +71,7 @@ class Syncer:
     responses: ResponseCache
     outcomes: Outcomes
     clock: Callable[[], float]
+    mending: Mending
 
     def do(self, unit_id: str) -> None:
         """Claim the unit and bring it to an end: completed, put back, failed or cancelled.
@@ -120,11 +124,12 @@ class Syncer:
             series = held.request.series
             self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
             oldest_live = self.live_bars.first_time(series)
-            history = self._fetch_back_to(oldest_live, held)
+            history = self._fetch_back_to(self._oldest_wanted(held, oldest_live), held)
             history.require_bars(series)
             held = self.ledger.extend(held)
             report = self._store(held, history, has_live=oldest_live is not None)
             held = self.ledger.finish(held, report)
+        self._track_if_joined(unit, history)
         self._announce(unit, "completed", metrics.NO_CODE)
         log.info(
             "sync_completed",
@@ -135,13 +140,21 @@ class Syncer:
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def _fetch_back_to(self, oldest_live: int | None, unit: Unit) -> History:
-        """The bars asked for, or as many as reach back to the oldest live bar.
+    def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
+        """How far back to fetch: to the oldest live bar, and to what a repair has to mend.
 
         History that has overtaken a live bar hides it, and so has to hold it.
         """
+        if not (_is_repair(unit) and unit.request.series.interval is Interval.M1):
+            return oldest_live
+        symbol, now = unit.request.series.symbol, int(self.clock())
+        oldest = (oldest_live, self.mending.oldest_partial(symbol, now))
+        return min((each for each in oldest if each is not None), default=None)
+
+    def _fetch_back_to(self, oldest: int | None, unit: Unit) -> History:
+        """The bars asked for, or as many as reach back to that time."""
         history = self._fetch(unit, unit.request)
-        n_bars = bars_to_reach(oldest_live, history, unit.request)
+        n_bars = bars_to_reach(oldest, history, unit.request)
         if n_bars is None:
             return history
         self.ledger.extend(unit)
@@ -160,14 +173,26 @@ class Syncer:
         metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
         metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
         if history.listing:
-            self.symbols.register(history.listing, series.interval, now)
+            tracked = None if _is_repair(unit) else series.interval
+            self.symbols.register(history.listing, tracked, now)
         report = self._report(unit.request, history, upserted)
         if self.statuses.mark_completed(report, history.forming, now, unit.lease):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         if has_live:
             self._prune(series, history.closed)
-        self.responses.drop(series)
+        is_minutes = series.interval is Interval.M1
+        mended = self.mending.mend(series.symbol, history) if is_minutes else []
+        self.responses.drop(series, *mended)
         return report
+
+    def _track_if_joined(self, unit: Unit, history: History) -> None:
+        """Somebody may have asked for the series while it was repaired, and joined the repair."""
+        if not (_is_repair(unit) and history.listing):
+            return
+        ended = self.ledger.get_unit(unit.id)
+        if ended is not None and not _is_repair(ended):
+            interval = unit.request.series.interval
+            self.symbols.register(history.listing, interval, int(self.clock()))
 
     def _prune(self, series: Series, closed: Bars) -> None:
         """Remove the live bars that these have overtaken."""
@@ -235,6 +260,14 @@ class Syncer:
     def _announce(self, unit: Unit, result: str, code: str) -> None:
         self.outcomes.announce(unit.id)
         metrics.SYNCS.labels(result=result, code=code).inc()
+
+
+def _is_repair(unit: Unit) -> bool:
+    """Whether nobody has asked for the series: a repair tracks nothing.
+
+    A unit that somebody joins is on the more urgent queue of the two.
+    """
+    return unit.queue == QueueName.REPAIR
 
 
 def _delay_seconds(failures: int) -> float:

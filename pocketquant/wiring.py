@@ -19,6 +19,7 @@ from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.importing import Importing
 from pocketquant.intake import Intake
+from pocketquant.mending import Mending
 from pocketquant.pace import PacedProvider
 from pocketquant.planner import Planner
 from pocketquant.queues import celery_app
@@ -184,6 +185,7 @@ def wire_syncer(platform: Platform) -> Syncer:
         ),
         bars=platform.bars,
         live_bars=platform.live_bars,
+        mending=Mending(platform.bars, platform.live_bars),
         statuses=platform.statuses,
         symbols=platform.symbols,
         responses=platform.responses,

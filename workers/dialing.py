@@ -35,6 +35,17 @@ class Dialing:
         self._seconds = seconds
         self._answers: SimpleQueue[Line | PocketQuantError] | None = None
         self._is_over = False
+        self._refused: str | None = None
+        self._has_replaced = False
+
+    def refuse(self, token: str) -> None:
+        """Sign in again, once until a token is accepted: TradingView has refused this one."""
+        if not self._has_replaced:
+            self._refused, self._has_replaced = token, True
+
+    def accept(self) -> None:
+        """The token that was dialed with is good."""
+        self._has_replaced = False
 
     def begin(self) -> None:
         """Dial, unless that is under way."""
@@ -61,6 +72,9 @@ class Dialing:
 
     def _dial(self, answers: "SimpleQueue[Line | PocketQuantError]") -> None:
         try:
+            if self._refused is not None:
+                self._account.forget(self._refused)
+                self._refused = None
             token = self._account.token()
             answered = socket.dial(self._url, time.monotonic() + self._seconds)
             if self._is_over:

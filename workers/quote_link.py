@@ -35,7 +35,8 @@ class QuoteLink:
         self._asked: float | None = None
         self._ticks_since = 0
         self._has_told = False
-        self.opened_at = self.heard_at = self.news_at = self.drained_at = clock()
+        self._is_greeted = False
+        self._stamp()
 
     def listen(self, seconds: float) -> None:
         """Take in what comes within that time, and answer it; the session's error, if it ends."""
@@ -86,9 +87,16 @@ class QuoteLink:
     def _take(self, text: str) -> None:
         self.heard_at, self._heard = self._clock(), time.monotonic()
         self._ticks_since += self._recorder.receive(text, self.heard_at)
+        if not self._is_greeted:
+            self._is_greeted = True
+            self._stamp()
         if self._session.error is not None:
             raise self._session.error
         self._send()
+
+    def _stamp(self) -> None:
+        """Begin now, by the clock that the greeting may just have set."""
+        self.opened_at = self.heard_at = self.news_at = self.drained_at = self._clock()
 
     def _send(self) -> None:
         for call in self._session.outgoing():

@@ -22,7 +22,7 @@ import structlog
 from pocketquant import metrics
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.cache.board_writer import Flush
-from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.errors import BadToken, ConnectionLost, PocketQuantError
 from pocketquant.domain.shards import Shard
 from pocketquant.record import Recorder
 from pocketquant.storage.subscriptions import Wish
@@ -41,7 +41,11 @@ _log = structlog.get_logger(__name__)
 
 
 class ShardStream:
-    """Streams until it is told to end. `clock` gives epoch seconds, as the provider has them."""
+    """Streams until it is told to end.
+
+    `clock` gives epoch seconds, as the provider has them, and `step` by how much the machine's own
+    clock was set since it was last asked. A step of more than `most_step_seconds` is a gap.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,8 @@ class ShardStream:
         flush_seconds: float,
         silence_seconds: float,
         clock: Callable[[], float],
+        step: Callable[[], float],
+        most_step_seconds: float,
     ) -> None:
         self._shard = shard
         self._recorder = recorder
@@ -64,6 +70,8 @@ class ShardStream:
         self._flush_seconds = flush_seconds
         self._silence_seconds = silence_seconds
         self._clock = clock
+        self._step = step
+        self._most_step_seconds = most_step_seconds
         self._started_at = clock()
         self._link: QuoteLink | None = None
         self._seen_until = 0.0
@@ -71,7 +79,8 @@ class ShardStream:
         self._connections = self._failures = 0
         self._counted = (0, 0, 0, 0)
         self._dial_time = self._flush_time = self._status_time = time.monotonic()
-        self._last_error: str | None = None
+        self._token = ""
+        self._last_error: PocketQuantError | None = None
 
     def run(self, ending: Event) -> None:
         """LeaseLost as soon as another has taken the shard over."""
@@ -108,6 +117,7 @@ class ShardStream:
     def _listen_or_dial(self, ending: Event) -> None:
         left = max(self._flush_time - time.monotonic(), self._flush_seconds / _CATCH_UP)
         try:
+            self._require_no_step()
             if self._link is not None:
                 self._listen(self._link, left)
             elif self._recorder.watched and time.monotonic() >= self._dial_time:
@@ -117,6 +127,14 @@ class ShardStream:
         except PocketQuantError as error:
             self._lose(error)
 
+    def _require_no_step(self) -> None:
+        """Dial again after a step: it may be that the machine slept. The greeting says how long."""
+        step = self._step()
+        if abs(step) > self._most_step_seconds:
+            metrics.CLOCK_STEPS.inc()
+            _log.warning("clock_stepped", shard=self._shard.name, seconds=round(step, 3))
+            raise ConnectionLost(f"the clock of this machine was set by {step:+.1f} s")
+
     def _listen(self, link: QuoteLink, seconds: float) -> None:
         if not self._recorder.watched:
             self._hang_up(link)
@@ -125,6 +143,7 @@ class ShardStream:
         link.require_life()
         if link.has_told:
             self._failures = 0
+            self._dialing.accept()
 
     def _dial(self, seconds: float) -> None:
         self._dialing.begin()
@@ -135,6 +154,7 @@ class ShardStream:
     def _open(self, line: Line) -> None:
         name = "qs_" + "".join(choices(ascii_letters, k=_NAME_LETTERS))  # noqa: S311  # no secret
         session = self._recorder.open(name, line.token)
+        self._token = line.token
         self._link = QuoteLink(
             line.socket, session, self._recorder, self._silence_seconds, self._clock
         )
@@ -150,13 +170,15 @@ class ShardStream:
         self._failures += 1
         pause = pause_seconds(self._failures)
         self._dial_time = time.monotonic() + pause
-        self._last_error = error.code
+        self._last_error = error
         self._status_time = time.monotonic()
         metrics.STREAM_CONNECTIONS.labels(outcome=error.code).inc()
         _log.warning(
             "not_connected", shard=self._shard.name, code=error.code, cause=str(error), pause=pause
         )
         if self._link is not None:
+            if isinstance(error, BadToken):
+                self._dialing.refuse(self._token)
             self._seen_until = self._link.lost_since
             self._outlet.put(self._recorder.lose(self._seen_until))
             self._drop(self._link)
@@ -182,7 +204,12 @@ class ShardStream:
             self._status_time = steady + _STATUS_SECONDS
 
     def _advance(self) -> None:
-        """Move the clock on, as far as all that was told by then has been taken in."""
+        """Move the clock on, as far as all that was told by then has been taken in.
+
+        Before anything was heard, our own clock alone might close bars that are not over.
+        """
+        if not self._recorder.has_heard:
+            return
         now = self._clock()
         horizon, heard_at = now, now
         if self._link is not None:
@@ -224,7 +251,8 @@ class ShardStream:
             bars_stored=outlet.bars_stored,
             bars_waiting=outlet.bars_waiting,
             bars_dropped=outlet.bars_dropped,
-            last_error=self._last_error,
+            last_error=self._last_error.code if self._last_error else None,
+            last_error_message=str(self._last_error) if self._last_error else None,
         )
 
     def _count_ticks(self) -> None:

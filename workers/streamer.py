@@ -20,6 +20,7 @@ from pocketquant.coordination.leases import Lease, Leases
 from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.shards import Shard, all_shards
 from pocketquant.logs import set_up_logs
@@ -46,13 +47,24 @@ _log = structlog.get_logger(__name__)
 
 
 class Streamer:
-    """Streams one shard at a time, from `run` until `end`."""
+    """Streams one shard at a time, from `run` until `end`.
 
-    def __init__(self, platform: Platform, clock: Callable[[], float] = time.time) -> None:
+    `clock` is our own, of epoch seconds; `steady` counts the seconds of such a clock and is never
+    set. Without one, a clock of another kind than the machine's counts as steady itself.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+    ) -> None:
         settings = platform.settings
         self._platform = platform
         self._settings = settings
-        self._clock = clock
+        self._wall = clock
+        self._steady = steady or (time.monotonic if clock is time.time else clock)
+        self._market_clock = MarketClock(clock(), self._steady(), settings.streamer_grace_seconds)
         self._intervals = [Interval.parse(each) for each in settings.streamer_intervals.split(",")]
         self._shards = all_shards(settings.streamer_shards)
         self._cache = open_redis(settings.redis_url, _REDIS_SECONDS)
@@ -109,7 +121,12 @@ class Streamer:
         stream = ShardStream(
             shard=shard,
             recorder=Recorder(
-                self._board, shard.name, self._intervals, settings.streamer_grace_seconds, repairs
+                self._board,
+                shard.name,
+                self._intervals,
+                settings.streamer_grace_seconds,
+                repairs,
+                self._market_clock,
             ),
             outlet=outlet,
             wishes=wishes,
@@ -117,10 +134,16 @@ class Streamer:
             dialing=Dialing(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
             flush_seconds=settings.streamer_flush_seconds,
             silence_seconds=settings.streamer_silence_seconds,
-            clock=self._clock,
+            clock=self._now,
+            step=lambda: self._market_clock.step(self._wall(), self._steady()),
+            most_step_seconds=settings.streamer_grace_seconds,
         )
         with wishes.watching():
             stream.run(self._ending)
+
+    def _now(self) -> float:
+        """What time it is for the provider."""
+        return self._market_clock.time(self._steady())
 
     def _outlet(self, shard: Shard, lease: Lease) -> Outlet:
         platform, settings = self._platform, self._settings
@@ -129,8 +152,9 @@ class Streamer:
             Fences(platform.mongo),
             platform.live_bars,
             platform.responses,
+            platform.symbols,
             platform.intake,
-            self._clock,
+            self._now,
         )
         return Outlet(
             shard,

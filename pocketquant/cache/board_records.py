@@ -75,7 +75,8 @@ class StreamerStatus:
     """What a streamer tells of its shard; times in epoch seconds.
 
     `version` is that of the wish which it makes true. `connected_at` is None while there is no
-    connection, `last_error` the code of what broke the last one.
+    connection, `last_error` the code of what broke the last one, and
+    `last_error_message` says what to do.
     """
 
     shard: str
@@ -97,6 +98,7 @@ class StreamerStatus:
     bars_waiting: int = 0
     bars_dropped: int = 0
     last_error: str | None = None
+    last_error_message: str | None = None
 
 
 encode = msgspec.json.encode

@@ -48,12 +48,16 @@ class Unseen:
         return self if self.lost_at is not None else replace(self, lost_at=time)
 
     def found(self, time: float) -> "Unseen":
-        """From `time` on it is seen again. No time in between is no gap."""
+        """From `time` on it is seen again. No time in between is no gap.
+
+        A time before the loss is by a clock that was put back: what lies between counts as unseen.
+        """
         if self.lost_at is None:
             return self
-        if time <= self.lost_at:
+        if time == self.lost_at:
             return Unseen(self.gaps, None)
-        return Unseen(_with(self.gaps, _minutes(self.lost_at, time)), None)
+        between = _minutes(min(time, self.lost_at), max(time, self.lost_at))
+        return Unseen(_with(self.gaps, between), None)
 
     def lacking(self, start: float, end: float) -> "Unseen":
         """Nor from `start` to `end`, as has turned out since."""

@@ -1,32 +1,44 @@
-"""`Repairs`: which series need a sync after a gap in their stream, and when.
+"""`Repairs`: which series are to be made right after a gap in their stream, and when; and by what.
 
 A gap touches every bar that has any of its time. What is known of those bars is partial, or nothing
-at all where all that was traded fell into the gap. So a series is synced once the last bar that the
+at all where all that was traded fell into the gap. So a series is due once the last bar that the
 gap touched is closed, whether or not there is such a bar.
+
+One sync of the minutes of a symbol serves all of its intraday series, for the longer bars are made
+of its minutes (`longer_bars`). So no symbol needs more than one in five minutes.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from pocketquant.domain.bars import Bars
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import MINUTE, Interval
+from pocketquant.domain.live_bars import LiveBar, put_together
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
 _FEWEST_BARS = 10
 _HELD_UP_SECONDS = 15 * MINUTE
 _BARS_MORE = 2  # the one that has begun since, and one for what the division leaves
+_PAUSE_SECONDS = 5 * MINUTE  # between two repairs of a symbol
+_ALWAYS = -(2**53)
 
 
 @dataclass(slots=True)
 class Repairs:
-    """Repairs of series at these intervals, due `wait_seconds` after the last touched bar's end."""
+    """Repairs of series at these intervals, due `wait_seconds` after the last touched bar's end.
+
+    What is due within five minutes of a repair of the same symbol waits until they are over.
+    """
 
     intervals: tuple[Interval, ...]
     wait_seconds: float
     _due: dict[float, dict[Series, int]] = field(default_factory=dict)
     _due_times: list[float] = field(default_factory=list)  # a heap
+    _repaired_at: dict[Symbol, float] = field(default_factory=dict)
 
     def note(
         self, symbol: str, gaps: Iterable[Gap], delay_seconds: int = 0, is_restart: bool = False
@@ -47,10 +59,19 @@ class Repairs:
 
     def due(self, now: float) -> dict[Series, int]:
         """What is due by `now`, each given once: the series, and since when it has gaps."""
+        lately = now - _PAUSE_SECONDS
+        self._repaired_at = {
+            symbol: time for symbol, time in self._repaired_at.items() if time > lately
+        }
         found: dict[Series, int] = {}
         while self._due_times and self._due_times[0] <= now:
             for series, since in self._due.pop(heappop(self._due_times)).items():
-                found[series] = min(since, found.get(series, since))
+                repaired_at = self._repaired_at.get(series.symbol)
+                if repaired_at is not None:
+                    self._add(repaired_at + _PAUSE_SECONDS, series, since)
+                else:
+                    found[series] = min(since, found.get(series, since))
+        self._repaired_at |= dict.fromkeys((series.symbol for series in found), now)
         return found
 
     def _add(self, due: float, series: Series, since: int) -> None:
@@ -61,12 +82,75 @@ class Repairs:
         at_that_time[series] = min(since, at_that_time.get(series, since))
 
 
-def repairing(gaps: Mapping[Series, int], now: float) -> Iterable[SyncRequest]:
+def repairing(gaps: Mapping[Series, int], now: float) -> list[SyncRequest]:
     """The syncs that bring the bars of these series since the given times.
 
-    Of a stream that was never seen before, only its newest bars: more is for whoever asks for it.
+    Of a symbol's intraday series one sync of its minutes, and a series' own only where minutes do
+    not reach. Of a stream that was never seen before, only its newest bars: more is for whoever
+    asks for it.
     """
+    minutes: dict[Symbol, int] = {}
+    others: list[SyncRequest] = []
     for series, since in gaps.items():
-        bars = int(now - since) // series.interval.seconds + _BARS_MORE
-        n_bars = _FEWEST_BARS if since < 0 else min(max(bars, _FEWEST_BARS), MAX_BARS)
-        yield SyncRequest(series, n_bars)
+        is_of_minutes = series.interval.is_intraday
+        wanted = _minutes(series.interval, since, now)
+        if is_of_minutes:
+            minutes[series.symbol] = max(wanted, minutes.get(series.symbol, 0))
+        if series.interval is not Interval.M1 and (not is_of_minutes or wanted > MAX_BARS):
+            others.append(SyncRequest(series, min(_bars(series.interval, since, now), MAX_BARS)))
+    of_minutes = [
+        SyncRequest(Series(symbol, Interval.M1), min(n_bars, MAX_BARS))
+        for symbol, n_bars in minutes.items()
+    ]
+    return of_minutes + others
+
+
+def longer_bars(minutes: Bars, series: Series, known_until: int) -> list[LiveBar]:
+    """The bars of an intraday series that these minutes make, none of which is partial.
+
+    The minutes are all that there are from the first of them until `known_until`.
+    """
+    periods: dict[int, list[LiveBar]] = {}
+    for row in minutes.columns.T.tolist():
+        start = series.interval.period_start(int(row[0]))
+        periods.setdefault(start, []).append(_minute(str(series.symbol), row))
+    made = (
+        put_together(series.interval, parts, seen_since=_ALWAYS)
+        for start, parts in periods.items()
+        if minutes.first_time is not None and start >= minutes.first_time
+    )
+    return [bar for bar in made if bar is not None and bar.end <= known_until]
+
+
+def _minutes(interval: Interval, since: int, now: float) -> int:
+    """How many minutes reach back to the start of the first touched bar."""
+    if interval is Interval.M1:
+        return _bars(interval, since, now)
+    late = interval.seconds + _HELD_UP_SECONDS + _PAUSE_SECONDS
+    start = now - late if since < 0 else interval.period_start(since)
+    return int(now - start) // MINUTE + _BARS_MORE
+
+
+def _bars(interval: Interval, since: int, now: float) -> int:
+    if since < 0:
+        return _FEWEST_BARS
+    return max(int(now - since) // interval.seconds + _BARS_MORE, _FEWEST_BARS)
+
+
+def _minute(symbol: str, row: list[float]) -> LiveBar:
+    time, volume = int(row[0]), None if math.isnan(row[5]) else row[5]
+    return LiveBar(
+        symbol=symbol,
+        interval=Interval.M1,
+        start=time,
+        end=time + MINUTE,
+        open=row[1],
+        high=row[2],
+        low=row[3],
+        close=row[4],
+        volume=volume,
+        tick_count=1,
+        is_partial=False,
+        first_tick_at=time,
+        last_tick_at=time,
+    )

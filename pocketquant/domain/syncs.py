@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series
 
 MAX_BARS = 5000
@@ -20,6 +21,7 @@ class QueueName(StrEnum):
     INTERACTIVE = "interactive"
     BULK = "bulk"
     SCHEDULED = "scheduled"
+    REPAIR = "repair"  # of live bars: nobody has asked for them
 
 
 class SyncState(StrEnum):
@@ -78,12 +80,24 @@ class FormingBar:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The provider's answer to one request: closed bars, the forming one beside them."""
+    """The provider's answer to one request: closed bars, the forming one beside them.
+
+    `reached_at` is how far the feed has come, by the provider's clock and less its delay.
+    """
 
     closed: Bars
     forming: FormingBar | None = None
     refused: Counter[Refusal] = field(default_factory=Counter)
     listing: Listing | None = None
+    reached_at: int = 0
+
+    def known_until(self, interval: Interval) -> int | None:
+        """Before when all bars from the first closed one on are known; None without any."""
+        if self.closed.last_time is None:
+            return None
+        if self.forming is not None:
+            return self.forming.time
+        return max(self.closed.last_time + interval.seconds, interval.period_start(self.reached_at))
 
     @property
     def fetched(self) -> int:

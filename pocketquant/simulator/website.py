@@ -70,6 +70,7 @@ def website(faults: Faults, tally: Tally, clock: Callable[[], float]) -> Flask:
     app = Flask(__name__)
     _add_sign_in(app, faults, tally, clock)
     _add_search(app)
+    _add_look_ups(app)
     _add_controls(app, faults, tally, clock)
     return app
 
@@ -100,6 +101,23 @@ def _add_search(app: Flask) -> None:
         page = found[start : start + _PAGE]
         remaining = max(0, len(found) - start - _PAGE)
         return jsonify({"symbols_remaining": remaining, "symbols": page})
+
+
+def _add_look_ups(app: Flask) -> None:
+    """What clients ask before they open a WebSocket: whether there is such a symbol."""
+
+    @app.get("/symbols/<name>")
+    def page(name: str) -> Response:
+        return Response(f"<title>{_known(name).name}</title>", mimetype="text/html")
+
+    @app.get("/symbol")
+    def scanned() -> Response:
+        market = _known(request.args.get("symbol", "")).type
+        return jsonify({"market": market})
+
+
+def _known(name: str) -> Instrument:
+    return world.find(name.upper()) or abort(404)
 
 
 def _add_controls(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], float]) -> None:

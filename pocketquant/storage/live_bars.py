@@ -17,7 +17,7 @@ from pymongo import UpdateOne
 from pocketquant.connections import Mongo
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.symbols import Series
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore, Upserted, rewrite
 from pocketquant.storage.dates import to_date, to_seconds
@@ -51,6 +51,17 @@ class LiveBarStore:
             upserted |= self._upsert(piece)
         return upserted
 
+    def mend(self, bars: Iterable[LiveBar]) -> None:
+        """Store whole bars in place of partial ones; a crash leaves some of them marked."""
+        bars = list(bars)
+        self.upsert(bars)
+        whole: defaultdict[Series, list[int]] = defaultdict(list)
+        for bar in bars:
+            whole[bar.series].append(bar.start)
+        for series, times in whole.items():
+            mended = {"$pull": {"times": {"$in": [to_date(time) for time in times]}}}
+            self._partial.update_one({"_id": str(series)}, mended)
+
     def read(
         self, series: Series, start: int | None, end: int | None, limit: int | None, newest: bool
     ) -> Bars:
@@ -60,6 +71,11 @@ class LiveBarStore:
     def has_any(self, series: Series) -> bool:
         """Whether there is any bar of the series."""
         return self.first_time(series) is not None
+
+    def has_any_of(self, symbol: Symbol) -> bool:
+        """Whether there is any bar of the symbol, at whatever interval."""
+        ids = {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}  # "}" follows "|", the separator
+        return self._chunks.find_one({"_id": ids}, {"_id": True}) is not None
 
     def partial_times(self, series: Series) -> list[int]:
         """The open times of the partial bars."""

@@ -5,7 +5,7 @@ whenever somebody asks, but stays untracked until it is named again.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -66,10 +66,10 @@ class SymbolRegistry:
     def __init__(self, mongo: Mongo) -> None:
         self._symbols = mongo["symbols"]
 
-    def register(self, listing: Listing, interval: Interval, now: int) -> None:
+    def register(self, listing: Listing, interval: Interval | None, now: int) -> None:
         """Note the listing, and that it is tracked at `interval` unless that was untracked by hand.
 
-        What the listing is silent on stays.
+        What the listing is silent on stays. Without an interval nothing more is tracked.
         """
         texts = {name: value for name, value in asdict(listing).items() if name != "symbol"}
         said = {name: value for name, value in texts.items() if value != ""}
@@ -78,16 +78,12 @@ class SymbolRegistry:
             for name, value in _new(listing, (), is_active=True, now=now).items()
             if name not in said
         }
-        key, tracked = str(listing.symbol), interval.value
-        self._symbols.bulk_write(
-            [
-                UpdateOne({"_id": key}, {"$set": said, "$setOnInsert": first}, upsert=True),
-                UpdateOne(
-                    {"_id": key, "untracked": {"$ne": tracked}},
-                    {"$addToSet": {"intervals": tracked}},
-                ),
-            ]
-        )
+        key = str(listing.symbol)
+        writes = [UpdateOne({"_id": key}, {"$set": said, "$setOnInsert": first}, upsert=True)]
+        if interval is not None:
+            unless_untracked = {"_id": key, "untracked": {"$ne": interval.value}}
+            writes.append(UpdateOne(unless_untracked, {"$addToSet": {"intervals": interval.value}}))
+        self._symbols.bulk_write(writes)
 
     def add(
         self, symbol: Symbol, intervals: Collection[Interval], is_active: bool, now: int
@@ -137,6 +133,12 @@ class SymbolRegistry:
         found = self._symbols.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
         readable = [read for each in found if (read := _readable(_read, each)) is not None]
         return readable, self._symbols.count_documents(condition)
+
+    def tracked_of(self, symbols: Iterable[Symbol]) -> set[Series]:
+        """The series of the active ones among these symbols."""
+        wanted = {"_id": {"$in": [str(symbol) for symbol in symbols]}, "active": True}
+        found = self._symbols.find(wanted, {"intervals": True})
+        return {each for document in found for each in _readable(_all_series, document) or ()}
 
     def tracked(self, intervals: Collection[Interval]) -> Iterator[Series]:
         """Every series of the active symbols, read as they are asked for, in order of the symbol.

@@ -101,7 +101,8 @@ class HistorySession:
         bars, refused = self._validated()
         forming = self._forming(bars, refused)
         closed = bars if forming is None else bars.first(len(bars) - 1)
-        return History(closed, forming, refused, self._listing)
+        reached_at = self._server_time - self._delay_seconds
+        return History(closed, forming, refused, self._listing, reached_at)
 
     def _handle(self, message: Message) -> None:
         match message:

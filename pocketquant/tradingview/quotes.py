@@ -85,6 +85,7 @@ class QuoteSession:
         self._awaited: set[str] = set()
         self._changed: dict[str, LiveQuote] = {}
         self._unreadable_at: dict[str, deque[float]] = {}
+        self._greeted_at: float | None = None
         self._error: PocketQuantError | None = None
         self.authorize(token)
         self._call("quote_create_session")
@@ -182,6 +183,11 @@ class QuoteSession:
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
+    def greeted_at(self) -> float | None:
+        """What time the provider said it was when it greeted, given once; None without that."""
+        told, self._greeted_at = self._greeted_at, None
+        return told
+
     def changed(self) -> list[Quote]:
         """The quotes that have changed since this was last asked."""
         changed, self._changed = self._changed, {}
@@ -197,6 +203,9 @@ class QuoteSession:
 
     def _handle(self, message: Message) -> None:
         match message:
+            case messages.Hello():
+                told = message.timestamp_ms / 1000 or float(message.timestamp)
+                self._greeted_at = told or None
             case messages.Heartbeat():
                 self._outgoing.append(frames.encode(message.payload))
             case messages.QuoteCompleted() if message.session == self._session:

@@ -84,7 +84,7 @@ def test_flower_lists_workers_by_their_own_names_and_queues(whole: Any) -> None:
     """Two equal workers are two rows; one more reads the interactive queue alone."""
     found = workers_of(whole)
     queues = {name: [one["name"] for one in found[name]["active_queues"]] for name in found}
-    every = ["interactive", "bulk", "scheduled"]
+    every = ["interactive", "bulk", "scheduled", "repair"]
     assert {"worker-0": every, "worker-1": every, "interactive": ["interactive"]} == queues
     assert 2 == found["interactive"]["stats"]["pool"]["max-concurrency"]
     assert TASKS <= set(found["worker-0"]["registered"])
@@ -94,7 +94,7 @@ def test_flower_shows_our_tasks_and_the_lengths_of_our_queues(whole: Any) -> Non
     """The key prefix of our queues is known to Flower, and what ran is listed by its name."""
     whole.sync("SIM:S0602")
     lengths = flower(whole, "/api/queues/length")["active_queues"]
-    assert {"interactive", "bulk", "scheduled"} == {queue["name"] for queue in lengths}
+    assert {"interactive", "bulk", "scheduled", "repair"} == {queue["name"] for queue in lengths}
 
     def is_listed() -> bool:
         tasks = flower(whole, "/api/tasks?taskname=pocketquant.sync_unit")

@@ -1,6 +1,7 @@
 """What a stream of quotes makes of its messages, with a real board."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import redis
@@ -8,6 +9,7 @@ import redis
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series
 from pocketquant.record import Recorder
@@ -22,9 +24,9 @@ class Stream:
     """A recorder that has seen a symbol for long; times are seconds after noon."""
 
     def __init__(self, cache: redis.Redis) -> None:
-        self.recorder = Recorder(
-            QuoteBoard(cache), "1-of-1", INTERVALS, 2.0, Repairs(INTERVALS, 0.0)
-        )
+        self.clock = MarketClock(NOON, 0.0, 2.0)
+        repairs = Repairs(INTERVALS, 0.0)
+        self.recorder = Recorder(QuoteBoard(cache), "1-of-1", INTERVALS, 2.0, repairs, self.clock)
         self.recorder.watch(frozenset({KO}))
         self.recorder.open("qs_mine", "token")
         self.tell(-3600, lp=10.0, volume=1000.0, lp_time=NOON - 3600, open_time=1)
@@ -101,3 +103,21 @@ def test_outside_the_session_no_bars_are_built(stream: Stream) -> None:
     stream.tell(310, lp=11.0, lp_time=NOON + 310, volume=1295.0)
     (minute,) = stream.closed(362)
     assert (11.0, 5.0, False) == (minute.open, minute.volume, minute.is_partial)
+
+
+def test_the_hello_sets_the_clock(stream: Stream, wire: Path) -> None:
+    """By the captured one's milliseconds; later ones, of other connections, do so again."""
+    hello = (wire / "hello_2025-03_free.txt").read_text()
+    for now in (NOON + 10, NOON + 500):
+        stream.recorder.open("qs_next", "token")
+        stream.recorder.receive(hello, now)
+        off = 1742933763.175 - now
+        assert NOON + off == pytest.approx(stream.clock.time(0), abs=1e-6)
+        stream.clock.greet(NOON, stream.clock.time(0))
+
+
+def test_trades_keep_the_clock_right(stream: Stream) -> None:
+    """The only symbol trades five seconds ahead of the clock."""
+    stream.trade(65, 1005, comes_at=60)
+    stream.closed(61)
+    assert NOON + 5 == stream.clock.time(0)

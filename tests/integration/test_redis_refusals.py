@@ -13,6 +13,7 @@ from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History, SyncRequest, UnitState
+from pocketquant.mending import Mending
 from pocketquant.pace import PacedProvider
 from pocketquant.queues import QueueName, celery_app
 from pocketquant.sync import Syncer
@@ -112,7 +113,8 @@ def test_a_redis_that_refuses_is_not_held_against_a_unit(
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
     parts = (wired.statuses, wired.symbols, wired.responses, wired.outcomes, lambda: 86_400.0)
     provider = PacedProvider(Unasked(), wired.governor)
-    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts)
+    mending = Mending(wired.bars, wired.live_bars)
+    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending)
     refuse(client, tmp_path)
     syncer.do(unit_id)
     unit = wired.ledger.get_unit(unit_id)

@@ -34,6 +34,7 @@ from pocketquant.domain.syncs import (
     SyncState,
     UnitState,
 )
+from pocketquant.mending import Mending
 from pocketquant.pace import Call, PacedProvider, Provider
 from pocketquant.queues import QueueName
 from pocketquant.storage.bars import BarStore
@@ -88,6 +89,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             provider=PacedProvider(provider, wired.governor, wired.settings.turn_seconds),
             bars=wired.bars,
             live_bars=wired.live_bars,
+            mending=Mending(wired.bars, wired.live_bars),
             statuses=wired.statuses,
             symbols=wired.symbols,
             responses=wired.responses,

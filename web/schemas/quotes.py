@@ -77,7 +77,7 @@ class QuoteOut(BaseModel):
     symbol: str
     exchange: str
     timestamp: datetime | None = Field(
-        description="of the last trade", examples=["2024-01-31T18:00:00Z"]
+        description="of the last price", examples=["2024-01-31T18:00:00Z"]
     )
     last_price: float | None = Field(examples=[184.4])
     bid: float | None = Field(examples=[184.39])
@@ -154,6 +154,10 @@ class StreamerOut(BaseModel):
     bars_waiting: int = Field(description="closed, not stored yet", examples=[0])
     bars_dropped: int = Field(description="lost, since too many waited", examples=[0])
     last_error: str | None = Field(description="what broke the last connection", examples=[None])
+    last_error_message: str | None = Field(
+        description="the same in words, and what to do where something can be done",
+        examples=[None],
+    )
 
     @classmethod
     def of(cls, status: StreamerStatus) -> Self:
@@ -175,6 +179,7 @@ class StreamerOut(BaseModel):
             bars_waiting=status.bars_waiting,
             bars_dropped=status.bars_dropped,
             last_error=status.last_error,
+            last_error_message=status.last_error_message,
         )
 
 

@@ -37,9 +37,9 @@ class Live:
     clock: Callable[[], float]
     threads: list[tuple[Streamer, Thread]] = field(default_factory=list)
 
-    def start(self) -> Streamer:
-        """One more streamer."""
-        streamer = Streamer(self.platform, self.clock)
+    def start(self, clock: Callable[[], float] | None = None) -> Streamer:
+        """One more streamer; on a machine with a clock of its own, if that is given."""
+        streamer = Streamer(self.platform, clock or self.clock, steady=self.clock)
         thread = Thread(target=streamer.run, daemon=True)
         thread.start()
         self.threads.append((streamer, thread))

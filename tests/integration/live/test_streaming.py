@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+from prometheus_client import REGISTRY
+
 from pocketquant.connections import wait_until
 from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 from pocketquant.domain.symbols import Symbol
@@ -204,3 +207,70 @@ def test_shards_share_the_symbols(live_with: "Callable[..., Live]") -> None:
     assert ["1-of-2", "2-of-2"] == [status.shard for status in statuses]
     assert len(PAIRS) == sum(status.symbols for status in statuses)
     assert all(status.symbols for status in statuses)
+
+
+def test_a_machine_whose_clock_is_wrong(live_with: "Callable[..., Live]") -> None:
+    """Five seconds ahead, at the market's speed: bars close by the provider's clock, whole."""
+    live = live_with(speed=60)
+    live.subscribe(PAIRS)
+    live.start(lambda: live.clock() + 300)
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_a_minute(PAIRS[0])
+    live.wait_for_the_end(Interval.M3)
+    live.stop()
+    assert [] == live.differing(PAIRS, SHORT)
+    assert all(live.whole(symbol, Interval.M1) for symbol in PAIRS)
+
+
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_a_clock_that_is_set(live_with: "Callable[..., Live]", step: float) -> None:
+    """By an hour: a gap, seen and repaired; and no other minute is lost."""
+    live = live_with(speed=60)
+    live.subscribe(PAIRS)
+    off = [0.0]
+    live.start(lambda: live.clock() + off[0])
+    live.wait_until_quoted(PAIRS)
+    live.wait_for_a_minute(PAIRS[0])
+    lost = live.clock()
+    off[0] = step
+    wait_until("it is connected again", lambda: live.status().reconnects == 1, (), 30)
+    assert "clock" in str(live.status().last_error_message)
+    found = live.clock()
+    live.wait_for_bar(PAIRS[0], Interval.M1.period_end(int(found)) + MINUTE)
+    live.wait_for_the_end(Interval.M5)
+    live.stop()
+    touched = [time for time in live.partial(PAIRS[0], Interval.M1) if time >= lost - MINUTE]
+    assert touched
+    assert all(lost - 2 * MINUTE < time < found + MINUTE for time in touched)
+    assert [] == live.differing(PAIRS, SHORT)
+    assert live.whole(PAIRS[0], Interval.M1).last_time > found
+    live.do_all_syncs()
+    assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_a_token_that_was_revoked(live_with: "Callable[..., Live]") -> None:
+    """It is forgotten, a new one is asked for, and quotes come."""
+    live = live_with(speed=60, tradingview_username="user", tradingview_password="pass")
+    live.simulator.order("bad_token", times=1)
+    live.subscribe(PAIRS)
+    live.start()
+    live.wait_until_quoted(PAIRS)
+    assert ("bad_token", 2) == (live.status().last_error, live.simulator.tally.sign_ins)
+
+
+def test_every_token_is_refused(live_with: "Callable[..., Live]") -> None:
+    """It signs in again once, and then its status says what to do."""
+    live = live_with(speed=60, tradingview_username="user", tradingview_password="pass")
+    live.simulator.order("bad_token")
+    live.subscribe(PAIRS)
+    live.start()
+    refusals = "pocketquant_stream_connections_total", {"outcome": "bad_token"}
+    before = REGISTRY.get_sample_value(*refusals) or 0
+
+    def is_refused_often() -> bool:
+        return (REGISTRY.get_sample_value(*refusals) or 0) >= before + 3
+
+    wait_until("it is refused three times", is_refused_often, (), 60)
+    wait_until("it is told", lambda: live.status().last_error == "bad_token", ValueError, 30)
+    assert "TRADINGVIEW_TOKEN" in str(live.status().last_error_message)
+    assert 2 == live.simulator.tally.sign_ins

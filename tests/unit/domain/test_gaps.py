@@ -89,6 +89,12 @@ def test_too_many_gaps() -> None:
     assert not unseen.touches(NOW + 180, NOW + 240)
 
 
+def test_a_clock_that_was_put_back() -> None:
+    """Found before it was lost: all between may lack something."""
+    unseen = seen_from(NOW).lost(NOW + 300).found(NOW + 130)
+    assert ((NOW + 120, NOW + 300), None) == (unseen.gaps[-1], unseen.lost_at)
+
+
 def test_what_is_found_lacking_later() -> None:
     """Minutes of the past, beside gaps or between them, also while the stream is lost."""
     unseen = seen_from(NOW).lost(NOW + 300).found(NOW + 301).lacking(NOW + 130, NOW + 131)

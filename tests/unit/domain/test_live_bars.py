@@ -81,3 +81,11 @@ def test_bars_without_volume(volumes: tuple[float | None, ...], expected: float 
 def test_no_parts() -> None:
     """Of nothing there is no bar."""
     assert put_together(Interval.M5, [], NOON) is None
+
+
+def test_a_mark() -> None:
+    """It names the bar that holds a time, and has no prices of its own."""
+    mark = LiveBar.mark("NYSE:KO", Interval.M5, 1_700_000_123)
+    assert (1_700_000_100, 1_700_000_400) == (mark.start, mark.end)
+    assert (True, True, None) == (mark.is_mark, mark.is_partial, mark.volume)
+    assert not mark._replace(tick_count=1).is_mark

@@ -1,8 +1,11 @@
 """Repairs: what has to be synced after a gap, and when."""
 
+import numpy as np
+
+from pocketquant.domain.bars import Bars
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
-from pocketquant.domain.repairs import Repairs, repairing
+from pocketquant.domain.repairs import Repairs, longer_bars, repairing
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
@@ -100,3 +103,79 @@ def test_a_stream_that_was_never_seen_before() -> None:
     repairs.note(AAPL, Unseen().found(NOON + 20).gaps)
     due = repairs.due(NOON + MINUTE + WAIT)
     assert [SyncRequest(series(Interval.M1), 10)] == list(repairing(due, NOON + MINUTE + WAIT))
+
+
+def test_a_symbol_is_repaired_once_in_five_minutes() -> None:
+    """What is due meanwhile comes together when they are over; other symbols do not wait."""
+    repairs = Repairs((Interval.M1, Interval.M3, Interval.M5), WAIT)
+    repairs.note(AAPL, [(NOON, NOON + MINUTE)])
+    first = NOON + MINUTE + WAIT
+    assert {series(Interval.M1): NOON} == repairs.due(first)
+    repairs.note("NASDAQ:MSFT", [(NOON + 4 * MINUTE, NOON + 5 * MINUTE)])
+    msft = Series(Symbol.parse("NASDAQ:MSFT"), Interval.M1)
+    assert msft in repairs.due(NOON + 5 * MINUTE + WAIT)
+    assert {} == repairs.due(first + 5 * MINUTE - 1)
+    together = {series(Interval.M3): NOON, series(Interval.M5): NOON}
+    found = repairs.due(first + 5 * MINUTE)
+    assert together == {each: since for each, since in found.items() if str(each.symbol) == AAPL}
+    assert AAPL not in {str(each.symbol) for each in repairs.due(first + 10 * MINUTE)}
+
+
+def test_one_sync_of_minutes_serves_all_intraday_series() -> None:
+    """It reaches back to where the first bar that the gap touched begins."""
+    intraday = [Interval.M1, Interval.M15, Interval.H4]
+    gaps = {series(each): NOON + 7 * MINUTE for each in intraday}
+    now = NOON + 4 * HOUR
+    assert [SyncRequest(series(Interval.M1), 4 * 60 + 2)] == repairing(gaps, now)
+    of_two = gaps | {Series(Symbol.parse("NASDAQ:MSFT"), Interval.M5): NOON}
+    assert ["NASDAQ:AAPL|1m", "NASDAQ:MSFT|1m"] == [
+        str(each.series) for each in repairing(of_two, now)
+    ]
+
+
+def test_a_series_that_minutes_do_not_reach_has_a_sync_of_its_own() -> None:
+    """Of a gap of weeks, its own bars."""
+    gaps = {series(Interval.H4): NOON - 30 * DAY}
+    assert [
+        SyncRequest(series(Interval.M1), MAX_BARS),
+        SyncRequest(series(Interval.H4), 182),
+    ] == repairing(gaps, NOON)
+
+
+def test_longer_series_that_were_never_seen_before() -> None:
+    """So many minutes as the newest bar has, and those since it ended."""
+    gaps = {series(Interval.H1): -1, series(Interval.D1): -1}
+    assert [
+        SyncRequest(series(Interval.M1), 82),
+        SyncRequest(series(Interval.D1), 10),
+    ] == repairing(gaps, NOON)
+
+
+def minutes(*rows: tuple[int, float, float | None]) -> Bars:
+    """Minutes after noon, each with its close and volume."""
+    columns = [
+        (NOON + number * MINUTE, close - 1, close + 2, close - 3, close, volume or np.nan)
+        for number, close, volume in rows
+    ]
+    return Bars(np.array(columns, dtype=float).reshape(-1, 6).T.copy())
+
+
+def test_a_longer_bar_is_made_of_its_minutes() -> None:
+    """First, highest, lowest, last and sum, none of it partial; minutes may be missing."""
+    found = longer_bars(
+        minutes((0, 10, 0.1), (1, 14, 0.2), (4, 12, 0.3)), series(Interval.M5), NOON + 5 * MINUTE
+    )
+    (bar,) = found
+    assert (NOON, NOON + 5 * MINUTE, False) == (bar.start, bar.end, bar.is_partial)
+    assert (9, 16, 7, 12, 0.6) == (bar.open, bar.high, bar.low, bar.close, bar.volume)
+    assert not bar.is_mark
+
+
+def test_a_longer_bar_whose_time_is_not_wholly_known_is_not_made() -> None:
+    """Neither one that began before the first minute, nor one that has not ended by the last."""
+    known = minutes((4, 10, None), (6, 11, None), (11, 12, None))
+    assert [(NOON + 5 * MINUTE, None)] == [
+        (bar.start, bar.volume)
+        for bar in longer_bars(known, series(Interval.M5), NOON + 12 * MINUTE)
+    ]
+    assert [] == longer_bars(Bars.empty(), series(Interval.M5), NOON)

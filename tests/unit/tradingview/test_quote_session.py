@@ -338,6 +338,22 @@ def test_what_was_removed_is_not_known_after_a_reconnect(session: QuoteSession) 
     assert 0 == tick.size
 
 
+@pytest.mark.parametrize(
+    ("hello", "expected"),
+    [
+        ({"timestamp": 1742933763, "timestampMs": 1742933763175}, 1742933763.175),
+        ({"timestamp": 1742933763}, 1742933763.0),
+        ({"session_id": "x"}, None),
+    ],
+)
+def test_the_time_of_the_hello(
+    session: QuoteSession, hello: dict[str, object], expected: float | None
+) -> None:
+    """It is given once."""
+    session.receive(encode(json.dumps(hello)), NOW)
+    assert [expected, None] == [session.greeted_at(), session.greeted_at()]
+
+
 def test_heartbeats_are_echoed(session: QuoteSession) -> None:
     """A heartbeat goes back as it came, also from between other frames."""
     session.receive(qsd(KO, lp=1.0) + encode("~h~7") + completed(KO), NOW)

@@ -1,0 +1,60 @@
+"""Live bars longer than a minute, made right by the minutes that a sync has fetched.
+
+A gap touches one bar of each interval. The minutes alone are fetched again after it (`repairs`); of
+them the partial bars of the longer intraday series are made anew, and those that are missing.
+"""
+
+from dataclasses import dataclass
+
+from pocketquant.domain.intervals import MINUTE, Interval
+from pocketquant.domain.joining import history_end
+from pocketquant.domain.repairs import longer_bars
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.syncs import MAX_BARS, History
+from pocketquant.storage.bars import BarStore
+from pocketquant.storage.live_bars import LiveBarStore
+
+_LONGER = tuple(each for each in Interval if each.is_intraday and each is not Interval.M1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """Makes longer live bars of minutes. Doing it twice changes nothing."""
+
+    bars: BarStore
+    live_bars: LiveBarStore
+
+    def oldest_partial(self, symbol: Symbol, now: int) -> int | None:
+        """When the oldest bar opens that minutes could make right; None where there is none.
+
+        Older ones than so many minutes as one fetch brings are for a sync of their own series.
+        """
+        reach = now - MAX_BARS * MINUTE
+        times = (self.live_bars.partial_times(Series(symbol, each)) for each in _LONGER)
+        return min((time for each in times for time in each if time >= reach), default=None)
+
+    def mend(self, symbol: Symbol, minutes: History) -> list[Series]:
+        """Make what bars these minutes tell wholly; the series that have changed."""
+        if not self.live_bars.has_any_of(symbol):
+            return []
+        all_series = (Series(symbol, interval) for interval in _LONGER)
+        return [series for series in all_series if self._mend(series, minutes)]
+
+    def _mend(self, series: Series, minutes: History) -> bool:
+        known_until = minutes.known_until(Interval.M1)
+        oldest = self.live_bars.first_time(series)
+        if oldest is None or known_until is None:
+            return False
+        last = self.bars.latest(series, 1).last_time
+        lacking_since = oldest if last is None else history_end(series.interval, last)
+        first = minutes.closed.first_time
+        stored = set(self.live_bars.read(series, first, known_until, None, True).time.tolist())
+        partial = set(self.live_bars.partial_times(series))
+        made = [
+            bar
+            for bar in longer_bars(minutes.closed, series, known_until)
+            if bar.start in partial or (bar.start not in stored and bar.start >= lacking_since)
+        ]
+        if made:
+            self.live_bars.mend(made)
+        return bool(made)
