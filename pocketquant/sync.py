@@ -5,7 +5,7 @@
     fetch                   the provider's newest bars; as many as reach the oldest live bar
     upsert                  closed bars into their chunks; twice changes nothing
     note                    the listing, the status with the forming bar
-    prune                   the live bars that history has overtaken
+    prune                   the live bars of whose time history tells now
     mend                    of minutes, the longer live bars that a gap has touched
     drop                    the cached answers of the series
     finish                  the unit, and with the last one its job
@@ -40,6 +40,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach, history_end
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
+    MAX_BARS,
     History,
     SyncReport,
     SyncRequest,
@@ -54,6 +55,8 @@ from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
+
+_MOST_IN_REACH = MAX_BARS - 10  # closed bars; a fetch brings the forming one and refused ones too
 
 _log = structlog.get_logger(__name__)
 
@@ -141,10 +144,7 @@ class Syncer:
         )
 
     def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
-        """How far back to fetch: to the oldest live bar, and to what a repair has to mend.
-
-        History that has overtaken a live bar hides it, and so has to hold it.
-        """
+        """How far back to fetch: to the oldest live bar, and to what a repair has to mend."""
         if not (_is_repair(unit) and unit.request.series.interval is Interval.M1):
             return oldest_live
         symbol, now = unit.request.series.symbol, int(self.clock())
@@ -152,13 +152,27 @@ class Syncer:
         return min((each for each in oldest if each is not None), default=None)
 
     def _fetch_back_to(self, oldest: int | None, unit: Unit) -> History:
-        """The bars asked for, or as many as reach back to that time."""
+        """The bars asked for, or as many as reach back to that time.
+
+        Live bars that lie further back than the provider goes stay where they are.
+        """
         history = self._fetch(unit, unit.request)
         n_bars = bars_to_reach(oldest, history, unit.request)
+        if n_bars is not None:
+            oldest = self._in_reach(unit.request.series, oldest)
+            n_bars = bars_to_reach(oldest, history, unit.request)
         if n_bars is None:
             return history
         self.ledger.extend(unit)
         return self._fetch(unit, replace(unit.request, n_bars=n_bars))
+
+    def _in_reach(self, series: Series, oldest: int | None) -> int | None:
+        """That time, or the oldest live bar that as many bars as can be had may reach back to."""
+        newest = self.bars.latest(series, _MOST_IN_REACH)
+        since = newest.first_time if len(newest) == _MOST_IN_REACH else None
+        if since is None or oldest is None or oldest >= since:
+            return oldest
+        return self.live_bars.read(series, since, None, 1, newest=False).first_time
 
     def _fetch(self, unit: Unit, request: SyncRequest) -> History:
         holder = f"{unit.id}#{unit.attempt}"
@@ -179,6 +193,7 @@ class Syncer:
         if self.statuses.mark_completed(report, history.forming, now, unit.lease):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         if has_live:
+            self.responses.drop(series)  # readers look for the pruned bars in history from here on
             self._prune(series, history.closed)
         is_minutes = series.interval is Interval.M1
         mended = self.mending.mend(series.symbol, history) if is_minutes else []

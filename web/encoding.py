@@ -32,10 +32,23 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LivePart:
-    """How many bars of an answer are live, and the open times of those seen only in part."""
+    """Which bars of an answer are live: the newest `count`, and stretches that history follows.
+
+    `partial` are the open times of the bars that are not made of all their time.
+    """
 
     count: int = 0
     partial: tuple[int, ...] = ()
+    stretches: tuple[tuple[int, int], ...] = ()
+
+    def document(self) -> dict[str, object]:
+        document: dict[str, object] = {
+            "count": self.count,
+            "partial": [to_date(time) for time in self.partial],
+        }
+        if self.stretches:
+            document["stretches"] = [[to_date(time) for time in each] for each in self.stretches]
+        return document
 
 
 def encode_ohlcv(
@@ -61,7 +74,7 @@ def encode_ohlcv(
         "count": len(bars),
         "next_cursor": page.next_cursor,
         "resampled_from": page.resampled_from,
-        "live": {"count": live.count, "partial": [to_date(time) for time in live.partial]},
+        "live": live.document(),
         "forming": forming and _forming(forming),
     }
     if page.as_columns:

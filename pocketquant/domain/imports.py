@@ -5,7 +5,7 @@ The checks of a sync come first; then, in this order:
     misaligned     an intraday bar that does not open at a whole minute
     not_closed     it may still grow: neither has its whole length passed (of a month, 31 days), nor
                    its end by the listing's trading hours, nor does stored history reach its time
-    hides_live     it would hide live bars: history is told first, live bars after its end
+    hides_live     it ends after a live bar begins: only a sync takes the place of live bars
     overlapping    another bar is there already, under an open time less than a bar away: providers
                    let days begin with the session, files often at midnight
 """

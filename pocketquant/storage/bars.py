@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from bson import ObjectId
+from numpy.typing import NDArray
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, WriteError
 
@@ -181,6 +183,14 @@ class BarStore:
                 first, last = to_seconds(whole["start"]), to_seconds(whole["end"])
                 return Extent(whole["count"], first, last)
         return Extent()
+
+    def chunk_edges(self, series: Series) -> NDArray[np.int64]:
+        """First and last open time of each chunk in order, from an index: no chunk is read."""
+        of_series = {"_id": chunks.id_range(series)}
+        fields = {"_id": True, "start": True, "end": True}
+        found = self._chunks.find(of_series, fields).sort("_id", ASCENDING)
+        edges = [to_seconds(each[name]) for each in found for name in ("start", "end")]
+        return np.array(edges, dtype=np.int64)
 
     def delete(self, series: Series) -> int:
         """Remove the series; how many bars it had.

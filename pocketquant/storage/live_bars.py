@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pymongo import UpdateOne
 
 from pocketquant.connections import Mongo
@@ -87,6 +88,10 @@ class LiveBarStore:
         ids = chunks.id_range(series, None, None)
         found = self._chunks.find_one({"_id": ids}, {"start": True}, sort=[("_id", 1)])
         return to_seconds(found["start"]) if found else None
+
+    def chunk_edges(self, series: Series) -> NDArray[np.int64]:
+        """First and last open time of each chunk in order, from an index: no chunk is read."""
+        return self._bars.chunk_edges(series)
 
     def prune(self, series: Series, start: int, end: int) -> int:
         """Remove the bars that open from `start` to before `end`; how many there were.

@@ -27,6 +27,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Listing, Series
 from pocketquant.domain.syncs import (
+    MAX_BARS,
     FormingBar,
     History,
     SyncReport,
@@ -472,3 +473,25 @@ def test_a_unit_whose_end_was_written_unheard_does_not_look_under_way(
     replace(syncer(Days()), ledger=deaf).do(unit_id)
     assert UnitState.COMPLETED is unit_of(wired, unit_id).state
     assert SyncState.COMPLETED is status_of(wired).status
+
+
+def test_live_bars_out_of_reach_are_not_asked_for_again(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """What the most bars that can be had left behind stays, and costs later syncs no fetch."""
+    provider = Days()
+    days = [-9000 * DAY, -8999 * DAY, 390 * DAY]
+    wired.live_bars.upsert(live_day(day) for day in days)
+    syncer(provider).do(submit(wired, 5))
+    assert [5, MAX_BARS] == provider.asked
+    syncer(provider).do(submit(wired, 6))
+    assert [5, MAX_BARS, 6] == provider.asked
+    wired.live_bars.upsert([live_day(385 * DAY)])
+    syncer(provider).do(submit(wired, 7))
+    assert [7, 19] == provider.asked[3:]
+    assert days[:2] == wired.live_bars.read(APPLE, None, None, 9, newest=True).time.tolist()
+
+
+def live_day(day: int) -> LiveBar:
+    prices = (1.0, 1.0, 1.0, 1.0, 1.0)
+    return LiveBar(str(APPLE.symbol), APPLE.interval, day, day + DAY, *prices, 1, False, day, day)

@@ -43,7 +43,7 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """Stored bars of a series
 
     Closed bars only, the newest first unless `order=asc`: those of the provider's history, and
-    after its end those built from quotes, if the symbol is subscribed; `live` says how many. The
+    where it has none those built from quotes, if the symbol is subscribed; `live` says which. The
     bar that is still being built is beside them in `forming`. A series of which nothing was synced
     or seen is 404, unless its bars can be made of shorter ones.
 
@@ -77,9 +77,9 @@ def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
 
     Beside those of the provider: a stored bar of the same time is replaced, and a later sync
     replaces it in turn. Bars are judged as those of a sync are. Refused too is one that has not
-    closed yet, that does not open at a whole minute, that would hide live bars, or that opens less
-    than a bar's length from another one. Bringing the same bars again changes nothing. An unknown
-    symbol is registered, but no schedule syncs it.
+    closed yet, that does not open at a whole minute, that ends after a live bar begins, or that
+    opens less than a bar's length from another one. Bringing the same bars again changes nothing.
+    An unknown symbol is registered, but no schedule syncs it.
     """
     series = path.series(body.interval)
     with current_site().storage() as platform:

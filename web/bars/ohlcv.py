@@ -103,13 +103,12 @@ class OhlcvReader:
                 )
             yield made
         elif not is_whole:
-            yield from _limited(self._all(series, window, status), window)
+            yield from _limited(self._all(series, window), window)
         else:
-            yield from self._all(series, window, status)
+            yield from self._all(series, window)
 
-    def _all(self, series: Series, window: Window, status: SyncStatus | None) -> Iterator[Bars]:
-        newest = window.newest_first
-        return self.stored.blocks(series, window.start, window.end, newest, status)
+    def _all(self, series: Series, window: Window) -> Iterator[Bars]:
+        return self.stored.blocks(series, window.start, window.end, window.newest_first)
 
     def _made(self, asked: Asked, series: Series | None, status: SyncStatus | None) -> Found:
         if series is None:
@@ -154,7 +153,8 @@ class OhlcvReader:
         made = self._resampler.read(asked.symbol, seconds, asked.window)
         page = asked.page(made.found, made.source)
         series, newest = Series(asked.symbol, made.source), asked.window.newest_first
-        body = encode_ohlcv(series, made.found.bars, newest, None, page=page)
+        found = made.found
+        body = encode_ohlcv(series, found.bars, newest, None, found.live, page)
         return answer_of(body, page.next_cursor)
 
 

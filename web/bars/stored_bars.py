@@ -1,10 +1,22 @@
-"""Bars of a series as answers tell them: history, and live bars from its end on."""
+"""Bars of a series as answers tell them: history, and the live bars that fill what it lacks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.joining import history_end, join, place_after, place_before
+from pocketquant.domain.joining import (
+    Joined,
+    history_end,
+    join,
+    live_stretches,
+    newest_live_count,
+    overlap_seconds,
+    place_after,
+    place_before,
+)
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.live_bars import LiveBarStore
@@ -14,20 +26,28 @@ from web.bars.near_chunks import NearChunks
 from web.encoding import LivePart
 
 _NOTHING_LIVE = LivePart()
+_NEVER = 2**53
+
+Range = tuple[int | None, int | None]  # start included, end excluded; None: without a bound
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Which bars of a series: opening in [start, end), the newest or the oldest `limit` of them.
 
-    `asked` is the range of the first page, where this is a later one.
+    `first_page` is the range of the first page, where this is a later one.
     """
 
     start: int | None
     end: int | None
     limit: int
     newest_first: bool
-    asked: str = ""
+    first_page: Range | None = None
+
+    @property
+    def asked(self) -> Range:
+        """The range of all its pages."""
+        return self.first_page or (self.start, self.end)
 
     @property
     def key(self) -> str:
@@ -36,14 +56,15 @@ class Window:
 
     def query(self, name: str) -> str:
         """What a cursor of `name` belongs to."""
-        return f"{name} {self.asked or f'{self.start},{self.end}'},{self.newest_first}"
+        start, end = self.asked
+        return f"{name} {start},{end},{self.newest_first}"
 
     def at(self, cursor: str, name: str) -> "Window":
         """What is left of it from the cursor on; InvalidRequest for one of another query."""
-        place, asked = decode_cursor(cursor, self.query(name)), f"{self.start},{self.end}"
+        place = decode_cursor(cursor, self.query(name))
         if self.newest_first:
-            return replace(self, end=place, asked=asked)
-        return replace(self, start=place, asked=asked)
+            return replace(self, end=place, first_page=self.asked)
+        return replace(self, start=place, first_page=self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +84,8 @@ class Found:
 class StoredBars:
     """Reads both stores as one series.
 
-    In the opposite order, live bars first and both after the status: what a sync prunes between two
-    reads is then found in history, whose end is that of the status or a later one.
+    In the opposite order of a sync, which stores history before it prunes live bars: what is pruned
+    between two reads is then found in history.
     """
 
     bars: BarStore
@@ -79,73 +100,120 @@ class StoredBars:
         token: bytes | None = None,
     ) -> Found:
         """The bars of the window; with a token, those before history's end as near as they are."""
-        end = _end(series, status.last_bar_at if status else None)
-        is_settled = window.end is not None and end is not None and window.end <= end
-        if is_settled and token is not None:
+        limit, newest = window.limit, window.newest_first
+        live = self._live(series, window, token)
+        if token is not None and not len(live) and _is_before_end(series, window, status):
             return self._settled(series, window, token)
-        limit, newest = window.limit, window.newest_first
-        live = Bars.empty() if is_settled else self._live(series, window, end)
-        history = self.bars.read(series, window.start, window.end, limit + 1, newest)
-        live = live.between(_end(series, history.last_time), None)
-        bars, live_count = join(history, live, limit, newest)
-        is_cut = len(history) + len(live) > limit
-        place = _next_place(series, bars, live_count, newest) if is_cut else None
-        if not live_count:
-            return Found(bars, LivePart(), place)
-        told = set(bars.time[-live_count:].tolist())
-        partial = [time for time in self.live_bars.partial_times(series) if time in told]
-        return Found(bars, LivePart(live_count, tuple(partial)), place)
+        more = self._join(series, window, live)
+        joined = more.cut(limit, newest)
+        place = _next_place(series, joined, newest) if len(more) > limit else None
+        return Found(joined.bars, self._live_part(series, joined), place)
 
-    def _settled(self, series: Series, window: Window, token: bytes) -> Found:
-        limit, newest = window.limit, window.newest_first
-        more = self.near.read(series, window.start, window.end, limit + 1, newest, token)
-        told = more.cut(limit, newest)
-        is_cut = len(more.bars) > limit
-        place = _next_place(series, told.bars, 0, newest) if is_cut else None
-        return Found(told.bars, LivePart(), place, told.rows)
+    def joined(self, series: Series, window: Window) -> tuple[Joined, tuple[int, ...]]:
+        """At most `limit` bars of the window, and the open times of the partial ones."""
+        more = self._join(series, window, self._live(series, window))
+        joined = more.cut(window.limit, window.newest_first)
+        return joined, self._partial_times(series, joined)
 
-    def _live(self, series: Series, window: Window, history_end: int | None) -> Bars:
-        """What may be told after history."""
-        begin = _later(window.start, history_end)
-        return self.live_bars.read(series, begin, window.end, window.limit + 1, window.newest_first)
+    def chunk_edges(self, series: Series) -> NDArray[np.int64]:
+        """First and last open time of each chunk of live bars, then of each of history."""
+        live = self.live_bars.chunk_edges(series)
+        return np.concatenate([live, self.bars.chunk_edges(series)])
 
     def blocks(
-        self,
-        series: Series,
-        start: int | None,
-        end: int | None,
-        newest: bool,
-        status: SyncStatus | None,
+        self, series: Series, start: int | None, end: int | None, newest: bool
     ) -> Iterator[Bars]:
         """All bars from `start` to before `end`, block by block; newest blocks first, or last.
 
         History ends where it ended when this began, so that both orders tell the same bars.
         """
-        begin = _later(start, _end(series, status.last_bar_at if status else None))
-        live = self.live_bars.read(series, begin, end, None, newest)
+        live = self.live_bars.read(series, start, end, None, newest)
         last = self.bars.read(series, start, end, 1).last_time
-        live = live.between(_end(series, last), None)
-        if newest and len(live):
-            yield live
-        if last is not None:
-            yield from self.bars.blocks(series, start, last + 1, newest)
-        if not newest and len(live):
-            yield live
+        beyond = self._beyond(series, start, end, live)
+        history = iter(()) if last is None else self.bars.blocks(series, start, last + 1, newest)
+        for block in history:
+            if not len(block):
+                continue
+            edge = block.first_time if newest else block.time[-1] + 1
+            older, newer = live.between(None, edge), live.between(edge, None)
+            live, near = (older, newer) if newest else (newer, older)
+            yield join(series.interval, block, near, beyond).bars
+            beyond = np.concatenate([beyond, block.time[[0, -1]]])
+        rest = join(series.interval, Bars.empty(), live, beyond).bars
+        if len(rest):
+            yield rest
 
     def has_any(self, series: Series) -> bool:
         """Whether there is any bar of the series, of history or live."""
         return self.live_bars.has_any(series) or len(self.bars.latest(series, 1)) > 0
 
+    def _live(self, series: Series, window: Window, token: bytes | None = None) -> Bars:
+        """The live bars of the window that may be among its `limit` and one more.
 
-def _next_place(series: Series, bars: Bars, live_count: int, newest: bool) -> int:
+        A history bar can hide two of them.
+        """
+        if window.end is not None and token is not None:
+            name = f"{series} live from"
+            live_from = self.near.cache.under(token, name, lambda: self._live_from(series))
+            if window.end <= live_from:
+                return Bars.empty()
+        most = 2 * window.limit + 1
+        return self.live_bars.read(series, window.start, window.end, most, window.newest_first)
+
+    def _live_from(self, series: Series) -> int:
+        first = self.live_bars.first_time(series)
+        return _NEVER if first is None else first
+
+    def _join(self, series: Series, window: Window, live: Bars) -> Joined:
+        """The bars of the window: with its limit, one more at least where there is one."""
+        start, end, more = window.start, window.end, window.limit + 1
+        history = self.bars.read(series, start, end, more, window.newest_first)
+        joined = join(series.interval, history, live, self._beyond(series, start, end, live))
+        return joined.cut(more, window.newest_first)
+
+    def _beyond(
+        self, series: Series, start: int | None, end: int | None, live: Bars
+    ) -> NDArray[np.int64]:
+        """Open times of the history bars next to the range that may share time with a live one."""
+        times: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+        first, last = live.first_time, live.last_time
+        reach = overlap_seconds(series.interval)
+        if first is not None and start is not None and first - reach < start:
+            times.append(self.bars.read(series, first - reach, start).time)
+        if last is not None and end is not None and end <= last + reach:
+            times.append(self.bars.read(series, end, last + reach + 1).time)
+        return np.concatenate(times)
+
+    def _live_part(self, series: Series, joined: Joined) -> LivePart:
+        stretches = live_stretches(joined.bars.time, joined.is_live)
+        partial = self._partial_times(series, joined)
+        return LivePart(newest_live_count(joined.is_live), partial, tuple(stretches))
+
+    def _partial_times(self, series: Series, joined: Joined) -> tuple[int, ...]:
+        told = set(joined.bars.time[joined.is_live].tolist())
+        if not told:
+            return ()
+        return tuple(time for time in self.live_bars.partial_times(series) if time in told)
+
+    def _settled(self, series: Series, window: Window, token: bytes) -> Found:
+        limit, newest = window.limit, window.newest_first
+        more = self.near.read(series, window.start, window.end, limit + 1, newest, token)
+        told = more.cut(limit, newest)
+        is_history = np.zeros(len(told.bars), dtype=bool)
+        is_cut = len(more.bars) > limit
+        place = _next_place(series, Joined(told.bars, is_history), newest) if is_cut else None
+        return Found(told.bars, LivePart(), place, told.rows)
+
+
+def _is_before_end(series: Series, window: Window, status: SyncStatus | None) -> bool:
+    """Whether history, as of the status, goes on after the window."""
+    if status is None or status.last_bar_at is None or window.end is None:
+        return False
+    return window.end <= history_end(series.interval, status.last_bar_at)
+
+
+def _next_place(series: Series, joined: Joined, newest: bool) -> int:
+    times, is_live = joined.bars.time, joined.is_live
     if newest:
-        return place_before(series.interval, int(bars.time[0]), live_count == len(bars))
-    return place_after(series.interval, int(bars.time[-1]), live_count > 0)
-
-
-def _end(series: Series, last_open: int | None) -> int | None:
-    return None if last_open is None else history_end(series.interval, last_open)
-
-
-def _later(one: int | None, other: int | None) -> int | None:
-    return max((each for each in (one, other) if each is not None), default=None)
+        return place_before(series.interval, int(times[0]), bool(is_live[0]))
+    return place_after(series.interval, int(times[-1]), bool(is_live[-1]))

@@ -2,15 +2,17 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_serializer,
 )
 
 from pocketquant.domain.errors import InvalidInterval
@@ -156,7 +158,7 @@ class BarOut(BaseModel):
 
 
 class FormingOut(BaseModel):
-    """The newest bar while its time is not over, as quotes make it or the last sync saw it."""
+    """The newest bar until its `bar_end`, as quotes make it or the last sync saw it."""
 
     bar_start: datetime
     bar_end: datetime = Field(examples=["2024-01-31T21:00:00Z"])
@@ -177,9 +179,24 @@ class LiveOut(BaseModel):
 
     count: int = Field(description="the newest so many", examples=[1])
     partial: list[datetime] = Field(
-        description="open times of those not seen from start to end; a sync replaces them",
+        description="open times of the bars that are not made of all their time: live ones not"
+        " seen from start to end, until a sync replaces them, and those made of shorter bars that"
+        " do not cover them",
         examples=[[]],
     )
+    stretches: list[list[datetime]] = Field(
+        [],
+        description="older live bars, where history has a hole: first and last open time of each"
+        " run of them; left out where there are none",
+        examples=[[["2024-01-30T14:30:00Z", "2024-01-30T14:45:00Z"]]],
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = serialize(self)
+        if not document["stretches"]:
+            del document["stretches"]
+        return document
 
 
 class OhlcvOut(BaseModel):

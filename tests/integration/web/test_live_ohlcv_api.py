@@ -107,6 +107,96 @@ def test_live_bars_extend_history(
         assert told == answer.get_json()["live"]
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 20])
+def test_live_bars_fill_what_history_lacks(
+    client: FlaskClient,
+    platform: Platform,
+    store: Callable[..., None],
+    live: Live,
+    order: str,
+    limit: int,
+) -> None:
+    """A sync of few bars after many live ones hides none; history wins where it has a bar."""
+    live(*range(1, 13))
+    history = np.array([0.0, 6.0, 7.0, 9.0])
+    store(str(SERIES), Bars(np.array([60 * history, *[history] * 5])))
+    platform.live_bars.prune(SERIES, 60 * 9, 60 * 10)
+    expected = [0, 101, 102, 103, 104, 105, 6, 7, 108, 9, 110, 111, 112]
+    if order == "desc":
+        expected.reverse()
+    file = client.get(f"{URL}&format=csv&order={order}", buffered=True).text.splitlines()
+    assert expected == [float(line.split(",")[4]) for line in file[1:]]
+    for _ in range(2):  # the second ones are kept
+        told, cursor = [], ""
+        while cursor is not None:
+            answer = client.get(f"{URL}&order={order}&limit={limit}{cursor}")
+            told += closes(answer)
+            next_cursor = answer.get_json()["next_cursor"]
+            cursor = next_cursor and f"&cursor={next_cursor}"
+        assert expected == told
+
+
+@pytest.mark.parametrize(
+    ("query", "count", "partial", "stretches"),
+    [
+        ("", 2, [1, 3, 5, 9], [[1, 5]]),
+        ("&end_date=1970-01-01T00:06:00Z", 5, [1, 3, 5], []),
+        ("&end_date=1970-01-01T00:07:00Z", 0, [1, 3, 5], [[1, 5]]),
+        ("&start_date=1970-01-01T00:06:00Z&end_date=1970-01-01T00:08:00Z", 0, [], []),
+    ],
+)
+def test_it_is_told_which_bars_are_live(
+    client: FlaskClient,
+    store: Callable[..., None],
+    live: Live,
+    query: str,
+    count: int,
+    partial: list[int],
+    stretches: list[list[int]],
+) -> None:
+    """The newest so many, and the runs of those that fill a hole of history."""
+    live(*range(1, 10))
+    history = np.array([0.0, 6.0, 7.0])
+    store(str(SERIES), Bars(np.array([60 * history, *[history] * 5])))
+    expected = {"count": count, "partial": [minute(number) for number in partial]}
+    if stretches:
+        expected["stretches"] = [[minute(number) for number in run] for run in stretches]
+    assert expected == client.get(URL + query).get_json()["live"]
+
+
+def minute(number: int) -> str:
+    return f"1970-01-01T00:{number:02}:00Z"
+
+
+def test_a_live_bar_at_another_open_time_gives_way(
+    client: FlaskClient, platform: Platform, store: Callable[..., None]
+) -> None:
+    """Wherever the page is cut: an hour that opens at half past hides both that it touches."""
+    hours = Series.parse("NASDAQ:AAPL|1h")
+    half_past = 3600.0 * np.array([2.5, 3.5, 8.5])
+    store(str(hours), Bars(np.array([half_past, *[half_past] * 5])))
+    bars = [
+        LiveBar(
+            "NASDAQ:AAPL", hours.interval, 3600 * n, 3600 * n + 3600, n, n, n, n, 1, 1, False, n, n
+        )
+        for n in range(1, 11)
+    ]
+    platform.responses.drop(*platform.live_bars.upsert(bars))
+    url = URL.replace("1m", "1h")
+    expected = [1.0, 9000.0, 12_600.0, 5.0, 6.0, 7.0, 30_600.0, 10.0]
+    assert expected == closes(client.get(f"{url}&order=asc"))
+    for number in range(2, 11):  # ranges that end, and begin, within a bar
+        bound = f"1970-01-01T{number:02}:15:00Z"
+        before = closes(client.get(f"{url}&order=asc&end_date={bound}"))
+        after = closes(client.get(f"{url}&order=asc&start_date={bound}"))
+        assert expected == before + after
+    assert expected == [
+        float(line.split(",")[4])
+        for line in client.get(f"{url}&order=asc&format=csv", buffered=True).text.splitlines()[1:]
+    ]
+
+
 def test_a_symbol_that_was_never_synced_has_its_live_bars(client: FlaskClient, live: Live) -> None:
     """404 without; an empty list where none is in the range."""
     assert 404 == client.get(URL).status_code

@@ -12,8 +12,11 @@ from pocketquant.domain.joining import (
     bars_to_reach,
     history_end,
     join,
+    live_stretches,
+    newest_live_count,
     place_after,
     place_before,
+    unseen_between,
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, FormingBar, History, SyncRequest
@@ -52,26 +55,77 @@ def test_where_a_history_ends(interval: str, last_open: str, expected: str) -> N
 @pytest.mark.parametrize(
     ("limit", "newest", "expected"),
     [
-        (9, True, ([1, 2, 3, 4, 5], 2)),
-        (3, True, ([3, 4, 5], 2)),
-        (1, True, ([5], 1)),
-        (9, False, ([1, 2, 3, 4, 5], 2)),
-        (4, False, ([1, 2, 3, 4], 1)),
-        (2, False, ([1, 2], 0)),
+        (9, True, ([60, 120, 180, 240, 300], 2)),
+        (3, True, ([180, 240, 300], 2)),
+        (1, True, ([300], 1)),
+        (9, False, ([60, 120, 180, 240, 300], 2)),
+        (4, False, ([60, 120, 180, 240], 1)),
+        (2, False, ([60, 120], 0)),
     ],
 )
 def test_live_bars_follow_history(
     limit: int, newest: bool, expected: tuple[list[int], int]
 ) -> None:
     """The limit holds for both together."""
-    joined, live_count = join(bars(1, 2, 3), bars(4, 5), limit, newest)
-    assert expected == (joined.time.tolist(), live_count)
+    joined = join(Interval.M1, bars(60, 120, 180), bars(240, 300), ()).cut(limit, newest)
+    assert expected == (joined.bars.time.tolist(), newest_live_count(joined.is_live))
 
 
 def test_either_may_be_empty() -> None:
     """A symbol that was never synced has live bars only."""
-    assert (bars(1), 1) == join(Bars.empty(), bars(1), 9, newest=True)
-    assert (bars(1), 0) == join(bars(1), Bars.empty(), 9, newest=False)
+    live = join(Interval.M1, Bars.empty(), bars(60))
+    history = join(Interval.M1, bars(60), Bars.empty())
+    assert (bars(60), [True]) == (live.bars, live.is_live.tolist())
+    assert (bars(60), [False]) == (history.bars, history.is_live.tolist())
+
+
+@pytest.mark.parametrize(
+    ("interval", "history", "live", "beyond", "expected"),
+    [
+        ("1m", ["15T14:31"], ["15T14:30", "15T14:31", "15T14:32"], [], "lhl"),
+        ("1h", ["15T14:30"], ["15T13:00", "15T14:00", "15T15:00", "15T16:00"], [], "lhl"),
+        ("1h", [], ["15T14:00", "15T15:00", "15T16:00"], ["15T14:30"], "l"),
+        ("1h", ["15T16:30"], ["15T15:00", "15T14:00"][::-1], ["15T13:30"], "lh"),
+        ("1d", ["14T14:30", "16T23:00"], [f"{day}T00:00" for day in range(14, 19)], [], "hllhl"),
+        ("1w", ["12T23:00"], ["06T00:00", "13T00:00", "20T00:00"], [], "lhl"),
+        ("1M", ["01T14:30"], ["01T00:00"], [], "h"),
+    ],
+)  # fmt: skip
+def test_a_live_bar_gives_way_to_history_of_its_time(
+    interval: str, history: list[str], live: list[str], beyond: list[str], expected: str
+) -> None:
+    """Others stay, before, between and after the bars of history; `beyond` are some of these."""
+    given, built, outside = (
+        [seconds(f"2023-11-{time}") for time in times] for times in (history, live, beyond)
+    )
+    joined = join(Interval(interval), bars(*given), bars(*built), outside)
+    assert expected == "".join("l" if is_live else "h" for is_live in joined.is_live)
+    assert sorted(joined.bars.time.tolist()) == joined.bars.time.tolist()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "count", "stretches"),
+    [
+        ("", 0, []),
+        ("hh", 0, []),
+        ("ll", 2, []),
+        ("hl", 1, []),
+        ("lh", 0, [(0, 0)]),
+        ("llhlhll", 2, [(0, 60), (180, 180)]),
+    ],
+)
+def test_which_bars_are_live(kinds: str, count: int, stretches: list[tuple[int, int]]) -> None:
+    """So many at the end, and runs before that history follows."""
+    is_live = np.array([kind == "l" for kind in kinds], dtype=bool)
+    times = 60 * np.arange(len(kinds))
+    assert (count, stretches) == (newest_live_count(is_live), live_stretches(times, is_live))
+
+
+def test_time_between_history_and_live_bars_is_unseen() -> None:
+    """Where they are not next to each other; a pause within either is none."""
+    joined = join(Interval.M1, bars(0, 180, 240, 600), bars(300, 420))
+    assert [(480, 600)] == unseen_between(joined, Interval.M1)
+    assert [(60, 120)] == unseen_between(join(Interval.M1, bars(0), bars(120)), Interval.M1)
 
 
 @pytest.mark.parametrize(
