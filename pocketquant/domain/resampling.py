@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.errors import InvalidInterval
@@ -39,40 +41,97 @@ def sources(seconds: int, stored: Iterable[Interval]) -> list[Interval]:
     return sorted(fitting, key=lambda each: -each.seconds)
 
 
-def is_aligned(bars: Bars, seconds: int) -> bool:
+def is_aligned(times: NDArray[np.int64], seconds: int) -> bool:
     """Whether each bar of `seconds` lies within one period of any multiple of its length."""
-    return not np.any(bars.time % seconds)
+    return not np.any(times % seconds)
 
 
-def resample(bars: Bars, source_seconds: int, seconds: int) -> Bars:
-    """The closed bars of `seconds` that these make; `source_seconds` must divide it.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stored interval, and the time from its first bar's start to its last one's end."""
+
+    interval: Interval
+    start: int
+    end: int
+
+
+def covering(spans: Iterable[Span], seconds: int, start: int | None, end: int | None) -> Span:
+    """The span that covers most whole bars of `seconds` in the range; of equals the longest.
+
+    Where none covers a whole bar, the one that has most of their time. There must be a span.
+    """
+    longest_first = sorted(spans, key=lambda each: -each.interval.seconds)
+    bounds = (
+        None if start is None else up(start, seconds),
+        None if end is None else up(end, seconds),
+    )
+    whole = [_covered_seconds(each, seconds, bounds, is_whole=True) for each in longest_first]
+    counts = (
+        whole
+        if any(whole)
+        else [_covered_seconds(each, seconds, bounds, is_whole=False) for each in longest_first]
+    )
+    return longest_first[counts.index(max(counts))]
+
+
+def up(time: int, seconds: int) -> int:
+    """The first multiple of `seconds` that is not before `time`."""
+    return -(-time // seconds) * seconds
+
+
+def down(time: int, seconds: int) -> int:
+    """The last multiple of `seconds` that is not after `time`."""
+    return time // seconds * seconds
+
+
+def resample(bars: Bars, seconds: int) -> Bars:
+    """The bars of `seconds` that these make; no bar is made of a period without a bar.
 
     Open is the first, high the highest, low the lowest, close the last, volume the sum of those
-    that have one (NaN where none has). A bar is closed once the source has reached its end: the
-    newest one may be missing, and no bar is made of a period without a bar.
+    that have one (NaN where none has).
     """
     if not len(bars):
         return bars
     periods = bars.time - bars.time % seconds
-    ends_at = int(bars.time[-1]) + source_seconds
-    count = int(np.searchsorted(periods, ends_at - seconds, "right"))
-    if not count:
-        return Bars.empty()
-    columns, periods = bars.columns[:, :count], periods[:count]
     firsts = np.flatnonzero(np.r_[True, periods[1:] != periods[:-1]])
-    lasts = np.r_[firsts[1:], count] - 1
+    lasts = np.r_[firsts[1:], len(bars)] - 1
     return Bars(
         np.array(
             [
                 periods[firsts],
-                columns[1, firsts],
-                np.maximum.reduceat(columns[2], firsts),
-                np.minimum.reduceat(columns[3], firsts),
-                columns[4, lasts],
-                _volumes(columns[5], firsts),
+                bars.columns[1, firsts],
+                np.maximum.reduceat(bars.columns[2], firsts),
+                np.minimum.reduceat(bars.columns[3], firsts),
+                bars.columns[4, lasts],
+                _volumes(bars.columns[5], firsts),
             ]
         )
     )
+
+
+def touched(
+    times: NDArray[np.int64], seconds: int, stretches: Iterable[tuple[float, float]]
+) -> NDArray[np.bool_]:
+    """Which of the bars of `seconds`, in order of time, have any of their time in a stretch."""
+    is_touched = np.zeros(len(times), dtype=bool)
+    for start, end in stretches:
+        low = np.searchsorted(times, start - seconds, "right")
+        is_touched[low : np.searchsorted(times, end, "left")] = True
+    return is_touched
+
+
+def _covered_seconds(
+    span: Span, seconds: int, bounds: tuple[int | None, int | None], is_whole: bool
+) -> int:
+    """How many seconds of the closed bars of `seconds` within the bounds lie in the span.
+
+    With `is_whole`, only those of bars that lie in it wholly count.
+    """
+    start, end = bounds
+    first = up(span.start, seconds) if is_whole else span.start
+    low = first if start is None else max(first, start)
+    high = down(span.end, seconds) if end is None else min(down(span.end, seconds), end)
+    return max(0, high - low)
 
 
 def _volumes(volume: Floats, firsts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import InvalidInterval
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.resampling import custom_seconds, is_aligned, resample, sources
+from pocketquant.domain.resampling import (
+    Span,
+    covering,
+    custom_seconds,
+    down,
+    is_aligned,
+    resample,
+    sources,
+    touched,
+    up,
+)
 
 _RULES = {"open": "first", "high": "max", "low": "min", "close": "last"}
 
@@ -46,12 +56,13 @@ def by_pandas(bars: Bars, seconds: int) -> Bars:
 @given(minutes(), st.sampled_from([2, 7, 10, 90, 360]))
 def test_bars_are_those_of_pandas(bars: Bars, count: int) -> None:
     """First, highest, lowest, last, and the sum of the volumes there are."""
-    assert by_pandas(bars, 60 * count) == resample(bars, 60, 60 * count)
+    closed = resample(bars, 60 * count).between(None, down(int(bars.time[-1]) + 60, 60 * count))
+    assert by_pandas(bars, 60 * count) == closed
 
 
 def test_nothing_makes_nothing() -> None:
     """No bars of no bars."""
-    assert Bars.empty() == resample(Bars.empty(), 60, 600)
+    assert Bars.empty() == resample(Bars.empty(), 600)
 
 
 @pytest.mark.parametrize(
@@ -79,5 +90,60 @@ def test_the_longest_source_comes_first() -> None:
 
 def test_bars_that_begin_at_the_half_hour_are_not_aligned_to_the_hour() -> None:
     """US markets' hours begin at :30; their half hours fit."""
-    bars = Bars(np.array([[1800.0, 5400.0], *[[1.0, 1.0]] * 5]))
-    assert (False, True) == (is_aligned(bars, 3600), is_aligned(bars, 1800))
+    times = np.array([1800, 5400])
+    assert (False, True) == (is_aligned(times, 3600), is_aligned(times, 1800))
+
+
+SPANS = [
+    Span(Interval.M1, 550, 6100),
+    Span(Interval.M5, 3000, 6000),
+    Span(Interval.M3, 3000, 6000),
+    Span(Interval.M15, 6900, 7200),
+]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "start", "end", "expected"),
+    [
+        (600, None, None, Interval.M1),
+        (600, 3000, None, Interval.M5),
+        (600, 2401, None, Interval.M5),  # the first bar opens at 3000
+        (600, 2400, None, Interval.M1),
+        (600, 0, 3000, Interval.M1),
+        (600, 4200, 4201, Interval.M5),
+        (600, 9000, None, Interval.M15),  # none covers it: the longest
+        (1200, 600, 1100, Interval.M15),  # no bar opens in it
+        (3600, 0, 3600, Interval.M1),  # of none whole, that with most of its time
+    ],
+)
+def test_the_source_covers_most_of_the_range(
+    seconds: int, start: int | None, end: int | None, expected: Interval
+) -> None:
+    """Counted in whole bars; of equals the longest."""
+    assert expected is covering(SPANS, seconds, start, end).interval
+
+
+@pytest.mark.parametrize(
+    ("stretches", "expected"),
+    [
+        ([], []),
+        ([(-(2**53), 0)], []),
+        ([(-(2**53), 1)], [0]),
+        ([(599, 600)], [0]),
+        ([(600, 1800)], []),  # there is no bar
+        ([(1799, 1801), (2400, 2401)], [1800, 2400]),
+        ([(0, 2**53)], [0, 1800, 2400]),
+    ],
+)
+def test_which_bars_a_stretch_touches(
+    stretches: list[tuple[int, int]], expected: list[int]
+) -> None:
+    """Those with any of their time in it."""
+    times = np.array([0, 1800, 2400])
+    assert expected == times[touched(times, 600, stretches)].tolist()
+
+
+def test_multiples_before_and_after() -> None:
+    """Before 1970 too."""
+    assert (0, 600, 600) == (up(0, 600), up(1, 600), up(600, 600))
+    assert (0, 0, 600, -600) == (down(0, 600), down(599, 600), down(600, 600), down(-1, 600))
