@@ -154,6 +154,7 @@ def _site(platform: Platform, most_streams: int) -> Site:
         streams=places_for_streams(most_streams),
         exports=places_for_exports(_some_exports(settings.api_threads)),
         writing_exports=BoundedSemaphore(_few_exports(settings.api_threads)),
+        clock=time.time,
     )
 
 

@@ -19,6 +19,8 @@ _FIELDS = 6
 _PRICES = ("open", "high", "low", "close", "volume")
 _FORMING = b',"forming":'
 
+NO_FORMING = b"null"
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -1,6 +1,6 @@
 """What the views of one application share, and how they reach it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore, Event
@@ -40,6 +40,7 @@ class Site:
     streams: Places
     exports: Places
     writing_exports: BoundedSemaphore
+    clock: Callable[[], float]
     has_indexes: Event = field(default_factory=Event)
 
     @contextmanager

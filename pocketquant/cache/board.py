@@ -22,10 +22,16 @@ _SYMBOLS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class CurrentBar:
-    """A forming bar, and the epoch second of its last change."""
+    """A forming bar, the epoch second of its last change, and how late its quotes come."""
 
     bar: LiveBar
     as_of: int
+    delay_seconds: int = 0
+
+    @property
+    def ends_at(self) -> int:
+        """When the last quotes of its time come."""
+        return self.bar.end + self.delay_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,10 @@ class QuoteBoard:
         if made is not None and interval is not Interval.M1:
             parts.insert(0, records.decode_bar(made))
         bar = put_together(interval, parts, common.unseen.seen_since)
-        if bar is None or bar.end + common.delay_seconds + _LONGEST_OVERDUE_SECONDS < now:
+        if bar is None:
             return None
-        return CurrentBar(bar, int(common.as_of))
+        current = CurrentBar(bar, int(common.as_of), common.delay_seconds)
+        return None if current.ends_at + _LONGEST_OVERDUE_SECONDS < now else current
 
     def resumable(self, shard: str, symbols: Sequence[str]) -> list[Resumable]:
         """What is kept of these symbols, which that shard has written or will write."""

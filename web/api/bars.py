@@ -44,8 +44,8 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
 
     Closed bars only, the newest first unless `order=asc`: those of the provider's history, and
     where it has none those built from quotes, if the symbol is subscribed; `live` says which. The
-    bar that is still being built is beside them in `forming`. A series of which nothing was synced
-    or seen is 404, unless its bars can be made of shorter ones.
+    bar that is still being built is beside them in `forming`, until its end. A series of which
+    nothing was synced or seen is 404, unless its bars can be made of shorter ones.
 
     JSON comes in pages: `next_cursor` is the `cursor` of the next one. It has an `ETag`, and is
     compressed for who accepts gzip. CSV, Parquet and Arrow hold the whole range in one file.
@@ -64,7 +64,8 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     if answer is None:
         with site.storage():
             answer = site.ohlcv.read(asked, is_gzip, looked.token)
-    return answers.respond(answer, site.live_forming.of(asked.series) if asked.series else None)
+    live_forming = site.live_forming.of(asked.series) if asked.series else None
+    return answers.respond(answer, live_forming, site.clock())
 
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)

@@ -11,7 +11,7 @@ import zlib
 import msgspec
 from flask import Response, request
 
-from web.encoding import forming_field, split_forming
+from web.encoding import NO_FORMING, forming_field, split_forming
 
 COMPRESSED_FROM_BYTES = 1024
 
@@ -21,7 +21,10 @@ _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """The encoded document up to its forming bar, and the forming bar of the last sync."""
+    """The encoded document up to its forming bar, and the forming bar of the last sync.
+
+    That one is told before `forming_until`, in epoch seconds; then it has ended.
+    """
 
     tag: str
     next_cursor: str | None
@@ -29,6 +32,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     forming: bytes
     size: int = 0
     check: int = 0
+    forming_until: int = 0
 
     @property
     def weight(self) -> int:
@@ -39,11 +43,11 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.msgpack.encode(self)
 
 
-def answer_of(body: bytes, next_cursor: str | None) -> Answer:
+def answer_of(body: bytes, next_cursor: str | None, forming_until: int = 0) -> Answer:
     """The answer to keep."""
     head, forming = split_forming(body)
     tag = hashlib.sha256(head).hexdigest()[:18]
-    return Answer(tag, next_cursor, head, forming)
+    return Answer(tag, next_cursor, head, forming, forming_until=forming_until)
 
 
 def unpack(packed: bytes) -> Answer:
@@ -56,7 +60,7 @@ def compress(answer: Answer) -> Answer:
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
     head = deflate.compress(answer.head) + deflate.flush(zlib.Z_FULL_FLUSH)
     size, check = len(answer.head), zlib.crc32(answer.head)
-    return Answer(answer.tag, answer.next_cursor, head, answer.forming, size, check)
+    return msgspec.structs.replace(answer, head=head, size=size, check=check)
 
 
 def wants_gzip() -> bool:
@@ -64,12 +68,14 @@ def wants_gzip() -> bool:
     return request.accept_encodings["gzip"] > 0
 
 
-def respond(answer: Answer, live_forming: bytes | None) -> Response:
-    """The answer with this forming bar or its own: whole, compressed, or 304 where it is known.
+def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
+    """The answer with its forming bar: whole, compressed, or 304 where it is known.
 
-    The tag is weak: it says the same of both encodings.
+    That is the live one, else that of the last sync until it has ended. The tag is weak: it says
+    the same of both encodings.
     """
-    forming = answer.forming if live_forming is None else live_forming
+    own = answer.forming if now < answer.forming_until else NO_FORMING
+    forming = own if live_forming is None else live_forming
     tag = f"{answer.tag}-{zlib.crc32(forming):08x}"
     headers = {"ETag": f'W/"{tag}"', "Vary": "Accept-Encoding", "Cache-Control": "no-cache"}
     if answer.next_cursor:

@@ -60,4 +60,6 @@ class LiveForming:
             self._next_try_at = now + _PAUSE_SECONDS
             _log.warning("quote_board_lost", cause=str(error))
             return None
-        return encode_live_forming(current.bar, current.as_of) if current else None
+        if current is None or current.ends_at <= now:
+            return None
+        return encode_live_forming(current.bar, current.as_of)

@@ -138,7 +138,7 @@ class OhlcvReader:
         forming, page = status.forming if status else None, asked.page(found)
         newest = asked.window.newest_first
         body = encode_ohlcv(series, found.bars, newest, forming, found.live, page, found.rows)
-        return answer_of(body, page.next_cursor)
+        return answer_of(body, page.next_cursor, forming.close_time if forming else 0)
 
     def _instead(self, asked: Asked, series: Series) -> Answer:
         """The same bars, made of shorter ones."""

@@ -19,6 +19,7 @@ from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
 from pocketquant.wiring import Platform
+from web.bars.live_forming import LiveForming
 
 SERIES = Series.parse("NASDAQ:AAPL|1m")
 URL = "/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m"
@@ -239,7 +240,7 @@ def test_the_live_forming_bar_comes_first(
     client: FlaskClient, history: Live, board: BoardWriter, is_synced_at_first: bool
 ) -> None:
     """Before that of the last sync, also beside an answer that was kept."""
-    history(3, FormingBar(180, 240, 1.0, 1.0, 1.0, 1.0, None, as_of=200))
+    history(3, FormingBar(180, FAR, 1.0, 1.0, 1.0, 1.0, None, as_of=200))
     if is_synced_at_first:
         answer = client.get(URL)
         assert "history" == answer.get_json()["forming"]["source"]
@@ -266,3 +267,17 @@ def test_the_live_forming_bar_comes_first(
         return bool(answer == expected)
 
     wait_until("the live bar is looked for again", is_live, (), 60.0)
+
+
+def test_a_live_bar_forms_until_the_last_quotes_of_its_time(
+    platform: Platform, board: BoardWriter
+) -> None:
+    """Those of a delayed symbol come later; nobody closes the bar of a streamer that is dead."""
+    bars = BarAggregator()
+    bars.see("NASDAQ:AAPL", FAR - 60.0, delay_seconds=600)
+    bars.take([Tick("NASDAQ:AAPL", FAR + 1, 10.0, 5)])
+    quote = Quote("NASDAQ:AAPL", time=FAR + 1, last_price=10.0)
+    board.write(Flush(FAR + 3.0, FAR + 3.0, [Entry(quote, bars.state("NASDAQ:AAPL"))]))
+    for now, is_forming in ((FAR + 659.0, True), (FAR + 660.0, False)):
+        forming = LiveForming(platform.board, lambda now=now: now).of(SERIES)  # type: ignore[misc]
+        assert is_forming == (forming is not None)

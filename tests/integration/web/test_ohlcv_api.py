@@ -1,5 +1,8 @@
 """`GET /market-data/ohlcv`: bars as stored, from the cache where they still hold."""
 
+import dataclasses
+import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,9 @@ from pocketquant.wiring import Platform
 
 AAPL = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"
 
+FAR = 4_102_444_800  # 2100-01-01
+
+At = Callable[[float], None]
 Store = Callable[..., None]
 Daily = Callable[[int], Bars]
 
@@ -72,13 +78,13 @@ def test_the_forming_bar_is_beside_the_closed_ones(
     client: FlaskClient, store: Store, daily: Daily
 ) -> None:
     """Never in the list, with when it was seen and by what."""
-    forming = FormingBar(864_000, 950_400, 1.0, 3.0, 0.5, 2.0, None, as_of=900_000)
+    forming = FormingBar(864_000, FAR, 1.0, 3.0, 0.5, 2.0, None, as_of=900_000)
     store("NASDAQ:AAPL|1d", daily(10), forming)
     answer = client.get(AAPL).get_json()
     assert 10 == answer["count"]
     expected = {
         "bar_start": "1970-01-11T00:00:00Z",
-        "bar_end": "1970-01-12T00:00:00Z",
+        "bar_end": "2100-01-01T00:00:00Z",
         "open": 1.0,
         "high": 3.0,
         "low": 0.5,
@@ -89,6 +95,34 @@ def test_the_forming_bar_is_beside_the_closed_ones(
         "source": "history",
     }
     assert expected == answer["forming"]
+
+
+def test_a_bar_that_has_ended_forms_no_more(
+    client: FlaskClient, store: Store, daily: Daily, at: At
+) -> None:
+    """Not from its end on, also beside an answer that was kept; the tag tells the difference."""
+    store("NASDAQ:AAPL|1d", daily(30), FormingBar(FAR - 60, FAR, 1.0, 3.0, 0.5, 2.0, None, FAR - 9))
+    at(FAR - 1.0)
+    for encoding in ("identity", "gzip"):
+        before = client.get(AAPL, headers={"Accept-Encoding": encoding})
+        body = gzip.decompress(before.data) if encoding == "gzip" else before.data
+        assert "2100-01-01T00:00:00Z" == json.loads(body)["forming"]["bar_end"]
+    tag = client.get(AAPL).headers["ETag"]
+    at(float(FAR))
+    after = client.get(AAPL, headers={"If-None-Match": tag})
+    assert (200, None) == (after.status_code, after.get_json()["forming"])
+
+
+@pytest.fixture
+def at(client: FlaskClient) -> At:
+    """Sets the clock of the site."""
+    app = client.application
+
+    def be(time: float) -> None:
+        site = app.extensions["pocketquant"]
+        app.extensions["pocketquant"] = dataclasses.replace(site, clock=lambda: time)
+
+    return be
 
 
 @pytest.mark.parametrize(
