@@ -45,7 +45,7 @@ class PrivateServer:
 def private_mongod(folder: Path) -> PrivateServer:
     """A mongod on a port of its own: a one-member replica set, as in production."""
     data = folder / "mongodb"
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = reserve_port()
     command = [
         mongod_program(),
@@ -72,7 +72,7 @@ def private_cache(folder: Path) -> PrivateServer:
 
 def _private_redis(name: str, folder: Path, options: tuple[str, ...]) -> PrivateServer:
     data = folder / name
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = reserve_port()
     command = [
         redis_program(),
@@ -92,7 +92,10 @@ def _private_redis(name: str, folder: Path, options: tuple[str, ...]) -> Private
 def running(server: PrivateServer) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process for as long as the block lasts; it serves when the block begins."""
     process = subprocess.Popen(
-        tethered(server.command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        tethered(server.command),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        umask=0o077,
     )
     try:
         server.prepare()

@@ -6,10 +6,8 @@ import structlog
 
 from pocketquant.connections import named_failures, open_mongo
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
-from pocketquant.settings import Settings
+from pocketquant.settings import KNOWN_PASSWORDS, Settings
 from pocketquant.storage.api_keys import ApiKeys
-
-_KNOWN_PASSWORDS = frozenset({"", "pocketquant"})
 
 _log = structlog.get_logger(__name__)
 
@@ -35,8 +33,8 @@ def require_safe(settings: Settings) -> None:
 
 
 def has_known_password(settings: Settings) -> bool:
-    """Whether Flower wants no password, or the one that everybody can read in our files."""
-    return settings.flower_password.get_secret_value() in _KNOWN_PASSWORDS
+    """Whether Flower has no password of its own, or the one that older versions came with."""
+    return settings.flower_password.get_secret_value() in KNOWN_PASSWORDS
 
 
 def _has_live_key(settings: Settings) -> bool:

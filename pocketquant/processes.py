@@ -14,8 +14,9 @@ from math import ceil
 from pathlib import Path
 
 import requests
+from pydantic import SecretStr
 
-from pocketquant import embedded, exposure, private_urls
+from pocketquant import data_folder, embedded, exposure, private_urls
 from pocketquant.connections import wait_until
 from pocketquant.domain.addresses import is_loopback, url_of
 from pocketquant.domain.errors import InvalidSettings
@@ -38,6 +39,7 @@ class Machine:
     api_url: str
     push_url: str
     flower_url: str
+    flower_login: tuple[str, SecretStr]
     logs: Path
     supervisord: "subprocess.Popen[bytes]" = field(repr=False)
 
@@ -61,8 +63,11 @@ def running(
     programs = tuple(one for one in all_programs(settings) if one.name not in without)
     _require_free_ports(settings, programs)
     folder = folder.resolve()
+    data_folder.prepare(folder)
+    if any(program.name == "flower" for program in programs):
+        settings = data_folder.with_flower_password(settings, folder)
     logs = folder / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(mode=0o700, exist_ok=True)
     servers, environment = _servers(settings, folder)
     exposure.require_safe(settings)
     private = tuple(Program(server.name, server.command) for server in servers)
@@ -72,6 +77,7 @@ def running(
     )
     with ExitStack() as stack:
         stack.enter_context(private_urls.announced(folder, _lowered(environment)))
+        config.touch(0o600)
         config.write_text(
             _config(folder, private, (*extra, *programs), process_stop_seconds, show_logs)
         )
@@ -79,11 +85,13 @@ def running(
             settings.own_api_url,
             settings.own_push_url,
             url_of(settings.flower_host, settings.flower_port),
+            (settings.flower_username, settings.flower_password),
             logs,
             subprocess.Popen(
                 tethered([_SUPERVISORD, "--nodaemon", "--configuration", str(config)]),
                 env=settings.environment_of_children(environment),
                 stdout=None if show_logs else subprocess.DEVNULL,
+                umask=data_folder.UMASK,
             ),
         )
         patience = process_stop_seconds + _SERVER_STOP_SECONDS + _AFTER_GRACE_SECONDS

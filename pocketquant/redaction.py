@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from pydantic import SecretStr
 
-from pocketquant.settings import Settings
+from pocketquant.settings import KNOWN_PASSWORDS, Settings
 
 STRUCK = "…"
 
@@ -61,14 +61,14 @@ class Redactor:
 
 
 def redactor_for(settings: Settings) -> Redactor:
-    """A redactor that knows the secrets of these settings; defaults are no secrets."""
+    """A redactor that knows the secrets of these settings; what everybody knows is none."""
     return Redactor(_secrets_of(settings))
 
 
 def _secrets_of(settings: Settings) -> Iterator[str]:
-    for name, value in settings:
+    for _, value in settings:
         if isinstance(value, SecretStr):
-            if value != Settings.model_fields[name].default:
+            if value.get_secret_value() not in KNOWN_PASSWORDS:
                 yield value.get_secret_value()
         elif isinstance(value, str) and "://" in value:
             yield from _secrets_in_url(value)

@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pocketquant.domain.addresses import url_of
 
+KNOWN_PASSWORDS = frozenset({"", "pocketquant"})  # everybody has read them: of older versions
+
 
 class Environment(StrEnum):
     """Where PocketQuant runs; private servers are for development only."""
@@ -188,7 +190,8 @@ class Settings(BaseSettings):
     flower_port: int = Field(default=5555, ge=0, le=65535)
     flower_username: str = "pocketquant"
     flower_password: SecretStr = Field(
-        default=SecretStr("pocketquant"), description="of its basic auth; choose one of your own"
+        default=SecretStr(""),
+        description="of its basic auth; empty: made once and kept in DATA_DIR, in development",
     )
 
     metrics_host: str = "127.0.0.1"

@@ -17,7 +17,7 @@ from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars
 
 from pocketquant.domain.access import ApiKey, KeyText, Scope
-from pocketquant.domain.addresses import is_loopback
+from pocketquant.domain.addresses import is_loopback, names_this_machine
 from pocketquant.domain.errors import Forbidden, StorageUnavailable, Unauthorized
 from web.guard.keyring import KeyRing
 from web.smorest_pydantic import PydanticBlueprint, default_scope
@@ -25,7 +25,6 @@ from web.smorest_pydantic import PydanticBlueprint, default_scope
 OPEN_ENDPOINTS = frozenset({"health.get_liveness"})
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
 _FORWARDED_BEGINS = "x-forwarded"
 _FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip"})
 _HOW_TO_GET_ONE = (
@@ -114,8 +113,7 @@ def _given_key() -> str | None:
 
 def _comes_from_here(origins: frozenset[str]) -> bool:
     """Whether no other machine and no other web site is behind this request."""
-    host = _HOST.fullmatch(request.headers.get("Host", ""))
-    if host is None or not is_loopback(host[1]):
+    if not names_this_machine(request.headers.get("Host", "")):
         return False
     if not is_loopback(request.remote_addr or "") or _was_forwarded():
         return False

@@ -1,19 +1,25 @@
 """Flower's configuration file: `celery -A workers.app flower --conf=…/flower_configuration.py`.
 
 Flower executes this file and takes the names it knows. What Tornado logs goes the way of all our
-logs, and what it answers does not tell its name and version.
+logs, and what it answers does not tell its name and version. Where the API needs no key, for it
+answers to this machine alone, Flower answers to names of this machine alone: a page of another
+site whose name was rebound to this machine is refused, whatever it knows.
 """
 
 from typing import Any
 
-from tornado.web import RequestHandler
+from flower.app import Flower
+from tornado.web import ErrorHandler, RequestHandler
 
+from pocketquant.data_folder import with_flower_password
+from pocketquant.domain.addresses import is_loopback, names_this_machine
 from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
 from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 
-_settings = Settings()
+_named = Settings()
+_settings = with_flower_password(_named, _named.data_dir)
 set_up_logs(_settings.log_format, _settings.log_level, redactor_for(_settings))
 require_safe(_settings)
 
@@ -22,6 +28,7 @@ port = _settings.flower_port
 basic_auth = [f"{_settings.flower_username}:{_settings.flower_password.get_secret_value()}"]
 
 _clear = RequestHandler.clear
+_find_handler = Flower.find_handler
 
 
 def _clear_and_rename(self: Any) -> None:
@@ -29,4 +36,12 @@ def _clear_and_rename(self: Any) -> None:
     self.set_header("Server", "PocketQuant")
 
 
+def _find_handler_for_this_machine(self: Any, request: Any, **options: Any) -> Any:
+    if names_this_machine(request.headers.get("Host", "")):
+        return _find_handler(self, request, **options)
+    return self.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
+
+
 RequestHandler.clear = _clear_and_rename  # type: ignore[method-assign]
+if _settings.is_development and is_loopback(_settings.flower_host):
+    Flower.find_handler = _find_handler_for_this_machine

@@ -10,7 +10,7 @@ from threading import Event
 import click
 from rich.console import Console
 
-from pocketquant import exposure, processes, programs
+from pocketquant import data_folder, exposure, processes, programs
 from pocketquant.processes import Machine
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
@@ -53,7 +53,10 @@ def up(data_dir: Path | None) -> None:
     folder = data_dir or settings.data_dir
     with processes.running(settings, folder, show_logs=True) as machine:
         console.print(f"[bold]PocketQuant is up.[/] API docs: {machine.docs_url}")
-        console.print(f"Streams: {machine.push_url}   Flower: {machine.flower_url}")
+        user, password = machine.flower_login
+        login = f"{user} / {password.get_secret_value()}"
+        console.print(f"Streams: {machine.push_url}")
+        console.print(f"Flower: {machine.flower_url} ({login})", soft_wrap=True)
         console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
         _wait_for_the_end(machine)
 
@@ -127,7 +130,10 @@ def streamer() -> None:
 @click.command()
 def flower() -> None:
     """Run the page that watches workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
-    _safe_settings()
+    settings = _safe_settings()
+    if data_folder.with_flower_password(settings, settings.data_dir) is not settings:
+        kept = data_folder.password_file(settings.data_dir).absolute()
+        click.echo(f"Flower: user {settings.flower_username}, its password is in {kept}", err=True)
     _become(programs.flower_command())
 
 

@@ -3,7 +3,8 @@
 A token given by the operator is used as it is. Signing in with user name and password gives one
 that is kept in Redis, for all workers, and renewed before it expires; one worker at a time signs
 in. Without either it is the token of anonymous visitors. No token, no password, and no answer
-that may hold one, is ever written to a file, a log or an error.
+that may hold one, is ever written to a log or an error. A Redis that keeps what it holds writes the
+token to its own files; those of `pocketquant up` are for its user alone.
 """
 
 import base64

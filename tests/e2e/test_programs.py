@@ -112,6 +112,23 @@ def test_flower_wants_its_password_and_ps_does_not_show_it(whole: Any) -> None:
     assert not [line for line in lines if any(AUTH[1] in word for word in line)]
 
 
+def test_flower_answers_to_names_of_this_machine(whole: Any) -> None:
+    """A page whose name was rebound to this machine is refused, even with the password."""
+    for path in ("/", "/api/workers", "/metrics", "/static/css/flower.css"):
+        answers = [
+            requests.get(f"{whole.flower_url}{path}", auth=AUTH, headers={"Host": host}, timeout=30)
+            for host in ("evil.example:5555", "localhost", "127.0.0.1:5555")
+        ]
+        assert [403, 200, 200] == [answer.status_code for answer in answers]
+    shutdown = requests.post(
+        f"{whole.flower_url}/api/worker/shutdown/nobody",
+        auth=AUTH,
+        headers={"Host": "evil.example"},
+        timeout=30,
+    )
+    assert 403 == shutdown.status_code
+
+
 @pytest.mark.fault
 def test_open_streams_do_not_hold_up_the_end(whole: Any) -> None:
     """With calls in progress push is stopped, worker process included, and started again."""

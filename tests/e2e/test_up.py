@@ -138,6 +138,33 @@ def check_keys_beside(url: str, folder: Path) -> None:
     assert "answers at" in doctor.stdout
 
 
+def test_nobody_else_reads_the_data_folder(lasting_up: Any, data: Path, simulator: Any) -> None:
+    """Neither the servers' data nor a log, however they were made."""
+    _, url = lasting_up
+    wish = {"exchange": "SIM", "symbol": "S0502", "interval": "1d", "n_bars": 20}
+    assert requests.post(f"{url}/api/v1/market-data/sync", json=wish, timeout=60).ok
+    paths = [path for path in (data, *data.rglob("*")) if path.exists()]
+    assert {"mongodb", "redis", "logs"} <= {path.name for path in paths}
+    assert any(path.name.startswith("appendonly") for path in paths)
+    assert [] == [str(path) for path in paths if path.stat().st_mode & 0o077]
+
+
+def test_flower_wants_the_password_that_was_made_and_shown(lasting_up: Any, data: Path) -> None:
+    """No password that everybody can read in our files opens it."""
+    up, _ = lasting_up
+    made = (data / "flower-password").read_text().strip()
+    shown, log = f"(pocketquant / {made})", data.with_name("up.log")
+    wait_until("it is shown", lambda: shown in log.read_text(), (), 60)
+    port = psutil.Process(up.pid).environ()["FLOWER_PORT"]
+    url = f"http://{HOST}:{port}/api/workers"
+
+    def status(password: str) -> int:
+        return requests.get(url, auth=("pocketquant", password), timeout=10).status_code
+
+    wait_until("Flower answers", lambda: status(made), requests.RequestException, 60)
+    assert [200, 401, 401] == [status(each) for each in (made, "pocketquant", "")]
+
+
 def test_what_is_stopped_stays_stopped(lasting_up: Any, data: Path) -> None:
     """A program stopped with supervisorctl is not started behind the operator's back."""
     up, _ = lasting_up

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketquant.domain.addresses import is_loopback, url_of
+from pocketquant.domain.addresses import is_loopback, names_this_machine, url_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,19 @@ from pocketquant.domain.addresses import is_loopback, url_of
 def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     """By name or by address; a name that only looks so is none."""
     assert expected == is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((here, True) for here in ("localhost:5555", "127.0.0.1", "[::1]:80", "a.localhost:1")),
+        *((away, False) for away in ("", ":80", "example.com:5555", "[::1", "::1", "localhost:x")),
+        *((away, False) for away in ("evil.example", "127.0.0.1.evil.example:5555", "10.0.0.1")),
+    ],
+)
+def test_the_host_of_a_request_names_this_machine(host: str, expected: bool) -> None:
+    """With its port or without; what is no Host names nothing."""
+    assert expected == names_this_machine(host)
 
 
 @pytest.mark.parametrize(
