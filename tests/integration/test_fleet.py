@@ -97,6 +97,7 @@ def test_a_streamer_announces_the_shard_that_it_has(fleet: Fleet, wired: Platfor
         presence = streamer_presence(fleet, wired.settings, wired.loops, lambda shard=shard: shard)
         wait_until("it is there", fleet.members, (), 60)
         (seen,) = fleet.members()
+        assert seen.clock_ahead_seconds is not None
         assert (MemberKind.STREAMER, os.getpid(), shard) == (seen.kind, seen.pid, seen.shard)
         assert seen.name.startswith(f"streamer-{os.getpid()}@")
         assert 0 == _value(seen, "live_bars_waiting")
