@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -11,6 +12,15 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from pocketquant import metrics
 
 HEADER = "X-Request-ID"
+DOCUMENTED: dict[str, Any] = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "an id of your own for this request, in its log lines and its answer: at most 64"
+    " letters, digits, dots, hyphens and underscores; another one is replaced by one of ours",
+    "example": "import-2024-01-31.7",
+    "schema": {"type": "string"},
+}
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST_PATH = 200

@@ -6,6 +6,7 @@ model's. A view receives instances of the model and returns them.
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from copy import deepcopy
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -20,7 +21,7 @@ from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
 
 from pocketquant.domain.access import Scope
-from web import strict_json
+from web import request_log, strict_json
 from web.vocabulary import complete, described_path
 
 Document = dict[str, Any]
@@ -122,7 +123,8 @@ class PydanticBlueprint(Blueprint):
         """
         needed = scope or default_scope(options.get("methods", ("GET",)))
 
-        options["parameters"] = [*described_path(rule), *options.get("parameters", ())]
+        given = options.get("parameters", ())
+        options["parameters"] = [*described_path(rule), *given, request_log.DOCUMENTED]
 
         def routed(view: View) -> View:
             if needs_key:
@@ -133,6 +135,18 @@ class PydanticBlueprint(Blueprint):
             return cast(View, super(PydanticBlueprint, self).route(rule, **options)(named))
 
         return routed
+
+    def takes_headers(self, *headers: Document) -> Callable[[View], View]:
+        """Document headers that a view reads; its other parameters stay as they are."""
+
+        def documented(view: View) -> View:
+            described = cast(Any, view)
+            described._apidoc = deepcopy(getattr(view, "_apidoc", {}))
+            arguments = described._apidoc.setdefault("arguments", {})
+            arguments.setdefault("parameters", []).extend(headers)
+            return view
+
+        return documented
 
     def fails_with(self, *statuses: HTTPStatus) -> Callable[[View], View]:
         """Document the errors that a view may answer with."""

@@ -82,7 +82,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
     "retried": ("how many are tried again", 2),
     "running": ("those in progress", 2),
     "schedules": ("what runs when", None),
-    "shard": ("its part of the symbols", "0"),
+    "shard": ("its part of the symbols", "1-of-2"),
     "slots": ("syncs that can be done at a time", 32),
     "started_at": ("when it started", _A_MOMENT),
     "state": ("how far it is", None),
@@ -107,7 +107,8 @@ def complete(document: Document, nested: Mapping[str, Document]) -> None:
             text, example = _WORDS.get(name, ("", None))
             if text:
                 field.setdefault("description", text)
-            shown = _example(field, nested) if example is None else example
+            fits = example is not None and _fits(example, field, nested)
+            shown = example if fits else _example(field, nested)
             if shown != "":
                 field.setdefault("examples", [shown])
 
@@ -136,19 +137,26 @@ def _example(field: Document, nested: Mapping[str, Document]) -> Any:
     return _example_of_type(field, nested)
 
 
+def _fits(example: Any, field: Document, nested: Mapping[str, Document]) -> bool:
+    """Whether the example of a name can stand in a field that is made of another model."""
+    model = nested[field["$ref"].removeprefix(_REFERENCE)] if "$ref" in field else field
+    return "properties" not in model and example in model.get("enum", [example])
+
+
 def _example_of_type(field: Document, nested: Mapping[str, Document]) -> Any:
     if field.get("type") == "array":
         return [_example(field["items"], nested)]
     if "properties" in field:
-        return {name: _example(each, nested) for name, each in _named(field).items()}
+        return {name: _example(each, nested) for name, each in _named(field, nested).items()}
     return {"object": {}, "integer": 1, "number": 1.5, "boolean": True}.get(field["type"], "")
 
 
-def _named(model: Document) -> dict[str, Document]:
+def _named(model: Document, nested: Mapping[str, Document]) -> dict[str, Document]:
     """A model's fields, with the examples that their names have."""
+    examples = {name: _WORDS.get(name, ("", None))[1] for name in model["properties"]}
     return {
-        name: {"examples": [_WORDS[name][1]], **field}
-        if _WORDS.get(name, ("", None))[1] is not None
+        name: {"examples": [examples[name]], **field}
+        if examples[name] is not None and _fits(examples[name], field, nested)
         else field
         for name, field in model["properties"].items()
     }

@@ -36,6 +36,7 @@ blueprint = PydanticBlueprint(
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(OhlcvQuery), location="query")
+@blueprint.takes_headers(*answers.DOCUMENTED)
 @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description="known already", headers=_ETAG)
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 @blueprint.answers_as(HTTPStatus.OK, (_JSON, _COLUMNS), _OTHER_FORMS, _HEADERS)

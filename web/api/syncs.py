@@ -49,7 +49,7 @@ blueprint = PydanticBlueprint(
     headers=_WHERE_THE_JOB_IS,
     description="The sync goes on; ask for its job",
 )
-@blueprint.doc(parameters=[idempotency.DOCUMENTED])
+@blueprint.takes_headers(idempotency.DOCUMENTED)
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.fails_with(
     HTTPStatus.CONFLICT,
@@ -85,7 +85,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     headers=_WHERE_THE_JOB_IS,
 )
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
-@blueprint.doc(parameters=[idempotency.DOCUMENTED])
+@blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_background(body: SyncIn) -> Response:
     """Bring a series up to date, without waiting"""
     return _enqueued(body, QueueName.BULK, idempotency.key_of(body))
@@ -95,7 +95,7 @@ def sync_in_background(body: SyncIn) -> Response:
 @blueprint.arguments(schema_of(BulkIn))
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_WHERE_THE_JOB_IS)
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
-@blueprint.doc(parameters=[idempotency.DOCUMENTED])
+@blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_bulk(body: BulkIn) -> Response:
     """Bring up to 10,000 symbols up to date, at one interval or several, as one job
 

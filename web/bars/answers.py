@@ -7,6 +7,7 @@ after a full flush, deflate begins anew, so both parts are one stream.
 
 import hashlib
 import zlib
+from typing import Any
 
 import msgspec
 from flask import Response, request
@@ -14,6 +15,24 @@ from flask import Response, request
 from web.encoding import NO_FORMING, forming_field, split_forming
 
 COMPRESSED_FROM_BYTES = 1024
+DOCUMENTED: tuple[dict[str, Any], ...] = (
+    {
+        "in": "header",
+        "name": "If-None-Match",
+        "required": False,
+        "description": "the `ETag` of an answer that is known: 304 where it still holds",
+        "example": 'W/"0123456789abcdef01-89abcdef"',
+        "schema": {"type": "string"},
+    },
+    {
+        "in": "header",
+        "name": "Accept-Encoding",
+        "required": False,
+        "description": "with `gzip` in it JSON may come compressed",
+        "example": "gzip",
+        "schema": {"type": "string"},
+    },
+)
 
 _LEVEL = 1
 _RAW = -15

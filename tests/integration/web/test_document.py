@@ -1,0 +1,210 @@
+"""The API's document says what the handlers do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema
+import pytest
+from flask import Flask, Request
+from flask.testing import FlaskClient
+from referencing import Registry, Resource
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.routing import Rule
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.shards import all_shards
+from web.smorest_pydantic import PydanticBlueprint
+
+Json = dict[str, Any]
+
+# Read of every request, and said elsewhere in the document or by HTTP itself.
+OF_THE_GATE = {"X-API-Key", "Authorization", "Host", "Origin", "Access-Control-Request-Method"}
+OF_HTTP = {"Content-Type", "Content-Length", "Transfer-Encoding", "Cookie", "Accept"}
+READ_MORE = {  # than what all read
+    "GET /api/v1/market-data/ohlcv/<exchange>/<path:symbol>",
+    "POST /api/v1/market-data/sync",
+    "POST /api/v1/market-data/sync/background",
+    "POST /api/v1/market-data/sync/bulk",
+}
+ENDLESS = ("/events", "/stream")
+
+
+@dataclass
+class Notes:
+    """What was read of requests: which headers, and whether the query was."""
+
+    headers: set[str] = field(default_factory=set)
+    has_read_query: bool = False
+
+
+def noting(notes: Notes) -> type[Request]:
+    """A request that writes down what is read of it."""
+
+    class Headers(EnvironHeaders):
+        def _get_key(self, key: str) -> str:  # which all ways to one header go through
+            notes.headers.add(key)
+            return super()._get_key(key)
+
+    class Noted(Request):
+        def __init__(self, environ: Any, *arguments: Any, **options: Any) -> None:
+            super().__init__(environ, *arguments, **options)
+            self.headers = Headers(environ)
+
+        @property
+        def args(self) -> Any:
+            notes.has_read_query = True
+            return super().args
+
+    return Noted
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> Json:
+    found: Json = client.get("/api/v1/openapi.json").get_json()
+    return found
+
+
+@pytest.fixture
+def operations(client: FlaskClient, document: Json) -> list[tuple[Rule, str, Json]]:
+    """Each operation with its route, its method, and its parameters by place and name."""
+    return list(described(client.application, document))
+
+
+def described(app: Flask, document: Json) -> Iterator[tuple[Rule, str, Json]]:
+    for rule in app.url_map.iter_rules():
+        path = "".join(f"{{{part}}}" if is_name else part for is_name, part in rule._trace)
+        item = document["paths"].get(path.removeprefix("|"), {})
+        for method in sorted((rule.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}):
+            if method.lower() in item:
+                yield rule, method, item | {"operation": item[method.lower()]}
+
+
+def named(item: Json, place: str) -> set[str]:
+    """The parameters of an operation, and of its path, at a place."""
+    parameters = [*item.get("parameters", ()), *item["operation"].get("parameters", ())]
+    return {each["name"] for each in parameters if each["in"] == place}
+
+
+def declared(app: Flask, rule: Rule, method: str) -> set[str]:
+    """The fields of the models that a view takes of its query."""
+    blueprint_name, _, view = rule.endpoint.partition(".")
+    blueprint = app.blueprints[blueprint_name]
+    assert isinstance(blueprint, PydanticBlueprint)
+    arguments = blueprint._docs[view][method.lower()].get("arguments", {}).get("parameters", [])
+    models = [each["schema"].model for each in arguments if each["in"] == "query"]
+    return {field.alias or name for model in models for name, field in model.model_fields.items()}
+
+
+def test_every_query_parameter_is_in_the_document(
+    client: FlaskClient, operations: list[tuple[Rule, str, Json]]
+) -> None:
+    """Those that each handler takes, no more and no fewer; others are refused."""
+    assert len(operations) > 30
+    expected, found = {}, {}
+    for rule, method, item in operations:
+        operation = f"{method} {rule}"
+        expected[operation] = declared(client.application, rule, method)
+        found[operation] = named(item, "query")
+    assert expected == found
+    assert {"timeout"} == found["POST /api/v1/market-data/sync"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_every_header_that_a_handler_reads_is_in_the_document(
+    client: FlaskClient,
+    operations: list[tuple[Rule, str, Json]],
+    document: Json,
+    store: Callable[..., None],
+    daily: Callable[[int], Bars],
+    known: bool,
+) -> None:
+    """And none that it does not read; a query is read only where one is documented."""
+    if known:
+        store("NASDAQ:AAPL|1d", daily(3))
+    site = client.application.extensions["pocketquant"]
+    while site.waiting_calls.acquire(blocking=False):
+        pass
+    succeeded: set[str] = set()
+    for rule, method, item in operations:
+        if rule.rule.endswith(ENDLESS):
+            continue
+        client.application.request_class = noting(notes := Notes())
+        body = body_of(item, document)
+        answer = client.open(path_of(rule, item), method=method, json=body)
+        read = notes.headers - OF_THE_GATE - OF_HTTP
+        operation, documented = f"{method} {rule}", named(item, "header")
+        assert set() == read - documented, operation
+        if known and answer.status_code < 300:
+            succeeded.add(operation)
+            assert set() == documented - read, operation
+        if notes.has_read_query:
+            assert named(item, "query"), operation
+        answer.close()
+    assert not known or READ_MORE <= succeeded
+
+
+def path_of(rule: Rule, item: Json) -> str:
+    examples = {"exchange": "NASDAQ", "symbol": "AAPL", "name": "all-series"}
+    values = {name: examples.get(name, "X") for name in rule.arguments}
+    built = rule.build(values, append_unknown=False)
+    assert built
+    return built[1]
+
+
+def body_of(item: Json, document: Json) -> Json | None:
+    """A body made of the examples of what is required."""
+    if "requestBody" not in item["operation"]:
+        return None
+    schema = item["operation"]["requestBody"]["content"]["application/json"]["schema"]
+    model = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return {name: model["properties"][name]["examples"][0] for name in model.get("required", ())}
+
+
+def test_every_example_is_one_that_works(document: Json) -> None:
+    """Each fits the schema that it stands beside, of fields as of parameters."""
+    wrong, count = [], 0
+    registry = Registry().with_resource(
+        "urn:document",
+        Resource.from_contents(
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
+        ),
+    )
+    for place, schema, example in examples(document, ""):
+        count += 1
+        judge = jsonschema.Draft202012Validator(absolute(schema), registry=registry)
+        wrong += [f"{place}: {example!r}: {each.message}" for each in judge.iter_errors(example)]
+    assert count > 200
+    assert [] == wrong
+
+
+def examples(node: Any, place: str) -> Iterator[tuple[str, Json, Any]]:
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from examples(each, f"{place}/{number}")
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("examples"), list):
+        yield from ((place, node, each) for each in node["examples"])
+    elif "example" in node and "schema" in node:
+        yield place, node["schema"], node["example"]
+    for name, each in node.items():
+        yield from examples(each, f"{place}/{name}")
+
+
+def absolute(node: Any) -> Any:
+    """The schema, whose references name the document."""
+    if isinstance(node, list):
+        return [absolute(each) for each in node]
+    if isinstance(node, dict):
+        return {
+            name: f"urn:document{each}" if name == "$ref" else absolute(each)
+            for name, each in node.items()
+        }
+    return node
+
+
+def test_the_example_of_a_shard_is_the_name_of_one(document: Json) -> None:
+    """As streamers are named in `GET /quotes/status`."""
+    shard = document["components"]["schemas"]["StreamerOut"]["properties"]["shard"]
+    assert [all_shards(2)[0].name] == shard["examples"]
