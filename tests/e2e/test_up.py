@@ -159,7 +159,7 @@ def test_flower_wants_the_password_that_was_made_and_shown(lasting_up: Any, data
     url = f"http://{HOST}:{port}/api/workers"
 
     def status(password: str) -> int:
-        return requests.get(url, auth=("pocketquant", password), timeout=10).status_code
+        return requests.get(url, auth=("pocketquant", password), timeout=60).status_code
 
     wait_until("Flower answers", lambda: status(made), requests.RequestException, 60)
     assert [200, 401, 401] == [status(each) for each in (made, "pocketquant", "")]

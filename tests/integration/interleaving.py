@@ -25,6 +25,8 @@ class Actor:
 
     def step(self) -> bool:
         """Let it go on to its next command; False once it has ended."""
+        if self._is_over:
+            return False
         self._may_go.release()
         self._has_stopped.acquire()
         return not self._is_over

@@ -215,8 +215,8 @@ def test_a_standalone_mongod_is_no_replica_set(ask: Ask, tmp_path: Path) -> None
 
 def test_missing_indexes_are_listed(ask: Ask, mongo: Mongo) -> None:
     """An index that is gone is named."""
-    mongo["units"].drop_index("by_silence")
-    assert "units.by_silence" in ask().line("mongodb indexes", "warning")
+    mongo["units"].drop_index("by_queue_and_silence")
+    assert "units.by_queue_and_silence" in ask().line("mongodb indexes", "warning")
 
 
 def test_no_url_of_mongodb(ask: Ask) -> None:

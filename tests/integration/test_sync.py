@@ -415,7 +415,7 @@ def test_a_worker_that_stalls_past_its_lease_writes_over_no_newer_bar(
         new.do(unit_id)
         return unit_of(wired, unit_id).state is UnitState.COMPLETED
 
-    wait_until("another has done it", is_done, (), 20)
+    wait_until("another has done it", is_done, (), 60)
     while stalled.step():
         pass
     assert stalled.failure is None

@@ -231,11 +231,11 @@ def test_an_export_waits_for_those_that_are_being_written(
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.get, f"{AAPL}?format=csv", buffered=True)
         is_taken = partial(_is_taken, site)
-        wait_until("its place is taken", is_taken, (), 30)
+        wait_until("its place is taken", is_taken, (), 60)
         assert not asked.done()
         site.writing_exports.release(held)
         assert 6001 == len(asked.result().text.splitlines())
-    wait_until("its place is free", lambda: not is_taken(), (), 30)
+    wait_until("its place is free", lambda: not is_taken(), (), 60)
 
 
 def _is_taken(site: Any) -> bool:
