@@ -57,6 +57,9 @@ $(CLOCK_SHIFT): tests/clock_shift.c
 hours: $(INSTALLED) $(CLOCK_SHIFT) ## every test at eight odd hours, one after the other (ARGS=--only=2028-02-29T12:00)
 	$(BIN)/python -m tests.hours $(IN_TURNS) $(ARGS)
 
+hours-few: $(INSTALLED) $(CLOCK_SHIFT)
+	$(BIN)/python -m tests.hours --few --quiet $(IN_TURNS)
+
 lint: $(INSTALLED) ## ruff: style, imports, bugs, bans
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,7 +77,7 @@ coverage: $(INSTALLED) ## the unit tests alone must cover the pure files wholly
 	$(BIN)/pytest -n 3 --quiet --cov --cov-report= tests/unit
 	$(BIN)/coverage report
 
-check: lint types arch docs coverage test bench-once ## what CI runs: lint, types, arrows, guides, coverage, tests
+check: lint types arch docs coverage test hours-few bench-once ## what CI runs: lint, types, arrows, guides, coverage, tests
 
 bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m tests.hours [--only MOMENT]… [PYTEST ARGUMENT…]`: the tests at odd hours.
+"""`python -m tests.hours [--few] [--only MOMENT]… [PYTEST ARGUMENT…]`: the tests at odd hours.
 
 Each run has the wall clock of one of the moments below, in every process that it starts.
 """
@@ -24,11 +24,22 @@ MOMENTS = {
     "2028-02-29T12:00": "a leap day",
 }
 
+# Those that depend most on the hour, in a minute or less: for each change, at all moments.
+FEW = (
+    "tests/integration/test_scheduler.py",
+    "tests/integration/test_sync.py",
+    "tests/integration/test_tvdatafeed.py",
+    "tests/integration/web/test_import_api.py",
+    "tests/integration/web/test_schedules_api.py",
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--few", action="store_true")
     parser.add_argument("--only", action="append", choices=MOMENTS)
     chosen, arguments = parser.parse_known_args()
+    arguments += FEW if chosen.few else ()
     codes = {moment: _run_at(moment, arguments) for moment in chosen.only or MOMENTS}
     for moment, code in codes.items():
         print(f"{moment}  {'failed' if code else 'passed'}  {MOMENTS[moment]}")  # noqa: T201
