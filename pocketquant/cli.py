@@ -6,6 +6,7 @@
 130  ended by Ctrl-C
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -56,7 +57,10 @@ class Commands(click.Group):
         if name not in _PLACES:
             return None
         module, _, attribute = _PLACES[name].partition(":")
-        command: click.Command = getattr(import_module(f"pocketquant.{module}"), attribute)
+        try:
+            command: click.Command = getattr(import_module(f"pocketquant.{module}"), attribute)
+        except ModuleNotFoundError as error:
+            return _unusable(name, error.name or "")
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,6 +89,23 @@ class Commands(click.Group):
             raise click.ClickException(said) from error
 
 
+def _unusable(name: str, missing: str) -> click.Command:
+    """A command whose libraries are not installed: it says how to install them."""
+    remedy = "pip install 'pocketquant[server]'"
+
+    def refuse(**_: object) -> None:
+        raise click.ClickException(f"`pocketquant {name}` needs {missing}: `{remedy}` installs it")
+
+    anything = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[anything],
+        context_settings={"ignore_unknown_options": True},
+        help=f"Needs the server: `{remedy}`.",
+    )
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pocketquant")
 def main() -> None:
@@ -93,8 +114,6 @@ def main() -> None:
 
 def _said(error: Exception) -> str | None:
     """What people read of an error that is no defect."""
-    from pydantic import ValidationError
-
     from pocketquant.domain.errors import PocketQuantError, Unauthorized
 
     if isinstance(error, Unauthorized):
@@ -103,7 +122,8 @@ def _said(error: Exception) -> str | None:
         return f"{error} [{error.code}]"
     if isinstance(error, TimeoutError):
         return str(error)
-    if isinstance(error, ValidationError):
+    pydantic = sys.modules.get("pydantic")  # absent where only the client is installed
+    if pydantic and isinstance(error, pydantic.ValidationError):
         return _wrong_settings(error.errors(include_input=False))
     return None
 

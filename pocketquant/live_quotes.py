@@ -7,16 +7,16 @@ rich.live       a table of it all, drawn as often as it likes
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock, Thread
 
 from rich.console import Group
 from rich.text import Text
 
-from pocketquant.client import Client, Json
+from pocketquant.client import Client
+from pocketquant.client.answers import Quote, QuotesStatus
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.symbols import Symbol
 from pocketquant.quote_table import name_of, quote_table
-from pocketquant.repeating import Loop, Loops
 
 _LOOK_SECONDS = 3.0
 
@@ -28,7 +28,7 @@ class LiveQuotes:
         self._client = client
         self._push = push
         self._symbols = tuple(dict.fromkeys(str(Symbol.parse(symbol)) for symbol in symbols))
-        self._quotes: dict[str, Json] = {}
+        self._quotes: dict[str, Quote] = {}
         self._directions: dict[str, float] = {}
         self._refusals: dict[str, str] = {}
         self._trouble: str | None = None
@@ -36,9 +36,9 @@ class LiveQuotes:
         self._telling = Lock()
         self.changes = 0
 
-    def follow(self) -> Iterator[Json]:
+    def follow(self) -> Iterator[Quote]:
         """The latest quote of each symbol, and each that changes, for ever."""
-        for quote in self._push.stream(self._symbols):
+        for quote in self._push.quotes.stream(self._symbols):
             name = name_of(quote)
             before = self._quotes.get(name)
             if quote != before:
@@ -53,12 +53,14 @@ class LiveQuotes:
 
         Nothing is told once the block has ended: its own error is the last word.
         """
-        loop = Loops().begin("quotes-status", lambda loop: self._tell(loop, tell), _LOOK_SECONDS)
+        ended = Event()
+        thread = Thread(target=self._look_until, args=(ended, tell), name="status", daemon=True)
+        thread.start()
         try:
             yield
         finally:
             with self._telling:
-                loop.stop()
+                ended.set()
 
     def __rich__(self) -> Group:
         table = quote_table(self._symbols, self._quotes, self._directions, tuple(self._refusals))
@@ -66,17 +68,23 @@ class LiveQuotes:
         trouble = [Text(self._trouble, "bold yellow")] if self._trouble else []
         return Group(table, *refusals, *trouble)
 
-    def _tell(self, loop: Loop, tell: Callable[[str], None]) -> None:
+    def _look_until(self, ended: Event, tell: Callable[[str], None]) -> None:
+        """Not one of the `Loops`, whose libraries only the server has; an error is printed."""
+        while not ended.is_set():
+            self._tell(ended, tell)
+            ended.wait(_LOOK_SECONDS)
+
+    def _tell(self, ended: Event, tell: Callable[[str], None]) -> None:
         self._look()
         troubles = {*self._refusals.values(), *([self._trouble] if self._trouble else [])}
         with self._telling:
-            for trouble in sorted(troubles - self._told) if not loop.is_ending else ():
+            for trouble in sorted(troubles - self._told) if not ended.is_set() else ():
                 tell(trouble)
         self._told = troubles
 
     def _look(self) -> None:
         try:
-            status = self._client.quotes_status()
+            status = self._client.quotes.status()
         except PocketQuantError as error:
             self._trouble = f"{error} [{error.code}]"
             return
@@ -89,13 +97,13 @@ class LiveQuotes:
         self._trouble = _why_all_is_silent(status)
 
 
-def _direction(before: Json | None, quote: Json) -> float:
+def _direction(before: Quote | None, quote: Quote) -> float:
     """Where the last price went; 0 where it stayed, or nothing is known."""
-    prices = (before or {}).get("last_price"), quote["last_price"]
-    return 0.0 if None in prices else prices[1] - prices[0]
+    last, now = before["last_price"] if before else None, quote["last_price"]
+    return 0.0 if last is None or now is None else now - last
 
 
-def _why_all_is_silent(status: Json) -> str | None:
+def _why_all_is_silent(status: QuotesStatus) -> str | None:
     if not status["streaming"]:
         return "streaming is stopped; POST /api/v1/quotes/start starts it"
     if not status["streamers"]:

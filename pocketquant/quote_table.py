@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from rich.table import Table
 from rich.text import Text
 
-from pocketquant.client import Json
+from pocketquant.client.answers import Quote
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.domain.quotes import delay_seconds
 
@@ -20,14 +20,14 @@ _SHORT_MODES: dict[str | None, str] = {"streaming": "live"}
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
-def name_of(quote: Json) -> str:
+def name_of(quote: Mapping[str, object]) -> str:
     """`EXCHANGE:TICKER`."""
     return f"{quote['exchange']}:{quote['symbol']}"
 
 
 def quote_table(
     symbols: Iterable[str],
-    quotes: Mapping[str, Json],
+    quotes: Mapping[str, Quote],
     directions: Mapping[str, float],
     refused: Iterable[str],
 ) -> Table:
@@ -54,7 +54,7 @@ def quote_table(
     return table
 
 
-def quote_line(quote: Json) -> str:
+def quote_line(quote: Quote) -> str:
     """The quote in words, of the same order as the columns."""
     last, change, bid, ask = _prices(quote)
     return (
@@ -64,7 +64,7 @@ def quote_line(quote: Json) -> str:
     )
 
 
-def _cells(quote: Json, direction: float) -> tuple[str | Text, ...]:
+def _cells(quote: Quote, direction: float) -> tuple[str | Text, ...]:
     last, change, bid, ask = _prices(quote)
     of_day = _colour(quote["change"] or 0.0)
     return (
@@ -85,9 +85,9 @@ def _colour(direction: float) -> str:
     return "green" if direction > 0 else "red"
 
 
-def _prices(quote: Json) -> tuple[str, str, str, str]:
+def _prices(quote: Quote) -> tuple[str, str, str, str]:
     """Last, change, bid and ask, with as many decimals as the one of them that needs most."""
-    last, change, bid, ask = (quote[name] for name in ("last_price", "change", "bid", "ask"))
+    last, change, bid, ask = quote["last_price"], quote["change"], quote["bid"], quote["ask"]
     decimals = max(_decimals(price) for price in (last, change, bid, ask))
     return (
         _rounded(last, decimals),

@@ -12,6 +12,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pocketquant.api_settings import API_PORT, HOST, PUSH_PORT
 from pocketquant.domain.addresses import url_of
 
 KNOWN_PASSWORDS = frozenset({"", "pocketquant"})  # everybody has read them: of older versions
@@ -105,8 +106,8 @@ class Settings(BaseSettings):
         default=8, ge=1, description="a unit that failed so often is given up"
     )
 
-    api_host: str = "127.0.0.1"
-    api_port: int = Field(default=8000, ge=0, le=65535)
+    api_host: str = HOST
+    api_port: int = Field(default=API_PORT, ge=0, le=65535)
     api_threads: int = Field(
         default=64, ge=2, description="requests served at a time by one web process"
     )
@@ -183,8 +184,8 @@ class Settings(BaseSettings):
         default=20.0, ge=1, description="a connection on which nothing is read for so long ends"
     )
 
-    push_host: str = "127.0.0.1"
-    push_port: int = Field(default=8001, ge=0, le=65535)
+    push_host: str = HOST
+    push_port: int = Field(default=PUSH_PORT, ge=0, le=65535)
 
     flower_host: str = "127.0.0.1"
     flower_port: int = Field(default=5555, ge=0, le=65535)

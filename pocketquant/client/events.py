@@ -10,14 +10,14 @@ from typing import Any
 import requests
 
 from pocketquant.client.failures import strange
-from pocketquant.client.transport import Json, Transport
+from pocketquant.client.transport import Transport
 from pocketquant.domain.errors import Unavailable
 
 _PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)  # before a stream is taken up again; then the longest one
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
-def follow(transport: Transport, path: str, query: dict[str, Any]) -> Iterator[tuple[str, Json]]:
+def follow(transport: Transport, path: str, query: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Events, each its name and its decoded data, for ever."""
     answer = _open(transport, path, query)
     while True:
@@ -45,7 +45,7 @@ def _open(transport: Transport, path: str, query: dict[str, Any]) -> requests.Re
     return answer
 
 
-def _until_it_breaks(answer: requests.Response) -> Iterator[tuple[str, Json]]:
+def _until_it_breaks(answer: requests.Response) -> Iterator[tuple[str, Any]]:
     event = ""
     try:
         for line in answer.iter_lines(decode_unicode=True):

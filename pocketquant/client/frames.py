@@ -1,33 +1,119 @@
-"""Bars as frames of pandas, polars and Arrow."""
+"""Bars as frames of pandas, polars and Arrow, made from the API's raw columns.
 
+A raw answer is a sequence of blocks: the number of bars as a little-endian uint64, then six columns
+of so many little-endian float64: open time (epoch seconds, UTC), open, high, low, close, volume
+(NaN: there is none). A block of no bars ends it.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pocketquant.domain.errors import InvalidRequest, Unavailable
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketquant.domain.errors import InvalidRequest, Misconfigured, Unavailable
 
 Frame = Literal["pandas", "polars", "arrow"]
+Floats = NDArray[np.float64]
 
-_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_NAMES = ("open", "high", "low", "close", "volume")
+_COUNT_BYTES = 8
+_MODULES = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
 
-def framed(stream: bytes, frame: Frame) -> Any:
-    """The bars of an Arrow stream, in order of time; Unavailable where it is not whole."""
-    import pyarrow
+def decode_columns(answer: bytes) -> Floats:
+    """Return the (6, n) columns of a raw answer, uncopied where it is one block.
 
-    if not stream.endswith(_END_OF_STREAM):  # pyarrow takes one that was cut between two batches
-        raise Unavailable("the bars broke off before their end; ask again")
+    Unavailable: the answer is cut off.
+    """
+    blocks: list[Floats] = []
+    position = 0
+    while position + _COUNT_BYTES <= len(answer):
+        count = int.from_bytes(answer[position : position + _COUNT_BYTES], "little")
+        position += _COUNT_BYTES
+        if count == 0 and position == len(answer):
+            return blocks[0] if len(blocks) == 1 else np.hstack([np.empty((6, 0)), *blocks])
+        end = position + 6 * 8 * count
+        if count == 0 or end > len(answer):
+            break
+        blocks.append(np.frombuffer(answer, "<f8", 6 * count, position).reshape(6, count))
+        position = end
+    raise Unavailable("the bars broke off before their end; ask again")
+
+
+def framed(found: Sequence[Floats], names: Sequence[str] | None, frame: Frame, tz: str) -> Any:
+    """Return the columns of several series, each in order of time, as one frame.
+
+    With `names`, one of each series, the frame says which bar is of which symbol.
+    """
+    columns = found[0] if len(found) == 1 else np.hstack(found)
+    symbols = (
+        None if names is None else np.repeat(np.arange(len(names)), [c.shape[1] for c in found])
+    )
+    library = _library(frame)
+    make = {"pandas": _pandas, "polars": _polars, "arrow": _arrow}[frame]
+    return make(library, columns, tz, names or (), symbols)
+
+
+def require_usable(frame: str, tz: str) -> None:
+    """InvalidRequest for an unknown frame or zone, Misconfigured where its library is missing."""
+    if frame not in _MODULES:
+        raise InvalidRequest(f"frame is {frame!r}; it is one of {', '.join(_MODULES)}")
+    _library(frame)
     try:
-        table = pyarrow.ipc.open_stream(stream).read_all().sort_by("datetime")
-    except (pyarrow.ArrowException, KeyError, OSError) as error:
-        raise Unavailable(f"what was answered are no bars: {error}") from error
-    if frame == "arrow":
-        return table
-    if frame == "polars":
-        import polars
-
-        return polars.from_arrow(table)
-    return table.to_pandas().set_index("datetime")
+        ZoneInfo(tz)
+    except (KeyError, ValueError, OSError):
+        raise InvalidRequest(f"there is no time zone {tz!r}") from None
 
 
-def require_known(frame: str) -> None:
-    if frame not in ("pandas", "polars", "arrow"):
-        raise InvalidRequest(f"frame is {frame!r}; it is one of pandas, polars, arrow")
+def _library(frame: str) -> ModuleType:
+    name = _MODULES[frame]
+    try:
+        return import_module(name)
+    except ImportError:
+        raise Misconfigured(
+            f"frame={frame!r} needs {name}; `pip install 'pocketquant[{frame}]'` brings it"
+        ) from None
+
+
+def _times(columns: Floats, unit: str) -> NDArray[np.datetime64]:
+    return columns[0].astype("datetime64[s]").astype(f"datetime64[{unit}]")
+
+
+def _pandas(
+    pandas: Any, columns: Floats, tz: str, names: Sequence[str], symbols: NDArray[np.int64] | None
+) -> Any:
+    index = pandas.DatetimeIndex(_times(columns, "s"), tz="UTC", name="datetime").tz_convert(tz)
+    values = dict(zip(_NAMES, columns[1:], strict=True))
+    if symbols is None:
+        return pandas.DataFrame(values, index=index)
+    symbol = pandas.Categorical.from_codes(symbols, categories=list(names), ordered=False)
+    both = pandas.MultiIndex.from_arrays([symbol, index], names=["symbol", "datetime"])
+    return pandas.DataFrame(dict(values), index=both)
+
+
+def _polars(
+    polars: Any, columns: Floats, tz: str, names: Sequence[str], symbols: NDArray[np.int64] | None
+) -> Any:
+    times = polars.Series("datetime", _times(columns, "ms")).dt.replace_time_zone("UTC")
+    values = [polars.Series(name, column) for name, column in zip(_NAMES, columns[1:], strict=True)]
+    frame = polars.DataFrame([times.dt.convert_time_zone(tz), *values]).with_columns(
+        polars.col("volume").fill_nan(None)
+    )
+    if symbols is None:
+        return frame
+    return frame.insert_column(0, polars.Series("symbol", np.array(names, dtype=object)[symbols]))
+
+
+def _arrow(
+    pyarrow: Any, columns: Floats, tz: str, names: Sequence[str], symbols: NDArray[np.int64] | None
+) -> Any:
+    times = pyarrow.array(_times(columns, "s"), pyarrow.timestamp("s", tz=tz))
+    volume = pyarrow.array(columns[5], mask=np.isnan(columns[5]))
+    values = {"datetime": times, **dict(zip(_NAMES, columns[1:5], strict=False)), "volume": volume}
+    if symbols is not None:
+        values = {"symbol": pyarrow.array(names).take(pyarrow.array(symbols)), **values}
+    return pyarrow.table(values)

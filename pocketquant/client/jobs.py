@@ -1,56 +1,70 @@
-"""Jobs: how far they are, to their end."""
+"""Jobs and dead letters: progress, cancel, retry."""
 
 from collections.abc import Iterator
 
 from pocketquant.client import events, waiting
-from pocketquant.client.asking import Asking, Filter, asked, job_path
-from pocketquant.client.transport import Json
+from pocketquant.client.answers import Cancellation, CodeCount, Job, JobProgress, Retried, Unit
+from pocketquant.client.calls import Calls, Filter, job_path, query_of
 
 
-class Jobs(Asking):
-    """Calls about what was asked for."""
+class Jobs(Calls):
+    """Calls about submitted jobs."""
 
-    def jobs(self, **filters: Filter) -> Iterator[Json]:
-        """Jobs, the newest first, all pages of them; filtered by `state`, `kind`, `since`."""
+    def list(self, **filters: Filter) -> Iterator[Job]:
+        """Yield jobs, the newest first, over all pages. Filters: `state`, `kind`, `since`."""
         return self._pages("/jobs", filters)
 
-    def job(self, job_id: str) -> Json:
-        """How far a job is, how fast it goes, what failed first; NotFound where there is none."""
+    def get(self, job_id: str) -> JobProgress:
+        """Return a job with its counts, rate and first errors; NotFound where there is none."""
         return self._call("GET", job_path(job_id))
 
-    def units(self, job_id: str, **filters: Filter) -> Iterator[Json]:
-        """The syncs of a job, all pages of them; filtered by `state` and error `code`."""
+    def units(self, job_id: str, **filters: Filter) -> Iterator[Unit]:
+        """Yield the syncs of a job over all pages. Filters: `state`, and error `code`."""
         return self._pages(f"{job_path(job_id)}/units", filters)
 
-    def cancel(self, job_id: str) -> Json:
-        """Cancel what has not begun of a job, and what became of the rest.
-
-        Conflict: it has ended.
-        """
+    def cancel(self, job_id: str) -> Cancellation:
+        """Cancel a job: queued syncs end, running ones stop. Conflict: it has ended."""
         return self._call("DELETE", job_path(job_id))
 
-    def retry(self, job_id: str, code: str | None = None) -> Json:
-        """The job, open again: its failed syncs, or those with one error code, are queued anew.
+    def retry(self, job_id: str, code: str | None = None) -> Job:
+        """Queue the failed syncs of a job again, or those with one error code.
 
-        Conflict: there is none to try, or the job was cancelled.
+        Conflict: none has failed, or the job was cancelled.
         """
-        return self._call("POST", f"{job_path(job_id)}/retry", params=asked({"code": code}))
+        return self._call("POST", f"{job_path(job_id)}/retry", params=query_of({"code": code}))
 
-    def wait(self, job_id: str, *, progress: bool = False) -> Json:
-        """The job once it has ended; `progress` shows a bar on stderr meanwhile.
+    def wait(self, job_id: str, *, progress: bool = False) -> JobProgress:
+        """Wait until a job has ended, and return it; `progress` shows a bar on stderr.
 
-        A server that restarts is waited for, five minutes at most. Ctrl-C ends the waiting, not
-        the job.
+        A server that restarts is waited for, five minutes at most. Ctrl-C ends the wait, not the
+        job.
         """
-        return waiting.until_it_ends(lambda: self.job(job_id), job_id, progress)
+        return waiting.until_it_ends(lambda: self.get(job_id), job_id, progress)
 
-    def watch(self, job_id: str) -> Iterator[Json]:
-        """The job whenever it changes, until it has ended.
+    def watch(self, job_id: str) -> Iterator[JobProgress]:
+        """Yield a job whenever it changes, until it has ended.
 
-        Ask a client of the push process, which is made for streams; `wait` needs none. A stream
-        that breaks is taken up again.
+        For a client of the push process, which is made for streams; `wait` needs none. A broken
+        stream is resumed.
         """
         for event, job in events.follow(self._transport, f"{job_path(job_id)}/events", {}):
             yield job
             if event == "end":
                 return
+
+
+class DeadLetters(Calls):
+    """Calls about failed syncs of all jobs."""
+
+    def list(self, **filters: Filter) -> Iterator[Unit]:
+        """Yield failed syncs over all pages. Filter: error `code`."""
+        return self._pages("/dead-letters", filters)
+
+    def codes(self) -> Iterator[CodeCount]:
+        """Yield each error code with its number of failed syncs."""
+        return iter(self._list("/dead-letters/codes"))
+
+    def retry(self, *, code: str | None = None, unit_id: str | None = None) -> Retried:
+        """Queue the failed syncs with one error code, or one of them, again."""
+        params = query_of({"code": code, "unit_id": unit_id})
+        return self._call("POST", "/dead-letters/retry", params=params)

@@ -1,54 +1,54 @@
-"""Live quotes and the bars built of them."""
+"""Live quotes and the bars built from them."""
 
 from collections.abc import Iterable, Iterator
 
 from pocketquant.client import events
-from pocketquant.client.asking import Asking, symbol_path, symbols_body
-from pocketquant.client.transport import Json
+from pocketquant.client.answers import CurrentBar, Quote, QuotesStatus, WatchState
+from pocketquant.client.calls import Calls, symbol_path, symbols_body
 from pocketquant.domain.symbols import Symbol
 
 
-class Quotes(Asking):
-    """Calls that watch symbols; each is named `EXCHANGE:TICKER`."""
+class Quotes(Calls):
+    """Calls about subscribed symbols, each named `EXCHANGE:TICKER`."""
 
-    def subscribe(self, symbols: Iterable[str]) -> Json:
-        """Watch these symbols too; what is watched from now on."""
+    def subscribe(self, symbols: Iterable[str]) -> WatchState:
+        """Add these symbols to the subscriptions."""
         return self._call("POST", "/quotes/subscribe", json=symbols_body(symbols))
 
-    def unsubscribe(self, symbols: Iterable[str]) -> Json:
-        """Watch these symbols no more."""
+    def unsubscribe(self, symbols: Iterable[str]) -> WatchState:
+        """Remove these symbols from the subscriptions."""
         return self._call("POST", "/quotes/unsubscribe", json=symbols_body(symbols))
 
-    def start_quotes(self) -> Json:
-        """Watch what is subscribed; this is so from the first."""
+    def start(self) -> WatchState:
+        """Stream the subscribed symbols; this is the default."""
         return self._call("POST", "/quotes/start")
 
-    def stop_quotes(self) -> Json:
-        """Watch nothing; what is subscribed stays so."""
+    def stop(self) -> WatchState:
+        """Stop all streaming; the subscriptions stay."""
         return self._call("POST", "/quotes/stop")
 
-    def quote(self, symbol: str) -> Json:
-        """The latest quote; NotFound or NoLiveQuote say why there is none."""
+    def status(self) -> QuotesStatus:
+        """Return what is subscribed, which streamers watch it, and what is refused."""
+        return self._call("GET", "/quotes/status")
+
+    def latest(self, symbol: str) -> Quote:
+        """Return the latest quote; NotFound or NoLiveQuote say why there is none."""
         return self._call("GET", f"/quotes/latest/{symbol_path(symbol)}")
 
-    def quotes(self) -> list[Json]:
-        """All live quotes, in order of the symbol."""
+    def all(self) -> list[Quote]:
+        """Return all live quotes, sorted by symbol."""
         return self._list("/quotes/all")
 
-    def current_bar(self, symbol: str, interval: str) -> Json:
-        """The bar that is being built of live quotes."""
+    def current_bar(self, symbol: str, interval: str) -> CurrentBar:
+        """Return the bar that is being built from quotes."""
         path = f"/quotes/current-bar/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval})
 
-    def quotes_status(self) -> Json:
-        """What is to be watched, who watches it, and what cannot be."""
-        return self._call("GET", "/quotes/status")
+    def stream(self, symbols: Iterable[str]) -> Iterator[Quote]:
+        """Yield the latest quotes of these symbols, then each that changes, without end.
 
-    def stream(self, symbols: Iterable[str]) -> Iterator[Json]:
-        """The latest quotes of these symbols and then each that changes, for ever.
-
-        Ask a client of the push process. A stream that breaks or ends is taken up again, and then
-        begins with the latest quotes once more.
+        For a client of the push process. A broken stream is resumed, and begins with the latest
+        quotes again.
         """
         names = ",".join(str(Symbol.parse(symbol)) for symbol in symbols)
         for _, changed in events.follow(self._transport, "/quotes/stream", {"symbols": names}):

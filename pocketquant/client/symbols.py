@@ -1,59 +1,67 @@
-"""The registry of symbols, and the search for new ones."""
+"""The registry of symbols, and the provider's search."""
 
 from collections.abc import Iterable, Iterator
 
-from pocketquant.client.asking import Asking, Filter, symbol_fields, symbol_path
+from pocketquant.client.answers import RegisteredSymbol, SearchPage
+from pocketquant.client.calls import Calls, Filter, symbol_fields, symbol_path
 from pocketquant.client.transport import Json
 
 
-class Symbols(Asking):
-    """Calls that find and keep symbols; each is named `EXCHANGE:TICKER`."""
+class Symbols(Calls):
+    """Calls that find and register symbols, each named `EXCHANGE:TICKER`."""
 
-    def search(self, query: str, **filters: str | int) -> Json:
-        """Symbols that TradingView offers; filtered by `type`, `exchange`, `country`."""
+    def search(self, query: str, **filters: str | int) -> SearchPage:
+        """Search the provider's symbols. Filters: `type`, `exchange`, `country`."""
         return self._call("GET", "/market-data/symbols/search", params={"query": query, **filters})
 
-    def symbols(self, **filters: Filter) -> Iterator[Json]:
-        """Registered symbols in order of their name, all pages of them.
+    def list(self, **filters: Filter) -> Iterator[RegisteredSymbol]:
+        """Yield registered symbols sorted by name, over all pages.
 
         Filters: `exchange`, `type`, `active`, `interval`, and `query`, a part of ticker or name.
         """
         return self._pages("/market-data/symbols", filters)
 
-    def symbol(self, symbol: str) -> Json:
-        """One registered symbol; NotFound where it is not registered."""
-        return self._call("GET", f"/market-data/symbols/{symbol_path(symbol)}")
+    def get(self, symbol: str) -> RegisteredSymbol:
+        """Return one registered symbol; NotFound where it is not registered."""
+        return self._call("GET", _path(symbol))
 
-    def add_symbol(self, symbol: str, intervals: Iterable[str] = (), active: bool = True) -> Json:
-        """Register a symbol, to be synced by the schedules at these intervals (else at 1d).
+    def add(
+        self, symbol: str, intervals: Iterable[str] = (), active: bool = True
+    ) -> RegisteredSymbol:
+        """Register a symbol; schedules sync it at these intervals, by default at 1d.
 
         Conflict: it is registered already.
         """
         body: Json = {**symbol_fields(symbol), "active": active}
-        if wanted := list(intervals):
+        if wanted := [*intervals]:
             body["intervals"] = wanted
         return self._call("POST", "/market-data/symbols", json=body)
 
-    def change_symbol(
+    def change(
         self,
         symbol: str,
         *,
         active: bool | None = None,
         intervals: Iterable[str] | None = None,
-    ) -> Json:
-        """Whether schedules sync the symbol, and at which intervals; None leaves it as it is."""
+    ) -> RegisteredSymbol:
+        """Change whether and at which intervals schedules sync it; None leaves a setting."""
         body: Json = {}
         if active is not None:
             body["active"] = active
         if intervals is not None:
-            body["intervals"] = list(intervals)
-        return self._call("PATCH", f"/market-data/symbols/{symbol_path(symbol)}", json=body)
+            body["intervals"] = [*intervals]
+        return self._call("PATCH", _path(symbol), json=body)
 
-    def remove_symbol(self, symbol: str, *, with_bars: bool = False) -> None:
-        """Forget a symbol, with its bars or without; wants a key of scope admin.
+    def remove(self, symbol: str, *, with_bars: bool = False) -> None:
+        """Remove a symbol from the registry, with its stored bars or without.
 
-        NotFound: nothing is known of it. Conflict: a sync of it waits or runs.
+        Needs a key of scope admin where the API needs keys. NotFound: it is unknown. Conflict: a
+        sync of it waits or runs.
         """
-        path = f"/market-data/symbols/{symbol_path(symbol)}"
-        query = {"with_bars": str(with_bars).lower()}
-        self._transport.answer("DELETE", path, params=query)
+        self._transport.answer(
+            "DELETE", _path(symbol), params={"with_bars": str(with_bars).lower()}
+        )
+
+
+def _path(symbol: str) -> str:
+    return f"/market-data/symbols/{symbol_path(symbol)}"

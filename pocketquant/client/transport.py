@@ -51,16 +51,16 @@ class Transport:
     """Asks one API, with a key where it wants one."""
 
     def __init__(self, url: str, api_key: str | None, timeout_seconds: float) -> None:
+        self.server = url
         self.root = _root(url)
         self._timeout_seconds = timeout_seconds
         self._session = requests.Session()
         if api_key:
             self._session.headers[_KEY_HEADER] = _header(api_key)
 
-    def call(self, method: str, path: str, **arguments: Any) -> Json:
-        """The answer's JSON object."""
-        body: Json = self.decoded(self.answer(method, path, **arguments), dict)
-        return body
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """Return the JSON object of an answer."""
+        return self.decoded(self.answer(method, path, **arguments), dict)
 
     def decoded(self, answer: requests.Response, kind: type) -> Any:
         """What the answer holds; Unavailable where it is not the JSON of a PocketQuant."""

@@ -11,17 +11,17 @@ from itertools import chain, repeat
 from threading import Event
 from typing import Any
 
-from pocketquant.client.transport import Json
+from pocketquant.client.answers import JobProgress
 from pocketquant.domain.errors import Unavailable
 
 _PAUSES_SECONDS = (0.2, 0.3, 0.5)  # a small job ends soon
 _LONGEST_PAUSE_SECONDS = 1.0
 _PATIENCE_SECONDS = 300.0  # with a server that does not answer
 
-Show = Callable[[Json | None], None]  # None: nobody answers just now
+Show = Callable[[JobProgress | None], None]  # None: nobody answers just now
 
 
-def until_it_ends(ask: Callable[[], Json], job_id: str, has_progress: bool) -> Json:
+def until_it_ends(ask: Callable[[], JobProgress], job_id: str, has_progress: bool) -> JobProgress:
     """The job as `ask` tells it once it has ended."""
     with _bar() if has_progress else _silence() as show:
         try:
@@ -33,7 +33,7 @@ def until_it_ends(ask: Callable[[], Json], job_id: str, has_progress: bool) -> J
             raise
 
 
-def _poll(ask: Callable[[], Json], show: Show) -> Json:
+def _poll(ask: Callable[[], JobProgress], show: Show) -> JobProgress:
     pauses = chain(_PAUSES_SECONDS, repeat(_LONGEST_PAUSE_SECONDS))
     heard_at = time.monotonic()
     while True:
@@ -66,7 +66,7 @@ def _bar() -> Iterator[Show]:
     with Progress(*columns, told, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=None, told="")
 
-        def show(job: Json | None) -> None:
+        def show(job: JobProgress | None) -> None:
             if job is None:
                 progress.update(task, told="PocketQuant does not answer; waiting for it")
             else:
@@ -75,7 +75,7 @@ def _bar() -> Iterator[Show]:
         yield show
 
 
-def shown(job: Json) -> dict[str, Any]:
+def shown(job: JobProgress) -> dict[str, Any]:
     """How many syncs have ended of how many, and what else is known of them."""
     counts = job["counts"]
     rate, ends_at = job.get("units_per_second"), job.get("estimated_end_at")
@@ -91,7 +91,7 @@ def shown(job: Json) -> dict[str, Any]:
 
 
 def _goes_on(job_id: str) -> str:
-    return f"job {job_id} goes on; `client.job({job_id!r})` tells how far it is"
+    return f"job {job_id} goes on; `client.jobs.get({job_id!r})` returns its progress"
 
 
 def _say(text: str) -> None:

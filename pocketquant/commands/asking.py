@@ -1,21 +1,21 @@
 """What commands that ask an API share: whom they ask, how symbols are given, how answers look."""
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from pocketquant.client import Client, Json
+from pocketquant.api_settings import ApiSettings
+from pocketquant.client import Client
 from pocketquant.domain.errors import InvalidSymbol, PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
-from pocketquant.settings import Settings
 
 _WIDE = 200  # columns where no terminal says how many there are
 _MOST_COMPLETED = 100
@@ -52,7 +52,7 @@ class SymbolName(click.ParamType[str]):
         filters = {"exchange": exchange, "query": ticker or None} if colon else {}
 
         def names(client: Client) -> Iterator[str]:
-            for one in client.symbols(**filters):
+            for one in client.symbols.list(**filters):
                 yield f"{one['exchange']}:{one['symbol']}"
 
         return completed(context, typed, names)
@@ -63,8 +63,8 @@ SYMBOL = SymbolName()
 
 def client_of(url: str | None, **options: float) -> Client:
     """A client of the API that was named, or of this machine's; with the key of the settings."""
-    settings = Settings()
-    return Client(url or settings.api_url or settings.own_api_url, key_of(settings), **options)
+    found = ApiSettings.read(url)
+    return Client(found.api_url, found.api_key, **options)
 
 
 def completed(
@@ -81,15 +81,11 @@ def completed(
     return [CompletionItem(name) for name in found if name.startswith(typed)]
 
 
-def key_of(settings: Settings) -> str:
-    return settings.api_key.get_secret_value()
-
-
 def print_json(value: object) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_rows(rows: Iterable[Json], columns: Sequence[str], as_json: bool) -> None:
+def print_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], as_json: bool) -> None:
     """A list, as a table of these columns or as a JSON array."""
     from rich.console import Console
     from rich.table import Table
@@ -107,7 +103,7 @@ def print_rows(rows: Iterable[Json], columns: Sequence[str], as_json: bool) -> N
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
-def print_one(entry: Json, as_json: bool) -> None:
+def print_one(entry: Mapping[str, object], as_json: bool) -> None:
     """One object: a line for each field, or JSON."""
     from rich.console import Console
     from rich.table import Table

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import click
 
-from pocketquant.client import Json
+from pocketquant.client.answers import ImportResult
 from pocketquant.commands.asking import (
     FILE_OR_DASH,
     SYMBOL,
@@ -62,7 +62,7 @@ def bars(
     """
     given = {"start_date": start, "end_date": end}
     dates = {name: date for name, date in given.items() if date is not None}
-    answer = client_of(url).ohlcv(symbol, interval, limit=limit, **dates)
+    answer = client_of(url).series.page(symbol, interval, limit=limit, **dates)
     print_rows(answer["data"], _COLUMNS, as_json)
 
 
@@ -172,9 +172,11 @@ def _form_named_by(file: Path) -> _Form:
         raise click.UsageError(f"{file} names no format; choose one with --format") from None
 
 
-def _tell(report: Json) -> None:
-    said = ", ".join(f"{report[name]} {name}" for name in ("inserted", "changed", "unchanged"))
-    click.echo(f"{said}, {report['refused']} refused")
+def _tell(report: ImportResult) -> None:
+    click.echo(
+        f"{report['inserted']} inserted, {report['changed']} changed,"
+        f" {report['unchanged']} unchanged, {report['refused']} refused"
+    )
     for each in report["refusals"][:_MOST_REFUSALS]:
         say(f"refused: bar {each['index'] + 1}, {each['datetime']}: {each['reason']}")
     if report["refused"] > _MOST_REFUSALS:

@@ -41,7 +41,7 @@ def list_jobs(
     \b
     pocketquant jobs list --state running
     """
-    print_rows(islice(client_of(url).jobs(state=state, kind=kind), limit), _JOBS, as_json)
+    print_rows(islice(client_of(url).jobs.list(state=state, kind=kind), limit), _JOBS, as_json)
 
 
 @jobs.command()
@@ -50,7 +50,7 @@ def list_jobs(
 @json_option
 def show(job_id: str, url: str | None, as_json: bool) -> None:
     """How far a job is, how fast it goes, what failed first."""
-    print_one(client_of(url).job(job_id), as_json)
+    print_one(client_of(url).jobs.get(job_id), as_json)
 
 
 @jobs.command()
@@ -68,7 +68,7 @@ def units(
     \b
     pocketquant jobs units JOB_ID --state failed
     """
-    found = client_of(url).units(job_id, state=state, code=code)
+    found = client_of(url).jobs.units(job_id, state=state, code=code)
     print_rows(islice(found, limit), _UNITS, as_json)
 
 
@@ -78,7 +78,7 @@ def units(
 @json_option
 def watch(job_id: str, url: str | None, as_json: bool) -> None:
     """Wait for a job's end; ends with 1 when a sync of it has failed."""
-    job = client_of(url).wait(job_id, progress=sys.stderr.isatty())
+    job = client_of(url).jobs.wait(job_id, progress=sys.stderr.isatty())
     print_one(job, as_json)
     sys.exit(int(job["counts"]["failed"] > 0))
 
@@ -89,7 +89,7 @@ def watch(job_id: str, url: str | None, as_json: bool) -> None:
 @json_option
 def cancel(job_id: str, url: str | None, as_json: bool) -> None:
     """Cancel what has not begun of a job; what runs is ended as soon as it can be."""
-    print_one(client_of(url).cancel(job_id), as_json)
+    print_one(client_of(url).jobs.cancel(job_id), as_json)
 
 
 @jobs.command()
@@ -103,7 +103,7 @@ def retry(job_id: str, code: str | None, url: str | None, as_json: bool) -> None
     \b
     pocketquant jobs retry JOB_ID --code provider_timeout
     """
-    job = client_of(url).retry(job_id, code)
+    job = client_of(url).jobs.retry(job_id, code)
     print_one(job, as_json)
     if not as_json:
         say(f"`pocketquant jobs watch {job_id}` waits for it")

@@ -29,7 +29,7 @@ class ScheduleName(click.ParamType[str]):
         self, context: click.Context, _: click.Parameter, incomplete: str
     ) -> list[Any]:
         return completed(
-            context, incomplete, lambda client: (one["name"] for one in client.schedules())
+            context, incomplete, lambda client: (one["name"] for one in client.schedules.list())
         )
 
 
@@ -46,7 +46,7 @@ def schedules() -> None:
 @json_option
 def list_schedules(url: str | None, as_json: bool) -> None:
     """All schedules: when each runs, and how it went."""
-    print_rows(client_of(url).schedules(), _COLUMNS, as_json)
+    print_rows(client_of(url).schedules.list(), _COLUMNS, as_json)
 
 
 @schedules.command()
@@ -55,7 +55,7 @@ def list_schedules(url: str | None, as_json: bool) -> None:
 @json_option
 def show(name: str, url: str | None, as_json: bool) -> None:
     """When a schedule runs, and how it went."""
-    print_one(client_of(url).schedule(name), as_json)
+    print_one(client_of(url).schedules.get(name), as_json)
 
 
 @schedules.command()
@@ -82,7 +82,7 @@ def change(
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise click.UsageError("say what is to be otherwise: --cron, --bars, --pause or --resume")
-    print_one(client_of(url).change_schedule(name, **changes), as_json)
+    print_one(client_of(url).schedules.change(name, **changes), as_json)
 
 
 @schedules.command()
@@ -91,4 +91,4 @@ def change(
 @json_option
 def run(name: str, url: str | None, as_json: bool) -> None:
     """Run a schedule once, with the next tick."""
-    print_one(client_of(url).change_schedule(name, run_now=True), as_json)
+    print_one(client_of(url).schedules.change(name, run_now=True), as_json)

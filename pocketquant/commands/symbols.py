@@ -81,7 +81,7 @@ def list_symbols(
     \b
     pocketquant symbols list --exchange NASDAQ
     """
-    found = client_of(url).symbols(query=query, exchange=exchange, active=active)
+    found = client_of(url).symbols.list(query=query, exchange=exchange, active=active)
     print_rows(islice(found, limit), _KEPT, as_json)
 
 
@@ -99,7 +99,7 @@ def add(
     \b
     pocketquant symbols add NASDAQ:AAPL -i 1h -i 1d
     """
-    print_one(client_of(url).add_symbol(symbol, intervals, not inactive), as_json)
+    print_one(client_of(url).symbols.add(symbol, intervals, not inactive), as_json)
 
 
 @symbols.command()
@@ -118,7 +118,7 @@ def change(
     """
     if active is None and not intervals:
         raise click.UsageError("say what is to be otherwise: -i, --active or --inactive")
-    changed = client_of(url).change_symbol(symbol, active=active, intervals=intervals or None)
+    changed = client_of(url).symbols.change(symbol, active=active, intervals=intervals or None)
     print_one(changed, as_json)
 
 
@@ -136,7 +136,7 @@ def remove(symbol: str, with_bars: bool, yes: bool, url: str | None, as_json: bo
     """
     if with_bars and not yes:
         click.confirm(f"Remove {symbol} and all its bars?", abort=True, err=True)
-    client_of(url).remove_symbol(symbol, with_bars=with_bars)
+    client_of(url).symbols.remove(symbol, with_bars=with_bars)
     if as_json:
         print_json({"removed": symbol, "with_bars": with_bars})
     else:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from pocketquant.client import Client, Json
+from pocketquant.client import Client
+from pocketquant.client.answers import Job, JobProgress
 from pocketquant.commands.asking import (
     FILE_OR_DASH,
     INTERVALS,
@@ -89,7 +90,7 @@ def bulk(
     """
     wanted = _wanted(symbols, source)
     client = client_of(url)
-    job = client.bulk(wanted, intervals or ("1d",), bars)
+    job: Job = client.bulk(wanted, intervals or ("1d",), bars)
     job_id = job["job_id"]
     if wait:
         job = _waited_for(client, job_id)
@@ -113,16 +114,16 @@ def _wanted(symbols: tuple[str, ...], source: Path | None) -> list[str]:
     return wanted
 
 
-def _waited_for(client: Client, job_id: str) -> Json:
+def _waited_for(client: Client, job_id: str) -> JobProgress:
     try:
         say(f"job {job_id}")
-        return client.wait(job_id, progress=sys.stderr.isatty())
+        return client.jobs.wait(job_id, progress=sys.stderr.isatty())
     except KeyboardInterrupt:
         say(f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again")
         raise
 
 
-def _tell(job: Json) -> None:
+def _tell(job: Job) -> None:
     counts = job["counts"]
     click.echo(f"{counts['completed']} of {counts['total']} syncs completed")
     if counts["failed"]:

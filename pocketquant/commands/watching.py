@@ -1,15 +1,15 @@
 """`watch`: live quotes in the terminal."""
 
+import json
 import sys
 
 import click
-import orjson
 
+from pocketquant.api_settings import ApiSettings
 from pocketquant.client import Client
-from pocketquant.commands.asking import SYMBOL, client_of, ended_quietly, key_of, say, url_option
+from pocketquant.commands.asking import SYMBOL, client_of, ended_quietly, say, url_option
 from pocketquant.live_quotes import LiveQuotes
 from pocketquant.quote_table import quote_line
-from pocketquant.settings import Settings
 
 _DRAWN_PER_SECOND = 5
 
@@ -36,10 +36,9 @@ def watch(
     \b
     pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT
     """
-    settings = Settings()
     client = client_of(url)
-    streams = push_url or settings.push_url or url or settings.api_url or settings.own_push_url
-    push = Client(streams, key_of(settings))
+    found = ApiSettings.read(url, push_url)
+    push = Client(found.push_url, found.api_key)
     quotes = LiveQuotes(client, push, symbols)
     with ended_quietly():
         if not no_subscribe:
@@ -51,7 +50,7 @@ def watch(
 
 
 def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:
-    watched = client.subscribe(symbols)
+    watched = client.quotes.subscribe(symbols)
     say(
         f"{watched['changed']} symbols are subscribed now, and stay so after this;"
         f" {watched['subscribed']} in all"
@@ -61,7 +60,7 @@ def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:
 def _print_changes(quotes: LiveQuotes, as_json: bool) -> None:
     with quotes.looked_after(say):
         for quote in quotes.follow():
-            click.echo(orjson.dumps(quote) if as_json else quote_line(quote))
+            click.echo(json.dumps(quote, ensure_ascii=False) if as_json else quote_line(quote))
 
 
 def _show_table(quotes: LiveQuotes) -> None:

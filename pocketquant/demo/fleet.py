@@ -6,7 +6,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from pocketquant.client import Client, Json
+from pocketquant.client import Client
 from pocketquant.connections import wait_until
 from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
@@ -23,30 +23,32 @@ _MOST_TASKS = 1000
 def sync_in_bulk(client: Client, push: Client, console: Console) -> None:
     """One job of many series, watched by the events that it sends."""
     job_id = client.bulk(SYMBOLS, ["1d"], _N_BARS)["job_id"]
-    job: Json = {}
     with progress_bar(console) as progress:
         task = progress.add_task(f"bulk job {job_id}", total=len(SYMBOLS))
-        for job in push.watch(job_id):
-            counts = job["counts"]
+        for seen in push.jobs.watch(job_id):
+            counts = seen["counts"]
             progress.update(task, completed=counts["total"] - counts["queued"] - counts["running"])
+    job = client.jobs.get(job_id)
     if job["counts"]["completed"] != len(SYMBOLS):
         raise PocketQuantError(f"the bulk job ended with {job['counts']}")
-    console.print(f"{len(SYMBOLS)} series, {job['units_per_second']:.0f} a second")
+    console.print(f"{len(SYMBOLS)} series, {job['units_per_second'] or 0:.0f} a second")
 
 
 def run_schedule_now(client: Client, console: Console) -> None:
     """A schedule that is asked to run, until its job has ended."""
-    before = client.schedule(_SCHEDULE)["last_run_at"]
-    client.change_schedule(_SCHEDULE, run_now=True)
+    before = client.schedules.get(_SCHEDULE)["last_run_at"]
+    client.schedules.change(_SCHEDULE, run_now=True)
 
     def has_ended() -> bool:
-        schedule = client.schedule(_SCHEDULE)
-        has_run = schedule["last_run_at"] != before and schedule["last_job_id"]
-        return bool(has_run and client.job(schedule["last_job_id"])["finished_at"])
+        schedule = client.schedules.get(_SCHEDULE)
+        job_id = schedule["last_job_id"]
+        if schedule["last_run_at"] == before or job_id is None:
+            return False
+        return client.jobs.get(job_id)["finished_at"] is not None
 
     wait_until(f"{_SCHEDULE} has run", has_ended, (), _PATIENCE_SECONDS)
-    schedule = client.schedule(_SCHEDULE)
-    counts = client.job(schedule["last_job_id"])["counts"]
+    schedule = client.schedules.get(_SCHEDULE)
+    counts = client.jobs.get(schedule["last_job_id"] or "")["counts"]
     console.print(
         f"schedule {_SCHEDULE} run now: {counts['completed']} of {counts['total']} daily series,"
         f" next run {schedule['next_run_at']}"
@@ -59,13 +61,15 @@ def show_fleet(client: Client, console: Console) -> None:
     workers = Table(title="GET /api/v1/fleet: workers", title_justify="left")
     for heading in ("name", "queues", "slots", "busy"):
         workers.add_column(heading)
-    for worker in fleet["workers"]:
+    for worker in fleet["workers"] or ():
         queues = ", ".join(worker["queues"])
         workers.add_row(worker["name"], queues, str(worker["slots"]), str(worker["busy"]))
     console.print(workers)
     lengths = ", ".join(f"{queue['name']} {queue['length']}" for queue in fleet["queues"])
-    pace, breaker = fleet["pace"], fleet["breaker"]
     console.print(f"queues: {lengths}")
+    pace, breaker = fleet["pace"], fleet["breaker"]
+    if pace is None or breaker is None:
+        raise PocketQuantError("; ".join(fleet["problems"]))
     console.print(
         f"pace: {pace['rate']:.0f} of {pace['ceiling_rate']:.0f} fetches a second,"
         f" {pace['in_progress']} in progress; breaker {breaker['state']}"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pocketquant.client import Client, Json
+from pocketquant.client import Client
+from pocketquant.client.answers import Bar, BarsPage, Quote
 from pocketquant.connections import wait_until
 from pocketquant.domain.errors import NotFound, PocketQuantError, UnsupportedInterval
 from pocketquant.domain.intervals import Interval
@@ -23,7 +24,17 @@ from pocketquant.quote_table import name_of
 _FEWEST_BARS = 10
 _CONNECTED_SECONDS = 30.0
 _STORED_SECONDS = 20.0  # after this what is not stored counts as missing
-_NOTHING: Json = {"data": [], "live": {"count": 0, "partial": []}}
+_NO_BARS: BarsPage = {
+    "symbol": "",
+    "exchange": "",
+    "interval": "",
+    "data": [],
+    "count": 0,
+    "next_cursor": None,
+    "resampled_from": None,
+    "live": {"count": 0, "partial": []},
+    "forming": None,
+}
 
 
 class Window(NamedTuple):
@@ -71,17 +82,17 @@ class LiveProof:
         return [one for one in compared if one is not None]
 
     def _connections(self) -> list[int]:
-        streamers = self._client.quotes_status()["streamers"]
+        streamers = self._client.quotes.status()["streamers"]
         return [_seconds(each["connected_at"]) for each in streamers if each["connected_at"]]
 
-    def _quotes(self) -> dict[str, Json]:
-        quotes = {name_of(quote): quote for quote in self._client.quotes()}
+    def _quotes(self) -> dict[str, Quote]:
+        quotes = {name_of(quote): quote for quote in self._client.quotes.all()}
         missing = [symbol for symbol in self._symbols if symbol not in quotes]
         if missing:
             raise PocketQuantError(f"there are no live quotes of {', '.join(missing)}")
         return {symbol: quotes[symbol] for symbol in self._symbols}
 
-    def _windows(self, since: float, now: float, quotes: Mapping[str, Json]) -> Iterator[Window]:
+    def _windows(self, since: float, now: float, quotes: Mapping[str, Quote]) -> Iterator[Window]:
         """Those in which there may have been trade; for a delayed symbol by its own clock."""
         for interval in Interval:
             for symbol, quote in quotes.items():
@@ -123,17 +134,17 @@ class LiveProof:
         after = self._read(window)
         return compare(window, before, after) if _is_on_our_grid(window, after) else None
 
-    def _read(self, window: Window) -> Json:
+    def _read(self, window: Window) -> BarsPage:
         query = {"start_date": _date(window.start), "end_date": _date(window.end)}
         try:
-            return self._client.ohlcv(
+            return self._client.series.page(
                 window.symbol, window.interval.value, order="asc", limit=MAX_BARS, **query
             )
         except NotFound:
-            return _NOTHING
+            return _NO_BARS
 
 
-def compare(window: Window, before: Json, after: Json) -> Compared:
+def compare(window: Window, before: BarsPage, after: BarsPage) -> Compared:
     """An answer with live bars, and the same one after the sync; both in order of time."""
     partial = frozenset(before["live"]["partial"])
     shown = {bar["datetime"]: bar for bar in before["data"] if bar["datetime"] not in partial}
@@ -163,19 +174,20 @@ def verdict(interval: Interval, compared: Iterable[Compared]) -> str:
     )
 
 
-def _is_on_our_grid(window: Window, answer: Json) -> bool:
+def _is_on_our_grid(window: Window, answer: BarsPage) -> bool:
     times = [_seconds(bar["datetime"]) for bar in answer["data"]]
     return all(window.interval.period_start(time) == time for time in times)
 
 
-def _values(bar: Json | None) -> str:
+def _values(bar: Bar | None) -> str:
     if bar is None:
         return "missing"
     return "/".join(str(bar[name]) for name in ("open", "high", "low", "close", "volume"))
 
 
-def _seconds(date: str) -> int:
-    return int(datetime.fromisoformat(date).timestamp())
+def _seconds(date: str | None) -> int:
+    """0 for a quote that was never traded."""
+    return 0 if date is None else int(datetime.fromisoformat(date).timestamp())
 
 
 def _date(seconds: int) -> str:

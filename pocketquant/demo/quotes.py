@@ -25,11 +25,11 @@ _FORMING = ("SIM:S0001", "1h")
 
 def subscribe(client: Client, console: Console) -> None:
     """Have the symbols watched; all of them have quotes then."""
-    watched = client.subscribe(SYMBOLS)
+    watched = client.quotes.subscribe(SYMBOLS)
     console.print(f"subscribed {watched['changed']} symbols")
 
     def are_quoted() -> bool:
-        return len(client.quotes()) >= len(SYMBOLS)
+        return len(client.quotes.all()) >= len(SYMBOLS)
 
     wait_until("all symbols have live quotes", are_quoted, (), _PATIENCE_SECONDS)
 
@@ -59,11 +59,11 @@ def show_current_bar(client: Client, console: Console) -> None:
     symbol, interval = _FORMING
     wait_until(
         f"{symbol} is traded",
-        lambda: client.current_bar(symbol, interval),
+        lambda: client.quotes.current_bar(symbol, interval),
         NotFound,
         _PATIENCE_SECONDS,
     )
-    bar = client.current_bar(symbol, interval)
+    bar = client.quotes.current_bar(symbol, interval)
     values = ", ".join(f"{name} {bar[name]}" for name in ("open", "high", "low", "close", "volume"))
     begun = "seen from its start" if not bar["partial"] else "not seen from its start"
     console.print(
@@ -74,7 +74,7 @@ def show_current_bar(client: Client, console: Console) -> None:
 
 def show_status(client: Client, console: Console) -> None:
     """The table of `GET /quotes/status`."""
-    status = client.quotes_status()
+    status = client.quotes.status()
     table = Table(
         title=f"GET /api/v1/quotes/status: {status['watched']} of {status['subscribed']} symbols",
         title_justify="left",

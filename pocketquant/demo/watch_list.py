@@ -6,7 +6,8 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from pocketquant.client import Client, Json
+from pocketquant.client import Client
+from pocketquant.client.answers import Job, SyncStatus
 from pocketquant.connections import wait_until
 from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
@@ -32,15 +33,15 @@ class Synced:
 
     symbol: str
     interval: str
-    job: Json
-    status: Json
+    job: Job
+    status: SyncStatus
 
 
 def sync_watch_list(client: Client, console: Console) -> list[Synced]:
     """Sync every series of the watch-list through the API, showing how far it is."""
     wanted = [(symbol, interval) for symbol, all_of in WATCH_LIST for interval in all_of]
-    jobs = {
-        (symbol, interval): client.sync_in_background(symbol, interval, _N_BARS)
+    jobs: dict[tuple[str, str], Job] = {
+        (symbol, interval): client.syncs.in_background(symbol, interval, _N_BARS)
         for symbol, interval in wanted
     }
     with progress_bar(console) as progress:
@@ -49,14 +50,14 @@ def sync_watch_list(client: Client, console: Console) -> list[Synced]:
         def have_ended() -> bool:
             for series, job in jobs.items():
                 if not job["finished_at"]:
-                    jobs[series] = client.job(job["job_id"])
+                    jobs[series] = client.jobs.get(job["job_id"])
             ended = sum(bool(job["finished_at"]) for job in jobs.values())
             progress.update(task, completed=ended)
             return ended == len(wanted)
 
         wait_until("the watch-list is synced", have_ended, (), _SYNC_SECONDS)
     return [
-        Synced(symbol, interval, job, client.sync_status(symbol, interval))
+        Synced(symbol, interval, job, client.syncs.status(symbol, interval))
         for (symbol, interval), job in jobs.items()
     ]
 
@@ -81,11 +82,11 @@ def show(synced: list[Synced], console: Console) -> None:
 def show_newest_bars(client: Client, console: Console) -> None:
     """The last bars of the one series that is a real capture."""
     table = Table(title="SP:SPX 1d, as captured from TradingView in 2023: the newest five bars")
-    columns = ("datetime", "open", "high", "low", "close", "volume")
-    for column in columns:
+    bars = client.series.page("SP:SPX", "1d", limit=5)["data"]
+    for column in bars[0]:
         table.add_column(column)
-    for bar in client.ohlcv("SP:SPX", "1d", limit=5)["data"]:
-        table.add_row(*(str(bar[column]) for column in columns))
+    for bar in bars:
+        table.add_row(*map(str, bar.values()))
     console.print(table)
 
 
@@ -101,6 +102,6 @@ def _day(moment: str | None) -> str:
     return moment[:10] if moment else ""
 
 
-def _seconds(job: Json) -> float:
-    begin, end = (datetime.fromisoformat(job[name]) for name in ("created_at", "finished_at"))
-    return (end - begin).total_seconds()
+def _seconds(job: Job) -> float:
+    begin, end = job["created_at"], job["finished_at"] or job["created_at"]
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

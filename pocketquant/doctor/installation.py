@@ -35,7 +35,7 @@ def packages() -> Iterator[Finding]:
         yield ok("python", f"Python {running}")
     wrong = [said for each in _requirements() if (said := _wrong_version(each))]
     for said in wrong:
-        yield broken("packages", said, "`pip install .` in a checkout of PocketQuant")
+        yield broken("packages", said, "`pip install '.[server]'` in a checkout of PocketQuant")
     if not wrong:
         yield ok("packages", "all are here, in versions that fit")
 
@@ -43,7 +43,7 @@ def packages() -> Iterator[Finding]:
 def _requirements() -> Iterator[Requirement]:
     for line in requires("pocketquant") or ():
         requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": "server"}):
             yield requirement
 
 

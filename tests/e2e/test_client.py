@@ -25,7 +25,7 @@ def client(platform: Any) -> pocketquant.Client:
 def test_bars_are_a_data_frame(client: pocketquant.Client) -> None:
     """In order of time, with the values that the API tells as JSON."""
     frame = client.bars("NASDAQ:AAPL")
-    told = client.ohlcv("NASDAQ:AAPL", "1d", limit=5000, order="asc")["data"]
+    told = client.series.page("NASDAQ:AAPL", "1d", limit=5000, order="asc")["data"]
     assert len(told) == len(frame)
     assert ("datetime", "UTC") == (frame.index.name, str(frame.index.tz))
     assert PRICES == list(frame.columns)
@@ -53,6 +53,32 @@ def test_other_frames(client: pocketquant.Client) -> None:
         assert 4 == len(made)
 
 
+def test_several_symbols_are_one_frame(client: pocketquant.Client) -> None:
+    """Each bar with its symbol, the symbols in the order of the call."""
+    client.sync("NASDAQ:MSFT", "1d", 20)
+    names = ["NASDAQ:MSFT", "NASDAQ:AAPL"]
+    frame = client.bars(names, limit=3)
+    assert ["symbol", "datetime"] == list(frame.index.names)
+    for name in names:
+        assert client.bars(name, limit=3).equals(frame.loc[name])
+    for kind in ("polars", "arrow"):
+        columns: Any = client.bars(iter(names), limit=3, frame=kind)  # type: ignore[call-overload]
+        found = columns["symbol"].to_list() if kind == "polars" else columns["symbol"].to_pylist()
+        assert [names[0]] * 3 + [names[1]] * 3 == found
+
+
+def test_times_in_a_zone(client: pocketquant.Client) -> None:
+    """The moments stay; the clock is that of the zone."""
+    utc = client.bars("NASDAQ:AAPL", limit=4)
+    local = client.bars("NASDAQ:AAPL", limit=4, tz="America/New_York")
+    assert list(utc.index) == list(local.index)
+    assert {"09:30"} == set(local.index.strftime("%H:%M"))
+    polars = client.bars("NASDAQ:AAPL", limit=4, tz="America/New_York", frame="polars")
+    assert list(local.index.to_pydatetime()) == polars["datetime"].to_list()
+    with pytest.raises(InvalidRequest, match="no time zone"):
+        client.bars("NASDAQ:AAPL", tz="New York")
+
+
 def test_what_is_found_can_be_synced(client: pocketquant.Client) -> None:
     """A search tells names that a sync takes."""
     found = client.search("RELIANCE")["symbols"][0]
@@ -72,36 +98,36 @@ def test_a_bulk_job_is_waited_for_with_a_bar(
         job["counts"]["failed"],
     )
     assert "2/2 1 failed" in capsys.readouterr().err
-    assert ["NONE"] == [unit["symbol"] for unit in client.units(job["job_id"], state="failed")]
-    assert job["job_id"] in [each["job_id"] for each in client.jobs(kind="bulk")]
-    assert 0 == client.retry(job["job_id"], "unknown_symbol")["counts"]["failed"]
-    assert job["counts"] == client.wait(job["job_id"])["counts"]
+    assert ["NONE"] == [unit["symbol"] for unit in client.jobs.units(job["job_id"], state="failed")]
+    assert job["job_id"] in [each["job_id"] for each in client.jobs.list(kind="bulk")]
+    assert 0 == client.jobs.retry(job["job_id"], "unknown_symbol")["counts"]["failed"]
+    assert job["counts"] == client.jobs.wait(job["job_id"])["counts"]
     with pytest.raises(Conflict, match="ended"):
-        client.cancel(job["job_id"])
+        client.jobs.cancel(job["job_id"])
 
 
 def test_symbols_are_kept(client: pocketquant.Client) -> None:
     """Added, changed, listed over all pages, removed."""
-    added = client.add_symbol("binance:ethusdt", ["1h"], active=False)
-    assert added == client.symbol("BINANCE:ETHUSDT")
+    added = client.symbols.add("binance:ethusdt", ["1h"], active=False)
+    assert added == client.symbols.get("BINANCE:ETHUSDT")
     with pytest.raises(Conflict, match="registered already"):
-        client.add_symbol("BINANCE:ETHUSDT")
-    changed = client.change_symbol("BINANCE:ETHUSDT", active=True, intervals=["1d"])
+        client.symbols.add("BINANCE:ETHUSDT")
+    changed = client.symbols.change("BINANCE:ETHUSDT", active=True, intervals=["1d"])
     assert (True, ["1d"]) == (changed["active"], changed["intervals"])
-    assert [changed] == list(client.symbols(exchange="BINANCE", active=True, page_size=1))
-    names = [each["symbol"] for each in client.symbols()]
-    assert names == [each["symbol"] for each in client.symbols(page_size=1)]
-    client.remove_symbol("BINANCE:ETHUSDT", with_bars=True)
+    assert [changed] == list(client.symbols.list(exchange="BINANCE", active=True, page_size=1))
+    names = [each["symbol"] for each in client.symbols.list()]
+    assert names == [each["symbol"] for each in client.symbols.list(page_size=1)]
+    client.symbols.remove("BINANCE:ETHUSDT", with_bars=True)
     with pytest.raises(NotFound):
-        client.symbol("BINANCE:ETHUSDT")
+        client.symbols.get("BINANCE:ETHUSDT")
 
 
 def test_what_is_known_is_listed(client: pocketquant.Client) -> None:
     """Schedules by name, statuses by what is asked of them."""
-    schedules = client.schedules()
-    assert schedules == [client.schedule(each["name"]) for each in schedules] != []
-    found = list(client.sync_statuses(symbol="AAPL", interval="1d", status="completed"))
-    assert [client.sync_status("NASDAQ:AAPL", "1d")] == found
+    schedules = list(client.schedules.list())
+    assert schedules == [client.schedules.get(each["name"]) for each in schedules] != []
+    found = list(client.syncs.statuses(symbol="AAPL", interval="1d", status="completed"))
+    assert [client.syncs.status("NASDAQ:AAPL", "1d")] == found
 
 
 def test_bars_are_exported(client: pocketquant.Client, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 import pytest
 import trustme
 
@@ -130,7 +129,7 @@ def test_what_may_not_be_done_twice_is_asked_once(serve: Serve, trouble: dict[st
     """Nobody knows whether it was done."""
     server = serve(trouble)
     with pytest.raises(Unavailable):
-        Client(server.url).stop_quotes()
+        Client(server.url).quotes.stop()
     assert 1 == len(server.asked)
 
 
@@ -138,7 +137,7 @@ def test_an_error_of_pocketquant_is_told_at_once(serve: Serve) -> None:
     """Though it says when to come again: it is not the moment that is wrong."""
     server = serve(ours("no_live_quote", **{"Retry-After": "5"}))
     with pytest.raises(NoLiveQuote, match="it is so"):
-        Client(server.url).quote("NASDAQ:AAPL")
+        Client(server.url).quotes.latest("NASDAQ:AAPL")
     assert 1 == len(server.asked)
 
 
@@ -152,7 +151,7 @@ def test_a_busy_server_is_asked_again_when_it_says(serve: Serve, code: str) -> N
     assert served_at - refused_at >= 1
     other = serve(busy)
     with pytest.raises(Unavailable, match="it is so"):
-        Client(other.url).stop_quotes()
+        Client(other.url).quotes.stop()
     assert 1 == len(other.asked)
 
 
@@ -171,7 +170,7 @@ def test_a_server_that_stays_busy_is_said_so(serve: Serve) -> None:
 def test_who_asks_too_soon_waits_as_long_as_told(serve: Serve) -> None:
     """A write too: nothing of it was done."""
     server = serve(ours("too_many_requests", 429, **{"Retry-After": "1"}), {})
-    Client(server.url).stop_quotes()
+    Client(server.url).quotes.stop()
     refused_at, served_at = server.asked_at
     assert served_at - refused_at >= 1
 
@@ -250,29 +249,22 @@ def test_a_certificate_that_nobody_knows_is_said_so(serve: Serve) -> None:
         Client(server.url.replace("http:", "https:")).fleet()
 
 
-def arrow(batches: int) -> list[bytes]:
-    """The pieces of a stream: its schema, its batches, its end."""
-    schema = pyarrow.schema([("datetime", pyarrow.timestamp("s", tz="UTC"))])
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, schema) as writer:
-        places = [0]
-        for number in range(batches):
-            writer.write_batch(pyarrow.record_batch([[number]], schema=schema))
-            places.append(sink.tell())
-    whole = sink.getvalue().to_pybytes()
-    return [whole[start:end] for start, end in zip(places, [*places[1:], len(whole)], strict=True)]
+def raw(*counts: int) -> list[bytes]:
+    """The pieces of a raw answer: its blocks of bars, its end."""
+    blocks = [count.to_bytes(8, "little") + bytes(6 * 8 * count) for count in counts]
+    return [*blocks, bytes(8)]
 
 
-ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
+RAW = {"Content-Type": "application/vnd.pocketquant.bars"}
 
 
-@pytest.mark.parametrize("cut", [0, 1, 2])
-def test_bars_that_break_off_are_no_bars(serve: Serve, cut: int) -> None:
-    """Also where they are cut between two batches, which Arrow takes for the end."""
-    unknown = {**ARROW, "Content-Length": ""}
-    pieces = arrow(3)
-    assert 3 == len(Client(serve({"body": b"".join(pieces), "headers": unknown}).url).bars("A:B"))
-    server = serve({"body": b"".join(pieces[:cut]), "headers": unknown})
+@pytest.mark.parametrize("missing", [1, 8, 9, 3 * 48 + 8])
+def test_bars_that_break_off_are_no_bars(serve: Serve, missing: int) -> None:
+    """Inside a block, between two of them, or just before the end."""
+    unknown = {**RAW, "Content-Length": ""}
+    whole = b"".join(raw(2, 3))
+    assert 5 == len(Client(serve({"body": whole, "headers": unknown}).url).bars("A:B"))
+    server = serve({"body": whole[:-missing], "headers": unknown})
     with pytest.raises(Unavailable, match="broke off"):
         Client(server.url).bars("A:B")
 

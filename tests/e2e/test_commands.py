@@ -273,7 +273,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(platform: Any, simulator: Any) 
     assert "Traceback" not in said
     simulator.lift()
     client = Client(platform.url)
-    wait_until("the job has ended", lambda: client.job(job_id)["finished_at"], (), 60.0)
+    wait_until("the job has ended", lambda: client.jobs.get(job_id)["finished_at"], (), 60.0)
 
 
 def _heed_interrupts() -> None:

@@ -54,7 +54,7 @@ def flush(platform: Any) -> Iterator[Flushes]:
 
     yield put
     leases.release(lease)
-    Client(platform.url).unsubscribe([AAPL, MSFT, NONE])  # and nothing of them is shown
+    Client(platform.url).quotes.unsubscribe([AAPL, MSFT, NONE])  # and nothing of them is shown
 
 
 @pytest.fixture
@@ -201,20 +201,20 @@ def test_the_api_that_is_meant_may_be_in_the_environment() -> None:
 def test_the_client_wishes_and_reads(platform: Any, flush: Flushes) -> None:
     """What the API tells; what it has not is raised as the error that it names."""
     client = Client(platform.url)
-    assert (2, 2) == counts(client.subscribe([AAPL, "nasdaq:none"]))
+    assert (2, 2) == counts(client.quotes.subscribe([AAPL, "nasdaq:none"]))
     flush(AAPL, 12.5)
-    assert 12.5 == client.quote(AAPL)["last_price"]
-    assert client.quote(AAPL) in client.quotes()
-    assert ("1h", 12.5) == bar(client.current_bar(AAPL, "1h"))
-    assert "NONE" in {each["symbol"] for each in client.quotes_status()["refused"]}
+    assert 12.5 == client.quotes.latest(AAPL)["last_price"]
+    assert client.quotes.latest(AAPL) in client.quotes.all()
+    assert ("1h", 12.5) == bar(client.quotes.current_bar(AAPL, "1h"))
+    assert "NONE" in {each["symbol"] for each in client.quotes.status()["refused"]}
     for symbol, error in ((NONE, UnknownSymbol), (MSFT, NotFound)):
         with pytest.raises(error):
-            client.quote(symbol)
-    assert (1, 1) == counts(client.unsubscribe([NONE]))
-    assert not client.stop_quotes()["streaming"]
+            client.quotes.latest(symbol)
+    assert (1, 1) == counts(client.quotes.unsubscribe([NONE]))
+    assert not client.quotes.stop()["streaming"]
     with pytest.raises(NotFound):
-        client.quote(NONE)
-    assert client.start_quotes()["streaming"]
+        client.quotes.latest(NONE)
+    assert client.quotes.start()["streaming"]
 
 
 def counts(watched: Json) -> tuple[int, int]:
@@ -229,7 +229,7 @@ def bar(current: Json) -> tuple[str, float]:
 def test_a_broken_stream_is_taken_up_again(platform: Any, flush: Flushes, kill: Any) -> None:
     """By itself, as often as it takes."""
     flush(AAPL, 1.0)
-    with closing(Client(platform.push_url).stream([AAPL])) as quotes:
+    with closing(Client(platform.push_url).quotes.stream([AAPL])) as quotes:
         assert 1.0 == next(quotes)["last_price"]
         for process in platform.processes("gunicorn"):
             kill(process)

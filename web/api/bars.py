@@ -26,6 +26,7 @@ _OTHER_FORMS = {
     "text/csv": _TEXT,
     "application/vnd.apache.parquet": _FILE,
     "application/vnd.apache.arrow.stream": _FILE,
+    "application/vnd.pocketquant.bars": _FILE,
 }
 
 blueprint = PydanticBlueprint(

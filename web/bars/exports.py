@@ -32,6 +32,7 @@ _CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
 _CSV_ROWS = 8192
 _PIECE_BYTES = 256 * 1024
 _LONGEST_WAIT_SECONDS = 10.0  # for the others that are written
+_COUNT_BYTES = 8
 
 Blocks = Iterator[Bars]
 
@@ -95,6 +96,16 @@ def write_csv(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
         starts = range(0, len(block), _CSV_ROWS)
         for start in reversed(starts) if newest_first else starts:
             yield encode_csv(Bars(block.columns[:, start : start + _CSV_ROWS]), newest_first)
+
+
+def write_raw(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+    """Blocks of float64 columns, each after its number of bars; a block of no bars is the end."""
+    for block in blocks:
+        if len(block):
+            columns = block.columns[:, ::-1] if newest_first else block.columns
+            yield len(block).to_bytes(_COUNT_BYTES, "little")
+            yield np.ascontiguousarray(columns, "<f8").tobytes()
+    yield bytes(_COUNT_BYTES)
 
 
 def write_parquet(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
@@ -192,6 +203,7 @@ def _array(kind: Any, values: NDArray[Any]) -> Any:
 
 _FORMATS: dict[str, tuple[Callable[[Blocks, bool], Iterator[bytes]], str]] = {
     "csv": (write_csv, "text/csv"),
+    "raw": (write_raw, "application/vnd.pocketquant.bars"),
     "parquet": (write_parquet, "application/vnd.apache.parquet"),
     "arrow": (write_arrow, "application/vnd.apache.arrow.stream"),
 }

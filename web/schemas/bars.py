@@ -43,10 +43,11 @@ class Format(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     ARROW = "arrow"
+    RAW = "raw"
 
     @property
     def is_streamed(self) -> bool:
-        return self in (Format.CSV, Format.PARQUET, Format.ARROW)
+        return self not in (Format.JSON, Format.COLUMNS)
 
 
 def _interval(given: object) -> Interval | str:
@@ -83,8 +84,8 @@ class OhlcvQuery(Given):
     )
     format: Format = Field(
         Format.JSON,
-        description="`json` and `columns` come in pages; `csv`, `parquet` and `arrow`"
-        " (an IPC stream) are files of the whole range",
+        description="`json` and `columns` come in pages; `csv`, `parquet`, `arrow`"
+        " (an IPC stream) and `raw` (blocks of float64 columns) are files of the whole range",
         examples=["json"],
     )
     start_date: Moment | None = Field(

@@ -1,44 +1,16 @@
-"""Bars of one's own, brought to the API."""
+"""Rows of a frame of bars, as the API imports them."""
 
 import math
-from collections import Counter
 from typing import Any
 
-from pocketquant.client.asking import Asking, symbol_path
 from pocketquant.client.transport import Json
 from pocketquant.domain.errors import InvalidRequest
 
-_BARS_A_PIECE = 5000
 _PRICES = ("open", "high", "low", "close")
-_COUNTS = ("inserted", "changed", "unchanged", "refused")
 
 
-class Imports(Asking):
-    """Calls that store bars from elsewhere."""
-
-    def import_bars(self, symbol: str, interval: str, frame: Any) -> Json:
-        """Store the bars of a pandas or polars DataFrame or an Arrow table.
-
-        Its columns: `datetime` (or an index of that kind) with a zone, open, high, low, close, and
-        volume where there is one. A stored bar of the same time is replaced, so that doing it
-        again changes nothing. The counts `inserted`, `changed`, `unchanged`, `refused`, and
-        `refusals` with index, datetime and reason of each refused bar. InvalidRequest for a frame
-        that holds no bars; 5000 bars are sent at a time, and those before an error are stored.
-        """
-        path = f"/market-data/ohlcv/{symbol_path(symbol)}"
-        rows, counts = _rows(frame), Counter[str]()
-        report: Json = {}
-        refusals: list[Json] = []
-        for begin in range(0, len(rows), _BARS_A_PIECE):
-            body = {"interval": interval, "bars": rows[begin : begin + _BARS_A_PIECE]}
-            report = self._call("POST", path, json=body, is_repeatable=True)
-            counts.update({name: report[name] for name in _COUNTS})
-            refusals += [{**each, "index": begin + each["index"]} for each in report["refusals"]]
-        return {**report, **{name: counts[name] for name in _COUNTS}, "refusals": refusals}
-
-
-def _rows(frame: Any) -> list[Json]:
-    """The bars as the API takes them."""
+def rows_of(frame: Any) -> list[Json]:
+    """Return the bars of a frame as JSON rows; InvalidRequest where it holds no bars."""
     bars = _pandas(frame)
     missing = [name for name in _PRICES if name not in bars.columns]
     if missing or getattr(bars.index, "tz", None) is None:
@@ -55,7 +27,7 @@ def _rows(frame: Any) -> list[Json]:
 
 
 def _numbers(bars: Any, name: str) -> list[float | None]:
-    """A column of finite numbers; a volume may be missing."""
+    """Return a column of finite numbers; only a volume may be NaN, and becomes None."""
     column = bars[name]
     if column.ndim != 1:
         raise InvalidRequest(f"the frame has {column.shape[1]} columns {name}")
@@ -70,7 +42,7 @@ def _numbers(bars: Any, name: str) -> list[float | None]:
 
 
 def _pandas(frame: Any) -> Any:
-    """The same bars with their open times as the index."""
+    """Return the bars as a pandas DataFrame with their open times as the index."""
     bars = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
     if not hasattr(bars, "columns") or not hasattr(bars, "index"):
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""What every group of calls is made of: one call, all pages of a list, a symbol in a request."""
+"""`Calls`: the base of each group of calls; how symbols and filters are written in requests."""
 
 import json
 import uuid
@@ -11,44 +11,46 @@ from pocketquant.client.transport import Json, Transport
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.symbols import Symbol
 
-Moment = str | date | datetime  # a date is its 00:00 UTC; a moment has its offset
+Moment = str | date | datetime  # a date means 00:00 UTC; a datetime needs a time zone
 Filter = str | int | float | bool | date | datetime | None
 
-_MOST_ENTRIES = 500  # of a page
+_PAGE_SIZE = 500  # the most that the API allows
 
 
-class Asking:
-    """Calls over one transport."""
+class Calls:
+    """A group of calls over one transport.
+
+    Answers are `Any` here; each public call declares its type from `client.answers`.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def _call(self, method: str, path: str, **arguments: Any) -> Json:
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
         return self._transport.call(method, path, **arguments)
 
-    def _call_once(self, path: str, body: Json) -> Json:
-        """A POST that may be sent again: by its key the API knows it, and does it once."""
+    def _call_once(self, path: str, body: Json) -> Any:
+        """Send a POST with an idempotency key: sent again, it has no second effect."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return self._call("POST", path, json=body, headers=headers, is_repeatable=True)
 
-    def _list(self, path: str) -> list[Json]:
-        found: list[Json] = self._transport.decoded(self._transport.answer("GET", path), list)
-        return found
+    def _list(self, path: str) -> Any:
+        return self._transport.decoded(self._transport.answer("GET", path), list)
 
-    def _pages(self, path: str, filters: dict[str, Filter]) -> Iterator[Json]:
-        """The entries of all pages, each page asked for when it is reached."""
-        query = {"page_size": _MOST_ENTRIES, **asked(filters)}
+    def _pages(self, path: str, filters: dict[str, Filter]) -> Iterator[Any]:
+        """Yield the entries of all pages; a page is requested when it is reached."""
+        query = {"page_size": _PAGE_SIZE, **query_of(filters)}
         page: int | None = query.pop("page", 1)
         while page is not None:
             answer = self._transport.answer("GET", path, params={**query, "page": page})
             yield from self._transport.decoded(answer, list)
-            place = json.loads(answer.headers.get("X-Pagination", "{}"))
-            page = place.get("next_page")
+            pagination = json.loads(answer.headers.get("X-Pagination", "{}"))
+            page = pagination.get("next_page")
 
 
-def asked(filters: dict[str, Filter]) -> dict[str, Any]:
-    """A query of those that are given, as the API writes them."""
-    return {name: _told(value) for name, value in filters.items() if value is not None}
+def query_of(filters: dict[str, Filter]) -> dict[str, Any]:
+    """Query parameters of the filters that are not None."""
+    return {name: _parameter(value) for name, value in filters.items() if value is not None}
 
 
 def job_path(job_id: str) -> str:
@@ -69,7 +71,7 @@ def symbols_body(symbols: Iterable[str]) -> Json:
     return {"symbols": [symbol_fields(symbol) for symbol in symbols]}
 
 
-def _told(value: Filter) -> str | int | float | None:
+def _parameter(value: Filter) -> str | int | float | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime) and value.tzinfo is None:

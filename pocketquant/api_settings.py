@@ -1,0 +1,50 @@
+"""The settings of commands that call an API, read without the libraries of the server.
+
+The same variables as in `settings.py`, from the environment or `.env`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from dotenv import dotenv_values
+
+from pocketquant.domain.addresses import url_of
+from pocketquant.domain.errors import InvalidSettings
+
+HOST = "127.0.0.1"
+API_PORT = 8000
+PUSH_PORT = 8001
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Where the API and its streams are, and the key to send; an empty key is none."""
+
+    api_url: str
+    push_url: str
+    api_key: str = field(repr=False)
+
+    @classmethod
+    def read(cls, url: str | None = None, push_url: str | None = None) -> Self:
+        """Take the given URLs, else API_URL and PUSH_URL, else those of this machine.
+
+        Streams are at the URL of the API where that is given and theirs is not.
+        """
+        given = {**dotenv_values(".env"), **os.environ}
+        values = {name.upper(): value for name, value in given.items()}
+        api = url or values.get("API_URL")
+        push = push_url or values.get("PUSH_URL") or api
+        return cls(
+            api or _own(values, "API", API_PORT),
+            push or _own(values, "PUSH", PUSH_PORT),
+            values.get("API_KEY") or "",
+        )
+
+
+def _own(values: Mapping[str, str | None], name: str, port: int) -> str:
+    text = values.get(f"{name}_PORT") or str(port)
+    if not text.isdecimal():
+        raise InvalidSettings(f"{name}_PORT: {text!r} is no port number")
+    return url_of(values.get(f"{name}_HOST") or HOST, int(text))
