@@ -109,6 +109,16 @@ def test_the_document_is_what_the_schema_promises() -> None:
     assert expected == OhlcvOut.model_validate(document).model_dump(mode="json")
 
 
+def test_stretches_of_older_live_bars_are_named_where_there_are_any() -> None:
+    """Each by the open times of its first and its last bar."""
+    assert "stretches" not in LivePart(1).document()
+    document = LivePart(2, (), ((0, 86_400),)).document()
+    assert [["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]] == [
+        [each.strftime("%Y-%m-%dT%H:%M:%SZ") for each in stretch]
+        for stretch in document["stretches"]  # type: ignore[attr-defined]
+    ]
+
+
 def test_without_a_forming_bar_forming_is_null() -> None:
     """None stays null."""
     document = json.loads(encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=None))
