@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test hours lint types arch docs coverage check bench bench-once chaos lock fix
+.PHONY: help setup demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock fix
 
 PYTHON ?= python3
 BIN := .venv/bin
