@@ -1,13 +1,24 @@
 """What every process counts and measures, in Prometheus' words: `docs/metrics.md` explains each.
 
 Labels have few values and never name a symbol, a job or a path. One process holds one set of
-numbers: should an API server ever run several processes behind one port, prometheus_client's
-multiprocess mode has to be set up, or each scrape tells of one of them.
+numbers, but for the web processes on one port: those of one machine count in files together
+(`shared_metrics`), since nobody can say which of them answers a scrape.
 """
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import ValueClass
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # noise in the text format
+
+_IS_SHARED = ValueClass._multiprocess
 
 NO_CODE = ""  # the code of what ended well
 
@@ -72,7 +83,11 @@ TICKS_PUBLISHED = Counter(
 TICK_STEPS_FAILED = Counter(
     "pocketquant_tick_steps_failed_total", "Steps of ticks that failed and are tried again."
 )
-BUSY_SLOTS = Gauge("pocketquant_worker_busy_slots", "Tasks that this worker does right now.")
+BUSY_SLOTS = Gauge(
+    "pocketquant_worker_busy_slots",
+    "Tasks that this worker does right now.",
+    multiprocess_mode="max",
+)
 LIVE_TICKS = Counter(
     "pocketquant_live_ticks_total", "Ticks that quotes told of, late and missed ones included."
 )
@@ -89,7 +104,9 @@ LIVE_BARS = Counter(
     ("result",),
 )
 LIVE_BARS_WAITING = Gauge(
-    "pocketquant_live_bars_waiting", "Closed live bars that MongoDB does not have yet."
+    "pocketquant_live_bars_waiting",
+    "Closed live bars that MongoDB does not have yet.",
+    multiprocess_mode="max",
 )
 LIVE_REPAIRS = Counter(
     "pocketquant_live_repairs_total", "Syncs of single series submitted to repair live bars."
@@ -115,8 +132,11 @@ STREAM_GAP_SECONDS = Histogram(
 STREAM_LAG_SECONDS = Gauge(
     "pocketquant_stream_lag_seconds",
     "How far behind the clock is what was taken in; it grows where quotes come too fast.",
+    multiprocess_mode="max",
 )
-STREAM_SYMBOLS = Gauge("pocketquant_stream_symbols", "Symbols that this streamer watches.")
+STREAM_SYMBOLS = Gauge(
+    "pocketquant_stream_symbols", "Symbols that this streamer watches.", multiprocess_mode="max"
+)
 LOOP_FAILURES = Counter(
     "pocketquant_loop_failures_total",
     "Unforeseen errors of the threads that watch or repeat something, by the thread's name.",
@@ -157,3 +177,12 @@ __all__ = [
     "SYNCS",
     "TICKS_PUBLISHED",
 ]
+
+
+def registry() -> CollectorRegistry:
+    """What a scrape of this process tells: its own numbers, or all that are counted with it."""
+    if not _IS_SHARED:
+        return REGISTRY
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+    return shared

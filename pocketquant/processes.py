@@ -16,7 +16,7 @@ from pathlib import Path
 import requests
 from pydantic import SecretStr
 
-from pocketquant import data_folder, embedded, exposure, private_urls
+from pocketquant import data_folder, embedded, exposure, private_urls, shared_metrics
 from pocketquant.connections import wait_until
 from pocketquant.domain.addresses import is_loopback, url_of
 from pocketquant.domain.errors import InvalidSettings
@@ -66,6 +66,7 @@ def running(
     data_folder.prepare(folder)
     if any(program.name == "flower" for program in programs):
         settings = data_folder.with_flower_password(settings, folder)
+    shared_metrics.prepare(settings.api_port)
     logs = folder / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     servers, environment = _servers(settings, folder)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from pocketquant import shared_metrics
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
 
@@ -33,7 +34,7 @@ def all_programs(settings: Settings) -> tuple[Program, ...]:
     """What one machine runs, its servers aside."""
     interactive = Program("interactive", interactive_command(settings))
     return (
-        Program("web", web_command(settings)),
+        _web_program(settings),
         Program("push", push_command(settings)),
         Program("worker", worker_command(name=f"worker-{NUMBER}"), settings.workers),
         *((interactive,) if settings.interactive_slots else ()),
@@ -45,10 +46,19 @@ def all_programs(settings: Settings) -> tuple[Program, ...]:
     )
 
 
-def web_command(settings: Settings) -> list[str]:
-    """granian, one process: threads are made when requests wait and go when they are idle."""
+def web_program_command(settings: Settings, processes: int) -> list[str]:
+    """granian with so many processes, which count together with all others on the port."""
+    command = web_command(settings, processes)
+    if settings.web_processes == 1:
+        return command
+    counting = f"{shared_metrics.VARIABLE}={shared_metrics.folder_of(settings.api_port)}"
+    return ["/usr/bin/env", counting, *command]
+
+
+def web_command(settings: Settings, processes: int = 1) -> list[str]:
+    """granian: threads are made when requests wait and go when they are idle."""
     return [
-        str(_BIN / "granian"),
+        *(str(_BIN / "granian"), "--workers", str(processes)),
         *("--interface", "wsgi", "--factory", "web.app:create_worker_app"),
         *("--host", settings.api_host, "--port", str(settings.api_port)),
         *("--blocking-threads", str(settings.api_threads)),
@@ -57,6 +67,17 @@ def web_command(settings: Settings) -> list[str]:
         *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "--no-log"),
         *("--http", "1"),  # or a connection that says nothing at all is never given up
     ]
+
+
+def _web_program(settings: Settings) -> Program:
+    """As many servers as there shall be processes: a server that dies takes its own with it.
+
+    Only Linux lets servers share a port; elsewhere one server has all the processes.
+    """
+    count = settings.web_processes
+    if sys.platform == "linux":
+        return Program("web", web_program_command(settings, 1), count)
+    return Program("web", web_program_command(settings, count))
 
 
 def push_command(settings: Settings) -> list[str]:

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
 
     api_host: str = HOST
     api_port: int = Field(default=API_PORT, ge=0, le=65535)
+    web_processes: int = Field(
+        default=2, ge=1, description="web processes on API_PORT: where one dies, another answers"
+    )
     api_threads: int = Field(
         default=64, ge=2, description="requests served at a time by one web process"
     )

@@ -10,7 +10,7 @@ from threading import Event
 import click
 from rich.console import Console
 
-from pocketquant import data_folder, exposure, processes, programs
+from pocketquant import data_folder, exposure, processes, programs, shared_metrics
 from pocketquant.processes import Machine
 from pocketquant.queues import QueueName
 from pocketquant.settings import Settings
@@ -93,7 +93,9 @@ def simulate(arguments: tuple[str, ...]) -> None:
 @click.command()
 def web() -> None:
     """Run the API in this terminal, on API_HOST and API_PORT."""
-    _become(programs.web_command(_safe_settings()))
+    settings = _safe_settings()
+    shared_metrics.prepare(settings.api_port)
+    _become(programs.web_program_command(settings, settings.web_processes))
 
 
 @click.command()

@@ -194,8 +194,8 @@ def start_platform(
 ) -> Callable[..., AbstractContextManager[Platform]]:
     """Starts platforms against the simulator, with settings of the test's own.
 
-    Without Flower, streamers and the worker for interactive units alone, unless a test asks. The
-    schedules are paused.
+    Without Flower, streamers and the worker for interactive units alone, and with one web process,
+    unless a test asks. The schedules are paused.
     """
 
     @contextmanager
@@ -215,6 +215,7 @@ def start_platform(
                 "flower_host": HOST,
                 "flower_port": reserve_port(),
                 "workers": 1,
+                "web_processes": 1,
                 **changes,
             }
         )

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what this process counted, and the fleet as it is now, for Prometheus.
+"""`GET /metrics`: what the processes of this address counted, and the fleet as it is now.
 
 No part of the API's document: its format is Prometheus' own.
 """
@@ -6,7 +6,7 @@ No part of the API's document: its format is Prometheus' own.
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from pocketquant.metrics import REGISTRY
+from pocketquant import metrics
 from web.site import current_site
 
 blueprint = Blueprint("metrics", __name__)
@@ -15,5 +15,5 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 def get_metrics() -> Response:
     """All metrics as text"""
-    text = generate_latest(REGISTRY) + generate_latest(current_site().fleet_metrics)
+    text = generate_latest(metrics.registry()) + generate_latest(current_site().fleet_metrics)
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
