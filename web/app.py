@@ -1,5 +1,6 @@
 """The Flask application: `granian --interface wsgi --factory web.app:create_worker_app`."""
 
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -107,7 +108,12 @@ def create_app(
 
 
 def create_worker_app() -> Flask:
-    """The application of a server's worker process, which must not outlive the server."""
+    """The application of a server's worker process, which must not outlive the server.
+
+    Until it serves, SIGTERM ends it at once: the handler that it has from the server, whose copy it
+    began as, would do nothing here, and so the server's death would be missed.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tie_to_parent()
     settings = Settings()
     require_safe(settings)

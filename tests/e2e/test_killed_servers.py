@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,25 @@ def test_a_server_killed_while_it_starts_leaves_nothing_behind(
     finally:
         for child in alive(children):
             child.kill()
+
+
+def test_a_worker_that_is_to_end_before_it_serves_ends(mongodb_url: str, redis_url: str) -> None:
+    """Although it has the handler of its server, which only the server's own loop heeds."""
+    lines = (
+        "import os, signal, web.app",
+        "signal.signal(signal.SIGTERM, lambda *_: None)",
+        "web.app.create_worker_app()",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "signal.pause()",
+    )
+    settings = Settings.model_validate({"mongodb_url": mongodb_url, "redis_url": redis_url})
+    ended = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env=settings.environment_of_children({}),
+        timeout=120,
+        check=False,
+    )
+    assert -signal.SIGTERM == ended.returncode
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
