@@ -3,6 +3,7 @@
 from collections import Counter
 
 import requests
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
@@ -10,7 +11,6 @@ from pocketquant.client import Client
 from pocketquant.connections import wait_until
 from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
-from pocketquant.settings import Settings
 
 SYMBOLS = [f"SIM:S{number:04d}" for number in range(1, 301)]
 
@@ -76,10 +76,10 @@ def show_fleet(client: Client, console: Console) -> None:
     )
 
 
-def show_flower(url: str, console: Console) -> None:
-    """The tasks that Flower's page lists, by name and state."""
-    settings = Settings()
-    credentials = (settings.flower_username, settings.flower_password.get_secret_value())
+def show_flower(url: str, login: tuple[str, SecretStr], console: Console) -> None:
+    """Print the tasks that Flower's page lists, by name and state."""
+    user, password = login
+    credentials = (user, password.get_secret_value())
     seen: Counter[tuple[str, str]] = Counter()
 
     def has_seen_all() -> bool:

@@ -42,7 +42,7 @@ def _show_history(client: Client, push: Client, started: Machine, console: Conso
     fleet.sync_in_bulk(client, push, console)
     fleet.run_schedule_now(client, console)
     fleet.show_fleet(client, console)
-    fleet.show_flower(started.flower_url, console)
+    fleet.show_flower(started.flower_url, started.flower_login, console)
 
 
 def _show_live(client: Client, push: Client, console: Console) -> float:
@@ -58,11 +58,9 @@ def _show_live(client: Client, push: Client, console: Console) -> float:
 def _show_addresses(started: Machine, console: Console) -> None:
     console.print(f"[bold]API docs:[/] {started.docs_url}   (logs: {started.logs})", soft_wrap=True)
     console.print(f"[bold]Fleet:[/] {started.api_url}/api/v1/fleet")
-    console.print(
-        f"[bold]Flower:[/] {started.flower_url}/tasks"
-        "   (FLOWER_USERNAME and FLOWER_PASSWORD, by default pocketquant twice)",
-        soft_wrap=True,
-    )
+    user, password = started.flower_login
+    login = f"{user} / {password.get_secret_value()}"
+    console.print(f"[bold]Flower:[/] {started.flower_url}/tasks   ({login})", soft_wrap=True)
     console.print(
         "[bold]Live quotes:[/] pocketquant watch BINANCE:BTCUSDT NASDAQ:AAPL"
         f" --url {started.api_url} --push-url {started.push_url}",
