@@ -67,6 +67,8 @@ class Keeper:
             kept.orphans += _tree(kept)[1:]
             kept.orphans_may_live_until = time.monotonic() + _ORPHAN_SECONDS
             _signal(kept, signal.SIGKILL)
+            for orphan in kept.orphans:
+                _send(orphan, signal.SIGCONT)  # frozen before, it could not end
 
     def release(self, name: str) -> None:
         """Let a process that was held down start again."""

@@ -27,7 +27,8 @@ from tests.chaos.witness import Exchange
 
 _REST_SECONDS = 300.0
 _STATUS_SECONDS = 30.0
-_THREADS = 48
+_MOST_ASKING = 48  # users at a time; trouble waits for none of them
+_MOST_HARMING = 32
 _OPEN = {"$in": ["pending", "syncing"]}
 
 
@@ -105,11 +106,12 @@ def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_o
             events.note("step_failed", step=step, why=repr(error))
             raise
 
-    pool = ThreadPoolExecutor(_THREADS)
+    asking, harming = ThreadPoolExecutor(_MOST_ASKING), ThreadPoolExecutor(_MOST_HARMING)
     try:
         futures = []
         for step in steps:
             is_over.wait(max(0.0, began + step.at - time.monotonic()))
+            pool = asking if isinstance(step, Act) else harming
             futures.append(pool.submit(do, step))
         for future in futures:
             future.result()
@@ -117,7 +119,8 @@ def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_o
         is_over.set()
         raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # calls end with the servers they wait for
+        for pool in (asking, harming):  # calls end with the servers that they wait for
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _rare() -> dict[str, str]:
