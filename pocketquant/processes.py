@@ -44,6 +44,12 @@ class Machine:
     supervisord: "subprocess.Popen[bytes]" = field(repr=False)
 
     @property
+    def shown_flower_login(self) -> str:
+        """User name and password of Flower, for the person at this machine."""
+        user, password = self.flower_login
+        return f"{user} / {password.get_secret_value()}"
+
+    @property
     def docs_url(self) -> str:
         return f"{self.api_url}/api/v1/docs"
 

@@ -79,6 +79,11 @@ def strange(answer: requests.Response) -> Unavailable:
     return Unavailable(f"{answer.url} says {said}, not as a PocketQuant does: {begins!r}")
 
 
+def missing_library(what: str, library: str, extra: str) -> Misconfigured:
+    """The error of a call whose library is not installed; it names the extra that brings it."""
+    return Misconfigured(f"{what} needs {library}; `pip install 'pocketquant[{extra}]'` brings it")
+
+
 def _document(answer: requests.Response) -> dict[str, Any] | None:
     try:
         body = answer.json()

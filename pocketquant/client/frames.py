@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketquant.domain.errors import InvalidRequest, Misconfigured, Unavailable
+from pocketquant.client.failures import missing_library
+from pocketquant.domain.errors import InvalidRequest, Unavailable
 
 Frame = Literal["pandas", "polars", "arrow"]
 Floats = NDArray[np.float64]
@@ -74,9 +75,7 @@ def _library(frame: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError:
-        raise Misconfigured(
-            f"frame={frame!r} needs {name}; `pip install 'pocketquant[{frame}]'` brings it"
-        ) from None
+        raise missing_library(f"frame={frame!r}", name, frame) from None
 
 
 def _times(columns: Floats, unit: str) -> NDArray[np.datetime64]:
@@ -90,9 +89,9 @@ def _pandas(
     values = dict(zip(_NAMES, columns[1:], strict=True))
     if symbols is None:
         return pandas.DataFrame(values, index=index)
-    symbol = pandas.Categorical.from_codes(symbols, categories=list(names), ordered=False)
+    symbol = pandas.Categorical.from_codes(symbols, categories=list(names))
     both = pandas.MultiIndex.from_arrays([symbol, index], names=["symbol", "datetime"])
-    return pandas.DataFrame(dict(values), index=both)
+    return pandas.DataFrame(values, index=both)
 
 
 def _polars(
@@ -113,7 +112,11 @@ def _arrow(
 ) -> Any:
     times = pyarrow.array(_times(columns, "s"), pyarrow.timestamp("s", tz=tz))
     volume = pyarrow.array(columns[5], mask=np.isnan(columns[5]))
-    values = {"datetime": times, **dict(zip(_NAMES, columns[1:5], strict=False)), "volume": volume}
+    values = {
+        "datetime": times,
+        **dict(zip(_NAMES[:4], columns[1:5], strict=True)),
+        "volume": volume,
+    }
     if symbols is not None:
         values = {"symbol": pyarrow.array(names).take(pyarrow.array(symbols)), **values}
     return pyarrow.table(values)

@@ -97,12 +97,12 @@ class SeriesCalls(Calls):
         Misconfigured where the library of the frame is not installed.
         """
         require_usable(frame, tz)
-        names = None if isinstance(symbols, str) else list(symbols)
-        if names == []:
+        names = [symbols] if isinstance(symbols, str) else list(symbols)
+        if not names:
             raise InvalidRequest("name at least one symbol")
         query = query_of({"start_date": start, "end_date": end, "limit": limit})
-        wanted = [symbols] if isinstance(symbols, str) else names or []
-        return framed([self._columns(each, interval, query) for each in wanted], names, frame, tz)
+        found = [self._columns(name, interval, query) for name in names]
+        return framed(found, None if isinstance(symbols, str) else names, frame, tz)
 
     def page(self, symbol: str, interval: str, **query: str | int) -> BarsPage:
         """Return one page of bars as JSON, the newest first unless `order="asc"`.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from pocketquant.client.failures import missing_library
 from pocketquant.domain.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def _read(file: Path) -> "pandas.DataFrame":
         with warnings.catch_warnings(action="error", category=pandas.errors.ParserWarning):
             # or a row of too many values would make row names of the first column
             return pandas.read_csv(source, skipinitialspace=True, index_col=False)
+    except ImportError:
+        raise missing_library(f"a Parquet file such as {file}", "pyarrow", "arrow") from None
     except FileNotFoundError:
         raise InvalidRequest(f"there is no file {file}") from None
     except pandas.errors.ParserWarning:

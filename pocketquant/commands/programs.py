@@ -53,10 +53,10 @@ def up(data_dir: Path | None) -> None:
     folder = data_dir or settings.data_dir
     with processes.running(settings, folder, show_logs=True) as machine:
         console.print(f"[bold]PocketQuant is up.[/] API docs: {machine.docs_url}")
-        user, password = machine.flower_login
-        login = f"{user} / {password.get_secret_value()}"
         console.print(f"Streams: {machine.push_url}")
-        console.print(f"Flower: {machine.flower_url} ({login})", soft_wrap=True)
+        console.print(
+            f"Flower: {machine.flower_url} ({machine.shown_flower_login})", soft_wrap=True
+        )
         console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
         _wait_for_the_end(machine)
 

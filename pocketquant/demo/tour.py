@@ -58,8 +58,7 @@ def _show_live(client: Client, push: Client, console: Console) -> float:
 def _show_addresses(started: Machine, console: Console) -> None:
     console.print(f"[bold]API docs:[/] {started.docs_url}   (logs: {started.logs})", soft_wrap=True)
     console.print(f"[bold]Fleet:[/] {started.api_url}/api/v1/fleet")
-    user, password = started.flower_login
-    login = f"{user} / {password.get_secret_value()}"
+    login = started.shown_flower_login
     console.print(f"[bold]Flower:[/] {started.flower_url}/tasks   ({login})", soft_wrap=True)
     console.print(
         "[bold]Live quotes:[/] pocketquant watch BINANCE:BTCUSDT NASDAQ:AAPL"

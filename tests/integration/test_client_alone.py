@@ -73,6 +73,16 @@ def test_a_frame_whose_library_is_missing_names_its_extra(frame: str, module: st
     assert f"pip install 'pocketquant[{frame}]'" in ended.stderr.splitlines()[-1]
 
 
+def test_a_parquet_file_without_its_library_names_the_extra(tmp_path: Path) -> None:
+    """The command ends with one line that says what to install."""
+    absent = "import sys; sys.modules['pyarrow'] = None\n"
+    file = str(tmp_path / "bars.parquet")
+    call = f"from pocketquant.cli import main; main(['import', 'A:B', {file!r}])"
+    ended = run(absent + call)
+    assert (1, 1) == (ended.returncode, len(ended.stderr.splitlines())), ended.stderr
+    assert "pip install 'pocketquant[arrow]'" in ended.stderr
+
+
 def test_a_command_of_the_server_says_what_to_install() -> None:
     """Where its libraries are missing it is listed, and one line says how to get them."""
     absent = "import sys; sys.modules['celery'] = sys.modules['pymongo'] = None\n"
