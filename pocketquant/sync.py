@@ -112,7 +112,7 @@ class Syncer:
             self._hand_back(unit, log)
         except StorageUnavailable as error:  # our own trouble is not held against the unit
             held = self.ledger.extend(unit)  # its end may have been written though
-            self._postpone(held, TurnFarOff(_delay_seconds(unit.attempt), error), log)
+            self._postpone(held, TurnFarOff(_delay_seconds(unit.troubles + 1), error), log)
         except PocketQuantError as error:
             self._end_in_error(unit, error, log)
         except Exception as error:  # a defect must not vanish with its worker

@@ -20,6 +20,8 @@ from pocketquant.storage.units import Document, Unit, ending, joining, read_unit
 _BATCH = 1000
 _MOST_ROUNDS = 100
 
+_ANEW = {"tries": 0, "troubles": 0, "lost": 0}  # what a retry by hand counts from the beginning
+
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
@@ -178,7 +180,7 @@ class Interventions:
     def _queue(self, batch: list[Unit], cancelled: set[str]) -> list[int]:
         """Queue these units again; the places of those whose series is under way."""
         again: Document = {
-            "$set": {"state": UnitState.QUEUED, "active": True, "tries": 0, "lost": 0},
+            "$set": {"state": UnitState.QUEUED, "active": True} | _ANEW,
             "$unset": {"finished_at": "", "not_before": ""},
             "$currentDate": {"dispatched_at": True},
             "$pullAll": {"jobs": list(cancelled)},

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pymongo import ReturnDocument
 
 from pocketquant.connections import Mongo
-from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError
+from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError, StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, UnitState
 from pocketquant.storage.jobs import Jobs
@@ -136,11 +136,13 @@ class Ledger:
     def postpone(
         self, unit: Unit, delay_seconds: float, error: PocketQuantError | None = None
     ) -> None:
-        """Put the unit back because its turn is far off; that costs no attempt.
+        """Put the unit back for its turn, or for trouble of our own; that costs no attempt.
 
         An error is what those who wait for the unit are told.
         """
         told = _ended_in(unit, error) if error else {}
+        if isinstance(error, StorageUnavailable):
+            told["troubles"] = unit.troubles + 1
         self._put_back(unit, delay_seconds, unit.tries - 1, told)
 
     def hand_back(self, unit: Unit) -> None:

@@ -22,6 +22,7 @@ class Unit:
     `attempt` counts claims and fences writes; `ended_attempt` is the newest attempt that came to
     an end of its own, so whoever waits sees it move. `tries` counts the attempts that are held
     against it: not those that only waited for their turn, nor those before a retry by hand.
+    `troubles` counts the attempts that our own servers ended, since that retry.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Unit:
     attempt: int = 0
     ended_attempt: int = 0
     tries: int = 0
+    troubles: int = 0
     jobs: tuple[str, ...] = ()
     error: PocketQuantError | None = None
     report: Document | None = None
@@ -151,6 +153,7 @@ def read_unit(found: Document) -> Unit:
         attempt=found["attempt"],
         ended_attempt=found["ended_attempt"],
         tries=found["tries"],
+        troubles=found.get("troubles", 0),
         jobs=tuple(found["jobs"]),
         error=error_named(error["code"], error["message"]) if error else None,
         report=found.get("report"),

@@ -334,6 +334,36 @@ def test_trouble_with_our_own_servers_costs_no_attempt(
     assert isinstance(unit.error, StorageUnavailable)
 
 
+def test_trouble_of_our_own_is_tried_again_soon_however_often_a_unit_waited_for_its_turn(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """The delay doubles with each trouble of our own; waits for the governor do not count."""
+    unit_id = submit(wired)
+
+    def claimed() -> Unit:
+        wired.mongo["units"].update_one({"_id": unit_id}, {"$unset": {"not_before": ""}})
+        unit = wired.ledger.claim(unit_id)
+        assert unit is not None
+        return unit
+
+    def delay_after_trouble() -> float:
+        wired.mongo["units"].update_one({"_id": unit_id}, {"$unset": {"not_before": ""}})
+        syncer(Days(raising(StorageUnavailable("Redis does not answer")))).do(unit_id)
+        unit = unit_of(wired, unit_id)
+        assert unit.due_at is not None
+        assert unit.begun_at is not None
+        return (unit.due_at - unit.begun_at).total_seconds()
+
+    for _ in range(12):
+        wired.ledger.postpone(claimed(), 1)
+    longest = [5, 10, 20, 40]
+    for full in longest:
+        wired.ledger.postpone(claimed(), 1)
+        delay = delay_after_trouble()
+        assert full / 2 <= delay <= full + 60, (full, delay)  # it began a while before its end
+    assert unit_of(wired, unit_id).tries == 0
+
+
 def test_a_sync_prunes_the_live_bars_it_has_overtaken(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
