@@ -10,12 +10,13 @@ from typing import Self
 
 from dotenv import dotenv_values
 
-from pocketquant.domain.addresses import url_of
 from pocketquant.domain.errors import InvalidSettings
 
 HOST = "127.0.0.1"
 API_PORT = 8000
 PUSH_PORT = 8001
+
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,10 @@ def _own(values: Mapping[str, str | None], name: str, port: int) -> str:
     if not text.isdecimal():
         raise InvalidSettings(f"{name}_PORT: {text!r} is no port number")
     return url_of(values.get(f"{name}_HOST") or HOST, int(text))
+
+
+def url_of(host: str, port: int) -> str:
+    """URL of this listener from the same machine; wildcards become loopback."""
+    name = host.strip("[]")
+    name = _LOOPBACK.get(name, name)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

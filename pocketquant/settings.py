@@ -12,8 +12,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pocketquant.api_settings import API_PORT, HOST, PUSH_PORT
-from pocketquant.domain.addresses import url_of
+from pocketquant.api_settings import API_PORT, HOST, PUSH_PORT, url_of
 
 KNOWN_PASSWORDS = frozenset({"", "pocketquant"})  # everybody has read them: of older versions
 

@@ -9,27 +9,29 @@ import redis
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.cache.searches import SearchCache
-from pocketquant.connections import Mongo, open_mongo, open_redis, server_now
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor, Start
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.wish_nudges import WishNudges
-from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.importing import Importing
-from pocketquant.intake import Intake
-from pocketquant.mending import Mending
-from pocketquant.pace import PacedProvider
-from pocketquant.planner import Planner
-from pocketquant.queues import celery_app
-from pocketquant.reconciler import Reconciler
-from pocketquant.removal import Removal
-from pocketquant.repeating import Loops
-from pocketquant.scheduler import Scheduler
-from pocketquant.searching import Searching
+from pocketquant.history.importing import Importing
+from pocketquant.history.intake import Intake
+from pocketquant.history.mending import Mending
+from pocketquant.history.paced_provider import PacedProvider
+from pocketquant.history.planner import Planner
+from pocketquant.history.reconciler import Reconciler
+from pocketquant.history.removal import Removal
+from pocketquant.history.scheduler import Scheduler
+from pocketquant.history.searching import Searching
+from pocketquant.history.steps import Steps
+from pocketquant.history.syncer import Syncer
+from pocketquant.live.watching import Watching
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.messaging.queues import celery_app
+from pocketquant.presence.repeating import Loops
+from pocketquant.servers.connections import Mongo, open_mongo, open_redis, server_now
 from pocketquant.settings import Settings
-from pocketquant.steps import Steps
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
@@ -43,10 +45,8 @@ from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.subscriptions import Subscriptions
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
-from pocketquant.sync import Syncer
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.search import SymbolSearch
-from pocketquant.watching import Watching
 
 _ANSWERS_SECONDS = 1.0  # what takes longer is computed anew
 

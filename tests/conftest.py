@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 import redis
 
-from pocketquant import embedded
-from pocketquant.connections import Mongo, open_mongo
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import Mongo, open_mongo
 
 # A busy machine must not fail a property; the run as a whole has its time-outs.
 hypothesis.settings.register_profile("patient", deadline=None)

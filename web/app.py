@@ -11,14 +11,14 @@ from typing import Any
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask
 
-from pocketquant.connections import open_redis
-from pocketquant.domain.addresses import is_loopback
-from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
-from pocketquant.message_headers import carry_log_context, measure_queue_waits
+from pocketquant.machine.exposure import require_safe
+from pocketquant.machine.parent_death import tie_to_parent
+from pocketquant.messaging.headers import carry_log_context, measure_queue_waits
 from pocketquant.redaction import redactor_for
+from pocketquant.servers.addresses import is_loopback
+from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
-from pocketquant.tether import tie_to_parent
 from pocketquant.wiring import Platform, wire
 from web import errors, request_log
 from web.api import (
@@ -33,7 +33,6 @@ from web.api import (
     symbols,
     syncs,
 )
-from web.auth import Gate
 from web.bars.fresh_tokens import FreshTokens
 from web.bars.live_forming import LiveForming
 from web.bars.near_chunks import NearChunks
@@ -46,9 +45,10 @@ from web.fleet.gauges import FleetCollector
 from web.fleet.overview import Lookout
 from web.fleet.probes import Probes
 from web.guard import bodies, hanging_up, hardening, limits, unread_answers
+from web.guard.gate import Gate
 from web.guard.keyring import KeyRing
 from web.guard.places import places_for_exports, places_for_streams
-from web.site import Site
+from web.services import Site
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
 from web.streams.job_watch import JobWatch, read_progress
 from web.streams.quote_feed import QuoteFeed

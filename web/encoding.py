@@ -8,10 +8,10 @@ import orjson
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
-from pocketquant.storage.dates import to_date
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _BAR = b'{"datetime":%b,"open":%b,"high":%b,"low":%b,"close":%b,"volume":%b}\n'

@@ -10,9 +10,9 @@ from typing import Any
 from flask import g, request
 from pydantic import BaseModel
 
-from pocketquant.domain.access import ApiKey
 from pocketquant.domain.errors import InvalidRequest
-from pocketquant.intake import Key
+from pocketquant.history.intake import Key
+from pocketquant.storage.access import ApiKey
 
 HEADER = "Idempotency-Key"
 DOCUMENTED: dict[str, Any] = {

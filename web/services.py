@@ -10,7 +10,7 @@ import pymongo
 from flask import Flask, current_app
 from prometheus_client import CollectorRegistry
 
-from pocketquant.connections import named_failures
+from pocketquant.servers.connections import named_failures
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform
 from web.bars.live_forming import LiveForming

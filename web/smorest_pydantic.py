@@ -20,7 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
 
-from pocketquant.domain.access import Scope
+from pocketquant.storage.access import Scope
 from web import request_log, strict_json
 from web.vocabulary import complete, described_path
 

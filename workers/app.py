@@ -10,17 +10,17 @@ import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_init
 
-from pocketquant.connections import named_failures
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.history.syncer import Syncer
 from pocketquant.logs import set_up_logs
-from pocketquant.message_headers import carry_log_context, measure_queue_waits
-from pocketquant.queues import celery_app
+from pocketquant.messaging.headers import carry_log_context, measure_queue_waits
+from pocketquant.messaging.queues import celery_app
+from pocketquant.presence.alive_file import AliveFile
 from pocketquant.redaction import redactor_for
+from pocketquant.servers.connections import named_failures
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform, wire, wire_syncer
-from workers.alive_file import AliveFile
 from workers.celery_presence import join_fleet
 from workers.event_batches import send_events_in_batches
 from workers.liveness import keep_alive_file

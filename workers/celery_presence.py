@@ -10,10 +10,10 @@ from celery.worker import state
 
 from pocketquant import metrics
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
-from pocketquant.queues import TICK
-from pocketquant.repeating import Loops
+from pocketquant.messaging.queues import TICK
+from pocketquant.presence.fleet_member import Presence, this_process
+from pocketquant.presence.repeating import Loops
 from pocketquant.settings import Settings
-from workers.presence import Presence, this_process
 
 
 def join_fleet(app: Celery, fleet: Fleet, settings: Settings, loops: Loops) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 from flower.app import Flower
 from tornado.web import ErrorHandler, RequestHandler
 
-from pocketquant.data_folder import with_flower_password
-from pocketquant.domain.addresses import is_loopback, names_this_machine
-from pocketquant.exposure import require_safe
 from pocketquant.logs import set_up_logs
+from pocketquant.machine.data_folder import with_flower_password
+from pocketquant.machine.exposure import require_safe
 from pocketquant.redaction import redactor_for
+from pocketquant.servers.addresses import is_loopback, names_this_machine
 from pocketquant.settings import Settings
 
 _named = Settings()

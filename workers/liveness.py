@@ -10,8 +10,8 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
-from pocketquant.repeating import Loop, Loops
-from workers.alive_file import AliveFile
+from pocketquant.presence.alive_file import AliveFile
+from pocketquant.presence.repeating import Loop, Loops
 
 _EVERY_SECONDS = 1.0
 _LONGEST_TURN_SECONDS = 45.0  # a broker that hangs is noticed after 15 s, by each of its users

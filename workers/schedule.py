@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pocketquant.queues import TICK, QueueName
+from pocketquant.messaging.queues import TICK, QueueName
 
 
 def schedule(tick_seconds: float) -> dict[str, dict[str, Any]]:

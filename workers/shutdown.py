@@ -6,7 +6,7 @@ from threading import Timer
 import structlog
 from celery.signals import worker_shutting_down
 
-from pocketquant.sync import Syncer
+from pocketquant.history.syncer import Syncer
 
 _log = structlog.get_logger(__name__)
 

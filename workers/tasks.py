@@ -6,8 +6,8 @@ import structlog
 from celery import Celery
 
 from pocketquant.domain.errors import StorageUnavailable
-from pocketquant.queues import PLAN_JOB, SYNC_UNIT, TICK
-from pocketquant.sync import Syncer
+from pocketquant.history.syncer import Syncer
+from pocketquant.messaging.queues import PLAN_JOB, SYNC_UNIT, TICK
 from pocketquant.wiring import Platform
 
 _log = structlog.get_logger(__name__)

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import msgspec
 import orjson
 
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import LONGER, BarsState
 from pocketquant.domain.quotes import Quote
-from pocketquant.storage.dates import to_date
 
 QUOTE_SECONDS = 60
 BAR_SECONDS = 300

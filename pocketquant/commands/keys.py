@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from pocketquant.commands.asking import json_option, print_json, print_rows
-from pocketquant.connections import named_failures, open_mongo
-from pocketquant.domain.access import ApiKey, Scope
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.private_urls import with_private_servers
+from pocketquant.machine.private_urls import with_private_servers
+from pocketquant.servers.connections import named_failures, open_mongo
 from pocketquant.settings import Settings
+from pocketquant.storage.access import ApiKey, Scope
 from pocketquant.storage.api_keys import ApiKeys
-from pocketquant.storage.dates import to_date
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_NAME = 80

@@ -10,9 +10,9 @@ from threading import Event
 import click
 from rich.console import Console
 
-from pocketquant import data_folder, exposure, processes, programs, shared_metrics
-from pocketquant.processes import Machine
-from pocketquant.queues import QueueName
+from pocketquant.machine import data_folder, exposure, processes, programs, shared_metrics
+from pocketquant.machine.processes import Machine
+from pocketquant.messaging.queues import QueueName
 from pocketquant.settings import Settings
 
 _LOOK_SECONDS = 1.0  # at the supervisor

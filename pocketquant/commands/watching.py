@@ -8,8 +8,8 @@ import click
 from pocketquant.api_settings import ApiSettings
 from pocketquant.client import Client
 from pocketquant.commands.asking import SYMBOL, client_of, ended_quietly, say, url_option
-from pocketquant.live_quotes import LiveQuotes
-from pocketquant.quote_table import quote_line
+from pocketquant.terminal.live_quotes import LiveQuotes
+from pocketquant.terminal.quote_table import quote_line
 
 _DRAWN_PER_SECOND = 5
 

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pocketquant.client import Client
-from pocketquant.connections import wait_until
 from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
+from pocketquant.servers.connections import wait_until
 
 SYMBOLS = [f"SIM:S{number:04d}" for number in range(1, 301)]
 

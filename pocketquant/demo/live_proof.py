@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from pocketquant.client import Client
 from pocketquant.client.answers import Bar, BarsPage, Quote
-from pocketquant.connections import wait_until
 from pocketquant.domain.errors import NotFound, PocketQuantError, UnsupportedInterval
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.syncs import MAX_BARS
-from pocketquant.quote_table import name_of
+from pocketquant.servers.connections import wait_until
+from pocketquant.terminal.quote_table import name_of
 
 _FEWEST_BARS = 10
 _CONNECTED_SECONDS = 30.0

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pocketquant import processes
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.processes import Machine
-from pocketquant.programs import simulator_program
+from pocketquant.machine import processes
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.machine.processes import Machine
+from pocketquant.machine.programs import simulator_program
 from pocketquant.settings import Settings
 
 

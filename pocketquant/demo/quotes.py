@@ -7,10 +7,10 @@ from rich.live import Live
 from rich.table import Table
 
 from pocketquant.client import Client
-from pocketquant.connections import wait_until
 from pocketquant.demo.watch_list import WATCH_LIST
 from pocketquant.domain.errors import NotFound
-from pocketquant.live_quotes import LiveQuotes
+from pocketquant.servers.connections import wait_until
+from pocketquant.terminal.live_quotes import LiveQuotes
 
 SYMBOLS = (
     *(symbol for symbol, _ in WATCH_LIST),

@@ -10,7 +10,7 @@ from pocketquant.demo import fleet, machine, quotes, watch_list
 from pocketquant.demo.live_proof import Compared, LiveProof, verdict
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import MINUTE
-from pocketquant.processes import Machine
+from pocketquant.machine.processes import Machine
 
 _AFTER_MINUTE_SECONDS = 3.0  # what closed with it is stored then, as a rule
 _MOST_DIFFERENCES_SHOWN = 10

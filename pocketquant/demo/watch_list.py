@@ -8,9 +8,9 @@ from rich.table import Table
 
 from pocketquant.client import Client
 from pocketquant.client.answers import Job, SyncStatus
-from pocketquant.connections import wait_until
 from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
+from pocketquant.servers.connections import wait_until
 
 _SYNC_SECONDS = 300.0
 _N_BARS = 5000

@@ -13,7 +13,7 @@ from rich.table import Table
 from pocketquant.doctor import fleet, installation, mongodb, provider, redis_servers
 from pocketquant.doctor.findings import Checks, Finding, State, run
 from pocketquant.doctor.wrong_settings import read_settings
-from pocketquant.private_urls import with_private_servers
+from pocketquant.machine.private_urls import with_private_servers
 from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import redis
 from pymongo.errors import PyMongoError
 
-from pocketquant.connections import open_mongo, open_redis
 from pocketquant.coordination.fleet import (
     Fleet,
     Member,
@@ -18,6 +17,7 @@ from pocketquant.coordination.fleet import (
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.servers.connections import open_mongo, open_redis
 from pocketquant.settings import Settings
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.subscriptions import Subscriptions

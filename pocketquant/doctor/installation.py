@@ -12,10 +12,10 @@ import requests
 from packaging.requirements import Requirement
 
 from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
-from pocketquant.domain.addresses import is_loopback
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.embedded import is_in_use, mongod_program, redis_program
-from pocketquant.exposure import has_known_password
+from pocketquant.machine.embedded import is_in_use, mongod_program, redis_program
+from pocketquant.machine.exposure import has_known_password
+from pocketquant.servers.addresses import is_loopback
 from pocketquant.settings import Settings
 
 _OLDEST_PYTHON = (3, 11)

@@ -12,10 +12,10 @@ from pymongo.errors import (
 )
 from pymongo.uri_parser import parse_uri
 
-from pocketquant.connections import Mongo, open_mongo, server_now
 from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
 from pocketquant.doctor.installation import shown
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.servers.connections import Mongo, open_mongo, server_now
 from pocketquant.settings import Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.indexes import missing_indexes

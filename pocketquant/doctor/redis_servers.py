@@ -6,12 +6,12 @@ from typing import Any
 import redis
 from kombu.exceptions import KombuError
 
-from pocketquant.brokers import open_broker
-from pocketquant.connections import open_redis
 from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
 from pocketquant.doctor.installation import shown
 from pocketquant.doctor.mongodb import clock
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.messaging.brokers import open_broker
+from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 
 _SECONDS = 2.0

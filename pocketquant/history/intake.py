@@ -7,12 +7,12 @@ from datetime import datetime
 
 import structlog
 
-from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
-from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import Cancelled, StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.queues import QueueName
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import named_failures
 from pocketquant.storage.interventions import Cancellation, DeadLetters, Interventions
 from pocketquant.storage.jobs import Jobs, Opened
 from pocketquant.storage.ledger import Ledger

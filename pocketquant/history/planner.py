@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from pocketquant.connections import named_failures
-from pocketquant.dispatcher import Dispatcher
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.servers.connections import named_failures
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.plans import Plan, Plans, Want

@@ -13,10 +13,10 @@ import structlog
 
 from pocketquant.coordination.governor import Governor
 from pocketquant.coordination.outcomes import Outcomes
-from pocketquant.dispatcher import LONG_QUEUE, Dispatcher
 from pocketquant.domain.errors import PocketQuantError
-from pocketquant.queues import QueueName
-from pocketquant.steps import Steps, each_apart
+from pocketquant.history.steps import Steps, each_apart
+from pocketquant.messaging.dispatcher import LONG_QUEUE, Dispatcher
+from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.lost_units import LostUnits

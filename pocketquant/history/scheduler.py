@@ -14,12 +14,12 @@ from itertools import chain
 
 import structlog
 
-from pocketquant.connections import named_failures
 from pocketquant.domain.schedules import Schedule, bars_to_fetch, begun, due_run
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.intake import Intake, Key
-from pocketquant.queues import QueueName
-from pocketquant.steps import Steps
+from pocketquant.history.intake import Intake, Key
+from pocketquant.history.steps import Steps
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import named_failures
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry

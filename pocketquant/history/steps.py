@@ -7,9 +7,9 @@ import redis
 import structlog
 
 from pocketquant import metrics
-from pocketquant.connections import named_failures
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.domain.errors import PocketQuantError, StorageUnavailable
+from pocketquant.servers.connections import named_failures
 
 _log = structlog.get_logger(__name__)
 

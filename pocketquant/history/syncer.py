@@ -24,7 +24,6 @@ from structlog.typing import FilteringBoundLogger
 
 from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
-from pocketquant.connections import named_failures
 from pocketquant.coordination.outcomes import Outcomes
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import (
@@ -46,9 +45,10 @@ from pocketquant.domain.syncs import (
     SyncRequest,
     retry_delay_seconds,
 )
-from pocketquant.mending import Mending
-from pocketquant.pace import Call, Interrupted, PacedProvider, TurnFarOff
-from pocketquant.queues import QueueName
+from pocketquant.history.mending import Mending
+from pocketquant.history.paced_provider import Call, Interrupted, PacedProvider, TurnFarOff
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import named_failures
 from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore

@@ -15,11 +15,11 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from pocketquant.connections import named_failures
 from pocketquant.domain.errors import LeaseLost, StorageUnavailable
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
-from pocketquant.repeating import Loop, Loops
+from pocketquant.presence.repeating import Loop, Loops
+from pocketquant.servers.connections import named_failures
 
 _BARS_AT_ONCE = 20_000
 _PAUSE_SECONDS = 1.0  # after a failure

@@ -15,8 +15,8 @@ from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.repairs import repairing
 from pocketquant.domain.symbols import Series
-from pocketquant.intake import Intake
-from pocketquant.queues import QueueName
+from pocketquant.history.intake import Intake
+from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.fences import Fences
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry

@@ -19,9 +19,9 @@ import pymongo
 import redis
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-from pocketquant.connections import Mongo, wait_until
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.tether import tethered
+from pocketquant.machine.parent_death import tethered
+from pocketquant.servers.connections import Mongo, wait_until
 
 HOST = "127.0.0.1"
 REPLICA_SET = "rs0"

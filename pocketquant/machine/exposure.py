@@ -4,8 +4,8 @@ import time
 
 import structlog
 
-from pocketquant.connections import named_failures, open_mongo
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
+from pocketquant.servers.connections import named_failures, open_mongo
 from pocketquant.settings import KNOWN_PASSWORDS, Settings
 from pocketquant.storage.api_keys import ApiKeys
 

@@ -1,7 +1,8 @@
 """Run a command that ends when the process that started it ends, however that one ends.
 
-`python -m pocketquant.tether COMMAND [ARGUMENT…]` asks the kernel for a SIGTERM at the parent's
-death and becomes the command. Only Linux can do this; elsewhere the command just runs.
+`python -m pocketquant.machine.parent_death COMMAND [ARGUMENT…]` asks the kernel for a SIGTERM at
+the death of the parent and becomes the command. Only Linux can do this; elsewhere the command just
+runs.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 def tethered(command: list[str]) -> list[str]:
     """The command line that runs `command` tied to the process that starts it."""
-    return [sys.executable, "-m", "pocketquant.tether", *command]
+    return [sys.executable, "-m", "pocketquant.machine.parent_death", *command]
 
 
 def tie_to_parent() -> None:

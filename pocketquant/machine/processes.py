@@ -16,13 +16,14 @@ from pathlib import Path
 import requests
 from pydantic import SecretStr
 
-from pocketquant import data_folder, embedded, exposure, private_urls, shared_metrics
-from pocketquant.connections import wait_until
-from pocketquant.domain.addresses import is_loopback, url_of
+from pocketquant.api_settings import url_of
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.programs import NUMBER, Program, all_programs
+from pocketquant.machine import data_folder, embedded, exposure, private_urls, shared_metrics
+from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.programs import NUMBER, Program, all_programs
+from pocketquant.servers.addresses import is_loopback
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Environment, Settings
-from pocketquant.tether import tethered
 
 _SUPERVISORD = str(Path(sys.executable).parent / "supervisord")
 _READY_SECONDS = 180.0  # a dozen Python programs start at once, maybe on a busy machine

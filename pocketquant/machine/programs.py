@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from pocketquant import shared_metrics
-from pocketquant.queues import QueueName
+from pocketquant.machine import shared_metrics
+from pocketquant.messaging.queues import QueueName
 from pocketquant.settings import Settings
 
 NUMBER = "{number}"  # in a command: which of the program's processes this one is
@@ -120,7 +120,7 @@ def beat_command() -> list[str]:
 
 def streamer_command() -> list[str]:
     """A streamer of live quotes: it takes a shard that has none, or stands by for one."""
-    return [sys.executable, "-m", "workers.streamer"]
+    return [sys.executable, "-m", "workers.streamer.main"]
 
 
 def flower_command() -> list[str]:

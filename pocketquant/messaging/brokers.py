@@ -13,16 +13,16 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.sentinel import SCHEME as SENTINEL
-from pocketquant.sentinel import SentinelUrl
+from pocketquant.servers.sentinel_url import SCHEME as SENTINEL
+from pocketquant.servers.sentinel_url import SentinelUrl
 
 _REDIS = ("redis", "rediss", SENTINEL)
 _RABBITMQ = ("amqp", "amqps")
 
 _TRANSPORTS = {
-    "redis": "pocketquant.redis_transport:Transport",
-    "rediss": "pocketquant.redis_transport:Transport",
-    SENTINEL: "pocketquant.redis_transport:SentinelTransport",
+    "redis": "pocketquant.messaging.redis_transport:Transport",
+    "rediss": "pocketquant.messaging.redis_transport:Transport",
+    SENTINEL: "pocketquant.messaging.redis_transport:SentinelTransport",
 }
 
 _REDIS_OPTIONS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]
 
-from pocketquant.queues import PLAN_JOB, SYNC_UNIT, QueueName
+from pocketquant.messaging.queues import PLAN_JOB, SYNC_UNIT, QueueName
 from pocketquant.storage.units import Unit
 
 _BATCH = 10_000  # messages sent at once; some megabytes

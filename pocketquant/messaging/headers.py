@@ -7,7 +7,7 @@ import structlog
 from celery.signals import before_task_publish, task_postrun, task_prerun
 
 from pocketquant import metrics
-from pocketquant.queues import QueueName
+from pocketquant.messaging.queues import QueueName
 
 ENQUEUED_AT_HEADER = "enqueued_at"
 LOG_CONTEXT_HEADER = "log_context"

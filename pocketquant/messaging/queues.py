@@ -9,8 +9,8 @@ from typing import Any
 
 from celery import Celery
 
-from pocketquant.brokers import broker_settings
 from pocketquant.domain.syncs import QueueName
+from pocketquant.messaging.brokers import broker_settings
 
 __all__ = ["PLAN_JOB", "SYNC_UNIT", "TICK", "QueueName", "celery_app"]
 

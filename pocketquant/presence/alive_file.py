@@ -4,7 +4,7 @@ from pathlib import Path
 
 import structlog
 
-from pocketquant.repeating import Loops
+from pocketquant.presence.repeating import Loops
 
 _log = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ import redis
 import structlog
 
 from pocketquant.coordination.fleet import ANNOUNCE_SECONDS, Fleet, Member, MemberKind
-from pocketquant.repeating import Loops
+from pocketquant.presence.metrics_page import open_metrics_page
+from pocketquant.presence.repeating import Loops
 from pocketquant.settings import Settings
-from workers.metrics_page import open_metrics_page
 
 _log = structlog.get_logger(__name__)
 

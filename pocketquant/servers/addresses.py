@@ -1,11 +1,10 @@
-"""Hosts: which are this machine itself, and how they stand in a URL."""
+"""Hosts: which of them are this machine itself."""
 
 import re
 from functools import lru_cache
 from ipaddress import ip_address
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
-_ASKED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound
 
 
 @lru_cache(1000)  # asked of each request
@@ -28,9 +27,3 @@ def names_this_machine(host_header: str) -> bool:
     """
     host = _HOST.fullmatch(host_header)
     return host is not None and is_loopback(host[1])
-
-
-def url_of(host: str, port: int) -> str:
-    """Where what listens there is asked by its own machine: all addresses include the loopback."""
-    asked = _ASKED.get(host.strip("[]"), host.strip("[]"))
-    return f"http://[{asked}]:{port}" if ":" in asked else f"http://{asked}:{port}"

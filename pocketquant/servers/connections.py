@@ -25,7 +25,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
-from pocketquant.sentinel import SentinelUrl, names_sentinels
+from pocketquant.servers.sentinel_url import SentinelUrl, names_sentinels
 
 Mongo = Database[dict[str, Any]]
 

@@ -6,9 +6,9 @@ import threading
 import click
 
 from pocketquant.simulator.clocks import market_clock, read_moment
-from pocketquant.simulator.faults import Fault, FaultKind
 from pocketquant.simulator.server import HOST, running
 from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.wire.faults import Fault, FaultKind
 
 _FAULT_HELP = f"May be repeated. Kinds: {', '.join(FaultKind)}."
 _PORT = click.IntRange(0, 65535)

@@ -10,11 +10,11 @@ from importlib import resources
 import numpy as np
 
 from pocketquant.domain.bars import Bars
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.market import Market
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.sockets import Pace, Sockets
-from pocketquant.simulator.tally import Tally
 from pocketquant.simulator.website import serving_website
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire.tally import Tally
 
 HOST = "127.0.0.1"
 

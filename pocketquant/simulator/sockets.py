@@ -15,12 +15,12 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from pocketquant.simulator.faults import FaultKind, Faults
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.outgoing import Action, Pause, Send
-from pocketquant.simulator.session import ECHO_SECONDS, Conversation
-from pocketquant.simulator.tally import Tally
-from pocketquant.simulator.tapes import Tape
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire.faults import FaultKind, Faults
+from pocketquant.simulator.wire.outgoing import Action, Pause, Send
+from pocketquant.simulator.wire.session import ECHO_SECONDS, Conversation
+from pocketquant.simulator.wire.tally import Tally
+from pocketquant.simulator.wire.tapes import Tape
 
 PATH = "/socket.io/websocket"
 

@@ -10,10 +10,11 @@ import msgspec
 from flask import Flask, Response, abort, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from pocketquant.simulator import tokens, world
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.tally import Tally
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.world import Instrument
+from pocketquant.simulator.wire import tokens
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire.tally import Tally
 
 _PAGE = 50
 _POLL_SECONDS = 0.1

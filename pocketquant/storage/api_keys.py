@@ -5,10 +5,10 @@ from typing import Any
 
 from pymongo import ASCENDING
 
-from pocketquant.connections import Mongo
-from pocketquant.domain.access import ApiKey, KeyText, Scope
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import NotFound
-from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.servers.connections import Mongo
+from pocketquant.storage.access import ApiKey, KeyText, Scope
 
 USE_NOTED_EVERY_SECONDS = 60
 

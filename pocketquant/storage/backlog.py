@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.syncs import UnitState
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.units import Document
 
 # A unit waits since it was made, or since the delay it was put back for is over.

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, WriteError
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.bars import Bars, Merge, concatenate
+from pocketquant.domain.dates import to_seconds
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
-from pocketquant.storage.dates import to_seconds
 from pocketquant.storage.leases import REFUSED, Lease
 from pocketquant.storage.races import lost_races
 from pocketquant.storage.recent import RecentChunks

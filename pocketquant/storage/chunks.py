@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
-from pocketquant.storage.dates import to_date
 
 CHUNK_PERIODS = 1024
 

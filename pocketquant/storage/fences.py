@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
-from pocketquant.connections import Mongo
+from pocketquant.servers.connections import Mongo
 
 
 class Fences:

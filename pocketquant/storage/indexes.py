@@ -3,7 +3,7 @@
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from pocketquant.connections import Mongo
+from pocketquant.servers.connections import Mongo
 
 BAR_COLLECTIONS = ("ohlcv", "ohlcv_live")
 

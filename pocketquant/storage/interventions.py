@@ -8,10 +8,10 @@ from itertools import islice
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.errors import Cancelled, Conflict, NotFound
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import UnitState
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.races import lost_races
 from pocketquant.storage.sync_status import SyncStatuses

@@ -10,9 +10,9 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.errors import KeyReused
 from pocketquant.domain.syncs import JobState, SyncRequest, UnitState
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.plans import PIECE, forget_pieces, grouped, piece_id
 from pocketquant.storage.units import OPEN, Document, Job, Unit, read_unit
 

@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 
 from pymongo import ReturnDocument
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError, StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, UnitState
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.units import (
     Document,

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pymongo import UpdateOne
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore, Upserted, rewrite
-from pocketquant.storage.dates import to_date, to_seconds
 
 _COLLECTION = "ohlcv_live"
 _PIECE = 100  # series at a time: a chunk of each, of up to 50 kB, is held several times over

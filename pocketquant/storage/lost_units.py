@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from pymongo import ReturnDocument
 
-from pocketquant.connections import Mongo, server_now
 from pocketquant.domain.errors import AttemptsExhausted, Cancelled, PocketQuantError
 from pocketquant.domain.syncs import UnitState
+from pocketquant.servers.connections import Mongo, server_now
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.units import Document, Unit, ending, read_unit
 

@@ -18,10 +18,10 @@ from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from pocketquant.connections import Mongo, server_now
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.servers.connections import Mongo, server_now
 from pocketquant.storage.races import lost_races
 from pocketquant.storage.units import Document, Unit, joining, new_unit_fields, read_unit
 

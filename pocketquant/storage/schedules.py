@@ -12,10 +12,10 @@ from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from pocketquant.connections import Mongo
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import Schedule, ScheduleChange, built_in_schedules, changed
-from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.races import lost_races
 
 _log = structlog.get_logger(__name__)

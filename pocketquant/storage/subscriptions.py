@@ -14,9 +14,9 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from pocketquant.connections import Mongo
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.symbols import Symbol
-from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.races import lost_races
 
 _WISH = {"_id": "wish"}

@@ -13,11 +13,11 @@ import structlog
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from pocketquant.connections import Mongo
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import Conflict, PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series, Symbol
-from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.servers.connections import Mongo
 
 _log = structlog.get_logger(__name__)
 

@@ -16,13 +16,13 @@ from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from pocketquant.connections import Mongo
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import Cancelled, PocketQuantError, StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
-from pocketquant.storage.dates import to_date, to_seconds
 from pocketquant.storage.leases import Lease
 from pocketquant.storage.races import lost_races
 

@@ -16,7 +16,7 @@ from pocketquant.client import Client
 from pocketquant.client.answers import Quote, QuotesStatus
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.symbols import Symbol
-from pocketquant.quote_table import name_of, quote_table
+from pocketquant.terminal.quote_table import name_of, quote_table
 
 _LOOK_SECONDS = 3.0
 

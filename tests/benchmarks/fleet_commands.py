@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 
-from pocketquant.connections import Mongo
+from pocketquant.servers.connections import Mongo
 from tests.benchmarks.fleet_machine import Machine
 
 # Of one unit that brings a new series up to date; docs/benchmarks.md says what each is for.

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import redis
 
-from pocketquant.connections import wait_until
-from pocketquant.queues import QueueName, celery_app
+from pocketquant.messaging.queues import QueueName, celery_app
+from pocketquant.servers.connections import wait_until
 from tests.benchmarks.fleet_commands import BROKER, CACHE, MONGODB, Commands
 from tests.benchmarks.fleet_machine import Machine, cpu_seconds
 from tests.benchmarks.report import Row

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import requests
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.syncs import UnitState
-from pocketquant.queues import QueueName
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import wait_until
 from tests.benchmarks.fleet_machine import Machine
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import is_smallest, sized

@@ -17,15 +17,15 @@ import psutil
 import redis
 import requests
 
-from pocketquant import processes
-from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.embedded import HOST, private_redis, reserve_port, running, stop
-from pocketquant.programs import Program, simulator_program, worker_command
-from pocketquant.queues import QueueName
+from pocketquant.machine import processes
+from pocketquant.machine.embedded import HOST, private_redis, reserve_port, running, stop
+from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.programs import Program, simulator_program, worker_command
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import LogLevel, Settings
-from pocketquant.tether import tethered
 from pocketquant.wiring import Platform, wire
 
 LATENCY_SECONDS = 0.5

@@ -19,9 +19,9 @@ import hiredis
 import requests
 
 from pocketquant.cache.board_records import CHANNEL_PREFIX
-from pocketquant.connections import wait_until
 from pocketquant.domain.intervals import MINUTE
-from pocketquant.programs import push_command
+from pocketquant.machine.programs import push_command
+from pocketquant.servers.connections import wait_until
 from tests.benchmarks.live_feed import QUOTES_A_TEXT
 from tests.benchmarks.live_listeners import listening
 from tests.benchmarks.live_machine import Machine, Stream, started

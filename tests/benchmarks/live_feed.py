@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from pocketquant.domain.quotes import FIELDS
-from pocketquant.simulator.market import Market
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import Pace
-from pocketquant.simulator.tapes import Tape, record
+from pocketquant.simulator.wire.tapes import Tape, record
 from pocketquant.tradingview import frames
 
 QUOTES_A_TEXT = 50

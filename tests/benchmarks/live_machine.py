@@ -17,16 +17,16 @@ import msgspec
 import psutil
 import requests
 
-from pocketquant import embedded
 from pocketquant.cache.board_records import StreamerStatus
-from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Symbol
-from pocketquant.embedded import HOST, reserve_port, stop
-from pocketquant.programs import streamer_command
+from pocketquant.machine import embedded
+from pocketquant.machine.embedded import HOST, reserve_port, stop
+from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.programs import streamer_command
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import LogLevel, Settings
 from pocketquant.simulator.sockets import PATH
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.tether import tethered
 from pocketquant.wiring import Platform, wire
 from tests.benchmarks.live_feed import StampedTape, names, number_of, stamped_tape
 

@@ -14,14 +14,14 @@ import numpy as np
 import psutil
 import requests
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
-from pocketquant.domain.access import Scope
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport
-from pocketquant.programs import web_command
+from pocketquant.machine import embedded
+from pocketquant.machine.programs import web_command
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
+from pocketquant.storage.access import Scope
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire
 from tests.benchmarks.fastapi_peer import rows_key

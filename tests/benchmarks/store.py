@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 from pymongo import DESCENDING, IndexModel, ReplaceOne
 
-from pocketquant.connections import Mongo, open_mongo
 from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.symbols import Series
-from pocketquant.embedded import private_mongod, running
+from pocketquant.machine.embedded import private_mongod, running
+from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.indexes import make_collections_and_indexes
 from tests.benchmarks.report import Row

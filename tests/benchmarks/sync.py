@@ -10,14 +10,14 @@ from pathlib import Path
 
 import psutil
 
-from pocketquant import processes
-from pocketquant.connections import wait_until
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, UnitState
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.processes import Machine
-from pocketquant.programs import simulator_program
-from pocketquant.queues import QueueName
+from pocketquant.machine import processes
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.machine.processes import Machine
+from pocketquant.machine.programs import simulator_program
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import LogLevel, Settings
 from pocketquant.wiring import Platform, wire
 from tests.benchmarks.report import Row

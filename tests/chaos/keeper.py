@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 
 import psutil
 
-from pocketquant.tether import tethered
+from pocketquant.machine.parent_death import tethered
 from tests.chaos.events import EventLog
 
 _LOOK_SECONDS = 0.2

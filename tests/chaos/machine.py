@@ -10,10 +10,9 @@ import pymongo
 import redis
 import requests
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.programs import (
+from pocketquant.machine import embedded
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.machine.programs import (
     beat_command,
     interactive_command,
     push_command,
@@ -22,6 +21,7 @@ from pocketquant.programs import (
     web_command,
     worker_command,
 )
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from tests.chaos.events import EventLog
 from tests.chaos.keeper import Keeper, Kept

@@ -8,8 +8,8 @@ from typing import Any
 import pymongo
 from pymongo.errors import ConnectionFailure
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import wait_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 from tests.chaos import keeping
 from tests.chaos import machine as machines
 from tests.chaos.events import EventLog

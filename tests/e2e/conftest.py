@@ -16,20 +16,20 @@ import pytest
 import redis
 import requests
 
-from pocketquant import processes
-from pocketquant.connections import Mongo, open_redis, wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import ScheduleChange
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.embedded import HOST, reserve_port
+from pocketquant.machine import processes
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.machine.parent_death import tethered
+from pocketquant.servers.connections import Mongo, open_redis, wait_until
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
-from pocketquant.simulator.market import Market, Resolution
-from pocketquant.simulator.world import find
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.world import find
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.schedules import Schedules
-from pocketquant.tether import tethered
 
 Json = dict[str, Any]
 

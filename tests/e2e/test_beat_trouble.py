@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pocketquant.connections import wait_until
-from pocketquant.queues import TICK, QueueName, celery_app
+from pocketquant.messaging.queues import TICK, QueueName, celery_app
+from pocketquant.servers.connections import wait_until
 
 pytestmark = pytest.mark.fault
 

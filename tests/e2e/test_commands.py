@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from pocketquant.cli import main
 from pocketquant.client import Client
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 AAPL, MSFT = "NASDAQ:AAPL", "NASDAQ:MSFT"

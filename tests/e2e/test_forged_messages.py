@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kombu import serialization
 
-from pocketquant.queues import celery_app
+from pocketquant.messaging.queues import celery_app
 
 BODY = ([], {}, {})
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pocketquant.connections import wait_until
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.programs import push_command, web_command
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.programs import push_command, web_command
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
-from pocketquant.tether import tethered
 
 pytestmark = pytest.mark.fault
 

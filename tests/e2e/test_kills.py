@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 

@@ -17,8 +17,8 @@ from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import BarsState, OpenBars
 from pocketquant.domain.quotes import Quote
-from pocketquant.simulator.market import Market, Resolution
-from pocketquant.simulator.world import find
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.world import find
 from pocketquant.storage.live_bars import LiveBarStore
 
 SYMBOLS = [f"SIM:S900{number}" for number in range(1, 5)]

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo.uri_parser import parse_uri
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import requests
 
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 
 AUTH = ("pocketquant", "one, two: three")
 WORKERS = {"worker-0", "worker-1", "interactive"}

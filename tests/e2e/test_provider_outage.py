@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import Temper
-from pocketquant.embedded import reserve_port
+from pocketquant.machine.embedded import reserve_port
+from pocketquant.servers.connections import wait_until
 from pocketquant.simulator import server
 
 pytestmark = pytest.mark.fault

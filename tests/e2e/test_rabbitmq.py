@@ -12,11 +12,11 @@ import amqp
 import psutil
 import pytest
 
-from pocketquant.connections import wait_until
-from pocketquant.dispatcher import Dispatcher
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.queues import QueueName, celery_app
-from pocketquant.tether import tethered
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.machine.parent_death import tethered
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.messaging.queues import QueueName, celery_app
+from pocketquant.servers.connections import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

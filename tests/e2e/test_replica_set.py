@@ -9,15 +9,15 @@ from typing import Any
 import pymongo
 import pytest
 
-from pocketquant import embedded
-from pocketquant.connections import open_mongo
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.machine import embedded
+from pocketquant.machine.parent_death import tethered
+from pocketquant.servers.connections import open_mongo
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.plans import Plans
-from pocketquant.tether import tethered
 from tests.chaos.replica_set import ReplicaSet, address_of
 
 pytestmark = pytest.mark.fault

@@ -13,8 +13,8 @@ import pytest
 import redis
 import requests
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import wait_until
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 SECRETS = {

@@ -9,9 +9,9 @@ import psutil
 import pytest
 import redis
 
-from pocketquant import embedded
-from pocketquant.connections import open_redis, wait_until
-from pocketquant.embedded import HOST, PrivateServer, reserve_port
+from pocketquant.machine import embedded
+from pocketquant.machine.embedded import HOST, PrivateServer, reserve_port
+from pocketquant.servers.connections import open_redis, wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 

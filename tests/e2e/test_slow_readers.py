@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import requests
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import wait_until
 from pocketquant.storage.bars import BarStore
 
 SERIES = Series.parse("NASDAQ:AAPL|1m")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import requests
 
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 
 HEAD = (
     b" /api/v1/market-data/sync HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

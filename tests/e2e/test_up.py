@@ -14,8 +14,8 @@ import psutil
 import pytest
 import requests
 
-from pocketquant.connections import wait_until
-from pocketquant.embedded import HOST, reserve_port
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.servers.connections import wait_until
 
 pytestmark = pytest.mark.fault
 
@@ -25,7 +25,7 @@ PROGRAMS = (
     "workers.app worker",
     "--queues interactive",
     "workers.app beat",
-    "workers.streamer",
+    "workers.streamer.main",
     "workers.app flower",
     "mongod",
     "redis-server",

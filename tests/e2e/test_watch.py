@@ -18,11 +18,11 @@ import pytest
 from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.client import Client
-from pocketquant.connections import wait_until
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.errors import NotFound, UnknownSymbol
 from pocketquant.domain.quotes import Quote, Tick
+from pocketquant.servers.connections import wait_until
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 AAPL, MSFT, NONE = "NASDAQ:AAPL", "NASDAQ:MSFT", "NASDAQ:NONE"

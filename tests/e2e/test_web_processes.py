@@ -9,7 +9,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 from celery.signals import setup_logging
 
-from pocketquant.connections import Mongo
+from pocketquant.servers.connections import Mongo
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire

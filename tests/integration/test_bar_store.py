@@ -15,11 +15,11 @@ from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener, CommandSucceededEvent
 
-from pocketquant.connections import Mongo, named_failures, open_mongo
 from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import Mongo, named_failures, open_mongo
 from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.indexes import make_collections_and_indexes
 

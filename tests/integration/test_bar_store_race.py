@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pymongo import monitoring
 
-from pocketquant.connections import Mongo, open_mongo
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.indexes import make_collections_and_indexes
 

@@ -12,13 +12,13 @@ import pytest
 import redis
 import trustme
 
-from pocketquant.brokers import broker_settings, open_broker
-from pocketquant.connections import named_failures, open_redis
-from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.queues import QueueName, celery_app
-from pocketquant.sentinel import SentinelUrl
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.messaging.brokers import broker_settings, open_broker
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.messaging.queues import QueueName, celery_app
+from pocketquant.servers.connections import named_failures, open_redis
+from pocketquant.servers.sentinel_url import SentinelUrl
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from pocketquant import data_folder
+from pocketquant.machine import data_folder
 from pocketquant.settings import Environment, Settings
 
 

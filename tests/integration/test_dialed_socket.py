@@ -19,13 +19,13 @@ import trustme
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.errors import (
     ConnectionLost,
     PocketQuantError,
     ProtocolViolation,
     ProviderTimeout,
 )
+from pocketquant.servers.connections import wait_until
 from pocketquant.tradingview.punctual import MAX_MESSAGE_BYTES
 from pocketquant.tradingview.socket import Socket, dial
 

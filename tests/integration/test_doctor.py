@@ -15,17 +15,17 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from pocketquant import embedded
 from pocketquant.cli import main
-from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
 from pocketquant.coordination.tick_problems import TickProblems
-from pocketquant.domain.access import Scope
 from pocketquant.domain.symbols import Symbol
-from pocketquant.embedded import HOST, private_cache, reserve_port, running
+from pocketquant.machine import embedded
+from pocketquant.machine.embedded import HOST, private_cache, reserve_port, running
+from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
-from pocketquant.simulator import tokens
+from pocketquant.simulator.wire import tokens
+from pocketquant.storage.access import Scope
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.subscriptions import Subscriptions

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pocketquant.embedded import HOST, reserve_port
+from pocketquant.machine.embedded import HOST, reserve_port
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a bound port be shared")

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pocketquant.connections import Mongo
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.fences import Fences
 
 

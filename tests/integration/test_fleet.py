@@ -14,14 +14,14 @@ import pytest
 import redis
 import requests
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
-from pocketquant.embedded import HOST
-from pocketquant.programs import beat_command, streamer_command, worker_command
+from pocketquant.machine import embedded
+from pocketquant.machine.embedded import HOST
+from pocketquant.machine.programs import beat_command, streamer_command, worker_command
+from pocketquant.presence.fleet_member import streamer_presence
+from pocketquant.presence.metrics_page import open_metrics_page
+from pocketquant.servers.connections import wait_until
 from pocketquant.wiring import Platform
-from workers.metrics_page import open_metrics_page
-from workers.presence import streamer_presence
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -10,7 +10,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
 
-from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import (
     Admission,
     BreakerState,
@@ -22,7 +21,8 @@ from pocketquant.coordination.governor import (
     Start,
     Temper,
 )
-from pocketquant.embedded import reserve_port
+from pocketquant.machine.embedded import reserve_port
+from pocketquant.servers.connections import wait_until
 
 AMPLE = Ceiling(rate=1000.0, burst=1000, concurrency=1000)
 SLOW = Ceiling(rate=0.01, burst=16, concurrency=1000)  # no turn comes while a test runs

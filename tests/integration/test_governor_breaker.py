@@ -8,7 +8,6 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import (
     BreakerState,
     Ceiling,
@@ -17,6 +16,7 @@ from pocketquant.coordination.governor import (
     Reason,
     Temper,
 )
+from pocketquant.servers.connections import wait_until
 
 CEILING = Ceiling(rate=1000.0, burst=1000, concurrency=100)
 STAYS_OPEN = Temper(failures_to_open=3, open_seconds=1000.0, longest_open_seconds=8000.0)

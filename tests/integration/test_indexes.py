@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 from pymongo.errors import OperationFailure
 
-from pocketquant.connections import Mongo, open_mongo
+from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.indexes import BAR_COLLECTIONS, make_collections_and_indexes
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.errors import ProviderTimeout, StorageUnavailable, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, SyncRequest, UnitState
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.queues import QueueName
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import wait_until
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
 

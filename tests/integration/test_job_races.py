@@ -15,7 +15,6 @@ from functools import partial
 import pytest
 import redis
 
-from pocketquant.dispatcher import LONG_QUEUE
 from pocketquant.domain.errors import (
     Cancelled,
     Conflict,
@@ -25,8 +24,9 @@ from pocketquant.domain.errors import (
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, SyncState, UnitState
-from pocketquant.intake import Key
-from pocketquant.queues import QueueName
+from pocketquant.history.intake import Key
+from pocketquant.messaging.dispatcher import LONG_QUEUE
+from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.interventions import DeadLetters
 from pocketquant.storage.sync_status import WantedStatuses
 from pocketquant.storage.units import Job, Unit

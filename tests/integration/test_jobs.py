@@ -9,8 +9,8 @@ import redis
 from pocketquant.domain.errors import Conflict, KeyReused, NotFound, ProviderTimeout, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
-from pocketquant.intake import Key
-from pocketquant.queues import QueueName
+from pocketquant.history.intake import Key
+from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.interventions import DeadLetters
 from pocketquant.storage.units import Job, Unit
 from pocketquant.wiring import Platform

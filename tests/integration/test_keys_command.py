@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pocketquant import embedded
-from pocketquant.connections import Mongo
-from pocketquant.domain.access import KeyText, Scope
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import Mongo
+from pocketquant.storage.access import KeyText, Scope
 from pocketquant.storage.api_keys import ApiKeys
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")

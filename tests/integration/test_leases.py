@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import redis
 
-from pocketquant.connections import wait_until
 from pocketquant.coordination.leases import Lease, Leases
+from pocketquant.servers.connections import wait_until
 
 SHARD = "streamer:0"
 

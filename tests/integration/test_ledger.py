@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pocketquant.connections import Mongo, wait_until
 from pocketquant.domain.errors import (
     AttemptsExhausted,
     LeaseLost,
@@ -17,6 +16,7 @@ from pocketquant.domain.errors import (
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
+from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.ledger import Ledger

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Upserted
 from pocketquant.storage.live_bars import LiveBarStore
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
-from pocketquant.connections import wait_until
-from pocketquant.repeating import Loop, Loops
-from workers.alive_file import AliveFile
+from pocketquant.presence.alive_file import AliveFile
+from pocketquant.presence.repeating import Loop, Loops
+from pocketquant.servers.connections import wait_until
 from workers.liveness import Pulse
 
 

@@ -10,10 +10,10 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from celery.signals import before_task_publish
 
-from pocketquant.connections import wait_until
-from pocketquant.message_headers import ENQUEUED_AT_HEADER, measure_queue_waits
+from pocketquant.messaging.headers import ENQUEUED_AT_HEADER, measure_queue_waits
+from pocketquant.messaging.queues import TICK, QueueName, celery_app
 from pocketquant.metrics import QUEUE_WAIT_SECONDS
-from pocketquant.queues import TICK, QueueName, celery_app
+from pocketquant.servers.connections import wait_until
 
 _HOUR = 3600.0
 

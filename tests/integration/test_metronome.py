@@ -4,8 +4,8 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from pocketquant import embedded
-from pocketquant.queues import QueueName, celery_app
+from pocketquant.machine import embedded
+from pocketquant.messaging.queues import QueueName, celery_app
 from workers.metronome import Metronome
 from workers.schedule import schedule
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.private_urls import announced, with_private_servers
+from pocketquant.machine.private_urls import announced, with_private_servers
 from pocketquant.settings import Environment, Settings
 
 URLS = {"mongodb_url": "mongodb://127.0.0.1:1/", "redis_url": "redis://127.0.0.1:2/0"}

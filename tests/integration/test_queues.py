@@ -10,13 +10,13 @@ import structlog
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
-from pocketquant.connections import wait_until
-from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.message_headers import carry_log_context
-from pocketquant.queues import SYNC_UNIT, QueueName, celery_app
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.messaging.headers import carry_log_context
+from pocketquant.messaging.queues import SYNC_UNIT, QueueName, celery_app
+from pocketquant.servers.connections import wait_until
 from pocketquant.storage.units import Unit
 
 

@@ -12,7 +12,7 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series
-from pocketquant.record import Recorder
+from pocketquant.live.recorder import Recorder
 from pocketquant.tradingview.messages import event
 
 NOON = 1_700_049_600

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from pocketquant import embedded
-from pocketquant.connections import named_failures, open_redis, wait_until
-from pocketquant.dispatcher import Dispatcher
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History, SyncRequest, UnitState
-from pocketquant.mending import Mending
-from pocketquant.pace import PacedProvider
-from pocketquant.queues import QueueName, celery_app
-from pocketquant.sync import Syncer
+from pocketquant.history.mending import Mending
+from pocketquant.history.paced_provider import PacedProvider
+from pocketquant.history.syncer import Syncer
+from pocketquant.machine import embedded
+from pocketquant.messaging.dispatcher import Dispatcher
+from pocketquant.messaging.queues import QueueName, celery_app
+from pocketquant.servers.connections import named_failures, open_redis, wait_until
 from pocketquant.wiring import Platform
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")

@@ -14,12 +14,12 @@ from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
-from pocketquant.pace import PacedProvider
-from pocketquant.queues import QueueName
+from pocketquant.history.paced_provider import PacedProvider
+from pocketquant.history.syncer import Syncer
+from pocketquant.live.fenced_writes import LiveBarStorage
+from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.fences import Fences
 from pocketquant.storage.symbols import RegisteredSymbol
-from pocketquant.storing import LiveBarStorage
-from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform, wire_syncer
 
 BITCOIN = Symbol("BINANCE", "BTCUSDT")

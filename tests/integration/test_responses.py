@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from pocketquant import embedded
 from pocketquant.cache.responses import Put, ResponseCache, answers_key
 from pocketquant.domain.symbols import Series
+from pocketquant.machine import embedded
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
 MSFT = Series.parse("NASDAQ:MSFT|1d")

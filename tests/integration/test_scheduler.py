@@ -8,14 +8,14 @@ from threading import Barrier
 
 import pytest
 
-from pocketquant.connections import server_now
 from pocketquant.domain.errors import NoPermission, StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import Schedule, ScheduleChange
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.domain.syncs import JobState, SyncReport, UnitState
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.queues import QueueName
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import server_now
 from pocketquant.storage.symbols import Wanted
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform

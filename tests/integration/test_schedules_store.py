@@ -7,8 +7,8 @@ from threading import Barrier
 
 import pytest
 
-from pocketquant.connections import Mongo, open_mongo
 from pocketquant.domain.schedules import ScheduleChange, begun, built_in_schedules
+from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.schedules import Schedules
 
 NOW = 1_772_841_600  # 2026-03-07, a Saturday, 00:00 UTC

@@ -10,7 +10,6 @@ import pytest
 import redis
 
 from pocketquant.cache.searches import SearchCache
-from pocketquant.connections import open_redis, wait_until
 from pocketquant.domain.errors import (
     ConnectionLost,
     HandshakeRefused,
@@ -22,8 +21,10 @@ from pocketquant.domain.errors import (
     TooManySearches,
 )
 from pocketquant.domain.searches import SearchPage, SearchRequest, SymbolKind
-from pocketquant.searching import Searching
-from pocketquant.simulator import server, world
+from pocketquant.history.searching import Searching
+from pocketquant.servers.connections import open_redis, wait_until
+from pocketquant.simulator import server
+from pocketquant.simulator.market import world
 from pocketquant.tradingview.search import SymbolSearch
 
 SITE = "https://www.tradingview.com"

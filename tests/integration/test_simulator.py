@@ -17,7 +17,7 @@ import websocket
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from pocketquant.connections import wait_until
+from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.sockets import Pace
 from pocketquant.tradingview import frames, messages

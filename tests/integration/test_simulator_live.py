@@ -15,13 +15,13 @@ import pytest
 import requests
 import websocket
 
-from pocketquant.connections import wait_until
-from pocketquant.simulator import world
+from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.clocks import market_clock
-from pocketquant.simulator.market import Resolution
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.sockets import Pace
-from pocketquant.simulator.tapes import record
+from pocketquant.simulator.wire.tapes import record
 from pocketquant.tradingview import frames, messages
 
 ORIGIN = "https://data.tradingview.com"

@@ -11,9 +11,9 @@ from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.domain.errors import InternalError, StorageUnavailable, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
-from pocketquant.embedded import HOST, reserve_port
-from pocketquant.queues import QueueName
-from pocketquant.steps import Steps, each_apart
+from pocketquant.history.steps import Steps, each_apart
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.messaging.queues import QueueName
 from pocketquant.wiring import Platform
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

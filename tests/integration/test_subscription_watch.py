@@ -2,12 +2,12 @@
 
 import redis
 
-from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.domain.symbols import Symbol
-from pocketquant.repeating import Loops
+from pocketquant.presence.repeating import Loops
+from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.storage.subscriptions import Subscriptions
-from workers.wish_watch import WishWatch
+from workers.streamer.subscription_watch import WishWatch
 
 AAPL, MSFT = Symbol("NASDAQ", "AAPL"), Symbol("NASDAQ", "MSFT")
 

@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.symbols import Symbol
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.subscriptions import Subscriptions, Wish
 
 AAPL, MSFT = Symbol("NASDAQ", "AAPL"), Symbol("NASDAQ", "MSFT")

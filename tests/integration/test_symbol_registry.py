@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.symbols import RegisteredSymbol, SymbolRegistry, Wanted
 
 AAPL = Listing(

@@ -10,7 +10,6 @@ import pytest
 from pymongo.errors import ConnectionFailure
 
 from pocketquant.cache.responses import Put
-from pocketquant.connections import wait_until
 from pocketquant.coordination.governor import BreakerState, Outcome
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import (
@@ -35,15 +34,16 @@ from pocketquant.domain.syncs import (
     SyncState,
     UnitState,
 )
-from pocketquant.mending import Mending
-from pocketquant.pace import Call, PacedProvider, Provider
-from pocketquant.queues import QueueName
+from pocketquant.history.mending import Mending
+from pocketquant.history.paced_provider import Call, PacedProvider, Provider
+from pocketquant.history.syncer import Syncer
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import wait_until
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.leases import Lease
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Unit
-from pocketquant.sync import Syncer
 from pocketquant.wiring import Platform
 from tests.integration.interleaving import Actor
 

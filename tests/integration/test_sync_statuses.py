@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from pymongo.errors import BulkWriteError
 
-from pocketquant.connections import Mongo
 from pocketquant.domain.errors import ProviderTimeout, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses, WantedStatuses
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")

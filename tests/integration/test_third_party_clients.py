@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketquant.simulator.market import Resolution
+from pocketquant.simulator.market.prices import Resolution
+from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.simulator.world import find
 
 TUESDAY_AFTERNOON = 1_763_480_420  # 2025-11-18 15:40:20 UTC
 PEERS = Path(sys.prefix) / "peers"

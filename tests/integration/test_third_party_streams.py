@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from pocketquant.simulator.clocks import market_clock
-from pocketquant.simulator.market import Resolution
+from pocketquant.simulator.market.prices import Resolution
+from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.sockets import Pace
-from pocketquant.simulator.world import find
 
 TUESDAY_AFTERNOON = 1_763_480_420  # 2025-11-18 15:40:20 UTC
 ENVIRONMENT = Path(sys.prefix)

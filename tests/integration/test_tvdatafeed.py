@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import redis
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Refusal
 from pocketquant.domain.errors import (
     BadToken,
@@ -30,6 +29,7 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
+from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.server import Pace, Simulator, running
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.account import Account

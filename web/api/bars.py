@@ -4,13 +4,13 @@ from http import HTTPStatus
 
 from flask import Response
 
-from pocketquant.domain.access import Scope
+from pocketquant.storage.access import Scope
 from web.bars import answers, exports
 from web.bars.ohlcv import Asked
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.given import SymbolPath
 from web.schemas.imports import ImportIn, ImportOut
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE

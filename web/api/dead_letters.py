@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from pocketquant.domain.access import Scope
+from pocketquant.storage.access import Scope
 from web import paging
 from web.schemas.jobs import (
     CodeCountOut,
@@ -11,7 +11,7 @@ from web.schemas.jobs import (
     RetryDeadLettersQuery,
     UnitOut,
 )
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from pocketquant.domain.errors import StorageUnavailable
 from web.schemas.fleet import FleetOut
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(

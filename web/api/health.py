@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from web.fleet.readiness import readiness
 from web.schemas.health import CheckOut, HealthOut, LivenessOut, ReadinessOut, Wellness
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint("health", __name__, description="whether requests can be served")

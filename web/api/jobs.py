@@ -4,10 +4,10 @@ from http import HTTPStatus
 
 from flask import Response, url_for
 
-from pocketquant.domain.access import Scope
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.syncs import JobState
-from pocketquant.storage.dates import to_date
+from pocketquant.storage.access import Scope
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
 from web import paging
@@ -20,7 +20,7 @@ from web.schemas.jobs import (
     UnitOut,
     UnitsQuery,
 )
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 from web.streams import job_events
 from web.streams.job_watch import progress_of

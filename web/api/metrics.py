@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from pocketquant import metrics
-from web.site import current_site
+from web.services import current_site
 
 blueprint = Blueprint("metrics", __name__)
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from flask import Response
 
-from pocketquant.domain.access import Scope
+from pocketquant.storage.access import Scope
 from pocketquant.wiring import Platform
 from web.schemas.given import SymbolPath
 from web.schemas.quotes import (
@@ -16,7 +16,7 @@ from web.schemas.quotes import (
     SymbolsIn,
     WatchOut,
 )
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 from web.streams import quote_events
 

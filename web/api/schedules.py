@@ -2,12 +2,12 @@
 
 from http import HTTPStatus
 
-from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.schedules import Schedule
+from pocketquant.storage.access import Scope
 from pocketquant.wiring import Platform
 from web.schemas.schedules import ScheduleIn, ScheduleOut
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(

@@ -5,14 +5,14 @@ from http import HTTPStatus
 
 from flask import Response, url_for
 
-from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.symbols import Symbol
+from pocketquant.storage.access import Scope
 from web import paging
 from web.schemas.given import SymbolPath
 from web.schemas.searches import SearchOut, SearchQuery
 from web.schemas.symbols import RemovalQuery, SymbolChange, SymbolIn, SymbolOut, SymbolsQuery
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE

@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from flask import Response
 
-from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import NotFound
 from pocketquant.domain.syncs import UnitState
-from pocketquant.intake import Key, Waited
-from pocketquant.queues import QueueName
+from pocketquant.history.intake import Key, Waited
+from pocketquant.messaging.queues import QueueName
+from pocketquant.storage.access import Scope
 from pocketquant.wiring import Platform
 from web import errors, idempotency, paging
 from web.api.jobs import accepted
@@ -23,7 +23,7 @@ from web.schemas.syncs import (
     SyncStatusOut,
     SyncStatusQuery,
 )
-from web.site import current_site
+from web.services import current_site
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE

@@ -26,7 +26,7 @@ from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import TooManyExports
 from pocketquant.domain.syncs import MAX_BARS
 from web.encoding import encode_csv
-from web.site import Site
+from web.services import Site
 
 _CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
 _CSV_ROWS = 8192

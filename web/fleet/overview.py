@@ -8,12 +8,12 @@ from typing import Any
 import pymongo
 
 from pocketquant.cache.board_records import StreamerStatus
-from pocketquant.connections import server_now
 from pocketquant.coordination.fleet import Member, MemberKind
 from pocketquant.coordination.governor import Pace
 from pocketquant.domain.schedules import Schedule
 from pocketquant.domain.shards import all_shards
-from pocketquant.queues import QueueName
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import server_now
 from pocketquant.storage.backlog import Work
 from pocketquant.wiring import Platform
 from web.fleet.questions import PATIENCE_SECONDS, Asker, Reply, Server

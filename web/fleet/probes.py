@@ -3,8 +3,8 @@
 import pymongo
 from pymongo.errors import NotPrimaryError
 
-from pocketquant.brokers import open_broker
-from pocketquant.connections import Mongo, open_redis
+from pocketquant.messaging.brokers import open_broker
+from pocketquant.servers.connections import Mongo, open_redis
 from web.fleet.questions import Asker, Pending, Reply, Server
 
 _PROBE_SECONDS = 2.0

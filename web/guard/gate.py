@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars
 
-from pocketquant.domain.access import ApiKey, KeyText, Scope
-from pocketquant.domain.addresses import is_loopback, names_this_machine
 from pocketquant.domain.errors import Forbidden, StorageUnavailable, Unauthorized
+from pocketquant.servers.addresses import is_loopback, names_this_machine
+from pocketquant.storage.access import ApiKey, KeyText, Scope
 from web.guard.keyring import KeyRing
 from web.smorest_pydantic import PydanticBlueprint, default_scope
 

@@ -13,9 +13,9 @@ from threading import Lock
 
 import pymongo
 
-from pocketquant.connections import named_failures
-from pocketquant.domain.access import ApiKey, KeyText
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.servers.connections import named_failures
+from pocketquant.storage.access import ApiKey, KeyText
 from pocketquant.storage.api_keys import ApiKeys
 
 FRESH_SECONDS = 3.0

@@ -12,7 +12,7 @@ from limits import parse_many
 
 from pocketquant.domain.errors import InvalidSettings, TooManyRequests
 from pocketquant.settings import Settings
-from web.auth import OPEN_ENDPOINTS
+from web.guard.gate import OPEN_ENDPOINTS
 from web.guard.shared_counts import SCHEME
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")

@@ -15,7 +15,7 @@ import redis
 import structlog
 from limits.storage import Storage
 
-from pocketquant.connections import open_redis
+from pocketquant.servers.connections import open_redis
 
 SCHEME = "pocketquant"
 

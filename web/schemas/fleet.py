@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from pocketquant.coordination.fleet import Member, clocks_off, described_offset
 from pocketquant.coordination.governor import BreakerState, Outcome, Pace
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.schedules import Schedule
-from pocketquant.queues import QueueName
+from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.backlog import Work
-from pocketquant.storage.dates import to_date
 from web.fleet.overview import Overview
 
 _T = TypeVar("_T")

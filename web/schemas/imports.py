@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, Field
 
 from pocketquant.domain.bars import Floats, Refusal
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.imports import Refused
 from pocketquant.domain.intervals import Interval
-from pocketquant.importing import ImportReport
-from pocketquant.storage.dates import to_date
+from pocketquant.history.importing import ImportReport
 from web.schemas.fields import Moment
 from web.schemas.given import Given
 

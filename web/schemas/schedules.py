@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, StrictBool, field_validator
 
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import (
@@ -15,7 +16,6 @@ from pocketquant.domain.schedules import (
     next_run,
 )
 from pocketquant.domain.syncs import JobState
-from pocketquant.storage.dates import to_date
 from web.schemas.fields import BarCount
 from web.schemas.given import Given
 

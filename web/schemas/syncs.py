@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
-from pocketquant.storage.dates import to_date
 from pocketquant.storage.sync_status import SyncStatus, WantedStatuses
 from pocketquant.storage.units import Unit
 from web.schemas.fields import BarCount, Exchange, Moment, Ticker

@@ -4,9 +4,9 @@ from threading import Event
 
 from flask import Response
 
-from pocketquant.connections import named_failures
 from pocketquant.domain.errors import StorageUnavailable
-from web.site import Site
+from pocketquant.servers.connections import named_failures
+from web.services import Site
 from web.streams import sse
 from web.streams.job_watch import PERIOD_SECONDS, JobWatch
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from flask import Response
 
-from web.site import Site
+from web.services import Site
 from web.streams import sse
 from web.streams.quote_feed import QuoteFeed
 

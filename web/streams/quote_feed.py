@@ -15,7 +15,7 @@ import structlog
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_records import CHANNEL_PREFIX, channel
-from pocketquant.repeating import Loop, Loops
+from pocketquant.presence.repeating import Loop, Loops
 
 _LOOK_SECONDS = 0.1  # how soon a new listener is noticed
 _PAUSE_SECONDS = 1.0  # after a failure of Redis

@@ -7,7 +7,7 @@ from functools import partial
 
 from flask import Response, g
 
-from web.site import Site
+from web.services import Site
 
 LOOK_SECONDS = 1.0  # the longest time between two events, or None, of `Events`
 RETRY = b"retry: 2000\n\n"  # the first of each stream

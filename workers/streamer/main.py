@@ -1,4 +1,4 @@
-"""The process that streams live quotes: `python -m workers.streamer`.
+"""The process that streams live quotes: `python -m workers.streamer.main`.
 
 It takes whichever shard has no streamer, and streams it until it ends or loses the shard. While
 there is none it stands by, and takes over from one that dies.
@@ -14,7 +14,6 @@ import redis
 import structlog
 
 from pocketquant.cache.board import QuoteBoard
-from pocketquant.connections import open_redis
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.leases import Lease, Leases
 from pocketquant.coordination.wish_nudges import WishNudges
@@ -23,19 +22,20 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.shards import Shard, all_shards
+from pocketquant.live.fenced_writes import LiveBarStorage
+from pocketquant.live.recorder import Recorder
 from pocketquant.logs import set_up_logs
-from pocketquant.record import Recorder
+from pocketquant.presence.alive_file import AliveFile
+from pocketquant.presence.fleet_member import streamer_presence
 from pocketquant.redaction import redactor_for
+from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 from pocketquant.storage.fences import Fences
-from pocketquant.storing import LiveBarStorage
 from pocketquant.wiring import Platform, wire, wire_account
-from workers.alive_file import AliveFile
-from workers.dialing import Dialing
-from workers.outlet import Outlet
-from workers.presence import streamer_presence
-from workers.shard_stream import ShardStream
-from workers.wish_watch import WishWatch
+from workers.streamer.dialer import Dialing
+from workers.streamer.shard_stream import ShardStream
+from workers.streamer.shard_writer import Outlet
+from workers.streamer.subscription_watch import WishWatch
 
 _REDIS_SECONDS = 1.0
 _LOOK_SECONDS = 1.0  # for a shard without a streamer

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from pocketquant.domain.errors import ConnectionLost
-from pocketquant.record import Recorder
+from pocketquant.live.recorder import Recorder
 from pocketquant.tradingview.quotes import QuoteSession
 from pocketquant.tradingview.socket import Socket
 

@@ -24,13 +24,13 @@ from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.cache.board_writer import Flush
 from pocketquant.domain.errors import BadToken, ConnectionLost, PocketQuantError
 from pocketquant.domain.shards import Shard
-from pocketquant.record import Recorder
+from pocketquant.live.recorder import Recorder
+from pocketquant.presence.alive_file import AliveFile
 from pocketquant.storage.subscriptions import Wish
-from workers.alive_file import AliveFile
-from workers.dialing import Dialing, Line, pause_seconds
-from workers.outlet import Outlet
-from workers.quote_link import QuoteLink
-from workers.wish_watch import WishWatch
+from workers.streamer.dialer import Dialing, Line, pause_seconds
+from workers.streamer.quote_link import QuoteLink
+from workers.streamer.shard_writer import Outlet
+from workers.streamer.subscription_watch import WishWatch
 
 _STATUS_SECONDS = 1.0
 _CATCH_UP = 4  # after a flush that took long, the part of a flush's time to take in what has come

@@ -20,10 +20,10 @@ from pocketquant.coordination.leases import Lease, Leases
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.shards import Shard
-from pocketquant.keeping import BarKeeper, Batch
-from pocketquant.record import Recorder
-from pocketquant.repeating import Loops
-from pocketquant.storing import LiveBarStorage
+from pocketquant.live.bar_queue import BarKeeper, Batch
+from pocketquant.live.fenced_writes import LiveBarStorage
+from pocketquant.live.recorder import Recorder
+from pocketquant.presence.repeating import Loops
 
 RENEWALS_A_LEASE = 3
 KEEP_SECONDS = 20.0

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import redis
 import structlog
 
-from pocketquant.connections import named_failures
 from pocketquant.coordination.wish_nudges import WishEar, WishNudges
 from pocketquant.domain.errors import StorageUnavailable
-from pocketquant.repeating import Loop, Loops
+from pocketquant.presence.repeating import Loop, Loops
+from pocketquant.servers.connections import named_failures
 from pocketquant.storage.subscriptions import Subscriptions, Wish
 
 _LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version

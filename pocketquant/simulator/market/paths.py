@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.intervals import HOUR, MINUTE
-from pocketquant.simulator.calendars import Ints, sessions
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market.calendars import Ints, sessions
+from pocketquant.simulator.market.world import Instrument
 
 MOST_TICKS = 12  # of a minute
 

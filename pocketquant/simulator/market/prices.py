@@ -13,10 +13,10 @@ import numpy as np
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE
-from pocketquant.simulator import paths
-from pocketquant.simulator.calendars import Ints, Sessions, sessions
-from pocketquant.simulator.trading import Day, Happening, day_so_far, happenings
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market import paths
+from pocketquant.simulator.market.calendars import Ints, Sessions, sessions
+from pocketquant.simulator.market.trading import Day, Happening, day_so_far, happenings
+from pocketquant.simulator.market.world import Instrument
 
 _RESOLUTION = re.compile(r"([1-9][0-9]{0,3})?([STHDWM])|([1-9][0-9]{0,3})")
 _COUNTS: dict[str, Container[int]] = {

@@ -17,9 +17,9 @@ from zlib import crc32
 import numpy as np
 
 from pocketquant.domain.intervals import HOUR, MINUTE
-from pocketquant.simulator import paths
-from pocketquant.simulator.calendars import Ints, is_open, sessions
-from pocketquant.simulator.world import Instrument, outside
+from pocketquant.simulator.market import paths
+from pocketquant.simulator.market.calendars import Ints, is_open, sessions
+from pocketquant.simulator.market.world import Instrument, outside
 
 _BLOCK = 30 * MINUTE  # looked up at a time
 _HALF_SECOND_MS = 500

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pocketquant.simulator.calendars import Calendar
+from pocketquant.simulator.market.calendars import Calendar
 
 ALWAYS = Calendar("Etc/UTC", "24x7")
 NEW_YORK = Calendar("America/New_York", "0930-1600", ((1, 1), (6, 19), (7, 4), (12, 25)))

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from pocketquant.simulator import world
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.world import Instrument
 
 POD = "sim1-charts-free-1-runner-1"
 WHERE = f"{POD}@{POD}"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from pocketquant.simulator.outgoing import Refused
+from pocketquant.simulator.wire.outgoing import Refused
 
 
 class Resolve(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):

@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pocketquant.simulator import answers, calls, misbehaviour, world
-from pocketquant.simulator.calendars import is_timezone
-from pocketquant.simulator.encoding import EXCHANGE_TIMEZONE
-from pocketquant.simulator.faults import OF_A_SERIES, Fault, FaultKind, Faults
-from pocketquant.simulator.live_bars import LiveBar
-from pocketquant.simulator.loading import Plan, Series, Wanted, load, wipe
-from pocketquant.simulator.market import Market, Resolution
-from pocketquant.simulator.misbehaviour import Struck
-from pocketquant.simulator.outgoing import Action, Event, GivenUp, Refused, Send
-from pocketquant.simulator.refusals import refusal
-from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.calendars import is_timezone
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.wire import answers, calls, misbehaviour
+from pocketquant.simulator.wire.encoding import EXCHANGE_TIMEZONE
+from pocketquant.simulator.wire.faults import OF_A_SERIES, Fault, FaultKind, Faults
+from pocketquant.simulator.wire.live_bars import LiveBar
+from pocketquant.simulator.wire.loading import Plan, Series, Wanted, load, wipe
+from pocketquant.simulator.wire.misbehaviour import Struck
+from pocketquant.simulator.wire.outgoing import Action, Event, GivenUp, Refused, Send
+from pocketquant.simulator.wire.refusals import refusal
+from pocketquant.simulator.wire.tally import Tally
 
 
 class Chart:

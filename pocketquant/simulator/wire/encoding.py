@@ -11,9 +11,9 @@ import orjson
 
 from pocketquant.domain.bars import Floats
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE
-from pocketquant.simulator.answers import POD
-from pocketquant.simulator.calendars import Ints, sessions, utc_offset_seconds
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market.calendars import Ints, sessions, utc_offset_seconds
+from pocketquant.simulator.market.world import Instrument
+from pocketquant.simulator.wire.answers import POD
 
 EXCHANGE_TIMEZONE = "exchange"
 EMPTY_SCALE: dict[str, object] = {

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pocketquant.simulator import snapshots
-from pocketquant.simulator.snapshots import Values
-from pocketquant.simulator.trading import Book, Day, Happening, Outside, Phase, Trade
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market.trading import Book, Day, Happening, Outside, Phase, Trade
+from pocketquant.simulator.market.world import Instrument
+from pocketquant.simulator.wire import snapshots
+from pocketquant.simulator.wire.snapshots import Values
 
 
 class Feed:

@@ -1,10 +1,10 @@
 """The newest bar of a series, sent again as it grows, and the bars that follow it."""
 
 from pocketquant.domain.bars import Bars, Floats
-from pocketquant.simulator import encoding
-from pocketquant.simulator.loading import Plan, Wanted
-from pocketquant.simulator.market import Market, close_time
-from pocketquant.simulator.outgoing import Event
+from pocketquant.simulator.market.prices import Market, close_time
+from pocketquant.simulator.wire import encoding
+from pocketquant.simulator.wire.loading import Plan, Wanted
+from pocketquant.simulator.wire.outgoing import Event
 
 _FASTEST_MS = 1_000  # no symbol trades more often than that
 _MOST_NEW = 100  # bars looked at

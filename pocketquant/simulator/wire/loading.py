@@ -8,13 +8,13 @@ import numpy as np
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import DAY
-from pocketquant.simulator import answers, encoding, misbehaviour
-from pocketquant.simulator.calendars import is_open, sessions
-from pocketquant.simulator.calls import Anchored
-from pocketquant.simulator.market import Market, Resolution, Stretch, close_time
-from pocketquant.simulator.misbehaviour import Struck
-from pocketquant.simulator.outgoing import Event
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market.calendars import is_open, sessions
+from pocketquant.simulator.market.prices import Market, Resolution, Stretch, close_time
+from pocketquant.simulator.market.world import Instrument
+from pocketquant.simulator.wire import answers, encoding, misbehaviour
+from pocketquant.simulator.wire.calls import Anchored
+from pocketquant.simulator.wire.misbehaviour import Struck
+from pocketquant.simulator.wire.outgoing import Event
 
 _MOST_BARS = 40_000
 _PERIOD = re.compile(r"r,(-?[0-9]{1,12}):(-?[0-9]{1,12})")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pocketquant.domain.bars import Floats
-from pocketquant.simulator.faults import Fault, FaultKind
-from pocketquant.simulator.outgoing import Action, Close, Event, Pause, Send
+from pocketquant.simulator.wire.faults import Fault, FaultKind
+from pocketquant.simulator.wire.outgoing import Action, Close, Event, Pause, Send
 from pocketquant.tradingview import frames
 
 Struck = Mapping[FaultKind, Fault]

@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 
-from pocketquant.simulator import calls, snapshots, world
-from pocketquant.simulator.faults import OF_QUOTES, OF_TRADES, FaultKind, Faults
-from pocketquant.simulator.feeds import Feed
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.misbehaviour import Struck
-from pocketquant.simulator.outgoing import Event, Refused
-from pocketquant.simulator.snapshots import Values
-from pocketquant.simulator.trading import Trade
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.market.trading import Trade
+from pocketquant.simulator.wire import calls, snapshots
+from pocketquant.simulator.wire.faults import OF_QUOTES, OF_TRADES, FaultKind, Faults
+from pocketquant.simulator.wire.feeds import Feed
+from pocketquant.simulator.wire.misbehaviour import Struck
+from pocketquant.simulator.wire.outgoing import Event, Refused
+from pocketquant.simulator.wire.snapshots import Values
 from pocketquant.tradingview import frames
 
 SLOW_MS = 10_000  # between two updates of a symbol that is not among the fast ones

@@ -1,12 +1,12 @@
 """The messages that say why a series cannot be had."""
 
-from pocketquant.simulator import answers
-from pocketquant.simulator.faults import FaultKind
-from pocketquant.simulator.loading import Plan, Series
-from pocketquant.simulator.market import Resolution
-from pocketquant.simulator.misbehaviour import Struck
-from pocketquant.simulator.outgoing import Event
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market.prices import Resolution
+from pocketquant.simulator.market.world import Instrument
+from pocketquant.simulator.wire import answers
+from pocketquant.simulator.wire.faults import FaultKind
+from pocketquant.simulator.wire.loading import Plan, Series
+from pocketquant.simulator.wire.misbehaviour import Struck
+from pocketquant.simulator.wire.outgoing import Event
 
 _MINUTES_FOR_ALL = frozenset({1, 3, 5, 15, 30, 45, 60, 120, 180, 240})
 _NOT_ENTITLED = {"S": "seconds_not_entitled", "T": "ticks_not_entitled"}

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from pocketquant.domain.errors import ProtocolViolation
-from pocketquant.simulator import answers, misbehaviour, tokens
-from pocketquant.simulator.charts import Chart
-from pocketquant.simulator.faults import OF_A_CONNECTION, FaultKind, Faults
-from pocketquant.simulator.loading import ANONYMOUS, PREMIUM
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.outgoing import Action, Close, Event, GivenUp, Refused, Send
-from pocketquant.simulator.quotes import Quotes
-from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire import answers, misbehaviour, tokens
+from pocketquant.simulator.wire.charts import Chart
+from pocketquant.simulator.wire.faults import OF_A_CONNECTION, FaultKind, Faults
+from pocketquant.simulator.wire.loading import ANONYMOUS, PREMIUM
+from pocketquant.simulator.wire.outgoing import Action, Close, Event, GivenUp, Refused, Send
+from pocketquant.simulator.wire.quotes import Quotes
+from pocketquant.simulator.wire.tally import Tally
 from pocketquant.tradingview import frames, messages
 
 ECHO_SECONDS = 60.0

@@ -3,9 +3,8 @@
 from typing import Any
 
 from pocketquant.domain.intervals import DAY
-from pocketquant.simulator import answers
-from pocketquant.simulator.calendars import sessions
-from pocketquant.simulator.trading import (
+from pocketquant.simulator.market.calendars import sessions
+from pocketquant.simulator.market.trading import (
     Day,
     Outside,
     Phase,
@@ -13,7 +12,8 @@ from pocketquant.simulator.trading import (
     outside_so_far,
     phase_at,
 )
-from pocketquant.simulator.world import Instrument
+from pocketquant.simulator.market.world import Instrument
+from pocketquant.simulator.wire import answers
 
 NO_VOLUME = 1e100
 NOT_OUTSIDE: dict[str, Any] = {"rtc_time": None, "rtc": None, "rchp": None, "rch": None}

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pocketquant.simulator.faults import Faults
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.quotes import Quotes
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire.faults import Faults
+from pocketquant.simulator.wire.quotes import Quotes
 
 _PLACEHOLDER = "qs_000000000000"
 _STEP_MS = 1_000

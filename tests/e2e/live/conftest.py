@@ -16,16 +16,16 @@ import pymongo.errors
 import pytest
 
 from pocketquant.cache.board import QuoteBoard
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.simulator.market import Market, Resolution
+from pocketquant.machine.parent_death import tethered
+from pocketquant.servers.connections import wait_until
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import Pace
-from pocketquant.simulator.world import find
 from pocketquant.storage.live_bars import LiveBarStore
-from pocketquant.tether import tethered
 
 SCRIPT = Path(__file__).with_name("streamer_at_speed.py")
 BARS = ("open", "high", "low", "close", "volume")

@@ -1,7 +1,7 @@
 """`python streamer_at_speed.py SPEED MARKET_TIME WALL_TIME`: a streamer on a market's fast clock.
 
 The market's time is MARKET_TIME at WALL_TIME, and passes SPEED times as fast. All else is as in
-`python -m workers.streamer`.
+`python -m workers.streamer.main`.
 """
 
 import signal
@@ -11,7 +11,7 @@ import time
 from pocketquant.logs import set_up_logs
 from pocketquant.settings import Settings
 from pocketquant.wiring import wire
-from workers.streamer import Streamer
+from workers.streamer.main import Streamer
 
 
 def main() -> None:

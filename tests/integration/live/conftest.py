@@ -11,18 +11,18 @@ import pytest
 import redis
 
 from pocketquant.cache.board_records import StreamerStatus
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import history_end
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.servers.connections import wait_until
 from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator.clocks import market_clock
-from pocketquant.simulator.market import Resolution
+from pocketquant.simulator.market.prices import Resolution
+from pocketquant.simulator.market.world import find
 from pocketquant.simulator.sockets import Pace
-from pocketquant.simulator.world import find
 from pocketquant.wiring import Platform, wire_syncer
-from workers.streamer import Streamer
+from workers.streamer.main import Streamer
 
 MIDNIGHT = 1_763_424_000  # Tuesday, 2025-11-18, by the market's clock
 MOST_BARS = 1_000_000

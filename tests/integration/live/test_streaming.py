@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 from pocketquant.domain.symbols import Symbol
+from pocketquant.servers.connections import wait_until
 
 if TYPE_CHECKING:
     from conftest import Live

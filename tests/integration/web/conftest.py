@@ -13,12 +13,12 @@ from flask.testing import FlaskClient
 
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.cache.board_writer import BoardWriter, Flush
-from pocketquant.connections import Mongo, wait_until
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import PocketQuantError, Unavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar, SyncReport
+from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.settings import Settings
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform

@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from structlog.testing import capture_logs
 
-from pocketquant import embedded
-from pocketquant.connections import Mongo, wait_until
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

@@ -17,11 +17,11 @@ import pytest
 import requests
 
 from pocketquant import Client
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
-from pocketquant.embedded import reserve_port
-from pocketquant.programs import web_command
+from pocketquant.machine.embedded import reserve_port
+from pocketquant.machine.programs import web_command
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

@@ -7,10 +7,10 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from pocketquant import embedded
-from pocketquant.connections import Mongo
 from pocketquant.coordination.fleet import Member, MemberKind
 from pocketquant.coordination.governor import Outcome
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import Mongo
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

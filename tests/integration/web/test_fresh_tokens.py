@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from pocketquant import embedded
 from pocketquant.cache.responses import DROPS, ResponseCache, key_of
-from pocketquant.connections import open_redis, wait_until
 from pocketquant.domain.symbols import Series
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import open_redis, wait_until
 from web.bars.fresh_tokens import FreshTokens
 
 AAPL, MSFT = Series.parse("NASDAQ:AAPL|1d"), Series.parse("NASDAQ:MSFT|1d")

@@ -7,9 +7,9 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from pocketquant import embedded
-from pocketquant.connections import open_redis
 from pocketquant.domain.bars import Bars
+from pocketquant.machine import embedded
+from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 
 AAPL = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask.testing import FlaskClient
 
-from pocketquant import embedded
-from pocketquant.connections import wait_until
 from pocketquant.coordination.fleet import Member, MemberKind
-from pocketquant.repeating import FAILING_SECONDS, Loop
+from pocketquant.machine import embedded
+from pocketquant.presence.repeating import FAILING_SECONDS, Loop
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

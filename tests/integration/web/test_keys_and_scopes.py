@@ -10,13 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from pocketquant import embedded
-from pocketquant.connections import open_mongo, wait_until
-from pocketquant.domain.access import ApiKey, KeyText, Scope
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
-from pocketquant.queues import QueueName
+from pocketquant.machine import embedded
+from pocketquant.messaging.queues import QueueName
+from pocketquant.servers.connections import open_mongo, wait_until
 from pocketquant.settings import Environment, Settings
+from pocketquant.storage.access import ApiKey, KeyText, Scope
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.wiring import Platform
 from web.guard.keyring import FRESH_SECONDS

@@ -9,7 +9,6 @@ import redis
 from flask.testing import FlaskClient
 
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
-from pocketquant.connections import wait_until
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.bars import Bars
@@ -18,6 +17,7 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
+from pocketquant.servers.connections import wait_until
 from pocketquant.wiring import Platform
 from web.bars.live_forming import LiveForming
 

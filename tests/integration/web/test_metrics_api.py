@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from pocketquant import embedded
 from pocketquant.coordination.fleet import MemberKind
 from pocketquant.domain.bars import Bars
+from pocketquant.machine import embedded
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

@@ -5,9 +5,9 @@ import redis
 from structlog.testing import capture_logs
 
 from pocketquant.cache.responses import ResponseCache, answers_key
-from pocketquant.connections import open_redis
 from pocketquant.domain.symbols import Series
-from pocketquant.embedded import HOST, reserve_port
+from pocketquant.machine.embedded import HOST, reserve_port
+from pocketquant.servers.connections import open_redis
 from web.bars.answers import answer_of
 from web.bars.fresh_tokens import FreshTokens
 from web.bars.response_cache import Looked, NearCache

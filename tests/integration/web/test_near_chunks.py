@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pocketquant.cache.responses import ResponseCache
-from pocketquant.connections import Mongo
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.chunks import CHUNK_PERIODS
 from web.bars.fresh_tokens import FreshTokens

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import TooManyExports
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import wait_until
 from pocketquant.wiring import Platform
 
 AAPL = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"

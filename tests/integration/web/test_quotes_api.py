@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 
 from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
-from pocketquant.connections import wait_until
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Symbol
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

@@ -8,11 +8,11 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from pocketquant import embedded
-from pocketquant.domain.access import Scope
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.machine import embedded
 from pocketquant.settings import Environment, Settings
+from pocketquant.storage.access import Scope
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.wiring import Platform
 

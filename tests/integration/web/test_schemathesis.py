@@ -25,12 +25,12 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from pocketquant.domain.access import Scope
 from pocketquant.domain.errors import TooManyStreams
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Symbol
 from pocketquant.settings import Settings
 from pocketquant.simulator import server
+from pocketquant.storage.access import Scope
 from pocketquant.wiring import Platform
 
 _CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))

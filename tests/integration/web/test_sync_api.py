@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import (
     BarsRefused,
@@ -17,6 +16,7 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
 )
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 

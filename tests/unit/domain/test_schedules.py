@@ -21,7 +21,7 @@ from pocketquant.domain.schedules import (
     due_run,
     next_run,
 )
-from pocketquant.simulator.calendars import Calendar, Ints, sessions
+from pocketquant.simulator.market.calendars import Calendar, Ints, sessions
 
 NOON = int(datetime(2026, 3, 6, 12, tzinfo=UTC).timestamp())  # a Friday
 HOUR = 3600

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pocketquant.connections import wait_until
 from pocketquant.domain.errors import LeaseLost, PocketQuantError, StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
-from pocketquant.keeping import BarKeeper, Batch, Done
+from pocketquant.live.bar_queue import BarKeeper, Batch, Done
+from pocketquant.servers.connections import wait_until
 
 MINUTES = Series.parse("NASDAQ:AAPL|1m")
 

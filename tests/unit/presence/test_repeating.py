@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from pocketquant.connections import wait_until
-from pocketquant.repeating import Loop, Loops
+from pocketquant.presence.repeating import Loop, Loops
+from pocketquant.servers.connections import wait_until
 
 
 @dataclass

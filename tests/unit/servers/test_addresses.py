@@ -1,8 +1,8 @@
-"""Which hosts are this machine itself, and where they are asked."""
+"""Which hosts are this machine itself."""
 
 import pytest
 
-from pocketquant.domain.addresses import is_loopback, names_this_machine, url_of
+from pocketquant.servers.addresses import is_loopback, names_this_machine
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,3 @@ def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -
 def test_the_host_of_a_request_names_this_machine(host: str, expected: bool) -> None:
     """With its port or without; what is no Host names nothing."""
     assert expected == names_this_machine(host)
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        *((all_of_them, "http://127.0.0.1:80") for all_of_them in ("0.0.0.0", "127.0.0.1")),
-        *((six, "http://[::1]:80") for six in ("::", "[::]", "::1", "[::1]")),
-        ("quant.example.com", "http://quant.example.com:80"),
-    ],
-)
-def test_what_listens_is_asked_where_it_can_be(host: str, expected: str) -> None:
-    """An address that means all of them is one to listen on, none to ask."""
-    assert expected == url_of(host, 80)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from pocketquant.domain.bars import Bars
-from pocketquant.simulator.faults import Faults
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.outgoing import Action, Send
-from pocketquant.simulator.session import Conversation
-from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire.faults import Faults
+from pocketquant.simulator.wire.outgoing import Action, Send
+from pocketquant.simulator.wire.session import Conversation
+from pocketquant.simulator.wire.tally import Tally
 from pocketquant.tradingview import frames, messages
 
 TUESDAY_AFTERNOON = 1_763_480_420  # 2025-11-18 15:40:20 UTC: every exchange but NSE is open

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketquant.domain.access import ApiKey, KeyText, Scope
+from pocketquant.storage.access import ApiKey, KeyText, Scope
 
 SECRET = "s" * 43
 KEY = ApiKey("0123456789ab", "charts", Scope.READ, KeyText("", SECRET).fingerprint, created_at=0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pocketquant.quote_table import quote_line, quote_table
+from pocketquant.terminal.quote_table import quote_line, quote_table
 
 Json = dict[str, Any]
 

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from pocketquant.simulator.calendars import (
+from pocketquant.simulator.market.calendars import (
     Calendar,
     is_open,
     is_timezone,
     sessions,
     utc_offset_seconds,
 )
-from pocketquant.simulator.world import ALWAYS, CURRENCIES, FUTURES, MUMBAI, NEW_YORK
+from pocketquant.simulator.market.world import ALWAYS, CURRENCIES, FUTURES, MUMBAI, NEW_YORK
 
 
 def at(text: str) -> int:

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketquant.simulator import paths, world
-from pocketquant.simulator.calendars import Ints, sessions
+from pocketquant.simulator.market import paths, world
+from pocketquant.simulator.market.calendars import Ints, sessions
 
 INSTRUMENTS = [
     instrument

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.intervals import Interval
-from pocketquant.simulator import paths
-from pocketquant.simulator.calendars import sessions
-from pocketquant.simulator.market import Market, Resolution, close_time
-from pocketquant.simulator.world import Instrument, find, listed
+from pocketquant.simulator.market import paths
+from pocketquant.simulator.market.calendars import sessions
+from pocketquant.simulator.market.prices import Market, Resolution, close_time
+from pocketquant.simulator.market.world import Instrument, find, listed
 
 MARKET = Market({})
 DAILY = Resolution(1, "D")

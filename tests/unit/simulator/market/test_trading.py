@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketquant.simulator import paths, world
-from pocketquant.simulator.calendars import sessions
-from pocketquant.simulator.market import Market, Resolution
-from pocketquant.simulator.trading import (
+from pocketquant.simulator.market import paths, world
+from pocketquant.simulator.market.calendars import sessions
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.trading import (
     Bell,
     Book,
     Day,

@@ -3,7 +3,7 @@
 import pytest
 
 from pocketquant.domain.symbols import Symbol
-from pocketquant.simulator.world import find, listed
+from pocketquant.simulator.market.world import find, listed
 
 
 def test_the_world_is_wide() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import answers
-from pocketquant.simulator.world import find
+from pocketquant.simulator.market.world import find
+from pocketquant.simulator.wire import answers
 
 
 def test_the_greeting_tells_the_time_twice() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pocketquant.simulator import calls
-from pocketquant.simulator.outgoing import Refused
+from pocketquant.simulator.wire import calls
+from pocketquant.simulator.wire.outgoing import Refused
 
 
 def test_parameters_become_a_call() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import tokens
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.outgoing import Close
-from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.wire import tokens
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire.outgoing import Close
+from pocketquant.simulator.wire.tally import Tally
 
 COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Floats
-from pocketquant.simulator import encoding
-from pocketquant.simulator.world import Instrument, find
+from pocketquant.simulator.market.world import Instrument, find
+from pocketquant.simulator.wire import encoding
 
 numbers = st.floats(-1e15, 1e15).map(lambda value: round(value, 5))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketquant.simulator.faults import (
+from pocketquant.simulator.wire.faults import (
     OF_A_CONNECTION,
     OF_A_SERIES,
     OF_QUOTES,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pocketquant.simulator import world
-from pocketquant.simulator.feeds import Feed
-from pocketquant.simulator.trading import Bell, Book, Day, Phase, Trade
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.trading import Bell, Book, Day, Phase, Trade
+from pocketquant.simulator.wire.feeds import Feed
 
 NOW = 1_763_480_420  # 2025-11-18 15:40:20 UTC
 SESSION = 6510

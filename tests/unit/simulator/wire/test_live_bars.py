@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import tokens
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.session import Conversation
-from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire import tokens
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire.session import Conversation
+from pocketquant.simulator.wire.tally import Tally
 
 
 def rows_of(messages: list[dict[str, Any]]) -> dict[int, list[float]]:

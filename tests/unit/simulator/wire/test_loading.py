@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import tokens
+from pocketquant.simulator.wire import tokens
 
 
 def update_of(received: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pytest
 
 from pocketquant.domain.bars import Refusal, validate
 from pocketquant.domain.errors import ProtocolViolation
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.misbehaviour import pushing
-from pocketquant.simulator.outgoing import Close, Pause, Send
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire.misbehaviour import pushing
+from pocketquant.simulator.wire.outgoing import Close, Pause, Send
 from pocketquant.tradingview import frames, messages
 
 COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pocketquant.simulator.outgoing import Event
+from pocketquant.simulator.wire.outgoing import Event
 from pocketquant.tradingview import frames
 
 WITHOUT_TIME = ["critical_error", "du", "protocol_error", "qsd", "quote_completed"]

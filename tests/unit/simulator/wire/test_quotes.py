@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import world
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
-from pocketquant.simulator.market import Market, Resolution
-from pocketquant.simulator.quotes import SLOW_MS
-from pocketquant.simulator.trading import Trade, happenings
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.trading import Trade, happenings
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire.quotes import SLOW_MS
 
 MINUTE, HOUR = 60, 3600
 ONE, OTHER = "SIM:S0001", "SIM:S0002"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import tokens
-from pocketquant.simulator.faults import Fault, FaultKind, Faults
+from pocketquant.simulator.wire import tokens
+from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
 
 
 def test_an_unknown_symbol_is_refused_in_the_captured_order(client: Any, wire: Any) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pocketquant.simulator import snapshots, world
-from pocketquant.simulator.market import Market, Resolution
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.wire import snapshots
 
 
 def values_of(market: Market, name: str, now: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Counts for tests to look at."""
 
-from pocketquant.simulator.tally import Tally
+from pocketquant.simulator.wire.tally import Tally
 
 
 def test_counts_are_plain_values() -> None:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from pocketquant.simulator.faults import Faults
-from pocketquant.simulator.market import Market
-from pocketquant.simulator.quotes import Quotes
-from pocketquant.simulator.tapes import Tape, record
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire.faults import Faults
+from pocketquant.simulator.wire.quotes import Quotes
+from pocketquant.simulator.wire.tapes import Tape, record
 from pocketquant.tradingview import frames
 
 SESSION = "qs_abcdefghijkl"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketquant.simulator.tokens import VALID_SECONDS, is_good, issue
+from pocketquant.simulator.wire.tokens import VALID_SECONDS, is_good, issue
 
 NOW = 1_763_480_420
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketquant.storage.dates import to_date, to_seconds
+from pocketquant.domain.dates import to_date, to_seconds
 
 
 @given(st.integers(-30_610_224_000, 253_402_300_799))

@@ -1,0 +1,1 @@
+"""Fetching and keeping history, from a request to stored bars."""

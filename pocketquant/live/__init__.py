@@ -1,0 +1,1 @@
+"""Live bars, from quotes to what is stored of them."""

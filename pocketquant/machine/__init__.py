@@ -1,0 +1,1 @@
+"""All processes on one machine, with private servers where none are given."""

@@ -1,0 +1,1 @@
+"""What goes over Celery's broker."""

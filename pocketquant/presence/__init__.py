@@ -1,0 +1,1 @@
+"""How a process shows that it is alive."""

@@ -1,0 +1,1 @@
+"""The simulated server's side of the protocol; opens nothing."""
