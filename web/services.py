@@ -10,7 +10,7 @@ import pymongo
 from flask import Flask, current_app
 from prometheus_client import CollectorRegistry
 
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform
 from web.bars.live_forming import LiveForming
@@ -50,7 +50,7 @@ class Site:
         MongoDB gets `patience_seconds` for the whole block, or each operation the driver's limit.
         """
         with (
-            named_failures(),
+            translating_driver_errors(),
             pymongo.timeout(patience_seconds) if patience_seconds else nullcontext(),
         ):
             if not self.has_indexes.is_set():  # several threads may make them; that is harmless

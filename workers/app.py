@@ -17,7 +17,7 @@ from pocketquant.messaging.headers import carry_log_context, measure_queue_waits
 from pocketquant.messaging.queues import celery_app
 from pocketquant.presence.alive_file import AliveFile
 from pocketquant.redaction import redactor_for
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire, wire_syncer
@@ -86,7 +86,7 @@ def _set_up_logs(**_: object) -> None:
 def _wait_for_storage(**_: object) -> None:
     while True:
         try:
-            with named_failures():
+            with translating_driver_errors():
                 return make_collections_and_indexes(_platform.mongo)
         except StorageUnavailable as error:  # the driver has waited some seconds for a server
             _log.warning("waiting_for_mongodb", cause=str(error))

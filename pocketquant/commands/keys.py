@@ -12,7 +12,7 @@ from pocketquant.commands.asking import json_option, print_json, print_rows
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.machine.private_urls import with_private_servers
-from pocketquant.servers.connections import named_failures, open_mongo
+from pocketquant.servers.connections import open_mongo, translating_driver_errors
 from pocketquant.settings import Settings
 from pocketquant.storage.access import ApiKey, Scope
 from pocketquant.storage.api_keys import ApiKeys
@@ -110,7 +110,7 @@ def _store() -> Iterator[ApiKeys]:
             " or DATA_DIR to the folder of one that runs"
         )
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
-    with named_failures(), mongo.client:
+    with translating_driver_errors(), mongo.client:
         yield ApiKeys(mongo)
 
 

@@ -12,7 +12,7 @@ from pocketquant.domain.errors import Cancelled, StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.interventions import Cancellation, DeadLetters, Interventions
 from pocketquant.storage.jobs import Jobs, Opened
 from pocketquant.storage.ledger import Ledger
@@ -72,7 +72,7 @@ class Intake:
 
     def submit(self, request: SyncRequest, queue: QueueName, key: Key | None = None) -> Submitted:
         """Write a job of one sync down, then publish it."""
-        with named_failures():
+        with translating_driver_errors():
             opened = self._open("sync", [request], queue, key)
             plan = self.plans.take(opened.job_id)
             unit = self._unit_of(opened.job_id) if plan is None or plan.is_resumed else None
@@ -94,7 +94,7 @@ class Intake:
         self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None = None
     ) -> str:
         """Write a job of any size down, then ask for it to be planned; gives its id at once."""
-        with named_failures():
+        with translating_driver_errors():
             opened = self._open(kind, requests, queue, key)
             if opened.is_new:
                 with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
@@ -107,7 +107,7 @@ class Intake:
         deadline = time.monotonic() + timeout_seconds
         submitted = self.submit(request, QueueName.INTERACTIVE, key)
         before = submitted.unit
-        with named_failures(), self.outcomes.listening(before.id) as nudges:
+        with translating_driver_errors(), self.outcomes.listening(before.id) as nudges:
             while True:
                 unit = self.ledger.get_unit(before.id) or before
                 if _has_ended(unit, before):
@@ -119,7 +119,7 @@ class Intake:
 
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel a job; NotFound, or Conflict where it has ended."""
-        with named_failures():
+        with translating_driver_errors():
             cancellation = self.interventions.cancel(job_id)
         _log.info("job_cancelled", job_id=job_id, units=cancellation.cancelled)
         return cancellation
@@ -127,7 +127,7 @@ class Intake:
     def retry(self, wanted: DeadLetters) -> int:
         """Try dead letters again; how many, those included that joined a sync under way."""
         queued = joined = 0
-        with named_failures():
+        with translating_driver_errors():
             for retried in self.interventions.retry(wanted):
                 self.dispatcher.publish(retried.queued)
                 queued += len(retried.queued)

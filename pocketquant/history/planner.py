@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from pocketquant.messaging.dispatcher import Dispatcher
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.plans import Plan, Plans, Want
@@ -33,7 +33,7 @@ class Planner:
 
     def plan(self, job_id: str) -> None:
         """Plan the job unless it is planned, cancelled, or another planner has it."""
-        with named_failures(), structlog.contextvars.bound_contextvars(job_id=job_id):
+        with translating_driver_errors(), structlog.contextvars.bound_contextvars(job_id=job_id):
             plan = self.plans.take(job_id)
             if plan is None:
                 return

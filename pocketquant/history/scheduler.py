@@ -19,7 +19,7 @@ from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.history.intake import Intake, Key
 from pocketquant.history.steps import Steps
 from pocketquant.messaging.queues import QueueName
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
@@ -43,7 +43,7 @@ class Scheduler:
 
     def run_due(self) -> None:
         """Note the runs that have ended, and start those that are due, each schedule apart."""
-        with named_failures():
+        with translating_driver_errors():
             now = int(self.now().timestamp())
             made = self.schedules.made(now)
         self.steps.run({f"schedule {one.name}": partial(self._advance, one, now) for one in made})

@@ -9,7 +9,7 @@ import structlog
 from pocketquant import metrics
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.domain.errors import PocketQuantError, StorageUnavailable
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 
 _log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Steps:
         failed: dict[str, Exception] = {}
         for name, step in steps.items():
             try:
-                with named_failures():
+                with translating_driver_errors():
                     results[name] = step()
             except Exception as error:  # noqa: BLE001  # whatever it is, the next step is tried
                 failed[name] = error
@@ -57,7 +57,7 @@ def each_apart(items: Iterable[S], act: Callable[[S], T]) -> list[T]:
     failures: list[Exception] = []
     for item in items:
         try:
-            with named_failures():
+            with translating_driver_errors():
                 results.append(act(item))
         except Exception as error:  # noqa: BLE001  # whatever it is, the next item is tried
             failures.append(error)

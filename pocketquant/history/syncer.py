@@ -48,7 +48,7 @@ from pocketquant.domain.syncs import (
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import Call, Interrupted, PacedProvider, TurnFarOff
 from pocketquant.messaging.queues import QueueName
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
@@ -81,14 +81,14 @@ class Syncer:
 
         Where MongoDB is away the unit stays as it is: its lease runs out, another attempt follows.
         """
-        with named_failures():
+        with translating_driver_errors():
             unit = self.ledger.claim(unit_id)
         if unit is None:
             _log.debug("unit_not_due", unit_id=unit_id)
             return
         log = _log.bind(unit_id=unit.id, series=str(unit.request.series), attempt=unit.attempt)
         try:
-            with named_failures():
+            with translating_driver_errors():
                 self._bring_to_an_end(unit, log)
         except LeaseLost:
             metrics.SYNCS.labels(result="lost", code=metrics.NO_CODE).inc()
@@ -102,7 +102,7 @@ class Syncer:
 
     def _complete_or_put_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
         try:
-            with named_failures():
+            with translating_driver_errors():
                 self._complete(unit, log)
         except (LeaseLost, Cancelled):
             raise

@@ -19,7 +19,7 @@ from pocketquant.domain.errors import LeaseLost, StorageUnavailable
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.presence.repeating import Loop, Loops
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 
 _BARS_AT_ONCE = 20_000
 _PAUSE_SECONDS = 1.0  # after a failure
@@ -115,7 +115,7 @@ class BarKeeper:
 
     def _try_all(self, loop: Loop) -> bool:
         try:
-            with named_failures():
+            with translating_driver_errors():
                 self._do_all()
         except LeaseLost:
             self.is_fenced = True

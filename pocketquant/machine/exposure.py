@@ -5,7 +5,7 @@ import time
 import structlog
 
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
-from pocketquant.servers.connections import named_failures, open_mongo
+from pocketquant.servers.connections import open_mongo, translating_driver_errors
 from pocketquant.settings import KNOWN_PASSWORDS, Settings
 from pocketquant.storage.api_keys import ApiKeys
 
@@ -41,7 +41,7 @@ def _has_live_key(settings: Settings) -> bool:
     """Whether there is one, as far as MongoDB can tell."""
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
     try:
-        with named_failures(), mongo.client:
+        with translating_driver_errors(), mongo.client:
             return ApiKeys(mongo).has_live(int(time.time()))
     except StorageUnavailable as error:
         _log.warning("api_keys_unknown", cause=type(error.__cause__).__name__)

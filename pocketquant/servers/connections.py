@@ -118,8 +118,8 @@ def server_now(mongo: Mongo) -> datetime:
 
 
 @contextmanager
-def named_failures() -> Iterator[None]:
-    """Turn what the drivers raise when a server is away, or refuses, into `StorageUnavailable`."""
+def translating_driver_errors() -> Iterator[None]:
+    """Raise StorageUnavailable for a driver's error: the server is away, or refuses the call."""
     try:
         yield
     except _MONGO_DOWN as error:

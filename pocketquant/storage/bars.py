@@ -25,8 +25,8 @@ from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.leases import REFUSED, Lease
-from pocketquant.storage.races import lost_races
 from pocketquant.storage.recent import RecentChunks
 
 _MOST_ROUNDS = 100
@@ -283,7 +283,7 @@ class BarStore:
             if lease is not None and refused:
                 raise lease.lost() from error
             ids = list(writes)
-            return {ids[place] for place in lost_races(error)}
+            return {ids[place] for place in duplicate_key_failures(error)}
         return set()
 
 

@@ -12,8 +12,8 @@ from pocketquant.domain.errors import Cancelled, Conflict, NotFound
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import UnitState
 from pocketquant.servers.connections import Mongo
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.jobs import Jobs
-from pocketquant.storage.races import lost_races
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Document, Unit, ending, joining, read_unit
 
@@ -190,7 +190,7 @@ class Interventions:
             if failed:
                 self._units.bulk_write([UpdateOne(one, again) for one in failed], ordered=False)
         except BulkWriteError as error:
-            return lost_races(error)
+            return duplicate_key_failures(error)
         return []
 
     def _join_active(self, failed: Unit, cancelled: set[str]) -> bool:

@@ -22,7 +22,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.servers.connections import Mongo, server_now
-from pocketquant.storage.races import lost_races
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.units import Document, Unit, joining, new_unit_fields, read_unit
 
 PIECE = 1000
@@ -160,7 +160,7 @@ class Plans:
         try:
             upserted = set(self._units.bulk_write(writes, ordered=False).upserted_ids or {})
         except BulkWriteError as error:  # planned before, or another job was faster
-            lost = lost_races(error)
+            lost = duplicate_key_failures(error)
             upserted = {each["index"] for each in error.details["upserted"]}
         again = [self.join(plan, wants[place]) for place in lost]
         others = [unit for unit in again if unit.jobs == (plan.job_id,) and not unit.attempt]

@@ -16,7 +16,7 @@ from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import Schedule, ScheduleChange, built_in_schedules, changed
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.races import lost_races
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Schedules:
         try:
             self._schedules.bulk_write(updates, ordered=False)
         except BulkWriteError as error:  # somebody else makes them at this moment
-            lost_races(error)
+            duplicate_key_failures(error)
 
     def list(self) -> tuple[Schedule, ...]:
         """All schedules in order of their name; one that can't be read is logged and left out."""

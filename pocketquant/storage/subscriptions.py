@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.races import lost_races
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 
 _WISH = {"_id": "wish"}
 _SYMBOLS = {"exchange": {"$exists": True}}
@@ -92,7 +92,7 @@ class Subscriptions:
         try:
             return self._wishes.bulk_write(updates, ordered=False).upserted_count
         except BulkWriteError as error:  # somebody else subscribes them at this moment
-            lost_races(error)
+            duplicate_key_failures(error)
             inserted: int = error.details["nUpserted"]
             return inserted
 

@@ -23,8 +23,8 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.leases import Lease
-from pocketquant.storage.races import lost_races
 
 _UNKNOWN = {
     "bar_count": 0,
@@ -302,7 +302,7 @@ class SyncStatuses:
         try:
             self._statuses.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            lost_races(error)
+            duplicate_key_failures(error)
 
 
 def _update(series: Series, status: SyncState, **fields: object) -> dict[str, Any]:

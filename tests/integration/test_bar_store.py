@@ -19,7 +19,7 @@ from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.symbols import Series
-from pocketquant.servers.connections import Mongo, named_failures, open_mongo
+from pocketquant.servers.connections import Mongo, open_mongo, translating_driver_errors
 from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.indexes import make_collections_and_indexes
 
@@ -366,7 +366,7 @@ def test_a_write_that_is_not_acknowledged_is_no_success(
     """When too few servers confirm, the caller has to come again, and then finds all in place."""
     two_servers = WriteConcern(w=2, wtimeout=50)
     bars = _bars(_minutes(0, count))
-    with pytest.raises(StorageUnavailable), named_failures():
+    with pytest.raises(StorageUnavailable), translating_driver_errors():
         BarStore(mongo.with_options(write_concern=two_servers)).upsert({AAPL: bars})
     assert {AAPL: Upserted(unchanged=count)} == store.upsert({AAPL: bars})
 
@@ -378,7 +378,7 @@ def test_a_refused_user_is_no_defect_of_ours(mongodb_url: str, mongo: Mongo) -> 
     with (
         refused.client,
         pytest.raises(StorageUnavailable, match="refuses the user") as raised,
-        named_failures(),
+        translating_driver_errors(),
     ):
         BarStore(refused).latest(AAPL, 1)
     assert "wrongpassword" not in str(raised.value)

@@ -17,7 +17,7 @@ from pocketquant.machine.embedded import HOST, reserve_port
 from pocketquant.messaging.brokers import broker_settings, open_broker
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName, celery_app
-from pocketquant.servers.connections import named_failures, open_redis
+from pocketquant.servers.connections import open_redis, translating_driver_errors
 from pocketquant.servers.sentinel_url import SentinelUrl
 
 
@@ -136,11 +136,11 @@ def test_a_broker_that_is_away_is_an_error_at_once(scheme: str) -> None:
     """Whatever its kind: StorageUnavailable, from publishing as from the health check."""
     url = f"{scheme}://{HOST}:{reserve_port()}/0"
     app = celery_app(url)
-    with pytest.raises(StorageUnavailable, match="broker"), named_failures():
+    with pytest.raises(StorageUnavailable, match="broker"), translating_driver_errors():
         Dispatcher(app).publish_plan("job")
     with (
         pytest.raises(StorageUnavailable, match="broker"),
-        named_failures(),
+        translating_driver_errors(),
         open_broker(url, 2) as broker,
     ):
         broker.ensure_connection(max_retries=1, interval_start=0)
@@ -153,6 +153,6 @@ def test_sentinels_that_are_away_are_a_cache_that_is_away() -> None:
     with (
         open_redis(url) as client,
         pytest.raises(StorageUnavailable, match="Redis does not answer: No master found"),
-        named_failures(),
+        translating_driver_errors(),
     ):
         client.ping()

@@ -16,7 +16,7 @@ from pocketquant.history.syncer import Syncer
 from pocketquant.machine import embedded
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName, celery_app
-from pocketquant.servers.connections import named_failures, open_redis, wait_until
+from pocketquant.servers.connections import open_redis, translating_driver_errors, wait_until
 from pocketquant.wiring import Platform
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
@@ -86,14 +86,14 @@ def test_a_refused_write_is_named_as_our_own_trouble(
         lambda: dispatcher.publish_plan("job"),
     ]
     for write in writes:
-        with pytest.raises(StorageUnavailable), named_failures():
+        with pytest.raises(StorageUnavailable), translating_driver_errors():
             write()
 
 
 def test_an_error_of_our_own_making_is_still_one(client: redis.Redis) -> None:
     """A wrong type is no trouble of the server's."""
     client.rpush("key", "x")
-    with pytest.raises(redis.ResponseError, match="WRONGTYPE"), named_failures():
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"), translating_driver_errors():
         client.get("key")
 
 

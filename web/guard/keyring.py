@@ -14,7 +14,7 @@ from threading import Lock
 import pymongo
 
 from pocketquant.domain.errors import StorageUnavailable
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.access import ApiKey, KeyText
 from pocketquant.storage.api_keys import ApiKeys
 
@@ -82,7 +82,7 @@ class KeyRing:
         if self._clock() < self._next_try_at:
             raise StorageUnavailable("MongoDB does not answer")
         try:
-            with named_failures(), pymongo.timeout(_ASKING_SECONDS):
+            with translating_driver_errors(), pymongo.timeout(_ASKING_SECONDS):
                 key = self._keys.get(key_id)
         except StorageUnavailable:
             self._next_try_at = self._clock() + _PAUSE_SECONDS
@@ -95,5 +95,9 @@ class KeyRing:
         """A server that can't be written to is no reason to refuse the key."""
         now = int(self._epoch())
         if key.is_live(now):
-            with suppress(StorageUnavailable), named_failures(), pymongo.timeout(_ASKING_SECONDS):
+            with (
+                suppress(StorageUnavailable),
+                translating_driver_errors(),
+                pymongo.timeout(_ASKING_SECONDS),
+            ):
                 self._keys.note_use(key, now)

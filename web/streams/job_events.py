@@ -5,7 +5,7 @@ from threading import Event
 from flask import Response
 
 from pocketquant.domain.errors import StorageUnavailable
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from web.services import Site
 from web.streams import sse
 from web.streams.job_watch import PERIOD_SECONDS, JobWatch
@@ -22,7 +22,7 @@ def _events(watch: JobWatch, job_id: str) -> sse.Events:
     pause = Event()  # never set: a wait that also an event loop can share
     while True:
         try:
-            with named_failures():
+            with translating_driver_errors():
                 seen = watch.look(job_id)
         except StorageUnavailable:
             yield b": the database does not answer\n\n"

@@ -9,7 +9,7 @@ import structlog
 from pocketquant.coordination.wish_nudges import WishEar, WishNudges
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.presence.repeating import Loop, Loops
-from pocketquant.servers.connections import named_failures
+from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.subscriptions import Subscriptions, Wish
 
 _LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version
@@ -65,7 +65,7 @@ class WishWatch:
 
     def _look(self, is_full: bool) -> None:
         try:
-            with named_failures():
+            with translating_driver_errors():
                 if (
                     is_full
                     or self.wish is None

@@ -1,4 +1,4 @@
-"""What went wrong in a bulk write: conditions that no longer held, or worse."""
+"""The failures of a bulk write: documents that changed meanwhile, or errors to raise."""
 
 from pymongo.errors import BulkWriteError
 
@@ -7,10 +7,11 @@ from pocketquant.domain.errors import StorageUnavailable
 _DUPLICATE_KEY = 11000  # MongoDB's error code
 
 
-def lost_races(error: BulkWriteError) -> list[int]:
-    """The places of the operations that met a document with their key; raises any other failure.
+def duplicate_key_failures(error: BulkWriteError) -> list[int]:
+    """Return the indexes of the operations that failed on a duplicate key; raise any other error.
 
-    An upsert whose condition on a known `_id` does not hold tries to insert, and fails thus.
+    An upsert with a known `_id` whose other conditions do not hold tries to insert the document,
+    and fails this way.
     """
     unacknowledged = error.details["writeConcernErrors"]
     if unacknowledged:
