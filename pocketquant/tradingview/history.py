@@ -24,8 +24,8 @@ from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.symbols import Listing, Symbol
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest
 from pocketquant.tradingview import frames, messages
-from pocketquant.tradingview.meanings import error_meant
 from pocketquant.tradingview.messages import Block, Message, Resolved
+from pocketquant.tradingview.reasons import error_for_reason
 
 _TIME, _VOLUME = 0, 5
 _MAX_BARS_SENT = 100_000  # twice what the largest plan is given
@@ -148,7 +148,7 @@ class HistorySession:
             raise ProtocolViolation(f"a value cannot be read: {fault}")
 
     def _fail(self, reason: object, detail: object = "") -> None:
-        self._error = error_meant(self._request.series, str(reason), str(detail))
+        self._error = error_for_reason(self._request.series, str(reason), str(detail))
 
     def _take(self, block: Block | None, empties: bool) -> None:
         """Keep the bars of a block. A timescale update of no bars takes back those before it."""

@@ -18,8 +18,8 @@ from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
 from pocketquant.domain.quotes import FIELDS, LiveQuote, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview import frames, messages
-from pocketquant.tradingview.meanings import error_meant
 from pocketquant.tradingview.messages import Message, Qsd, Unreadable
+from pocketquant.tradingview.reasons import error_for_reason
 
 SYMBOLS_A_CALL = 200  # no limit is known; it keeps a call within a few kilobytes
 MOST_UNREADABLE = 10  # quotes of one symbol within an hour; then it is refused
@@ -211,9 +211,9 @@ class QuoteSession:
             case messages.QuoteCompleted() if message.session == self._session:
                 self._awaited.discard(message.name)
             case messages.CriticalError() if message.session == self._session:
-                self._error = error_meant("quotes", str(message.reason), str(message.detail))
+                self._error = error_for_reason("quotes", str(message.reason), str(message.detail))
             case messages.ProtocolError():
-                self._error = error_meant("quotes", str(message.reason))
+                self._error = error_for_reason("quotes", str(message.reason))
 
     def _merge(self, message: Qsd, now: float, received: Received) -> None:
         answer, name = message.answer, message.answer.name
@@ -256,7 +256,7 @@ class QuoteSession:
 
     def _refuse(self, name: str, reason: str, received: Received) -> None:
         self._drop(name)
-        received.refused.append(Refused(name, error_meant(name, reason)))
+        received.refused.append(Refused(name, error_for_reason(name, reason)))
 
     def _drop(self, name: str) -> None:
         del self._wanted[name]

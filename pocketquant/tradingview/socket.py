@@ -33,10 +33,10 @@ from pocketquant.domain.errors import (
     RateLimited,
     Unavailable,
 )
-from pocketquant.tradingview.punctual import (
+from pocketquant.tradingview.timed_socket import (
     Limits,
     NotComplete,
-    PunctualSocket,
+    TimedSocket,
     remaining_seconds,
     too_late,
 )
@@ -70,7 +70,7 @@ def dial(url: str, deadline: float) -> "Socket":
     return Socket(connection)
 
 
-class Switchboard:
+class OpenSockets:
     """Opens sockets for many threads, and can cut all of them off."""
 
     def __init__(self) -> None:
@@ -219,7 +219,7 @@ class _Connection(WebSocket):
 
     @sock.setter
     def sock(self, opened: socket.socket | None) -> None:
-        self._sock = None if opened is None else PunctualSocket(opened, self.limits)
+        self._sock = None if opened is None else TimedSocket(opened, self.limits)
 
 
 @contextmanager

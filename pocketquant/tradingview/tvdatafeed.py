@@ -23,7 +23,7 @@ from pocketquant.tradingview import messages
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.history import HistorySession
-from pocketquant.tradingview.socket import Switchboard
+from pocketquant.tradingview.socket import OpenSockets
 
 _INTERVALS = {
     Interval.M1: tvDatafeed.Interval.in_1_minute,
@@ -52,11 +52,11 @@ class TvDatafeedHistory:
         self._url = url
         self._account = account
         self._timeout_seconds = timeout_seconds
-        self._switchboard = Switchboard()
+        self._sockets = OpenSockets()
 
     def hang_up(self) -> None:
         """End every fetch in progress with ConnectionLost, and each one that follows."""
-        self._switchboard.hang_up()
+        self._sockets.hang_up()
 
     def fetch(self, request: SyncRequest) -> History:
         """The newest bars of a series. Signing in and connecting share the one deadline.
@@ -75,7 +75,7 @@ class TvDatafeedHistory:
         return self._converse(request, fresh, deadline)
 
     def _converse(self, request: SyncRequest, token: str, deadline: float) -> History:
-        conversation = _Conversation(self._url, request, deadline, self._switchboard)
+        conversation = _Conversation(self._url, request, deadline, self._sockets)
         symbol = request.series.symbol
         _Library(token, conversation).get_hist(
             symbol.ticker, symbol.exchange, _INTERVALS[request.series.interval], request.n_bars
@@ -104,12 +104,12 @@ class _Conversation:
     """What the library takes for its WebSocket; keeps the history, or what went wrong."""
 
     def __init__(
-        self, url: str, request: SyncRequest, deadline: float, switchboard: Switchboard
+        self, url: str, request: SyncRequest, deadline: float, sockets: OpenSockets
     ) -> None:
         self._url = url
         self._request = request
         self._deadline = deadline
-        self._switchboard = switchboard
+        self._sockets = sockets
         self._history: History | None = None
         self._error: BaseException | None = None
 
@@ -123,7 +123,7 @@ class _Conversation:
 
     @contextmanager
     def opened(self) -> Iterator["_Conversation"]:
-        with self._kept(), self._switchboard.open_socket(self._url, self._deadline) as opened:
+        with self._kept(), self._sockets.open_socket(self._url, self._deadline) as opened:
             self._socket = opened
             yield self
 

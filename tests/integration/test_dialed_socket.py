@@ -26,8 +26,8 @@ from pocketquant.domain.errors import (
     ProviderTimeout,
 )
 from pocketquant.servers.connections import wait_until
-from pocketquant.tradingview.punctual import MAX_MESSAGE_BYTES
 from pocketquant.tradingview.socket import Socket, dial
+from pocketquant.tradingview.timed_socket import MAX_MESSAGE_BYTES
 
 TEXT, CONTINUATION = 1, 0
 

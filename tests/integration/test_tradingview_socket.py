@@ -22,8 +22,8 @@ from pocketquant.domain.errors import (
     ProviderTimeout,
     RateLimited,
 )
-from pocketquant.tradingview.punctual import MAX_MESSAGE_BYTES
 from pocketquant.tradingview.socket import ORIGIN, open_socket
+from pocketquant.tradingview.timed_socket import MAX_MESSAGE_BYTES
 
 # Of no authority, for 127.0.0.1, until 2126.
 CERTIFICATE = """\

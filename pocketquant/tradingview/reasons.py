@@ -28,7 +28,7 @@ _MEANINGS: tuple[tuple[str, type[PocketQuantError]], ...] = (
 )
 
 
-def error_meant(subject: object, reason: str, detail: str = "") -> PocketQuantError:
+def error_for_reason(subject: object, reason: str, detail: str = "") -> PocketQuantError:
     """The error on `subject` that the words mean; what is not known is a fault of the provider."""
     meant = (error for words, error in _MEANINGS if words in reason.lower())
     error = next(meant, ProviderFault)

@@ -11,7 +11,7 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
     UnsupportedInterval,
 )
-from pocketquant.tradingview.meanings import error_meant
+from pocketquant.tradingview.reasons import error_for_reason
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ from pocketquant.tradingview.meanings import error_meant
 )
 def test_meanings(reason: str, expected: type[PocketQuantError]) -> None:
     """Known words have their error; others are a fault of the provider."""
-    assert expected is type(error_meant("NYSE:KO", reason))
+    assert expected is type(error_for_reason("NYSE:KO", reason))
 
 
 def test_messages() -> None:
     """The message names the subject and quotes the words, cut short if there are too many."""
-    error = error_meant("NYSE:KO", "odd", "x" * 1000)
+    error = error_for_reason("NYSE:KO", "odd", "x" * 1000)
     assert f"TradingView on NYSE:KO: odd {'x' * 196}" == str(error)
 
 
 def test_a_bad_token_says_what_to_do() -> None:
     """Of a bad token the message says how to mend it."""
-    assert str(error_meant("quotes", "bad auth token")).endswith(
+    assert str(error_for_reason("quotes", "bad auth token")).endswith(
         "bad auth token; set TRADINGVIEW_TOKEN to a fresh token, or unset it"
     )

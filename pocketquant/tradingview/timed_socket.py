@@ -28,7 +28,7 @@ class Limits:
     send_until: float = math.inf
 
 
-class PunctualSocket:
+class TimedSocket:
     """A system socket whose every read and write gets no more than the time that is left.
 
     It reads ahead: websocket-client asks for each header's two bytes alone.
