@@ -95,6 +95,16 @@ class Platform:
         assert answer.status == 202, answer.body
         return str(answer.body["job_id"])
 
+    def sync_each_in_background(self, symbols: Iterable[str], n_bars: int = 10) -> list[str]:
+        """A job for each; no worker of the bulk begins one before all are asked for."""
+        with suspended(self.processes("worker-")):
+            return [self.sync_in_background(symbol, n_bars=n_bars) for symbol in symbols]
+
+    def ended(self, jobs: list[str]) -> int:
+        """How many of these jobs have ended."""
+        has_ended = {"_id": {"$in": jobs}, "finished_at": {"$ne": None}}
+        return self.mongo["jobs"].count_documents(has_ended)
+
     def status_of(self, symbol: str, interval: str = "1d") -> Json:
         exchange, ticker = symbol.split(":")
         path = f"/api/v1/market-data/sync-status/{exchange}/{ticker}"
@@ -152,6 +162,20 @@ class Platform:
 
     def workers(self) -> list[psutil.Process]:
         return self.processes("workers.app worker")
+
+
+@contextmanager
+def suspended(stopped: Iterable[psutil.Process]) -> Iterator[None]:
+    """While the block lasts, these processes do nothing."""
+    held = list(stopped)
+    assert held
+    try:
+        for process in held:
+            process.suspend()
+        yield
+    finally:
+        for process in held:
+            process.resume()
 
 
 def wish(symbol: str, interval: str, n_bars: int) -> Json:

@@ -258,9 +258,9 @@ def raw(*counts: int) -> list[bytes]:
 RAW = {"Content-Type": "application/vnd.pocketquant.bars"}
 
 
-@pytest.mark.parametrize("missing", [1, 8, 9, 3 * 48 + 8])
+@pytest.mark.parametrize("missing", [1, 8, 9, 3 * 48 + 8, 3 * 48 + 16, 5 * 48 + 24])
 def test_bars_that_break_off_are_no_bars(serve: Serve, missing: int) -> None:
-    """Inside a block, between two of them, or just before the end."""
+    """Inside a block, between two of them, just before the end, or before anything came."""
     unknown = {**RAW, "Content-Length": ""}
     whole = b"".join(raw(2, 3))
     assert 5 == len(Client(serve({"body": whole, "headers": unknown}).url).bars("A:B"))

@@ -93,8 +93,8 @@ def fleet(start_platform: Callable[..., Any], rabbitmq_url: str) -> Iterator[Any
 
 @pytest.fixture
 def slow(simulator: Any) -> Iterator[None]:
-    """Every fetch takes half a second."""
-    simulator.order("latency", None, 0.5)
+    """Every fetch takes a second."""
+    simulator.order("latency", None, 1.0)
     yield
     simulator.lift()
 
@@ -113,19 +113,21 @@ def test_queues_are_quorum_queues_with_lengths(rabbitmq_url: str) -> None:
 @pytest.mark.usefixtures("slow")
 def test_what_somebody_waits_for_overtakes_the_bulk(fleet: Any) -> None:
     """With every other slot taken and much waiting, the interactive worker does it at once."""
-    job_id = fleet.sync_in_bulk([f"SIM:S{650 + n:04}" for n in range(SYNCS)], n_bars=10)
+    jobs = fleet.sync_each_in_background(f"SIM:S{650 + n:04}" for n in range(SYNCS))
     answer = fleet.sync("SIM:S0649", n_bars=10)
     assert 200 == answer.status, answer.body
-    assert fleet.counts(job_id)["completed"] < SYNCS
-    assert SYNCS == fleet.wait_for_job(job_id, 120)["counts"]["completed"]
+    assert fleet.ended(jobs) < SYNCS
+    for job_id in jobs:
+        assert 1 == fleet.wait_for_job(job_id)["counts"]["completed"]
 
 
 @pytest.mark.fault
 @pytest.mark.usefixtures("slow")
 def test_a_worker_killed_halfway_loses_nothing(fleet: Any, kill: Callable[..., None]) -> None:
     """`kill -9` in the middle of thirty syncs: each of them is completed."""
-    job_id = fleet.sync_in_bulk([f"SIM:S{700 + n:04}" for n in range(SYNCS)], n_bars=10)
-    fleet.wait_for_completed(job_id, 4)
+    jobs = fleet.sync_each_in_background(f"SIM:S{700 + n:04}" for n in range(SYNCS))
+    wait_until("some are done", lambda: fleet.ended(jobs) >= 4, (), 60)
     kill(fleet.processes("worker-0@")[0])
-    assert fleet.counts(job_id)["completed"] < SYNCS
-    assert SYNCS == fleet.wait_for_job(job_id, 120)["counts"]["completed"]
+    assert fleet.ended(jobs) < SYNCS
+    for job_id in jobs:
+        assert 1 == fleet.wait_for_job(job_id, 90)["counts"]["completed"]

@@ -96,6 +96,18 @@ def test_a_series_keeps_a_limited_number_of_answers(cache: redis.Redis) -> None:
     assert 64 == cache.hlen(answers_key(AAPL, token))
 
 
+def test_a_query_cannot_name_the_token(cache: redis.Redis) -> None:
+    """Whatever a query reads like, it is no key or field but its own."""
+    responses = ResponseCache(cache)
+    token = responses.begin(AAPL)
+    for query in ("token", token.decode(), f":{token.decode()}", ""):
+        assert responses.put(AAPL, query, token, query.encode()) is Put.KEPT
+        assert query.encode() == found(responses, AAPL, query)
+    assert token == responses.token(AAPL)
+    responses.drop(AAPL)
+    assert found(responses, AAPL, "token") is None
+
+
 def test_answers_of_all_series_and_processes_keep_to_one_budget(cache: redis.Redis) -> None:
     """What was put within five minutes counts, dropped or not; smaller answers may still fit."""
     processes = [ResponseCache(cache, most_bytes=2500) for _ in range(2)]

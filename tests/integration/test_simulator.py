@@ -138,7 +138,7 @@ def test_heartbeats_come_until_nobody_echoes_them() -> None:
     with running(pace=pace) as simulator, open_socket(simulator) as client:
         client.recv(timeout=60)
         number, began = 0, time.monotonic()
-        while time.monotonic() - began < limit_seconds + 1:
+        while number < 11 or time.monotonic() - began < limit_seconds + 1:
             number, text = number + 1, client.recv(timeout=60)
             assert frames.encode(f"~h~{number}") == text
             client.send(text)
@@ -150,15 +150,16 @@ def test_heartbeats_come_until_nobody_echoes_them() -> None:
 def test_heartbeats_go_on_while_an_answer_is_awaited() -> None:
     """The answer is late, they are not."""
     with (
-        running(pace=Pace(latency_seconds=3600, heartbeat_seconds=0.05)) as simulator,
+        running(pace=Pace(latency_seconds=4.0, heartbeat_seconds=0.05)) as simulator,
         open_socket(simulator) as client,
     ):
         client.recv(timeout=60)
         ask(client, "SIM:S0001")
         texts = [str(client.recv(timeout=60))]
-        while sum("~h~" in text for text in texts) < 4:
+        while "series_completed" not in texts[-1]:
             texts.append(str(client.recv(timeout=60)))
-    assert not any("series_completed" in text for text in texts)
+    beats = [text for text in texts if "~h~" in text]
+    assert len(beats) >= 4
 
 
 def test_a_dropped_connection_just_ends(simulator: Simulator) -> None:
