@@ -33,6 +33,7 @@ from web.api import (
     symbols,
     syncs,
 )
+from web.bars.exports import Exports
 from web.bars.fresh_tokens import FreshTokens
 from web.bars.live_forming import LiveForming
 from web.bars.near_chunks import NearChunks
@@ -47,9 +48,10 @@ from web.fleet.probes import Probes
 from web.guard import bodies, hanging_up, hardening, limits, unread_answers
 from web.guard.gate import Gate
 from web.guard.keyring import KeyRing
-from web.guard.places import places_for_exports, places_for_streams
-from web.services import Site
+from web.services import WebServices
+from web.slots import export_slots, stream_slots
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
+from web.storage import Storage
 from web.streams.job_watch import JobWatch, read_progress
 from web.streams.quote_feed import QuoteFeed
 
@@ -94,11 +96,11 @@ def create_app(
     app.config.update(_CONFIG)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.url_map.merge_slashes = False  # a ticker may hold some
-    site = _site(wire(settings), most_streams or _few_streams(settings.api_threads))
-    site.attach(app)
+    services = _services(wire(settings), most_streams or _few_streams(settings.api_threads))
+    services.attach(app)
     errors.install(app, redactor)
     request_log.install(app)
-    gate = _gate(site.platform, host or settings.api_host)
+    gate = _gate(services.platform, host or settings.api_host)
     gate.install(app)
     limits.install(app, settings)
     _install_api(app)
@@ -144,11 +146,13 @@ def _gate(platform: Platform, host: str) -> Gate:
     return Gate(KeyRing(platform.api_keys), is_open, settings.allowed_origins)
 
 
-def _site(platform: Platform, most_streams: int) -> Site:
+def _services(platform: Platform, most_streams: int) -> WebServices:
     settings = platform.settings
     lookout = Lookout(platform, now)
-    return Site(
+    storage, slots = Storage(platform), export_slots(_some_exports(settings.api_threads))
+    return WebServices(
         platform=platform,
+        storage=storage,
         ohlcv=_ohlcv(platform),
         live_forming=LiveForming(platform.board, time.time),
         probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
@@ -157,9 +161,8 @@ def _site(platform: Platform, most_streams: int) -> Site:
         job_watch=JobWatch(partial(read_progress, platform)),
         quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
-        streams=places_for_streams(most_streams),
-        exports=places_for_exports(_some_exports(settings.api_threads)),
-        writing_exports=BoundedSemaphore(_few_exports(settings.api_threads)),
+        streams=stream_slots(most_streams),
+        exports=Exports(storage, slots, _few_exports(settings.api_threads)),
         clock=time.time,
     )
 

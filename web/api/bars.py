@@ -5,12 +5,12 @@ from http import HTTPStatus
 from flask import Response
 
 from pocketquant.storage.access import Scope
-from web.bars import answers, exports
+from web.bars import answers
 from web.bars.ohlcv import Asked
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.given import SymbolPath
 from web.schemas.imports import ImportIn, ImportOut
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
@@ -52,22 +52,22 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     JSON comes in pages: `next_cursor` is the `cursor` of the next one. It has an `ETag`, and is
     compressed for who accepts gzip. CSV, Parquet and Arrow hold the whole range in one file.
     """
-    site, window = current_site(), query.window()
+    services, window = current_services(), query.window()
     asked = Asked(path.named(), query.interval, window, query.format is Format.COLUMNS)
     if query.format.is_streamed:
-        blocks = site.ohlcv.blocks(asked, is_whole=query.limit is None)
+        blocks = services.ohlcv.blocks(asked, is_whole=query.limit is None)
         name = asked.name.replace("|", "_").replace(":", "_").replace("/", "-")
-        return exports.respond(site, blocks, query.format, window.newest_first, name)
+        return services.exports.respond(blocks, query.format, window.newest_first, name)
     if query.cursor is not None:
         asked = asked.at(query.cursor)
     is_gzip = answers.wants_gzip()
-    looked = site.ohlcv.look(asked, is_gzip)
+    looked = services.ohlcv.look(asked, is_gzip)
     answer = looked.answer
     if answer is None:
-        with site.storage():
-            answer = site.ohlcv.read(asked, is_gzip, looked.token)
-    live_forming = site.live_forming.of(asked.series) if asked.series else None
-    return answers.respond(answer, live_forming, site.clock())
+        with services.storage():
+            answer = services.ohlcv.read(asked, is_gzip, looked.token)
+    live_forming = services.live_forming.of(asked.series) if asked.series else None
+    return answers.respond(answer, live_forming, services.clock())
 
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)
@@ -85,5 +85,5 @@ def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
     An unknown symbol is registered, but no schedule syncs it.
     """
     series = path.series(body.interval)
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return ImportOut.of(platform.importing.do(series, body.columns()))

@@ -11,7 +11,7 @@ from web.schemas.jobs import (
     RetryDeadLettersQuery,
     UnitOut,
 )
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
@@ -28,7 +28,7 @@ def list_dead_letters(query: DeadLettersQuery) -> tuple[list[UnitOut], dict[str,
 
     Each is kept for 30 days.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         found, total = platform.jobs.dead_letters(
             query.code, paging.offset_of(query), query.page_size
         )
@@ -40,7 +40,7 @@ def list_dead_letters(query: DeadLettersQuery) -> tuple[list[UnitOut], dict[str,
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def count_dead_letters() -> list[CodeCountOut]:
     """How many there are of each error"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         counts = platform.jobs.dead_letter_codes()
     return [CodeCountOut(code=code, count=counts[code]) for code in sorted(counts)]
 
@@ -54,5 +54,5 @@ def retry_dead_letters(query: RetryDeadLettersQuery) -> RetriedOut:
 
     Those of cancelled jobs stay as they are.
     """
-    with current_site().storage(patience_seconds=None) as platform:
+    with current_services().storage(patience_seconds=None) as platform:
         return RetriedOut(retried=platform.intake.retry(query.wanted(None)))

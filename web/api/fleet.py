@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from pocketquant.domain.errors import StorageUnavailable
 from web.schemas.fleet import FleetOut
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
@@ -21,7 +21,7 @@ def get_fleet() -> FleetOut:
     What a server that is away would know is null, and `problems` names it; without MongoDB and
     Redis both there is nothing to tell: 503.
     """
-    overview = current_site().lookout.look()
+    overview = current_services().lookout.look()
     if overview.is_blind:
         raise StorageUnavailable("neither MongoDB nor Redis answers")
     return FleetOut.of(overview)

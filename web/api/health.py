@@ -3,9 +3,9 @@
 import time
 from http import HTTPStatus
 
-from web.fleet.readiness import readiness
+from web.fleet.readiness import fleet_problems
 from web.schemas.health import CheckOut, HealthOut, LivenessOut, ReadinessOut, Wellness
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint("health", __name__, description="whether requests can be served")
@@ -16,7 +16,7 @@ blueprint = PydanticBlueprint("health", __name__, description="whether requests 
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(HealthOut))
 def get_health() -> tuple[HealthOut, HTTPStatus]:
     """200 once requests can be served, else 503 with what is missing"""
-    replies = current_site().probes.ask()
+    replies = current_services().probes.ask()
     found = {name: reply.problem or Wellness.OK for name, reply in replies.items()}
     is_well = all(reply.problem is None for reply in replies.values())
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
@@ -28,7 +28,7 @@ def get_health() -> tuple[HealthOut, HTTPStatus]:
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(LivenessOut))
 def get_liveness() -> tuple[LivenessOut, HTTPStatus]:
     """200 as long as this process works, whatever else is away; 503 if it has to be restarted"""
-    if current_site().platform.loops.are_well:
+    if current_services().platform.loops.are_well:
         return LivenessOut(status=Wellness.OK), HTTPStatus.OK
     return LivenessOut(status=Wellness.DOWN), HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -38,12 +38,12 @@ def get_liveness() -> tuple[LivenessOut, HTTPStatus]:
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(ReadinessOut))
 def get_readiness() -> tuple[ReadinessOut, HTTPStatus]:
     """Each server with its reason: 503 where one is away; and what an operator should look at"""
-    site = current_site()
-    asked = site.probes.begin()
+    services = current_services()
+    asked = services.probes.begin()
     began = time.monotonic()
-    overview = site.lookout.look()
+    overview = services.lookout.look()
     looked_seconds = time.monotonic() - began
     servers = {pending.server: CheckOut.of(pending.reply()) for pending in asked}
-    found = readiness(servers, overview, looked_seconds)
+    found = ReadinessOut.of(servers, fleet_problems(overview), looked_seconds)
     is_down = found.status is Wellness.DOWN
     return found, HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.OK

@@ -20,7 +20,7 @@ from web.schemas.jobs import (
     UnitOut,
     UnitsQuery,
 )
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 from web.streams import job_events
 from web.streams.job_watch import progress_of
@@ -41,7 +41,7 @@ def list_jobs(query: JobsQuery) -> tuple[list[JobOut], dict[str, str]]:
 
     A job is kept for 30 days after its end.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         found, total = platform.jobs.page(
             query.state,
             query.kind,
@@ -57,7 +57,7 @@ def list_jobs(query: JobsQuery) -> tuple[list[JobOut], dict[str, str]]:
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def get_job(job_id: str) -> JobProgressOut:
     """How far a job is, how fast it goes, and what went wrong first"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         job = _job(platform, job_id)
         return progress_of(platform, job)
 
@@ -72,7 +72,7 @@ def cancel_job(job_id: str) -> CancellationOut:
     completes if it is quicker; what another job wants too goes on for that one.
     `GET /jobs/{job_id}/units?state=cancelled` lists the units. 409 when the job has ended.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return CancellationOut.of(job_id, platform.intake.cancel(job_id))
 
 
@@ -82,7 +82,7 @@ def cancel_job(job_id: str) -> CancellationOut:
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def list_units(query: UnitsQuery, job_id: str) -> tuple[list[UnitOut], dict[str, str]]:
     """The syncs of a job; `state=failed` lists its dead letters"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         _job(platform, job_id)
         found, total = platform.jobs.units(
             job_id, query.state, query.code, paging.offset_of(query), query.page_size
@@ -101,7 +101,7 @@ def retry_job(query: RetryQuery, job_id: str) -> Response:
     the job is open again. One whose series is being synced for another job joins that sync. 409
     when there is none to try, or the job was cancelled.
     """
-    with current_site().storage(patience_seconds=None) as platform:
+    with current_services().storage(patience_seconds=None) as platform:
         if _job(platform, job_id).state is JobState.CANCELLED:
             raise Conflict(f"job {job_id} was cancelled; ask for a new one")
         if not platform.intake.retry(query.wanted(job_id)):
@@ -120,10 +120,10 @@ def stream_job(job_id: str) -> Response:
     Streams are best asked of the push process (PUSH_PORT), which is made for thousands of them;
     the API's own process serves a few and then answers 503.
     """
-    site = current_site()
-    with site.storage() as platform:
+    services = current_services()
+    with services.storage() as platform:
         _job(platform, job_id)
-    return job_events.stream(site, job_id)
+    return job_events.stream(services.streams, services.job_watch, job_id)
 
 
 def accepted(platform: Platform, job_id: str) -> Response:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from pocketquant import metrics
-from web.services import current_site
+from web.services import current_services
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -15,5 +15,5 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 def get_metrics() -> Response:
     """All metrics as text"""
-    text = generate_latest(metrics.registry()) + generate_latest(current_site().fleet_metrics)
+    text = generate_latest(metrics.registry()) + generate_latest(current_services().fleet_metrics)
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)

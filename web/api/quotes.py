@@ -16,7 +16,7 @@ from web.schemas.quotes import (
     SymbolsIn,
     WatchOut,
 )
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 from web.streams import quote_events
 
@@ -35,7 +35,7 @@ def start_quotes() -> WatchOut:
 
     This is so from the first; it undoes `stop`.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         platform.watching.start()
         return _watched(platform, changed=0)
 
@@ -48,7 +48,7 @@ def stop_quotes() -> WatchOut:
 
     What is subscribed stays so, for the next start.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         platform.watching.stop()
         return _watched(platform, changed=0)
 
@@ -63,7 +63,7 @@ def subscribe(body: SymbolsIn) -> WatchOut:
     Written down before it is answered. One malformed symbol refuses the whole request; those that
     the provider does not know are listed in `status`.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return _watched(platform, platform.watching.subscribe(body.wanted()))
 
 
@@ -73,7 +73,7 @@ def subscribe(body: SymbolsIn) -> WatchOut:
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def unsubscribe(body: SymbolsIn) -> WatchOut:
     """Watch these symbols no more"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return _watched(platform, platform.watching.unsubscribe(body.wanted()))
 
 
@@ -87,7 +87,7 @@ def get_latest_quote(path: SymbolPath, **_: str) -> Response:
     404: it is not subscribed, or the provider does not know it. 503: it is subscribed, but there is
     no live quote of it; the message says why.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return _json(platform.watching.latest(path.named()))
 
 
@@ -96,7 +96,7 @@ def get_latest_quote(path: SymbolPath, **_: str) -> Response:
 @blueprint.fails_with(_STORAGE_DOWN)
 def list_latest_quotes() -> Response:
     """All live quotes, in order of the symbol"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return _json(b"[%b]" % b",".join(platform.board.all_latest()))
 
 
@@ -110,7 +110,7 @@ def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> Curre
 
     404 also where nothing was traded in it yet; 503 as for the latest quote.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         return CurrentBarOut.of(platform.watching.current_bar(path.named(), query.interval))
 
 
@@ -119,7 +119,7 @@ def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> Curre
 @blueprint.fails_with(_STORAGE_DOWN)
 def get_quotes_status() -> QuotesStatusOut:
     """What is to be watched, who watches it, and what cannot be"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         wishes = platform.subscriptions
         statuses = platform.board.statuses()
         return QuotesStatusOut.of(wishes.is_on(), wishes.count(), statuses)
@@ -142,7 +142,8 @@ def stream_quotes(query: StreamQuery) -> Response:
     themselves. 503 where the process has as many streams as it should (the push process has more),
     or half of them are the caller's own.
     """
-    return quote_events.stream(current_site(), query.symbols)
+    services = current_services()
+    return quote_events.stream(services.streams, services.quote_feed, query.symbols)
 
 
 def _watched(platform: Platform, changed: int) -> WatchOut:

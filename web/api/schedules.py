@@ -7,7 +7,7 @@ from pocketquant.domain.schedules import Schedule
 from pocketquant.storage.access import Scope
 from pocketquant.wiring import Platform
 from web.schemas.schedules import ScheduleIn, ScheduleOut
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
@@ -24,7 +24,7 @@ def list_schedules() -> list[ScheduleOut]:
     There are two, `all-series` and `daily-series`: they can be changed and paused, but none can be
     added or taken away.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         now = _now(platform)
         return [_shown(platform, each, now) for each in platform.schedules.made(now)]
 
@@ -34,7 +34,7 @@ def list_schedules() -> list[ScheduleOut]:
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 def get_schedule(name: str) -> ScheduleOut:
     """When a schedule runs, and how it went"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         now = _now(platform)
         return _shown(platform, _named(platform, name, now), now)
 
@@ -50,7 +50,7 @@ def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
     also where the schedule is paused; while a run goes on, it waits for its end, and asking again
     meanwhile asks for one run still. `last_run_at` and `last_job_id` then tell of it.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         now = _now(platform)
         schedule = platform.schedules.change(_named(platform, name, now), body.change(), now)
         if body.run_now:

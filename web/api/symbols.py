@@ -12,7 +12,7 @@ from web import paging
 from web.schemas.given import SymbolPath
 from web.schemas.searches import SearchOut, SearchQuery
 from web.schemas.symbols import RemovalQuery, SymbolChange, SymbolIn, SymbolOut, SymbolsQuery
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
@@ -31,7 +31,7 @@ blueprint = PydanticBlueprint(
 @blueprint.fails_with(_STORAGE_DOWN)
 def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
     """Registered symbols, in order of their name"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         found, total = platform.symbols.page(
             query.wanted(), paging.offset_of(query), query.page_size
         )
@@ -50,7 +50,7 @@ def add_symbol(body: SymbolIn) -> tuple[SymbolOut, dict[str, str]]:
     registered already.
     """
     symbol = Symbol(body.exchange, body.symbol)
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         added = platform.symbols.add(symbol, body.intervals, body.active, int(time.time()))
     return SymbolOut.of(added), {"Location": _place_of(symbol)}
 
@@ -65,7 +65,7 @@ def search_symbols(query: SearchQuery) -> SearchOut:
     What is found can be synced as it is, by `exchange` and `symbol`. Answers are kept for some
     minutes. 502 and 504: TradingView refuses or does not answer; 503: too many searches at a time.
     """
-    return SearchOut.of(current_site().platform.searching.find(query.request()), query)
+    return SearchOut.of(current_services().platform.searching.find(query.request()), query)
 
 
 @blueprint.route("/symbols/<exchange>/<path:symbol>")
@@ -74,7 +74,7 @@ def search_symbols(query: SearchQuery) -> SearchOut:
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def get_symbol(path: SymbolPath, **_: str) -> SymbolOut:
     """One registered symbol"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         found = platform.symbols.get(path.named())
     if found is None:
         raise _unregistered(path.named())
@@ -93,7 +93,7 @@ def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
     but by no schedule. A sync tracks its interval the first time; one that was taken out here stays
     out, however often it is synced, until it is named here again.
     """
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         changed = platform.symbols.change(path.named(), body.active, body.intervals)
     if changed is None:
         raise _unregistered(path.named())
@@ -112,7 +112,7 @@ def remove_symbol(path: SymbolPath, query: RemovalQuery, **_: str) -> Response:
     cancel its job. A later sync registers the symbol anew. A subscription to its quotes stays;
     `POST /quotes/unsubscribe` ends it, and with it new live bars.
     """
-    with current_site().storage(patience_seconds=30.0) as platform:
+    with current_services().storage(patience_seconds=30.0) as platform:
         platform.removal.remove(path.named(), query.with_bars)
     return Response(status=HTTPStatus.NO_CONTENT)
 

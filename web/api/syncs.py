@@ -23,7 +23,7 @@ from web.schemas.syncs import (
     SyncStatusOut,
     SyncStatusQuery,
 )
-from web.services import current_site
+from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
@@ -67,11 +67,11 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     out, or too many calls wait already, the answer is 202 and the sync goes on. A provider that
     fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
     """
-    site, key = current_site(), idempotency.key_of(body)
-    with site.place_to_wait() as may_wait:
+    services, key = current_services(), idempotency.key_of(body)
+    with services.slot_to_wait() as may_wait:
         if not may_wait:
             return _enqueued(body, QueueName.INTERACTIVE, key)
-        with site.storage(patience_seconds=None) as platform:
+        with services.storage(patience_seconds=None) as platform:
             default = platform.settings.waiting_seconds
             timeout = default if query.timeout is None else query.timeout
             return _outcome(platform, platform.intake.sync(body.request(), timeout, key))
@@ -104,7 +104,7 @@ def sync_in_bulk(body: BulkIn) -> Response:
     know fail alone. `GET /jobs/{job_id}` and its `/events` tell how far it is.
     """
     key = idempotency.key_of(body)
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         job_id = platform.intake.submit_large("bulk", body.requests(), QueueName.BULK, key)
         return accepted(platform, job_id)
 
@@ -115,7 +115,7 @@ def sync_in_bulk(body: BulkIn) -> Response:
 @blueprint.fails_with(_STORAGE_DOWN)
 def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], dict[str, str]]:
     """How far the sync of each series is"""
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         found, total = platform.statuses.page(
             query.wanted(), paging.offset_of(query), query.page_size
         )
@@ -130,7 +130,7 @@ def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], d
 def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncStatusOut:
     """How far the sync of one series is"""
     series = path.series(query.interval)
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         status = platform.statuses.get(series)
     if status is None:
         raise NotFound(f"nobody has asked for {series} yet")
@@ -138,7 +138,7 @@ def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncS
 
 
 def _enqueued(body: SyncIn, queue: QueueName, key: Key | None) -> Response:
-    with current_site().storage() as platform:
+    with current_services().storage() as platform:
         submitted = platform.intake.submit(body.request(), queue, key)
         return accepted(platform, submitted.job_id)
 

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 from tempfile import TemporaryFile
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.errors import TooManyExports
 from pocketquant.domain.syncs import MAX_BARS
 from web.encoding import encode_csv
-from web.services import Site
+from web.slots import Slots
+from web.storage import Storage
 
 _CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
 _CSV_ROWS = 8192
@@ -37,56 +39,64 @@ _COUNT_BYTES = 8
 Blocks = Iterator[Bars]
 
 
-def respond(site: Site, blocks: Blocks, form: str, newest_first: bool, name: str) -> Response:
-    """The file; TooManyExports where this process, or the caller, has as many as it should."""
-    write, mimetype = _FORMATS[form]
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}.{form}"',
-        "Cache-Control": "no-store",
-    }
-    with site.storage(None):
-        first, has_more = _first(blocks)
-        if not has_more:
-            body = b"".join(write(iter(first), newest_first))
-            return Response(body, mimetype=mimetype, headers=headers)
-    return _large(site, write(chain(first, blocks), newest_first), mimetype, headers)
+class Exports:
+    """Answers exports: a few at a time are written, some at a time are open."""
+
+    def __init__(self, storage: Storage, slots: Slots, most_written: int) -> None:
+        self._storage = storage
+        self.slots = slots
+        self.writing = BoundedSemaphore(most_written)
+
+    def respond(self, blocks: Blocks, form: str, newest_first: bool, name: str) -> Response:
+        """Return the file; raise TooManyExports where process or caller has no slot left."""
+        write, mimetype = _FORMATS[form]
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}.{form}"',
+            "Cache-Control": "no-store",
+        }
+        with self._storage(None):
+            first, has_more = _first(blocks)
+            if not has_more:
+                body = b"".join(write(iter(first), newest_first))
+                return Response(body, mimetype=mimetype, headers=headers)
+        return self._large(write(chain(first, blocks), newest_first), mimetype, headers)
+
+    def _large(self, pieces: Iterator[bytes], mimetype: str, headers: dict[str, str]) -> Response:
+        caller = None if g.is_local else g.counts_for
+        with ExitStack() as ends:
+            self.slots.take(caller)
+            ends.callback(self.slots.give_back, caller)
+            spool = ends.enter_context(TemporaryFile())
+            with self._slot_to_write(), self._storage(None):
+                for piece in pieces:
+                    spool.write(piece)
+            length = {"Content-Length": str(spool.tell())}
+            spool.seek(0)
+            body = iter(partial(spool.read, _PIECE_BYTES), b"")
+            response = Response(body, mimetype=mimetype, headers=headers | length)
+            response.call_on_close(ends.pop_all().close)
+        return response
+
+    @contextmanager
+    def _slot_to_write(self) -> Iterator[None]:
+        if not self.writing.acquire(timeout=_LONGEST_WAIT_SECONDS):
+            raise TooManyExports(
+                "other exports are being written here all the time; try again later"
+            )
+        try:
+            yield
+        finally:
+            self.writing.release()
 
 
 def _first(blocks: Blocks) -> tuple[list[Bars], bool]:
-    """As many blocks as make a large file, and whether there may be more; else all of them."""
+    """Return the blocks of the first page, and whether there may be more."""
     first: list[Bars] = []
     for block in blocks:
         first.append(block)
         if sum(map(len, first)) > MAX_BARS:
             return first, True
     return first, False
-
-
-def _large(site: Site, pieces: Iterator[bytes], mimetype: str, headers: dict[str, str]) -> Response:
-    caller = None if g.is_local else g.counts_for
-    with ExitStack() as ends:
-        site.exports.take(caller)
-        ends.callback(site.exports.give_back, caller)
-        spool = ends.enter_context(TemporaryFile())
-        with _place_to_write(site), site.storage(None):
-            for piece in pieces:
-                spool.write(piece)
-        length = {"Content-Length": str(spool.tell())}
-        spool.seek(0)
-        body = iter(partial(spool.read, _PIECE_BYTES), b"")
-        response = Response(body, mimetype=mimetype, headers=headers | length)
-        response.call_on_close(ends.pop_all().close)
-    return response
-
-
-@contextmanager
-def _place_to_write(site: Site) -> Iterator[None]:
-    if not site.writing_exports.acquire(timeout=_LONGEST_WAIT_SECONDS):
-        raise TooManyExports("other exports are being written here all the time; try again later")
-    try:
-        yield
-    finally:
-        site.writing_exports.release()
 
 
 def write_csv(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:

@@ -1,11 +1,12 @@
 """How well the platform is."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, Field
 
-from web.fleet.questions import Reply
+from web.fleet.questions import Reply, Server
 
 
 class Wellness(StrEnum):
@@ -46,6 +47,22 @@ class ReadinessOut(BaseModel):
     )
     schedules: CheckOut = Field(description="`degraded` where a run is minutes late")
 
+    @classmethod
+    def of(
+        cls, servers: dict[Server, CheckOut], problems: dict[str, str | None], seconds: float
+    ) -> Self:
+        """Join the checks of servers and of the fleet, which took `seconds` to look at."""
+        latency = round(seconds * 1000, 1)
+        checks = servers | {
+            name: CheckOut(
+                status=Wellness.DEGRADED if reason else Wellness.OK,
+                reason=reason,
+                latency_ms=latency,
+            )
+            for name, reason in problems.items()
+        }
+        return cls(status=_worst(checks.values()), **checks)
+
 
 class LivenessOut(BaseModel):
     """Whether this process works."""
@@ -63,3 +80,8 @@ class HealthOut(BaseModel):
     mongodb: str = Field(description="`ok`, or what is wrong", examples=["ok"])
     redis: str = Field(description="`ok`, or what is wrong", examples=["ok"])
     broker: str = Field(description="`ok`, or what is wrong", examples=["ok"])
+
+
+def _worst(checks: Iterable[CheckOut]) -> Wellness:
+    found = {check.status for check in checks}
+    return next(each for each in (Wellness.DOWN, Wellness.DEGRADED, Wellness.OK) if each in found)

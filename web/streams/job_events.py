@@ -6,14 +6,14 @@ from flask import Response
 
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.servers.connections import translating_driver_errors
-from web.services import Site
+from web.slots import Slots
 from web.streams import sse
 from web.streams.job_watch import PERIOD_SECONDS, JobWatch
 
 
-def stream(site: Site, job_id: str) -> Response:
+def stream(slots: Slots, watch: JobWatch, job_id: str) -> Response:
     """The events; TooManyStreams where this process serves as many as it should."""
-    return sse.respond(site, _events(site.job_watch, job_id))
+    return sse.respond(slots, _events(watch, job_id))
 
 
 def _events(watch: JobWatch, job_id: str) -> sse.Events:

@@ -4,14 +4,14 @@ from collections.abc import Collection
 
 from flask import Response
 
-from web.services import Site
+from web.slots import Slots
 from web.streams import sse
 from web.streams.quote_feed import QuoteFeed
 
 
-def stream(site: Site, symbols: Collection[str]) -> Response:
+def stream(slots: Slots, feed: QuoteFeed, symbols: Collection[str]) -> Response:
     """The events; TooManyStreams where this process serves as many as it should."""
-    return sse.respond(site, _events(site.quote_feed, symbols))
+    return sse.respond(slots, _events(feed, symbols))
 
 
 def _events(feed: QuoteFeed, symbols: Collection[str]) -> sse.Events:

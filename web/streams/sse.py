@@ -7,7 +7,7 @@ from functools import partial
 
 from flask import Response, g
 
-from web.services import Site
+from web.slots import Slots
 
 LOOK_SECONDS = 1.0  # the longest time between two events, or None, of `Events`
 RETRY = b"retry: 2000\n\n"  # the first of each stream
@@ -20,13 +20,13 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 Events = Generator[bytes | None, None, None]  # None: nothing has happened for a while
 
 
-def respond(site: Site, events: Events) -> Response:
+def respond(slots: Slots, events: Events) -> Response:
     """The events; TooManyStreams where this process, or this caller, has as many as it should."""
     caller = None if g.is_local else g.counts_for
-    site.streams.take(caller)
+    slots.take(caller)
     body = _kept_open(events, g.may_go_on)
     response = Response(body, mimetype="text/event-stream", headers=_HEADERS)
-    response.call_on_close(partial(site.streams.give_back, caller))
+    response.call_on_close(partial(slots.give_back, caller))
     return response
 
 

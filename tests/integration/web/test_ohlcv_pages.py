@@ -202,11 +202,11 @@ def test_too_many_exports_at_once_are_told_to_come_back(
 ) -> None:
     """503 with Retry-After, until one ends; a few bars take no place."""
     store("NASDAQ:AAPL|1d", daily(6000))
-    site = client.application.extensions["pocketquant"]
+    services = client.application.extensions["pocketquant"]
     held = 0
     with suppress(TooManyExports):
         while True:
-            site.exports.take(None)
+            services.exports.slots.take(None)
             held += 1
     refused = client.get(f"{AAPL}?format=csv")
     assert (503, "too_many_exports") == (refused.status_code, refused.get_json()["error"])
@@ -215,7 +215,7 @@ def test_too_many_exports_at_once_are_told_to_come_back(
     assert (200, 5001) == (few.status_code, len(few.text.splitlines()))
     assert str(len(few.data)) == few.headers["Content-Length"]
     for _ in range(held):
-        site.exports.give_back(None)
+        services.exports.slots.give_back(None)
     assert 200 == client.get(f"{AAPL}?format=csv", buffered=True).status_code
 
 
@@ -224,22 +224,22 @@ def test_an_export_waits_for_those_that_are_being_written(
 ) -> None:
     """It is written when one of them has ended."""
     store("NASDAQ:AAPL|1d", daily(6000))
-    site = client.application.extensions["pocketquant"]
+    services = client.application.extensions["pocketquant"]
     held = 0
-    while site.writing_exports.acquire(blocking=False):
+    while services.exports.writing.acquire(blocking=False):
         held += 1
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.get, f"{AAPL}?format=csv", buffered=True)
-        is_taken = partial(_is_taken, site)
+        is_taken = partial(_is_taken, services)
         wait_until("its place is taken", is_taken, (), 60)
         assert not asked.done()
-        site.writing_exports.release(held)
+        services.exports.writing.release(held)
         assert 6001 == len(asked.result().text.splitlines())
     wait_until("its place is free", lambda: not is_taken(), (), 60)
 
 
-def _is_taken(site: Any) -> bool:
-    return bool(site.exports.taken)
+def _is_taken(services: Any) -> bool:
+    return bool(services.exports.slots.taken)
 
 
 def test_a_file_of_made_bars_wants_a_limit(client: FlaskClient, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Places for what lasts, such as streams and exports: so many at a time, and not all for one
+"""Slots for long answers, such as streams and exports: a limit for all, and half of it for each
 caller.
 """
 
@@ -8,8 +8,8 @@ from threading import Lock
 from pocketquant.domain.errors import TooManyExports, TooManyStreams
 
 
-class Places:
-    """`take` one, then `give_back`; a caller without a name counts only towards the whole."""
+class Slots:
+    """`take` one, then `give_back` it; a caller of None counts towards the common limit alone."""
 
     def __init__(
         self,
@@ -28,12 +28,12 @@ class Places:
 
     @property
     def taken(self) -> int:
-        """How many are taken now."""
+        """How many slots are taken now."""
         with self._lock:
             return self._taken.total()
 
     def take(self, caller: str | None) -> None:
-        """TooManyStreams or its like where there is none, or none for this caller."""
+        """Take a slot; raise TooManyStreams or TooManyExports where this caller gets none."""
         with self._lock:
             if self._taken.total() >= self._most:
                 raise self._refuse(self._when_all_are_taken)
@@ -48,8 +48,8 @@ class Places:
                 del self._taken[caller]
 
 
-def places_for_streams(most: int) -> Places:
-    return Places(
+def stream_slots(most: int) -> Slots:
+    return Slots(
         most,
         TooManyStreams,
         "too many streams are open here; ask the push process (PUSH_PORT)",
@@ -58,8 +58,8 @@ def places_for_streams(most: int) -> Places:
     )
 
 
-def places_for_exports(most: int) -> Places:
-    return Places(
+def export_slots(most: int) -> Slots:
+    return Slots(
         most,
         TooManyExports,
         "as many exports are under way here as may be; try again later",
