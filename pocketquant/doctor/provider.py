@@ -91,5 +91,5 @@ def _converse(url: str, token: str) -> None:
             received = session.receive(connection.receive(), time.time())
             if session.error:
                 raise session.error
-            if received.seen or received.refused:
+            if received.delays or received.refused:
                 return

@@ -24,7 +24,7 @@ from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.tradingview.quotes import Dropped, QuoteSession
+from pocketquant.tradingview.quotes import DroppedQuote, QuoteSession
 
 
 class Recorder:
@@ -121,7 +121,7 @@ class Recorder:
         if (greeted_at := self._session.greeted_at()) is not None:
             self._clock.greet(greeted_at, now)
         self.has_heard = True
-        for symbol, delay_seconds in received.seen:
+        for symbol, delay_seconds in received.delays:
             self._bars.see(symbol, now, delay_seconds)
             is_restart = symbol in self._resumed
             self._resumed.discard(symbol)
@@ -229,7 +229,7 @@ class Recorder:
             if interval.period_end(time) <= closed_until
         )
 
-    def _drop_quote(self, dropped: Dropped, now: float) -> None:
+    def _drop_quote(self, dropped: DroppedQuote, now: float) -> None:
         """Count it, and have the bars that may lack a trade marked and repaired."""
         self.unreadable_quotes += 1
         symbol, fault = dropped

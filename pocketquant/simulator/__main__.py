@@ -7,7 +7,7 @@ import click
 
 from pocketquant.simulator.clocks import market_clock, read_moment
 from pocketquant.simulator.server import HOST, running
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire.faults import Fault, FaultKind
 
 _FAULT_HELP = f"May be repeated. Kinds: {', '.join(FaultKind)}."
@@ -71,7 +71,7 @@ def main(
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    pace = Pace(latency_seconds=latency, speed=speed)
+    pace = SimulatorPace(latency_seconds=latency, speed=speed)
     clock = market_clock(speed, start)
     with running(port, http_port, faults, pace, clock, host) as simulator:
         click.echo(f"TRADINGVIEW_URL={simulator.url}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from pocketquant.domain.bars import Bars
 from pocketquant.simulator.market.prices import Market
-from pocketquant.simulator.sockets import Pace, Sockets
+from pocketquant.simulator.sockets import SimulatorPace, Sockets
 from pocketquant.simulator.website import serving_website
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
 from pocketquant.simulator.wire.tally import Tally
@@ -19,7 +19,7 @@ from pocketquant.simulator.wire.tally import Tally
 HOST = "127.0.0.1"
 
 _CAPTURED = "captured_spx_daily.json"
-_AT_ONCE = Pace()
+_AT_ONCE = SimulatorPace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def running(
     port: int = 0,
     http_port: int = 0,
     faults: Iterable[Fault] = (),
-    pace: Pace = _AT_ONCE,
+    pace: SimulatorPace = _AT_ONCE,
     clock: Callable[[], float] = time.time,
     host: str = HOST,
 ) -> Iterator[Simulator]:

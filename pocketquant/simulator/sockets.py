@@ -33,7 +33,7 @@ _QUIET_SECONDS = 0.5  # after which a client is taken to have added all its symb
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SimulatorPace:
     """How fast the simulator answers, and how it keeps an eye on its clients.
 
     `speed` is that of its clock. With a `tape`, that is what quote sessions get.
@@ -55,7 +55,7 @@ class Sockets:
         market: Market,
         faults: Faults,
         tally: Tally,
-        pace: Pace,
+        pace: SimulatorPace,
         clock: Callable[[], float],
     ) -> None:
         self._market = market
@@ -111,12 +111,12 @@ class Sockets:
 
     def _refusal(self, request: Request) -> HTTPStatus | None:
         """The simulator's own origin counts as TradingView's: it is where its clients are sent."""
-        if self._faults.strike(FaultKind.RATE_LIMIT):
+        if self._faults.trigger(FaultKind.RATE_LIMIT):
             return HTTPStatus.TOO_MANY_REQUESTS
         origins = set(request.headers.get_all("Origin"))
         own = {f"http://{host}" for host in request.headers.get_all("Host")}
         is_known = origins and origins <= _ORIGINS | own
-        is_refused = self._faults.strike(FaultKind.REFUSE) or not is_known
+        is_refused = self._faults.trigger(FaultKind.REFUSE) or not is_known
         return HTTPStatus.FORBIDDEN if is_refused else None
 
     async def _converse(self, connection: ServerConnection) -> None:
@@ -143,7 +143,7 @@ class _Peer:
         self,
         connection: ServerConnection,
         conversation: Conversation,
-        pace: Pace,
+        pace: SimulatorPace,
         clock: Callable[[], float],
         tally: Tally,
     ) -> None:

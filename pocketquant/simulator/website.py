@@ -81,12 +81,12 @@ def _add_sign_in(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], f
     def sign_in() -> Response:
         tally.sign_ins += 1
         for kind, answer in _SIGN_IN_FAULTS.items():
-            if faults.strike(kind):
+            if faults.trigger(kind):
                 return jsonify(answer)
         username, password = request.form.get("username"), request.form.get("password")
         if not username or not password:
             return jsonify(_WRONG_PASSWORD)
-        expiry = faults.strike(FaultKind.TOKEN_EXPIRY)
+        expiry = faults.trigger(FaultKind.TOKEN_EXPIRY)
         valid_seconds = expiry.number(0) if expiry else tokens.VALID_SECONDS
         return _signed_in(username, int(clock()), valid_seconds)
 

@@ -28,7 +28,7 @@ _BAR_VALUES = 6  # time, open, high, low, close, volume
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
-class Call(NamedTuple):
+class MethodCall(NamedTuple):
     """What a client asks of the server."""
 
     method: str
@@ -70,7 +70,7 @@ class SymbolResolved(msgspec.Struct, array_like=True, frozen=True):
     symbol: Resolved
 
 
-class Bar(msgspec.Struct, frozen=True, gc=False):
+class BlockBar(msgspec.Struct, frozen=True, gc=False):
     """One bar: open time, open, high, low, close and, unless the symbol has none, volume."""
 
     v: list[float | None]
@@ -85,7 +85,7 @@ class NewestBar(msgspec.Struct, frozen=True, gc=False):
 class Block(msgspec.Struct, frozen=True):
     """Bars of one series, oldest first. `bars` is None where a message says nothing of them."""
 
-    bars: list[Bar] | None = msgspec.field(default=None, name="s")
+    bars: list[BlockBar] | None = msgspec.field(default=None, name="s")
     turnaround: str | None = msgspec.field(default=None, name="t")
     newest: NewestBar | None = msgspec.field(default=None, name="lbs")
 
@@ -255,13 +255,13 @@ def read(payload: str) -> Message:
         return _decode_part_by_part(payload)
 
 
-def read_call(payload: str) -> Call:
+def read_call(payload: str) -> MethodCall:
     """The client's call in a payload. `ProtocolViolation` if there is none."""
     try:
         asked = _ASKED.decode(payload)
     except _UNREADABLE as error:
         raise ProtocolViolation(f"no call: {payload[:80]!r}") from error
-    return Call(asked.m, asked.p)
+    return MethodCall(asked.m, asked.p)
 
 
 class _Envelope(msgspec.Struct, frozen=True):

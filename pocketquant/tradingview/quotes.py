@@ -27,21 +27,21 @@ MOST_UNREADABLE = 10  # quotes of one symbol within an hour; then it is refused
 _UNREADABLE_SECONDS = 3600.0
 
 
-class Seen(NamedTuple):
+class FeedDelay(NamedTuple):
     """A symbol whose quotes have begun to come, or come with another delay than before."""
 
     symbol: str
     delay_seconds: int
 
 
-class Refused(NamedTuple):
+class SymbolRefusal(NamedTuple):
     """A symbol that the provider has no quotes of, or none for this account."""
 
     symbol: str
     error: PocketQuantError
 
 
-class Dropped(NamedTuple):
+class DroppedQuote(NamedTuple):
     """A quote that could not be read, and why; the symbol is empty where its name could not be."""
 
     symbol: str
@@ -59,11 +59,11 @@ class Doubt(NamedTuple):
 class Received:
     """What a text held, in order. A symbol is seen before the first of its ticks."""
 
-    seen: list[Seen] = field(default_factory=list)
+    delays: list[FeedDelay] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
+    refused: list[SymbolRefusal] = field(default_factory=list)
+    dropped: list[DroppedQuote] = field(default_factory=list)
 
 
 class QuoteSession:
@@ -228,7 +228,7 @@ class QuoteSession:
             live = self._quotes[name] = LiveQuote(name, self._known.get(name))
         tick = live.update(answer.fields, now)
         if live.delay_seconds != delay:
-            received.seen.append(Seen(name, live.delay_seconds))
+            received.delays.append(FeedDelay(name, live.delay_seconds))
         if tick is not None:
             received.ticks.append(tick)
         if live.doubts:
@@ -242,7 +242,7 @@ class QuoteSession:
         is_own = message.method == "qsd" and message.session == self._session
         if not is_own or (name and name not in self._wanted):
             return
-        received.dropped.append(Dropped(name, message.fault))
+        received.dropped.append(DroppedQuote(name, message.fault))
         times = self._unreadable_at.setdefault(name, deque(maxlen=MOST_UNREADABLE))
         times.append(now)
         if name and len(times) == MOST_UNREADABLE and now - times[0] < _UNREADABLE_SECONDS:
@@ -252,11 +252,11 @@ class QuoteSession:
             self._drop(name)
             self._to_remove[name] = None
             error = ProtocolViolation(f"TradingView on {name}: {reason}")
-            received.refused.append(Refused(name, error))
+            received.refused.append(SymbolRefusal(name, error))
 
     def _refuse(self, name: str, reason: str, received: Received) -> None:
         self._drop(name)
-        received.refused.append(Refused(name, error_for_reason(name, reason)))
+        received.refused.append(SymbolRefusal(name, error_for_reason(name, reason)))
 
     def _drop(self, name: str) -> None:
         del self._wanted[name]

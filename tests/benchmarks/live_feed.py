@@ -21,7 +21,7 @@ from itertools import count
 from pocketquant.domain.quotes import FIELDS
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.server import running
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire.tapes import Tape, record
 from pocketquant.tradingview import frames
 
@@ -111,7 +111,7 @@ def _with_marks(payload: str) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     port, http_port, symbols = map(int, arguments[:3])
-    pace = Pace(tape=stamped_tape(symbols, float(arguments[3]) or None))
+    pace = SimulatorPace(tape=stamped_tape(symbols, float(arguments[3]) or None))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with running(port, http_port, pace=pace):

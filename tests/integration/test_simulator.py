@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.tradingview import frames, messages
 
 ORIGIN = "https://data.tradingview.com"
@@ -134,7 +134,7 @@ def test_a_series_is_what_the_market_has(simulator: Simulator) -> None:
 def test_heartbeats_come_until_nobody_echoes_them() -> None:
     """Echoed, the connection lives on; not echoed, the server closes it without a word."""
     limit_seconds = 4.0
-    pace = Pace(heartbeat_seconds=0.05, echo_seconds=limit_seconds)
+    pace = SimulatorPace(heartbeat_seconds=0.05, echo_seconds=limit_seconds)
     with running(pace=pace) as simulator, open_socket(simulator) as client:
         client.recv(timeout=60)
         number, began = 0, time.monotonic()
@@ -150,7 +150,7 @@ def test_heartbeats_come_until_nobody_echoes_them() -> None:
 def test_heartbeats_go_on_while_an_answer_is_awaited() -> None:
     """The answer is late, they are not."""
     with (
-        running(pace=Pace(latency_seconds=4.0, heartbeat_seconds=0.05)) as simulator,
+        running(pace=SimulatorPace(latency_seconds=4.0, heartbeat_seconds=0.05)) as simulator,
         open_socket(simulator) as client,
     ):
         client.recv(timeout=60)

@@ -20,7 +20,7 @@ from pocketquant.simulator.clocks import market_clock
 from pocketquant.simulator.market import world
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire.tapes import record
 from pocketquant.tradingview import frames, messages
 
@@ -95,7 +95,7 @@ def quotes(received: list[Message]) -> list[dict[str, Any]]:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """One that runs sixty times as fast as time."""
-    pace = Pace(heartbeat_seconds=0.1, speed=SPEED, push_seconds=0.01)
+    pace = SimulatorPace(heartbeat_seconds=0.1, speed=SPEED, push_seconds=0.01)
     with running(pace=pace, clock=market_clock(SPEED, TUESDAY_AFTERNOON)) as simulator:
         yield simulator
 
@@ -116,7 +116,7 @@ def test_quotes_come_first_whole_and_then_in_parts() -> None:
 def test_a_clock_that_is_moved_moves_the_market() -> None:
     """What a test's clock says is what is due."""
     moments = [TUESDAY_AFTERNOON]
-    pace = Pace(push_seconds=0.01)
+    pace = SimulatorPace(push_seconds=0.01)
     with (
         running(pace=pace, clock=lambda: moments[0]) as simulator,
         watching(simulator, "NASDAQ:AAPL") as watcher,
@@ -258,7 +258,7 @@ def test_a_tape_is_played_to_whoever_has_added_its_symbols() -> None:
     with running() as maker:
         tape = record(maker.market, NAMES, int(TUESDAY_AFTERNOON), 20_000)
     with (
-        running(pace=Pace(tape=tape), clock=lambda: TUESDAY_AFTERNOON) as simulator,
+        running(pace=SimulatorPace(tape=tape), clock=lambda: TUESDAY_AFTERNOON) as simulator,
         watching(simulator, *NAMES) as watcher,
     ):
         first = watcher.receive_until(lambda received: len(received) >= 2 * len(NAMES))

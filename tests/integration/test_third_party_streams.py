@@ -21,7 +21,7 @@ from pocketquant.simulator.clocks import market_clock
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 
 TUESDAY_AFTERNOON = 1_763_480_420  # 2025-11-18 15:40:20 UTC
 ENVIRONMENT = Path(sys.prefix)
@@ -43,7 +43,7 @@ def simulator() -> Iterator[Simulator]:
 def market() -> Iterator[Simulator]:
     """A simulator whose time runs: a minute in two seconds."""
     clock = market_clock(SPEED, TUESDAY_AFTERNOON)
-    with running(clock=clock, pace=Pace(speed=SPEED)) as simulator:
+    with running(clock=clock, pace=SimulatorPace(speed=SPEED)) as simulator:
         yield simulator
 
 

@@ -30,7 +30,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.servers.connections import wait_until
-from pocketquant.simulator.server import Pace, Simulator, running
+from pocketquant.simulator.server import Simulator, SimulatorPace, running
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.frames import FrameDecoder
@@ -45,7 +45,7 @@ MID_MINUTE = 1_795_005_270.0  # 2026-11-18T12:34:30Z: every period has begun, an
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """A simulator in good order, whose heartbeats come often and whose market stands still."""
-    with running(pace=Pace(heartbeat_seconds=0.05), clock=lambda: MID_MINUTE) as simulator:
+    with running(pace=SimulatorPace(heartbeat_seconds=0.05), clock=lambda: MID_MINUTE) as simulator:
         yield simulator
 
 
@@ -176,7 +176,7 @@ def test_an_answer_that_does_not_end(simulator: Simulator, cache: redis.Redis, f
 
 def test_heartbeats_while_waiting(cache: redis.Redis) -> None:
     """A server that closes on one unanswered heartbeat is patient with us."""
-    pace = Pace(latency_seconds=6.0, heartbeat_seconds=0.05, echo_seconds=5.0)
+    pace = SimulatorPace(latency_seconds=6.0, heartbeat_seconds=0.05, echo_seconds=5.0)
     with running(pace=pace) as simulator:
         assert 100 == provider(simulator, cache).fetch(request(BITCOIN)).fetched
         assert 0 == simulator.tally.unanswered_heartbeats

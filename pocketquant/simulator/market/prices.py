@@ -15,7 +15,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.simulator.market import paths
 from pocketquant.simulator.market.calendars import Ints, Sessions, sessions
-from pocketquant.simulator.market.trading import Day, Happening, day_so_far, happenings
+from pocketquant.simulator.market.trading import Day, MarketEvent, day_so_far, market_events
 from pocketquant.simulator.market.world import Instrument
 
 _RESOLUTION = re.compile(r"([1-9][0-9]{0,3})?([STHDWM])|([1-9][0-9]{0,3})")
@@ -57,7 +57,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class BarRange:
     """Bars in a row, oldest first; the newest may still be forming.
 
     `reaches_start` says that there are no older ones.
@@ -83,21 +83,21 @@ class Market:
         now: int,
         count: int,
         before: int | None = None,
-    ) -> Stretch:
+    ) -> BarRange:
         """The newest `count` bars as of `now`, of those that open before `before`."""
         if not instrument.has_traded:
-            return Stretch(Bars.empty(), True)
+            return BarRange(Bars.empty(), True)
         now -= instrument.delay_seconds
         end = now + 1 if before is None else min(before, now + 1)
         if instrument.name in self._captured:
             known = _converted(self._captured[instrument.name].between(None, end), instrument)
-            return Stretch(known.last(count), len(known) <= count)
+            return BarRange(known.last(count), len(known) <= count)
         if resolution.is_intraday:
             rows, is_all = _within_sessions(instrument, resolution.count, now, count, end)
         else:
             rows, is_all = _whole_sessions(instrument, resolution, now, end), True
         newest = rows[:, max(0, rows.shape[1] - count) :]
-        return Stretch(_to_bars(instrument, newest), is_all and rows.shape[1] <= count)
+        return BarRange(_to_bars(instrument, newest), is_all and rows.shape[1] <= count)
 
     def day(self, instrument: Instrument, now: int) -> Day | None:
         """The trading session of the newest trade as of `now`; None where there was no trade."""
@@ -111,11 +111,11 @@ class Market:
         """Whether trades of the symbol can be had, one by one."""
         return instrument.has_traded and instrument.name not in self._captured
 
-    def happenings(self, instrument: Instrument, now: int) -> Iterator[Happening]:
+    def market_events(self, instrument: Instrument, now: int) -> Iterator[MarketEvent]:
         """What happens after `day` as of `now`."""
         if not self.has_trades(instrument):
             return iter(())
-        return happenings(instrument, now - instrument.delay_seconds)
+        return market_events(instrument, now - instrument.delay_seconds)
 
 
 def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:

@@ -55,14 +55,14 @@ class Phase(StrEnum):
     OUT = "out_of_session"
 
 
-class Bell(NamedTuple):
+class PhaseChange(NamedTuple):
     """Another phase of the exchange's day began."""
 
     due_ms: int
     phase: Phase
 
 
-class Outside(NamedTuple):
+class OutsideTrade(NamedTuple):
     """A trade outside the session, at `price` steps, with the lots traded in this phase so far.
 
     `price` is None where nothing but the time is told.
@@ -75,7 +75,7 @@ class Outside(NamedTuple):
     total: int
 
 
-Happening = Trade | Book | Bell | Outside
+MarketEvent = Trade | Book | PhaseChange | OutsideTrade
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ def day_so_far(instrument: Instrument, now: int) -> Day | None:
     return None
 
 
-def happenings(instrument: Instrument, after: int) -> Iterator[Happening]:
+def market_events(instrument: Instrument, after: int) -> Iterator[MarketEvent]:
     """All that happens after the second `after` of the exchange, in order.
 
     It is due when a client hears of it: later by the symbol's delay and, so that not all symbols
@@ -158,7 +158,7 @@ def phase_at(instrument: Instrument, now: int) -> Phase:
     return Phase.OUT
 
 
-def outside_so_far(instrument: Instrument, now: int) -> Outside | None:
+def outside_so_far(instrument: Instrument, now: int) -> OutsideTrade | None:
     """The newest trade outside the session since the last one in it, by the exchange's clock."""
     if is_open(instrument.calendar, now):
         return None
@@ -170,7 +170,7 @@ def outside_so_far(instrument: Instrument, now: int) -> Outside | None:
         trades = trades_between(part, opened, now + 1)
         if trades.shape[1]:
             time, price = trades[:2, -1].tolist()
-            return Outside(0, phase, time, price, int(trades[2].sum()))
+            return OutsideTrade(0, phase, time, price, int(trades[2].sum()))
     return None
 
 
@@ -210,12 +210,12 @@ def _day(number: int, before: int, hours: Ints, trades: Ints) -> Day:
     )
 
 
-def _block(instrument: Instrument, start: int, end: int) -> Iterator[Happening]:
+def _block(instrument: Instrument, start: int, end: int) -> Iterator[MarketEvent]:
     within = _within(instrument, start, end)
     told_outside = [
         each for phase, part in _outside(instrument) for each in _told(part, phase, start, end)
     ]
-    return merge(within, told_outside, key=lambda happening: happening.due_ms)
+    return merge(within, told_outside, key=lambda market_event: market_event.due_ms)
 
 
 def _outside(instrument: Instrument) -> Iterator[tuple[Phase, Instrument]]:
@@ -223,7 +223,7 @@ def _outside(instrument: Instrument) -> Iterator[tuple[Phase, Instrument]]:
     return zip(phases, outside(instrument), strict=False)
 
 
-def _told(part: Instrument, phase: Phase, start: int, end: int) -> list[Outside]:
+def _told(part: Instrument, phase: Phase, start: int, end: int) -> list[OutsideTrade]:
     """What is told of the trades before the opening or after the close."""
     if not trades_between(part, start, end).shape[1]:
         return []
@@ -232,18 +232,18 @@ def _told(part: Instrument, phase: Phase, start: int, end: int) -> list[Outside]
     times, prices, sizes = trades_between(part, opened, end)
     rows = np.stack((times, prices, sizes, np.cumsum(sizes)))[:, times >= start]
     shift_ms = _chance(part) % _HALF_SECOND_MS
-    told: list[Outside] = []
+    told: list[OutsideTrade] = []
     for time, price, size, total in rows.T.tolist():
         is_time_alone, is_swapped = size % _ONE_IN == 1, size % _ONE_IN == 2
         known = (None, 0) if is_time_alone else (price, total)
-        told.append(Outside(time * 1000 + shift_ms, phase, time, *known))
+        told.append(OutsideTrade(time * 1000 + shift_ms, phase, time, *known))
         if is_swapped and len(told) > 1:
             before, last = told[-2:]
             told[-2:] = last._replace(due_ms=before.due_ms), before._replace(due_ms=last.due_ms)
     return told
 
 
-def _within(instrument: Instrument, start: int, end: int) -> Iterator[Happening]:
+def _within(instrument: Instrument, start: int, end: int) -> Iterator[MarketEvent]:
     bells = _bells(instrument, start, end)
     shift_ms = instrument.delay_seconds * 1000 + _chance(instrument) % _HALF_SECOND_MS
     for time, session, price, size in _listed(instrument, start, end):
@@ -264,7 +264,7 @@ def _listed(instrument: Instrument, start: int, end: int) -> Iterator[tuple[int,
     return zip(*columns, strict=True)
 
 
-def _bells(instrument: Instrument, start: int, end: int) -> list[Bell]:
+def _bells(instrument: Instrument, start: int, end: int) -> list[PhaseChange]:
     """None where one session begins as the one before it ends."""
     delay, changes = instrument.delay_seconds, set()
     for part in (instrument, *outside(instrument)):
@@ -273,7 +273,7 @@ def _bells(instrument: Instrument, start: int, end: int) -> list[Bell]:
         opens, closes = set(calendar.opens[near].tolist()), set(calendar.closes[near].tolist())
         changes |= opens ^ closes
     return [
-        Bell((time + delay) * 1000, phase_at(instrument, time))
+        PhaseChange((time + delay) * 1000, phase_at(instrument, time))
         for time in sorted(changes)
         if start <= time < end
     ]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from pocketquant.simulator.wire.outgoing import Refused
+from pocketquant.simulator.wire.outgoing import CallRefused
 
 
 class Resolve(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -107,19 +107,19 @@ Asked = TypeVar("Asked")
 
 
 def read(kind: type[Asked], params: list[Any]) -> Asked:
-    """The parameters as this kind of call, or `Refused`."""
+    """The parameters as this kind of call, or `CallRefused`."""
     try:
         return msgspec.convert(params, kind)
     except msgspec.ValidationError as error:
-        raise Refused("invalid parameters") from error
+        raise CallRefused("invalid parameters") from error
 
 
 def symbol(text: str) -> SymbolText:
-    """The symbol in `EXCHANGE:TICKER` or `={"symbol": …}`. Chart types are not to be had."""
+    """The symbol in `EXCHANGE:TICKER` or `={"symbol": …}`. Chart types are unsupported."""
     if not text.startswith("="):
         return SymbolText(text.upper())
     try:
         asked = msgspec.json.decode(text[1:], type=SymbolText)
         return msgspec.structs.replace(asked, symbol=asked.symbol.upper())
     except msgspec.DecodeError as error:
-        raise Refused("invalid parameters") from error
+        raise CallRefused("invalid parameters") from error

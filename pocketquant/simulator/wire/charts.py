@@ -10,21 +10,21 @@ from pocketquant.simulator.market.prices import Market, Resolution
 from pocketquant.simulator.wire import answers, calls, misbehaviour
 from pocketquant.simulator.wire.encoding import EXCHANGE_TIMEZONE
 from pocketquant.simulator.wire.faults import OF_A_SERIES, Fault, FaultKind, Faults
-from pocketquant.simulator.wire.live_bars import LiveBar
-from pocketquant.simulator.wire.loading import Plan, Series, Wanted, load, wipe
-from pocketquant.simulator.wire.misbehaviour import Struck
-from pocketquant.simulator.wire.outgoing import Action, Event, GivenUp, Refused, Send
+from pocketquant.simulator.wire.live_bars import SimulatedLiveBar
+from pocketquant.simulator.wire.loading import AccountPlan, BarsRequest, SimulatedSeries, load, wipe
+from pocketquant.simulator.wire.misbehaviour import ActiveFaults
+from pocketquant.simulator.wire.outgoing import Action, CallRefused, ConnectionEnded, Event, Send
 from pocketquant.simulator.wire.refusals import refusal
 from pocketquant.simulator.wire.tally import Tally
 
 
-class Chart:
+class SimulatedChartSession:
     """One chart session. A call it refuses ends it."""
 
     def __init__(
         self,
         name: str,
-        plan: Plan,
+        plan: AccountPlan,
         market: Market,
         faults: Faults,
         tally: Tally,
@@ -39,9 +39,9 @@ class Chart:
         self._latency_seconds = latency_seconds
         self._timezone = "Etc/UTC"
         self._symbols: dict[str, calls.SymbolText] = {}
-        self._series: dict[str, Series] = {}
+        self._series: dict[str, SimulatedSeries] = {}
         self._studies: dict[str, _Study] = {}
-        self._live: dict[str, LiveBar] = {}
+        self._live: dict[str, SimulatedLiveBar] = {}
 
     @property
     def is_live(self) -> bool:
@@ -49,9 +49,9 @@ class Chart:
         return bool(self._live)
 
     def answer(self, method: str, params: list[Any], now_ms: int) -> list[Action]:
-        """Do what a call asks. `Refused` ends this session, `GivenUp` the connection."""
+        """Execute a call. `CallRefused` ends this session, `ConnectionEnded` the connection."""
         if method not in _METHODS:
-            raise Refused("unsupported method")
+            raise CallRefused("unsupported method")
         return _METHODS[method](self, params, now_ms)
 
     def push(self, now_ms: int) -> list[str]:
@@ -63,7 +63,7 @@ class Chart:
         """Have marks in this time zone from now on; those already sent stay as they are."""
         timezone = calls.read(calls.Timezone, params).timezone
         if timezone != EXCHANGE_TIMEZONE and not is_timezone(timezone):
-            raise Refused("invalid timezone")
+            raise CallRefused("invalid timezone")
         self._timezone = timezone
         return []
 
@@ -71,16 +71,16 @@ class Chart:
         """Note a symbol; it is looked up when a series wants it."""
         asked = calls.read(calls.Resolve, params)
         if asked.symbol_id in self._symbols:
-            raise Refused("duplicate id")
+            raise CallRefused("duplicate id")
         self._symbols[asked.symbol_id] = calls.symbol(asked.text)
         return []
 
     def _create_series(self, params: list[Any], now_ms: int) -> list[Action]:
         asked = calls.read(calls.Create, params)
         if asked.series in self._series:
-            raise Refused("duplicate id")
+            raise CallRefused("duplicate id")
         if len(self._series) >= self._plan.series:
-            raise Refused("exceed limit of series in the session")
+            raise CallRefused("exceed limit of series in the session")
         series = self._begin(asked, asked.count)
         return self._load(series, asked.count, asked.range, now_ms)
 
@@ -106,13 +106,13 @@ class Chart:
     def _request_more_data(self, params: list[Any], now_ms: int) -> list[Action]:
         asked = calls.read(calls.More, params)
         if not asked.count:
-            raise Refused("invalid parameters")
+            raise CallRefused("invalid parameters")
         return self._load(self._known(asked.series), asked.count, "", now_ms)
 
     def _create_study(self, params: list[Any], now_ms: int) -> list[Action]:
         asked = calls.read(calls.CreateStudy, params)
         if asked.study in self._studies:
-            raise Refused("duplicate id")
+            raise CallRefused("duplicate id")
         series = self._known(asked.series)
         turnaround = f"{series.turnaround}_{asked.turnaround}"
         self._studies[asked.study] = _Study(asked.study, turnaround, series.is_refused)
@@ -129,7 +129,7 @@ class Chart:
 
     def _study(self, name: str) -> "_Study":
         if name not in self._studies:
-            raise Refused("invalid parameters")
+            raise CallRefused("invalid parameters")
         return self._studies[name]
 
     def _reckon(self, study: "_Study", now_ms: int) -> list[Action]:
@@ -146,16 +146,18 @@ class Chart:
         )
         return [Send("".join(event.framed(now_ms) for event in events))]
 
-    def _known(self, name: str) -> Series:
+    def _known(self, name: str) -> SimulatedSeries:
         if name not in self._series:
-            raise Refused("invalid parameters")
+            raise CallRefused("invalid parameters")
         return self._series[name]
 
-    def _begin(self, asked: calls.Create | calls.Modify, count: int | calls.Anchored) -> Series:
+    def _begin(
+        self, asked: calls.Create | calls.Modify, count: int | calls.Anchored
+    ) -> SimulatedSeries:
         resolution = Resolution.parse(asked.resolution)
         if resolution is None or asked.symbol_id not in self._symbols:
-            raise Refused("invalid parameters")
-        series = Series(
+            raise CallRefused("invalid parameters")
+        series = SimulatedSeries(
             self._name,
             asked.series,
             asked.turnaround,
@@ -171,51 +173,51 @@ class Chart:
 
     def _load(
         self,
-        series: Series,
+        series: SimulatedSeries,
         count: int | calls.Anchored,
         span: str,
         now_ms: int,
         *first: Event,
     ) -> list[Action]:
         """Answer with bars of the series, or with what hinders it."""
-        struck = self._struck(series.symbol)
+        active = self._trigger_faults(series.symbol)
         self._tally.requested[series.symbol] += 1
-        self.is_silent |= FaultKind.SILENCE in struck
+        self.is_silent |= FaultKind.SILENCE in active
         loading = Event("series_loading", series.ids).framed(now_ms)
         asked = self._symbols[series.symbol_id]
         instrument = world.wanted(asked.symbol, asked.session, asked.currency)
-        events = refusal(series, instrument, self._plan, struck)
+        events = refusal(series, instrument, self._plan, active)
         series.is_refused = bool(events)
         if instrument and not events:
-            wanted = Wanted(series, instrument, self._timezone, count, span)
-            events = [*first, *self._bars(wanted, struck, now_ms // 1000)]
-            self._follow(wanted, struck, now_ms)
-        answer = misbehaviour.texts(events, struck, now_ms)
-        return misbehaviour.sending(loading, answer, struck, self._latency_seconds)
+            wanted = BarsRequest(series, instrument, self._timezone, count, span)
+            events = [*first, *self._bars(wanted, active, now_ms // 1000)]
+            self._follow(wanted, active, now_ms)
+        answer = misbehaviour.texts(events, active, now_ms)
+        return misbehaviour.sending(loading, answer, active, self._latency_seconds)
 
-    def _follow(self, wanted: Wanted, struck: Struck, now_ms: int) -> None:
+    def _follow(self, wanted: BarsRequest, active: ActiveFaults, now_ms: int) -> None:
         """Keep the newest bar up to date from now on, where an undisturbed answer has it."""
         series = wanted.series
         is_known = series.oldest is not None and series.name not in self._live
-        is_followed = is_known and not struck and not wanted.is_of_a_period and series.reaches_now
+        is_followed = is_known and not active and not wanted.is_of_a_period and series.reaches_now
         if is_followed and self._market.has_trades(wanted.instrument):
             since_ms = now_ms + int(self._latency_seconds * 1000)
-            self._live[series.name] = LiveBar(wanted, self._plan, since_ms)
+            self._live[series.name] = SimulatedLiveBar(wanted, self._plan, since_ms)
 
-    def _struck(self, symbol: str) -> dict[FaultKind, Fault]:
+    def _trigger_faults(self, symbol: str) -> dict[FaultKind, Fault]:
         """The faults that happen to this answer; two kinds leave none."""
-        struck = self._faults.struck(OF_A_SERIES, symbol)
-        if fault := struck.get(FaultKind.CRITICAL_ERROR):
-            raise Refused(fault.text("internal error"))
-        if fault := struck.get(FaultKind.PROTOCOL_ERROR):
-            raise GivenUp(fault.text("internal error"))
-        return struck
+        active = self._faults.triggered(OF_A_SERIES, symbol)
+        if fault := active.get(FaultKind.CRITICAL_ERROR):
+            raise CallRefused(fault.text("internal error"))
+        if fault := active.get(FaultKind.PROTOCOL_ERROR):
+            raise ConnectionEnded(fault.text("internal error"))
+        return active
 
-    def _bars(self, wanted: Wanted, struck: Struck, now: int) -> list[Event]:
+    def _bars(self, wanted: BarsRequest, active: ActiveFaults, now: int) -> list[Event]:
         series = wanted.series
         is_new = series.oldest is None
         sent_before = series.sent
-        events = load(wanted, self._plan, self._market, struck, now)
+        events = load(wanted, self._plan, self._market, active, now)
         self._tally.served[series.symbol] += 1
         self._tally.bars += series.sent - sent_before
         if not is_new:
@@ -233,14 +235,14 @@ class _Study:
     is_refused: bool
 
 
-_METHODS: dict[str, Callable[[Chart, list[Any], int], list[Action]]] = {
-    "switch_timezone": Chart._switch_timezone,
-    "resolve_symbol": Chart._resolve_symbol,
-    "create_series": Chart._create_series,
-    "modify_series": Chart._modify_series,
-    "remove_series": Chart._remove_series,
-    "request_more_data": Chart._request_more_data,
-    "create_study": Chart._create_study,
-    "modify_study": Chart._modify_study,
-    "remove_study": Chart._remove_study,
+_METHODS: dict[str, Callable[[SimulatedChartSession, list[Any], int], list[Action]]] = {
+    "switch_timezone": SimulatedChartSession._switch_timezone,
+    "resolve_symbol": SimulatedChartSession._resolve_symbol,
+    "create_series": SimulatedChartSession._create_series,
+    "modify_series": SimulatedChartSession._modify_series,
+    "remove_series": SimulatedChartSession._remove_series,
+    "request_more_data": SimulatedChartSession._request_more_data,
+    "create_study": SimulatedChartSession._create_study,
+    "modify_study": SimulatedChartSession._modify_study,
+    "remove_study": SimulatedChartSession._remove_study,
 }

@@ -168,14 +168,14 @@ class Faults:
         """All that hold now."""
         return list(self._ordered)
 
-    def struck(self, kinds: Iterable[FaultKind], symbol: str = "") -> dict[FaultKind, Fault]:
+    def triggered(self, kinds: Iterable[FaultKind], symbol: str = "") -> dict[FaultKind, Fault]:
         """The faults of these kinds that happen now; that is one of the `times` of each."""
         if not self._ordered:
             return {}
-        found = ((kind, self.strike(kind, symbol)) for kind in kinds)
+        found = ((kind, self.trigger(kind, symbol)) for kind in kinds)
         return {kind: fault for kind, fault in found if fault}
 
-    def strike(self, kind: FaultKind, symbol: str = "") -> Fault | None:
+    def trigger(self, kind: FaultKind, symbol: str = "") -> Fault | None:
         """The fault of this kind that happens now, if ordered; that is one of its `times`."""
         if not self._ordered:
             return None

@@ -1,8 +1,8 @@
-"""The live state of one symbol, and how it changes from one happening to the next."""
+"""The live state of one symbol, and how it changes from one market event to the next."""
 
 from collections.abc import Iterator
 
-from pocketquant.simulator.market.trading import Book, Day, Happening, Outside, Phase, Trade
+from pocketquant.simulator.market.trading import Book, Day, MarketEvent, OutsideTrade, Phase, Trade
 from pocketquant.simulator.market.world import Instrument
 from pocketquant.simulator.wire import snapshots
 from pocketquant.simulator.wire.snapshots import Values
@@ -12,7 +12,7 @@ class Feed:
     """One symbol from now on: `values` is all that is known of it, `next` what happens next."""
 
     def __init__(
-        self, instrument: Instrument, day: Day, to_come: Iterator[Happening], now: int
+        self, instrument: Instrument, day: Day, to_come: Iterator[MarketEvent], now: int
     ) -> None:
         self._instrument = instrument
         self._day = day
@@ -50,15 +50,15 @@ class Feed:
         lots = round(units * self._instrument.lots_per_unit)
         self._day.total = max(self._day.total - lots, 0)
 
-    def _values_after(self, happening: Happening) -> Values:
-        if isinstance(happening, Trade):
-            return self._trade(happening)
-        if isinstance(happening, Book):
-            return snapshots.book_values(self._instrument, *happening[1:])
-        if isinstance(happening, Outside):
-            return snapshots.outside_values(self._instrument, self._day, happening)
-        opening = snapshots.NOT_OUTSIDE if happening.phase is Phase.MARKET else {}
-        return {"current_session": happening.phase.value, **opening}
+    def _values_after(self, market_event: MarketEvent) -> Values:
+        if isinstance(market_event, Trade):
+            return self._trade(market_event)
+        if isinstance(market_event, Book):
+            return snapshots.book_values(self._instrument, *market_event[1:])
+        if isinstance(market_event, OutsideTrade):
+            return snapshots.outside_values(self._instrument, self._day, market_event)
+        opening = snapshots.NOT_OUTSIDE if market_event.phase is Phase.MARKET else {}
+        return {"current_session": market_event.phase.value, **opening}
 
     def _trade(self, trade: Trade) -> Values:
         instrument, day = self._instrument, self._day

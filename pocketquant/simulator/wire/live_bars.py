@@ -3,7 +3,7 @@
 from pocketquant.domain.bars import Bars, Floats
 from pocketquant.simulator.market.prices import Market, close_time
 from pocketquant.simulator.wire import encoding
-from pocketquant.simulator.wire.loading import Plan, Wanted
+from pocketquant.simulator.wire.loading import AccountPlan, BarsRequest
 from pocketquant.simulator.wire.outgoing import Event
 
 _FASTEST_MS = 1_000  # no symbol trades more often than that
@@ -11,10 +11,10 @@ _MOST_NEW = 100  # bars looked at
 _VOLUME = 5
 
 
-class LiveBar:
+class SimulatedLiveBar:
     """The newest bar the client has; `wanted` was loaded, and its answer sent at `since_ms`."""
 
-    def __init__(self, wanted: Wanted, plan: Plan, since_ms: int) -> None:
+    def __init__(self, wanted: BarsRequest, plan: AccountPlan, since_ms: int) -> None:
         self._wanted = wanted
         self._period_ms = max(plan.update_period_seconds * 1000, _FASTEST_MS)
         self._due_ms = since_ms + self._period_ms

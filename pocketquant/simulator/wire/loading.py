@@ -9,11 +9,11 @@ import numpy as np
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import DAY
 from pocketquant.simulator.market.calendars import is_open, sessions
-from pocketquant.simulator.market.prices import Market, Resolution, Stretch, close_time
+from pocketquant.simulator.market.prices import BarRange, Market, Resolution, close_time
 from pocketquant.simulator.market.world import Instrument
 from pocketquant.simulator.wire import answers, encoding, misbehaviour
 from pocketquant.simulator.wire.calls import Anchored
-from pocketquant.simulator.wire.misbehaviour import Struck
+from pocketquant.simulator.wire.misbehaviour import ActiveFaults
 from pocketquant.simulator.wire.outgoing import Event
 
 _MOST_BARS = 40_000
@@ -23,7 +23,7 @@ _DAYS_OF_MONTH = 30.4375
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AccountPlan:
     """What an account may do: bars within sessions of one series, series of one chart session."""
 
     intraday_bars: int
@@ -32,12 +32,12 @@ class Plan:
     update_period_seconds: int
 
 
-ANONYMOUS = Plan(5_000, 1, has_custom_minutes=False, update_period_seconds=5)
-PREMIUM = Plan(20_000, 40, has_custom_minutes=True, update_period_seconds=0)
+ANONYMOUS = AccountPlan(5_000, 1, has_custom_minutes=False, update_period_seconds=5)
+PREMIUM = AccountPlan(20_000, 40, has_custom_minutes=True, update_period_seconds=0)
 
 
 @dataclass(slots=True)
-class Series:
+class SimulatedSeries:
     """A series as the client knows it, and how much of it was sent, `older` of it on request.
 
     `newest` and `newest_index` are of the last bar sent that is no update of a live one.
@@ -89,13 +89,13 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BarsRequest:
     """The newest `count` bars of a series; where some were sent, as many older ones.
 
     Newer ones where the count is negative; none where it is 0 and no range says which.
     """
 
-    series: Series
+    series: SimulatedSeries
     instrument: Instrument
     timezone: str
     count: int | Anchored
@@ -113,7 +113,9 @@ class Wanted:
         return self.period is not None
 
 
-def load(wanted: Wanted, plan: Plan, market: Market, struck: Struck, now: int) -> list[Event]:
+def load(
+    wanted: BarsRequest, plan: AccountPlan, market: Market, active: ActiveFaults, now: int
+) -> list[Event]:
     """The messages that bring the bars, up to `series_completed`; the series notes what it got.
 
     Bars that were sent are not sent again, and what the plan does not reach is not there. Where
@@ -127,7 +129,7 @@ def load(wanted: Wanted, plan: Plan, market: Market, struck: Struck, now: int) -
         return []
     is_known = series.oldest is not None
     timeframes = _timeframes(wanted, stretch.bars, now) if wanted.range and not is_known else []
-    updates = [_updated(wanted, bars, struck) for bars in _unsent(series, stretch.bars)]
+    updates = [_updated(wanted, bars, active) for bars in _unsent(series, stretch.bars)]
     if is_known and wanted.period:
         timeframes = _timeframes_known(wanted, wanted.period, market, now)
     if wanted.is_of_a_period or isinstance(series.count, Anchored):
@@ -146,12 +148,12 @@ def load(wanted: Wanted, plan: Plan, market: Market, struck: Struck, now: int) -
 class _Choice:
     """Which bars an answer is about, of those that the plan reaches."""
 
-    wanted: Wanted
+    wanted: BarsRequest
     cap: int
     market: Market
     now: int
 
-    def stretch(self) -> Stretch | None:
+    def stretch(self) -> BarRange | None:
         """The bars, sent or not; None where the answer never comes."""
         series, count, period = self.wanted.series, self.wanted.count, self.wanted.period
         if period:
@@ -159,12 +161,12 @@ class _Choice:
         if isinstance(count, Anchored):
             return self._anchored(count)
         if count < 0:
-            return Stretch(
+            return BarRange(
                 self._reached().bars.between(series.newest + 1, None).first(-count), False
             )
         return self._newest(max(0, min(count, self.cap - series.sent)), series.oldest)
 
-    def is_cut(self, stretch: Stretch) -> bool:
+    def is_cut(self, stretch: BarRange) -> bool:
         """Whether the plan is why there are no older bars than these."""
         is_chosen = self.wanted.period or isinstance(self.wanted.count, Anchored)
         reached = self._reached() if is_chosen and len(stretch.bars) else None
@@ -174,37 +176,37 @@ class _Choice:
             and reached.bars.first_time == stretch.bars.first_time
         )
 
-    def _of_a_period(self, start: int, end: int) -> Stretch:
+    def _of_a_period(self, start: int, end: int) -> BarRange:
         """A chart has no holes: of a period before what was sent, all up to that."""
         oldest, reached = self.wanted.series.oldest, self._reached()
         end = end + 1 if oldest is None else max(end + 1, oldest)
         bars = reached.bars.between(start, end)
         is_whole = len(bars) > 0 and bars.first_time == reached.bars.first_time
-        return Stretch(bars, reached.reaches_start and is_whole)
+        return BarRange(bars, reached.reaches_start and is_whole)
 
-    def _anchored(self, anchor: Anchored) -> Stretch | None:
+    def _anchored(self, anchor: Anchored) -> BarRange | None:
         reached = self._reached()
         bars, time = reached.bars, int(anchor.time)
         if anchor.count < 0:
-            return Stretch(bars.between(time + 1, None).first(-anchor.count), False)
+            return BarRange(bars.between(time + 1, None).first(-anchor.count), False)
         if reached.reaches_start and len(bars) and time < int(bars.time[0]):
             return None
         up_to = bars.between(None, time + 1)
         reaches_start = reached.reaches_start and len(up_to) <= anchor.count
-        return Stretch(up_to.last(anchor.count), reaches_start)
+        return BarRange(up_to.last(anchor.count), reaches_start)
 
-    def _reached(self) -> Stretch:
+    def _reached(self) -> BarRange:
         """All that the plan reaches."""
         return self._newest(self.cap, None)
 
-    def _newest(self, count: int, before: int | None) -> Stretch:
+    def _newest(self, count: int, before: int | None) -> BarRange:
         series = self.wanted.series
         return self.market.newest(
             self.wanted.instrument, series.resolution, self.now, count, before
         )
 
 
-def _unsent(series: Series, bars: Bars) -> list[Bars]:
+def _unsent(series: SimulatedSeries, bars: Bars) -> list[Bars]:
     """What of these bars the client does not have, older and newer."""
     if series.oldest is None:
         parts = [bars]
@@ -213,13 +215,13 @@ def _unsent(series: Series, bars: Bars) -> list[Bars]:
     return [part for part in parts if len(part)]
 
 
-def wipe(series: Series) -> Event:
+def wipe(series: SimulatedSeries) -> Event:
     """The update that clears a series before another symbol's bars, or says there are none."""
     block = {"s": [], "ns": {"d": "", "indexes": []}, "t": series.turnaround}
     return Event("timescale_update", (series.chart, {series.name: block}, encoding.EMPTY_SCALE))
 
 
-def _empty(wanted: Wanted, now: int) -> list[Event]:
+def _empty(wanted: BarsRequest, now: int) -> list[Event]:
     """Where a first load has no bars: no update while the market is open, an empty one after."""
     is_first = wanted.series.oldest is None
     return (
@@ -227,10 +229,10 @@ def _empty(wanted: Wanted, now: int) -> list[Event]:
     )
 
 
-def _updated(wanted: Wanted, bars: Bars, struck: Struck) -> Event:
+def _updated(wanted: BarsRequest, bars: Bars, active: ActiveFaults) -> Event:
     """The message that brings the bars; the series notes them."""
     series, instrument = wanted.series, wanted.instrument
-    columns = misbehaviour.spoiled(bars.columns, struck)
+    columns = misbehaviour.spoiled(bars.columns, active)
     columns = columns if instrument.has_volume else columns[:-1]
     first_index = series.first_index(bars)
     closes_at = close_time(instrument, series.resolution, int(bars.time[-1]))
@@ -241,7 +243,7 @@ def _updated(wanted: Wanted, bars: Bars, struck: Struck) -> Event:
     return Event("timescale_update", (series.chart, {series.name: block}, scale))
 
 
-def _timeframes(wanted: Wanted, bars: Bars, now: int) -> list[Event]:
+def _timeframes(wanted: BarsRequest, bars: Bars, now: int) -> list[Event]:
     """The whole span, sent before the bars, and what of it is to be seen, sent after them."""
     last = len(bars) - 1
     seen_from = min(int(np.searchsorted(bars.time, _seen_from(wanted, now))), last)
@@ -253,7 +255,7 @@ def _timeframes(wanted: Wanted, bars: Bars, now: int) -> list[Event]:
 
 
 def _timeframes_known(
-    wanted: Wanted, period: tuple[int, int], market: Market, now: int
+    wanted: BarsRequest, period: tuple[int, int], market: Market, now: int
 ) -> list[Event]:
     """The part of a known series that a period holds, said twice, by the indexes of its scale."""
     series = wanted.series
@@ -266,7 +268,7 @@ def _timeframes_known(
     return [Event("series_timeframe", (*span, is_seen)) for is_seen in (False, True)]
 
 
-def _seen_from(wanted: Wanted, now: int) -> int:
+def _seen_from(wanted: BarsRequest, now: int) -> int:
     """The time a named range begins; a name not known here means all."""
     calendar = sessions(wanted.instrument.calendar)
     if wanted.range == "LASTSESSION":
@@ -280,7 +282,7 @@ def _seen_from(wanted: Wanted, now: int) -> int:
     return now - int(days * DAY)
 
 
-def _completed(wanted: Wanted, plan: Plan, is_first: bool, is_cut: bool) -> Event:
+def _completed(wanted: BarsRequest, plan: AccountPlan, is_first: bool, is_cut: bool) -> Event:
     state: dict[str, object] = {"rt_update_period": plan.update_period_seconds}
     if is_first or is_cut:
         state["data_completed"] = "end" if is_first else "limit"

@@ -10,7 +10,7 @@ from pocketquant.simulator.wire.faults import Fault, FaultKind
 from pocketquant.simulator.wire.outgoing import Action, Close, Event, Pause, Send
 from pocketquant.tradingview import frames
 
-Struck = Mapping[FaultKind, Fault]
+ActiveFaults = Mapping[FaultKind, Fault]
 
 _HIGH, _LOW, _VOLUME = 2, 3, 5
 _BIG = 1_600_000
@@ -20,36 +20,36 @@ _PIECES = 7
 _MOST_FRAMES = 50  # in one text
 
 
-def spoiled(columns: Floats, struck: Struck) -> Floats:
+def spoiled(columns: Floats, active: ActiveFaults) -> Floats:
     """The bars as these faults leave them; the one in the middle suffers."""
     for kind, spoil in _OF_BARS.items():
-        if kind in struck and columns.shape[1]:
+        if kind in active and columns.shape[1]:
             columns = columns.copy()
             spoil(columns, columns.shape[1] // 2)
     return columns
 
 
-def texts(events: list[Event], struck: Struck, now_ms: int) -> list[str]:
+def texts(events: list[Event], active: ActiveFaults, now_ms: int) -> list[str]:
     """The frames of an answer as these faults leave them."""
     for kind, disturb in _OF_MESSAGES.items():
-        if kind in struck:
+        if kind in active:
             events = disturb(events)
-    step_ms = -1000 if FaultKind.UNORDERED_CLOCK in struck else 0
+    step_ms = -1000 if FaultKind.UNORDERED_CLOCK in active else 0
     framed = [event.framed(now_ms + step_ms * place) for place, event in enumerate(events)]
-    if FaultKind.NON_ASCII in struck:
-        counts_bytes = struck[FaultKind.NON_ASCII].text("units") == "bytes"
+    if FaultKind.NON_ASCII in active:
+        counts_bytes = active[FaultKind.NON_ASCII].text("units") == "bytes"
         framed = [_in_foreign_letters(frame, counts_bytes) for frame in framed]
     return framed
 
 
 def sending(
-    loading: str, answer: list[str], struck: Struck, latency_seconds: float
+    loading: str, answer: list[str], active: ActiveFaults, latency_seconds: float
 ) -> list[Action]:
     """How `series_loading` is sent, at once, and the frames of the answer, as one text."""
-    if FaultKind.LATENCY in struck:
-        latency_seconds = struck[FaultKind.LATENCY].number(latency_seconds)
+    if FaultKind.LATENCY in active:
+        latency_seconds = active[FaultKind.LATENCY].number(latency_seconds)
     for kind, send in _OF_SENDING.items():
-        if kind in struck:
+        if kind in active:
             first, *others = send(loading, answer)
             break
     else:
@@ -58,14 +58,14 @@ def sending(
     return [first, *pause, *others]
 
 
-def pushing(told: list[str], struck: Struck) -> list[Action]:
+def pushing(told: list[str], active: ActiveFaults) -> list[Action]:
     """How frames that no call asked for are sent: many in one text."""
-    if not told or FaultKind.QUOTES_STALL in struck:
+    if not told or FaultKind.QUOTES_STALL in active:
         return []
-    if FaultKind.QUOTES_DROP in struck:
+    if FaultKind.QUOTES_DROP in active:
         return [Close(is_abrupt=True)]
     for kind, send in _OF_PUSHING.items():
-        if kind in struck:
+        if kind in active:
             return send(told[0], told[1:])
     bundles = range(0, len(told), _MOST_FRAMES)
     return [Send("".join(told[start : start + _MOST_FRAMES])) for start in bundles]

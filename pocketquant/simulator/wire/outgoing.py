@@ -46,9 +46,9 @@ class Event:
         return messages.event(self.method, self.params, now_ms if has_time else None)
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """A call that ends its chart session: `critical_error`."""
 
 
-class GivenUp(Exception):
+class ConnectionEnded(Exception):
     """A call that ends the connection: `protocol_error`."""

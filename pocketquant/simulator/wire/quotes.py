@@ -14,8 +14,8 @@ from pocketquant.simulator.market.trading import Trade
 from pocketquant.simulator.wire import calls, snapshots
 from pocketquant.simulator.wire.faults import OF_QUOTES, OF_TRADES, FaultKind, Faults
 from pocketquant.simulator.wire.feeds import Feed
-from pocketquant.simulator.wire.misbehaviour import Struck
-from pocketquant.simulator.wire.outgoing import Event, Refused
+from pocketquant.simulator.wire.misbehaviour import ActiveFaults
+from pocketquant.simulator.wire.outgoing import CallRefused, Event
 from pocketquant.simulator.wire.snapshots import Values
 from pocketquant.tradingview import frames
 
@@ -53,7 +53,7 @@ class _Watched:
         return frames.encode(f"{self.opening}{_ENCODER.encode(changes).decode()}}}]}}")
 
 
-class Quotes:
+class SimulatedQuoteSession:
     """One quote session, from its making to its end.
 
     `answer` does what a call asks, `push` gives what is due; both give frames.
@@ -82,10 +82,10 @@ class Quotes:
         return is_due or (bool(self._waiting) and not self._faults.are_ordered)
 
     def answer(self, method: str, params: list[Any], now_ms: int) -> list[str]:
-        """Do what a call asks. A call that is `Refused` is lost, the session lives."""
+        """Do what a call asks. A call that is `CallRefused` is lost, the session lives."""
         names = params[1:]
         if method not in _METHODS or not all(isinstance(name, str) for name in names):
-            raise Refused
+            raise CallRefused
         if method == "quote_hibernate_all":
             self.hibernate()
         elif method == "quote_set_fields":
@@ -129,11 +129,11 @@ class Quotes:
         for _ in range(min(_MOST_FIRST, len(self._waiting))):
             text = self._waiting.popleft()
             symbol = calls.symbol(text).symbol
-            struck = self._faults.struck(OF_QUOTES, symbol)
-            if FaultKind.QUOTES_MUTE in struck:
+            active = self._faults.triggered(OF_QUOTES, symbol)
+            if FaultKind.QUOTES_MUTE in active:
                 self._waiting.append(text)
                 continue
-            state = _refusal(struck) or self._first_state(text, symbol, now_ms)
+            state = _refusal(active) or self._first_state(text, symbol, now_ms)
             told.append(self._qsd(text, state))
             told.append(Event("quote_completed", (self.name, text)).framed(now_ms))
         return told
@@ -149,7 +149,7 @@ class Quotes:
         day = self._market.day(instrument, now)
         if day is None:
             return {"s": "ok", "v": self._wanted(snapshots.values(instrument, day, now))}
-        feed = Feed(instrument, day, self._market.happenings(instrument, now), now)
+        feed = Feed(instrument, day, self._market.market_events(instrument, now), now)
         watched = self._watched[text] = _Watched(text, symbol, feed, _opening(self.name, text))
         self._note(watched, 0)
         return {"s": "ok", "v": self._wanted(feed.values)}
@@ -164,26 +164,26 @@ class Quotes:
     def _update(self, watched: _Watched, now_ms: int) -> list[str]:
         """What one symbol is told: a fast one each change, another all of them now and then."""
         is_trade = isinstance(watched.feed.next, Trade)
-        struck = self._faults.struck(OF_TRADES if is_trade else OF_QUOTES, watched.symbol)
-        if refusal := _refusal(struck):
+        active = self._faults.triggered(OF_TRADES if is_trade else OF_QUOTES, watched.symbol)
+        if refusal := _refusal(active):
             del self._watched[watched.text]
             return [self._qsd(watched.text, refusal)]
-        if FaultKind.VOLUME_RESET in struck:
+        if FaultKind.VOLUME_RESET in active:
             watched.feed.restart_day()
-        if fault := struck.get(FaultKind.VOLUME_FALLS):
+        if fault := active.get(FaultKind.VOLUME_FALLS):
             watched.feed.correct_volume(fault.number(_CORRECTION))
         is_fast = self._fast is None or watched.text in self._fast
         watched.feed.play(None if is_fast else now_ms)
         self._note(watched, 0 if is_fast else now_ms + SLOW_MS)
-        if self._is_hibernating or FaultKind.QUOTES_MUTE in struck:
+        if self._is_hibernating or FaultKind.QUOTES_MUTE in active:
             return []
         changes = self._wanted(watched.feed.take())
-        if FaultKind.QUOTES_UNREADABLE in struck:
+        if FaultKind.QUOTES_UNREADABLE in active:
             changes["volume"] = str(changes.get("volume"))
         told = [watched.framed(changes)] if changes else []
-        if FaultKind.TIME_ALONE in struck:
+        if FaultKind.TIME_ALONE in active:
             told.append(watched.framed({"lp_time": now_ms // 1000}))
-        return _disturbed(watched, told, struck) if is_trade else told
+        return _disturbed(watched, told, active) if is_trade else told
 
     def _wanted(self, values: Values) -> Values:
         """Without a list of fields, all."""
@@ -200,22 +200,22 @@ def _opening(name: str, text: str) -> str:
     return f'{{"m":"qsd","p":[{json.dumps(name)},{{"n":{json.dumps(text)},"s":"ok","v":'
 
 
-def _disturbed(watched: _Watched, told: list[str], struck: Struck) -> list[str]:
+def _disturbed(watched: _Watched, told: list[str], active: ActiveFaults) -> list[str]:
     """A trade told twice, or after the one that comes next."""
-    if FaultKind.QUOTES_REPEATED in struck:
+    if FaultKind.QUOTES_REPEATED in active:
         told = told * 2
-    if FaultKind.QUOTES_UNORDERED in struck and not watched.held:
+    if FaultKind.QUOTES_UNORDERED in active and not watched.held:
         watched.held = told
         return []
     told, watched.held = told + watched.held, []
     return told
 
 
-def _refusal(struck: Struck) -> Values | None:
+def _refusal(active: ActiveFaults) -> Values | None:
     """What the state of a symbol is instead, on order."""
-    if FaultKind.QUOTES_UNKNOWN in struck:
+    if FaultKind.QUOTES_UNKNOWN in active:
         return _UNKNOWN
-    if fault := struck.get(FaultKind.QUOTES_PERMISSION):
+    if fault := active.get(FaultKind.QUOTES_PERMISSION):
         return _denied(fault.text(_GROUP))
     return None
 

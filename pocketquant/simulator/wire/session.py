@@ -6,11 +6,18 @@ from typing import Any
 from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire import answers, misbehaviour, tokens
-from pocketquant.simulator.wire.charts import Chart
+from pocketquant.simulator.wire.charts import SimulatedChartSession
 from pocketquant.simulator.wire.faults import OF_A_CONNECTION, FaultKind, Faults
 from pocketquant.simulator.wire.loading import ANONYMOUS, PREMIUM
-from pocketquant.simulator.wire.outgoing import Action, Close, Event, GivenUp, Refused, Send
-from pocketquant.simulator.wire.quotes import Quotes
+from pocketquant.simulator.wire.outgoing import (
+    Action,
+    CallRefused,
+    Close,
+    ConnectionEnded,
+    Event,
+    Send,
+)
+from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
 from pocketquant.simulator.wire.tally import Tally
 from pocketquant.tradingview import frames, messages
 
@@ -42,8 +49,8 @@ class Conversation:
         self._echo_seconds = echo_seconds
         self._decoder = frames.FrameDecoder(_MOST_CALL_BYTES)
         self._plan = ANONYMOUS
-        self._charts: dict[str, Chart] = {}
-        self._quotes: dict[str, Quotes] = {}
+        self._charts: dict[str, SimulatedChartSession] = {}
+        self._quotes: dict[str, SimulatedQuoteSession] = {}
         self._is_silent = False
         self._beats = 0
         self._echoed_at_ms = 0
@@ -86,7 +93,7 @@ class Conversation:
                 actions += self._answer(payload, now_ms)
         except ProtocolViolation:
             return [*actions, *_protocol_error("wrong data")]
-        except GivenUp as error:
+        except ConnectionEnded as error:
             return [*actions, *_protocol_error(str(error))]
         return actions
 
@@ -95,11 +102,11 @@ class Conversation:
         if self._is_silent:
             return []
         told = [frame for quotes in self._quotes.values() for frame in quotes.push(now_ms)]
-        struck = self._faults.struck(OF_A_CONNECTION) if told else {}
+        active = self._faults.triggered(OF_A_CONNECTION) if told else {}
         self._tally.quotes += len(told)
         told += [frame for chart in self._charts.values() for frame in chart.push(now_ms)]
-        self._is_silent |= FaultKind.QUOTES_STALL in struck or FaultKind.QUOTES_DROP in struck
-        return misbehaviour.pushing(told, struck)
+        self._is_silent |= FaultKind.QUOTES_STALL in active or FaultKind.QUOTES_DROP in active
+        return misbehaviour.pushing(told, active)
 
     def hand_over(self) -> str | None:
         """The name of a quote session that has all its symbols; its own updates cease."""
@@ -121,35 +128,35 @@ class Conversation:
             return self._ask_chart(session, method, params, now_ms)
         if session in self._quotes:
             return self._ask_quotes(session, method, params, now_ms)
-        raise GivenUp(answers.unknown_session_text(method, params))
+        raise ConnectionEnded(answers.unknown_session_text(method, params))
 
     def _accept(self, _params: list[Any], _now_ms: int) -> list[Action]:
         return []
 
     def _set_auth_token(self, params: list[Any], now_ms: int) -> list[Action]:
         token = _only_text(params)
-        if self._faults.strike(FaultKind.BAD_TOKEN):
-            raise GivenUp("bad auth token")
+        if self._faults.trigger(FaultKind.BAD_TOKEN):
+            raise ConnectionEnded("bad auth token")
         if token not in tokens.ANONYMOUS and not tokens.is_good(token, now_ms // 1000):
-            raise GivenUp("bad auth token")
+            raise ConnectionEnded("bad auth token")
         self._plan = ANONYMOUS if token in tokens.ANONYMOUS else PREMIUM
         return []
 
     def _create_chart(self, params: list[Any], _: int) -> list[Action]:
         name = self._new_session(params)
-        self._charts[name] = Chart(
+        self._charts[name] = SimulatedChartSession(
             name, self._plan, self._market, self._faults, self._tally, self._latency_seconds
         )
         return []
 
     def _create_quotes(self, params: list[Any], _: int) -> list[Action]:
         name = self._new_session(params)
-        self._quotes[name] = Quotes(name, self._market, self._faults)
+        self._quotes[name] = SimulatedQuoteSession(name, self._market, self._faults)
         return []
 
     def _new_session(self, params: list[Any]) -> str:
         if len(self._charts) + len(self._quotes) >= _MOST_SESSIONS:
-            raise GivenUp("max sessions rate reached")
+            raise ConnectionEnded("max sessions rate reached")
         return _only_text(params[:1])
 
     def _ask_chart(self, session: str, method: str, params: list[Any], now_ms: int) -> list[Action]:
@@ -158,7 +165,7 @@ class Conversation:
             return []
         try:
             actions = self._charts[session].answer(method, params, now_ms)
-        except Refused as error:
+        except CallRefused as error:
             del self._charts[session]
             return _critical_error(session, str(error), answers.call_text(method, params))
         self._is_silent = self._charts[session].is_silent
@@ -172,7 +179,7 @@ class Conversation:
             return []
         try:
             told = self._quotes[session].answer(method, params, now_ms)
-        except Refused:
+        except CallRefused:
             return _critical_error(session, "invalid_parameters", method)
         self._tally.quotes += len(told)
         return misbehaviour.pushing(told, {})
@@ -191,7 +198,7 @@ def _only_text(params: list[Any]) -> str:
     match params:
         case [str(text)]:
             return text
-    raise GivenUp("wrong data")
+    raise ConnectionEnded("wrong data")
 
 
 def _critical_error(*params: str) -> list[Action]:

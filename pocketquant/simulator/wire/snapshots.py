@@ -6,7 +6,7 @@ from pocketquant.domain.intervals import DAY
 from pocketquant.simulator.market.calendars import sessions
 from pocketquant.simulator.market.trading import (
     Day,
-    Outside,
+    OutsideTrade,
     Phase,
     book_around,
     outside_so_far,
@@ -87,7 +87,7 @@ def book_values(instrument: Instrument, bid: int, ask: int, bid_size: int, ask_s
     }
 
 
-def outside_values(instrument: Instrument, day: Day, told: Outside) -> Values:
+def outside_values(instrument: Instrument, day: Day, told: OutsideTrade) -> Values:
     """What a trade outside the session may change: never the price of the last one in it.
 
     The total is the day's before it and this phase's; before the opening it is that alone.

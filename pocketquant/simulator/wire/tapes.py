@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.faults import Faults
-from pocketquant.simulator.wire.quotes import Quotes
+from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
 
 _PLACEHOLDER = "qs_000000000000"
 _STEP_MS = 1_000
@@ -47,7 +47,7 @@ def record(
     The names are the texts the client adds. Their first states are not on the tape: the client
     gets them when it adds the symbols.
     """
-    session = Quotes(_PLACEHOLDER, market, Faults())
+    session = SimulatedQuoteSession(_PLACEHOLDER, market, Faults())
     session.answer("quote_set_fields", [_PLACEHOLDER, *fields], 0)
     now_ms = start * 1000
     session.answer("quote_add_symbols", [_PLACEHOLDER, *names], now_ms)

@@ -24,7 +24,7 @@ from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.market.prices import Market, Resolution
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import running
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.storage.live_bars import LiveBarStore
 
 SCRIPT = Path(__file__).with_name("streamer_at_speed.py")
@@ -201,7 +201,7 @@ def live_market(start_platform: Any) -> Iterator[Callable[..., LiveMarket]]:
         def make(symbols: list[str], speed: float, start: float, **settings: Any) -> LiveMarket:
             clock = Clock(speed, start)
             simulator = ends.enter_context(
-                running(pace=Pace(speed=speed, push_seconds=0.02), clock=clock.now)
+                running(pace=SimulatorPace(speed=speed, push_seconds=0.02), clock=clock.now)
             )
             platform = ends.enter_context(
                 start_platform(

@@ -20,7 +20,7 @@ from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator.clocks import market_clock
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.market.world import find
-from pocketquant.simulator.sockets import Pace
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.wiring import Platform, wire_syncer
 from workers.streamer.main import Streamer
 
@@ -181,7 +181,9 @@ def live_with(wire_with: Callable[..., Platform]) -> Iterator[Callable[..., Live
         def make(speed: float = 30.0, start: float = MIDNIGHT - 600, **settings: Any) -> Live:
             clock = market_clock(speed, start)
             simulator = ends.enter_context(
-                simulator_server.running(pace=Pace(speed=speed, push_seconds=0.02), clock=clock)
+                simulator_server.running(
+                    pace=SimulatorPace(speed=speed, push_seconds=0.02), clock=clock
+                )
             )
             platform = wire_with(
                 tradingview_url=simulator.url,

@@ -11,12 +11,12 @@ from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.messages import (
-    Call,
     CriticalError,
     Du,
     Heartbeat,
     Hello,
     Message,
+    MethodCall,
     Other,
     ProtocolError,
     Qsd,
@@ -399,7 +399,7 @@ def test_calls_are_read_back(wire: Path) -> None:
     """The server's side reads a real client's call."""
     (payload,) = FrameDecoder().feed((wire / "client_quote_add_symbols_json.txt").read_text())
     text = '={"adjustment":"splits","currency-id":"USD","session":"regular","symbol":"BATS:SPY"}'
-    assert Call("quote_add_symbols", ["qs_6NGU6pXLpVVI", text]) == messages.read_call(payload)
+    assert MethodCall("quote_add_symbols", ["qs_6NGU6pXLpVVI", text]) == messages.read_call(payload)
 
 
 @pytest.mark.parametrize("payload", ["", "~h~1", "[]", '{"m":"x"}', '{"m":1,"p":[]}', '{"p":[]}'])

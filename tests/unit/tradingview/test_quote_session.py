@@ -17,15 +17,15 @@ from pocketquant.domain.intervals import DAY
 from pocketquant.domain.quotes import FIELDS, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview.frames import FrameDecoder, encode
-from pocketquant.tradingview.messages import Call, event, read_call
+from pocketquant.tradingview.messages import MethodCall, event, read_call
 from pocketquant.tradingview.quotes import (
     MOST_UNREADABLE,
     SYMBOLS_A_CALL,
     Doubt,
-    Dropped,
+    DroppedQuote,
+    FeedDelay,
     QuoteSession,
     Received,
-    Seen,
 )
 
 NOW = 1_700_000_000.5
@@ -60,7 +60,7 @@ def completed(symbol: object, session: str = "qs_mine") -> str:
     return event("quote_completed", [session, str(symbol)], None)
 
 
-def calls(session: QuoteSession) -> list[Call]:
+def calls(session: QuoteSession) -> list[MethodCall]:
     """The calls to be sent."""
     return [read_call(payload) for payload in FrameDecoder().feed("".join(session.outgoing()))]
 
@@ -76,11 +76,11 @@ def test_the_first_calls() -> None:
     session.add([KO, IBM, KO])
     session.add([IBM])
     assert [
-        Call("set_auth_token", ["token"]),
-        Call("quote_create_session", ["qs_mine"]),
-        Call("quote_set_fields", ["qs_mine", *FIELDS]),
-        Call("quote_add_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
-        Call("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
+        MethodCall("set_auth_token", ["token"]),
+        MethodCall("quote_create_session", ["qs_mine"]),
+        MethodCall("quote_set_fields", ["qs_mine", *FIELDS]),
+        MethodCall("quote_add_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
+        MethodCall("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
     ] == calls(session)
     assert [] == session.outgoing()
     assert ("NYSE:KO", "NYSE:IBM") == session.symbols
@@ -106,8 +106,8 @@ def test_removing_symbols(session: QuoteSession) -> None:
     """What is removed is asked for no more, and what comes of it late is dropped."""
     session.remove([KO, Symbol("NYSE", "DIS")])
     assert [
-        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
-        Call("quote_fast_symbols", ["qs_mine", "NYSE:IBM"]),
+        MethodCall("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        MethodCall("quote_fast_symbols", ["qs_mine", "NYSE:IBM"]),
     ] == calls(session)
     assert Received() == session.receive(qsd(KO, lp=1.0), NOW)
     assert [] == session.changed()
@@ -119,9 +119,9 @@ def test_adding_and_removing_before_anything_is_sent(session: QuoteSession) -> N
     session.remove([Symbol("NYSE", "DIS"), KO])
     session.add([KO])
     assert [
-        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
-        Call("quote_add_symbols", ["qs_mine", "NYSE:KO"]),
-        Call("quote_fast_symbols", ["qs_mine", "NYSE:IBM", "NYSE:KO"]),
+        MethodCall("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        MethodCall("quote_add_symbols", ["qs_mine", "NYSE:KO"]),
+        MethodCall("quote_fast_symbols", ["qs_mine", "NYSE:IBM", "NYSE:KO"]),
     ] == calls(session)
 
 
@@ -130,8 +130,8 @@ def test_other_calls(session: QuoteSession) -> None:
     session.authorize("renewed")
     session.hibernate()
     assert [
-        Call("set_auth_token", ["renewed"]),
-        Call("quote_hibernate_all", ["qs_mine"]),
+        MethodCall("set_auth_token", ["renewed"]),
+        MethodCall("quote_hibernate_all", ["qs_mine"]),
     ] == calls(session)
 
 
@@ -144,7 +144,7 @@ def test_quotes_and_ticks(session: QuoteSession) -> None:
         + qsd(KO, lp=60.5, volume=107.5, lp_time=1_700_000_000),
         NOW,
     )
-    assert [Seen("NYSE:KO", 900), Seen("NYSE:IBM", 0)] == first.seen
+    assert [FeedDelay("NYSE:KO", 900), FeedDelay("NYSE:IBM", 0)] == first.delays
     assert [
         Tick("NYSE:KO", 1_699_999_995, 60.0, 0),
         Tick("NYSE:IBM", 1_700_000_000, 190.0, None),
@@ -170,7 +170,7 @@ def test_a_delay_that_changes(session: QuoteSession) -> None:
     """A symbol is told as seen again when its delay changes."""
     session.receive(qsd(KO, lp=60.0, update_mode="streaming"), NOW)
     again = session.receive(qsd(KO, update_mode="delayed_streaming_900"), NOW)
-    assert Received(seen=[Seen("NYSE:KO", 900)]) == again
+    assert Received(delays=[FeedDelay("NYSE:KO", 900)]) == again
 
 
 def test_whether_a_market_is_open(session: QuoteSession) -> None:
@@ -193,7 +193,7 @@ def test_refused_symbols(session: QuoteSession) -> None:
     )
     assert [("NYSE:KO", UnknownSymbol), ("NYSE:IBM", NoPermission)] == errors_of(received)
     assert "TradingView on NYSE:KO: no_such_symbol" == str(received.refused[0].error)
-    assert [Seen("NYSE:DIS", 0)] == received.seen
+    assert [FeedDelay("NYSE:DIS", 0)] == received.delays
     assert ("NYSE:DIS",) == session.symbols
     assert not session.is_over
 
@@ -231,7 +231,7 @@ def test_quotes_of_others_that_cannot_be_read(session: QuoteSession) -> None:
         NOW,
     )
     (dropped,) = received.dropped
-    assert Dropped("", dropped.fault) == dropped
+    assert DroppedQuote("", dropped.fault) == dropped
     assert not session.is_over
 
 
@@ -248,8 +248,8 @@ def test_a_symbol_whose_quotes_cannot_be_read(session: QuoteSession) -> None:
     assert "10 quotes could not be read" in str(refused.error)
     assert "v.volume" in str(refused.error)
     assert [
-        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
-        Call("quote_fast_symbols", ["qs_mine", "NYSE:IBM"]),
+        MethodCall("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        MethodCall("quote_fast_symbols", ["qs_mine", "NYSE:IBM"]),
     ] == calls(session)
     assert Received() == session.receive(bad, later + 70)
     assert [1] == [len(session.receive(qsd(IBM, lp=1.0), later + 80).ticks)]
@@ -278,7 +278,7 @@ def test_captured_quotes_of_closed_markets(
     session = QuoteSession("qs_PL4Mnuk8pRGP", "token")
     session.add([Symbol.parse(name)])
     received = session.receive((wire / f"{file}.txt").read_text(), NOW)
-    assert Received(seen=[Seen(name, delay_seconds)]) == received
+    assert Received(delays=[FeedDelay(name, delay_seconds)]) == received
     (quote,) = session.quotes()
     assert expected == (quote.time, quote.last_price, quote.day_volume)
     moved = qsd(name, session="qs_PL4Mnuk8pRGP", lp_time=1686440000, volume=50_000_000)
@@ -320,7 +320,7 @@ def test_going_on_after_a_reconnect(session: QuoteSession) -> None:
     following = QuoteSession("qs_next", "token", session.quotes())
     following.add([KO, IBM])
     again = qsd(KO, session="qs_next", lp=60.0, lp_time=1, volume=100)
-    assert Received(seen=[Seen("NYSE:KO", 0)]) == following.receive(again, NOW)
+    assert Received(delays=[FeedDelay("NYSE:KO", 0)]) == following.receive(again, NOW)
     (tick,) = following.receive(qsd(KO, session="qs_next", lp_time=9, volume=130), NOW).ticks
     assert Tick("NYSE:KO", 9, 60.0, 30) == tick
     assert [(9, 60.0), (1_700_000_000, 190.0)] == [
@@ -416,9 +416,9 @@ def test_asking_again(session: QuoteSession) -> None:
     session.receive(qsd(KO, lp=60.0, lp_time=NOW // 1, volume=7.0), NOW)
     session.ask_again("NYSE:KO")
     assert [
-        Call("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
-        Call("quote_add_symbols", ["qs_mine", "NYSE:KO"]),
-        Call("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
+        MethodCall("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
+        MethodCall("quote_add_symbols", ["qs_mine", "NYSE:KO"]),
+        MethodCall("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
     ] == calls(session)
     again = session.receive(qsd(KO, lp=60.0, lp_time=NOW // 1, volume=7.0), NOW + 20)
     assert Received() == again

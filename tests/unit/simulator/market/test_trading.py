@@ -12,15 +12,15 @@ from pocketquant.simulator.market import paths, world
 from pocketquant.simulator.market.calendars import sessions
 from pocketquant.simulator.market.prices import Market, Resolution
 from pocketquant.simulator.market.trading import (
-    Bell,
     Book,
     Day,
-    Happening,
-    Outside,
+    MarketEvent,
+    OutsideTrade,
     Phase,
+    PhaseChange,
     Trade,
     day_so_far,
-    happenings,
+    market_events,
     outside_so_far,
     trades_between,
 )
@@ -49,10 +49,10 @@ def known(name: str) -> world.Instrument:
     return instrument
 
 
-def between(name: str, start: str, end: str) -> list[Happening]:
+def between(name: str, start: str, end: str) -> list[MarketEvent]:
     """What happens to a symbol in a stretch of time of the server."""
-    to_come = happenings(known(name), at(start) - 1 - known(name).delay_seconds)
-    return list(takewhile(lambda happening: happening.due_ms < at(end) * 1000, to_come))
+    to_come = market_events(known(name), at(start) - 1 - known(name).delay_seconds)
+    return list(takewhile(lambda market_event: market_event.due_ms < at(end) * 1000, to_come))
 
 
 @settings(deadline=None, max_examples=60)
@@ -114,7 +114,7 @@ def test_a_new_day_begins_with_its_first_trade() -> None:
     assert evening is not None
     assert today is not None
     assert evening.last == today.before
-    trade = next(one for one in happenings(aapl, opens - 1) if isinstance(one, Trade))
+    trade = next(one for one in market_events(aapl, opens - 1) if isinstance(one, Trade))
     evening.add(trade)
     assert today == evening
 
@@ -138,13 +138,17 @@ def test_what_is_to_come_does_not_depend_on_when_one_asks(
     """Asked later, the same but for what has happened; always in order."""
     after = now + later
     early = [
-        one for one in islice(happenings(instrument, now), 4000) if isinstance(one, Trade | Bell)
+        one
+        for one in islice(market_events(instrument, now), 4000)
+        if isinstance(one, Trade | PhaseChange)
     ]
     assert all(one.due_ms <= other.due_ms for one, other in pairwise(early))
     shift_ms = instrument.delay_seconds * 1000
     remaining = [one for one in early if (one.due_ms - shift_ms) // 1000 > after]
     late = [
-        one for one in islice(happenings(instrument, after), 4000) if isinstance(one, Trade | Bell)
+        one
+        for one in islice(market_events(instrument, after), 4000)
+        if isinstance(one, Trade | PhaseChange)
     ]
     assert remaining == late[: len(remaining)]
 
@@ -156,8 +160,8 @@ def test_bells_ring_at_the_opening_and_the_close() -> None:
         ("NSE:RELIANCE", "2025-11-18T04:00", "2025-11-18T10:15"),
     ):
         first, *middle, last = between(name, "2025-11-17T22:00", "2025-11-19T01:00")
-        assert Bell(at(opens) * 1000, Phase.MARKET) == first
-        assert Bell(at(closes) * 1000, Phase.OUT) == last
+        assert PhaseChange(at(opens) * 1000, Phase.MARKET) == first
+        assert PhaseChange(at(closes) * 1000, Phase.OUT) == last
         assert all(isinstance(one, Trade | Book) for one in middle)
         delay = known(name).delay_seconds
         trades = [one for one in middle if isinstance(one, Trade)]
@@ -172,13 +176,13 @@ def test_bells_ring_at_the_opening_and_the_close() -> None:
 def test_no_bell_rings_where_one_session_follows_another(name: str, expected: list[bool]) -> None:
     """Around the clock never, five days a week before and after the weekend."""
     week = between(name, "2025-11-17T00:00", "2025-11-24T00:00")
-    assert expected == [one.phase is Phase.MARKET for one in week if isinstance(one, Bell)]
+    assert expected == [one.phase is Phase.MARKET for one in week if isinstance(one, PhaseChange)]
 
 
 def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
     """By halves of an hour or all at once, in order; two updates may be swapped, none is lost."""
     day = between("NASDAQ:AAPL", "2025-11-18T02:00", "2025-11-19T04:00")
-    outside = [one for one in day if isinstance(one, Outside)]
+    outside = [one for one in day if isinstance(one, OutsideTrade)]
     assert all(one.due_ms <= other.due_ms for one, other in pairwise(outside))
     times = [one.time for one in outside]
     assert len(times) == len(set(times))
@@ -236,4 +240,4 @@ def test_some_trades_move_the_book_only_afterwards() -> None:
 
 def test_the_world_ends() -> None:
     """In 2040."""
-    assert [] == list(happenings(known("SIM:S0007"), at("2040-01-02T00:00")))
+    assert [] == list(market_events(known("SIM:S0007"), at("2040-01-02T00:00")))

@@ -3,7 +3,7 @@
 import pytest
 
 from pocketquant.simulator.wire import calls
-from pocketquant.simulator.wire.outgoing import Refused
+from pocketquant.simulator.wire.outgoing import CallRefused
 
 
 def test_parameters_become_a_call() -> None:
@@ -16,7 +16,7 @@ def test_parameters_become_a_call() -> None:
 @pytest.mark.parametrize("params", [[], ["cs_1"], ["cs_1", "sds_1", "5"], ["cs_1", 7, 5]])
 def test_parameters_of_no_such_call_are_refused(params: list[object]) -> None:
     """Too few, too many, of another type."""
-    with pytest.raises(Refused):
+    with pytest.raises(CallRefused):
         calls.read(calls.More, params)
 
 
@@ -31,5 +31,5 @@ def test_a_symbol_is_read_from_its_text(text: str) -> None:
 @pytest.mark.parametrize("text", ["=", "={}", '={"symbol":7}'])
 def test_a_symbol_that_is_none_is_refused(text: str) -> None:
     """Not JSON, or without a name."""
-    with pytest.raises(Refused):
+    with pytest.raises(CallRefused):
         calls.symbol(text)

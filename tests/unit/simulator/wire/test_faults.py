@@ -50,19 +50,19 @@ def test_values_are_read_as_seconds_or_text() -> None:
 def test_a_fault_strikes_its_symbol_or_all() -> None:
     """And its own kind only."""
     faults = Faults()
-    assert faults.strike(STALL, "SIM:S0001") is None
+    assert faults.trigger(STALL, "SIM:S0001") is None
     faults.order(Fault(STALL, "sim:s0001"))
     faults.order(Fault(LATENCY))
-    assert Fault(STALL, "SIM:S0001") == faults.strike(STALL, "SIM:S0001")
-    assert faults.strike(STALL, "SIM:S0002") is None
-    assert Fault(LATENCY) == faults.strike(LATENCY, "SIM:S0002") == faults.strike(LATENCY)
+    assert Fault(STALL, "SIM:S0001") == faults.trigger(STALL, "SIM:S0001")
+    assert faults.trigger(STALL, "SIM:S0002") is None
+    assert Fault(LATENCY) == faults.trigger(LATENCY, "SIM:S0002") == faults.trigger(LATENCY)
 
 
 def test_a_fault_may_wear_out() -> None:
     """After so many times it is gone."""
     faults = Faults()
     faults.order(Fault(STALL, times=2))
-    assert [True, True, False] == [faults.strike(STALL) is not None for _ in range(3)]
+    assert [True, True, False] == [faults.trigger(STALL) is not None for _ in range(3)]
     assert [] == faults.ordered()
 
 
@@ -102,9 +102,9 @@ def test_a_series_does_not_use_up_other_faults() -> None:
 def test_several_kinds_may_strike_at_once() -> None:
     """Those asked for; each wears for itself."""
     faults = Faults()
-    assert (False, {}) == (faults.are_ordered, faults.struck([STALL, LATENCY]))
+    assert (False, {}) == (faults.are_ordered, faults.triggered([STALL, LATENCY]))
     faults.order(Fault(STALL, "SIM:S0001", times=1))
     faults.order(Fault(LATENCY))
     assert faults.are_ordered
-    assert {STALL, LATENCY} == faults.struck([STALL, LATENCY], "SIM:S0001").keys()
-    assert {LATENCY: Fault(LATENCY)} == faults.struck([STALL, LATENCY], "SIM:S0001")
+    assert {STALL, LATENCY} == faults.triggered([STALL, LATENCY], "SIM:S0001").keys()
+    assert {LATENCY: Fault(LATENCY)} == faults.triggered([STALL, LATENCY], "SIM:S0001")

@@ -3,7 +3,7 @@
 import pytest
 
 from pocketquant.simulator.market import world
-from pocketquant.simulator.market.trading import Bell, Book, Day, Phase, Trade
+from pocketquant.simulator.market.trading import Book, Day, Phase, PhaseChange, Trade
 from pocketquant.simulator.wire.feeds import Feed
 
 NOW = 1_763_480_420  # 2025-11-18 15:40:20 UTC
@@ -17,7 +17,7 @@ def stock() -> world.Instrument:
     return instrument
 
 
-def feed_of(stock: world.Instrument, *to_come: Trade | Book | Bell) -> Feed:
+def feed_of(stock: world.Instrument, *to_come: Trade | Book | PhaseChange) -> Feed:
     day = Day(
         session=SESSION,
         before=10_000,
@@ -73,7 +73,7 @@ def test_the_first_trade_of_a_session_begins_the_day(stock: world.Instrument) ->
 
 def test_the_book_and_the_bell_are_no_trades(stock: world.Instrument) -> None:
     """They change their own fields only."""
-    feed = feed_of(stock, Book(1, 10_100, 10_300, 4, 5), Bell(2, Phase.OUT))
+    feed = feed_of(stock, Book(1, 10_100, 10_300, 4, 5), PhaseChange(2, Phase.OUT))
     feed.play()
     assert {"bid": 101.0, "ask": 103.0, "bid_size": 4.0, "ask_size": 5.0} == feed.take()
     feed.play()

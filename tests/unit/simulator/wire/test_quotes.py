@@ -10,7 +10,7 @@ import pytest
 
 from pocketquant.simulator.market import world
 from pocketquant.simulator.market.prices import Market, Resolution
-from pocketquant.simulator.market.trading import Trade, happenings
+from pocketquant.simulator.market.trading import Trade, market_events
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
 from pocketquant.simulator.wire.quotes import SLOW_MS
 
@@ -305,7 +305,7 @@ def test_symbols_that_are_not_fast_are_told_now_and_then(quotes: Any) -> None:
     assert instrument is not None
     last = max(
         one.time
-        for one in islice(happenings(instrument, quotes.now_ms // 1000 - MINUTE), 20)
+        for one in islice(market_events(instrument, quotes.now_ms // 1000 - MINUTE), 20)
         if isinstance(one, Trade) and one.time <= values["lp_time"]
     )
     assert last == values["lp_time"]

@@ -6,7 +6,7 @@ import pytest
 
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.faults import Faults
-from pocketquant.simulator.wire.quotes import Quotes
+from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
 from pocketquant.simulator.wire.tapes import Tape, record
 from pocketquant.tradingview import frames
 
@@ -21,7 +21,7 @@ def payloads(tape: Tape) -> list[str]:
 def test_a_tape_holds_what_the_market_would_tell(market: Market, now: int) -> None:
     """The same frames, in the same order, for the session that plays it."""
     tape = record(market, NAMES, now, 1000)
-    session = Quotes(SESSION, market, Faults())
+    session = SimulatedQuoteSession(SESSION, market, Faults())
     session.answer("quote_add_symbols", [SESSION, *NAMES], now * 1000)
     while session.is_behind(now * 1000):
         session.push(now * 1000)
