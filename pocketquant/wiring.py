@@ -11,9 +11,8 @@ from pocketquant.cache.responses import ResponseCache
 from pocketquant.cache.searches import SearchCache
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor, Start
-from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
-from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.history.importing import Importing
 from pocketquant.history.intake import Intake
@@ -69,7 +68,7 @@ class Platform:
     symbols: SymbolRegistry
     schedules: Schedules
     responses: ResponseCache
-    outcomes: Outcomes
+    nudges: Nudges
     dispatcher: Dispatcher
     governor: Governor
     fleet: Fleet
@@ -109,12 +108,12 @@ def wire(settings: Settings) -> Platform:
     ledger = Ledger(mongo, jobs, settings.lease_seconds, settings.max_attempts)
     statuses, symbols, schedules = SyncStatuses(mongo), SymbolRegistry(mongo), Schedules(mongo)
     interventions = Interventions(mongo, jobs, statuses)
-    outcomes = Outcomes(cache)
+    nudges = Nudges(cache)
     dispatcher = Dispatcher(celery_app(settings.broker_url))
     governor = _governor(settings, cache)
     subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
     now = partial(server_now, mongo)  # hosts' clocks may differ, and what is due must not
-    intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, outcomes, now)
+    intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, nudges, now)
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
     bars, live_bars = BarStore(mongo), LiveBarStore(mongo)
@@ -134,7 +133,7 @@ def wire(settings: Settings) -> Platform:
         symbols=symbols,
         schedules=schedules,
         responses=responses,
-        outcomes=outcomes,
+        nudges=nudges,
         dispatcher=dispatcher,
         governor=governor,
         fleet=Fleet(cache),
@@ -149,7 +148,7 @@ def wire(settings: Settings) -> Platform:
             lost_units=LostUnits(mongo, jobs, settings.max_attempts),
             statuses=statuses,
             dispatcher=dispatcher,
-            outcomes=outcomes,
+            nudges=nudges,
             governor=governor,
             steps=steps,
             tick_seconds=settings.tick_seconds,
@@ -158,7 +157,7 @@ def wire(settings: Settings) -> Platform:
         scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, now),
         subscriptions=subscriptions,
         board=board,
-        watching=Watching(subscriptions, board, WishNudges(cache), time.time),
+        watching=Watching(subscriptions, board, nudges, time.time),
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses),
         importing=Importing(symbols, bars, live_bars, statuses, responses, time.time),
         searching=Searching(
@@ -189,7 +188,7 @@ def wire_syncer(platform: Platform) -> Syncer:
         statuses=platform.statuses,
         symbols=platform.symbols,
         responses=platform.responses,
-        outcomes=platform.outcomes,
+        nudges=platform.nudges,
         clock=time.time,
     )
 

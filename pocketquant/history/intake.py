@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.coordination.nudges import Nudges, unit_channel
 from pocketquant.domain.errors import Cancelled, StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.messaging.dispatcher import Dispatcher
@@ -67,7 +67,7 @@ class Intake:
     ledger: Ledger
     statuses: SyncStatuses
     dispatcher: Dispatcher
-    outcomes: Outcomes
+    nudges: Nudges
     now: Callable[[], datetime]
 
     def submit(self, request: SyncRequest, queue: QueueName, key: Key | None = None) -> Submitted:
@@ -107,7 +107,10 @@ class Intake:
         deadline = time.monotonic() + timeout_seconds
         submitted = self.submit(request, QueueName.INTERACTIVE, key)
         before = submitted.unit
-        with translating_driver_errors(), self.outcomes.listening(before.id) as nudges:
+        with (
+            translating_driver_errors(),
+            self.nudges.listening(unit_channel(before.id)) as listener,
+        ):
             while True:
                 unit = self.ledger.get_unit(before.id) or before
                 if _has_ended(unit, before):
@@ -115,7 +118,7 @@ class Intake:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return Waited(submitted.job_id, unit, has_ended=False)
-                nudges.wait(min(remaining, _LOOK_AGAIN_SECONDS))
+                listener.wait(min(remaining, _LOOK_AGAIN_SECONDS))
 
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel a job; NotFound, or Conflict where it has ended."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from pocketquant.coordination.governor import Governor
-from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.coordination.nudges import Nudges, unit_channel
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.history.steps import Steps, each_apart
 from pocketquant.messaging.dispatcher import LONG_QUEUE, Dispatcher
@@ -43,7 +43,7 @@ class Reconciler:
     lost_units: LostUnits
     statuses: SyncStatuses
     dispatcher: Dispatcher
-    outcomes: Outcomes
+    nudges: Nudges
     governor: Governor
     steps: Steps
     tick_seconds: float
@@ -67,7 +67,7 @@ class Reconciler:
     def _give_up_exhausted(self) -> int:
         given_up = self.lost_units.give_up_exhausted(_MOST_UNITS, self._note_given_up)
         for unit in given_up:
-            self.outcomes.announce(unit.id)
+            self.nudges.announce(unit_channel(unit.id))
         return len(given_up)
 
     def _note_given_up(self, unit: Unit, error: PocketQuantError) -> None:
@@ -80,7 +80,7 @@ class Reconciler:
             self.statuses.mark_stopped(unit.request.series)
         self.lost_units.cancel_stopped(stopped)
         for unit in stopped:
-            self.outcomes.announce(unit.id)
+            self.nudges.announce(unit_channel(unit.id))
         return len(stopped)
 
     def _plan_jobs(self) -> int:

@@ -24,7 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
-from pocketquant.coordination.outcomes import Outcomes
+from pocketquant.coordination.nudges import Nudges, unit_channel
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import (
     Cancelled,
@@ -72,7 +72,7 @@ class Syncer:
     statuses: SyncStatuses
     symbols: SymbolRegistry
     responses: ResponseCache
-    outcomes: Outcomes
+    nudges: Nudges
     clock: Callable[[], float]
     mending: Mending
 
@@ -273,7 +273,7 @@ class Syncer:
         log.info("sync_cancelled")
 
     def _announce(self, unit: Unit, result: str, code: str) -> None:
-        self.outcomes.announce(unit.id)
+        self.nudges.announce(unit_channel(unit.id))
         metrics.SYNCS.labels(result=result, code=code).inc()
 
 

@@ -1,4 +1,4 @@
-"""`BarKeeper`: closed bars and due repairs, until MongoDB has them.
+"""`BarQueue`: closed bars and due repairs, until MongoDB has them.
 
     keep, repair → … a thread: bars first, then the syncs that repair → results
 
@@ -45,7 +45,7 @@ class Done:
     dropped: int = 0
 
 
-class BarKeeper:
+class BarQueue:
     """Stores by `store`, submits by `submit`: both may raise StorageUnavailable, or LeaseLost."""
 
     def __init__(

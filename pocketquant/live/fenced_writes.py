@@ -26,7 +26,7 @@ REPAIR = "repair"
 _log = structlog.get_logger(__name__)
 
 
-class LiveBarStorage:
+class FencedBarWriter:
     """What a streamer stores under `lease`, which may be exchanged for a newer one of its own.
 
     The drivers' errors, and LeaseLost, pass through.

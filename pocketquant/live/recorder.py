@@ -27,7 +27,7 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.tradingview.quotes import DroppedQuote, QuoteSession
 
 
-class Recorder:
+class QuoteRecorder:
     """One shard's symbols, from when they are first watched. Times are epoch seconds.
 
     `intervals` are those of the bars that `advance` gives.

@@ -1,16 +1,16 @@
-"""Use-case: what is to be watched, and what is seen of it.
+"""Use-case: subscribing symbols, and reading their live quotes and bars.
 
-    write the wish      durable from here on
-    nudge               the streamers, which make it true
+    write the change     durable from here on
+    nudge                the streamers, which follow it
 
-Who asks for a quote that is not there learns why.
+A read that finds no quote raises an error that says why there is none.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pocketquant.cache.board import CurrentBar, QuoteBoard
-from pocketquant.coordination.wish_nudges import WishNudges
+from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL, Nudges
 from pocketquant.domain.errors import NoLiveQuote, NotFound, PocketQuantError, error_named
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
@@ -19,35 +19,35 @@ from pocketquant.storage.subscriptions import Subscriptions
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """Wishes and their fulfilment; a server that is away passes through as the driver's error."""
+    """Subscriptions and their live data; the drivers' errors pass through."""
 
     subscriptions: Subscriptions
     board: QuoteBoard
-    nudges: WishNudges
+    nudges: Nudges
     clock: Callable[[], float]
 
     def subscribe(self, symbols: Collection[Symbol]) -> int:
-        """Watch these too; how many are new."""
+        """Subscribe these symbols; return how many were not subscribed before."""
         added = self.subscriptions.add(symbols, int(self.clock()))
-        self.nudges.announce()
+        self.nudges.announce(SUBSCRIPTIONS_CHANNEL)
         return added
 
     def unsubscribe(self, symbols: Collection[Symbol]) -> int:
-        """Watch these no more, and show nothing of them; how many were watched."""
+        """Unsubscribe these symbols, hide their quotes; return how many were subscribed."""
         removed = self.subscriptions.remove(symbols)
         self.board.forget([str(symbol) for symbol in symbols])
-        self.nudges.announce()
+        self.nudges.announce(SUBSCRIPTIONS_CHANNEL)
         return removed
 
     def start(self) -> None:
-        """Watch what is subscribed."""
+        """Have streamers watch the subscribed symbols."""
         self.subscriptions.start()
-        self.nudges.announce()
+        self.nudges.announce(SUBSCRIPTIONS_CHANNEL)
 
     def stop(self) -> None:
-        """Watch nothing; what is subscribed stays so."""
+        """Have streamers watch no symbol; subscriptions stay."""
         self.subscriptions.stop()
-        self.nudges.announce()
+        self.nudges.announce(SUBSCRIPTIONS_CHANNEL)
 
     def latest(self, symbol: Symbol) -> bytes:
         """The live quote as JSON, or the error that says why there is none."""

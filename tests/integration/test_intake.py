@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from pocketquant.coordination.nudges import unit_channel
 from pocketquant.domain.errors import ProviderTimeout, StorageUnavailable, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, SyncRequest, UnitState
@@ -36,7 +37,7 @@ def when_queued(
             unit = wired.ledger.claim(queued["_id"])
             assert unit
             end(unit)
-            wired.outcomes.announce(unit.id)
+            wired.nudges.announce(unit_channel(unit.id))
 
         threads.append(threading.Thread(target=work))
         threads[0].start()

@@ -12,7 +12,7 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series
-from pocketquant.live.recorder import Recorder
+from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.tradingview.messages import event
 
 NOON = 1_700_049_600
@@ -26,7 +26,9 @@ class Stream:
     def __init__(self, cache: redis.Redis) -> None:
         self.clock = MarketClock(NOON, 0.0, 2.0)
         repairs = Repairs(INTERVALS, 0.0)
-        self.recorder = Recorder(QuoteBoard(cache), "1-of-1", INTERVALS, 2.0, repairs, self.clock)
+        self.recorder = QuoteRecorder(
+            QuoteBoard(cache), "1-of-1", INTERVALS, 2.0, repairs, self.clock
+        )
         self.recorder.watch(frozenset({KO}))
         self.recorder.open("qs_mine", "token")
         self.tell(-3600, lp=10.0, volume=1000.0, lp_time=NOON - 3600, open_time=1)

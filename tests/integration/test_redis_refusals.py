@@ -111,7 +111,7 @@ def test_a_redis_that_refuses_is_not_held_against_a_unit(
     """It waits for its next attempt with all its tries."""
     wired = wire_with(redis_url=url_of(client))
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
-    parts = (wired.statuses, wired.symbols, wired.responses, wired.outcomes, lambda: 86_400.0)
+    parts = (wired.statuses, wired.symbols, wired.responses, wired.nudges, lambda: 86_400.0)
     provider = PacedProvider(Unasked(), wired.governor)
     mending = Mending(wired.bars, wired.live_bars)
     syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending)

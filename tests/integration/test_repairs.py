@@ -16,7 +16,7 @@ from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.history.paced_provider import PacedProvider
 from pocketquant.history.syncer import Syncer
-from pocketquant.live.fenced_writes import LiveBarStorage
+from pocketquant.live.fenced_writes import FencedBarWriter
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.fences import Fences
 from pocketquant.storage.symbols import RegisteredSymbol
@@ -70,7 +70,7 @@ def submit(wired: Platform) -> Submit:
         leases = Leases(wired.cache, 60)
         lease = leases.acquire("streamer:1-of-1")
         assert lease
-        storage = LiveBarStorage(
+        storage = FencedBarWriter(
             lease,
             Fences(wired.mongo),
             wired.live_bars,

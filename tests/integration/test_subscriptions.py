@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.subscriptions import Subscriptions, Wish
+from pocketquant.storage.subscriptions import Subscriptions, SubscriptionSet
 
 AAPL, MSFT = Symbol("NASDAQ", "AAPL"), Symbol("NASDAQ", "MSFT")
 
 
 def test_nothing_is_subscribed_at_first(mongo: Mongo) -> None:
     """And streaming is on, so that the first subscription is enough."""
-    assert Wish(True, 0, {}) == Subscriptions(mongo).all()
+    assert SubscriptionSet(True, 0, {}) == Subscriptions(mongo).all()
 
 
 def test_symbols_are_added_once_and_keep_their_time(mongo: Mongo) -> None:

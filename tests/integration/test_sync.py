@@ -94,7 +94,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             statuses=wired.statuses,
             symbols=wired.symbols,
             responses=wired.responses,
-            outcomes=wired.outcomes,
+            nudges=wired.nudges,
             clock=lambda: float(NOW),
         )
 

@@ -16,14 +16,13 @@ import structlog
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.leases import Lease, Leases
-from pocketquant.coordination.wish_nudges import WishNudges
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.shards import Shard, all_shards
-from pocketquant.live.fenced_writes import LiveBarStorage
-from pocketquant.live.recorder import Recorder
+from pocketquant.live.fenced_writes import FencedBarWriter
+from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.logs import set_up_logs
 from pocketquant.presence.alive_file import AliveFile
 from pocketquant.presence.fleet_member import streamer_presence
@@ -34,8 +33,8 @@ from pocketquant.storage.fences import Fences
 from pocketquant.wiring import Platform, wire, wire_account
 from workers.streamer.dialer import Dialing
 from workers.streamer.shard_stream import ShardStream
-from workers.streamer.shard_writer import Outlet
-from workers.streamer.subscription_watch import WishWatch
+from workers.streamer.shard_writer import ShardWriter
+from workers.streamer.subscription_watch import SubscriptionWatch
 
 _REDIS_SECONDS = 1.0
 _LOOK_SECONDS = 1.0  # for a shard without a streamer
@@ -112,15 +111,15 @@ class Streamer:
 
     def _stream(self, shard: Shard, lease: Lease) -> None:
         platform, settings = self._platform, self._settings
-        outlet = self._outlet(shard, lease)
-        outlet.begin(self._board)
-        wishes = WishWatch(platform.subscriptions, WishNudges(platform.cache), platform.loops)
+        writer = self._writer(shard, lease)
+        writer.begin(self._board)
+        subscriptions = SubscriptionWatch(platform.subscriptions, platform.nudges, platform.loops)
         repairs = Repairs(
             tuple(self._intervals), settings.streamer_grace_seconds + _HISTORY_SECONDS
         )
         stream = ShardStream(
             shard=shard,
-            recorder=Recorder(
+            recorder=QuoteRecorder(
                 self._board,
                 shard.name,
                 self._intervals,
@@ -128,8 +127,8 @@ class Streamer:
                 repairs,
                 self._market_clock,
             ),
-            outlet=outlet,
-            wishes=wishes,
+            writer=writer,
+            subscriptions=subscriptions,
             alive=self._alive,
             dialing=Dialing(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
             flush_seconds=settings.streamer_flush_seconds,
@@ -138,16 +137,16 @@ class Streamer:
             step=lambda: self._market_clock.step(self._wall(), self._steady()),
             most_step_seconds=settings.streamer_grace_seconds,
         )
-        with wishes.watching():
+        with subscriptions.watching():
             stream.run(self._ending)
 
     def _now(self) -> float:
         """What time it is for the provider."""
         return self._market_clock.time(self._steady())
 
-    def _outlet(self, shard: Shard, lease: Lease) -> Outlet:
+    def _writer(self, shard: Shard, lease: Lease) -> ShardWriter:
         platform, settings = self._platform, self._settings
-        storage = LiveBarStorage(
+        storage = FencedBarWriter(
             lease,
             Fences(platform.mongo),
             platform.live_bars,
@@ -156,7 +155,7 @@ class Streamer:
             platform.intake,
             self._now,
         )
-        return Outlet(
+        return ShardWriter(
             shard,
             self._cache,
             self._leases,

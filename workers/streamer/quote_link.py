@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from pocketquant.domain.errors import ConnectionLost
-from pocketquant.live.recorder import Recorder
+from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.tradingview.quotes import QuoteSession
 from pocketquant.tradingview.socket import Socket
 
@@ -22,7 +22,7 @@ class QuoteLink:
         self,
         socket: Socket,
         session: QuoteSession,
-        recorder: Recorder,
+        recorder: QuoteRecorder,
         silence_seconds: float,
         clock: Callable[[], float],
     ) -> None:

@@ -5,7 +5,7 @@
     flush           what has changed to the board, closed bars to the keeper
 
 One loop does all of it, without locks. What may have to wait for long has a thread of its own:
-dialing, MongoDB, and looking after the wish.
+dialing, MongoDB, and reading the subscriptions.
 """
 
 import os
@@ -24,13 +24,13 @@ from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.cache.board_writer import Flush
 from pocketquant.domain.errors import BadToken, ConnectionLost, PocketQuantError
 from pocketquant.domain.shards import Shard
-from pocketquant.live.recorder import Recorder
+from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.presence.alive_file import AliveFile
-from pocketquant.storage.subscriptions import Wish
+from pocketquant.storage.subscriptions import SubscriptionSet
 from workers.streamer.dialer import Dialing, Line, pause_seconds
 from workers.streamer.quote_link import QuoteLink
-from workers.streamer.shard_writer import Outlet
-from workers.streamer.subscription_watch import WishWatch
+from workers.streamer.shard_writer import ShardWriter
+from workers.streamer.subscription_watch import SubscriptionWatch
 
 _STATUS_SECONDS = 1.0
 _CATCH_UP = 4  # after a flush that took long, the part of a flush's time to take in what has come
@@ -50,9 +50,9 @@ class ShardStream:
     def __init__(
         self,
         shard: Shard,
-        recorder: Recorder,
-        outlet: Outlet,
-        wishes: WishWatch,
+        recorder: QuoteRecorder,
+        writer: ShardWriter,
+        subscriptions: SubscriptionWatch,
         dialing: Dialing,
         alive: AliveFile,
         flush_seconds: float,
@@ -63,8 +63,8 @@ class ShardStream:
     ) -> None:
         self._shard = shard
         self._recorder = recorder
-        self._outlet = outlet
-        self._wishes = wishes
+        self._writer = writer
+        self._subscriptions = subscriptions
         self._dialing = dialing
         self._alive = alive
         self._flush_seconds = flush_seconds
@@ -75,7 +75,7 @@ class ShardStream:
         self._started_at = clock()
         self._link: QuoteLink | None = None
         self._seen_until = 0.0
-        self._granted: Wish | None = None
+        self._followed: SubscriptionSet | None = None
         self._connections = self._failures = 0
         self._counted = (0, 0, 0, 0)
         self._dial_time = self._flush_time = self._status_time = time.monotonic()
@@ -86,31 +86,31 @@ class ShardStream:
         """LeaseLost as soon as another has taken the shard over."""
         try:
             while not ending.is_set():
-                self._grant_wish()
+                self._follow_subscriptions()
                 self._listen_or_dial(ending)
                 self._flush()
             self._advance()
-            self._outlet.end(self._recorder, self._all_there_is())
+            self._writer.end(self._recorder, self._all_there_is())
         finally:
             for gauge in _GAUGES:
                 gauge.set(0)
-            self._outlet.close()
+            self._writer.close()
             self._dialing.end()
             if self._link is not None:
                 self._link.hang_up()
 
-    def _grant_wish(self) -> None:
-        """Watch what is wished for; where Redis is away, later."""
-        wish = self._wishes.wish
-        if wish is None or wish is self._granted:
+    def _follow_subscriptions(self) -> None:
+        """Watch the subscribed symbols of this shard; without Redis, try again next turn."""
+        subscribed = self._subscriptions.newest
+        if subscribed is None or subscribed is self._followed:
             return
-        wanted = frozenset(map(str, wish.since)) if wish.is_on else frozenset()
+        wanted = frozenset(map(str, subscribed.since)) if subscribed.is_on else frozenset()
         try:
             self._recorder.watch(frozenset(filter(self._shard.holds, wanted)))
         except redis.RedisError as error:
-            _log.warning("wish_waits", cause=str(error))
+            _log.warning("subscriptions_not_followed", cause=str(error))
             return
-        self._granted = wish
+        self._followed = subscribed
         metrics.STREAM_SYMBOLS.set(len(self._recorder.watched))
         _log.info("watching", shard=self._shard.name, symbols=len(self._recorder.watched))
 
@@ -180,7 +180,7 @@ class ShardStream:
             if isinstance(error, BadToken):
                 self._dialing.refuse(self._token)
             self._seen_until = self._link.lost_since
-            self._outlet.put(self._recorder.lose(self._seen_until))
+            self._writer.put(self._recorder.lose(self._seen_until))
             self._drop(self._link)
 
     def _hang_up(self, link: QuoteLink) -> None:
@@ -200,7 +200,7 @@ class ShardStream:
         self._advance()
         is_status_due = steady >= self._status_time
         flush = self._all_there_is() if is_status_due else self._changes()
-        if self._outlet.flush(self._recorder, flush, self._link is not None) and is_status_due:
+        if self._writer.flush(self._recorder, flush, self._link is not None) and is_status_due:
             self._status_time = steady + _STATUS_SECONDS
 
     def _advance(self) -> None:
@@ -218,8 +218,8 @@ class ShardStream:
             if not self._link.is_drained:
                 horizon = max(horizon, min(now, self._recorder.newest_tick_at))
         metrics.STREAM_LAG_SECONDS.set(now - horizon)
-        self._outlet.put(self._recorder.advance(horizon, heard_at))
-        self._outlet.repair(self._recorder, horizon)
+        self._writer.put(self._recorder.advance(horizon, heard_at))
+        self._writer.repair(self._recorder, horizon)
 
     def _changes(self) -> Flush:
         return Flush(as_of=self._seen_until, seen_until=self._seen_until)
@@ -228,17 +228,17 @@ class ShardStream:
         return Flush(as_of=self._seen_until, seen_until=self._seen_until, status=self._status())
 
     def _status(self) -> StreamerStatus:
-        recorder, outlet, link = self._recorder, self._outlet, self._link
+        recorder, writer, link = self._recorder, self._writer, self._link
         self._alive.touch()
         self._count_ticks()
-        metrics.LIVE_BARS_WAITING.set(outlet.bars_waiting)
+        metrics.LIVE_BARS_WAITING.set(writer.bars_waiting)
         return StreamerStatus(
             shard=self._shard.name,
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self._started_at,
             as_of=self._clock(),
-            version=self._granted.version if self._granted else 0,
+            version=self._followed.version if self._followed else 0,
             connected_at=link.opened_at if link else None,
             symbols=len(recorder.watched) - len(recorder.refused),
             refused=recorder.refused,
@@ -248,9 +248,9 @@ class ShardStream:
             late_ticks=recorder.late_ticks,
             missed_ticks=recorder.missed_ticks,
             reconnects=max(self._connections - 1, 0),
-            bars_stored=outlet.bars_stored,
-            bars_waiting=outlet.bars_waiting,
-            bars_dropped=outlet.bars_dropped,
+            bars_stored=writer.bars_stored,
+            bars_waiting=writer.bars_waiting,
+            bars_dropped=writer.bars_dropped,
             last_error=self._last_error.code if self._last_error else None,
             last_error_message=str(self._last_error) if self._last_error else None,
         )

@@ -1,4 +1,4 @@
-"""`Outlet`: where a shard's quotes and bars go, for as long as its lease is held.
+"""`ShardWriter`: where a shard's quotes and bars go, for as long as its lease is held.
 
 Closed bars are noted in Redis together with the state in which they are closed, and then stored in
 MongoDB by the keeper's thread. So they outlive this process wherever it ends, unless neither server
@@ -20,9 +20,9 @@ from pocketquant.coordination.leases import Lease, Leases
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.shards import Shard
-from pocketquant.live.bar_queue import BarKeeper, Batch
-from pocketquant.live.fenced_writes import LiveBarStorage
-from pocketquant.live.recorder import Recorder
+from pocketquant.live.bar_queue import BarQueue, Batch
+from pocketquant.live.fenced_writes import FencedBarWriter
+from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.presence.repeating import Loops
 
 RENEWALS_A_LEASE = 3
@@ -35,7 +35,7 @@ _LAST_WORDS_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class Outlet:
+class ShardWriter:
     """Writes for one shard. LeaseLost passes through; a Redis that is away is waited for."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Outlet:
         shard: Shard,
         cache: redis.Redis,
         leases: Leases,
-        storage: LiveBarStorage,
+        storage: FencedBarWriter,
         lease_seconds: float,
         most_waiting_bars: int,
         loops: Loops,
@@ -53,7 +53,7 @@ class Outlet:
         self._leases = leases
         self._storage = storage
         self._renewal_seconds = lease_seconds / RENEWALS_A_LEASE
-        self._keeper = BarKeeper(storage.store, storage.submit, most_waiting_bars, loops)
+        self._keeper = BarQueue(storage.store, storage.submit, most_waiting_bars, loops)
         self._writer = self._writer_for(storage.lease)
         self._numbers = count()
         self._prefix = storage.lease.token
@@ -76,12 +76,12 @@ class Outlet:
             name = f"{self._prefix}.{next(self._numbers)}"
             self._fresh[name] = self._unsaved[name] = bars[start : start + _BARS_A_BATCH]
 
-    def repair(self, recorder: Recorder, now: float) -> None:
+    def repair(self, recorder: QuoteRecorder, now: float) -> None:
         """Have what is due by now synced."""
         if due := recorder.repairs_due(now):
             self._keeper.repair(due)
 
-    def flush(self, recorder: Recorder, flush: Flush, is_live: bool) -> bool:
+    def flush(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> bool:
         """Write what has changed, and what else `flush` says; whether Redis took it.
 
         Quotes are kept alive only while the connection they come by `is_live`.
@@ -95,7 +95,7 @@ class Outlet:
         self._fresh.clear()
         return has_written
 
-    def end(self, recorder: Recorder, flush: Flush) -> None:
+    def end(self, recorder: QuoteRecorder, flush: Flush) -> None:
         """Write all of it a last time, and let somebody else have the shard."""
         has_written = self.flush(recorder, flush, is_live=False)
         self._keeper.end(_LAST_WORDS_SECONDS)
@@ -126,7 +126,7 @@ class Outlet:
                 if self._unsaved.pop(name, None) is None:
                     self._stored.append(name)
 
-    def _try(self, recorder: Recorder, flush: Flush, is_live: bool) -> bool:
+    def _try(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> bool:
         try:
             self._hold()
             self._write(recorder, flush, is_live)
@@ -156,7 +156,7 @@ class Outlet:
         self._storage.lease = lease
         self._writer = self._writer_for(lease)
 
-    def _write(self, recorder: Recorder, flush: Flush, is_live: bool) -> None:
+    def _write(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> None:
         is_to_renew = is_live and time.monotonic() - self._renewed_symbols > KEEP_SECONDS
         if is_to_renew:
             self._renewed_symbols = time.monotonic()

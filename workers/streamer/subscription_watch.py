@@ -1,4 +1,4 @@
-"""What is to be watched, kept up to date beside the loop."""
+"""`SubscriptionWatch`: a thread that keeps the subscriptions up to date beside the loop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,35 +6,32 @@ from contextlib import contextmanager
 import redis
 import structlog
 
-from pocketquant.coordination.wish_nudges import WishEar, WishNudges
+from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL, NudgeListener, Nudges
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.presence.repeating import Loop, Loops
 from pocketquant.servers.connections import translating_driver_errors
-from pocketquant.storage.subscriptions import Subscriptions, Wish
+from pocketquant.storage.subscriptions import Subscriptions, SubscriptionSet
 
-_LOOK_SECONDS = 1.0  # for a nudge, and where none could come, for a new version
-_PIECES = 5  # in which the end is looked for
+_LOOK_SECONDS = 1.0  # between two reads of the version, unless a nudge comes earlier
+_PIECES = 5  # parts of that time after which the loop's end is noticed
 _PATIENCE_SECONDS = 1.0
-_LOOKS_A_FULL_ONE = 30  # a version that was counted before its change is noticed then
+_LOOKS_A_FULL_ONE = 30  # every 30th read takes all: it finds changes without a new version
 
 _log = structlog.get_logger(__name__)
 
 
-class WishWatch:
-    """`wish` is the newest one that is known: a thread looks at each nudge, and every few seconds.
+class SubscriptionWatch:
+    """`newest` is None until MongoDB has answered once; then it follows each change within 1 s."""
 
-    None until MongoDB has told it once.
-    """
-
-    def __init__(self, subscriptions: Subscriptions, nudges: WishNudges, loops: Loops) -> None:
+    def __init__(self, subscriptions: Subscriptions, nudges: Nudges, loops: Loops) -> None:
         self._subscriptions = subscriptions
         self._nudges = nudges
         self._loops = loops
-        self.wish: Wish | None = None
+        self.newest: SubscriptionSet | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Keep it up to date until the end of the block."""
+        """Keep `newest` up to date until the end of the block."""
         loop = self._loops.begin("wish-watch", self._listen)
         try:
             yield
@@ -43,38 +40,29 @@ class WishWatch:
 
     def _listen(self, loop: Loop) -> None:
         try:
-            with self._nudges.listening() as ear:
-                self._look_at_each_nudge(loop, ear)
+            with self._nudges.listening(SUBSCRIPTIONS_CHANNEL) as listener:
+                self._read_at_each_nudge(loop, listener)
         except redis.RedisError:
-            self._look(is_full=False)
+            self._read(is_full=False)
             loop.wait(_LOOK_SECONDS)
 
-    def _look_at_each_nudge(self, loop: Loop, ear: WishEar) -> None:
-        looks = 0
+    def _read_at_each_nudge(self, loop: Loop, listener: NudgeListener) -> None:
+        reads = 0
         while not loop.is_ending:
-            self._look(is_full=looks % _LOOKS_A_FULL_ONE == 0)
+            self._read(is_full=reads % _LOOKS_A_FULL_ONE == 0)
             loop.note_success()
-            looks += 1
-            self._await_nudge(loop, ear)
+            reads += 1
+            for _ in range(_PIECES):
+                if loop.is_ending or listener.wait(_LOOK_SECONDS / _PIECES):
+                    break
 
-    def _await_nudge(self, loop: Loop, ear: WishEar) -> None:
-        """Return at the next nudge, at the end, or when it is time to look anyway."""
-        for _ in range(_PIECES):
-            if loop.is_ending or ear.has_heard(_LOOK_SECONDS / _PIECES):
-                return
-
-    def _look(self, is_full: bool) -> None:
+    def _read(self, is_full: bool) -> None:
+        """Read the version, and all subscriptions if it is a new one or `is_full`."""
+        known = self.newest
         try:
             with translating_driver_errors():
-                if (
-                    is_full
-                    or self.wish is None
-                    or self._subscriptions.version() != self.wish.version
-                ):
-                    self._take(self._subscriptions.all())
+                if is_full or known is None or self._subscriptions.version() != known.version:
+                    found = self._subscriptions.all()
+                    self.newest = known if found == known else found  # changes are found by `is`
         except StorageUnavailable as error:
-            _log.warning("wish_unknown", cause=str(error))
-
-    def _take(self, wish: Wish) -> None:
-        if wish != self.wish:
-            self.wish = wish
+            _log.warning("subscriptions_unknown", cause=str(error))

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.cache.board_writer import BoardWriter, Flush
 from pocketquant.coordination.leases import Leases
+from pocketquant.coordination.nudges import unit_channel
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import PocketQuantError, Unavailable
 from pocketquant.domain.symbols import Series
@@ -89,7 +90,7 @@ def work(platform: Platform) -> Callable[..., Unit]:
             platform.ledger.defer(unit, error, delay_seconds=60)
         else:
             platform.ledger.fail(unit, error)
-        platform.outcomes.announce(unit.id)
+        platform.nudges.announce(unit_channel(unit.id))
         return unit
 
     return one

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.coordination.leases import Leases
+from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Symbol
@@ -99,13 +100,15 @@ def test_other_bodies_are_refused(client: FlaskClient, body: object) -> None:
     assert 422 == client.post(f"{QUOTES}/subscribe", json=body).status_code
 
 
-def test_a_change_of_the_wish_wakes_the_streamers(client: FlaskClient, platform: Platform) -> None:
-    """By a nudge each."""
-    with platform.watching.nudges.listening() as ear:
-        assert not ear.has_heard()
+def test_a_change_of_subscriptions_wakes_the_streamers(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """Each change publishes one nudge."""
+    with platform.nudges.listening(SUBSCRIPTIONS_CHANNEL) as listener:
+        assert not listener.wait(0.001)
         client.post(f"{QUOTES}/subscribe", json=named(AAPL))
         client.post(f"{QUOTES}/stop")
-        assert [True, True, False] == [ear.has_heard(5.0), ear.has_heard(5.0), ear.has_heard()]
+        assert [True, True, False] == [listener.wait(seconds) for seconds in (5.0, 5.0, 0.001)]
 
 
 def test_the_latest_quote(client: FlaskClient, flush: Flushes) -> None:

@@ -10,7 +10,7 @@ from pocketquant.domain.errors import LeaseLost, PocketQuantError, StorageUnavai
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
-from pocketquant.live.bar_queue import BarKeeper, Batch, Done
+from pocketquant.live.bar_queue import BarQueue, Batch, Done
 from pocketquant.servers.connections import wait_until
 
 MINUTES = Series.parse("NASDAQ:AAPL|1m")
@@ -46,12 +46,12 @@ class Shelf:
 
 
 @pytest.fixture
-def keep_on() -> Iterator[Callable[..., BarKeeper]]:
+def keep_on() -> Iterator[Callable[..., BarQueue]]:
     """Makes keepers that have begun, and ends them."""
     with ExitStack() as ends:
 
-        def make(shelf: Shelf, most_waiting: int = 100) -> BarKeeper:
-            keeper = BarKeeper(shelf.store, shelf.submit, most_waiting)
+        def make(shelf: Shelf, most_waiting: int = 100) -> BarQueue:
+            keeper = BarQueue(shelf.store, shelf.submit, most_waiting)
             keeper.begin()
             ends.callback(keeper.end, 5)
             return keeper
@@ -63,7 +63,7 @@ def wait_for(shelf: Shelf, count: int) -> None:
     wait_until(f"{count} things are done", lambda: len(shelf.calls) >= count, (), 10)
 
 
-def test_bars_are_stored_and_told_of(keep_on: Callable[..., BarKeeper]) -> None:
+def test_bars_are_stored_and_told_of(keep_on: Callable[..., BarQueue]) -> None:
     """By the names of their batches."""
     shelf = Shelf()
     keeper = keep_on(shelf)
@@ -75,7 +75,7 @@ def test_bars_are_stored_and_told_of(keep_on: Callable[..., BarKeeper]) -> None:
 
 
 @pytest.mark.parametrize("trouble", [StorageUnavailable("away"), ValueError("a defect")])
-def test_what_fails_is_tried_again(keep_on: Callable[..., BarKeeper], trouble: Exception) -> None:
+def test_what_fails_is_tried_again(keep_on: Callable[..., BarQueue], trouble: Exception) -> None:
     """Bars in the order in which they closed, and repairs after them."""
     shelf = Shelf(trouble)
     keeper = keep_on(shelf)
@@ -89,7 +89,7 @@ def test_what_fails_is_tried_again(keep_on: Callable[..., BarKeeper], trouble: E
     assert [[0, 60], {MINUTES: 60}] == shelf.calls
 
 
-def test_the_oldest_give_way(keep_on: Callable[..., BarKeeper]) -> None:
+def test_the_oldest_give_way(keep_on: Callable[..., BarQueue]) -> None:
     """Beyond the bound; they are told of, and their series are repaired."""
     shelf = Shelf(StorageUnavailable("away"))
     keeper = keep_on(shelf, most_waiting=2)
@@ -108,7 +108,7 @@ def test_the_oldest_give_way(keep_on: Callable[..., BarKeeper]) -> None:
     assert [[120, 180], {MINUTES: 0}] == shelf.calls
 
 
-def test_who_has_lost_the_shard_stores_no_more(keep_on: Callable[..., BarKeeper]) -> None:
+def test_who_has_lost_the_shard_stores_no_more(keep_on: Callable[..., BarQueue]) -> None:
     """Not even when the trouble is over."""
     shelf = Shelf(LeaseLost("another has it"))
     keeper = keep_on(shelf)
@@ -120,7 +120,7 @@ def test_who_has_lost_the_shard_stores_no_more(keep_on: Callable[..., BarKeeper]
     assert ([], []) == (shelf.calls, keeper.done())
 
 
-def test_what_waits_at_the_end_is_stored(keep_on: Callable[..., BarKeeper]) -> None:
+def test_what_waits_at_the_end_is_stored(keep_on: Callable[..., BarQueue]) -> None:
     """Within the time that is given."""
     shelf = Shelf()
     keeper = keep_on(shelf)
