@@ -11,6 +11,7 @@ import redis
 
 from pocketquant.cache import board_records as records
 from pocketquant.cache.board_records import Minutes, StreamerStatus
+from pocketquant.domain.batches import batched
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
 from pocketquant.domain.open_bars import BarsState
@@ -90,8 +91,7 @@ class QuoteBoard:
         seen = cast(bytes | None, self._redis.get(records.seen_key(shard)))
         seen_until = float(seen) if seen else 0.0
         resumable: list[Resumable] = []
-        for start in range(0, len(symbols), _SYMBOLS_AT_ONCE):
-            piece = symbols[start : start + _SYMBOLS_AT_ONCE]
+        for piece in batched(symbols, _SYMBOLS_AT_ONCE):
             resumable += self._resumable_piece(piece, seen_until)
         return resumable
 

@@ -9,13 +9,13 @@ what is resumed from is of one moment.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import redis
 
 from pocketquant.cache import board_records as records
 from pocketquant.cache.board_records import StreamerStatus
+from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
@@ -118,9 +118,8 @@ class BoardWriter:
         LeaseLost, and nothing more is written, once the lease is not the writer's any more. Closed
         bars go first: a record in which they are closed is never there without them.
         """
-        calls = self._calls(flush)
         gone: list[str] = []
-        while trip := list(islice(calls, _CALLS_A_TRIP)):
+        for trip in batched(self._calls(flush), _CALLS_A_TRIP):
             gone += self._go(trip)
         return gone
 
@@ -137,12 +136,12 @@ class BoardWriter:
         keys = [self._lease_key, records.SYMBOLS]
         if flush.closed or flush.stored:
             yield self._waiting(flush)
-        for entries in _pieces(flush.entries):
+        for entries in batched(flush.entries, _PIECE):
             args = _packed(entries, flush.as_of)
             yield _Call(self._write, keys, [*_QUOTE_AND_BAR_SECONDS, *args])
-        for symbols in _pieces(flush.kept):
+        for symbols in batched(flush.kept, _PIECE):
             yield _Call(self._keep, keys, [*_QUOTE_AND_BAR_SECONDS, *_ALL, *symbols])
-        for symbols in _pieces(flush.forgotten):
+        for symbols in batched(flush.forgotten, _PIECE):
             yield _Call(self._forget, keys, [*_ALL, *symbols])
         yield self._told(flush)
 
@@ -169,12 +168,6 @@ class BoardWriter:
 def _script(cache: redis.Redis, name: str) -> "redis.commands.core.Script":
     text = resources.files(__package__).joinpath(name).read_text("utf-8")
     return cache.register_script(text)
-
-
-def _pieces(things: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(things)
-    while piece := list(islice(rest, _PIECE)):
-        yield piece
 
 
 def _packed(entries: Sequence[Entry], as_of: float) -> _Args:

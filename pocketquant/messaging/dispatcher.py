@@ -1,12 +1,12 @@
 """`Dispatcher`: publishes messages, and says how many wait."""
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 from celery import Celery
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]
 
+from pocketquant.domain.batches import batched
 from pocketquant.messaging.queues import PLAN_JOB, SYNC_UNIT, QueueName
 from pocketquant.storage.units import Unit
 
@@ -28,7 +28,7 @@ class Dispatcher:
         """Units are due, on `queue` or each on its own; published in batches."""
         messages = ((SYNC_UNIT, unit.id, queue or unit.queue) for unit in units)
         with self._app.producer_pool.acquire(block=True) as producer:
-            while batch := list(islice(messages, _BATCH)):
+            for batch in batched(messages, _BATCH):
                 self._send(producer, batch)
 
     def publish_plan(self, job_id: str) -> None:

@@ -10,7 +10,6 @@ write: a worker that stalls can't put older bars over those of the next attempt.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, WriteError
 
 from pocketquant.domain.bars import Bars, Merge, concatenate
+from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_seconds
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
@@ -157,7 +157,7 @@ class BarStore:
         meanwhile may be in it or not.
         """
         walk = self._walk(chunks.id_range(series, start, end), newest, _BLOCK, growth=1)
-        while columns := list(islice(walk, _BLOCK)):
+        for columns in batched(walk, _BLOCK):
             blocks = [chunks.decode(each).between(start, end) for each in columns]
             yield concatenate(blocks[::-1] if newest else blocks)
 

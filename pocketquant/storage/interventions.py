@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
+from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import Cancelled, Conflict, NotFound
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import UnitState
@@ -96,9 +96,8 @@ class Interventions:
         A unit whose series is under way in another job is left to that one: its jobs join it. A
         unit that only cancelled jobs wanted stays a dead letter.
         """
-        found = self._units.find(wanted.filter()).sort("_id")
-        while batch := [read_unit(each) for each in islice(found, _BATCH)]:
-            yield self._retry(batch)
+        found = map(read_unit, self._units.find(wanted.filter()).sort("_id"))
+        yield from map(self._retry, batched(found, _BATCH))
 
     def _require_cancelled(self, job_id: str) -> None:
         found = self._jobs.find_one({"_id": job_id}, {"cancelled": True})
@@ -138,7 +137,7 @@ class Interventions:
     def _settle(self, job_id: str) -> None:
         """What ended for this job looks under way no more; a crash before leaves the job open."""
         ended = self._series({"jobs": job_id, "active": None})
-        while batch := list(islice(ended, _BATCH)):
+        for batch in batched(ended, _BATCH):
             self._statuses.settle(batch)
 
     def _series(self, wanted: Document) -> Iterator[Series]:

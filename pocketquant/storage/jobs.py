@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import KeyReused
 from pocketquant.domain.syncs import JobState, SyncRequest, UnitState
 from pocketquant.servers.connections import Mongo
@@ -240,10 +240,10 @@ class Jobs:
         self, job_id: str, requests: Iterable[SyncRequest], now: datetime
     ) -> Document:
         """The fields of the job's document that say what it asked for; the rest is written here."""
-        remaining = iter(requests)
-        wants = grouped(islice(remaining, PIECE))
+        remaining = map(grouped, batched(requests, PIECE))
+        wants = next(remaining, [])
         total, pieces = _size(wants), 1
-        while groups := grouped(islice(remaining, PIECE)):
+        for groups in remaining:
             piece = {"_id": piece_id(job_id, pieces), "first": total, "groups": groups}
             self._pieces.insert_one({**piece, "created_at": now})
             total, pieces = total + _size(groups), pieces + 1

@@ -8,7 +8,6 @@ their start to their end are marked in `ohlcv_live_partial`:
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from pymongo import UpdateOne
 
 from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series, Symbol
@@ -46,10 +46,9 @@ class LiveBarStore:
         by_series: defaultdict[tuple[object, ...], list[LiveBar]] = defaultdict(list)
         for bar in bars:
             by_series[bar.symbol, bar.interval].append(bar)
-        groups = iter(by_series.values())
         upserted: dict[Series, Upserted] = {}
-        while piece := list(islice(groups, _PIECE)):
-            upserted |= self._upsert(piece)
+        for groups in batched(by_series.values(), _PIECE):
+            upserted |= self._upsert(groups)
         return upserted
 
     def mend(self, bars: Iterable[LiveBar]) -> None:

@@ -9,13 +9,13 @@ calls `settle` afterwards, for the unit may have ended meanwhile.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any
 
 from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
+from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import Cancelled, PocketQuantError, StorageUnavailable
 from pocketquant.domain.intervals import Interval
@@ -265,8 +265,7 @@ class SyncStatuses:
 
     def last_bar_times(self, all_series: Iterable[Series]) -> Iterator[tuple[Series, int | None]]:
         """Each series with the open time of its last bar, or None; a thousand are held at once."""
-        remaining = iter(all_series)
-        while batch := list(islice(remaining, _SERIES_A_QUERY)):
+        for batch in batched(all_series, _SERIES_A_QUERY):
             keys = [str(series) for series in batch]
             found = self._statuses.find({"_id": {"$in": keys}}, {"last_bar_at": True})
             times = {document["_id"]: to_seconds(document["last_bar_at"]) for document in found}

@@ -9,11 +9,11 @@ silence are its caller's.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import NamedTuple
 
+from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
 from pocketquant.domain.quotes import FIELDS, LiveQuote, Quote, Tick
 from pocketquant.domain.symbols import Symbol
@@ -174,9 +174,9 @@ class QuoteSession:
         """The frames to send now, each given once; what was added and removed in large calls."""
         names_removed, names_added = self._to_remove, self._to_add
         self._to_remove, self._to_add = {}, {}
-        for batch in _batches(names_removed):
+        for batch in batched(names_removed, SYMBOLS_A_CALL):
             self._call("quote_remove_symbols", *batch)
-        for batch in _batches(names_added):
+        for batch in batched(names_added, SYMBOLS_A_CALL):
             self._call("quote_add_symbols", *batch)
         if names_removed or names_added:
             self._call("quote_fast_symbols", *self._wanted)
@@ -265,9 +265,3 @@ class QuoteSession:
         self._quotes.pop(name, None)
         self._changed.pop(name, None)
         self._unreadable_at.pop(name, None)
-
-
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(names)
-    while batch := list(islice(rest, SYMBOLS_A_CALL)):
-        yield batch

@@ -17,6 +17,7 @@ from pocketquant import metrics
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_writer import BoardWriter, Flush
 from pocketquant.coordination.leases import Lease, Leases
+from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.shards import Shard
@@ -72,9 +73,9 @@ class ShardWriter:
 
     def put(self, bars: list[LiveBar]) -> None:
         """Bars that have closed, for the next flush."""
-        for start in range(0, len(bars), _BARS_A_BATCH):
+        for batch in batched(bars, _BARS_A_BATCH):
             name = f"{self._prefix}.{next(self._numbers)}"
-            self._fresh[name] = self._unsaved[name] = bars[start : start + _BARS_A_BATCH]
+            self._fresh[name] = self._unsaved[name] = batch
 
     def repair(self, recorder: QuoteRecorder, now: float) -> None:
         """Have what is due by now synced."""
