@@ -15,9 +15,9 @@ import structlog
 
 from pocketquant.cache.responses import DROPS, ResponseCache, dropped_keys, key_of
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.cooldown import Cooldown
 
 _BELIEVED_SECONDS = 1.0
-_PAUSE_SECONDS = 5.0  # after a failure; until then Redis is asked each time
 _READ_SECONDS = 0.1  # for the rest of a message that has begun
 _MOST_UNREAD = 200  # more of them cost more than to ask again
 _MOST_KNOWN = 10_000
@@ -46,7 +46,7 @@ class FreshTokens:
         self._subscription: redis.client.PubSub | None = None
         self._is_heard = False  # Redis has said so
         self._heard = 0  # messages, ever
-        self._next_try_at = 0.0
+        self._cooldown = Cooldown(clock)  # meanwhile Redis is asked for each token
         self._known: dict[str, _Known] = {}
 
     def get(self, series: Series) -> bytes | None:
@@ -93,12 +93,12 @@ class FreshTokens:
                 if subscription is not None:
                     self._take_in(subscription)
             except redis.RedisError as error:
-                self._next_try_at = self._clock() + _PAUSE_SECONDS
+                self._cooldown.start()
                 self._hang_up()
                 _log.debug("writes_not_heard", cause=type(error).__name__)
 
     def _subscribe(self) -> "redis.client.PubSub | None":
-        if self._clock() < self._next_try_at:
+        if self._cooldown.is_active:
             return None
         self._subscription = self._redis.pubsub()  # type: ignore[no-untyped-call]  # redis-py
         self._subscription.subscribe(DROPS)

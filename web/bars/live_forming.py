@@ -14,10 +14,10 @@ import structlog
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.cooldown import Cooldown
 from web.encoding import encode_live_forming
 
 _KEPT_SECONDS = 0.5
-_PAUSE_SECONDS = 5.0  # after a failure Redis is left alone
 _MOST_KEPT = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class LiveForming:
         self._clock = clock
         self._lock = Lock()
         self._seen: dict[Series, _Seen] = {}
-        self._next_try_at = 0.0
+        self._cooldown = Cooldown(clock)
 
     def of(self, series: Series) -> bytes | None:
         """The live forming bar of the series as JSON; None where there is none."""
@@ -52,12 +52,12 @@ class LiveForming:
         return seen.forming
 
     def _look(self, series: Series, now: float) -> bytes | None:
-        if now < self._next_try_at:
+        if self._cooldown.is_active:
             return None
         try:
             current = self._board.current_bar(str(series.symbol), series.interval, now)
         except redis.RedisError as error:
-            self._next_try_at = now + _PAUSE_SECONDS
+            self._cooldown.start()
             _log.warning("quote_board_lost", cause=str(error))
             return None
         if current is None or current.ends_at <= now:

@@ -18,10 +18,10 @@ import structlog
 from pocketquant import metrics
 from pocketquant.cache.responses import Put, ResponseCache
 from pocketquant.domain.symbols import Series
+from pocketquant.servers.cooldown import Cooldown
 from web.bars.answers import Answer, unpack
 from web.bars.fresh_tokens import FreshTokens
 
-_PAUSE_SECONDS = 5.0  # after a failure Redis is left alone, so that not every read waits for it
 _MOST_COPIED_BYTES = 32 * 1024 * 1024
 _SMALL = 1024  # bytes, at most, of what `under` keeps unless it is told
 _MOST_FULL = 1000
@@ -132,14 +132,13 @@ class _Spared:
 
     def __init__(self, holds: str, clock: Callable[[], float]) -> None:
         self._holds = holds
-        self._clock = clock
-        self._next_try_at = 0.0
+        self._cooldown = Cooldown(clock)
         self.is_lost = False
 
     @property
     def is_spared(self) -> bool:
         """Whether it has failed a short while ago."""
-        return self.is_lost and self._clock() < self._next_try_at
+        return self.is_lost and self._cooldown.is_active
 
     def attempt(self, call: Callable[[], _T]) -> _T | None:
         """What it answers; None where it fails, or is spared."""
@@ -156,7 +155,7 @@ class _Spared:
         return outcome
 
     def _note_loss(self, error: redis.RedisError) -> None:
-        self._next_try_at = self._clock() + _PAUSE_SECONDS
+        self._cooldown.start()
         if not self.is_lost:
             self.is_lost = True
             _log.warning("response_cache_lost", holds=self._holds, cause=str(error))

@@ -15,13 +15,13 @@ import pymongo
 
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.servers.connections import translating_driver_errors
+from pocketquant.servers.cooldown import Cooldown
 from pocketquant.storage.access import ApiKey, KeyText
 from pocketquant.storage.api_keys import ApiKeys
 
 FRESH_SECONDS = 3.0
 
 _ASKING_SECONDS = 1.0
-_PAUSE_SECONDS = 5.0  # after a failure MongoDB is left alone, so that not every request waits
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class KeyRing:
         self._epoch = epoch
         self._known: dict[str, _Known] = {}
         self._lock = Lock()
-        self._next_try_at = 0.0
+        self._cooldown = Cooldown(clock)
 
     def open(self, text: KeyText) -> ApiKey | None:
         """The live key that `text` is; None where it is none. StorageUnavailable: who knows."""
@@ -79,13 +79,13 @@ class KeyRing:
         return key
 
     def _ask(self, key_id: str) -> ApiKey | None:
-        if self._clock() < self._next_try_at:
+        if self._cooldown.is_active:
             raise StorageUnavailable("MongoDB does not answer")
         try:
             with translating_driver_errors(), pymongo.timeout(_ASKING_SECONDS):
                 key = self._keys.get(key_id)
         except StorageUnavailable:
-            self._next_try_at = self._clock() + _PAUSE_SECONDS
+            self._cooldown.start()
             raise
         if key:
             self._note_use(key)

@@ -16,12 +16,12 @@ import structlog
 from limits.storage import Storage
 
 from pocketquant.servers.connections import open_redis
+from pocketquant.servers.cooldown import Cooldown
 
 SCHEME = "pocketquant"
 
 _EXCHANGE_SECONDS = 0.25
 _ANSWER_SECONDS = 0.25
-_PAUSE_SECONDS = 5.0  # after a failure
 _MOST_WINDOWS = 20_000  # callers of one window length that are told apart; ended ones go first
 
 _log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class SharedCounts(Storage):
         self._redis = open_redis(redis_url, _ANSWER_SECONDS)
         self._windows: dict[str, _Window] = {}
         self._lock = Lock()
-        self._next_try_at = 0.0
+        self._cooldown = Cooldown(time.monotonic)
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -58,7 +58,7 @@ class SharedCounts(Storage):
         with self._lock:
             window = self._current(key, int(expiry), now)
             window.fresh += amount
-            is_due = window.next_exchange_at <= now and self._next_try_at <= now
+            is_due = window.next_exchange_at <= now and not self._cooldown.is_active
             if is_due:
                 window.next_exchange_at = now + _EXCHANGE_SECONDS
         if is_due:
@@ -108,7 +108,7 @@ class SharedCounts(Storage):
                 pipeline.expire(name, 2 * seconds)
                 everybodys = int(pipeline.execute()[0])
         except redis.RedisError as error:
-            self._next_try_at = time.time() + _PAUSE_SECONDS
+            self._cooldown.start()
             _log.warning("request_counts_not_shared", cause=type(error).__name__)
             return
         with self._lock:
