@@ -10,7 +10,6 @@ holder has come.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import redis
 
@@ -57,7 +56,6 @@ class Leases:
     """Leases of `seconds` from their grant or renewal on; the driver's errors pass through."""
 
     def __init__(self, cache: redis.Redis, seconds: float) -> None:
-        self._redis = cache
         self._milliseconds = int(seconds * 1000)
         self._acquire = cache.register_script(_ACQUIRE)
         self._renew = cache.register_script(_RENEW)
@@ -75,7 +73,3 @@ class Leases:
     def release(self, lease: Lease) -> bool:
         """Give the lease up, so that another may have it at once; False where it was lost."""
         return bool(self._release([lease.key], [lease.token]))
-
-    def is_held(self, lease: Lease) -> bool:
-        """Whether it is still the one that holds."""
-        return cast(bytes | None, self._redis.get(lease.key)) == str(lease.token).encode()
