@@ -1,10 +1,10 @@
-"""`Account`: the auth token that TradingView is greeted with.
+"""`Account`: provides the auth token that each connection to TradingView sends first.
 
-A token given by the operator is used as it is. Signing in with user name and password gives one
-that is kept in Redis, for all workers, and renewed before it expires; one worker at a time signs
-in. Without either it is the token of anonymous visitors. No token, no password, and no answer
-that may hold one, is ever written to a log or an error. A Redis that keeps what it holds writes the
-token to its own files; those of `pocketquant up` are for its user alone.
+A token from the settings is used as it is. With a user name and password, one worker at a time
+signs in; all workers share the token through Redis, and renew it before it expires. Without
+either, the token is that of anonymous visitors. Tokens, passwords and sign-in responses never
+appear in a log or an error. A Redis with persistence writes the token to its files; only the user
+of `pocketquant up` can read the files of its private server.
 """
 
 import base64
@@ -31,13 +31,13 @@ from pocketquant.domain.errors import (
 ANONYMOUS = "unauthorized_user_token"
 
 _REQUEST_TIMEOUT_SECONDS = 10.0
-_LOCK_SECONDS = 30.0  # outlasts a sign-in, so that there is never a second one beside it
+_LOCK_SECONDS = 30.0  # longer than a sign-in takes, so that two never overlap
 _REFUSAL_SECONDS = 60
 
-_USED_SHARE = 0.9  # of a token's life, after which it is renewed
+_USED_SHARE = 0.9  # a token is renewed after this share of its lifetime
 _SHORTEST_SECONDS = 60
-_UNDATED_SECONDS = 3600  # for a token that does not tell when it expires
-_WORDS = 200  # characters of the server's own words in an error
+_UNDATED_SECONDS = 3600  # the lifetime of a token without an expiry
+_MAX_REASON_LENGTH = 200  # characters of the server's message in an error
 
 _REMEDY = (
     "sign in with a browser, copy `user.auth_token` from the answer to `accounts/signin/`"
@@ -55,9 +55,9 @@ _DELETE_IF_SAME = "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del
 
 
 class Account:
-    """One account at TradingView, or none. Any number of threads may share it.
+    """The configured TradingView account, or the anonymous one. Safe to share between threads.
 
-    `wait_seconds` bounds the wait for another worker's sign-in.
+    `wait_seconds` limits the wait for another worker's sign-in.
     """
 
     def __init__(
@@ -83,15 +83,15 @@ class Account:
         self._lock_key = f"tradingview:sign-in:{name}"
 
     def token(self) -> str:
-        """The token to use now. A refused sign-in is not tried again for a minute."""
-        return self._fixed_token or self._kept_token() or self._signed_in_alone()
+        """Return the token to use now. After a refusal, the next sign-in waits for a minute."""
+        return self._fixed_token or self._stored_token() or self._sign_in_locked()
 
     def forget(self, token: str) -> None:
-        """Do not give this token again: TradingView has refused it."""
+        """Delete a stored token that TradingView refused."""
         if not self._fixed_token:
             self._redis.eval(_DELETE_IF_SAME, 1, self._token_key, token)
 
-    def _kept_token(self) -> str | None:
+    def _stored_token(self) -> str | None:
         token, refusal = self._redis.mget(self._token_key, self._refusal_key)
         if token:
             return _text(token)
@@ -99,7 +99,7 @@ class Account:
             raise _refused(_BY_CODE[_text(refusal)])
         return None
 
-    def _signed_in_alone(self) -> str:
+    def _sign_in_locked(self) -> str:
         lock = self._redis.lock(
             self._lock_key,
             timeout=_LOCK_SECONDS,
@@ -108,17 +108,17 @@ class Account:
         )
         try:
             with lock:
-                return self._kept_token() or self._signed_in()
+                return self._stored_token() or self._sign_in()
         except LockError as error:
             raise ProviderTimeout("another worker's sign-in at TradingView takes long") from error
 
-    def _signed_in(self) -> str:
+    def _sign_in(self) -> str:
         try:
-            token = _token_of(self._post_credentials())
+            token = _read_token(self._post_credentials())
         except tuple(_REFUSALS) as refusal:
             self._redis.set(self._refusal_key, refusal.code, ex=_REFUSAL_SECONDS)
             raise
-        self._redis.set(self._token_key, token, ex=_seconds_of_use(token, time.time()))
+        self._redis.set(self._token_key, token, ex=_seconds_to_renewal(token, time.time()))
         return token
 
     def _post_credentials(self) -> requests.Response:
@@ -139,40 +139,40 @@ class _User(msgspec.Struct):
     auth_token: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _SignInResponse(msgspec.Struct):
     error: str | None = None
     code: str | None = None
     user: _User | None = None
 
 
-def _token_of(response: requests.Response) -> str:
+def _read_token(response: requests.Response) -> str:
     if response.status_code == requests.codes.too_many_requests:
         raise _refused(RateLimited)
     try:
-        answer = msgspec.json.decode(response.content, type=_Answer)
+        answer = msgspec.json.decode(response.content, type=_SignInResponse)
     except msgspec.DecodeError as error:
         raise ProviderFault(f"the sign-in was answered by HTTP {response.status_code}") from error
-    said = f"{answer.code or ''} {answer.error or ''}".strip()
-    if "captcha" in said.lower():
+    reason = f"{answer.code or ''} {answer.error or ''}".strip()
+    if "captcha" in reason.lower():
         raise _refused(CaptchaRequired)
-    if "2fa" in said.lower():
+    if "2fa" in reason.lower():
         raise _refused(TwoFactorRequired)
-    if said and response.status_code < 500:
-        raise _refused(SignInFailed, f": {said[:_WORDS]}")
+    if reason and response.status_code < 500:
+        raise _refused(SignInFailed, f": {reason[:_MAX_REASON_LENGTH]}")
     if answer.user is None or not answer.user.auth_token:
         raise ProviderFault("TradingView answered the sign-in without a token")
     return answer.user.auth_token
 
 
-def _refused(refusal: type[PocketQuantError], said: str = "") -> PocketQuantError:
-    return refusal(_REFUSALS[refusal] + said)
+def _refused(refusal: type[PocketQuantError], detail: str = "") -> PocketQuantError:
+    return refusal(_REFUSALS[refusal] + detail)
 
 
 def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-def _seconds_of_use(token: str, now: float) -> int:
+def _seconds_to_renewal(token: str, now: float) -> int:
     expires_at = expiry(token)
     if expires_at is None:
         return _UNDATED_SECONDS
@@ -184,7 +184,7 @@ class _Claims(msgspec.Struct):
 
 
 def expiry(token: str) -> float | None:
-    """When a JWT says that it expires, in epoch seconds."""
+    """Return the expiry of a JWT in epoch seconds; None if it has none or is no JWT."""
     claims = token.split(".")[1:2]
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(claims[0] + "=="), type=_Claims).exp

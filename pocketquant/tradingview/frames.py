@@ -1,7 +1,7 @@
-"""TradingView's framing: `~m~LENGTH~m~PAYLOAD`, repeated; one WebSocket text holds one or many.
+"""TradingView's framing: a WebSocket text holds one or more frames `~m~LENGTH~m~PAYLOAD`.
 
-LENGTH counts UTF-16 code units, since the other side is JavaScript. A server that counts
-UTF-8 bytes is understood too: the two differ only where a payload is not ASCII.
+LENGTH counts UTF-16 code units, as JavaScript does. The decoder also accepts lengths in UTF-8
+bytes; the two differ only for a payload that is not ASCII.
 """
 
 import re
@@ -20,41 +20,41 @@ _HEADER_CUT_SHORT = re.compile(r"(?:~(?:m(?:~(?:[0-9]{1,9}(?:~m?)?)?)?)?)?\Z")
 
 
 def encode(payload: str) -> str:
-    """The payload as one frame."""
+    """Return the payload as one frame."""
     return f"~m~{len(payload) if payload.isascii() else _utf16_units(payload)}~m~{payload}"
 
 
 def is_heartbeat(payload: str) -> bool:
-    """Whether the payload is a heartbeat (`~h~N`), to be sent back as it is."""
+    """Return whether the payload is a heartbeat (`~h~N`), which the client must send back."""
     return payload.startswith(_HEARTBEAT)
 
 
 class FrameDecoder:
-    """Cuts received text into payloads, wherever the text itself was cut.
+    """Splits received text into payloads; a frame may span several texts.
 
-    What is incomplete is kept for the next piece, at most one frame of `max_frame_bytes`. After
-    a `ProtocolViolation` the decoder is of no more use, and neither is the connection.
+    The decoder buffers an incomplete frame of at most `max_frame_bytes`. After a
+    `ProtocolViolation`, discard the decoder and close the connection.
     """
 
     def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
         self._max_frame_bytes = max_frame_bytes
         self._pieces: list[str] = []
         self._bytes = 0
-        self._wanted_bytes = 1
+        self._needed_bytes = 1
 
     def feed(self, text: str) -> list[str]:
-        """The payloads that `text` completes, in order.
+        """Return the payloads that `text` completes, in order.
 
-        Pieces are joined only when they hold enough bytes for something new to be read, so that
-        many small ones cost no more than one large one.
+        Buffered pieces are joined only once they hold enough bytes to decode more, so that many
+        small pieces cost no more than one large text.
         """
         if self._bytes == 0 and len(text) <= self._max_frame_bytes:
-            whole = _read_whole(text)
-            if whole is not None:
-                return whole
+            payloads = _read_whole_frames(text)
+            if payloads is not None:
+                return payloads
         self._pieces.append(text)
         self._bytes += _utf8_bytes(text)
-        if self._bytes < self._wanted_bytes:
+        if self._bytes < self._needed_bytes:
             return []
         joined = "".join(self._pieces)
         payloads = []
@@ -65,11 +65,11 @@ class FrameDecoder:
         rest = joined[start:]
         self._pieces = [rest]
         self._bytes = _utf8_bytes(rest)
-        self._wanted_bytes = self._bytes + frame
+        self._needed_bytes = self._bytes + frame
         return payloads
 
     def _read(self, text: str, start: int) -> "_Frame | int":
-        """The frame at `start`, or how many more bytes it takes at least to tell."""
+        """Return the frame at `start`, or the fewest bytes that must still come to complete it."""
         header = _HEADER.match(text, start)
         if header is None:
             if _HEADER_CUT_SHORT.match(text, start):
@@ -91,10 +91,10 @@ class _Frame(NamedTuple):
     end: int
 
 
-def _read_whole(text: str) -> list[str] | None:
-    """The payloads of a text that is cut where a frame ends, as nearly all are; None for others.
+def _read_whole_frames(text: str) -> list[str] | None:
+    """Return the payloads of an ASCII text of complete frames, as nearly all are; otherwise None.
 
-    Others too are those where a payload holds a marker, or a length is not written plainly.
+    None also if a payload contains `~m~` or a length has leading zeros.
     """
     if not text.isascii():
         return None
@@ -108,8 +108,9 @@ def _read_whole(text: str) -> list[str] | None:
 def _read_ambiguous(text: str, start: int, length: int) -> _Frame | int:
     """Read a payload that is not ASCII: its length may count UTF-8 bytes or UTF-16 units.
 
-    In bytes it ends earlier. No beginning of a JSON object is a JSON object itself, so where
-    that reading gives one, it is right. Otherwise it is units, if a frame or nothing follows.
+    Counted in bytes, the payload is shorter. No prefix of a JSON object is itself a JSON object,
+    so a JSON object of that length is the payload. Otherwise the length counts units, if the text
+    ends there or another frame begins.
     """
     by_bytes = _cut(text, start, length, "utf-8", 1)
     if isinstance(by_bytes, int):
@@ -126,7 +127,7 @@ def _read_ambiguous(text: str, start: int, length: int) -> _Frame | int:
 
 
 def _cut(text: str, start: int, length: int, codec: str, width: int) -> _Frame | int | None:
-    """The first `length` units, or how many are missing; None where that cuts a character."""
+    """Return the first `length` units, or how many are missing; None if that splits a character."""
     encoded = text[start : start + length].encode(codec, "surrogatepass")
     if len(encoded) < length * width:
         return length - len(encoded) // width

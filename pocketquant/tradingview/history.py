@@ -1,10 +1,11 @@
-"""`HistorySession`: the messages about one series, read into its bars or a typed error.
+"""`HistorySession`: turns the messages about one series into its bars or a typed error.
 
     hello · series_loading · symbol_resolved · timescale_update… · series_completed
 
-Pure: text goes in by `receive`, heartbeats to send come out by `outgoing`. The session is over at
-`series_completed`, at an error of its symbol, series or chart session, or when the server gives
-up the connection; closing and deadlines are its caller's. What concerns others is dropped.
+It opens no socket: `receive` takes texts, `outgoing` returns the heartbeats to send. The session
+is over at `series_completed`, at an error of its symbol, series or chart session, or when the
+server ends the connection. Its caller closes the connection and watches the deadline. Messages
+about other sessions are ignored.
 """
 
 from collections import Counter
@@ -24,11 +25,11 @@ from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.symbols import Listing, Symbol
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest
 from pocketquant.tradingview import frames, messages
-from pocketquant.tradingview.messages import Block, Message, Resolved
+from pocketquant.tradingview.messages import Block, Message, Resolved, text_or_empty
 from pocketquant.tradingview.reasons import error_for_reason
 
 _TIME, _VOLUME = 0, 5
-_MAX_BARS_SENT = 100_000  # twice what the largest plan is given
+_MAX_BARS_SENT = 100_000  # twice as many as the largest plan allows
 
 _OfSession = (
     messages.SymbolResolved
@@ -43,7 +44,7 @@ _OfSession = (
 
 
 class HistorySession:
-    """One request's conversation. The ids are those of the calls that were sent."""
+    """The messages that answer one request; the ids are those of the calls sent."""
 
     def __init__(
         self,
@@ -73,11 +74,11 @@ class HistorySession:
 
     @property
     def is_over(self) -> bool:
-        """Whether `result` can be asked for; what is received from now on is dropped."""
+        """Whether `result` is available; later texts are ignored."""
         return self._is_completed or self._error is not None
 
     def receive(self, text: str) -> None:
-        """Take a text of the WebSocket, which may hold any number of frames, or a part of one."""
+        """Process a WebSocket text of any number of frames, or a part of one."""
         if self.is_over:
             return
         try:
@@ -88,12 +89,12 @@ class HistorySession:
             self._error = ProtocolViolation(f"TradingView on {self._request.series}: {error}")
 
     def outgoing(self) -> list[str]:
-        """The frames to send now; each is given once."""
+        """Return the frames to send now, each once."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def result(self) -> History:
-        """The bars, none for a listing that never traded. Raises what else ended the session."""
+        """Return the bars, none for a listing that never traded; raise the session's error."""
         if self._error is not None:
             raise self._error
         if not self._is_completed:
@@ -151,7 +152,7 @@ class HistorySession:
         self._error = error_for_reason(self._request.series, str(reason), str(detail))
 
     def _take(self, block: Block | None, empties: bool) -> None:
-        """Keep the bars of a block. A timescale update of no bars takes back those before it."""
+        """Store the bars of a block. A timescale update without bars discards earlier ones."""
         if block is None or block.bars is None:
             return
         if block.turnaround not in (None, self._turnaround):
@@ -170,11 +171,10 @@ class HistorySession:
             raise ProtocolViolation(f"TradingView sent more than {_MAX_BARS_SENT} bars")
 
     def _validated(self) -> tuple[Bars, Counter[Refusal]]:
-        """The good bars of all updates, later ones winning, and what was refused in each.
+        """Return the valid bars of all updates, later ones replacing earlier, and refusal counts.
 
-        A symbol has volume if its listing allows it and any bar carries one; a bar without one
-        is then refused, for nothing tells what was traded. One that opens after the server's time
-        is refused too.
+        A symbol has volume if its listing allows it and any bar carries one; bars without volume
+        are then refused. Bars that open after the server's time are refused too.
         """
         has_volume = self._has_volume and (self._listing is None or self._listing.has_volume)
         bars: Bars = Bars.empty()
@@ -188,11 +188,11 @@ class HistorySession:
         return bars, refused
 
     def _forming(self, bars: Bars, refused: Counter[Refusal]) -> FormingBar | None:
-        """The newest bar, unless it is proved that its time is over.
+        """Return the newest bar, unless it has provably closed.
 
-        Proof is a close time before what the feed has reached: the server's time, less the delay
-        of a delayed one. It is also proof if a bar that opens later came and was refused, unless it
-        opens in the future: then nothing is known of the bar's close.
+        A close time before the feed's time (the server's time less the feed's delay) proves it.
+        So does a later bar, even if refused; but after a bar that opens in the future, the close
+        time that was sent is not this bar's.
         """
         time = bars.last_time
         if time is None or self._has_refused_later(time, refused):
@@ -222,29 +222,24 @@ class HistorySession:
 
     @property
     def _latest_time(self) -> int:
-        """When the newest bar may have opened at the latest."""
+        """The latest open time a bar may have."""
         return self._server_time or LATEST_TIME
 
 
 def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
     return Listing(
         symbol=symbol,
-        description=_text(resolved.description),
-        type=_text(resolved.type),
-        currency=_text(resolved.currency_code),
-        timezone=_text(resolved.timezone),
-        session=_text(resolved.session),
+        description=text_or_empty(resolved.description),
+        type=text_or_empty(resolved.type),
+        currency=text_or_empty(resolved.currency_code),
+        timezone=text_or_empty(resolved.timezone),
+        session=text_or_empty(resolved.session),
         has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
     )
 
 
-def _text(value: object) -> str:
-    """A text that only describes, empty for what is none."""
-    return value if isinstance(value, str) else ""
-
-
 def _bar_end(close_time: float | None) -> int | None:
-    """When a bar is over; the last one of a session is said to close a second before it is."""
+    """Return when a bar ends; the last bar of a session announces one second less."""
     if close_time is None:
         return None
     if not EARLIEST_TIME <= close_time <= LATEST_TIME:

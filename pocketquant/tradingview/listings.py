@@ -1,9 +1,9 @@
-"""What TradingView's symbol search answers → symbols that can be synced as they are.
+"""Decodes the responses of TradingView's symbol search into symbols that can be synced.
 
-`exchange` of an answer is a name for people (`BYMA`); the exchange of a chart's symbol is `prefix`,
-or else the id of the source (`BCBA`). A future comes as one entry whose `contracts` can be traded;
-its own name cannot, and its exchange (`CME`) is not theirs, which is a `prefix` of each
-(`CME_MINI`). Found text is marked by `<em>`, and nearly every field may be missing, or be null.
+The `exchange` of an entry is a display name (`BYMA`); charts need its `prefix` or else the id of
+its source (`BCBA`). A future is one entry with several `contracts`; only the contracts have charts,
+and each one's exchange is its own `prefix` (`CME_MINI`), not the entry's (`CME`). `<em>` marks the
+matched text. Nearly every field may be missing or null.
 """
 
 import re
@@ -15,6 +15,7 @@ import msgspec
 from pocketquant.domain.errors import InvalidSymbol, ProtocolViolation
 from pocketquant.domain.searches import FoundSymbol, SearchPage
 from pocketquant.domain.symbols import Symbol
+from pocketquant.tradingview.messages import text_or_empty
 
 _SOMETHING_ELSE = "TradingView answered the search with something else"
 _MARKS = re.compile("</?em>")
@@ -47,34 +48,34 @@ class _Entry(msgspec.Struct, frozen=True):
 
     @property
     def source(self) -> str:
-        """The exchange of what has no prefix."""
+        """The exchange for an entry without a prefix."""
         return self.source_id or (self.source2.id if self.source2 else None) or self.exchange or ""
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Response(msgspec.Struct, frozen=True):
     symbols: list[msgspec.Raw]
     symbols_remaining: _Count = 0
 
 
 def read_page(body: bytes) -> SearchPage:
-    """The page that TradingView answered with; ProtocolViolation where it is none.
+    """Decode one page of matches. ProtocolViolation if the body is no page or no entry is readable.
 
-    An entry that cannot be read is unusable, and the others stand, if there are any.
+    An unreadable entry among readable ones only counts as unusable.
     """
     try:
-        answer = msgspec.json.decode(body, type=_Answer)
+        answer = msgspec.json.decode(body, type=_Response)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolViolation(_SOMETHING_ELSE) from error
-    entries = [_entry(raw) for raw in answer.symbols]
+    entries = [_read_entry(raw) for raw in answer.symbols]
     if entries and not any(entries):
         raise ProtocolViolation(_SOMETHING_ELSE)
-    named = [list(_symbols_of(entry)) if entry else [None] for entry in entries]
-    matches = tuple(tuple(filter(None, symbols)) for symbols in named)
-    unusable = sum(symbols.count(None) for symbols in named)
+    found = [list(_symbols_of(entry)) if entry else [None] for entry in entries]
+    matches = tuple(tuple(filter(None, symbols)) for symbols in found)
+    unusable = sum(symbols.count(None) for symbols in found)
     return SearchPage(matches, answer.symbols_remaining, unusable)
 
 
-def _entry(raw: msgspec.Raw) -> _Entry | None:
+def _read_entry(raw: msgspec.Raw) -> _Entry | None:
     try:
         return msgspec.json.decode(raw, type=_Entry)
     except msgspec.ValidationError:
@@ -82,16 +83,16 @@ def _entry(raw: msgspec.Raw) -> _Entry | None:
 
 
 def _symbols_of(entry: _Entry) -> Iterator[FoundSymbol | None]:
-    """The entry's symbol, or those of its contracts; None for one that no chart has."""
+    """Yield the entry's symbol or those of its contracts; None for a name no chart accepts."""
     if not entry.contracts:
-        yield _found(entry, entry.prefix, entry.symbol, entry.description, entry.typespecs)
+        yield _symbol(entry, entry.prefix, entry.symbol, entry.description, entry.typespecs)
     for contract in entry.contracts or ():
         prefix, name = contract.prefix or entry.prefix, contract.description or entry.description
         kinds = contract.typespecs or entry.typespecs
-        yield _found(entry, prefix, contract.symbol, name, kinds)
+        yield _symbol(entry, prefix, contract.symbol, name, kinds)
 
 
-def _found(
+def _symbol(
     entry: _Entry, prefix: str | None, ticker: str, name: object, kinds: object
 ) -> FoundSymbol | None:
     try:
@@ -101,18 +102,13 @@ def _found(
     return FoundSymbol(
         exchange=symbol.exchange,
         ticker=symbol.ticker,
-        name=_unmarked(_text(name)),
-        type=_text(entry.type),
-        kinds=tuple(map(_text, kinds)) if isinstance(kinds, list) else (),
-        currency=_text(entry.currency_code),
-        country=_text(entry.country),
+        name=_unmarked(text_or_empty(name)),
+        type=text_or_empty(entry.type),
+        kinds=tuple(map(text_or_empty, kinds)) if isinstance(kinds, list) else (),
+        currency=text_or_empty(entry.currency_code),
+        country=text_or_empty(entry.country),
         provider_exchange=entry.exchange or "",
     )
-
-
-def _text(value: object) -> str:
-    """A text that only describes, empty for what is none."""
-    return value if isinstance(value, str) else ""
 
 
 def _unmarked(text: str) -> str:

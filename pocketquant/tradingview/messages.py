@@ -1,10 +1,10 @@
-"""Method calls to TradingView, and its messages as typed values.
+"""Encodes method calls to TradingView, and decodes its messages into typed values.
 
-Both are JSON: `{"m": method, "p": [parameters]}`, the server's often with the time `t` in seconds
-and `t_ms` in milliseconds. Only what PocketQuant uses is decoded, the rest is skipped unread.
+Both are JSON: `{"m": method, "p": [parameters]}`; the server often adds the time, `t` in seconds
+and `t_ms` in milliseconds. Only fields that PocketQuant uses are decoded.
 
-A used value of another type makes the message `Unreadable`, which still names its session, so that
-the rest of the connection goes on. Texts that only describe something may be of any type.
+A used field of the wrong type makes the message `Unreadable`; it still names its session, so that
+other sessions on the connection go on. Descriptive texts may be of any type.
 """
 
 import json
@@ -23,22 +23,22 @@ from pocketquant.domain.errors import ProtocolViolation
 from pocketquant.domain.quotes import QuoteFields
 from pocketquant.tradingview import frames
 
-_NO_VALUE = 1e100  # the server's number for one that there is not
+_NO_VALUE = 1e100  # the server's number for a missing value
 _BAR_VALUES = 6  # time, open, high, low, close, volume
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class MethodCall(NamedTuple):
-    """What a client asks of the server."""
+    """A method call of a client."""
 
     method: str
     params: list[Any]
 
 
 class Hello(NamedTuple):
-    """The first text of a connection, the only object without a method.
+    """The first message of a connection, the only one without a method.
 
-    The server's clock, in seconds and milliseconds; 0 where it does not tell the time.
+    It carries the server's clock in seconds and milliseconds; 0 if it gives no time.
     """
 
     timestamp: int = 0
@@ -46,13 +46,13 @@ class Hello(NamedTuple):
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """Asks for its own payload back."""
+    """A heartbeat; the client must send the payload back."""
 
     payload: str
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """What the server knows of a symbol; `visible_plots_set` is `ohlc` where there is no volume."""
+    """The server's description of a symbol; `visible_plots_set` is `ohlc` if it has no volume."""
 
     description: Any = None
     type: Any = None
@@ -62,28 +62,33 @@ class Resolved(msgspec.Struct, frozen=True):
     visible_plots_set: str | None = None
 
 
-class SymbolResolved(msgspec.Struct, array_like=True, frozen=True):
-    """The server has found the symbol."""
+class _OfSession(msgspec.Struct, array_like=True, frozen=True):
+    """The parameters of a message about a session."""
 
     session: str
+
+
+class SymbolResolved(_OfSession, frozen=True):
+    """The server has found the symbol."""
+
     symbol_id: str
     symbol: Resolved
 
 
 class BlockBar(msgspec.Struct, frozen=True, gc=False):
-    """One bar: open time, open, high, low, close and, unless the symbol has none, volume."""
+    """One bar: open time, open, high, low, close and, if the symbol has volume, volume."""
 
     v: list[float | None]
 
 
 class NewestBar(msgspec.Struct, frozen=True, gc=False):
-    """When the newest bar is over: at its end, or a second before its session's."""
+    """When the newest bar closes; the last bar of a session says one second too early."""
 
     bar_close_time: float | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Bars of one series, oldest first. `bars` is None where a message says nothing of them."""
+    """Bars of one series, oldest first; `bars` is None if the message has none."""
 
     bars: list[BlockBar] | None = msgspec.field(default=None, name="s")
     turnaround: str | None = msgspec.field(default=None, name="t")
@@ -91,14 +96,14 @@ class Block(msgspec.Struct, frozen=True):
 
     @property
     def has_volume(self) -> bool:
-        """Whether any of the bars carries a sixth value that does not mean none."""
+        """Whether any bar has a sixth value that is not the number for a missing one."""
         return any(
             len(bar.v) >= _BAR_VALUES and (bar.v[-1] is None or bar.v[-1] < _NO_VALUE)
             for bar in self.bars or ()
         )
 
     def columns(self) -> Floats:
-        """The bars as a (6, n) array in the order sent; NaN for a value that is not there."""
+        """Return the bars as a (6, n) array in the order sent; NaN for a missing value."""
         rows = [
             bar.v if len(bar.v) == _BAR_VALUES else _six_values(bar.v) for bar in self.bars or ()
         ]
@@ -108,9 +113,9 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class TimescaleUpdate(NamedTuple):
-    """New or older bars, by series id. `time` is the server's clock.
+    """New or older bars by series id; `time` is the server's clock.
 
-    `unreadable` says by series id why a block is not among the others.
+    `unreadable` holds the fault of each block that could not be decoded, by series id.
     """
 
     session: str
@@ -120,55 +125,51 @@ class TimescaleUpdate(NamedTuple):
 
 
 class Du(NamedTuple):
-    """A data update: the newest bar as a whole, once more, by series id; `unreadable` as above."""
+    """A data update: the whole newest bar again, by series id; `unreadable` as above."""
 
     session: str
     blocks: dict[str, Block]
     unreadable: Mapping[str, str] = MappingProxyType({})
 
 
-class SeriesCompleted(msgspec.Struct, array_like=True, frozen=True):
-    """All bars asked for have been sent; `update_mode` is `streaming`, `delayed_streaming_900`…"""
+class SeriesCompleted(_OfSession, frozen=True):
+    """All requested bars were sent; `update_mode` is `streaming`, `delayed_streaming_900`…"""
 
-    session: str
     series: str
     update_mode: str | None
     turnaround: str
 
 
-class SymbolError(msgspec.Struct, array_like=True, frozen=True):
+class SymbolError(_OfSession, frozen=True):
     """The symbol is unknown or not permitted."""
 
-    session: str
     symbol_id: str
     reason: Any = ""
 
 
-class SeriesError(msgspec.Struct, array_like=True, frozen=True):
-    """The series cannot be had."""
+class SeriesError(_OfSession, frozen=True):
+    """The server refuses the series."""
 
-    session: str
     series: str
     turnaround: str
     reason: Any = ""
 
 
-class CriticalError(msgspec.Struct, array_like=True, frozen=True):
-    """A call was refused, and the session it was made in is gone."""
+class CriticalError(_OfSession, frozen=True):
+    """The server refused a call and ended its session."""
 
-    session: str
     reason: Any = ""
     detail: Any = ""
 
 
 class ProtocolError(msgspec.Struct, array_like=True, frozen=True):
-    """The server gives up the whole connection."""
+    """The server ends the whole connection."""
 
     reason: Any = ""
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
-    """What is said of one symbol: its fields that have changed, or why it has none."""
+    """The changed fields of one symbol, or the error why it has none."""
 
     name: str = msgspec.field(name="n")
     status: str = msgspec.field(name="s")
@@ -180,24 +181,22 @@ class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
         return self.status == "ok"
 
 
-class Qsd(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Quote session data: of one symbol, named by the very text that it was added by."""
+class Qsd(_OfSession, frozen=True, gc=False):
+    """Quote session data of one symbol, named by the exact text that added it."""
 
-    session: str
     answer: QuoteAnswer
 
 
-class QuoteCompleted(msgspec.Struct, array_like=True, frozen=True):
-    """All that is known of a symbol was sent, or why nothing is; what follows are changes."""
+class QuoteCompleted(_OfSession, frozen=True):
+    """The full state or the error of a symbol was sent; only changes follow."""
 
-    session: str
     name: str
 
 
 class Unreadable(NamedTuple):
-    """A message of which a value that is used is not what it should be.
+    """A message in which a used field has the wrong type.
 
-    `session` and `subject`, a symbol or a series, are None where they could not be read either.
+    `session` and `subject` (a symbol or series) are None if they could not be read either.
     """
 
     method: str
@@ -207,7 +206,7 @@ class Unreadable(NamedTuple):
 
 
 class Other(msgspec.Struct, frozen=True):
-    """A message of no concern here, or of a kind not known yet."""
+    """A message of an unused or unknown kind."""
 
     method: str
 
@@ -231,12 +230,12 @@ Message = (
 
 
 def call(method: str, *params: object) -> str:
-    """The framed call of a method."""
+    """Return the framed call of a method."""
     return frames.encode(_compact({"m": method, "p": params}))
 
 
 def event(method: str, params: object, time_ms: int | None) -> str:
-    """The framed message of a server; `time_ms` is its clock, for the kinds that carry it."""
+    """Return the framed message of a server; `time_ms` is its clock, None to leave it out."""
     message: dict[str, object] = {"m": method, "p": params}
     if time_ms is not None:
         message |= {"t": time_ms // 1000, "t_ms": time_ms}
@@ -244,24 +243,29 @@ def event(method: str, params: object, time_ms: int | None) -> str:
 
 
 def read(payload: str) -> Message:
-    """The server's message in a payload. `ProtocolViolation` if it is no JSON object."""
+    """Decode a message of the server. `ProtocolViolation` if the payload is no JSON object."""
     try:
-        if payload.startswith(_QSD_BEGINS):  # nearly all of them
+        if payload.startswith(_QSD_BEGINS):  # nearly all messages
             return _QUOTE.decode(payload).p
         if frames.is_heartbeat(payload):
             return Heartbeat(payload)
         return _decode(payload)
     except _UNREADABLE:
-        return _decode_part_by_part(payload)
+        return _decode_leniently(payload)
 
 
 def read_call(payload: str) -> MethodCall:
-    """The client's call in a payload. `ProtocolViolation` if there is none."""
+    """Decode a call of a client. `ProtocolViolation` if the payload is no call."""
     try:
-        asked = _ASKED.decode(payload)
+        decoded = _CALL.decode(payload)
     except _UNREADABLE as error:
         raise ProtocolViolation(f"no call: {payload[:80]!r}") from error
-    return MethodCall(asked.m, asked.p)
+    return MethodCall(decoded.m, decoded.p)
+
+
+def text_or_empty(value: object) -> str:
+    """Return a descriptive text of the provider; empty for a value of another type."""
+    return value if isinstance(value, str) else ""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -279,22 +283,21 @@ class _Quote(msgspec.Struct, frozen=True, gc=False):
     p: Qsd
 
 
-class _Update(msgspec.Struct, array_like=True, frozen=True):
-    session: str
+class _Update(_OfSession, frozen=True):
     blocks: dict[str, Block]
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Call(msgspec.Struct, frozen=True):
     m: str
     p: list[Any]
 
 
-_UNREADABLE = (ValueError, RecursionError)  # msgspec's and json's own errors are ValueErrors
+_UNREADABLE = (ValueError, RecursionError)  # the errors of msgspec and json are ValueErrors
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _QSD_BEGINS = '{"m":"qsd",'
 _QUOTE = msgspec.json.Decoder(_Quote)
 _GREETING = msgspec.json.Decoder(_Greeting)
-_ASKED = msgspec.json.Decoder(_Asked)
+_CALL = msgspec.json.Decoder(_Call)
 _KINDS: dict[str, Any] = {
     "symbol_resolved": SymbolResolved,
     "timescale_update": _Update,
@@ -319,12 +322,12 @@ def _decode(payload: str) -> Message:
     return _message(envelope.m, _DECODERS[envelope.m].decode(envelope.p), envelope.t)
 
 
-def _decode_part_by_part(payload: str) -> Message:
-    """Decode what is not as it should be: NaN, or a number beyond float64, is null.
+def _decode_leniently(payload: str) -> Message:
+    """Decode a message that is not valid: NaN and numbers beyond float64 become null.
 
-    A value that cannot be used matters only where it is needed.
+    Invalid values matter only in fields that are used.
     """
-    envelope = _parsed(payload)
+    envelope = _parse_json(payload)
     method, params = envelope.get("m"), envelope.get("p")
     if "m" not in envelope:
         return _hello(msgspec.convert(envelope, _Greeting))
@@ -332,12 +335,12 @@ def _decode_part_by_part(payload: str) -> Message:
         return Other("")
     if method not in _KINDS:
         return Other(method)
-    unreadable = _set_aside(method, params)
+    unreadable = _remove_unreadable(method, params)
     try:
-        known = msgspec.convert(params, _KINDS[method])
+        converted = msgspec.convert(params, _KINDS[method])
     except msgspec.ValidationError as error:
         return _unreadable(method, params, str(error))
-    return _message(method, known, envelope.get("t"), unreadable)
+    return _message(method, converted, envelope.get("t"), unreadable)
 
 
 def _message(
@@ -355,11 +358,11 @@ def _hello(greeting: _Greeting) -> Hello:
     return Hello(_time(greeting.timestamp), _time(greeting.timestampMs, 1000))
 
 
-def _parsed(payload: str) -> dict[str, Any]:
-    """The object in a payload, halves of characters replaced; they are no text to anybody else."""
+def _parse_json(payload: str) -> dict[str, Any]:
+    """Parse a JSON object; unpaired surrogates are replaced, since they cannot be encoded again."""
     try:
         parsed = json.loads(
-            payload, parse_constant=_no_number, parse_int=_number, parse_float=_number
+            payload, parse_constant=lambda _: None, parse_int=_number, parse_float=_number
         )
         text = json.dumps(parsed, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
         parsed = json.loads(text.decode("utf-16-le", "replace"))
@@ -370,8 +373,8 @@ def _parsed(payload: str) -> dict[str, Any]:
     return parsed
 
 
-def _set_aside(method: str, params: Any) -> dict[str, str]:
-    """Take out what is not needed, and the blocks that cannot be read: the reason of each."""
+def _remove_unreadable(method: str, params: Any) -> dict[str, str]:
+    """Remove the values of a quote error and the unreadable blocks; return each block's fault."""
     match params:
         case [_, {"s": str(status)} as answer, *_] if method == "qsd" and status != "ok":
             answer.pop("v", None)
@@ -385,7 +388,7 @@ def _set_aside(method: str, params: Any) -> dict[str, str]:
 
 
 def _fault(block: Any) -> str:
-    """What is wrong with a block, nothing if it can be read; values too many are cut off."""
+    """Cut surplus values off a block's bars; return its fault, empty if it can be decoded."""
     match block:
         case {"s": list(bars)}:
             for bar in bars:
@@ -408,7 +411,7 @@ def _unreadable(method: str, params: Any, fault: str) -> Unreadable:
 
 
 def _time(value: object, units_a_second: int = 1) -> int:
-    """A time as a whole number; 0 for what is no time that can be reckoned with."""
+    """Return a time as a whole number; 0 if it is no plausible time."""
     if not isinstance(value, int | float) or not 0 < value <= LATEST_TIME * units_a_second:
         return 0
     return int(value)
@@ -419,16 +422,12 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _no_number(_: str) -> None:
-    return None
-
-
 def _six_values(values: list[float | None]) -> list[float | None]:
     return [*values, *[None] * _BAR_VALUES][:_BAR_VALUES]
 
 
 def _compact(message: dict[str, object]) -> str:
-    """JSON without spaces and in ASCII, so that every way to count its length agrees."""
+    """Encode JSON without spaces and in ASCII: its length is equal in characters and bytes."""
     text = msgspec.json.encode(message).decode()
     return text if text.isascii() else _NOT_ASCII.sub(_escaped, text)
 

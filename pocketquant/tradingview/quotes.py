@@ -1,11 +1,11 @@
-"""`QuoteSession`: the messages about the quotes of many symbols, read into ticks and quotes.
+"""`QuoteSession`: turns the messages about the quotes of many symbols into ticks and quotes.
 
     add, remove → outgoing → …      receive → ticks → …      changed → quotes
 
-Pure: text goes in by `receive`; calls and heartbeats to send come out by `outgoing`. An error of a
-symbol, and a quote that cannot be read, are reported and the rest goes on. An error of the session
-or the connection ends the session, and the next one is made with what is known so far. Closing and
-silence are its caller's.
+It opens no socket: `receive` takes texts; `outgoing` returns the calls and heartbeats to send.
+Symbol errors and unreadable quotes are reported, and the session goes on. An error of the session
+or the connection ends it; the next session starts from the quotes known so far. Its caller closes
+the connection and detects silence.
 """
 
 from collections import deque
@@ -21,35 +21,35 @@ from pocketquant.tradingview import frames, messages
 from pocketquant.tradingview.messages import Message, Qsd, Unreadable
 from pocketquant.tradingview.reasons import error_for_reason
 
-SYMBOLS_A_CALL = 200  # no limit is known; it keeps a call within a few kilobytes
-MOST_UNREADABLE = 10  # quotes of one symbol within an hour; then it is refused
+SYMBOLS_A_CALL = 200  # the server has no known limit; this keeps a call to a few kilobytes
+MOST_UNREADABLE = 10  # a symbol with so many unreadable quotes within an hour is refused
 
 _UNREADABLE_SECONDS = 3600.0
 
 
 class FeedDelay(NamedTuple):
-    """A symbol whose quotes have begun to come, or come with another delay than before."""
+    """The delay of a symbol's quotes, reported at its first quote and at each change."""
 
     symbol: str
     delay_seconds: int
 
 
 class SymbolRefusal(NamedTuple):
-    """A symbol that the provider has no quotes of, or none for this account."""
+    """A symbol for which the provider refuses quotes."""
 
     symbol: str
     error: PocketQuantError
 
 
 class DroppedQuote(NamedTuple):
-    """A quote that could not be read, and why; the symbol is empty where its name could not be."""
+    """An unreadable quote and its fault; `symbol` is empty if its name was unreadable too."""
 
     symbol: str
     fault: str
 
 
 class Doubt(NamedTuple):
-    """A moment, by the symbol's own clock, in whose minute sizes are not known for sure."""
+    """A time, by the symbol's clock, in whose minute the sizes of trades are uncertain."""
 
     symbol: str
     time: int
@@ -57,7 +57,7 @@ class Doubt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a text held, in order. A symbol is seen before the first of its ticks."""
+    """The contents of a text, in order; a symbol's delay comes before its first tick."""
 
     delays: list[FeedDelay] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
@@ -67,10 +67,10 @@ class Received:
 
 
 class QuoteSession:
-    """One session on a connection of its own.
+    """One quote session on its own connection.
 
-    `known` are the quotes of the session before: sizes are counted from where they stand, and what
-    is merely told again is no tick.
+    `known` are the quotes of the session before: trade sizes count from their volumes, and a
+    repeated quote makes no tick.
     """
 
     def __init__(self, session: str, token: str, known: Iterable[Quote] = ()) -> None:
@@ -78,7 +78,7 @@ class QuoteSession:
         self._known = {quote.symbol: quote for quote in known}
         self._decoder = frames.FrameDecoder()
         self._outgoing: list[str] = []
-        self._wanted: dict[str, None] = {}  # an ordered set, as are the next two
+        self._symbols: dict[str, None] = {}  # an ordered set, as are the next two
         self._to_add: dict[str, None] = {}
         self._to_remove: dict[str, None] = {}
         self._quotes: dict[str, LiveQuote] = {}
@@ -93,7 +93,7 @@ class QuoteSession:
 
     @property
     def error(self) -> PocketQuantError | None:
-        """What ended the session. What is received from then on is dropped."""
+        """The error that ended the session; later texts are ignored."""
         return self._error
 
     @property
@@ -102,35 +102,35 @@ class QuoteSession:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Those added, but for the removed and the refused ones."""
-        return tuple(self._wanted)
+        """The symbols added, without those removed or refused."""
+        return tuple(self._symbols)
 
     @property
     def awaited(self) -> frozenset[str]:
-        """Those of them of which not all that is known was sent yet."""
+        """The symbols whose full state has not arrived yet."""
         return frozenset(self._awaited)
 
     @property
     def open_market(self) -> str | None:
-        """A symbol whose market is open, so that changes are to be expected; None if all rest."""
+        """A symbol whose market is open, so that quotes should come; None if all are closed."""
         return next((name for name, each in self._quotes.items() if each.is_market_open), None)
 
     def authorize(self, token: str) -> None:
-        """Act for the account of this token from now on; an expired one dries the quotes up."""
+        """Switch to this auth token; with an expired token, quotes stop coming."""
         self._outgoing.append(messages.call("set_auth_token", token))
 
     def add(self, symbols: Iterable[Symbol]) -> None:
-        """Ask for these too; for what is asked for already, nothing happens."""
+        """Add symbols; those already added are skipped."""
         for name in map(str, symbols):
-            if name not in self._wanted:
-                self._wanted[name] = None
+            if name not in self._symbols:
+                self._symbols[name] = None
                 self._awaited.add(name)
                 self._to_add[name] = None
 
     def remove(self, symbols: Iterable[Symbol]) -> None:
-        """Ask for these no more, and forget what is known of them."""
+        """Remove symbols and forget their quotes."""
         for name in map(str, symbols):
-            if name in self._wanted:
+            if name in self._symbols:
                 self._drop(name)
                 if name in self._to_add:
                     del self._to_add[name]
@@ -138,26 +138,23 @@ class QuoteSession:
                     self._to_remove[name] = None
 
     def ask_again(self, symbol: str) -> None:
-        """Have all that is known of a symbol sent again, to see whether the server answers."""
+        """Request the full state of a symbol again, to check that the server answers."""
         self._to_remove[symbol] = None
         self._to_add[symbol] = None
 
     def hibernate(self) -> None:
-        """Have all updates stop, until symbols are added or removed."""
+        """Request that all updates stop until symbols are added or removed."""
         self._call("quote_hibernate_all")
 
     def receive(self, text: str, now: float) -> Received:
-        """What a text of the WebSocket says, which came at `now`: any number of frames, or a part.
-
-        A symbol is told as `seen` at its first quote in this session.
-        """
+        """Process a WebSocket text of any number of frames, or a part of one; it came at `now`."""
         received = Received()
         if self.is_over:
             return received
         try:
             for payload in self._decoder.feed(text):
                 message = messages.read(payload)
-                if isinstance(message, Qsd):  # as nearly all are
+                if isinstance(message, Qsd):  # nearly all messages
                     self._merge(message, now, received)
                     continue
                 if isinstance(message, Unreadable):
@@ -171,7 +168,7 @@ class QuoteSession:
         return received
 
     def outgoing(self) -> list[str]:
-        """The frames to send now, each given once; what was added and removed in large calls."""
+        """Return the frames to send now, each once; symbols are added and removed in batches."""
         names_removed, names_added = self._to_remove, self._to_add
         self._to_remove, self._to_add = {}, {}
         for batch in batched(names_removed, SYMBOLS_A_CALL):
@@ -179,22 +176,22 @@ class QuoteSession:
         for batch in batched(names_added, SYMBOLS_A_CALL):
             self._call("quote_add_symbols", *batch)
         if names_removed or names_added:
-            self._call("quote_fast_symbols", *self._wanted)
+            self._call("quote_fast_symbols", *self._symbols)
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def greeted_at(self) -> float | None:
-        """What time the provider said it was when it greeted, given once; None without that."""
-        told, self._greeted_at = self._greeted_at, None
-        return told
+        """Return the provider's time in its hello, once; None before a hello or without a time."""
+        greeted_at, self._greeted_at = self._greeted_at, None
+        return greeted_at
 
     def changed(self) -> list[Quote]:
-        """The quotes that have changed since this was last asked."""
+        """Return the quotes that changed since the last call."""
         changed, self._changed = self._changed, {}
         return [each.quote() for each in changed.values()]
 
     def quotes(self) -> list[Quote]:
-        """All that is known, for the session that comes after this one."""
+        """Return all known quotes, for the next session."""
         answered = {name: each.quote() for name, each in self._quotes.items()}
         return list((self._known | answered).values())
 
@@ -204,8 +201,7 @@ class QuoteSession:
     def _handle(self, message: Message) -> None:
         match message:
             case messages.Hello():
-                told = message.timestamp_ms / 1000 or float(message.timestamp)
-                self._greeted_at = told or None
+                self._greeted_at = message.timestamp_ms / 1000 or float(message.timestamp) or None
             case messages.Heartbeat():
                 self._outgoing.append(frames.encode(message.payload))
             case messages.QuoteCompleted() if message.session == self._session:
@@ -217,7 +213,7 @@ class QuoteSession:
 
     def _merge(self, message: Qsd, now: float, received: Received) -> None:
         answer, name = message.answer, message.answer.name
-        if message.session != self._session or name not in self._wanted:
+        if message.session != self._session or name not in self._symbols:
             return
         if not answer.is_ok:
             self._refuse(name, str(answer.error or answer.status), received)
@@ -237,10 +233,10 @@ class QuoteSession:
         self._changed[name] = live
 
     def _drop_quote(self, message: Unreadable, now: float, received: Received) -> None:
-        """Go on without a quote that cannot be read; after too many of them, without its symbol."""
+        """Drop an unreadable quote; after too many of them, refuse the symbol."""
         name = message.subject or ""
         is_own = message.method == "qsd" and message.session == self._session
-        if not is_own or (name and name not in self._wanted):
+        if not is_own or (name and name not in self._symbols):
             return
         received.dropped.append(DroppedQuote(name, message.fault))
         times = self._unreadable_at.setdefault(name, deque(maxlen=MOST_UNREADABLE))
@@ -259,7 +255,7 @@ class QuoteSession:
         received.refused.append(SymbolRefusal(name, error_for_reason(name, reason)))
 
     def _drop(self, name: str) -> None:
-        del self._wanted[name]
+        del self._symbols[name]
         self._awaited.discard(name)
         self._known.pop(name, None)
         self._quotes.pop(name, None)

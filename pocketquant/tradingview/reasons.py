@@ -1,4 +1,4 @@
-"""What the server's words for a failure mean: which of our errors it is."""
+"""Maps the reasons in TradingView's error messages to PocketQuant's errors."""
 
 from pocketquant.domain.errors import (
     BadToken,
@@ -10,9 +10,9 @@ from pocketquant.domain.errors import (
     UnsupportedInterval,
 )
 
-_REASON_LENGTH = 200
+_MAX_REASON_LENGTH = 200
 
-_MEANINGS: tuple[tuple[str, type[PocketQuantError]], ...] = (
+_ERRORS: tuple[tuple[str, type[PocketQuantError]], ...] = (
     ("invalid symbol", UnknownSymbol),
     ("no_such_symbol", UnknownSymbol),
     ("permission denied", NoPermission),
@@ -29,10 +29,10 @@ _MEANINGS: tuple[tuple[str, type[PocketQuantError]], ...] = (
 
 
 def error_for_reason(subject: object, reason: str, detail: str = "") -> PocketQuantError:
-    """The error on `subject` that the words mean; what is not known is a fault of the provider."""
-    meant = (error for words, error in _MEANINGS if words in reason.lower())
-    error = next(meant, ProviderFault)
-    said = f"{reason} {detail}".strip()[:_REASON_LENGTH]
+    """Return the error that the reason stands for; ProviderFault for an unknown reason."""
+    matches = (error for words, error in _ERRORS if words in reason.lower())
+    error = next(matches, ProviderFault)
+    message = f"{reason} {detail}".strip()[:_MAX_REASON_LENGTH]
     if error is BadToken:
-        said += "; set TRADINGVIEW_TOKEN to a fresh token, or unset it"
-    return error(f"TradingView on {subject}: {said}")
+        message += "; set TRADINGVIEW_TOKEN to a fresh token, or unset it"
+    return error(f"TradingView on {subject}: {message}")

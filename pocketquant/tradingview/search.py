@@ -1,7 +1,7 @@
-"""`SymbolSearch`: asks TradingView which symbols there are.
+"""`SymbolSearch`: requests TradingView's symbol search.
 
-The endpoint wants to be asked as by a browser on TradingView's own site, hence Origin and Referer.
-Its answers are small and quick; whatever is neither ends in a typed error.
+The endpoint only accepts browsers on TradingView's own site, hence Origin, Referer and User-Agent.
+A response that is too large or too slow raises a typed error.
 """
 
 import time
@@ -20,13 +20,13 @@ from pocketquant.domain.searches import SearchPage, SearchRequest
 from pocketquant.tradingview.listings import read_page
 
 _TIMEOUT_SECONDS = 8.0
-_MOST_BYTES = 4 * 1_048_576
-_PIECE_BYTES = 65_536
+_MAX_BODY_BYTES = 4 * 1_048_576
+_READ_BYTES = 65_536
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
 class SymbolSearch:
-    """TradingView's symbol search; any number of threads may share it."""
+    """TradingView's symbol search. Safe to share between threads."""
 
     def __init__(
         self, search_url: str, site_url: str, timeout_seconds: float = _TIMEOUT_SECONDS
@@ -37,15 +37,15 @@ class SymbolSearch:
         self._timeout_seconds = timeout_seconds
 
     def find(self, request: SearchRequest) -> SearchPage:
-        """A page of up to 50 matches, or a typed error."""
+        """Return a page of up to 50 matches; failures raise typed errors."""
         try:
-            return read_page(self._answer(request))
+            return read_page(self._fetch(request))
         except requests.Timeout as error:
             raise ProviderTimeout("TradingView did not answer the search in time") from error
         except requests.RequestException as error:
             raise ConnectionLost("the search could not reach TradingView") from error
 
-    def _answer(self, request: SearchRequest) -> bytes:
+    def _fetch(self, request: SearchRequest) -> bytes:
         deadline = time.monotonic() + self._timeout_seconds
         with requests.get(
             self._url,
@@ -56,11 +56,11 @@ class SymbolSearch:
             stream=True,
         ) as response:
             _require_success(response.status_code)
-            return _body(response, deadline)
+            return _read_body(response, deadline)
 
 
 def _parameters(request: SearchRequest) -> dict[str, str]:
-    wanted = {
+    parameters = {
         "text": request.text,
         "hl": "1",
         "exchange": request.exchange,
@@ -70,8 +70,8 @@ def _parameters(request: SearchRequest) -> dict[str, str]:
         "country": request.country,
         "start": str(request.start) if request.start else "",
     }
-    kept = ("text", "exchange")
-    return {name: value for name, value in wanted.items() if value or name in kept}
+    required = ("text", "exchange")
+    return {name: value for name, value in parameters.items() if value or name in required}
 
 
 def _require_success(status: int) -> None:
@@ -83,12 +83,12 @@ def _require_success(status: int) -> None:
         raise ProviderFault(f"TradingView answered the search with HTTP {status}")
 
 
-def _body(response: requests.Response, deadline: float) -> bytes:
-    """The whole body, which has to come before the deadline and be of a sane size."""
+def _read_body(response: requests.Response, deadline: float) -> bytes:
+    """Read the whole body; an error if it is too large or incomplete at the deadline."""
     body = bytearray()
-    for piece in response.iter_content(_PIECE_BYTES):
+    for piece in response.iter_content(_READ_BYTES):
         body += piece
-        if len(body) > _MOST_BYTES:
+        if len(body) > _MAX_BODY_BYTES:
             raise ProtocolViolation("TradingView's answer to the search has no end")
         if time.monotonic() > deadline:
             raise ProviderTimeout("TradingView did not answer the search in time")

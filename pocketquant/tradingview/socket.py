@@ -1,7 +1,7 @@
-"""The only file that opens a TradingView socket.
+"""Opens WebSockets to TradingView; no other file does.
 
-Nothing that the server does can make a wait longer than its caller allows. Every failure of
-websocket-client or of the system is raised as one of our own errors.
+Every wait ends in the time the caller allows, whatever the server does. Failures of
+websocket-client and of the system are raised as PocketQuant's errors.
 """
 
 import math
@@ -41,7 +41,7 @@ from pocketquant.tradingview.timed_socket import (
     too_late,
 )
 
-ORIGIN = "https://www.tradingview.com"  # most others are answered with 403
+ORIGIN = "https://www.tradingview.com"  # the server answers most others with 403
 SEND_SECONDS = 5.0
 
 _TOO_MANY_REQUESTS = 429
@@ -55,7 +55,7 @@ _LOST = (
 
 @contextmanager
 def open_socket(url: str, deadline: float) -> Iterator["DeadlineSocket"]:
-    """A connection for the time of a `with`, usable until `deadline` (of `time.monotonic`)."""
+    """Open a connection for a `with` block, usable until `deadline` (of `time.monotonic`)."""
     opened = DeadlineSocket(_open(url, deadline), deadline)
     try:
         yield opened
@@ -64,14 +64,14 @@ def open_socket(url: str, deadline: float) -> Iterator["DeadlineSocket"]:
 
 
 def dial(url: str, deadline: float) -> "Socket":
-    """A connection to stay, open by `deadline`. Whoever dials hangs up."""
+    """Open a lasting connection, before `deadline`. The caller must `hang_up`."""
     connection = _open(url, deadline)
     connection.limits.deadline = math.inf
     return Socket(connection)
 
 
 class OpenSockets:
-    """Opens sockets for many threads, and can cut all of them off."""
+    """The open sockets of many threads, which one call ends."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -80,7 +80,7 @@ class OpenSockets:
 
     @contextmanager
     def open_socket(self, url: str, deadline: float) -> Iterator["DeadlineSocket"]:
-        """As the function of this name; ConnectionLost from the moment of `hang_up` on."""
+        """Open a connection as `open_socket` does; ConnectionLost once `hang_up` was called."""
         with open_socket(url, deadline) as opened:
             with self._lock:
                 self._open.add(opened)
@@ -93,7 +93,7 @@ class OpenSockets:
                     self._open.discard(opened)
 
     def hang_up(self) -> None:
-        """Wake whoever waits for an answer with ConnectionLost; open no more."""
+        """End all connections: waiting threads get ConnectionLost, and no new ones open."""
         with self._lock:
             self._is_cut = True
             for opened in self._open:
@@ -101,34 +101,34 @@ class OpenSockets:
 
 
 class Socket:
-    """Texts out, texts in. After an error it is only fit to be hung up."""
+    """A connection that sends and receives texts. After an error, only `hang_up` may follow."""
 
     def __init__(self, connection: "_Connection") -> None:
         self._connection = connection
 
     def send(self, text: str) -> None:
-        """Send one text message, which the server has to take within 5 s."""
-        with _named_failures(ProtocolViolation):
+        """Send one text message; ProviderTimeout if the server does not take it within 5 s."""
+        with _translating_failures(ProtocolViolation):
             self._connection.send(text)
 
     def receive_within(self, seconds: float) -> str | None:
-        """The next text message; None where all that came by then completes none.
+        """Return the next text message; None if none is complete in time.
 
-        With 0 it is one that has come already, or None. A part of a message is kept until the rest
-        comes. Pings are answered meanwhile.
+        With 0 seconds, return only a message that has already arrived. A partial message stays
+        buffered. Pings are answered meanwhile.
         """
         return self._text(time.monotonic() + seconds)
 
     def cut(self) -> None:
-        """End the connection under whoever uses it in another thread."""
+        """End the connection while another thread uses it; that thread gets ConnectionLost."""
         self._connection.cut()
 
     def hang_up(self) -> None:
-        """Close the connection, without waiting for the server at all."""
+        """Close the connection without waiting for the server."""
         self._connection.hang_up()
 
     def _text(self, until: float) -> str | None:
-        with _named_failures(ProtocolViolation):
+        with _translating_failures(ProtocolViolation):
             try:
                 opcode, content = self._connection.next_message(until)
             except NotComplete:
@@ -144,14 +144,14 @@ class Socket:
 
 
 class DeadlineSocket(Socket):
-    """A socket whose every wait, together, ends at the deadline: for one fetch."""
+    """A connection for one fetch: all waiting ends at its deadline."""
 
     def __init__(self, connection: "_Connection", deadline: float) -> None:
         super().__init__(connection)
         self._deadline = deadline
 
     def receive(self) -> str:
-        """The next text message."""
+        """Return the next text message; ProviderTimeout at the deadline."""
         text = self._text(self._deadline)
         if text is None:
             raise too_late()
@@ -160,13 +160,13 @@ class DeadlineSocket(Socket):
 
 def _open(url: str, deadline: float) -> "_Connection":
     connection = _Connection(deadline)
-    with _named_failures(HandshakeRefused):
+    with _translating_failures(HandshakeRefused):
         connection.open(url)
     return connection
 
 
 class _Connection(WebSocket):
-    """websocket-client's connection, on a system socket that keeps the limits."""
+    """websocket-client's connection on a `TimedSocket`."""
 
     def __init__(self, deadline: float) -> None:
         self.limits = Limits(deadline)
@@ -184,12 +184,12 @@ class _Connection(WebSocket):
                 redirect_limit=0,
             )
         except ssl.SSLCertVerificationError:
-            raise  # a ValueError too, but none of the URL's
+            raise  # also a ValueError, but not about the URL
         except ValueError as error:
             raise InvalidSettings(f"TRADINGVIEW_URL is no WebSocket URL: {error}") from error
 
     def next_message(self, until: float) -> tuple[int, bytes]:
-        """The next one's opcode and content. `NotComplete` if it takes longer; then call again."""
+        """Return the next message's opcode and content; `NotComplete` if it has not all arrived."""
         self.limits.read_until = until
         opcode, content = self.recv_data()
         if self.sock is not None:
@@ -197,24 +197,24 @@ class _Connection(WebSocket):
         return opcode, content
 
     def send_frame(self, frame: ABNF) -> int:
-        """Send a message or, as websocket-client does while it receives, a pong."""
+        """Send a message; websocket-client also sends pongs this way while it receives."""
         self.limits.send_until = time.monotonic() + self._send_seconds
         return super().send_frame(frame)
 
     def cut(self) -> None:
         if self.sock is not None:
-            with suppress(OSError):  # it has ended by itself
+            with suppress(OSError):  # the connection has already ended
                 self.sock.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
-        """Close without waiting for the server to agree, or even to listen."""
+        """Close without waiting for the server to answer or to read."""
         self._send_seconds = 0.0
         self.close(timeout=0)
         self.shutdown()  # type: ignore[no-untyped-call]
 
     @property
     def sock(self) -> Any:
-        """What websocket-client reads and writes, from the first byte of the handshake on."""
+        """The socket that websocket-client reads and writes, including the handshake."""
         return self._sock
 
     @sock.setter
@@ -223,7 +223,8 @@ class _Connection(WebSocket):
 
 
 @contextmanager
-def _named_failures(otherwise: type[Unavailable]) -> Iterator[None]:
+def _translating_failures(otherwise: type[Unavailable]) -> Iterator[None]:
+    """Raise failures as PocketQuant's errors; `otherwise` for other ones of websocket-client."""
     try:
         yield
     except WebSocketBadStatusException as error:
@@ -244,5 +245,5 @@ def _close_code(content: bytes) -> str:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for all connections: reading the system's certificates takes longer than a fetch."""
+    """Return one shared context: loading the system's certificates takes longer than a fetch."""
     return ssl.create_default_context()

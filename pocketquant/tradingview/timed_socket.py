@@ -1,4 +1,4 @@
-"""A system socket that waits no longer than it is allowed to, under websocket-client."""
+"""`TimedSocket`: a system socket with time limits, for websocket-client to read and write."""
 
 import math
 import socket
@@ -16,12 +16,12 @@ _WOULD_WAIT = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantW
 
 
 class NotComplete(Exception):
-    """What is read is not there by the time given; what has come of it is kept."""
+    """The requested bytes did not arrive in time; what arrived stays buffered."""
 
 
 @dataclass(slots=True)
 class Limits:
-    """When waiting ends, by `time.monotonic`: any at all; to read something; to send a message."""
+    """Times of `time.monotonic` at which waiting ends: all of it, for a read, for a send."""
 
     deadline: float
     read_until: float = math.inf
@@ -29,30 +29,30 @@ class Limits:
 
 
 class TimedSocket:
-    """A system socket whose every read and write gets no more than the time that is left.
+    """A system socket whose reads and writes end at their `Limits`.
 
-    It reads ahead: websocket-client asks for each header's two bytes alone.
+    Reads are buffered, because websocket-client reads the two bytes of each header separately.
     """
 
     def __init__(self, opened: socket.socket, limits: Limits) -> None:
         self._opened = opened
         self._limits = limits
-        self._ahead = b""
-        self._place = 0
+        self._buffer = b""
+        self._offset = 0
         self.message_bytes = 0
 
     def recv(self, size: int) -> bytes:
-        if self._place == len(self._ahead):
-            self._ahead, self._place = self._read(), 0
-        received = self._ahead[self._place : self._place + size]
-        self._place += len(received)
+        if self._offset == len(self._buffer):
+            self._buffer, self._offset = self._read(), 0
+        received = self._buffer[self._offset : self._offset + size]
+        self._offset += len(received)
         self.message_bytes += len(received)
         if self.message_bytes > MAX_MESSAGE_BYTES:
             raise ProtocolViolation(f"TradingView sent over {MAX_MESSAGE_BYTES} bytes at once")
         return received
 
     def send(self, content: bytes) -> int:
-        self._wait_until(self._limits.send_until)
+        self._set_timeout(self._limits.send_until)
         try:
             return self._opened.send(content)
         except _WOULD_WAIT as error:
@@ -62,20 +62,20 @@ class TimedSocket:
         return getattr(self._opened, name)
 
     def _read(self) -> bytes:
-        self._wait_until(self._limits.read_until)
+        self._set_timeout(self._limits.read_until)
         try:
             return self._opened.recv(_READ_BYTES)
         except _WOULD_WAIT as error:
             raise NotComplete from error
 
-    def _wait_until(self, until: float) -> None:
-        """Give the next call the time until then; where that is over, none at all."""
+    def _set_timeout(self, until: float) -> None:
+        """Let the next call wait until then; not at all if that time is past."""
         remaining = remaining_seconds(self._limits.deadline)
         self._opened.settimeout(max(min(remaining, until - time.monotonic()), 0.0))
 
 
 def remaining_seconds(deadline: float) -> float:
-    """How long it is until then; ProviderTimeout where it is over."""
+    """Return the seconds until the deadline; ProviderTimeout if it is past."""
     remaining = deadline - time.monotonic()
     if remaining <= 0:
         raise too_late()
@@ -83,5 +83,5 @@ def remaining_seconds(deadline: float) -> float:
 
 
 def too_late() -> ProviderTimeout:
-    """The error of all that was not there in time."""
+    """Return the error for anything that did not arrive in time."""
     return ProviderTimeout("TradingView did not answer completely in time")

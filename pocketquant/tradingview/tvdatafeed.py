@@ -1,10 +1,10 @@
-"""History through the tvdatafeed library, driven over our own socket.
+"""Fetches history with the tvdatafeed library over PocketQuant's own socket.
 
-The library makes the calls: sign on, open a chart session, resolve the symbol, create the series.
-What it takes for its WebSocket is a `_Conversation` of ours, for left alone it sends quote flags
-that the server refuses, answers no heartbeat, can wait for ever, turns every failure into None,
-reads and writes a token file, and looks for bars by text search. So here the quote calls are
-dropped, `HistorySession` reads the answer, and what goes wrong is kept and raised again.
+The library makes the calls: authorize, open a chart session, resolve the symbol, create the series.
+By itself it sends quote calls that the server refuses, answers no heartbeat, can wait for ever,
+turns every failure into None, reads and writes a token file, and finds bars by text search.
+`_Conversation` takes the place of its WebSocket: it drops the quote calls, reads the messages with
+`HistorySession`, and raises the errors that the library swallows.
 """
 
 import logging
@@ -41,12 +41,12 @@ _INTERVALS = {
     Interval.MONTH: tvDatafeed.Interval.in_monthly,
 }
 
-# The library logs every failure before it swallows it; ours is raised, and logged where it ends.
+# The library logs each failure; ours is raised and logged by its caller.
 logging.getLogger("tvDatafeed").setLevel(logging.CRITICAL)
 
 
 class TvDatafeedHistory:
-    """Fetches the history of series, one connection each. Any number of threads may share it."""
+    """Fetches history, with one connection for each series. Safe to share between threads."""
 
     def __init__(self, url: str, account: Account, timeout_seconds: float) -> None:
         self._url = url
@@ -55,13 +55,13 @@ class TvDatafeedHistory:
         self._sockets = OpenSockets()
 
     def hang_up(self) -> None:
-        """End every fetch in progress with ConnectionLost, and each one that follows."""
+        """End all fetches, in progress and later ones, with ConnectionLost."""
         self._sockets.hang_up()
 
     def fetch(self, request: SyncRequest) -> History:
-        """The newest bars of a series. Signing in and connecting share the one deadline.
+        """Return the newest bars of a series, within one deadline for sign-in and connection.
 
-        A token that TradingView refuses is replaced by a new one, once, where there is one.
+        If TradingView refuses the token, one retry uses a new one, if there is one.
         """
         deadline = time.monotonic() + self._timeout_seconds
         token = self._account.token()
@@ -84,24 +84,24 @@ class TvDatafeedHistory:
 
 
 class _Library(tvDatafeed.TvDatafeed):
-    """The library, with its token handed in and its socket replaced. Cheap: one for each fetch."""
+    """The library with our token and our socket; each fetch makes a new one, which is cheap."""
 
     def __init__(self, token: str, conversation: "_Conversation") -> None:
-        self._handed_token = token
+        self._our_token = token
         self._conversation = conversation
         super().__init__(token_cache_file=os.devnull)
 
     def _load_token(self) -> str:
-        return self._handed_token
+        return self._our_token
 
-    def _websocket_connection(  # type: ignore[override]  # of a WebSocket it uses send and recv
+    def _websocket_connection(  # type: ignore[override]  # the library only calls send and recv
         self,
     ) -> "AbstractContextManager[_Conversation]":
         return self._conversation.opened()
 
 
 class _Conversation:
-    """What the library takes for its WebSocket; keeps the history, or what went wrong."""
+    """Acts as the library's WebSocket; stores the history, or the error."""
 
     def __init__(
         self, url: str, request: SyncRequest, deadline: float, sockets: OpenSockets
@@ -114,7 +114,7 @@ class _Conversation:
         self._error: BaseException | None = None
 
     def history(self) -> History:
-        """The answer, once the library is through; or the error that it has swallowed."""
+        """Return the history after the library's call, or raise the error that it swallowed."""
         if self._error is not None:
             raise self._error
         if self._history is None:
@@ -123,40 +123,40 @@ class _Conversation:
 
     @contextmanager
     def opened(self) -> Iterator["_Conversation"]:
-        with self._kept(), self._sockets.open_socket(self._url, self._deadline) as opened:
+        with self._storing_error(), self._sockets.open_socket(self._url, self._deadline) as opened:
             self._socket = opened
             yield self
 
     def send(self, frame: str) -> None:
-        """Pass a call of the library on, unless it is about quotes, which bars do not need."""
+        """Send a call of the library, unless it is about quotes, which bars do not need."""
         (payload,) = FrameDecoder().feed(frame)
         method, params = messages.read_call(payload)
         if method.startswith("quote_"):
             return
         if method == "create_series":
             self._session = HistorySession(self._request, *params[:4])
-        self._pass_on(frame)
+        self._send(frame)
 
     def recv(self) -> NoReturn:
-        """Converse until the session is over; then the library is told that there is no more.
+        """Receive until the session is over, then raise EOFError.
 
-        So it parses nothing and gives None, which nobody looks at.
+        The library then parses nothing and returns None, which is ignored.
         """
-        with self._kept():
+        with self._storing_error():
             while not self._session.is_over:
                 self._session.receive(self._socket.receive())
                 for echo in self._session.outgoing():
-                    self._pass_on(echo)
+                    self._send(echo)
             self._history = self._session.result()
         raise EOFError("the history is complete")
 
-    def _pass_on(self, frame: str) -> None:
-        """Send, though the server may have hung up: why, is in what can still be received."""
+    def _send(self, frame: str) -> None:
+        """Send, even if the server has hung up: its reason may still be waiting to be received."""
         with suppress(ConnectionLost):
             self._socket.send(frame)
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _storing_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
