@@ -1,71 +1,64 @@
-"""`Quote`, the latest of a symbol; `Tick`, one change of it that carries a price.
+"""`Quote`, the latest state of a symbol; `Tick`, a trade; `LiveQuote`, which makes both.
 
-A provider sends what has changed, and of volume only the day's total so far. `LiveQuote` merges
-that into the quote and tells which changes are trades, when, and of what size.
+A provider sends changed fields, and as volume only the day's total so far. `LiveQuote` merges them
+into the quote and decides which changes are trades, at what time, and of what size.
 
-Only an open market trades: outside its session a provider moves time and total while the price
-stands. A total that falls begins a new day only if the quote says so; otherwise the provider has
-corrected it, or updates came in the wrong order, and nobody knows the sizes of that minute.
+A symbol trades only while its market is open: outside the session a provider moves time and total,
+but not the price. A total that falls begins a new day only if the quote names another day.
+Otherwise the provider has corrected the total, or updates came in the wrong order, and the sizes of
+that minute are unknown.
 
-Totals are decimals that binary floats cannot hold (0.3 - 0.1 is not 0.2), so sizes are differences
-of exact decimals. However many are added up, the sum is what the totals differ by.
+Binary floats cannot hold the decimals of totals (0.3 - 0.1 is not 0.2), so sizes are differences of
+exact decimals: any number of them adds up to the exact difference of the totals.
 """
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 from pocketquant.domain.intervals import HOUR
 
 Volume = int | Decimal
+_Day = tuple[float | None, str | None]  # `open_time`, `trading_day`
 
-_NO_VOLUME = 1e100
-_SAME_SECOND_SECONDS = 2  # how late a trade of the second named last may arrive
-_MOST_AHEAD_SECONDS = HOUR  # of our clock, which trades that are ahead of it may put forward
-_SMALL_PART = 10  # a new day's first total is at most this part of the total before it
+_SAME_SECOND_SECONDS = 2  # how late a trade of the last received second may arrive
+_MOST_AHEAD_SECONDS = HOUR  # trades further ahead of our clock have a wrong time
+_SMALL_PART = 10  # a new day's first total is at most a tenth of the total before it
 _DELAY = re.compile(r"delayed_streaming_([0-9]{1,6})")
 _OPEN = "market"
-_TRADING = (_OPEN, None)  # None was never said
-
-
-# A name with a hyphen can't be written as an attribute.
-_HyphenatedFields = TypedDict("_HyphenatedFields", {"market-status": Any}, total=False)
-
-
-class QuoteFields(_HyphenatedFields, total=False):
-    """Fields of a quote in TradingView's words. One that is absent has not changed, null is none.
-
-    `lp` is the last price and `lp_time` when it was paid, to the second; `volume` is the day's
-    total, 1e100 for a symbol without; `ch` and `chp` are the change since yesterday's close.
-    `open_time` and `tradingday` in `market-status` name the day that the total belongs to.
-    """
-
-    lp: float | None
-    lp_time: float | None
-    volume: float | None
-    bid: float | None
-    ask: float | None
-    ch: float | None
-    chp: float | None
-    open_price: float | None
-    high_price: float | None
-    low_price: float | None
-    prev_close_price: float | None
-    update_mode: str | None
-    current_session: str | None
-    open_time: Any
-
-
-FIELDS = tuple(QuoteFields.__annotations__)
+_TRADING = (_OPEN, None)  # None: the provider has not sent a session
 _NO_DAY = (None, None)
 
 
-class Tick(NamedTuple):
-    """A trade, or several of one moment: epoch seconds, price, and what was traded.
+class QuoteChanges(TypedDict, total=False):
+    """Changed fields of a quote, named as in `Quote`. An absent one has not changed.
 
-    `symbol` is the text `EXCHANGE:TICKER`, as it is a dictionary's key for every tick. `size` is 0
-    where only the price is known, None where the symbol has no volume.
+    None removes the value.
+    """
+
+    time: float | None
+    last_price: float | None
+    bid: float | None
+    ask: float | None
+    day_volume: float | None
+    change: float | None
+    change_percent: float | None
+    open_price: float | None
+    high_price: float | None
+    low_price: float | None
+    prev_close: float | None
+    update_mode: str | None
+    current_session: str | None
+    open_time: float | None
+    trading_day: str | None
+
+
+class Tick(NamedTuple):
+    """One trade, or several of one moment, at `time` in epoch seconds.
+
+    `symbol` is the text `EXCHANGE:TICKER`: the fastest key to look up for each tick. `size` is 0 if
+    only the price is known, None if the symbol has no volume.
     """
 
     symbol: str
@@ -76,10 +69,10 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The merged state of one symbol; None for what is not known.
+    """The merged state of one symbol; None for an unknown value.
 
-    `time` is that of the last price, `day_volume` the day's total so far; `open_time` and
-    `trading_day` name that day.
+    `time` is the epoch second of the last price. `day_volume` is the total of the day so far, which
+    `open_time` and `trading_day` name. `change` is the difference from yesterday's close.
     """
 
     symbol: str
@@ -101,10 +94,12 @@ class Quote:
 
 
 class LiveQuote:
-    """One symbol's quote, kept up to date.
+    """One symbol's quote, kept up to date by `update`.
 
-    With `known`, the quote from before a reconnect or a restart, it goes on from there: what is
-    sent again is no tick, and what was traded meanwhile is the size of the first one.
+    `known` is the quote from before a reconnect or a restart. A repeated value is then no tick, and
+    the volume traded in between is the size of the first tick.
+
+    `doubts` are times of ticks whose sizes are not certain; the caller empties it after reading.
     """
 
     __slots__ = (
@@ -116,7 +111,6 @@ class LiveQuote:
         "_is_growth_doubtful",
         "_tick_time",
         "_time",
-        "_trading_day",
         "delay_seconds",
         "doubts",
         "symbol",
@@ -127,139 +121,126 @@ class LiveQuote:
         known = known or Quote(symbol)
         self._fields = _fields_of(known)
         self._time = self._tick_time = known.time
-        self._trading_day = known.trading_day
-        self._counted: Volume | None = None  # the total that was handed out as sizes
+        self._counted: Volume | None = None  # the total that ticks' sizes add up to
         self._counted_day = self._day()
-        self._has_opened = False  # and no day has begun since
+        self._has_opened = False  # the session has opened, and no day has begun since
         self._fallen_from: Volume | None = None
         self._is_growth_doubtful = False
         self.doubts: tuple[int, ...] = ()
-        total = self._fields["volume"]
+        total = self._fields["day_volume"]
         if self._time is not None and total is not None:
             self._counted = exact(total)
         self.delay_seconds = delay_seconds(self._fields["update_mode"])
 
-    def update(self, changes: QuoteFields, now: float) -> Tick | None:
-        """Merge what has changed at `now`. A tick if that was a trade.
+    def update(self, changes: QuoteChanges, now: float) -> Tick | None:
+        """Merge changes that came at `now`. Return a tick if they are a trade, else None.
 
-        In a market that is open, or never said whether it is, a new price or a new total is a
-        trade, without a new price one at the last. A new time alone is a trade only of a symbol
-        without volume. Bid, ask and the like are none, nor is anything while no price is known.
-
-        `doubts` are the times of ticks whose sizes are not known for sure: whoever reads it empties
-        it.
+        While the market is open, or its session unknown, a new price or a new total is a trade; a
+        new total alone has the last price. A new time alone is a trade only if the symbol has no
+        volume. A change of other fields is no trade, nor is anything before the first price.
         """
         fields = self._fields
-        price, time, volume = changes.get("lp"), changes.get("lp_time"), changes.get("volume")
-        if volume is not None and not 0 <= volume < _NO_VOLUME:
-            changes["volume"] = volume = None
-        is_priced = price is not None and price != fields["lp"]
-        is_counted = volume is not None and volume != fields["volume"]
-        is_timed = time is not None and time != fields["lp_time"]
+        price, time, volume = (
+            changes.get("last_price"),
+            changes.get("time"),
+            changes.get("day_volume"),
+        )
+        is_priced = price is not None and price != fields["last_price"]
+        is_counted = volume is not None and volume != fields["day_volume"]
+        is_timed = time is not None and time != fields["time"]
         if "current_session" in changes:
             self._note_session(changes["current_session"])
-        if "market-status" in changes:
-            self._note_status(changes["market-status"])
         fields.update(changes)
         if "update_mode" in changes:
             self.delay_seconds = delay_seconds(changes["update_mode"])
-        price = fields["lp"]
+        price = fields["last_price"]
         if price is None or not (is_priced or is_counted or is_timed):
             return None
         if time is not None and time <= now + _MOST_AHEAD_SECONDS:
             self._time = int(time)
         else:
-            self._time = self._untold_time(now)
+            self._time = self._estimated_time(now)
         if fields["current_session"] not in _TRADING:
             self._follow_total()
             return None
-        if not (is_priced or is_counted) and fields["volume"] is not None:
+        if not (is_priced or is_counted) and fields["day_volume"] is not None:
             return None
         tick = Tick(self.symbol, self._time, price, self._size(self._time))
         self._tick_time = self._time
         return tick
 
     def quote(self) -> Quote:
-        """The state as of now."""
+        """The current state."""
         fields = self._fields
         return Quote(
             symbol=self.symbol,
             time=self._time,
-            last_price=fields["lp"],
+            last_price=fields["last_price"],
             bid=fields["bid"],
             ask=fields["ask"],
-            day_volume=fields["volume"],
-            change=fields["ch"],
-            change_percent=fields["chp"],
+            day_volume=fields["day_volume"],
+            change=fields["change"],
+            change_percent=fields["change_percent"],
             open_price=fields["open_price"],
             high_price=fields["high_price"],
             low_price=fields["low_price"],
-            prev_close=fields["prev_close_price"],
+            prev_close=fields["prev_close"],
             update_mode=fields["update_mode"],
             current_session=fields["current_session"],
-            open_time=_as_number(fields["open_time"]),
-            trading_day=self._trading_day,
+            open_time=fields["open_time"],
+            trading_day=fields["trading_day"],
         )
 
     @property
     def is_market_open(self) -> bool:
         return self._fields["current_session"] == _OPEN
 
-    def _untold_time(self, now: float) -> int:
-        """When a trade was of which no time is told: arrival, less the delay of a delayed symbol.
+    def _estimated_time(self, now: float) -> int:
+        """The time of a trade that came without one: its arrival, less the symbol's delay.
 
-        But only what has changed is sent: right after a time was told, none means the same second.
-        A time that is more than an hour ahead is none.
+        Only changed fields are sent, so right after a time, a trade without one is of that same
+        second. A time of more than an hour ahead is ignored.
         """
         arrival = int(now - self.delay_seconds)
-        told = self._fields["lp_time"]
-        if told is None or told > now + _MOST_AHEAD_SECONDS:
+        last = self._fields["time"]
+        if last is None or last > now + _MOST_AHEAD_SECONDS:
             return arrival
-        if arrival - told > _SAME_SECOND_SECONDS:
+        if arrival - last > _SAME_SECOND_SECONDS:
             return arrival
-        return int(told)
+        return int(last)
 
     def _note_session(self, session: str | None) -> None:
         if session == _OPEN and self._fields["current_session"] not in _TRADING:
             self._has_opened = True
 
-    def _note_status(self, status: object) -> None:
-        day = status.get("tradingday") if isinstance(status, dict) else None
-        if isinstance(day, str):
-            self._trading_day = day
-
-    def _day(self) -> tuple[object, str | None]:
-        """What the quote says of the day that its total belongs to."""
-        return self._fields["open_time"], self._trading_day
-
-    def _is_other_day(self) -> bool:
-        """Whether it has said so of another day since the total was counted last."""
-        told = zip(self._counted_day, self._day(), strict=True)
-        return any(None not in (before, day) and before != day for before, day in told)
+    def _day(self) -> _Day:
+        """The two names of the day that the total belongs to."""
+        return self._fields["open_time"], self._fields["trading_day"]
 
     def _follow_total(self) -> None:
-        """What the total moves by outside the session is no trade's size."""
-        total = self._fields["volume"]
+        """Keep growth outside the session out of the next trade's size."""
+        total = self._fields["day_volume"]
         if total is not None:
             self._counted, self._counted_day = exact(total), self._day()
 
     def _size(self, time: int) -> Volume | None:
-        """What the day's total has grown by; of a new day all of it, of a correction nothing.
+        """The growth of the day's total: all of it on a new day, 0 for a correction.
 
-        The first total ever is the sum of trades that nobody saw: nothing is counted of it.
+        The size of the first total is 0: it sums up trades from before.
         """
-        total = self._fields["volume"]
+        total = self._fields["day_volume"]
         if total is None:
             return None
         new, counted = exact(total), self._counted
-        is_other_day = self._is_other_day()
-        self._counted, self._counted_day = new, self._day()
+        day, counted_day = self._day(), self._counted_day
+        is_other_day = day != counted_day and _is_other_day(day, counted_day)
+        self._counted, self._counted_day = new, day
         if counted is None:
             return 0
         if new >= counted:
             return self._grown(new, counted, is_other_day, time)
         is_small = new * _SMALL_PART <= counted
-        if is_other_day or (is_small and (self._has_opened or self._day() == _NO_DAY)):
+        if is_other_day or (is_small and (self._has_opened or day == _NO_DAY)):
             self._has_opened = self._is_growth_doubtful = False
             self._fallen_from = None if is_other_day else counted
             return new
@@ -268,7 +249,7 @@ class LiveQuote:
         return 0
 
     def _grown(self, new: Volume, counted: Volume, is_other_day: bool, time: int) -> Volume:
-        """The growth. In doubt after a correction, over a change of days, and back from a fall."""
+        """The growth; doubtful after a correction, over a change of days, and back from a fall."""
         if new > counted and (self._is_growth_doubtful or is_other_day):
             self._is_growth_doubtful = False
             self.doubts = (time,)
@@ -281,7 +262,7 @@ class LiveQuote:
 
 
 def exact(volume: float) -> Volume:
-    """The shortest decimal that the float stands for: what was written, up to 15 digits."""
+    """The shortest decimal that reads as this float: the sent text, up to 15 digits."""
     return int(volume) if volume.is_integer() else Decimal(repr(volume))
 
 
@@ -291,24 +272,27 @@ def delay_seconds(update_mode: str | None) -> int:
     return int(delay[1]) if delay else 0
 
 
-def _fields_of(quote: Quote) -> QuoteFields:
+def _is_other_day(day: _Day, before: _Day) -> bool:
+    """Whether a name that both days have differs."""
+    names = zip(before, day, strict=True)
+    return any(None not in (old, new) and old != new for old, new in names)
+
+
+def _fields_of(quote: Quote) -> QuoteChanges:
     return {
-        "lp": quote.last_price,
-        "lp_time": quote.time,
-        "volume": quote.day_volume,
+        "time": quote.time,
+        "last_price": quote.last_price,
         "bid": quote.bid,
         "ask": quote.ask,
-        "ch": quote.change,
-        "chp": quote.change_percent,
+        "day_volume": quote.day_volume,
+        "change": quote.change,
+        "change_percent": quote.change_percent,
         "open_price": quote.open_price,
         "high_price": quote.high_price,
         "low_price": quote.low_price,
-        "prev_close_price": quote.prev_close,
+        "prev_close": quote.prev_close,
         "update_mode": quote.update_mode,
         "current_session": quote.current_session,
         "open_time": quote.open_time,
+        "trading_day": quote.trading_day,
     }
-
-
-def _as_number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) else None

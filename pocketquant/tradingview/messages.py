@@ -13,14 +13,14 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 import msgspec
 import numpy as np
 
 from pocketquant.domain.bars import LATEST_TIME, Floats
 from pocketquant.domain.errors import ProtocolViolation
-from pocketquant.domain.quotes import QuoteFields
+from pocketquant.domain.quotes import QuoteChanges
 from pocketquant.tradingview import frames
 
 _NO_VALUE = 1e100  # the server's number for a missing value
@@ -168,6 +168,46 @@ class ProtocolError(msgspec.Struct, array_like=True, frozen=True):
     reason: Any = ""
 
 
+# A name with a hyphen can't be written as an attribute.
+_HyphenatedFields = TypedDict("_HyphenatedFields", {"market-status": Any}, total=False)
+
+
+class QuoteFields(_HyphenatedFields, total=False):
+    """Changed fields of a quote by TradingView's names.
+
+    `lp` is the last price and `lp_time` its time in whole seconds; `volume` is the day's total,
+    1e100 for a symbol without; `ch` and `chp` are the change since yesterday's close. `open_time`
+    and `tradingday` in `market-status` name the day of the total.
+    """
+
+    lp: float | None
+    lp_time: float | None
+    volume: float | None
+    bid: float | None
+    ask: float | None
+    ch: float | None
+    chp: float | None
+    open_price: float | None
+    high_price: float | None
+    low_price: float | None
+    prev_close_price: float | None
+    update_mode: str | None
+    current_session: str | None
+    open_time: Any
+
+
+QUOTE_FIELDS = tuple(QuoteFields.__annotations__)
+_OUR_NAMES = {name: name for name in QUOTE_FIELDS} | {
+    "lp": "last_price",
+    "lp_time": "time",
+    "volume": "day_volume",
+    "ch": "change",
+    "chp": "change_percent",
+    "prev_close_price": "prev_close",
+    "market-status": "trading_day",
+}
+
+
 class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
     """The changed fields of one symbol, or the error why it has none."""
 
@@ -179,6 +219,24 @@ class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_ok(self) -> bool:
         return self.status == "ok"
+
+    def changes(self) -> QuoteChanges:
+        """The fields by our names; None for a total or an open time that is no number.
+
+        A status that names no trading day is left out.
+        """
+        changes: dict[str, Any] = {_OUR_NAMES[name]: each for name, each in self.fields.items()}
+        total = changes.get("day_volume")
+        if total is not None and not 0 <= total < _NO_VALUE:
+            changes["day_volume"] = None
+        if "open_time" in changes and not isinstance(changes["open_time"], int | float):
+            changes["open_time"] = None
+        if "trading_day" in changes:
+            status = changes.pop("trading_day")
+            day = status.get("tradingday") if isinstance(status, dict) else None
+            if isinstance(day, str):
+                changes["trading_day"] = day
+        return cast(QuoteChanges, changes)
 
 
 class Qsd(_OfSession, frozen=True, gc=False):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
-from pocketquant.domain.quotes import FIELDS, LiveQuote, Quote, Tick
+from pocketquant.domain.quotes import LiveQuote, Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview import frames, messages
 from pocketquant.tradingview.messages import Message, Qsd, Unreadable
@@ -89,7 +89,7 @@ class QuoteSession:
         self._error: PocketQuantError | None = None
         self.authorize(token)
         self._call("quote_create_session")
-        self._call("quote_set_fields", *FIELDS)
+        self._call("quote_set_fields", *messages.QUOTE_FIELDS)
 
     @property
     def error(self) -> PocketQuantError | None:
@@ -222,7 +222,7 @@ class QuoteSession:
         delay = live.delay_seconds if live else None
         if live is None:
             live = self._quotes[name] = LiveQuote(name, self._known.get(name))
-        tick = live.update(answer.fields, now)
+        tick = live.update(answer.changes(), now)
         if live.delay_seconds != delay:
             received.delays.append(FeedDelay(name, live.delay_seconds))
         if tick is not None:

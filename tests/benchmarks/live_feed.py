@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from pocketquant.domain.quotes import FIELDS
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire.tapes import Tape, record
 from pocketquant.tradingview import frames
+from pocketquant.tradingview.messages import QUOTE_FIELDS
 
 QUOTES_A_TEXT = 50
 QUOTES_A_SYMBOL = 20  # on average, until the tape begins again
@@ -88,7 +88,7 @@ def names(symbols: int) -> list[str]:
 
 def stamped_tape(symbols: int, quotes_per_second: float | None) -> StampedTape:
     """The same tape in every process that asks for it."""
-    made = record(Market({}), names(symbols), _NOON, symbols * QUOTES_A_SYMBOL, FIELDS)
+    made = record(Market({}), names(symbols), _NOON, symbols * QUOTES_A_SYMBOL, QUOTE_FIELDS)
     payloads = frames.FrameDecoder().feed("".join(made.texts))
     stamped = [frames.encode(_with_marks(payload)) for payload in payloads]
     texts = [

@@ -537,11 +537,11 @@ def resampled(parts: pd.DataFrame, times: pd.Series, interval: Interval) -> pd.D
 def test_volumes_of_a_day_add_up_to_its_total(steps: list[tuple[int, int]]) -> None:
     """The volumes of a day's bars, of any interval, are as decimals exactly the day's total."""
     quote, aggregator = LiveQuote(KO), seeing(KO)
-    quote.update({"lp": 1.0, "lp_time": NOON - 1, "volume": 0.0}, NOON)
+    quote.update({"last_price": 1.0, "time": NOON - 1, "day_volume": 0.0}, NOON)
     time, total = NOON, 0
     for wait, lots in steps:
         time, total = min(time + wait, NOON + 12 * HOUR - 1), total + lots
-        traded = quote.update({"lp_time": time, "volume": total / 100_000}, time)
+        traded = quote.update({"time": time, "day_volume": total / 100_000}, time)
         aggregator.take([traded] if traded else [])
     bars = aggregator.advance(LONG_AFTER)
     for interval in Interval:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketquant.domain.intervals import HOUR
-from pocketquant.domain.quotes import LiveQuote, Quote, QuoteFields, Tick, delay_seconds, exact
+from pocketquant.domain.quotes import LiveQuote, Quote, QuoteChanges, Tick, delay_seconds, exact
 
 NOW = 1_700_000_000
 SYMBOL = "NASDAQ:AAPL"
@@ -20,14 +20,14 @@ scales = st.sampled_from([1, 100, 100_000, 100_000_000])
 def live() -> LiveQuote:
     """A symbol that traded last at 10.0, a hundred seconds ago."""
     live = LiveQuote(SYMBOL)
-    live.update({"lp": 10.0, "lp_time": NOW - 100, "volume": 1000.0}, NOW)
+    live.update({"last_price": 10.0, "time": NOW - 100, "day_volume": 1000.0}, NOW)
     return live
 
 
 def test_the_first_quote() -> None:
     """The first price is a tick at its time; of the day's total nothing was traded just then."""
     first = LiveQuote(SYMBOL)
-    fields: QuoteFields = {"lp": 10.0, "lp_time": NOW - 3, "volume": 1000.0}
+    fields: QuoteChanges = {"last_price": 10.0, "time": NOW - 3, "day_volume": 1000.0}
     assert Tick(SYMBOL, NOW - 3, 10.0, 0) == first.update(fields, NOW)
 
 
@@ -36,17 +36,17 @@ def test_a_quote_is_merged() -> None:
     live = LiveQuote(SYMBOL)
     live.update(
         {
-            "lp": 10.0,
-            "lp_time": NOW,
-            "volume": 500.0,
+            "last_price": 10.0,
+            "time": NOW,
+            "day_volume": 500.0,
             "bid": 9.9,
             "ask": 10.1,
-            "ch": 0.5,
-            "chp": 5.0,
+            "change": 0.5,
+            "change_percent": 5.0,
             "open_price": 9.0,
             "high_price": 11.0,
             "low_price": 8.0,
-            "prev_close_price": 9.5,
+            "prev_close": 9.5,
             "update_mode": "delayed_streaming_900",
             "current_session": "market",
         },
@@ -76,24 +76,22 @@ def test_a_quote_is_merged() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"lp": 11.0, "lp_time": NOW, "volume": 1007.0}, Tick(SYMBOL, NOW, 11.0, 7)),
-        ({"lp_time": NOW}, None),
-        ({"volume": 1000.5}, Tick(SYMBOL, NOW, 10.0, Decimal("0.5"))),
-        ({"lp": 11.0}, Tick(SYMBOL, NOW, 11.0, 0)),
-        ({"volume": 30.0}, Tick(SYMBOL, NOW, 10.0, 30)),
-        ({"lp": 11.0, "volume": 1e100}, Tick(SYMBOL, NOW, 11.0, None)),
-        ({"lp": 11.0, "volume": None}, Tick(SYMBOL, NOW, 11.0, None)),
-        ({"lp": 11.0, "volume": -1.0}, Tick(SYMBOL, NOW, 11.0, None)),
-        ({"lp": 11.0, "lp_time": None}, Tick(SYMBOL, NOW, 11.0, 0)),
+        ({"last_price": 11.0, "time": NOW, "day_volume": 1007.0}, Tick(SYMBOL, NOW, 11.0, 7)),
+        ({"time": NOW}, None),
+        ({"day_volume": 1000.5}, Tick(SYMBOL, NOW, 10.0, Decimal("0.5"))),
+        ({"last_price": 11.0}, Tick(SYMBOL, NOW, 11.0, 0)),
+        ({"day_volume": 30.0}, Tick(SYMBOL, NOW, 10.0, 30)),
+        ({"last_price": 11.0, "day_volume": None}, Tick(SYMBOL, NOW, 11.0, None)),
+        ({"last_price": 11.0, "time": None}, Tick(SYMBOL, NOW, 11.0, 0)),
         ({"bid": 9.9, "ask": 10.1}, None),
-        ({"update_mode": "streaming", "current_session": "market", "ch": 1.0}, None),
-        ({"lp": 10.0, "lp_time": NOW - 100, "volume": 1000.0}, None),
-        ({"lp": None, "lp_time": NOW}, None),
-        ({"volume": 1e100}, None),
+        ({"update_mode": "streaming", "current_session": "market", "change": 1.0}, None),
+        ({"last_price": 10.0, "time": NOW - 100, "day_volume": 1000.0}, None),
+        ({"last_price": None, "time": NOW}, None),
+        ({"day_volume": None}, None),
         ({}, None),
     ],
 )
-def test_what_is_a_tick(live: LiveQuote, changes: QuoteFields, expected: Tick | None) -> None:
+def test_what_is_a_tick(live: LiveQuote, changes: QuoteChanges, expected: Tick | None) -> None:
     """What moves price or volume is a trade; a total that falls to nearly none is a new day's."""
     assert expected == live.update(changes, NOW)
 
@@ -102,10 +100,10 @@ def test_nothing_is_a_tick_before_a_price() -> None:
     """Volume without a price is no tick, and counts from the first price on."""
     live = LiveQuote(SYMBOL)
     ticks = [
-        live.update({"volume": 100.0}, NOW),
-        live.update({"volume": 110.0, "lp_time": NOW}, NOW),
-        live.update({"lp": 10.0}, NOW),
-        live.update({"volume": 111.0}, NOW),
+        live.update({"day_volume": 100.0}, NOW),
+        live.update({"day_volume": 110.0, "time": NOW}, NOW),
+        live.update({"last_price": 10.0}, NOW),
+        live.update({"day_volume": 111.0}, NOW),
     ]
     assert [None, None, Tick(SYMBOL, NOW, 10.0, 0), Tick(SYMBOL, NOW, 10.0, 1)] == ticks
 
@@ -113,8 +111,8 @@ def test_nothing_is_a_tick_before_a_price() -> None:
 def test_volume_that_comes_back(live: LiveQuote) -> None:
     """A total that was away for a while is counted from where it was."""
     ticks = [
-        live.update({"volume": None, "lp": 11.0}, NOW),
-        live.update({"volume": 1003.0}, NOW),
+        live.update({"day_volume": None, "last_price": 11.0}, NOW),
+        live.update({"day_volume": 1003.0}, NOW),
     ]
     assert [None, 3] == [tick.size for tick in ticks if tick]
 
@@ -125,14 +123,14 @@ def test_volume_that_comes_back(live: LiveQuote) -> None:
 )
 def test_a_tick_without_a_time(live: LiveQuote, now: float, expected: int) -> None:
     """Without a time it is arrival, unless the last time was told just before."""
-    live.update({"lp_time": NOW}, NOW)
-    assert Tick(SYMBOL, expected, 12.0, 0) == live.update({"lp": 12.0}, now)
+    live.update({"time": NOW}, NOW)
+    assert Tick(SYMBOL, expected, 12.0, 0) == live.update({"last_price": 12.0}, now)
 
 
 def test_a_delayed_tick_without_a_time() -> None:
     """Arrival at a delayed symbol is that much later than the trade."""
     live = LiveQuote(SYMBOL)
-    fields: QuoteFields = {"lp": 12.0, "update_mode": "delayed_streaming_900"}
+    fields: QuoteChanges = {"last_price": 12.0, "update_mode": "delayed_streaming_900"}
     assert Tick(SYMBOL, NOW - 900, 12.0, None) == live.update(fields, NOW)
 
 
@@ -140,11 +138,11 @@ def test_a_time_far_ahead_is_none() -> None:
     """A time of more than an hour ahead is not believed, now or later."""
     live = LiveQuote(SYMBOL)
     ticks = [
-        live.update({"lp": 12.0, "lp_time": 1e300}, NOW),
-        live.update({"lp": 13.0}, NOW),
-        live.update({"lp": 14.0, "lp_time": NOW + HOUR}, NOW),
-        live.update({"lp": 15.0, "lp_time": NOW + HOUR + 1}, NOW),
-        live.update({"lp": 16.0}, NOW),
+        live.update({"last_price": 12.0, "time": 1e300}, NOW),
+        live.update({"last_price": 13.0}, NOW),
+        live.update({"last_price": 14.0, "time": NOW + HOUR}, NOW),
+        live.update({"last_price": 15.0, "time": NOW + HOUR + 1}, NOW),
+        live.update({"last_price": 16.0}, NOW),
     ]
     assert [NOW, NOW, NOW + HOUR, NOW, NOW] == [tick.time for tick in ticks if tick]
 
@@ -153,13 +151,13 @@ def test_going_on_after_a_reconnect(live: LiveQuote) -> None:
     """What is told again is no tick; what was traded meanwhile is the first one's size."""
     again = LiveQuote(SYMBOL, live.quote())
     assert live.quote() == again.quote()
-    assert again.update({"lp": 10.0, "lp_time": NOW - 100, "volume": 1000.0}, NOW) is None
-    assert Tick(SYMBOL, NOW, 10.0, 40) == again.update({"lp_time": NOW, "volume": 1040.0}, NOW)
+    assert again.update({"last_price": 10.0, "time": NOW - 100, "day_volume": 1000.0}, NOW) is None
+    assert Tick(SYMBOL, NOW, 10.0, 40) == again.update({"time": NOW, "day_volume": 1040.0}, NOW)
 
 
 def test_going_on_from_what_never_traded() -> None:
     """A quote without a tick, or without a volume, is nothing to count from."""
-    fields: QuoteFields = {"lp": 10.0, "lp_time": NOW, "volume": 1000.0}
+    fields: QuoteChanges = {"last_price": 10.0, "time": NOW, "day_volume": 1000.0}
     for known in (Quote(SYMBOL, day_volume=7.0), Quote(SYMBOL, time=NOW - 9, last_price=1.0)):
         assert Tick(SYMBOL, NOW, 10.0, 0) == LiveQuote(SYMBOL, known).update(fields, NOW)
 
@@ -168,8 +166,8 @@ def test_going_on_from_what_never_traded() -> None:
 def test_sizes_add_up_to_the_total(steps: list[int], scale: int) -> None:
     """The sizes of a day add up to exactly its last total, whatever decimals it has."""
     live = LiveQuote(SYMBOL)
-    ticks = [live.update({"lp": 1.0, "volume": 0.0}, NOW)]
-    ticks += [live.update({"volume": step / scale}, NOW) for step in steps]
+    ticks = [live.update({"last_price": 1.0, "day_volume": 0.0}, NOW)]
+    ticks += [live.update({"day_volume": step / scale}, NOW) for step in steps]
     sizes = [tick.size for tick in ticks if tick and tick.size is not None]
     assert Decimal(steps[-1]) / scale == sum(sizes)
     assert all(size >= 0 for size in sizes)
@@ -202,15 +200,15 @@ def test_no_trade_outside_the_session(live: LiveQuote, session: str) -> None:
     """The quote is kept up to date; what its total moves by meanwhile is no later trade's size."""
     ticks = [
         live.update({"current_session": session}, NOW),
-        live.update({"lp_time": NOW, "volume": 1500.0}, NOW),
-        live.update({"lp_time": NOW + 10, "lp": 11.0, "volume": 1600.0}, NOW + 10),
+        live.update({"time": NOW, "day_volume": 1500.0}, NOW),
+        live.update({"time": NOW + 10, "last_price": 11.0, "day_volume": 1600.0}, NOW + 10),
     ]
     assert [None, None, None] == ticks
     quote = live.quote()
     assert (NOW + 10, 11.0, 1600.0) == (quote.time, quote.last_price, quote.day_volume)
     live.update({"current_session": "market"}, NOW + 100)
     assert Tick(SYMBOL, NOW + 101, 11.0, 7) == live.update(
-        {"lp_time": NOW + 101, "volume": 1607.0}, NOW + 101
+        {"time": NOW + 101, "day_volume": 1607.0}, NOW + 101
     )
     assert () == live.doubts
 
@@ -218,33 +216,33 @@ def test_no_trade_outside_the_session(live: LiveQuote, session: str) -> None:
 def test_outside_the_session_of_a_symbol_without_volume() -> None:
     """There is no total to follow, and no tick either."""
     live = LiveQuote(SYMBOL)
-    live.update({"lp": 10.0, "lp_time": NOW, "current_session": "out_of_session"}, NOW)
-    assert live.update({"lp_time": NOW + 1}, NOW + 1) is None
+    live.update({"last_price": 10.0, "time": NOW, "current_session": "out_of_session"}, NOW)
+    assert live.update({"time": NOW + 1}, NOW + 1) is None
     live.update({"current_session": "market"}, NOW + 2)
-    assert Tick(SYMBOL, NOW + 3, 10.0, None) == live.update({"lp_time": NOW + 3}, NOW + 3)
+    assert Tick(SYMBOL, NOW + 3, 10.0, None) == live.update({"time": NOW + 3}, NOW + 3)
 
 
 def test_a_correction(live: LiveQuote) -> None:
     """A total that falls a little: no size, both minutes in doubt, and that of the next growth."""
-    live.update({"lp_time": NOW, "volume": 50_000_090.0}, NOW)
+    live.update({"time": NOW, "day_volume": 50_000_090.0}, NOW)
     live.doubts = ()
     assert Tick(SYMBOL, NOW + 60, 10.0, 0) == live.update(
-        {"lp_time": NOW + 60, "volume": 50_000_080.0}, NOW + 60
+        {"time": NOW + 60, "day_volume": 50_000_080.0}, NOW + 60
     )
     assert (NOW, NOW + 60) == live.doubts
     live.doubts = ()
-    grown = live.update({"lp_time": NOW + 130, "volume": 50_000_100.0}, NOW + 130)
+    grown = live.update({"time": NOW + 130, "day_volume": 50_000_100.0}, NOW + 130)
     assert (Tick(SYMBOL, NOW + 130, 10.0, 20), (NOW + 130,)) == (grown, live.doubts)
     live.doubts = ()
-    live.update({"lp_time": NOW + 140, "volume": 50_000_101.0}, NOW + 140)
+    live.update({"time": NOW + 140, "day_volume": 50_000_101.0}, NOW + 140)
     assert () == live.doubts
 
 
 def test_swapped_updates(live: LiveQuote) -> None:
     """The older one comes second: its total is a correction too."""
     ticks = [
-        live.update({"lp": 12.0, "lp_time": NOW, "volume": 1020.0}, NOW),
-        live.update({"lp": 11.0, "lp_time": NOW - 1, "volume": 1010.0}, NOW),
+        live.update({"last_price": 12.0, "time": NOW, "day_volume": 1020.0}, NOW),
+        live.update({"last_price": 11.0, "time": NOW - 1, "day_volume": 1010.0}, NOW),
     ]
     assert [20, 0] == [tick.size for tick in ticks if tick]
     assert (NOW, NOW - 1) == live.doubts
@@ -253,58 +251,62 @@ def test_swapped_updates(live: LiveQuote) -> None:
 def test_a_correction_of_a_total_that_no_tick_told() -> None:
     """Only the minute of the correction is in doubt."""
     live = LiveQuote(SYMBOL)
-    closed: QuoteFields = {"lp": 10.0, "volume": 1000.0, "current_session": "pre_market"}
+    closed: QuoteChanges = {
+        "last_price": 10.0,
+        "day_volume": 1000.0,
+        "current_session": "pre_market",
+    }
     live.update(closed, NOW)
     live.update({"current_session": "market"}, NOW)
-    assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"volume": 990.0, "lp_time": NOW}, NOW)
+    assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"day_volume": 990.0, "time": NOW}, NOW)
     assert (NOW, NOW) == live.doubts
 
 
 DAYS = [
     ({"open_time": 86_400}, {"open_time": 172_800}),
-    ({"market-status": {"tradingday": "20251218"}}, {"market-status": {"tradingday": "20251219"}}),
+    ({"trading_day": "20251218"}, {"trading_day": "20251219"}),
 ]
 
 
 @pytest.mark.parametrize(("day", "next_day"), DAYS)
-def test_a_new_day_that_the_quote_tells(day: QuoteFields, next_day: QuoteFields) -> None:
+def test_a_new_day_that_the_quote_tells(day: QuoteChanges, next_day: QuoteChanges) -> None:
     """All of its first total is new, however much that is; told before or with it."""
     for is_told_before in (True, False):
         live = LiveQuote(SYMBOL)
-        live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, **day}, NOW)
+        live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, **day}, NOW)
         live = LiveQuote(SYMBOL, live.quote())
         if is_told_before:
             live.update(next_day, NOW)
-        first: QuoteFields = {"lp_time": NOW + 1, "volume": 900.0, **next_day}
+        first: QuoteChanges = {"time": NOW + 1, "day_volume": 900.0, **next_day}
         assert Tick(SYMBOL, NOW + 1, 10.0, 900) == live.update(first, NOW + 1)
         assert () == live.doubts
 
 
 @pytest.mark.parametrize(("day", "next_day"), DAYS)
-def test_a_total_that_rises_over_a_new_day(day: QuoteFields, next_day: QuoteFields) -> None:
+def test_a_total_that_rises_over_a_new_day(day: QuoteChanges, next_day: QuoteChanges) -> None:
     """Whether it began anew cannot be told: its growth, in doubt."""
     live = LiveQuote(SYMBOL)
-    live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, **day}, NOW)
-    risen = live.update({"lp_time": NOW + 1, "volume": 1100.0, **next_day}, NOW + 1)
+    live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, **day}, NOW)
+    risen = live.update({"time": NOW + 1, "day_volume": 1100.0, **next_day}, NOW + 1)
     assert (Tick(SYMBOL, NOW + 1, 10.0, 100), (NOW + 1,)) == (risen, live.doubts)
 
 
 @pytest.mark.parametrize(("day", "next_day"), DAYS)
-def test_a_fall_within_a_day(day: QuoteFields, next_day: QuoteFields) -> None:
+def test_a_fall_within_a_day(day: QuoteChanges, next_day: QuoteChanges) -> None:
     """To nearly none, in the middle of a day that the quote names: a correction."""
     live = LiveQuote(SYMBOL)
-    live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, **day}, NOW)
-    assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"volume": 5.0, **day}, NOW)
+    live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, **day}, NOW)
+    assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"day_volume": 5.0, **day}, NOW)
 
 
 def test_a_fall_at_a_session_s_start() -> None:
     """Of the same day, as far as the quote has said by then: a new one if little is left, once."""
     live = LiveQuote(SYMBOL)
-    live.update({"lp": 10.0, "lp_time": NOW, "volume": 1000.0, "open_time": 1}, NOW)
+    live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, "open_time": 1}, NOW)
     live.update({"current_session": "out_of_session"}, NOW)
     live.update({"current_session": "market"}, NOW)
     sizes = [
-        live.update({"volume": volume, "lp_time": NOW + place}, NOW + place)
+        live.update({"day_volume": volume, "time": NOW + place}, NOW + place)
         for place, volume in enumerate((101.0, 10.0, 1.0), start=1)
     ]
     assert [0, 10, 0] == [tick.size for tick in sizes if tick]
@@ -312,18 +314,10 @@ def test_a_fall_at_a_session_s_start() -> None:
 
 def test_a_total_that_was_gone_for_a_moment(live: LiveQuote) -> None:
     """A fall to nothing and back is no day's volume in one tick."""
-    live.update({"volume": 0.0}, NOW)
+    live.update({"day_volume": 0.0}, NOW)
     assert () == live.doubts
-    back = live.update({"volume": 1004.0, "lp_time": NOW}, NOW)
+    back = live.update({"day_volume": 1004.0, "time": NOW}, NOW)
     assert (Tick(SYMBOL, NOW, 10.0, 4), (NOW,)) == (back, live.doubts)
     live.doubts = ()
-    assert Tick(SYMBOL, NOW, 10.0, 2) == live.update({"volume": 1006.0}, NOW)
+    assert Tick(SYMBOL, NOW, 10.0, 2) == live.update({"day_volume": 1006.0}, NOW)
     assert () == live.doubts
-
-
-@pytest.mark.parametrize("status", [None, "open", {"phase": "regular"}, {"tradingday": 7}])
-def test_a_status_without_a_trading_day(live: LiveQuote, status: object) -> None:
-    """It names no day, and takes none away."""
-    live.update({"market-status": {"tradingday": "20251218"}, "open_time": "soon"}, NOW)
-    live.update({"market-status": status}, NOW)
-    assert ("20251218", None) == (live.quote().trading_day, live.quote().open_time)

@@ -22,6 +22,7 @@ from pocketquant.tradingview.messages import (
     Qsd,
     QuoteAnswer,
     QuoteCompleted,
+    QuoteFields,
     SeriesCompleted,
     SeriesError,
     SymbolError,
@@ -242,6 +243,49 @@ def test_quotes_in_any_order(payload: str) -> None:
     """Keys may come in any order; null, and what is no number, are none."""
     fields = {"lp": 1.0, "bid": None}
     assert Qsd("qs", QuoteAnswer("A:B", "ok", fields)) == messages.read(payload)
+
+
+def test_changes_have_our_names(wire: Path) -> None:
+    """Fields are renamed, and the status names the trading day."""
+    (quote,) = captured(wire, "qsd_index_volume_1e100")
+    assert isinstance(quote, Qsd)
+    fields = QuoteFields(
+        lp=1.0,
+        lp_time=2.0,
+        volume=0.0,
+        ch=3.0,
+        chp=4.0,
+        prev_close_price=5.0,
+        open_time=6,
+        bid=None,
+    )
+    fields["market-status"] = {"tradingday": "20251218"}
+    expected = {
+        "last_price": 1.0,
+        "time": 2.0,
+        "day_volume": 0.0,
+        "change": 3.0,
+        "change_percent": 4.0,
+        "prev_close": 5.0,
+        "open_time": 6,
+        "bid": None,
+        "trading_day": "20251218",
+    }
+    assert expected == QuoteAnswer("A:B", "ok", fields).changes()
+    assert quote.answer.changes()["day_volume"] is None
+
+
+@pytest.mark.parametrize("total", [1e100, -1.0, None])
+def test_a_total_that_is_no_volume_becomes_none(total: float | None) -> None:
+    """TradingView sends 1e100 for a symbol without volume."""
+    assert {"day_volume": None} == QuoteAnswer("A:B", "ok", {"volume": total}).changes()
+
+
+@pytest.mark.parametrize("status", [None, "open", {"phase": "regular"}, {"tradingday": 7}])
+def test_a_status_without_a_trading_day_changes_nothing(status: object) -> None:
+    """The known day stays, while an open time that is no number is removed."""
+    fields: QuoteFields = {"market-status": status, "open_time": "soon"}
+    assert {"open_time": None} == QuoteAnswer("A:B", "ok", fields).changes()
 
 
 def test_every_captured_message_is_read(wire: Path) -> None:

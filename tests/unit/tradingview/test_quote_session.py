@@ -14,10 +14,10 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
 )
 from pocketquant.domain.intervals import DAY
-from pocketquant.domain.quotes import FIELDS, Quote, Tick
+from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview.frames import FrameDecoder, encode
-from pocketquant.tradingview.messages import MethodCall, event, read_call
+from pocketquant.tradingview.messages import QUOTE_FIELDS, MethodCall, event, read_call
 from pocketquant.tradingview.quotes import (
     MOST_UNREADABLE,
     SYMBOLS_A_CALL,
@@ -78,7 +78,7 @@ def test_the_first_calls() -> None:
     assert [
         MethodCall("set_auth_token", ["token"]),
         MethodCall("quote_create_session", ["qs_mine"]),
-        MethodCall("quote_set_fields", ["qs_mine", *FIELDS]),
+        MethodCall("quote_set_fields", ["qs_mine", *QUOTE_FIELDS]),
         MethodCall("quote_add_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
         MethodCall("quote_fast_symbols", ["qs_mine", "NYSE:KO", "NYSE:IBM"]),
     ] == calls(session)

@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketquant.domain.quotes import FIELDS, Quote
+from pocketquant.domain.quotes import Quote
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.tradingview.frames import FrameDecoder, encode
 from pocketquant.tradingview.history import HistorySession
+from pocketquant.tradingview.messages import QUOTE_FIELDS
 from pocketquant.tradingview.quotes import QuoteSession, Received
 
 Place = tuple[str | int, ...]
@@ -47,7 +48,12 @@ USED: dict[str, list[Place]] = {
         ("p", 1, "sds_7", "lbs", "bar_close_time"),
     ],
     "series_completed": [("p", place) for place in range(4)],
-    "qsd": [("p", 0), ("p", 1, "n"), ("p", 1, "s"), *(("p", 1, "v", name) for name in FIELDS)],
+    "qsd": [
+        ("p", 0),
+        ("p", 1, "n"),
+        ("p", 1, "s"),
+        *(("p", 1, "v", name) for name in QUOTE_FIELDS),
+    ],
     "quote_completed": [("p", 0), ("p", 1)],
 }
 OF_OTHERS = ("du", "critical_error", "symbol_error", "series_error")
