@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask
 
+from pocketquant.domain.shards import all_shards
 from pocketquant.logs import set_up_logs
 from pocketquant.machine.exposure import require_safe
 from pocketquant.machine.parent_death import tie_to_parent
@@ -43,8 +44,8 @@ from web.bars.stored_bars import StoredBars
 from web.clock import now
 from web.errors import Api
 from web.fleet.gauges import FleetCollector
-from web.fleet.overview import Lookout
-from web.fleet.probes import Probes
+from web.fleet.probes import ServerProbes
+from web.fleet.snapshot import FleetProbe
 from web.guard import bodies, hanging_up, hardening, limits, unread_answers
 from web.guard.gate import Gate
 from web.guard.keyring import KeyRing
@@ -148,22 +149,38 @@ def _gate(platform: Platform, host: str) -> Gate:
 
 def _services(platform: Platform, most_streams: int) -> WebServices:
     settings = platform.settings
-    lookout = Lookout(platform, now)
+    fleet_probe = _fleet_probe(platform)
     storage, slots = Storage(platform), export_slots(_some_exports(settings.api_threads))
     return WebServices(
         platform=platform,
         storage=storage,
         ohlcv=_ohlcv(platform),
         live_forming=LiveForming(platform.board, time.time),
-        probes=Probes(platform.mongo, settings.redis_url, settings.broker_url),
-        lookout=lookout,
-        fleet_metrics=FleetCollector(lookout).registry(),
+        server_probes=ServerProbes(platform.mongo, settings.redis_url, settings.broker_url),
+        fleet_probe=fleet_probe,
+        fleet_metrics=FleetCollector(fleet_probe).registry(),
         job_watch=JobWatch(partial(read_progress, platform)),
         quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=stream_slots(most_streams),
         exports=Exports(storage, slots, _few_exports(settings.api_threads)),
         clock=time.time,
+    )
+
+
+def _fleet_probe(platform: Platform) -> FleetProbe:
+    return FleetProbe(
+        mongo=platform.mongo,
+        backlog=platform.backlog,
+        schedules=platform.schedules,
+        subscriptions=platform.subscriptions,
+        fleet=platform.fleet,
+        governor=platform.governor,
+        board=platform.board,
+        tick_problems=platform.tick_problems,
+        dispatcher=platform.dispatcher,
+        shards=[shard.name for shard in all_shards(platform.settings.streamer_shards)],
+        now=now,
     )
 
 

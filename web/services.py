@@ -13,8 +13,8 @@ from pocketquant.wiring import Platform
 from web.bars.exports import Exports
 from web.bars.live_forming import LiveForming
 from web.bars.ohlcv import OhlcvReader
-from web.fleet.overview import Lookout
-from web.fleet.probes import Probes
+from web.fleet.probes import ServerProbes
+from web.fleet.snapshot import FleetProbe
 from web.slots import Slots
 from web.storage import Storage
 from web.streams.job_watch import JobWatch
@@ -31,8 +31,8 @@ class WebServices:
     storage: Storage
     ohlcv: OhlcvReader
     live_forming: LiveForming
-    probes: Probes
-    lookout: Lookout
+    server_probes: ServerProbes
+    fleet_probe: FleetProbe
     fleet_metrics: CollectorRegistry
     job_watch: JobWatch
     quote_feed: QuoteFeed

@@ -21,7 +21,7 @@ def get_fleet() -> FleetOut:
     What a server that is away would know is null, and `problems` names it; without MongoDB and
     Redis both there is nothing to tell: 503.
     """
-    overview = current_services().lookout.look()
-    if overview.is_blind:
+    snapshot = current_services().fleet_probe.take_snapshot()
+    if snapshot.is_empty:
         raise StorageUnavailable("neither MongoDB nor Redis answers")
-    return FleetOut.of(overview)
+    return FleetOut.of(snapshot)

@@ -16,7 +16,7 @@ blueprint = PydanticBlueprint("health", __name__, description="whether requests 
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(HealthOut))
 def get_health() -> tuple[HealthOut, HTTPStatus]:
     """200 once requests can be served, else 503 with what is missing"""
-    replies = current_services().probes.ask()
+    replies = current_services().server_probes.ping()
     found = {name: reply.problem or Wellness.OK for name, reply in replies.items()}
     is_well = all(reply.problem is None for reply in replies.values())
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
@@ -39,11 +39,11 @@ def get_liveness() -> tuple[LivenessOut, HTTPStatus]:
 def get_readiness() -> tuple[ReadinessOut, HTTPStatus]:
     """Each server with its reason: 503 where one is away; and what an operator should look at"""
     services = current_services()
-    asked = services.probes.begin()
-    began = time.monotonic()
-    overview = services.lookout.look()
-    looked_seconds = time.monotonic() - began
-    servers = {pending.server: CheckOut.of(pending.reply()) for pending in asked}
-    found = ReadinessOut.of(servers, fleet_problems(overview), looked_seconds)
+    pings = services.server_probes.start()
+    started_at = time.monotonic()
+    snapshot = services.fleet_probe.take_snapshot()
+    snapshot_seconds = time.monotonic() - started_at
+    servers = {ping.server: CheckOut.of(ping.wait()) for ping in pings}
+    found = ReadinessOut.of(servers, fleet_problems(snapshot), snapshot_seconds)
     is_down = found.status is Wellness.DOWN
     return found, HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.OK

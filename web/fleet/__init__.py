@@ -1,1 +1,1 @@
-"""What is known of the other processes and of the servers."""
+"""The state of the servers and of all processes: snapshots, gauges, readiness."""

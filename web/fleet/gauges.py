@@ -1,6 +1,6 @@
-"""The fleet as gauges, asked for anew at each scrape; `docs/metrics.md` explains each.
+"""Gauges of the fleet, read from the servers at each scrape; `docs/metrics.md` explains each.
 
-What is kept on a server that is away has no sample then, and `pocketquant_up` of it is 0.
+While a server is away, gauges read from it have no sample and its `pocketquant_up` is 0.
 """
 
 from collections import Counter
@@ -14,10 +14,10 @@ from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.coordination.fleet import MemberKind
 from pocketquant.coordination.governor import BreakerState, Pace
 from pocketquant.storage.backlog import Work
-from web.fleet.overview import Lookout, Overview
-from web.fleet.questions import Server
+from web.fleet.probing import Server
+from web.fleet.snapshot import FleetProbe, FleetSnapshot
 
-_OF_SHARDS: tuple[tuple[str, str, Callable[[StreamerStatus], float]], ...] = (
+_SHARD_GAUGES: tuple[tuple[str, str, Callable[[StreamerStatus], float]], ...] = (
     (
         "connected",
         "Whether the shard's streamer is connected to the provider.",
@@ -36,45 +36,45 @@ _OF_SHARDS: tuple[tuple[str, str, Callable[[StreamerStatus], float]], ...] = (
     ),
 )
 
-Sample = tuple[tuple[str, ...], float]  # values of the labels, value
+Sample = tuple[tuple[str, ...], float]  # label values, sample value
 
 
 class FleetCollector(Collector):
-    """Gauges of the whole fleet, whichever process tells them."""
+    """Collects gauges of the whole fleet; every web process returns the same values."""
 
-    def __init__(self, lookout: Lookout) -> None:
-        self._lookout = lookout
+    def __init__(self, probe: FleetProbe) -> None:
+        self._probe = probe
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        overview = self._lookout.look()
-        up = [((server,), float(server not in overview.problems)) for server in Server]
+        snapshot = self._probe.take_snapshot()
+        up = [((server,), float(server not in snapshot.server_problems)) for server in Server]
         yield _gauge("up", "Whether the server answers.", ("dependency",), up)
-        yield from _members(overview)
-        messages = overview.messages or {}
+        yield from _members(snapshot)
+        lengths = snapshot.queue_lengths or {}
         yield _gauge(
             "queue_messages",
             "Messages that wait in the broker.",
             ("queue",),
-            [((name,), float(count)) for name, count in messages.items()],
+            [((name,), float(length)) for name, length in lengths.items()],
         )
-        yield from _units(overview.work)
-        yield from _pace(overview.pace)
-        yield from _schedules(overview)
-        yield from _shards(overview)
+        yield from _units(snapshot.work)
+        yield from _pace(snapshot.pace)
+        yield from _schedules(snapshot)
+        yield from _shards(snapshot)
 
     def registry(self) -> CollectorRegistry:
-        """A registry with nothing else."""
-        made = CollectorRegistry()
-        made.register(self)
-        return made
+        """Return a registry that holds this collector alone."""
+        registry = CollectorRegistry()
+        registry.register(self)
+        return registry
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing: to register is no reason to ask the servers."""
+        """Return no gauge, so that registering this collector calls no server."""
         return ()
 
 
-def _members(overview: Overview) -> Iterator[GaugeMetricFamily]:
-    workers, members = overview.workers, overview.members
+def _members(snapshot: FleetSnapshot) -> Iterator[GaugeMetricFamily]:
+    workers, members = snapshot.workers, snapshot.members
     count, slots, busy = [], [], []
     if workers is not None and members is not None:
         found = Counter(member.kind for member in members)
@@ -106,23 +106,23 @@ def _units(work: Work | None) -> Iterator[GaugeMetricFamily]:
 
 
 def _pace(pace: Pace | None) -> Iterator[GaugeMetricFamily]:
-    rates, places, in_progress, breaker = [], [], [], []
+    rates, limits, in_progress, breaker = [], [], [], []
     if pace is not None:
         rates = [(("now",), pace.rate), (("ceiling",), pace.ceiling_rate)]
-        places = [
+        limits = [
             (("now",), float(pace.concurrency)),
             (("ceiling",), float(pace.ceiling_concurrency)),
         ]
         in_progress = [_one(pace.in_progress)]
         breaker = [((state,), float(pace.breaker is state)) for state in BreakerState]
     yield _gauge("pace_fetches_per_second", "Fetches that may begin in a second.", ("of",), rates)
-    yield _gauge("pace_concurrency", "Fetches that may be in progress.", ("of",), places)
+    yield _gauge("pace_concurrency", "Fetches that may be in progress.", ("of",), limits)
     yield _gauge("pace_in_progress", "Fetches in progress, in the whole fleet.", (), in_progress)
     yield _gauge("breaker_state", "1 for the breaker's state, else 0.", ("state",), breaker)
 
 
-def _schedules(overview: Overview) -> Iterator[GaugeMetricFamily]:
-    schedules = overview.schedules or ()
+def _schedules(snapshot: FleetSnapshot) -> Iterator[GaugeMetricFamily]:
+    schedules = snapshot.schedules or ()
     yield _gauge(
         "schedule_since_success_seconds",
         "Time since a run of the schedule last ended well; none before the first.",
@@ -130,27 +130,28 @@ def _schedules(overview: Overview) -> Iterator[GaugeMetricFamily]:
         [
             ((each.name,), since)
             for each in schedules
-            if (since := overview.seconds_since_success(each)) is not None
+            if (since := snapshot.seconds_since_success(each)) is not None
         ],
     )
     yield _gauge(
         "schedule_late_seconds",
         "For how long a run has been due; 0 while paused, and while the last one is at work.",
         ("schedule",),
-        [((each.name,), overview.seconds_late(each)) for each in schedules],
+        [((each.name,), snapshot.seconds_late(each)) for each in schedules],
     )
 
 
-def _shards(overview: Overview) -> Iterator[GaugeMetricFamily]:
-    wished = [] if overview.wished is None else [_one(overview.wished)]
-    yield _gauge("wished_symbols", "Symbols to be watched; 0 while that is stopped.", (), wished)
-    statuses = overview.statuses
+def _shards(snapshot: FleetSnapshot) -> Iterator[GaugeMetricFamily]:
+    subscribed = [] if snapshot.subscribed is None else [_one(snapshot.subscribed)]
+    text = "Symbols to be watched; 0 while that is stopped."
+    yield _gauge("wished_symbols", text, (), subscribed)
+    statuses = snapshot.streamer_statuses
     attended = []
     if statuses is not None:
-        attended = [((shard,), float(shard in statuses)) for shard in overview.shards]
+        attended = [((shard,), float(shard in statuses)) for shard in snapshot.shards]
     text = "Whether a streamer has the shard."
     yield _gauge("shard_attended", text, ("shard",), attended)
-    for name, text, value in _OF_SHARDS:
+    for name, text, value in _SHARD_GAUGES:
         samples = [((shard,), value(status)) for shard, status in (statuses or {}).items()]
         yield _gauge(f"shard_{name}", text, ("shard",), samples)
 

@@ -12,7 +12,7 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.schedules import Schedule
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.backlog import Work
-from web.fleet.overview import Overview
+from web.fleet.snapshot import FleetSnapshot
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -35,8 +35,8 @@ class BeatOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, member: Member, seen_at: datetime) -> Self:
-        return cls(**_who(member, seen_at))
+    def of(cls, member: Member, taken_at: datetime) -> Self:
+        return cls(**_who(member, taken_at))
 
 
 class WorkerOut(BeatOut):
@@ -47,9 +47,9 @@ class WorkerOut(BeatOut):
     busy: int = Field(description="slots that do one", examples=[3])
 
     @classmethod
-    def of(cls, member: Member, seen_at: datetime) -> Self:
+    def of(cls, member: Member, taken_at: datetime) -> Self:
         return cls(
-            **_who(member, seen_at),
+            **_who(member, taken_at),
             queues=list(member.queues),
             slots=member.slots,
             busy=member.busy,
@@ -65,8 +65,8 @@ class FleetStreamerOut(BeatOut):
     )
 
     @classmethod
-    def of(cls, member: Member, seen_at: datetime) -> Self:
-        return cls(**_who(member, seen_at), shard=member.shard)
+    def of(cls, member: Member, taken_at: datetime) -> Self:
+        return cls(**_who(member, taken_at), shard=member.shard)
 
 
 class TotalsOut(BaseModel):
@@ -162,7 +162,7 @@ class FleetScheduleOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, schedule: Schedule, overview: Overview) -> Self:
+    def of(cls, schedule: Schedule, snapshot: FleetSnapshot) -> Self:
         return cls(
             name=schedule.name,
             paused=schedule.paused,
@@ -170,7 +170,7 @@ class FleetScheduleOut(BaseModel):
             last_run_at=to_date(schedule.last_run_at),
             last_job_id=schedule.last_job_id,
             last_success_at=to_date(schedule.last_success_at),
-            seconds_since_last_success=overview.seconds_since_success(schedule),
+            seconds_since_last_success=snapshot.seconds_since_success(schedule),
         )
 
 
@@ -193,35 +193,35 @@ class FleetOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, overview: Overview) -> Self:
-        workers, beats, streamers = overview.workers, overview.beats, overview.streamers
-        work, pace = overview.work, overview.pace
-        schedules, seen_at = overview.schedules, overview.seen_at
+    def of(cls, snapshot: FleetSnapshot) -> Self:
+        workers, beats, streamers = snapshot.workers, snapshot.beats, snapshot.streamers
+        work, pace = snapshot.work, snapshot.pace
+        schedules, taken_at = snapshot.schedules, snapshot.taken_at
         return cls(
-            workers=_none_or(workers, lambda all_: [WorkerOut.of(one, seen_at) for one in all_]),
-            beats=_none_or(beats, lambda all_: [BeatOut.of(one, seen_at) for one in all_]),
+            workers=_none_or(workers, lambda all_: [WorkerOut.of(one, taken_at) for one in all_]),
+            beats=_none_or(beats, lambda all_: [BeatOut.of(one, taken_at) for one in all_]),
             streamers=_none_or(
-                streamers, lambda all_: [FleetStreamerOut.of(one, seen_at) for one in all_]
+                streamers, lambda all_: [FleetStreamerOut.of(one, taken_at) for one in all_]
             ),
             totals=_none_or(workers, _totals),
-            queues=[QueueOut.of(name, overview.messages, work) for name in QueueName],
+            queues=[QueueOut.of(name, snapshot.queue_lengths, work) for name in QueueName],
             units=_none_or(work, lambda it: UnitsOut(deferred=it.deferred, running=it.running)),
             pace=_none_or(pace, PaceOut.of),
             breaker=_none_or(pace, BreakerOut.of),
             schedules=_none_or(
-                schedules, lambda all_: [FleetScheduleOut.of(one, overview) for one in all_]
+                schedules, lambda all_: [FleetScheduleOut.of(one, snapshot) for one in all_]
             ),
-            problems=[*_problems(overview)],
+            problems=[*_problems(snapshot)],
         )
 
 
-def _who(member: Member, seen_at: datetime) -> dict[str, Any]:
+def _who(member: Member, taken_at: datetime) -> dict[str, Any]:
     return {
         "name": member.name,
         "host": member.host,
         "pid": member.pid,
         "started_at": member.started_at,
-        "last_seen": seen_at - timedelta(seconds=member.silent_seconds),
+        "last_seen": taken_at - timedelta(seconds=member.silent_seconds),
         "version": member.version,
         "metrics_url": member.metrics_url,
         "clock_ahead_seconds": member.clock_ahead_seconds,
@@ -236,14 +236,14 @@ def _totals(workers: list[Member]) -> TotalsOut:
     )
 
 
-def _problems(overview: Overview) -> Iterator[str]:
-    for server, reason in overview.problems.items():
+def _problems(snapshot: FleetSnapshot) -> Iterator[str]:
+    for server, reason in snapshot.server_problems.items():
         yield f"{server}: {reason}"
-    for shard in overview.unattended or ():
+    for shard in snapshot.unattended_shards or ():
         yield f"shard {shard}: no streamer"
-    for step, reason in (overview.tick_problems or {}).items():
+    for step, reason in (snapshot.tick_problems or {}).items():
         yield f"tick, {step}: {reason}"
-    for host, seconds in clocks_off(overview.members or ()).items():
+    for host, seconds in clocks_off(snapshot.members or ()).items():
         yield f"host {host}: its clock is {described_offset(seconds)}; let NTP set it"
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from web.fleet.questions import Reply, Server
+from web.fleet.probing import Reply, Server
 
 
 class Wellness(StrEnum):
