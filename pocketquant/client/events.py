@@ -3,8 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain, repeat
-from threading import Event
 from typing import Any
 
 import requests
@@ -12,6 +10,7 @@ import requests
 from pocketquant.client.failures import strange
 from pocketquant.client.transport import Transport
 from pocketquant.domain.errors import Unavailable
+from pocketquant.pausing import growing_pauses, pause
 
 _PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0)  # before a stream is taken up again; then the longest one
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -28,10 +27,9 @@ def follow(transport: Transport, path: str, query: dict[str, Any]) -> Iterator[t
 
 def _take_up_again(transport: Transport, path: str, query: dict[str, Any]) -> requests.Response:
     """Its next answer, as soon as there is one; asked for less often the longer it takes."""
-    pauses = chain(_PAUSES_SECONDS, repeat(_LONGEST_PAUSE_SECONDS))
-    never = Event()
+    pauses = growing_pauses(*_PAUSES_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
     while True:
-        never.wait(next(pauses))
+        pause(next(pauses))
         with suppress(Unavailable):
             return _open(transport, path, query)
 

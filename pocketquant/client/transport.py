@@ -15,7 +15,6 @@ Reads may be asked twice, and so may what carries an `Idempotency-Key` or stores
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
 from typing import Any
 
 import requests
@@ -33,6 +32,7 @@ from pocketquant.domain.errors import (
     PocketQuantError,
     ProviderDown,
 )
+from pocketquant.pausing import pause
 
 Json = dict[str, Any]
 
@@ -78,20 +78,20 @@ class Transport:
         """An answer that is well; else the error that it names, or that says what went wrong."""
         may_repeat = method == "GET" if is_repeatable is None else is_repeatable
         patience_seconds = _LONGEST_WAIT_SECONDS
-        for pause in _PAUSES_SECONDS:
+        for delay in _PAUSES_SECONDS:
             try:
                 answer = self._ask(method, path, **arguments)
             except requests.RequestException as error:
                 if not (is_unsent(error) or (may_repeat and is_broken(error))):
                     raise self._failure(error) from error
-                _wait(pause)
+                pause(delay)
                 continue
-            wanted = _seconds_to_next_try(answer, may_repeat, pause)
+            wanted = _seconds_to_next_try(answer, may_repeat, delay)
             if wanted is None or wanted > patience_seconds:
                 return self._well(answer)
             answer.close()
             patience_seconds -= wanted
-            _wait(wanted)
+            pause(wanted)
         with self.reading():
             return self._well(self._ask(method, path, **arguments))
 
@@ -160,7 +160,3 @@ def _header(api_key: str) -> str:
     if not (key.isascii() and key.isprintable()):
         raise InvalidRequest("the API key has characters that no key has")
     return key
-
-
-def _wait(seconds: float) -> None:
-    Event().wait(seconds)

@@ -7,12 +7,11 @@ that does not answer for a while.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain, repeat
-from threading import Event
 from typing import Any
 
 from pocketquant.client.answers import JobProgress
 from pocketquant.domain.errors import Unavailable
+from pocketquant.pausing import growing_pauses, pause
 
 _PAUSES_SECONDS = (0.2, 0.3, 0.5)  # a small job ends soon
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -34,7 +33,7 @@ def until_it_ends(ask: Callable[[], JobProgress], job_id: str, has_progress: boo
 
 
 def _poll(ask: Callable[[], JobProgress], show: Show) -> JobProgress:
-    pauses = chain(_PAUSES_SECONDS, repeat(_LONGEST_PAUSE_SECONDS))
+    pauses = growing_pauses(*_PAUSES_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
     heard_at = time.monotonic()
     while True:
         try:
@@ -48,7 +47,7 @@ def _poll(ask: Callable[[], JobProgress], show: Show) -> JobProgress:
             show(job)
             if job["finished_at"] is not None:
                 return job
-        Event().wait(next(pauses))
+        pause(next(pauses))
 
 
 @contextmanager

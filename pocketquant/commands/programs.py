@@ -5,7 +5,6 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
 
 import click
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.console import Console
 from pocketquant.machine import data_folder, exposure, processes, programs, shared_metrics
 from pocketquant.machine.processes import Machine
 from pocketquant.messaging.queues import QueueName
+from pocketquant.pausing import pause
 from pocketquant.settings import Settings
 
 _LOOK_SECONDS = 1.0  # at the supervisor
@@ -161,7 +161,7 @@ def _wait_for_the_end(machine: Machine) -> None:
     """Return at Ctrl-C, when told to end, or when the supervisor has ended."""
     with suppress(KeyboardInterrupt):
         while machine.supervisord.poll() is None and not _Ending.is_wanted:
-            Event().wait(_LOOK_SECONDS)
+            pause(_LOOK_SECONDS)
 
 
 def _become(command: list[str]) -> None:

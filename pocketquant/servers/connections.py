@@ -25,6 +25,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
+from pocketquant.pausing import pause
 from pocketquant.servers.sentinel_url import SentinelUrl, names_sentinels
 
 Mongo = Database[dict[str, Any]]
@@ -162,4 +163,4 @@ def wait_until(
             cause = error
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout_seconds:.0f} s in vain until {what}") from cause
-        time.sleep(_POLL_SECONDS)  # noqa: TID251  # the one place that polls
+        pause(_POLL_SECONDS)

@@ -1,10 +1,9 @@
 """A job's progress as server-sent events."""
 
-from threading import Event
-
 from flask import Response
 
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.pausing import pause
 from pocketquant.servers.connections import translating_driver_errors
 from web.slots import Slots
 from web.streams import sse
@@ -19,14 +18,13 @@ def stream(slots: Slots, watch: JobWatch, job_id: str) -> Response:
 def _events(watch: JobWatch, job_id: str) -> sse.Events:
     yield sse.RETRY
     told = b""
-    pause = Event()  # never set: a wait that also an event loop can share
     while True:
         try:
             with translating_driver_errors():
                 seen = watch.look(job_id)
         except StorageUnavailable:
             yield b": the database does not answer\n\n"
-            pause.wait(PERIOD_SECONDS)
+            pause(PERIOD_SECONDS)
             continue
         if seen is None:
             return
@@ -36,4 +34,4 @@ def _events(watch: JobWatch, job_id: str) -> sse.Events:
             return
         yield sse.event("progress", body) if body != told else None
         told = body
-        pause.wait(PERIOD_SECONDS)
+        pause(PERIOD_SECONDS)
