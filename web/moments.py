@@ -1,16 +1,15 @@
 """Dates as users write them → epoch seconds. Strictly ISO 8601, never naive."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from pocketquant.domain.dates import EPOCH, SECOND
 
 _DATE = r"\d{4}-\d{2}-\d{2}"
 _MOMENT = re.compile(
     rf"{_DATE}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,9}})?(Z|[+-]\d{{2}}:\d{{2}})?", re.ASCII
 )
 _DAY = re.compile(_DATE, re.ASCII)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 
 
 def epoch_seconds(text: object) -> int:
@@ -33,4 +32,4 @@ def epoch_seconds(text: object) -> int:
 
 
 def _ceiling(moment: datetime) -> int:
-    return -((_EPOCH - moment) // _SECOND)
+    return -((EPOCH - moment) // SECOND)

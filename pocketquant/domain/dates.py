@@ -1,16 +1,29 @@
-"""Epoch seconds ↔ the dates of MongoDB documents. Aware, in UTC, before 1970 too."""
+"""Epoch seconds ↔ dates: aware, in UTC, before 1970 too."""
 
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 
 
-def to_date(seconds: int | None) -> datetime | None:
+@overload
+def to_date(seconds: float) -> datetime: ...
+@overload
+def to_date(seconds: None) -> None: ...
+@overload
+def to_date(seconds: float | None) -> datetime | None: ...
+def to_date(seconds: float | None) -> datetime | None:
     """The date of an epoch second; None stays None."""
-    return None if seconds is None else _EPOCH + seconds * _SECOND
+    return None if seconds is None else EPOCH + seconds * SECOND
 
 
+@overload
+def to_seconds(date: datetime) -> int: ...
+@overload
+def to_seconds(date: None) -> None: ...
+@overload
+def to_seconds(date: datetime | None) -> int | None: ...
 def to_seconds(date: datetime | None) -> int | None:
-    """The epoch second of an aware date; None stays None."""
-    return None if date is None else (date - _EPOCH) // _SECOND
+    """The epoch second of an aware date, rounded down; None stays None."""
+    return None if date is None else (date - EPOCH) // SECOND

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Self
 
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import InvalidInterval
 
 MINUTE = 60
@@ -49,11 +50,6 @@ class Interval(Enum):
     def is_intraday(self) -> bool:
         return self.seconds < DAY
 
-    @property
-    def resolution(self) -> str:
-        """TradingView's name of the interval: minutes as a number, then `1D 1W 1M`."""
-        return str(self.seconds // MINUTE) if self.is_intraday else self.value.upper()
-
     def period_start(self, time: int) -> int:
         """The epoch second at which the period holding `time` begins.
 
@@ -63,14 +59,14 @@ class Interval(Enum):
         if self is Interval.W1:
             return time - (time - _FIRST_MONDAY) % WEEK
         if self is Interval.MONTH:
-            return _month_start(_utc(time))
+            return _month_start(to_date(time))
         return time - time % self.seconds
 
     def period_end(self, time: int) -> int:
         """The epoch second at which the period holding `time` is over (exclusive)."""
         start = self.period_start(time)
         if self is Interval.MONTH:
-            return _month_start(_utc(start) + timedelta(days=31))
+            return _month_start(to_date(start) + timedelta(days=31))
         return start + self.seconds
 
 
@@ -91,9 +87,5 @@ _SECONDS = {
 }
 
 
-def _utc(time: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time)
-
-
 def _month_start(moment: datetime) -> int:
-    return int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp())
+    return to_seconds(datetime(moment.year, moment.month, 1, tzinfo=UTC))

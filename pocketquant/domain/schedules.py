@@ -6,18 +6,16 @@ job only.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.intervals import Interval
 
 MOST_CRON_CHARACTERS = 200
 
 _FIELDS = "minute hour day-of-month month day-of-week"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +85,12 @@ def next_run(cron: str, after: int) -> int:
             f" in at most {MOST_CRON_CHARACTERS} characters"
         )
     try:
-        moment = next(CronSim(cron, _EPOCH + after * _SECOND), None)
+        moment = next(CronSim(cron, to_date(after)), None)
     except CronSimError as error:
         raise InvalidRequest(f"cron {cron!r} has a {str(error).lower()}") from error
     if moment is None:
         raise InvalidRequest(f"cron {cron!r} names a day that never comes")
-    return (moment - _EPOCH) // _SECOND
+    return to_seconds(moment)
 
 
 def changed(schedule: Schedule, change: ScheduleChange, now: int) -> Schedule:

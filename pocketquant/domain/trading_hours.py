@@ -12,13 +12,13 @@ Holidays and days with other hours are not known here: each day counts as an ord
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALWAYS = "24x7"
 _EVERY_DAY = frozenset("1234567")
 _WEEKDAYS = "23456"
@@ -53,11 +53,11 @@ class TradingHours:
 
     def end(self, interval: Interval, opened: int) -> int:
         """When the bar that opened then is over, in epoch seconds."""
-        closing = self._closing_after(_EPOCH + timedelta(seconds=opened))
+        closing = self._closing_after(to_date(opened))
         if interval.is_intraday:
-            return min(opened + interval.seconds, _seconds(closing))
+            return min(opened + interval.seconds, to_seconds(closing))
         day = closing - timedelta(seconds=1)  # what closes at midnight traded on the day before
-        return _seconds(closing + (self._last_day(interval, day) - day))
+        return to_seconds(closing + (self._last_day(interval, day) - day))
 
     def _closing_after(self, opened: datetime) -> datetime:
         """When the trading day is over: the latest of the next closings."""
@@ -76,7 +76,3 @@ class TradingHours:
     def _is_of(self, interval: Interval, first: datetime, day: datetime) -> bool:
         is_traded = str(day.isoweekday() % 7 + 1) in self.days
         return is_traded and (interval is not Interval.MONTH or day.month == first.month)
-
-
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())

@@ -26,10 +26,11 @@ from pocketquant.machine.parent_death import tethered
 from pocketquant.servers.connections import Mongo, open_redis, wait_until
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
-from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.schedules import Schedules
+from tests.resolutions import resolution_of
 
 Json = dict[str, Any]
 
@@ -184,9 +185,8 @@ def wish(symbol: str, interval: str, n_bars: int) -> Json:
 
 
 def _is_right(stored: Bars, series: Series) -> bool:
-    instrument, resolution = find(str(series.symbol)), Resolution.parse(series.interval.resolution)
+    instrument, resolution = find(str(series.symbol)), resolution_of(series.interval)
     assert instrument
-    assert resolution
     expected = Market({}).newest(instrument, resolution, int(time.time()), 40).bars
     if stored.first_time is None or stored.last_time is None:
         return False

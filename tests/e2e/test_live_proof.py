@@ -17,9 +17,10 @@ from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import BarsState, OpenBars
 from pocketquant.domain.quotes import Quote
-from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
 from pocketquant.storage.live_bars import LiveBarStore
+from tests.resolutions import resolution_of
 
 SYMBOLS = [f"SIM:S900{number}" for number in range(1, 5)]
 
@@ -96,9 +97,8 @@ def found(one: Compared) -> tuple[int, tuple[str, ...], int]:
 
 def seen_whole(symbol: str, interval: Interval, since: int, now: int) -> Iterator[LiveBar]:
     """The market's bars that began after `since` and have ended."""
-    instrument, resolution = find(symbol), Resolution.parse(interval.resolution)
+    instrument, resolution = find(symbol), resolution_of(interval)
     assert instrument
-    assert resolution
     newest = Market({}).newest(instrument, resolution, now, 20).bars
     whole: Bars = newest.between(interval.period_end(since), interval.period_start(now))
     for bar_time, *values in whole.columns.T.tolist():

@@ -1,12 +1,13 @@
 """What the API takes and gives of live quotes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from pocketquant.cache.board import CurrentBar
 from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus, UnreadableSymbol
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
@@ -14,8 +15,6 @@ from web.schemas.given import Given
 from web.schemas.syncs import MOST_BULK_SYMBOLS, BulkSymbol
 
 MOST_STREAMED_SYMBOLS = 500
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _names(text: object) -> list[str]:
@@ -119,8 +118,8 @@ class CurrentBarOut(BaseModel):
             symbol=ticker,
             exchange=exchange,
             interval=bar.interval,
-            bar_start=_moment(bar.start),
-            bar_end=_moment(bar.end),
+            bar_start=to_date(bar.start),
+            bar_end=to_date(bar.end),
             open=bar.open,
             high=bar.high,
             low=bar.low,
@@ -128,7 +127,7 @@ class CurrentBarOut(BaseModel):
             volume=bar.volume,
             tick_count=bar.tick_count,
             partial=bar.is_partial,
-            as_of=_moment(current.as_of),
+            as_of=to_date(current.as_of),
         )
 
 
@@ -166,9 +165,9 @@ class StreamerOut(BaseModel):
             shard=status.shard,
             host=status.host,
             pid=status.pid,
-            started_at=_moment(status.started_at),
-            as_of=_moment(status.as_of),
-            connected_at=None if connected_at is None else _moment(connected_at),
+            started_at=to_date(status.started_at),
+            as_of=to_date(status.as_of),
+            connected_at=to_date(connected_at),
             symbols=status.symbols,
             ticks=status.ticks,
             late_ticks=status.late_ticks,
@@ -238,7 +237,3 @@ class QuotesStatusOut(BaseModel):
                 UnreadableOut.of(each) for status in statuses for each in status.unreadable
             ],
         )
-
-
-def _moment(seconds: float) -> datetime:
-    return _EPOCH + timedelta(seconds=seconds)

@@ -21,11 +21,12 @@ from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.machine.parent_death import tethered
 from pocketquant.servers.connections import wait_until
-from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.storage.live_bars import LiveBarStore
+from tests.resolutions import resolution_of
 
 SCRIPT = Path(__file__).with_name("streamer_at_speed.py")
 BARS = ("open", "high", "low", "close", "volume")
@@ -155,9 +156,8 @@ class LiveMarket:
 
     def truth(self, symbol: str, interval: Interval, first: int, last: int) -> Bars:
         """The exchange's own bars from the one that opens at `first` to that at `last`."""
-        instrument, resolution = find(symbol), Resolution.parse(interval.resolution)
+        instrument, resolution = find(symbol), resolution_of(interval)
         assert instrument
-        assert resolution
         newest = Market({}).newest(instrument, resolution, int(self.now()), 5000)
         return newest.bars.between(first, last + 1)
 

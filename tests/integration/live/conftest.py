@@ -18,10 +18,10 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import wait_until
 from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator.clocks import market_clock
-from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.wiring import Platform, wire_syncer
+from tests.resolutions import resolution_of
 from workers.streamer.main import Streamer
 
 MIDNIGHT = 1_763_424_000  # Tuesday, 2025-11-18, by the market's clock
@@ -121,9 +121,8 @@ class Live:
 
     def history_between(self, symbol: str, interval: Interval, first: int, last: int) -> Bars:
         """The exchange's own bars from the one that opens at `first` to that at `last`."""
-        instrument, resolution = find(symbol), Resolution.parse(interval.resolution)
+        instrument, resolution = find(symbol), resolution_of(interval)
         assert instrument
-        assert resolution
         newest = self.simulator.market.newest(instrument, resolution, int(self.clock()), 5000)
         return newest.bars.between(first, last + 1)
 

@@ -39,12 +39,6 @@ def test_other_text_is_no_interval(text: str) -> None:
     assert len(str(refusal.value)) < 200
 
 
-def test_resolutions_are_tradingviews() -> None:
-    """Minutes are sent as a bare number, longer intervals as 1D, 1W and 1M."""
-    expected = "1 3 5 15 30 45 60 120 180 240 1D 1W 1M"
-    assert expected == " ".join(interval.resolution for interval in Interval)
-
-
 def test_intraday_is_shorter_than_a_day() -> None:
     """All but day, week and month are intraday."""
     expected = {Interval.D1, Interval.W1, Interval.MONTH}

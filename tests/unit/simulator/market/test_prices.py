@@ -13,6 +13,7 @@ from pocketquant.simulator.market import paths
 from pocketquant.simulator.market.calendars import sessions
 from pocketquant.simulator.market.prices import Market, Resolution, close_time
 from pocketquant.simulator.market.world import Instrument, find, listed
+from tests.resolutions import resolution_of
 
 MARKET = Market({})
 DAILY = Resolution(1, "D")
@@ -36,14 +37,14 @@ def known(name: str) -> Instrument:
     return instrument
 
 
-def resolution_of(text: str) -> Resolution:
+def parsed(text: str) -> Resolution:
     resolution = Resolution.parse(text)
     assert resolution is not None
     return resolution
 
 
 def newest(name: str, resolution: str, now: str, count: int) -> Bars:
-    return MARKET.newest(known(name), resolution_of(resolution), at(now), count).bars
+    return MARKET.newest(known(name), parsed(resolution), at(now), count).bars
 
 
 def texts(times: Floats) -> list[str]:
@@ -92,7 +93,7 @@ def test_bars_are_exact_aggregates_of_the_minutes(
     instrument: Instrument, interval: Interval, now: int, count: int
 ) -> None:
     """For any symbol, interval and moment, to the last bit, the forming bar included."""
-    resolution = resolution_of(interval.resolution)
+    resolution = resolution_of(interval)
     bars = MARKET.newest(instrument, resolution, now, count).bars
     enough = 3 * interval.seconds // 60 + 3 * 1440
     minutes = MARKET.newest(instrument, Resolution(1, "m"), now, enough).bars
@@ -127,7 +128,7 @@ def test_the_past_never_changes(
     instrument: Instrument, interval: Interval, now: int, later: int
 ) -> None:
     """What is closed now is the same ever after."""
-    resolution = resolution_of(interval.resolution)
+    resolution = resolution_of(interval)
     bars = MARKET.newest(instrument, resolution, now, 4).bars
     closed = bars.first(max(0, len(bars) - 1))
     end = (closed.last_time or 0) + 1
@@ -187,7 +188,7 @@ def test_a_symbol_without_volume_says_so() -> None:
 def test_there_is_nothing_before_the_first_session() -> None:
     """Nor of a listing that never traded."""
     for resolution in ("1", "1D"):
-        stretch = MARKET.newest(known("NASDAQ:AAPL"), resolution_of(resolution), 0, 10)
+        stretch = MARKET.newest(known("NASDAQ:AAPL"), parsed(resolution), 0, 10)
         assert (0, True) == (len(stretch.bars), stretch.reaches_start)
     stretch = MARKET.newest(known("NYSE:UNBORN"), DAILY, at("2025-11-18"), 10)
     assert (0, True) == (len(stretch.bars), stretch.reaches_start)
@@ -211,7 +212,7 @@ def _session(time: int) -> tuple[int, int]:
 @pytest.mark.parametrize("resolution", ["1", "60", "1D", "1M"])
 def test_older_bars_join_newer_ones(resolution: str) -> None:
     """Those before the oldest had are the ones a longer request would have brought."""
-    instrument, asked, now = known("OTC:QUIET"), resolution_of(resolution), at("2025-11-18T15:40")
+    instrument, asked, now = known("OTC:QUIET"), parsed(resolution), at("2025-11-18T15:40")
     together = MARKET.newest(instrument, asked, now, 200).bars
     newer = MARKET.newest(instrument, asked, now, 80).bars
     older = MARKET.newest(instrument, asked, now, 120, newer.first_time).bars
@@ -222,10 +223,10 @@ def test_history_reaches_its_start() -> None:
     """All there is, and said to be all."""
     instrument, now = known("NASDAQ:AAPL"), at("2000-01-05T15:00")
     for resolution, first, count in (("1", "2000-01-03T14:30", 810), ("1D", "2000-01-03T14:30", 3)):
-        stretch = MARKET.newest(instrument, resolution_of(resolution), now, 5000)
+        stretch = MARKET.newest(instrument, parsed(resolution), now, 5000)
         assert stretch.reaches_start
         assert (first, count) == (texts(stretch.bars.columns[0])[0], len(stretch.bars))
-        assert not MARKET.newest(instrument, resolution_of(resolution), now, 2).reaches_start
+        assert not MARKET.newest(instrument, parsed(resolution), now, 2).reaches_start
 
 
 def test_captured_bars_are_served_as_they_are(market: Market) -> None:
@@ -253,7 +254,7 @@ def test_captured_bars_are_served_as_they_are(market: Market) -> None:
 )
 def test_close_times_are_tradingviews(name: str, resolution: str, opened: str, closes: str) -> None:
     """Start and length; the last second of the session for what ends with it."""
-    assert at(closes) == close_time(known(name), resolution_of(resolution), at(opened))
+    assert at(closes) == close_time(known(name), parsed(resolution), at(opened))
 
 
 @pytest.mark.parametrize(
