@@ -1,12 +1,16 @@
--- Takes symbols off the board, for the holder of the shard's lease.
--- KEYS: lease, index of symbols; ARGV: token, the 13 intervals, the symbols
+-- Deletes the records of symbols, if the shard's lease still holds the token.
+-- KEYS: lease, index of symbols
+-- ARGV: token, the 13 intervals, the symbols
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
-for place = 15, #ARGV do
-  local symbol = ARGV[place]
+local first_interval = 2
+local first_symbol = first_interval + 13
+
+for index = first_symbol, #ARGV do
+  local symbol = ARGV[index]
   redis.call('SREM', KEYS[2], symbol)
   redis.call('UNLINK', 'quote:latest:' .. symbol)
-  for interval = 2, 14 do
+  for interval = first_interval, first_symbol - 1 do
     redis.call('UNLINK', 'bar:current:' .. symbol .. ':' .. ARGV[interval])
   end
 end

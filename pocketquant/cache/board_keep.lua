@@ -1,19 +1,24 @@
--- Lets symbols live on of which nothing has changed, for the holder of the shard's lease.
+-- Renews the records of unchanged symbols, if the shard's lease still holds the token.
 -- KEYS: lease, index of symbols
 -- ARGV: token, seconds of a quote, seconds of a bar, the 13 intervals, the symbols
--- Gives the symbols whose records are gone, so that they must be written again.
+-- Returns the symbols whose records have expired and must be written again.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
-local gone = {}
-for place = 17, #ARGV do
-  local symbol = ARGV[place]
-  local has_quote = redis.call('EXPIRE', 'quote:latest:' .. symbol, ARGV[2])
+local quote_seconds, bar_seconds = ARGV[2], ARGV[3]
+local minutes = 4  -- the index of 1m, the first interval
+local first_symbol = minutes + 13
+
+local expired = {}
+for index = first_symbol, #ARGV do
+  local symbol = ARGV[index]
+  local has_quote = redis.call('EXPIRE', 'quote:latest:' .. symbol, quote_seconds)
   redis.call('SADD', KEYS[2], symbol)
-  local has_minutes = redis.call('EXPIRE', 'bar:current:' .. symbol .. ':1m', ARGV[3])
-  for interval = 5, 16 do
-    redis.call('EXPIRE', 'bar:current:' .. symbol .. ':' .. ARGV[interval], ARGV[3])
+  local bars = 'bar:current:' .. symbol .. ':'
+  local has_minutes = redis.call('EXPIRE', bars .. ARGV[minutes], bar_seconds)
+  for interval = minutes + 1, first_symbol - 1 do
+    redis.call('EXPIRE', bars .. ARGV[interval], bar_seconds)
   end
-  if has_quote == 0 or has_minutes == 0 then gone[#gone + 1] = symbol end
+  if has_quote == 0 or has_minutes == 0 then expired[#expired + 1] = symbol end
 end
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-return gone
+redis.call('EXPIRE', KEYS[2], quote_seconds)
+return expired

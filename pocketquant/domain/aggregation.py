@@ -95,7 +95,7 @@ class BarAggregator:
             self.lose(now - GRACE_SECONDS, [symbol])
             self.see(symbol, now, bars.delay_seconds)
 
-    def question(self, symbol: str, time: int) -> Gap:
+    def mark_minute(self, symbol: str, time: int) -> Gap:
         """What was told of the minute of `time`, by the symbol's clock, is wrong or incomplete.
 
         All open bars that hold it are partial. Returns the minute.
@@ -229,7 +229,7 @@ class BarAggregator:
     def _take_late(self, bars: OpenBars, start: int, tick: Tick) -> None:
         self.late_ticks[tick.symbol] += 1
         bars.late_minute = start
-        self.question(tick.symbol, tick.time)
+        self.mark_minute(tick.symbol, tick.time)
         self._too_late.append((tick.symbol, tick.time))
 
     def _open_minute(self, bars: OpenBars, start: int, tick: Tick) -> None:

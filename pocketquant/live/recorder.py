@@ -1,13 +1,13 @@
-"""Use-case: what one shard's stream of quotes says, onto the board and into bars.
+"""Use-case: the quotes of one shard become bars, and both go onto the quote board.
 
-    watch           the symbols wished for; those on the board are gone on with
+    watch           subscribed symbols; those on the board are resumed
     open            a session of quotes, for a connection
     receive         texts of the connection → ticks → open bars
     advance         the clock → closed bars
-    write           what has changed, one flush → the board
-    lose            the connection, and with it what it did not tell
+    write           all changes, as one flush → the board
+    lose            the connection; bars of the lost time are partial
 
-One loop calls all of it, one after the other.
+One thread calls all of it.
 """
 
 from collections import deque
@@ -24,13 +24,14 @@ from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.live.pending_writes import BoardChanges, PendingWrites
 from pocketquant.tradingview.quotes import DroppedQuote, QuoteSession
 
 
 class QuoteRecorder:
-    """One shard's symbols, from when they are first watched. Times are epoch seconds.
+    """Quotes and open bars of one shard's watched symbols. Times are epoch seconds.
 
-    `intervals` are those of the bars that `advance` gives.
+    `intervals` are the intervals of the bars that `advance` returns.
     """
 
     def __init__(
@@ -56,11 +57,7 @@ class QuoteRecorder:
         self._unreadable: dict[str, UnreadableSymbol] = {}
         self._doubtful: deque[tuple[float, list[LiveBar]]] = deque()
         self._marks: list[LiveBar] = []
-        self._minutes_closed: set[str] = set()
-        self._news: set[str] = set()
-        self._to_write: set[str] = set()
-        self._to_forget: set[str] = set()
-        self._written: set[str] = set()
+        self._pending = PendingWrites()
         self.ticks = 0
         self.unreadable_quotes = 0
         self.newest_tick_at = 0
@@ -72,12 +69,12 @@ class QuoteRecorder:
 
     @property
     def refused(self) -> tuple[RefusedSymbol, ...]:
-        """The watched symbols that the provider does not serve, and why."""
+        """The watched symbols that the provider does not serve, with the reasons."""
         return tuple(self._refused.values())
 
     @property
     def unreadable(self) -> tuple[UnreadableSymbol, ...]:
-        """The watched symbols of which quotes were dropped, and why the last one was."""
+        """The watched symbols with unreadable quotes, which were dropped."""
         return tuple(self._unreadable.values())
 
     @property
@@ -89,7 +86,7 @@ class QuoteRecorder:
         return self._bars.missed_ticks.total()
 
     def watch(self, symbols: frozenset[str]) -> None:
-        """Watch exactly these. The driver's errors pass through, and nothing has changed then."""
+        """Watch exactly these symbols. The driver's errors pass through, and change nothing."""
         new, gone = symbols - self._watched, self._watched - symbols
         for each in self._board.resumable(self._shard, sorted(new)):
             self._bars.resume(each.bars, each.seen_until)
@@ -97,23 +94,23 @@ class QuoteRecorder:
             self._resumed.add(each.bars.symbol)
         for symbol in gone:
             self._give_up(symbol)
-        self._to_forget = (self._to_forget | gone) - new
+        self._pending.forgotten = (self._pending.forgotten | gone) - new
         self._watched = symbols
         if self._session is not None:
             self._session.remove(map(Symbol.parse, sorted(gone)))
             self._session.add(map(Symbol.parse, sorted(new)))
 
     def open(self, session: str, token: str) -> QuoteSession:
-        """A session for a new connection, asking for all that is watched."""
+        """A session for a new connection, which requests all watched symbols."""
         self._refused.clear()
         self._session = QuoteSession(session, token, self._quotes.values())
         self._session.add(map(Symbol.parse, sorted(self._watched)))
         return self._session
 
     def receive(self, text: str, now: float) -> int:
-        """Take a text of the connection in, which came at `now`; how many ticks it held.
+        """Read a text of the connection that came at `now`; return its number of ticks.
 
-        The first one sets the clock.
+        The first text of a connection sets the market clock.
         """
         if self._session is None:
             return 0
@@ -133,7 +130,7 @@ class QuoteRecorder:
             self.newest_tick_at = max(self.newest_tick_at, time)
             self._clock.trade(symbol, time + self._bars.delay_seconds(symbol), now)
             for symbol, time in (*self._bars.too_late(), *received.doubts):
-                self._question(symbol, time)
+                self._mark_minute(symbol, time)
         for dropped in received.dropped:
             self._drop_quote(dropped, now)
         for symbol, error in received.refused:
@@ -141,22 +138,22 @@ class QuoteRecorder:
         return len(received.ticks)
 
     def has_news(self) -> bool:
-        """Take in which quotes have changed; whether any has since this was last asked."""
+        """Take over the changed quotes; whether any has changed since the last call."""
         changed = self._session.changed() if self._session else ()
         for quote in changed:
             self._quotes[quote.symbol] = quote
-            self._news.add(quote.symbol)
+            self._pending.news.add(quote.symbol)
         return bool(changed)
 
     def advance(self, now: float, heard_at: float) -> list[LiveBar]:
-        """The bars that close as the clock moves to `now`; and marks of bars closed before.
+        """Move the clock to `now`; return the closed bars, and marks of incomplete earlier ones.
 
-        Those that end after `heard_at`, when quotes came last, may yet turn out to lack some: see
-        `lose`.
+        Bars that close after `heard_at`, the time of the last quotes, may still lack some: `lose`
+        returns them again.
         """
         self._clock.judge(now, len(self._watched))
         closed = self._bars.advance(now)
-        self._minutes_closed.update(bar.symbol for bar in closed if bar.interval is Interval.M1)
+        self._pending.closed.update(bar.symbol for bar in closed if bar.interval is Interval.M1)
         wanted = [bar for bar in closed if bar.interval in self._intervals]
         if wanted:
             self._doubtful.append((now, wanted))
@@ -166,14 +163,14 @@ class QuoteRecorder:
         return wanted + marks
 
     def lose(self, since: float) -> list[LiveBar]:
-        """The connection has told nothing `since` then, and is given up.
+        """Give up the connection, which has sent nothing `since` that time.
 
-        Gives the bars that were closed as whole but have some of that time: now they are partial.
+        Return, as partial, the bars that were closed as complete but hold some of the lost time.
         """
         self.has_news()
         self._session = None
         self._bars.lose(since)
-        self._to_write |= self._quotes.keys()
+        self._pending.whole |= self._quotes.keys()
         closed = [bar for _, bars in self._doubtful for bar in bars if bar.symbol in self._bars]
         self._doubtful.clear()
         return [
@@ -183,45 +180,39 @@ class QuoteRecorder:
         ]
 
     def repairs_due(self, now: float) -> dict[Series, int]:
-        """The series that are to be synced because of gaps, each since when."""
+        """The series to sync because of gaps, each with the start of its first gap."""
         return self._repairs.due(now)
 
-    def write(self, writer: BoardWriter, flush: Flush, is_to_renew: bool) -> None:
-        """Complete the flush with all that has changed, and do it.
+    def write(self, writer: BoardWriter, flush: Flush, is_renewal: bool) -> None:
+        """Add all changes to the flush, and write it.
 
-        With `is_to_renew`, which is for every 20 s, symbols without a change live on. LeaseLost
-        from the writer; after any failure all of it is written the next time.
+        With `is_renewal`, due every 20 s, records without a change are kept from expiring. After a
+        failure the next flush writes everything; LeaseLost passes through.
         """
-        due = (self._to_write | self._news | self._minutes_closed) & self._quotes.keys()
-        kept = self._quotes.keys() - self._written - due if is_to_renew else ()
-        wholly = self._to_write
-        flush = replace(
-            flush,
-            entries=(self._entry(symbol, symbol in wholly) for symbol in due),
-            kept=tuple(kept),
-            forgotten=tuple(self._to_forget),
+        changes = self._pending.begin(self._quotes.keys(), is_renewal)
+        expired = writer.write(
+            replace(
+                flush,
+                entries=(self._entry(symbol, changes) for symbol in changes.due),
+                kept=tuple(changes.kept),
+                forgotten=tuple(changes.forgotten),
+            )
         )
-        self._to_write = wholly | self._quotes.keys()  # unless it succeeds
-        gone = writer.write(flush)
-        self._to_write = set(gone)
-        self._written = set() if is_to_renew else self._written | due
-        self._news.clear()
-        self._minutes_closed.clear()
-        self._to_forget.clear()
+        self._pending.finish(changes, expired, is_renewal)
 
-    def _entry(self, symbol: str, is_all_due: bool) -> Entry:
-        has_closed = is_all_due or symbol in self._minutes_closed
+    def _entry(self, symbol: str, changes: BoardChanges) -> Entry:
+        has_closed = changes.has_closed(symbol)
         return Entry(
             self._quotes[symbol],
             self._bars.state(symbol, has_longer=has_closed),
-            is_news=is_all_due or symbol in self._news,
+            is_news=changes.is_news(symbol),
             has_closed=has_closed,
         )
 
-    def _question(self, symbol: str, time: int) -> None:
-        """Have the bars marked and repaired whose minute of `time` lacks or doubles something."""
+    def _mark_minute(self, symbol: str, time: int) -> None:
+        """Have the bars that hold the minute of `time` marked partial, and repaired."""
         delay_seconds = self._bars.delay_seconds(symbol)
-        self._repairs.note(symbol, [self._bars.question(symbol, time)], delay_seconds)
+        self._repairs.note(symbol, [self._bars.mark_minute(symbol, time)], delay_seconds)
         closed_until = self._bars.closed_until(symbol)
         self._marks += (
             LiveBar.mark(symbol, interval, time)
@@ -230,7 +221,7 @@ class QuoteRecorder:
         )
 
     def _drop_quote(self, dropped: DroppedQuote, now: float) -> None:
-        """Count it, and have the bars that may lack a trade marked and repaired."""
+        """Count the quote, and have the bars that may lack its trade marked and repaired."""
         self.unreadable_quotes += 1
         symbol, fault = dropped
         if not symbol:
@@ -244,10 +235,10 @@ class QuoteRecorder:
             self._repairs.note(symbol, self._bars.gaps(symbol), delay_seconds)
 
     def _refuse(self, refused: RefusedSymbol, now: float) -> None:
-        """Show why; its open bars close as partial ones."""
+        """Note the reason; open bars of the symbol will close as partial."""
         self._refused[refused.symbol] = refused
         self._quotes.pop(refused.symbol, None)
-        self._to_forget.add(refused.symbol)
+        self._pending.forgotten.add(refused.symbol)
         if refused.symbol in self._bars:
             self._bars.lose(now, [refused.symbol])
 

@@ -158,10 +158,10 @@ class ShardWriter:
         self._writer = self._writer_for(lease)
 
     def _write(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> None:
-        is_to_renew = is_live and time.monotonic() - self._renewed_symbols > KEEP_SECONDS
-        if is_to_renew:
+        is_renewal = is_live and time.monotonic() - self._renewed_symbols > KEEP_SECONDS
+        if is_renewal:
             self._renewed_symbols = time.monotonic()
         flush = replace(flush, closed=self._unsaved, stored=self._stored)
         with metrics.BOARD_FLUSH_SECONDS.time():
-            recorder.write(self._writer, flush, is_to_renew)
+            recorder.write(self._writer, flush, is_renewal)
         self._unsaved, self._stored = {}, []

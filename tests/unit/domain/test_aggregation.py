@@ -161,7 +161,7 @@ def test_a_minute_in_question() -> None:
     """Its bar is partial, and those beside it are whole."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(70), tick(130)])
-    assert (NOON + 60, NOON + 120) == aggregator.question(KO, NOON + 70)
+    assert (NOON + 60, NOON + 120) == aggregator.mark_minute(KO, NOON + 70)
     closed = [bar for bar in aggregator.advance(NOON + 400) if bar.interval is Interval.M1]
     assert [False, True, False] == [bar.is_partial for bar in closed]
 
