@@ -1,1 +1,1 @@
-"""Live bars, from quotes to what is stored of them."""
+"""From live quotes to stored bars."""

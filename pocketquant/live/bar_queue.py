@@ -1,15 +1,15 @@
-"""`BarQueue`: closed bars and due repairs, until MongoDB has them.
+"""`BarQueue`: closed bars and due repairs wait here until MongoDB has them.
 
-    keep, repair → … a thread: bars first, then the syncs that repair → results
+    put, repair → a thread: stores bars, then submits repairs → finished
 
-The thread has MongoDB to itself, so that no wait for it holds up the ticks. What waits is bounded:
-beyond that the oldest bars give way, and their series are synced later. What fails is tried again.
+Only the thread waits for MongoDB, so ticks are never held up. The queue is bounded: beyond its
+limit the oldest bars are dropped and their series repaired. Failures are retried.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Event
 from typing import NamedTuple, TypeVar
 
@@ -21,7 +21,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.presence.repeating import Loop, Loops
 from pocketquant.servers.connections import translating_driver_errors
 
-_BARS_AT_ONCE = 20_000
+_BARS_A_WRITE = 20_000
 _PAUSE_SECONDS = 1.0  # after a failure
 
 _log = structlog.get_logger(__name__)
@@ -30,15 +30,15 @@ T = TypeVar("T")
 
 
 class Batch(NamedTuple):
-    """Bars that closed together, under a name that no other batch ever has."""
+    """Bars that closed together, under a unique name."""
 
     name: str
     bars: list[LiveBar]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """Batches that need not be kept any more: how many of their bars were stored, or given up."""
+class Finished:
+    """Names of batches that left the queue, and how many of their bars were stored or dropped."""
 
     batches: tuple[str, ...]
     stored: int = 0
@@ -46,7 +46,10 @@ class Done:
 
 
 class BarQueue:
-    """Stores by `store`, submits by `submit`: both may raise StorageUnavailable, or LeaseLost."""
+    """Calls `store` and `submit`; both may raise StorageUnavailable or LeaseLost.
+
+    After LeaseLost the thread ends, and `is_fenced` is true.
+    """
 
     def __init__(
         self,
@@ -58,60 +61,60 @@ class BarQueue:
         self._store = store
         self._submit = submit
         self._most_waiting = most_waiting
-        self._given: SimpleQueue[Batch] = SimpleQueue()
-        self._asked: SimpleQueue[Mapping[Series, int]] = SimpleQueue()
-        self._done: SimpleQueue[Done] = SimpleQueue()
+        self._incoming: SimpleQueue[Batch] = SimpleQueue()
+        self._requested: SimpleQueue[Mapping[Series, int]] = SimpleQueue()
+        self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._waiting: deque[Batch] = deque()
         self._repairs: dict[Series, int] = {}
-        self._is_awake = Event()
-        self._is_over = Event()
-        self._is_away = False
+        self._has_work = Event()
+        self._is_ending = Event()
+        self._is_failing = False
         self.is_fenced = False
         self._loops = loops or Loops()
         self._loop: Loop | None = None
 
     def begin(self) -> None:
-        self._loop = self._loops.begin("bar-keeper", self._do_what_waits)
+        self._loop = self._loops.begin("bar-keeper", self._work)
 
-    def keep(self, batch: Batch) -> None:
-        """Store these bars, soon."""
-        self._given.put(batch)
-        self._is_awake.set()
+    def put(self, batch: Batch) -> None:
+        """Store these bars soon."""
+        self._incoming.put(batch)
+        self._has_work.set()
 
     def repair(self, since: Mapping[Series, int]) -> None:
-        """Have these series synced, since those times, once all bars kept before are stored."""
-        self._asked.put(since)
-        self._is_awake.set()
+        """Sync these series from the given times, after all bars in the queue are stored."""
+        self._requested.put(since)
+        self._has_work.set()
 
-    def done(self) -> list[Done]:
-        """What has been done since this was last asked."""
-        return list(_taken(self._done))
+    def finished(self) -> list[Finished]:
+        """The batches that have left the queue since the last call."""
+        return list(_drained(self._finished))
 
     def end(self, seconds: float) -> None:
-        """Do what can be done within that time."""
-        self._is_over.set()
-        self._is_awake.set()
+        """Work for at most `seconds` more, then return."""
+        self._is_ending.set()
+        self._has_work.set()
         if self._loop is not None:
             self._loop.join(seconds)
 
-    def _do_what_waits(self, loop: Loop) -> None:
-        self._is_awake.wait()
-        self._is_awake.clear()
-        if self._is_over.is_set():
+    def _work(self, loop: Loop) -> None:
+        self._has_work.wait()
+        self._has_work.clear()
+        if self._is_ending.is_set():
             loop.stop()
-        self._take_over()
-        is_done = False
+        self._drain()
+        has_succeeded = False
         try:
-            is_done = self._try_all(loop)
+            has_succeeded = self._try_all(loop)
         finally:
-            if not is_done:
-                self._is_awake.set()  # what failed still waits
+            if not has_succeeded:
+                self._has_work.set()  # try again
 
-    def _take_over(self) -> None:
-        self._waiting.extend(_taken(self._given))
-        for since in _taken(self._asked):
+    def _drain(self) -> None:
+        self._waiting.extend(_drained(self._incoming))
+        for since in _drained(self._requested):
             self._note_repairs(since.items())
-        self._drop_what_is_too_much()
+        self._drop_oldest()
 
     def _try_all(self, loop: Loop) -> bool:
         try:
@@ -122,59 +125,58 @@ class BarQueue:
             loop.stop()
             return True
         except StorageUnavailable as error:
-            self._tell_away(error)
-            self._is_over.wait(_PAUSE_SECONDS)
+            self._note_failure(error)
+            self._is_ending.wait(_PAUSE_SECONDS)
             return False
-        if self._is_away:
-            _log.info("storing_goes_on")
-            self._is_away = False
+        if self._is_failing:
+            _log.info("bars_stored_again")
+            self._is_failing = False
         return True
 
     def _do_all(self) -> None:
-        while batches := list(_up_to(_BARS_AT_ONCE, self._waiting)):
+        while batches := list(_first(_BARS_A_WRITE, self._waiting)):
             self._store([bar for batch in batches for bar in batch.bars])
             for _ in batches:
                 self._waiting.popleft()
-            self._tell_done(batches, is_stored=True)
+            self._note_finished(batches, is_stored=True)
         if self._repairs:
             self._submit(self._repairs)
             self._repairs = {}
 
-    def _drop_what_is_too_much(self) -> None:
+    def _drop_oldest(self) -> None:
         waiting = sum(len(batch.bars) for batch in self._waiting)
         while waiting > self._most_waiting:
             batch = self._waiting.popleft()
             waiting -= len(batch.bars)
             self._note_repairs((bar.series, bar.start) for bar in batch.bars)
-            self._tell_done([batch], is_stored=False)
+            self._note_finished([batch], is_stored=False)
             _log.error("live_bars_dropped", bars=len(batch.bars))
 
     def _note_repairs(self, since: Iterable[tuple[Series, int]]) -> None:
         for series, time in since:
             self._repairs[series] = min(time, self._repairs.get(series, time))
 
-    def _tell_done(self, batches: list[Batch], is_stored: bool) -> None:
+    def _note_finished(self, batches: list[Batch], is_stored: bool) -> None:
         bars = sum(len(batch.bars) for batch in batches)
         names = tuple(batch.name for batch in batches)
-        self._done.put(Done(names, stored=bars) if is_stored else Done(names, dropped=bars))
+        self._finished.put(
+            Finished(names, stored=bars) if is_stored else Finished(names, dropped=bars)
+        )
 
-    def _tell_away(self, error: StorageUnavailable) -> None:
-        if not self._is_away:
-            _log.warning("storing_waits", cause=str(error))
-        self._is_away = True
-
-
-def _taken(queue: "SimpleQueue[T]") -> Iterator[T]:
-    """What lies in the queue now."""
-    while True:
-        try:
-            yield queue.get_nowait()
-        except Empty:
-            return
+    def _note_failure(self, error: StorageUnavailable) -> None:
+        if not self._is_failing:
+            _log.warning("bars_not_stored", cause=str(error))
+        self._is_failing = True
 
 
-def _up_to(bars: int, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The first batches, of so many bars in all; at least one."""
+def _drained(queue: "SimpleQueue[T]") -> Iterator[T]:
+    """Empty a queue that only this thread reads."""
+    while not queue.empty():
+        yield queue.get_nowait()
+
+
+def _first(bars: int, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The first batches, with at least `bars` bars together or all there are."""
     for batch in batches:
         yield batch
         bars -= len(batch.bars)

@@ -1,6 +1,6 @@
 """Use-case: closed live bars into MongoDB, and the syncs that repair gaps into the ledger.
 
-Every write is fenced: who has lost the shard to another streamer writes nothing more.
+Every write is fenced: a streamer that has lost its shard to another one writes no more.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,9 +27,9 @@ _log = structlog.get_logger(__name__)
 
 
 class FencedBarWriter:
-    """What a streamer stores under `lease`, which may be exchanged for a newer one of its own.
+    """Writes under `lease`; its streamer replaces it after taking the shard again.
 
-    The drivers' errors, and LeaseLost, pass through.
+    LeaseLost and the drivers' errors pass through.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class FencedBarWriter:
         self._raised: Lease | None = None
 
     def store(self, bars: list[LiveBar]) -> None:
-        """Store the bars, then forget the answers that lack them; twice changes nothing."""
+        """Store the bars, then drop cached answers without them. A repetition changes nothing."""
         self._require_fence()
         self._outdated |= self._live_bars.upsert(bars).keys()
         try:
             self._responses.drop(*self._outdated)
-        except redis.RedisError as error:  # tried again with the next bars
+        except redis.RedisError as error:  # retried with the next bars
             _log.warning("answers_not_dropped", series=len(self._outdated), cause=str(error))
         else:
             self._outdated.clear()
 
     def submit(self, since: Mapping[Series, int]) -> None:
-        """Have these series made right, each from then on; days and longer where tracked.
+        """Sync these series from the given times; daily and longer ones only if tracked.
 
-        Bars of a day and more are made of no minutes: those of a series that nobody tracks stay
-        partial until somebody syncs it.
+        Minutes cannot repair bars of a day and longer. Those of an untracked series stay partial
+        until a user syncs it.
         """
         self._require_fence()
         long = {series.symbol for series in since if not series.interval.is_intraday}

@@ -1,4 +1,4 @@
-"""Dialing beside the loop, so that a provider that is slow to answer holds nothing up."""
+"""`Dialer`: connects in a thread, so that a slow provider does not hold up the loop."""
 
 import random
 import time
@@ -19,75 +19,75 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An open connection, and the token to begin its session with."""
+class Dialed:
+    """An open connection, and the auth token for its session."""
 
     socket: socket.Socket
     token: str
 
 
-class Dialing:
-    """Opens connections to the provider, one attempt at a time, each in a thread of its own."""
+class Dialer:
+    """Opens connections to the provider, one attempt at a time, each in its own thread."""
 
     def __init__(self, url: str, account: Account, seconds: float) -> None:
         self._url = url
         self._account = account
         self._seconds = seconds
-        self._answers: SimpleQueue[Line | PocketQuantError] | None = None
-        self._is_over = False
+        self._results: SimpleQueue[Dialed | PocketQuantError] | None = None
+        self._has_ended = False
         self._refused: str | None = None
         self._has_replaced = False
 
     def refuse(self, token: str) -> None:
-        """Sign in again, once until a token is accepted: TradingView has refused this one."""
+        """TradingView refused this token: sign in again, once until a token is accepted."""
         if not self._has_replaced:
             self._refused, self._has_replaced = token, True
 
     def accept(self) -> None:
-        """The token that was dialed with is good."""
+        """TradingView accepted the token."""
         self._has_replaced = False
 
     def begin(self) -> None:
-        """Dial, unless that is under way."""
-        if self._answers is None:
-            self._answers = SimpleQueue()
-            Thread(target=self._dial, args=(self._answers,), name="dialing", daemon=True).start()
+        """Start to dial, unless an attempt is under way."""
+        if self._results is None:
+            self._results = SimpleQueue()
+            Thread(target=self._dial, args=(self._results,), name="dialing", daemon=True).start()
 
-    def answer(self, seconds: float) -> Line | None:
-        """The connection, or the error in place of it; None where neither comes in time."""
-        if self._answers is None:
+    def result(self, seconds: float) -> Dialed | None:
+        """The connection, or None if it does not come in time. Raises the error of the attempt."""
+        if self._results is None:
             return None
         try:
-            answer = self._answers.get(timeout=max(seconds, 0.001))
+            result = self._results.get(timeout=max(seconds, 0.001))
         except Empty:
             return None
-        self._answers = None
-        if isinstance(answer, PocketQuantError):
-            raise answer
-        return answer
+        self._results = None
+        if isinstance(result, PocketQuantError):
+            raise result
+        return result
 
     def end(self) -> None:
-        """Hang up on whoever answers from now on."""
-        self._is_over = True
+        """Hang up connections that open from now on."""
+        self._has_ended = True
 
-    def _dial(self, answers: "SimpleQueue[Line | PocketQuantError]") -> None:
+    def _dial(self, results: "SimpleQueue[Dialed | PocketQuantError]") -> None:
         try:
             if self._refused is not None:
                 self._account.forget(self._refused)
                 self._refused = None
             token = self._account.token()
-            answered = socket.dial(self._url, time.monotonic() + self._seconds)
-            if self._is_over:
-                answered.hang_up()
-            answers.put(Line(answered, token))
+            opened = socket.dial(self._url, time.monotonic() + self._seconds)
+            if self._has_ended:
+                opened.hang_up()
+            results.put(Dialed(opened, token))
         except PocketQuantError as error:
-            answers.put(error)
-        except Exception as error:  # noqa: BLE001  # a defect must not end the dialing for good
+            results.put(error)
+        except Exception as error:  # noqa: BLE001  # a defect must not stop all further attempts
             _log.exception("dialing_failed")
-            answers.put(PocketQuantError(f"{type(error).__name__} while dialing"))
+            results.put(PocketQuantError(f"{type(error).__name__} while dialing"))
 
 
 def pause_seconds(failures: int) -> float:
-    """How long to wait after so many failures in a row: from 1 s to 60 s, with jitter."""
+    """The pause after this many failures in a row: from 1 s to 60 s, with jitter."""
     shortest = _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10)
     return min(shortest * random.uniform(1.0, 1.5), _LONGEST_PAUSE_SECONDS)  # noqa: S311  # jitter

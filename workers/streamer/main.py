@@ -1,7 +1,7 @@
 """The process that streams live quotes: `python -m workers.streamer.main`.
 
-It takes whichever shard has no streamer, and streams it until it ends or loses the shard. While
-there is none it stands by, and takes over from one that dies.
+It takes a shard without a streamer, and streams it until it ends or loses the shard. While all
+shards have a streamer it stands by, and takes over the shard of one that dies.
 """
 
 import gc
@@ -31,16 +31,16 @@ from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 from pocketquant.storage.fences import Fences
 from pocketquant.wiring import Platform, wire, wire_account
-from workers.streamer.dialer import Dialing
+from workers.streamer.dialer import Dialer
 from workers.streamer.shard_stream import ShardStream
 from workers.streamer.shard_writer import ShardWriter
 from workers.streamer.subscription_watch import SubscriptionWatch
 
 _REDIS_SECONDS = 1.0
-_LOOK_SECONDS = 1.0  # for a shard without a streamer
+_LOOK_SECONDS = 1.0  # between two looks for a shard without a streamer
 _DIAL_SECONDS = 10.0
-_HISTORY_SECONDS = 3.0  # after a bar's end and grace the provider's history has it
-_COLLECTOR_THRESHOLDS = (50_000, 20, 50)  # new objects, then collections of younger ones
+_HISTORY_SECONDS = 3.0  # until the provider's history has a bar, after its end and the grace
+_COLLECTOR_THRESHOLDS = (50_000, 20, 50)  # new objects, then collections of the younger generation
 
 _log = structlog.get_logger(__name__)
 
@@ -48,8 +48,8 @@ _log = structlog.get_logger(__name__)
 class Streamer:
     """Streams one shard at a time, from `run` until `end`.
 
-    `clock` is our own, of epoch seconds; `steady` counts the seconds of such a clock and is never
-    set. Without one, a clock of another kind than the machine's counts as steady itself.
+    `clock` is this machine's, in epoch seconds. `steady` counts seconds and is never set; a test's
+    clock is steady itself.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Streamer:
         self.shard: Shard | None = None
 
     def run(self) -> None:
-        """Stream, or stand by, until `end` is called."""
+        """Stream or stand by until `end` is called."""
         self._alive.make()
         try:
             self._run()
@@ -83,7 +83,7 @@ class Streamer:
             self._alive.remove()
 
     def end(self) -> None:
-        """Have `run` end in good order; may be called from anywhere."""
+        """Have `run` finish and return; signal handlers and other threads may call this."""
         self._ending.set()
 
     def _run(self) -> None:
@@ -97,7 +97,7 @@ class Streamer:
                 _log.warning("waiting_for_redis", cause=str(error))
             if self.shard is not None:
                 self.shard = None
-                gc.collect()  # a stream's many objects hold each other
+                gc.collect()  # the objects of a stream refer to each other
             self._ending.wait(_LOOK_SECONDS)
 
     def _stream_a_shard(self) -> None:
@@ -130,7 +130,7 @@ class Streamer:
             writer=writer,
             subscriptions=subscriptions,
             alive=self._alive,
-            dialing=Dialing(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
+            dialer=Dialer(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
             flush_seconds=settings.streamer_flush_seconds,
             silence_seconds=settings.streamer_silence_seconds,
             clock=self._now,
@@ -141,12 +141,12 @@ class Streamer:
             stream.run(self._ending)
 
     def _now(self) -> float:
-        """What time it is for the provider."""
+        """The epoch second by the provider's clock."""
         return self._market_clock.time(self._steady())
 
     def _writer(self, shard: Shard, lease: Lease) -> ShardWriter:
         platform, settings = self._platform, self._settings
-        storage = FencedBarWriter(
+        bar_writer = FencedBarWriter(
             lease,
             Fences(platform.mongo),
             platform.live_bars,
@@ -159,7 +159,7 @@ class Streamer:
             shard,
             self._cache,
             self._leases,
-            storage,
+            bar_writer,
             settings.streamer_lease_seconds,
             settings.streamer_most_waiting_bars,
             platform.loops,
@@ -188,7 +188,7 @@ def main() -> None:
 
 
 def _collect_rarely() -> None:
-    """Looking for cycles in all that is open held the loop up for 0.1 s every few seconds."""
+    """Collect garbage rarely: full collections held up the loop for 0.1 s every few seconds."""
     gc.freeze()
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 

@@ -1,4 +1,4 @@
-"""`QuoteLink`: a connection with its session of quotes, and whether it still lives."""
+"""`QuoteLink`: a connection with its quote session, and the decision whether it is alive."""
 
 import time
 from collections.abc import Callable
@@ -8,14 +8,15 @@ from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.tradingview.quotes import QuoteSession
 from pocketquant.tradingview.socket import Socket
 
-_ANSWER_SECONDS = 5.0
+_REPLY_SECONDS = 5.0
 
 
 class QuoteLink:
-    """One connection from its session's first message on. `clock` gives epoch seconds.
+    """One connection with its session. `clock` gives epoch seconds.
 
-    It is dead when nothing at all has come for `silence_seconds`; or no quote, while a market is
-    open and the server, asked for one again, stays silent or tells of trades that it had not told.
+    The connection is dead if nothing comes for `silence_seconds`. If no quote comes for that time
+    while a market is open, a quote is requested again: the connection is dead if none comes in
+    5 s, or if it shows trades that were not sent.
     """
 
     def __init__(
@@ -32,14 +33,14 @@ class QuoteLink:
         self._silence_seconds = silence_seconds
         self._clock = clock
         self._heard = self._had_news = time.monotonic()
-        self._asked: float | None = None
+        self._requested_at: float | None = None
         self._ticks_since = 0
-        self._has_told = False
+        self._has_quotes = False
         self._is_greeted = False
         self._stamp()
 
     def listen(self, seconds: float) -> None:
-        """Take in what comes within that time, and answer it; the session's error, if it ends."""
+        """Read and answer texts for `seconds`. Raises the session's error if one ends it."""
         until = time.monotonic() + seconds
         self._send()
         while True:
@@ -53,32 +54,32 @@ class QuoteLink:
                 return
 
     def require_life(self) -> None:
-        """ConnectionLost when it is dead: nothing is known of the time since `lost_since`."""
+        """Raise ConnectionLost if the connection is dead; `lost_since` then begins the gap."""
         steady = time.monotonic()
         has_news = self._recorder.has_news()
         if steady - self._heard > self._silence_seconds:
             raise ConnectionLost(f"nothing came for {steady - self._heard:.0f} s")
-        if self._asked is not None:
-            self._require_answer(steady - self._asked, has_news)
+        if self._requested_at is not None:
+            self._require_reply(steady - self._requested_at, has_news)
         if has_news:
-            self._has_told = True
+            self._has_quotes = True
             self._had_news, self.news_at = steady, self.heard_at
-        elif steady - self._had_news > self._silence_seconds and self._asked is None:
-            self._ask_again(steady)
+        elif steady - self._had_news > self._silence_seconds and self._requested_at is None:
+            self._request_again(steady)
 
     @property
     def lost_since(self) -> float:
-        """From when on nothing is known, should this connection be dead now."""
-        return self.heard_at if self._asked is None else self.news_at
+        """The time since which quotes may be missing, if the connection is dead now."""
+        return self.heard_at if self._requested_at is None else self.news_at
 
     @property
-    def has_told(self) -> bool:
+    def has_quotes(self) -> bool:
         """Whether any quote has come."""
-        return self._has_told
+        return self._has_quotes
 
     @property
     def is_drained(self) -> bool:
-        """Whether all that had come was taken in when it was listened to last."""
+        """Whether the last `listen` read all texts that had come."""
         return self.drained_at >= self.heard_at
 
     def hang_up(self) -> None:
@@ -95,25 +96,25 @@ class QuoteLink:
         self._send()
 
     def _stamp(self) -> None:
-        """Begin now, by the clock that the greeting may just have set."""
+        """Set all times to now: the first text may have set the clock."""
         self.opened_at = self.heard_at = self.news_at = self.drained_at = self._clock()
 
     def _send(self) -> None:
         for call in self._session.outgoing():
             self._socket.send(call)
 
-    def _ask_again(self, steady: float) -> None:
+    def _request_again(self, steady: float) -> None:
         symbol = self._session.open_market
-        if not self._has_told and self._session.awaited:
+        if not self._has_quotes and self._session.awaited:
             raise ConnectionLost("no quotes came, although they were asked for")
         if symbol is not None:
             self._session.ask_again(symbol)
-            self._asked, self._ticks_since = steady, 0
+            self._requested_at, self._ticks_since = steady, 0
 
-    def _require_answer(self, waited_seconds: float, has_news: bool) -> None:
+    def _require_reply(self, waited_seconds: float, has_news: bool) -> None:
         if self._ticks_since:
-            raise ConnectionLost("trades were not told of")
-        if not has_news and waited_seconds > _ANSWER_SECONDS:
+            raise ConnectionLost("trades were not sent")
+        if not has_news and waited_seconds > _REPLY_SECONDS:
             raise ConnectionLost("no quotes came, not even when asked for")
         if has_news:
-            self._asked = None
+            self._requested_at = None

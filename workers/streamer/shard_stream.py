@@ -1,11 +1,11 @@
-"""`ShardStream`: one shard of the watched symbols, streamed under a lease.
+"""`ShardStream`: streams one shard of the watched symbols under a lease.
 
-    listen          the connection's texts, until it is time to write; or dial, while there is none
-    advance         the clock: bars close
-    flush           what has changed to the board, closed bars to the keeper
+    listen          read the connection until it is time to write; or dial if there is none
+    advance         move the clock: bars close
+    flush           write changes to the board, put closed bars into their queue
 
-One loop does all of it, without locks. What may have to wait for long has a thread of its own:
-dialing, MongoDB, and reading the subscriptions.
+One loop does all of it, without locks. Only threads wait for long: dialing, MongoDB, and reading
+the subscriptions.
 """
 
 import os
@@ -27,13 +27,13 @@ from pocketquant.domain.shards import Shard
 from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.presence.alive_file import AliveFile
 from pocketquant.storage.subscriptions import SubscriptionSet
-from workers.streamer.dialer import Dialing, Line, pause_seconds
+from workers.streamer.dialer import Dialed, Dialer, pause_seconds
 from workers.streamer.quote_link import QuoteLink
 from workers.streamer.shard_writer import ShardWriter
 from workers.streamer.subscription_watch import SubscriptionWatch
 
 _STATUS_SECONDS = 1.0
-_CATCH_UP = 4  # after a flush that took long, the part of a flush's time to take in what has come
+_CATCH_UP = 4  # after a long flush, texts are read for a quarter of the time between flushes
 _NAME_LETTERS = 12
 _GAUGES = (metrics.STREAM_SYMBOLS, metrics.STREAM_LAG_SECONDS, metrics.LIVE_BARS_WAITING)
 
@@ -41,10 +41,10 @@ _log = structlog.get_logger(__name__)
 
 
 class ShardStream:
-    """Streams until it is told to end.
+    """Streams from `run` until its event is set.
 
-    `clock` gives epoch seconds, as the provider has them, and `step` by how much the machine's own
-    clock was set since it was last asked. A step of more than `most_step_seconds` is a gap.
+    `clock` gives epoch seconds by the provider's clock. `step` returns by how many seconds the
+    machine's clock was set since the last call; more than `most_step_seconds` is a gap.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ShardStream:
         recorder: QuoteRecorder,
         writer: ShardWriter,
         subscriptions: SubscriptionWatch,
-        dialing: Dialing,
+        dialer: Dialer,
         alive: AliveFile,
         flush_seconds: float,
         silence_seconds: float,
@@ -65,7 +65,7 @@ class ShardStream:
         self._recorder = recorder
         self._writer = writer
         self._subscriptions = subscriptions
-        self._dialing = dialing
+        self._dialer = dialer
         self._alive = alive
         self._flush_seconds = flush_seconds
         self._silence_seconds = silence_seconds
@@ -83,19 +83,19 @@ class ShardStream:
         self._last_error: PocketQuantError | None = None
 
     def run(self, ending: Event) -> None:
-        """LeaseLost as soon as another has taken the shard over."""
+        """Stream until `ending` is set. LeaseLost if another streamer takes the shard over."""
         try:
             while not ending.is_set():
                 self._follow_subscriptions()
                 self._listen_or_dial(ending)
                 self._flush()
             self._advance()
-            self._writer.end(self._recorder, self._all_there_is())
+            self._writer.end(self._recorder, self._full_flush())
         finally:
             for gauge in _GAUGES:
                 gauge.set(0)
             self._writer.close()
-            self._dialing.end()
+            self._dialer.end()
             if self._link is not None:
                 self._link.hang_up()
 
@@ -128,7 +128,7 @@ class ShardStream:
             self._lose(error)
 
     def _require_no_step(self) -> None:
-        """Dial again after a step: it may be that the machine slept. The greeting says how long."""
+        """Drop the connection after a step: the machine may have slept. The next greeting tells."""
         step = self._step()
         if abs(step) > self._most_step_seconds:
             metrics.CLOCK_STEPS.inc()
@@ -141,22 +141,22 @@ class ShardStream:
             return
         link.listen(seconds)
         link.require_life()
-        if link.has_told:
+        if link.has_quotes:
             self._failures = 0
-            self._dialing.accept()
+            self._dialer.accept()
 
     def _dial(self, seconds: float) -> None:
-        self._dialing.begin()
-        line = self._dialing.answer(seconds)
-        if line is not None:
-            self._open(line)
+        self._dialer.begin()
+        dialed = self._dialer.result(seconds)
+        if dialed is not None:
+            self._open(dialed)
 
-    def _open(self, line: Line) -> None:
-        name = "qs_" + "".join(choices(ascii_letters, k=_NAME_LETTERS))  # noqa: S311  # no secret
-        session = self._recorder.open(name, line.token)
-        self._token = line.token
+    def _open(self, dialed: Dialed) -> None:
+        name = "qs_" + "".join(choices(ascii_letters, k=_NAME_LETTERS))  # noqa: S311  # not a secret
+        session = self._recorder.open(name, dialed.token)
+        self._token = dialed.token
         self._link = QuoteLink(
-            line.socket, session, self._recorder, self._silence_seconds, self._clock
+            dialed.socket, session, self._recorder, self._silence_seconds, self._clock
         )
         self._connections += 1
         metrics.STREAM_CONNECTIONS.labels(outcome="ok").inc()
@@ -166,7 +166,7 @@ class ShardStream:
         _log.info("connected", shard=self._shard.name, symbols=len(self._recorder.watched))
 
     def _lose(self, error: PocketQuantError) -> None:
-        """Dial again, later each time that no quote came; what was not seen is known as that."""
+        """Note the gap, and dial again; after each attempt without a quote the pause grows."""
         self._failures += 1
         pause = pause_seconds(self._failures)
         self._dial_time = time.monotonic() + pause
@@ -178,13 +178,13 @@ class ShardStream:
         )
         if self._link is not None:
             if isinstance(error, BadToken):
-                self._dialing.refuse(self._token)
+                self._dialer.refuse(self._token)
             self._seen_until = self._link.lost_since
             self._writer.put(self._recorder.lose(self._seen_until))
             self._drop(self._link)
 
     def _hang_up(self, link: QuoteLink) -> None:
-        """Nothing is to be watched any more."""
+        """Give up the connection: no symbol is watched."""
         self._recorder.lose(self._clock())
         self._drop(link)
 
@@ -199,14 +199,14 @@ class ShardStream:
         self._flush_time = steady + self._flush_seconds
         self._advance()
         is_status_due = steady >= self._status_time
-        flush = self._all_there_is() if is_status_due else self._changes()
+        flush = self._full_flush() if is_status_due else self._quick_flush()
         if self._writer.flush(self._recorder, flush, self._link is not None) and is_status_due:
             self._status_time = steady + _STATUS_SECONDS
 
     def _advance(self) -> None:
-        """Move the clock on, as far as all that was told by then has been taken in.
+        """Move the clock to the time up to which all received texts have been read.
 
-        Before anything was heard, our own clock alone might close bars that are not over.
+        Before the first text only our own clock is known, which may close bars too early.
         """
         if not self._recorder.has_heard:
             return
@@ -221,10 +221,10 @@ class ShardStream:
         self._writer.put(self._recorder.advance(horizon, heard_at))
         self._writer.repair(self._recorder, horizon)
 
-    def _changes(self) -> Flush:
+    def _quick_flush(self) -> Flush:
         return Flush(as_of=self._seen_until, seen_until=self._seen_until)
 
-    def _all_there_is(self) -> Flush:
+    def _full_flush(self) -> Flush:
         return Flush(as_of=self._seen_until, seen_until=self._seen_until, status=self._status())
 
     def _status(self) -> StreamerStatus:

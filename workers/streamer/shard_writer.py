@@ -1,9 +1,9 @@
-"""`ShardWriter`: where a shard's quotes and bars go, for as long as its lease is held.
+"""`ShardWriter`: writes the quotes and bars of one shard while its lease is held.
 
-Closed bars are noted in Redis together with the state in which they are closed, and then stored in
-MongoDB by the keeper's thread. So they outlive this process wherever it ends, unless neither server
-is there. Without Redis they are stored all the same, for whoever has the lease cannot lose it then
-without MongoDB's fence telling so.
+A flush to Redis notes closed bars together with the state in which they are closed. The thread of
+`BarQueue` then stores them in MongoDB. So they survive the end of this process unless both servers
+are away. Without Redis they are stored all the same: a lease cannot change hands then, except
+through MongoDB's fence, which refuses the write.
 """
 
 import time
@@ -26,25 +26,25 @@ from pocketquant.live.fenced_writes import FencedBarWriter
 from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.presence.repeating import Loops
 
-RENEWALS_A_LEASE = 3
-KEEP_SECONDS = 20.0
-AWAY_SECONDS = 1.0
+RENEWALS_A_LEASE = 3  # within the life of a lease
+RENEW_QUOTES_SECONDS = 20.0
+REDIS_RETRY_SECONDS = 1.0
 
 _BARS_A_BATCH = 5_000
-_LAST_WORDS_SECONDS = 1.0
+_LAST_STORE_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 class ShardWriter:
-    """Writes for one shard. LeaseLost passes through; a Redis that is away is waited for."""
+    """Writes for one shard. LeaseLost passes through; without Redis it retries each second."""
 
     def __init__(
         self,
         shard: Shard,
         cache: redis.Redis,
         leases: Leases,
-        storage: FencedBarWriter,
+        bar_writer: FencedBarWriter,
         lease_seconds: float,
         most_waiting_bars: int,
         loops: Loops,
@@ -52,72 +52,70 @@ class ShardWriter:
         self._shard = shard
         self._cache = cache
         self._leases = leases
-        self._storage = storage
+        self._bar_writer = bar_writer
         self._renewal_seconds = lease_seconds / RENEWALS_A_LEASE
-        self._keeper = BarQueue(storage.store, storage.submit, most_waiting_bars, loops)
-        self._writer = self._writer_for(storage.lease)
+        self._queue = BarQueue(bar_writer.store, bar_writer.submit, most_waiting_bars, loops)
+        self._board_writer = self._board_writer_for(bar_writer.lease)
         self._numbers = count()
-        self._prefix = storage.lease.token
-        self._fresh: dict[str, list[LiveBar]] = {}  # not with the keeper yet
+        self._prefix = bar_writer.lease.token
+        self._fresh: dict[str, list[LiveBar]] = {}  # not in the queue yet
         self._unsaved: dict[str, list[LiveBar]] = {}  # not in Redis
-        self._stored: list[str] = []  # by now, and still in Redis
-        self._renewed = self._renewed_symbols = time.monotonic()
-        self._is_away_until = 0.0
+        self._stored: list[str] = []  # and still in Redis
+        self._lease_renewed = self._quotes_renewed = time.monotonic()
+        self._retry_at = 0.0
         self.bars_waiting = self.bars_stored = self.bars_dropped = 0
 
     def begin(self, board: QuoteBoard) -> None:
-        """Begin with what others have left behind; the driver's errors pass through."""
+        """Queue bars that earlier streamers left in Redis; the driver's errors pass through."""
         for name, bars in board.waiting(self._shard.name).items():
-            self._give(Batch(name, bars))
-        self._keeper.begin()
+            self._queue_batch(Batch(name, bars))
+        self._queue.begin()
 
     def put(self, bars: list[LiveBar]) -> None:
-        """Bars that have closed, for the next flush."""
+        """Write these closed bars with the next flush."""
         for batch in batched(bars, _BARS_A_BATCH):
             name = f"{self._prefix}.{next(self._numbers)}"
             self._fresh[name] = self._unsaved[name] = batch
 
     def repair(self, recorder: QuoteRecorder, now: float) -> None:
-        """Have what is due by now synced."""
+        """Submit the repairs that are due by `now`."""
         if due := recorder.repairs_due(now):
-            self._keeper.repair(due)
+            self._queue.repair(due)
 
     def flush(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> bool:
-        """Write what has changed, and what else `flush` says; whether Redis took it.
+        """Write all changes with the flush; False if Redis could not be reached.
 
-        Quotes are kept alive only while the connection they come by `is_live`.
+        Unchanged quotes are kept from expiring only while the connection `is_live`.
         """
-        self._take_note_of_what_is_done()
-        has_written = time.monotonic() >= self._is_away_until and self._try(
-            recorder, flush, is_live
-        )
+        self._note_finished()
+        has_written = time.monotonic() >= self._retry_at and self._try(recorder, flush, is_live)
         for name, bars in self._fresh.items():
-            self._give(Batch(name, bars))
+            self._queue_batch(Batch(name, bars))
         self._fresh.clear()
         return has_written
 
     def end(self, recorder: QuoteRecorder, flush: Flush) -> None:
-        """Write all of it a last time, and let somebody else have the shard."""
+        """Write everything a last time, and release the shard."""
         has_written = self.flush(recorder, flush, is_live=False)
-        self._keeper.end(_LAST_WORDS_SECONDS)
+        self._queue.end(_LAST_STORE_SECONDS)
         if has_written and self.flush(recorder, replace(flush, status=None), is_live=False):
-            self._leases.release(self._storage.lease)
+            self._leases.release(self._bar_writer.lease)
 
     def close(self) -> None:
-        """Store nothing more."""
-        self._keeper.end(0)
+        """Stop the thread, without waiting for it."""
+        self._queue.end(0)
 
-    def _writer_for(self, lease: Lease) -> BoardWriter:
+    def _board_writer_for(self, lease: Lease) -> BoardWriter:
         return BoardWriter(self._cache, self._shard.name, lease.key, lease.token)
 
-    def _give(self, batch: Batch) -> None:
+    def _queue_batch(self, batch: Batch) -> None:
         self.bars_waiting += len(batch.bars)
-        self._keeper.keep(batch)
+        self._queue.put(batch)
 
-    def _take_note_of_what_is_done(self) -> None:
-        if self._keeper.is_fenced:
+    def _note_finished(self) -> None:
+        if self._queue.is_fenced:
             raise LeaseLost(f"another streamer has taken shard {self._shard.name} over")
-        for done in self._keeper.done():
+        for done in self._queue.finished():
             self.bars_waiting -= done.stored + done.dropped
             self.bars_stored += done.stored
             self.bars_dropped += done.dropped
@@ -129,39 +127,39 @@ class ShardWriter:
 
     def _try(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> bool:
         try:
-            self._hold()
+            self._renew_lease()
             self._write(recorder, flush, is_live)
         except redis.RedisError as error:
-            if not self._is_away_until:
+            if not self._retry_at:
                 _log.warning("redis_away", cause=str(error))
-            self._is_away_until = time.monotonic() + AWAY_SECONDS
+            self._retry_at = time.monotonic() + REDIS_RETRY_SECONDS
             return False
-        if self._is_away_until:
+        if self._retry_at:
             _log.info("redis_back")
-            self._is_away_until = 0.0
+            self._retry_at = 0.0
         return True
 
-    def _hold(self) -> None:
-        """Renew the lease in time. One that ran out may be had again if nobody else has it."""
-        if time.monotonic() - self._renewed < self._renewal_seconds and not self._is_away_until:
+    def _renew_lease(self) -> None:
+        """Renew the lease in time. If it has expired, acquire it again, or raise LeaseLost."""
+        if time.monotonic() - self._lease_renewed < self._renewal_seconds and not self._retry_at:
             return
-        if not self._leases.renew(self._storage.lease):
-            self._take_again()
-        self._renewed = time.monotonic()
+        if not self._leases.renew(self._bar_writer.lease):
+            self._acquire_again()
+        self._lease_renewed = time.monotonic()
 
-    def _take_again(self) -> None:
-        lease = self._leases.acquire(self._storage.lease.name)
+    def _acquire_again(self) -> None:
+        lease = self._leases.acquire(self._bar_writer.lease.name)
         if lease is None:
             raise LeaseLost(f"another streamer has taken shard {self._shard.name} over")
         _log.warning("shard_held_again", shard=self._shard.name, token=lease.token)
-        self._storage.lease = lease
-        self._writer = self._writer_for(lease)
+        self._bar_writer.lease = lease
+        self._board_writer = self._board_writer_for(lease)
 
     def _write(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> None:
-        is_renewal = is_live and time.monotonic() - self._renewed_symbols > KEEP_SECONDS
+        is_renewal = is_live and time.monotonic() - self._quotes_renewed > RENEW_QUOTES_SECONDS
         if is_renewal:
-            self._renewed_symbols = time.monotonic()
+            self._quotes_renewed = time.monotonic()
         flush = replace(flush, closed=self._unsaved, stored=self._stored)
         with metrics.BOARD_FLUSH_SECONDS.time():
-            recorder.write(self._writer, flush, is_renewal)
+            recorder.write(self._board_writer, flush, is_renewal)
         self._unsaved, self._stored = {}, []

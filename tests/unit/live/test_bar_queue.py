@@ -1,4 +1,4 @@
-"""Closed bars that wait until they are stored."""
+"""The queue of closed bars and repairs, and its thread."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from pocketquant.domain.errors import LeaseLost, PocketQuantError, StorageUnavai
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
-from pocketquant.live.bar_queue import BarQueue, Batch, Done
+from pocketquant.live.bar_queue import BarQueue, Batch, Finished
 from pocketquant.servers.connections import wait_until
 
 MINUTES = Series.parse("NASDAQ:AAPL|1m")
@@ -24,8 +24,8 @@ def minute(start: int) -> LiveBar:
 
 
 @dataclass
-class Shelf:
-    """Where bars are put while it is `open`; tells what was done, in order."""
+class Store:
+    """A store that fails while it has `trouble`, and records its calls in order."""
 
     trouble: PocketQuantError | Exception | None = None
     calls: list[object] = field(default_factory=list)
@@ -46,84 +46,84 @@ class Shelf:
 
 
 @pytest.fixture
-def keep_on() -> Iterator[Callable[..., BarQueue]]:
-    """Makes keepers that have begun, and ends them."""
+def make_queue() -> Iterator[Callable[..., BarQueue]]:
+    """Makes running queues, and ends them after the test."""
     with ExitStack() as ends:
 
-        def make(shelf: Shelf, most_waiting: int = 100) -> BarQueue:
-            keeper = BarQueue(shelf.store, shelf.submit, most_waiting)
-            keeper.begin()
-            ends.callback(keeper.end, 5)
-            return keeper
+        def make(store: Store, most_waiting: int = 100) -> BarQueue:
+            queue = BarQueue(store.store, store.submit, most_waiting)
+            queue.begin()
+            ends.callback(queue.end, 5)
+            return queue
 
         yield make
 
 
-def wait_for(shelf: Shelf, count: int) -> None:
-    wait_until(f"{count} things are done", lambda: len(shelf.calls) >= count, (), 10)
+def wait_for(store: Store, count: int) -> None:
+    wait_until(f"there were {count} calls", lambda: len(store.calls) >= count, (), 10)
 
 
-def test_bars_are_stored_and_told_of(keep_on: Callable[..., BarQueue]) -> None:
-    """By the names of their batches."""
-    shelf = Shelf()
-    keeper = keep_on(shelf)
-    keeper.keep(Batch("a", [minute(0), minute(60)]))
-    wait_for(shelf, 1)
-    assert [[0, 60]] == shelf.calls
-    assert [Done(("a",), stored=2)] == keeper.done()
-    assert [] == keeper.done()
+def test_stored_batches_are_reported_once(make_queue: Callable[..., BarQueue]) -> None:
+    """`finished` returns their names and how many bars were stored."""
+    store = Store()
+    queue = make_queue(store)
+    queue.put(Batch("a", [minute(0), minute(60)]))
+    wait_for(store, 1)
+    assert [[0, 60]] == store.calls
+    assert [Finished(("a",), stored=2)] == queue.finished()
+    assert [] == queue.finished()
 
 
 @pytest.mark.parametrize("trouble", [StorageUnavailable("away"), ValueError("a defect")])
-def test_what_fails_is_tried_again(keep_on: Callable[..., BarQueue], trouble: Exception) -> None:
-    """Bars in the order in which they closed, and repairs after them."""
-    shelf = Shelf(trouble)
-    keeper = keep_on(shelf)
-    keeper.keep(Batch("a", [minute(0)]))
-    keeper.repair({MINUTES: 60})
-    keeper.keep(Batch("b", [minute(60)]))
-    wait_until("it was refused", lambda: shelf.refusals > 0, (), 10)
-    assert [] == keeper.done()
-    shelf.trouble = None
-    wait_for(shelf, 2)
-    assert [[0, 60], {MINUTES: 60}] == shelf.calls
+def test_failed_calls_are_retried(make_queue: Callable[..., BarQueue], trouble: Exception) -> None:
+    """Bars are stored in the order of their closing, and repairs submitted after them."""
+    store = Store(trouble)
+    queue = make_queue(store)
+    queue.put(Batch("a", [minute(0)]))
+    queue.repair({MINUTES: 60})
+    queue.put(Batch("b", [minute(60)]))
+    wait_until("it was refused", lambda: store.refusals > 0, (), 10)
+    assert [] == queue.finished()
+    store.trouble = None
+    wait_for(store, 2)
+    assert [[0, 60], {MINUTES: 60}] == store.calls
 
 
-def test_the_oldest_give_way(keep_on: Callable[..., BarQueue]) -> None:
-    """Beyond the bound; they are told of, and their series are repaired."""
-    shelf = Shelf(StorageUnavailable("away"))
-    keeper = keep_on(shelf, most_waiting=2)
+def test_a_full_queue_drops_its_oldest_bars(make_queue: Callable[..., BarQueue]) -> None:
+    """The dropped batches are reported, and their series are repaired."""
+    store = Store(StorageUnavailable("away"))
+    queue = make_queue(store, most_waiting=2)
     for start in (0, 60, 120, 180):
-        keeper.keep(Batch(str(start), [minute(start)]))
-    dropped: list[Done] = []
+        queue.put(Batch(str(start), [minute(start)]))
+    dropped: list[Finished] = []
 
     def are_dropped() -> bool:
-        dropped.extend(keeper.done())
+        dropped.extend(queue.finished())
         return len(dropped) == 2
 
     wait_until("two are dropped", are_dropped, (), 10)
-    shelf.trouble = None
-    wait_for(shelf, 2)
-    assert [Done(("0",), dropped=1), Done(("60",), dropped=1)] == dropped
-    assert [[120, 180], {MINUTES: 0}] == shelf.calls
+    store.trouble = None
+    wait_for(store, 2)
+    assert [Finished(("0",), dropped=1), Finished(("60",), dropped=1)] == dropped
+    assert [[120, 180], {MINUTES: 0}] == store.calls
 
 
-def test_who_has_lost_the_shard_stores_no_more(keep_on: Callable[..., BarQueue]) -> None:
-    """Not even when the trouble is over."""
-    shelf = Shelf(LeaseLost("another has it"))
-    keeper = keep_on(shelf)
-    keeper.keep(Batch("a", [minute(0)]))
-    wait_until("it knows", lambda: keeper.is_fenced, (), 10)
-    shelf.trouble = None
-    keeper.keep(Batch("b", [minute(60)]))
-    keeper.end(5)
-    assert ([], []) == (shelf.calls, keeper.done())
+def test_after_a_lost_lease_no_more_bars_are_stored(make_queue: Callable[..., BarQueue]) -> None:
+    """The queue stays fenced even if a later call would succeed."""
+    store = Store(LeaseLost("another has it"))
+    queue = make_queue(store)
+    queue.put(Batch("a", [minute(0)]))
+    wait_until("the queue is fenced", lambda: queue.is_fenced, (), 10)
+    store.trouble = None
+    queue.put(Batch("b", [minute(60)]))
+    queue.end(5)
+    assert ([], []) == (store.calls, queue.finished())
 
 
-def test_what_waits_at_the_end_is_stored(keep_on: Callable[..., BarQueue]) -> None:
-    """Within the time that is given."""
-    shelf = Shelf()
-    keeper = keep_on(shelf)
-    keeper.keep(Batch("a", [minute(0)]))
-    keeper.end(5)
-    assert [[0]] == shelf.calls
+def test_queued_bars_are_stored_at_the_end(make_queue: Callable[..., BarQueue]) -> None:
+    """`end` waits for the thread."""
+    store = Store()
+    queue = make_queue(store)
+    queue.put(Batch("a", [minute(0)]))
+    queue.end(5)
+    assert [[0]] == store.calls
