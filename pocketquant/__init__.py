@@ -1,4 +1,4 @@
-"""PocketQuant: a self-hosted market-data platform. `pocketquant.Client` asks one from Python."""
+"""PocketQuant, a self-hosted market-data platform; `pocketquant.Client` calls its API."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ __all__ = ["Client"]
 
 
 def __getattr__(name: str) -> object:
-    """The client with its first use: no other module needs what it brings along."""
+    """Import the client at its first use: it needs requests and numpy, most modules do not."""
     if name in __all__:
         from pocketquant import client
 

@@ -1,4 +1,4 @@
-"""`python -m pocketquant` is `pocketquant`."""
+"""Run the `pocketquant` command as `python -m pocketquant`."""
 
 from pocketquant.cli import main
 

@@ -1,6 +1,6 @@
 """The settings of commands that call an API, read without the libraries of the server.
 
-The same variables as in `settings.py`, from the environment or `.env`.
+They are variables of `settings.py`, from the environment or `.env`.
 """
 
 import os
@@ -21,7 +21,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bo
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """Where the API and its streams are, and the key to send; an empty key is none."""
+    """URLs of the API and of its streams, and the API key; empty: none is sent."""
 
     api_url: str
     push_url: str

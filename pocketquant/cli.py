@@ -1,7 +1,7 @@
-"""The `pocketquant` command: its groups of commands, each loaded when it is called; exit codes.
+"""The `pocketquant` command: loads each subcommand when it is called, and sets the exit code.
 
-0    done
-1    an error, or something of what was asked for has failed
+0    success
+1    an error, or a part of the request failed
 2    wrong usage
 130  ended by Ctrl-C
 """
@@ -43,20 +43,20 @@ _SECTIONS = {
         "completion": "commands.completion:completion",
     },
 }
-_PLACES = {name: place for section in _SECTIONS.values() for name, place in section.items()}
+_TARGETS = {name: target for section in _SECTIONS.values() for name, target in section.items()}
 _CTRL_C = 130
 
 
 class Commands(click.Group):
-    """Shows our own errors and wrong settings as lines, not as a traceback."""
+    """Imports a command when it is called, and prints expected errors without a traceback."""
 
     def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_PLACES)
+        return list(_TARGETS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in _PLACES:
+        if name not in _TARGETS:
             return None
-        module, _, attribute = _PLACES[name].partition(":")
+        module, _, attribute = _TARGETS[name].partition(":")
         try:
             command: click.Command = getattr(import_module(f"pocketquant.{module}"), attribute)
         except ModuleNotFoundError as error:
@@ -64,17 +64,17 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, places in _SECTIONS.items():
+        for title, targets in _SECTIONS.items():
             with formatter.section(title):
-                commands = ((name, self.get_command(context, name)) for name in places)
+                commands = ((name, self.get_command(context, name)) for name in targets)
                 limit = formatter.width - 16
                 formatter.write_dl(
                     [(name, each.get_short_help_str(limit)) for name, each in commands if each]
                 )
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Names alone: help texts would load every command."""
-        names = [CompletionItem(name) for name in _PLACES if name.startswith(incomplete)]
+        """Complete names without help texts, which would import every command."""
+        names = [CompletionItem(name) for name in _TARGETS if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, context, incomplete)]
 
     def invoke(self, context: click.Context) -> Any:
@@ -83,14 +83,14 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_CTRL_C) from None
         except Exception as error:
-            said = _said(error)
-            if said is None:
+            message = _message(error)
+            if message is None:
                 raise
-            raise click.ClickException(said) from error
+            raise click.ClickException(message) from error
 
 
 def _unusable(name: str, missing: str) -> click.Command:
-    """A command whose libraries are not installed: it says how to install them."""
+    """Return a command that says which library is missing and how to install it."""
     remedy = "pip install 'pocketquant[server]'"
 
     def refuse(**_: object) -> None:
@@ -112,12 +112,12 @@ def main() -> None:
     """A market-data platform of your own: TradingView bars in MongoDB, served by REST."""
 
 
-def _said(error: Exception) -> str | None:
-    """What people read of an error that is no defect."""
+def _message(error: Exception) -> str | None:
+    """Return the text of an expected error; None for a defect, which keeps its traceback."""
     from pocketquant.domain.errors import PocketQuantError, Unauthorized
 
     if isinstance(error, Unauthorized):
-        return f"{error}; commands show the key that API_KEY is [{error.code}]"
+        return f"{error}; commands send the key of API_KEY [{error.code}]"
     if isinstance(error, PocketQuantError):
         return f"{error} [{error.code}]"
     if isinstance(error, TimeoutError):

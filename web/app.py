@@ -14,7 +14,7 @@ from flask import Flask
 from pocketquant.domain.shards import all_shards
 from pocketquant.logs import set_up_logs
 from pocketquant.machine.exposure import require_safe
-from pocketquant.machine.parent_death import tie_to_parent
+from pocketquant.machine.parent_death import end_with_parent
 from pocketquant.messaging.headers import carry_log_context, measure_queue_waits
 from pocketquant.redaction import redactor_for
 from pocketquant.servers.addresses import is_loopback
@@ -117,7 +117,7 @@ def create_worker_app() -> Flask:
     began as, would do nothing here, and so the server's death would be missed.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    tie_to_parent()
+    end_with_parent()
     settings = Settings()
     require_safe(settings)
     app = create_app(settings)
@@ -130,7 +130,7 @@ def create_worker_app() -> Flask:
 
 def create_push_app() -> Flask:
     """The same application on a server that holds thousands of streams open."""
-    tie_to_parent()
+    end_with_parent()
     settings = Settings()
     require_safe(settings)
     app = create_app(settings, _MANY_STREAMS, settings.push_host)

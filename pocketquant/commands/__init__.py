@@ -1,12 +1,17 @@
-"""The commands of `pocketquant`, a file for each thing they are about.
+"""The commands of `pocketquant`.
 
-asking       options and output that commands share
-syncing      sync, bulk
-bars         bars, export, import
-symbols      search, symbols
-jobs         jobs
-schedules    schedules
-watching     watch
-programs     up, demo, and each process by itself
-completion   completion
+syncing       sync, bulk
+bars          bars, export, import
+symbols       search, symbols
+jobs          jobs
+schedules     schedules
+watching      watch
+programs      up, demo, and each process by itself
+keys          keys
+completion    completion
+
+options       shared options, the API client, completion by the API
+output        tables, JSON, notes on stderr
+symbol_lists  reads files of symbols
+bar_files     reads CSV and Parquet files of bars
 """

@@ -1,4 +1,4 @@
-"""CSV and Parquet files of bars, as others write them, read as one frame."""
+"""Read CSV and Parquet files of bars from other programs as one frame."""
 
 import sys
 import warnings
@@ -20,27 +20,27 @@ _SECONDS_BEFORE_MILLISECONDS = 100_000_000_000  # the year 5138; as milliseconds
 
 
 def read_bars(file: Path, timezone: str | None) -> "pandas.DataFrame":
-    """The bars of a file, their open times (UTC) in the index `datetime`.
+    """Return the bars of a file as a frame, with their open times (UTC) as its index `datetime`.
 
-    InvalidRequest for what cannot be read as bars: it names the column and the first row of it. A
-    number that is missing is NaN.
+    A missing number becomes NaN. InvalidRequest for a file that holds no bars: it names the column
+    and the first wrong row.
     """
     frame = _read(file)
     frame.columns = [str(name).strip().lower() for name in frame.columns]
     if str(frame.index.name).lower() in _TIMES:
         frame = frame.reset_index(names=str(frame.index.name).lower())
-    twice = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1})
-    if twice:
-        raise InvalidRequest(f"{file} has more than one column {', '.join(twice)}")
+    repeated = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1})
+    if repeated:
+        raise InvalidRequest(f"{file} has more than one column {', '.join(repeated)}")
     time = next((name for name in _TIMES if name in frame.columns), None)
     missing = [name for name in _PRICES if name not in frame.columns]
     if time is None or missing:
-        wanted = ", ".join([*([] if time else ["datetime"]), *missing])
-        raise InvalidRequest(f"{file} has no column {wanted}; it has {', '.join(frame.columns)}")
+        absent = ", ".join([*([] if time else ["datetime"]), *missing])
+        raise InvalidRequest(f"{file} has no column {absent}; it has {', '.join(frame.columns)}")
     if frame.empty:
         raise InvalidRequest(f"{file} has no bars")
     columns = {name: _numbers(frame[name]) for name in _COLUMNS if name in frame.columns}
-    return _framed(_times(frame[time], timezone), columns)
+    return _frame(_times(frame[time], timezone), columns)
 
 
 def _read(file: Path) -> "pandas.DataFrame":
@@ -51,7 +51,7 @@ def _read(file: Path) -> "pandas.DataFrame":
             return pandas.read_parquet(file)
         source: Any = sys.stdin if str(file) == "-" else file
         with warnings.catch_warnings(action="error", category=pandas.errors.ParserWarning):
-            # or a row of too many values would make row names of the first column
+            # without index_col=False, rows of too many values turn the first column into an index
             return pandas.read_csv(source, skipinitialspace=True, index_col=False)
     except ImportError:
         raise missing_library(f"a Parquet file such as {file}", "pyarrow", "arrow") from None
@@ -63,7 +63,7 @@ def _read(file: Path) -> "pandas.DataFrame":
         raise InvalidRequest(f"{file} cannot be read: {error}") from error
 
 
-def _framed(times: "pandas.DatetimeIndex", columns: dict[str, Any]) -> "pandas.DataFrame":
+def _frame(times: "pandas.DatetimeIndex", columns: dict[str, Any]) -> "pandas.DataFrame":
     import pandas
 
     return pandas.DataFrame(columns).set_index(times.rename("datetime"))
@@ -83,22 +83,22 @@ def _numbers(column: Any) -> Any:
     return numbers.astype("float64")
 
 
-def _times(given: Any, timezone: str | None) -> "pandas.DatetimeIndex":
+def _times(column: Any, timezone: str | None) -> "pandas.DatetimeIndex":
     import pandas
 
-    if given.isna().any():
-        raise InvalidRequest(f"row {_first(given.isna())} has no open time")
+    if column.isna().any():
+        raise InvalidRequest(f"row {_first(column.isna())} has no open time")
     try:
-        if pandas.api.types.is_numeric_dtype(given):
-            unit = "s" if given.abs().max() < _SECONDS_BEFORE_MILLISECONDS else "ms"
-            return pandas.DatetimeIndex(pandas.to_datetime(given, unit=unit, utc=True))
-        if pandas.api.types.is_datetime64_any_dtype(given):
-            moments = pandas.DatetimeIndex(given)
+        if pandas.api.types.is_numeric_dtype(column):
+            unit = "s" if column.abs().max() < _SECONDS_BEFORE_MILLISECONDS else "ms"
+            return pandas.DatetimeIndex(pandas.to_datetime(column, unit=unit, utc=True))
+        if pandas.api.types.is_datetime64_any_dtype(column):
+            moments = pandas.DatetimeIndex(column)
             return _in_zone(moments, timezone) if moments.tz is None else moments.tz_convert("UTC")
-        has_zone = given.astype("str").str.contains(_ZONE)
-        moments = pandas.DatetimeIndex(pandas.to_datetime(given, format="ISO8601", utc=True))
+        has_zone = column.astype("str").str.contains(_ZONE)
+        moments = pandas.DatetimeIndex(pandas.to_datetime(column, format="ISO8601", utc=True))
     except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidRequest(f"open times are to be ISO 8601 or epoch seconds: {error}") from error
+        raise InvalidRequest(f"open times must be ISO 8601 or epoch seconds: {error}") from error
     if has_zone.all():
         return moments
     if has_zone.any():
@@ -107,7 +107,7 @@ def _times(given: Any, timezone: str | None) -> "pandas.DatetimeIndex":
 
 
 def _first(wrong: Any) -> int:
-    """The number of the row, from 1."""
+    """Return the number of the first row that is wrong, counted from 1."""
     return int(wrong.to_numpy().argmax()) + 1
 
 
@@ -118,8 +118,8 @@ def _in_zone(times: "pandas.DatetimeIndex", timezone: str | None) -> "pandas.Dat
         zone = ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
         raise InvalidRequest(f"there is no time zone {timezone!r}") from None
-    placed = times.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    if placed.hasnans:
-        odd = times[placed.isna().argmax()]
-        raise InvalidRequest(f"{odd} is no one moment in {timezone}, where clocks changed")
-    return placed.tz_convert("UTC")
+    localized = times.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    if localized.hasnans:
+        ambiguous = times[localized.isna().argmax()]
+        raise InvalidRequest(f"{ambiguous} is no one moment in {timezone}, where clocks changed")
+    return localized.tz_convert("UTC")

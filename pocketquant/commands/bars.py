@@ -1,4 +1,4 @@
-"""`bars`, `export` and `import`: stored bars read, written to files, and taken from files."""
+"""`bars`, `export` and `import`: print, export and import stored bars."""
 
 import sys
 from functools import partial
@@ -8,22 +8,23 @@ from typing import Literal, get_args
 import click
 
 from pocketquant.client.answers import ImportResult
-from pocketquant.commands.asking import (
+from pocketquant.commands.options import (
     FILE_OR_DASH,
     SYMBOL,
+    api_options,
     client_of,
-    ended_when_unread,
     interval_option,
-    json_option,
+)
+from pocketquant.commands.output import (
     print_json,
+    print_note,
     print_rows,
-    say,
-    url_option,
+    stopping_on_broken_pipe,
 )
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.syncs import MAX_BARS
 
-_MOST_REFUSALS = 10  # that are told one by one
+_MOST_REFUSALS = 10  # printed one by one
 _COLUMNS = ("datetime", "open", "high", "low", "close", "volume")
 _Form = Literal["parquet", "csv", "arrow"]
 
@@ -34,18 +35,25 @@ _SUFFIXES: dict[str, _Form] = {
     ".arrows": "arrow",
 }
 
-_start_option = click.option("--start", default=None, help="First open time, ISO 8601 with zone.")
-_end_option = click.option("--end", default=None, help="Open times before this one.")
+_start_option = click.option(
+    "--start", default=None, help="The first open time, ISO 8601 with a zone."
+)
+_end_option = click.option("--end", default=None, help="Only bars that open before this time.")
 
 
 @click.command()
 @click.argument("symbol", type=SYMBOL)
-@click.option("--interval", "-i", default="1d", show_default=True, help="Also such as 10m or 2h.")
+@click.option(
+    "--interval",
+    "-i",
+    default="1d",
+    show_default=True,
+    help="Also lengths that are not stored, such as 10m or 2h.",
+)
 @click.option("--limit", type=click.IntRange(1, MAX_BARS), default=20, show_default=True)
 @_start_option
 @_end_option
-@url_option
-@json_option
+@api_options
 def bars(
     symbol: str,
     interval: str,
@@ -80,14 +88,15 @@ def bars(
     "--format",
     "form",
     type=click.Choice(get_args(_Form)),
-    help="By default what the file's name says.",
+    help="By default the one that the file name ends with.",
 )
 @_start_option
 @_end_option
-@click.option("--limit", type=click.IntRange(1), default=None, help="The newest so many.")
-@click.option("--force", is_flag=True, help="Replace the file where there is one.")
-@url_option
-@json_option
+@click.option(
+    "--limit", type=click.IntRange(1), default=None, help="Only this number of the newest bars."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@api_options
 def export(
     symbol: str,
     interval: str,
@@ -100,9 +109,9 @@ def export(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Write stored bars to a CSV, Parquet or Arrow file, all of them or a range.
+    """Write all stored bars, or a range of them, to a CSV, Parquet or Arrow file.
 
-    The file appears when it is whole.
+    The file appears once it is complete.
 
     \b
     pocketquant export NASDAQ:AAPL -i 1d -o aapl.parquet
@@ -110,14 +119,14 @@ def export(
     """
     is_stream = str(output) == "-"
     if not is_stream and output.exists() and not force:
-        raise click.UsageError(f"{output} is there already; --force replaces it")
+        raise click.UsageError(f"{output} exists already; --force replaces it")
     chosen = form or ("csv" if is_stream else _form_named_by(output))
     write = partial(
         client_of(url).export, symbol, interval, format=chosen, start=start, end=end, limit=limit
     )
     try:
         if is_stream:
-            with ended_when_unread():
+            with stopping_on_broken_pipe():
                 write(sys.stdout.buffer)
                 sys.stdout.buffer.flush()
             return
@@ -127,7 +136,7 @@ def export(
     if as_json:
         print_json({"file": str(output), "format": chosen, "bytes": written})
     else:
-        say(f"{written:,} bytes of {symbol} at {interval} are in {output}")
+        print_note(f"{written:,} bytes of {symbol} at {interval} are in {output}")
 
 
 @click.command("import")
@@ -135,18 +144,17 @@ def export(
 @click.argument("file", type=FILE_OR_DASH)
 @interval_option
 @click.option(
-    "--timezone", default=None, help="The zone of times that name none, such as UTC or Asia/Tokyo."
+    "--timezone", default=None, help="Zone of times without one, such as UTC or Asia/Tokyo."
 )
-@url_option
-@json_option
+@api_options
 def import_bars(
     symbol: str, file: Path, interval: str, timezone: str | None, url: str | None, as_json: bool
 ) -> None:
-    """Store the bars of a CSV or Parquet file (- is CSV from standard input).
+    """Store the bars of a CSV or Parquet file (- reads CSV from standard input).
 
     Columns: datetime (or time, date, timestamp: ISO 8601 with a zone, or epoch seconds), open,
-    high, low, close, and volume where there is one. A stored bar of the same time is replaced.
-    Ends with 1 when bars were refused.
+    high, low, close, and optionally volume. A stored bar of the same time is replaced. The exit
+    code is 1 if bars were refused.
 
     \b
     pocketquant import NASDAQ:AAPL aapl.csv -i 1d --timezone UTC
@@ -161,7 +169,7 @@ def import_bars(
     if as_json:
         print_json(report)
     else:
-        _tell(report)
+        _print_report(report)
     sys.exit(int(bool(report["refused"])))
 
 
@@ -172,12 +180,12 @@ def _form_named_by(file: Path) -> _Form:
         raise click.UsageError(f"{file} names no format; choose one with --format") from None
 
 
-def _tell(report: ImportResult) -> None:
+def _print_report(report: ImportResult) -> None:
     click.echo(
         f"{report['inserted']} inserted, {report['changed']} changed,"
         f" {report['unchanged']} unchanged, {report['refused']} refused"
     )
     for each in report["refusals"][:_MOST_REFUSALS]:
-        say(f"refused: bar {each['index'] + 1}, {each['datetime']}: {each['reason']}")
+        print_note(f"refused: bar {each['index'] + 1}, {each['datetime']}: {each['reason']}")
     if report["refused"] > _MOST_REFUSALS:
-        say(f"and {report['refused'] - _MOST_REFUSALS} more; --json tells them all")
+        print_note(f"and {report['refused'] - _MOST_REFUSALS} more; --json lists them all")

@@ -1,4 +1,4 @@
-"""`completion`: what a shell needs to complete commands, options, intervals and symbols."""
+"""`completion`: scripts that let a shell complete commands, options, intervals and symbols."""
 
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
@@ -15,7 +15,7 @@ _VARIABLE = "_POCKETQUANT_COMPLETE"
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script that completes commands at the TAB key.
+    """Print a script that makes the TAB key complete commands.
 
     \b
     eval "$(pocketquant completion bash)"                          # in ~/.bashrc

@@ -1,18 +1,12 @@
-"""`jobs`: what was asked for, and how far it is."""
+"""`jobs`: list, show, watch, cancel and retry jobs."""
 
 import sys
 from itertools import islice
 
 import click
 
-from pocketquant.commands.asking import (
-    client_of,
-    json_option,
-    print_one,
-    print_rows,
-    say,
-    url_option,
-)
+from pocketquant.commands.options import api_options, client_of
+from pocketquant.commands.output import print_note, print_one, print_rows
 from pocketquant.domain.syncs import JobState, UnitState
 
 _JOBS = ("job_id", "kind", "state", "counts", "created_at", "finished_at")
@@ -24,19 +18,18 @@ _limit_option = click.option("--limit", type=click.IntRange(1), default=20, show
 
 @click.group()
 def jobs() -> None:
-    """What was asked for: how far it is, what failed, another try."""
+    """Show, watch, cancel and retry jobs."""
 
 
 @jobs.command("list")
 @click.option("--state", type=click.Choice([state.value for state in JobState]))
 @click.option("--kind", default=None, help="Such as sync, bulk or schedule:all-series.")
 @_limit_option
-@url_option
-@json_option
+@api_options
 def list_jobs(
     state: str | None, kind: str | None, limit: int, url: str | None, as_json: bool
 ) -> None:
-    """Jobs, the newest first.
+    """List jobs, the newest first.
 
     \b
     pocketquant jobs list --state running
@@ -46,24 +39,22 @@ def list_jobs(
 
 @jobs.command()
 @_job_argument
-@url_option
-@json_option
+@api_options
 def show(job_id: str, url: str | None, as_json: bool) -> None:
-    """How far a job is, how fast it goes, what failed first."""
+    """Show the progress, the rate and the first errors of a job."""
     print_one(client_of(url).jobs.get(job_id), as_json)
 
 
 @jobs.command()
 @_job_argument
 @click.option("--state", type=click.Choice([state.value for state in UnitState]))
-@click.option("--code", default=None, help="Only with this error.")
+@click.option("--code", default=None, help="Only syncs with this error code.")
 @_limit_option
-@url_option
-@json_option
+@api_options
 def units(
     job_id: str, state: str | None, code: str | None, limit: int, url: str | None, as_json: bool
 ) -> None:
-    """The syncs of a job, each with its last error.
+    """List the syncs of a job, each with its last error.
 
     \b
     pocketquant jobs units JOB_ID --state failed
@@ -74,10 +65,9 @@ def units(
 
 @jobs.command()
 @_job_argument
-@url_option
-@json_option
+@api_options
 def watch(job_id: str, url: str | None, as_json: bool) -> None:
-    """Wait for a job's end; ends with 1 when a sync of it has failed."""
+    """Wait until a job has ended; the exit code is 1 if one of its syncs failed."""
     job = client_of(url).jobs.wait(job_id, progress=sys.stderr.isatty())
     print_one(job, as_json)
     sys.exit(int(job["counts"]["failed"] > 0))
@@ -85,20 +75,18 @@ def watch(job_id: str, url: str | None, as_json: bool) -> None:
 
 @jobs.command()
 @_job_argument
-@url_option
-@json_option
+@api_options
 def cancel(job_id: str, url: str | None, as_json: bool) -> None:
-    """Cancel what has not begun of a job; what runs is ended as soon as it can be."""
+    """Cancel the waiting syncs of a job, and stop its running ones as soon as possible."""
     print_one(client_of(url).jobs.cancel(job_id), as_json)
 
 
 @jobs.command()
 @_job_argument
-@click.option("--code", default=None, help="Only syncs that failed with this error.")
-@url_option
-@json_option
+@click.option("--code", default=None, help="Only syncs that failed with this error code.")
+@api_options
 def retry(job_id: str, code: str | None, url: str | None, as_json: bool) -> None:
-    """Try the failed syncs of a job again.
+    """Queue the failed syncs of a job again.
 
     \b
     pocketquant jobs retry JOB_ID --code provider_timeout
@@ -106,4 +94,4 @@ def retry(job_id: str, code: str | None, url: str | None, as_json: bool) -> None
     job = client_of(url).jobs.retry(job_id, code)
     print_one(job, as_json)
     if not as_json:
-        say(f"`pocketquant jobs watch {job_id}` waits for it")
+        print_note(f"`pocketquant jobs watch {job_id}` waits for it")

@@ -1,4 +1,4 @@
-"""`keys`: the keys of the API. They ask MongoDB itself, so that the first key needs no API."""
+"""`keys`: make, list and revoke API keys, in MongoDB itself: the first key needs no API."""
 
 import re
 import time
@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from pocketquant.commands.asking import json_option, print_json, print_rows
+from pocketquant.commands.options import json_option
+from pocketquant.commands.output import print_json, print_note, print_rows
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.machine.private_urls import with_private_servers
@@ -23,7 +24,7 @@ _COLUMNS = ("id", "name", "scope", "created_at", "last_used_at", "expires_at", "
 
 
 class Duration(click.ParamType[int]):
-    """Seconds, written as `12h` or `90d`."""
+    """A duration such as `12h` or `90d`, converted to seconds."""
 
     name = "duration"
 
@@ -35,7 +36,7 @@ class Duration(click.ParamType[int]):
 
 
 class KeyName(click.ParamType[str]):
-    """A line of visible text."""
+    """A name of printable characters."""
 
     name = "name"
 
@@ -48,9 +49,10 @@ class KeyName(click.ParamType[str]):
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the keys of the API.
+    """Make, list and revoke API keys.
 
-    They ask MONGODB_URL, else the private MongoDB of the `up` that runs on DATA_DIR, not the API.
+    These commands use MongoDB directly, not the API: that of MONGODB_URL, else the private one of
+    the `up` that runs on DATA_DIR.
     """
 
 
@@ -61,28 +63,28 @@ def keys() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     default=Scope.READ.value,
     show_default=True,
-    help="read; sync: and ask for syncs, subscribe, cancel; admin: and delete, change schedules.",
+    help="read; sync: also sync, subscribe, cancel; admin: also delete, change schedules.",
 )
 @click.option("--expires-in", type=Duration(), default=None, help="Such as 12h or 90d.")
 @json_option
 def create(name: str, scope: str, expires_in: int | None, as_json: bool) -> None:
-    """Make a key for NAME; it is shown this once and can't be shown again."""
+    """Make a key for NAME and print it; it cannot be shown again."""
     now = int(time.time())
     expires_at = None if expires_in is None else now + expires_in
-    with _store() as store:
+    with _open_store() as store:
         key, text = store.create(name, Scope(scope), now, expires_at)
     if as_json:
         print_json({**_shown(key), "key": str(text)})
         return
     click.echo(str(text))
-    click.echo(f"Key {key.id} of scope {scope} for {name}. Keep it: only its hash is.", err=True)
+    print_note(f"Key {key.id} of scope {scope} for {name}. Save it now: only its hash is stored.")
 
 
 @keys.command("list")
 @json_option
 def list_keys(as_json: bool) -> None:
-    """All keys, revoked ones too, the oldest first."""
-    with _store() as store:
+    """List all keys, also revoked ones, the oldest first."""
+    with _open_store() as store:
         found = store.all()
     print_rows(map(_shown, found), _COLUMNS, as_json)
 
@@ -91,17 +93,17 @@ def list_keys(as_json: bool) -> None:
 @click.argument("key_id", metavar="ID")
 @json_option
 def revoke(key_id: str, as_json: bool) -> None:
-    """End a key; every process notices within seconds."""
-    with _store() as store:
+    """Revoke a key; every process refuses it within seconds."""
+    with _open_store() as store:
         key = store.revoke(key_id, int(time.time()))
     if as_json:
         print_json(_shown(key))
         return
-    click.echo(f"Key {key.id} of {key.name} opens nothing any more.")
+    click.echo(f"Key {key.id} of {key.name} is revoked.")
 
 
 @contextmanager
-def _store() -> Iterator[ApiKeys]:
+def _open_store() -> Iterator[ApiKeys]:
     settings = with_private_servers(Settings())
     if not settings.mongodb_url:
         raise InvalidSettings(

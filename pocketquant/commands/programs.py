@@ -1,4 +1,4 @@
-"""The processes of PocketQuant: all of them (`up`, `demo`), or one in this terminal."""
+"""`up`, `demo`, and a command for each process of PocketQuant in this terminal."""
 
 import os
 import signal
@@ -15,17 +15,17 @@ from pocketquant.messaging.queues import QueueName
 from pocketquant.pausing import pause
 from pocketquant.settings import Settings
 
-_LOOK_SECONDS = 1.0  # at the supervisor
+_POLL_SECONDS = 1.0  # between looks at the supervisor
 
 
-class _Ending:
-    """A plain flag: a lock could be held by the very thread that a signal interrupts."""
+class _Termination:
+    """Whether SIGTERM has arrived. A plain flag: the interrupted thread might hold a lock."""
 
-    is_wanted = False
+    is_requested = False
 
 
 class QueueList(click.ParamType[tuple[QueueName, ...]]):
-    """Names of queues with commas between them."""
+    """Names of queues, separated by commas."""
 
     name = "queue,…"
 
@@ -42,12 +42,12 @@ QUEUES = QueueList()
 @click.command()
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
 def up(data_dir: Path | None) -> None:
-    """Run all processes on this machine until Ctrl-C; what dies is started again.
+    """Run all processes on this machine until Ctrl-C; a process that dies is restarted.
 
-    MongoDB and Redis are private ones with their data under --data-dir (default .pocketquant)
-    unless MONGODB_URL and REDIS_URL name others.
+    Without MONGODB_URL and REDIS_URL it starts private servers, which keep their data under
+    --data-dir (default .pocketquant).
     """
-    _end_at_sigterm()
+    _unwind_at_sigterm()
     settings = Settings()
     console = Console()
     folder = data_dir or settings.data_dir
@@ -58,28 +58,28 @@ def up(data_dir: Path | None) -> None:
             f"Flower: {machine.flower_url} ({machine.shown_flower_login})", soft_wrap=True
         )
         console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
-        _wait_for_the_end(machine)
+        _wait_for_end(machine)
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the sync and a look at live quotes.")
+@click.option("--once", is_flag=True, help="End after the syncs and a look at live quotes.")
 @click.option(
     "--minutes",
     type=click.IntRange(1),
     default=None,
-    help="End once the live bars of so many minutes are compared.",
+    help="End once the live bars of this many minutes are compared.",
 )
 def demo(once: bool, minutes: int | None) -> None:
     """Show the platform on private servers and a simulated market; needs no account.
 
-    It goes on until Ctrl-C: each minute, the bars built from live quotes are compared with the
-    exchange's own. One that differs ends it with exit code 1.
+    It runs until Ctrl-C, and each minute compares the bars built from live quotes with those of
+    the simulated exchange. A difference ends it with exit code 1.
     """
     if once and minutes:
         raise click.UsageError("--once and --minutes exclude each other")
     from pocketquant.demo import tour
 
-    _end_at_sigterm()
+    _unwind_at_sigterm()
     tour.run(Console(), once, minutes)
 
 
@@ -100,68 +100,72 @@ def web() -> None:
 
 @click.command()
 def push() -> None:
-    """Run the API for streams that stay open, on PUSH_HOST and PUSH_PORT."""
+    """Run the API for long-lived streams, on PUSH_HOST and PUSH_PORT."""
     _become(programs.push_command(_safe_settings()))
 
 
 @click.command()
 @click.option(
-    "--queues", type=QUEUES, default=",".join(QueueName), show_default=True, help="In this order."
+    "--queues",
+    type=QUEUES,
+    default=",".join(QueueName),
+    show_default=True,
+    help="Queues to serve, the first before the others.",
 )
 @click.option("--slots", type=click.IntRange(1), default=None, help="By default WORKER_SLOTS.")
 def worker(queues: tuple[QueueName, ...], slots: int | None) -> None:
-    """Run one Celery worker; start more, on any machine, to do more at a time.
+    """Run one Celery worker; start more, on any machine, to sync more series at once.
 
-    A worker of `--queues interactive` keeps what somebody waits for from queueing behind the rest.
+    A worker of `--queues interactive` serves waiting callers without delay by bulk jobs.
     """
     _become(programs.worker_command(queues, slots, f"worker-{os.getpid()}"))
 
 
 @click.command()
 def beat() -> None:
-    """Run the metronome that finds lost work again; a second one does no harm."""
+    """Run Celery beat, whose ticks start schedules and recover lost work; a second does no harm."""
     _become(programs.beat_command())
 
 
 @click.command()
 def streamer() -> None:
-    """Run one streamer of live quotes: it takes a shard without one, or stands by for one."""
+    """Run one streamer of live quotes: it takes a free shard, or stands by until one is free."""
     _become(programs.streamer_command())
 
 
 @click.command()
 def flower() -> None:
-    """Run the page that watches workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
+    """Run Flower, the web page about workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
     settings = _safe_settings()
     if data_folder.with_flower_password(settings, settings.data_dir) is not settings:
-        kept = data_folder.password_file(settings.data_dir).absolute()
-        click.echo(f"Flower: user {settings.flower_username}, its password is in {kept}", err=True)
+        file = data_folder.password_file(settings.data_dir).absolute()
+        click.echo(f"Flower: user {settings.flower_username}, its password is in {file}", err=True)
     _become(programs.flower_command())
 
 
 def _safe_settings() -> Settings:
-    """The settings, of something that may listen with them."""
+    """Return the settings; InvalidSettings where it would be unsafe to listen with them."""
     settings = Settings()
     exposure.require_safe(settings)
     return settings
 
 
-def _end_at_sigterm() -> None:
-    """Let SIGTERM unwind the stack, as Ctrl-C does, so that all that was started is ended."""
-    signal.signal(signal.SIGTERM, _end)
+def _unwind_at_sigterm() -> None:
+    """Make SIGTERM unwind the stack, as Ctrl-C does, so that started processes are stopped."""
+    signal.signal(signal.SIGTERM, _terminate)
 
 
-def _end(*_: object) -> None:
-    """Python swallows what is raised inside a finalizer, so it is noted too."""
-    _Ending.is_wanted = True
+def _terminate(*_: object) -> None:
+    """Raise SystemExit, and set the flag: Python drops exceptions raised inside a finalizer."""
+    _Termination.is_requested = True
     sys.exit(0)
 
 
-def _wait_for_the_end(machine: Machine) -> None:
-    """Return at Ctrl-C, when told to end, or when the supervisor has ended."""
+def _wait_for_end(machine: Machine) -> None:
+    """Return at Ctrl-C, after SIGTERM, or when the supervisor has ended."""
     with suppress(KeyboardInterrupt):
-        while machine.supervisord.poll() is None and not _Ending.is_wanted:
-            pause(_LOOK_SECONDS)
+        while machine.supervisord.poll() is None and not _Termination.is_requested:
+            pause(_POLL_SECONDS)
 
 
 def _become(command: list[str]) -> None:

@@ -1,70 +1,62 @@
-"""`schedules`: what is brought up to date by itself."""
+"""`schedules`: list, show, change and run schedules."""
 
 from typing import Any
 
 import click
 
-from pocketquant.commands.asking import (
-    client_of,
-    completed,
-    json_option,
-    print_one,
-    print_rows,
-    url_option,
-)
+from pocketquant.commands.options import api_options, client_of, completions
+from pocketquant.commands.output import print_one, print_rows
 from pocketquant.domain.syncs import MAX_BARS
 
 _COLUMNS = ("name", "cron", "n_bars", "paused", "next_run_at", "last_run_at", "last_job_state")
 
 
-class ScheduleName(click.ParamType[str]):
-    """The name of a schedule, completed by asking the API."""
-
-    name = "NAME"
-
-    def convert(self, value: object, *_: object) -> str:
-        return str(value)
-
-    def shell_complete(
-        self, context: click.Context, _: click.Parameter, incomplete: str
-    ) -> list[Any]:
-        return completed(
-            context, incomplete, lambda client: (one["name"] for one in client.schedules.list())
-        )
+def _complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[Any]:
+    return completions(
+        context, incomplete, lambda client: (one["name"] for one in client.schedules.list())
+    )
 
 
-_name_argument = click.argument("name", type=ScheduleName())
+_name_argument = click.argument("name", shell_complete=_complete_name)
 
 
 @click.group()
 def schedules() -> None:
-    """What is brought up to date by itself, and when."""
+    """Show and change which symbols are synced when."""
 
 
 @schedules.command("list")
-@url_option
-@json_option
+@api_options
 def list_schedules(url: str | None, as_json: bool) -> None:
-    """All schedules: when each runs, and how it went."""
+    """List all schedules, each with its next and its last run."""
     print_rows(client_of(url).schedules.list(), _COLUMNS, as_json)
 
 
 @schedules.command()
 @_name_argument
-@url_option
-@json_option
+@api_options
 def show(name: str, url: str | None, as_json: bool) -> None:
-    """When a schedule runs, and how it went."""
+    """Show the next and the last run of a schedule."""
     print_one(client_of(url).schedules.get(name), as_json)
 
 
 @schedules.command()
 @_name_argument
 @click.option("--cron", default=None, help="Minute hour day month weekday, in UTC.")
-@click.option("--bars", "-n", type=click.IntRange(1, MAX_BARS), default=None, help="At most.")
-@click.option("--pause/--resume", "paused", default=None, help="Run only when asked, or by itself.")
-@url_option
-@json_option
+@click.option(
+    "--bars",
+    "-n",
+    type=click.IntRange(1, MAX_BARS),
+    default=None,
+    help="The most bars to fetch of each series.",
+)
+@click.option(
+    "--pause/--resume",
+    "paused",
+    default=None,
+    help="Stop or resume its own runs; `run` works while it is paused.",
+)
+@api_options
 def change(
     name: str,
     cron: str | None,
@@ -73,7 +65,7 @@ def change(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Run a schedule at other times, with more or fewer bars, or not for now.
+    """Change the times and the number of bars of a schedule, pause or resume it.
 
     \b
     pocketquant schedules change all-series --cron "0 */4 * * *" -n 1000
@@ -81,14 +73,13 @@ def change(
     given = {"cron": cron, "n_bars": bars, "paused": paused}
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
-        raise click.UsageError("say what is to be otherwise: --cron, --bars, --pause or --resume")
+        raise click.UsageError("nothing to change: give --cron, --bars, --pause or --resume")
     print_one(client_of(url).schedules.change(name, **changes), as_json)
 
 
 @schedules.command()
 @_name_argument
-@url_option
-@json_option
+@api_options
 def run(name: str, url: str | None, as_json: bool) -> None:
-    """Run a schedule once, with the next tick."""
+    """Run a schedule once, at the next tick."""
     print_one(client_of(url).schedules.change(name, run_now=True), as_json)

@@ -1,4 +1,4 @@
-"""Files of symbols, as people write them."""
+"""Read files of symbols that people have written."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,10 @@ from pocketquant.domain.symbols import Symbol
 
 
 def read_symbols(source: Path) -> list[str]:
-    """The symbols of a file, `-` for standard input; click.UsageError tells what is none."""
+    """Return the symbols of a file, or of standard input for `-`.
+
+    click.UsageError for a file that cannot be read, or the first word that is no symbol.
+    """
     try:
         text = sys.stdin.read() if str(source) == "-" else source.read_text("utf-8")
     except FileNotFoundError:
@@ -21,7 +24,10 @@ def read_symbols(source: Path) -> list[str]:
 
 
 def symbols_of(text: str, name: str) -> list[str]:
-    """The symbols of a text: spaces and commas between them, comments after `#`."""
+    """Return the symbols of a text, separated by spaces, commas or semicolons.
+
+    The rest of a line after `#` is a comment. `name` names the text in errors.
+    """
     found: list[str] = []
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         for word in line.partition("#")[0].replace(",", " ").replace(";", " ").split():

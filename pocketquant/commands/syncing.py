@@ -1,4 +1,4 @@
-"""`sync` and `bulk`: series brought up to date."""
+"""`sync` and `bulk`: bring series up to date."""
 
 import sys
 from pathlib import Path
@@ -7,23 +7,22 @@ import click
 
 from pocketquant.client import Client
 from pocketquant.client.answers import Job, JobProgress
-from pocketquant.commands.asking import (
+from pocketquant.commands.options import (
     FILE_OR_DASH,
     INTERVALS,
     SYMBOL,
+    api_options,
     client_of,
     interval_option,
-    json_option,
-    print_json,
-    print_rows,
-    say,
-    url_option,
 )
+from pocketquant.commands.output import print_json, print_note, print_rows
 from pocketquant.commands.symbol_lists import read_symbols
 from pocketquant.domain.syncs import MAX_BARS
 
-_COLUMNS = ("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed")
-_MORE_COLUMNS = ("unchanged", "refused", "forming", "bar_count", "last_bar_at")
+_COLUMNS = (
+    *("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed"),
+    *("unchanged", "refused", "forming", "bar_count", "last_bar_at"),
+)
 _DEFAULT_BARS = 500
 
 _bars = click.IntRange(1, MAX_BARS)
@@ -33,12 +32,11 @@ _bars = click.IntRange(1, MAX_BARS)
 @click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
 @interval_option
 @click.option("--bars", "-n", type=_bars, default=MAX_BARS, show_default=True)
-@url_option
-@json_option
+@api_options
 def sync(
     symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
 ) -> None:
-    """Bring series up to date through the API and wait for them.
+    """Bring series up to date, one after the other, and print their reports.
 
     \b
     pocketquant sync NASDAQ:AAPL NYSE:IBM -i 1h -n 500
@@ -53,7 +51,7 @@ def sync(
         client.sync(symbol, interval, bars)
         for symbol in track(symbols, "syncing", console=console, disable=is_quiet)
     ]
-    print_rows(reports, (*_COLUMNS, *_MORE_COLUMNS), as_json)
+    print_rows(reports, _COLUMNS, as_json)
 
 
 @click.command()
@@ -62,15 +60,21 @@ def sync(
     "--from",
     "source",
     type=FILE_OR_DASH,
-    help="A file of symbols, - for standard input: any number in a line, # begins a comment.",
+    help="A file of symbols (- is standard input): any number in a line, # begins a comment.",
 )
 @click.option(
-    "--interval", "-i", "intervals", type=INTERVALS, multiple=True, help="1d; may be repeated."
+    "--interval",
+    "-i",
+    "intervals",
+    type=INTERVALS,
+    multiple=True,
+    help="By default 1d; may be repeated.",
 )
 @click.option("--bars", "-n", type=_bars, default=_DEFAULT_BARS, show_default=True)
-@click.option("--wait/--no-wait", default=True, help="Wait for the job's end, or print its id.")
-@url_option
-@json_option
+@click.option(
+    "--wait/--no-wait", default=True, help="Wait until the job has ended, or only print its id."
+)
+@api_options
 def bulk(
     symbols: tuple[str, ...],
     source: Path | None,
@@ -80,54 +84,54 @@ def bulk(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Bring up to 10,000 symbols up to date, as one job.
+    """Sync up to 10,000 symbols as one job.
 
-    Ends with 1 when a sync of it has failed. Ctrl-C ends the waiting, not the job.
+    The exit code is 1 if one of its syncs failed. Ctrl-C ends the waiting, not the job.
 
     \b
     pocketquant bulk NASDAQ:AAPL NASDAQ:MSFT -i 1h -i 1d
     pocketquant bulk --from watchlist.txt -n 5000 --no-wait
     """
-    wanted = _wanted(symbols, source)
+    chosen = _distinct_symbols(symbols, source)
     client = client_of(url)
-    job: Job = client.bulk(wanted, intervals or ("1d",), bars)
+    job: Job = client.bulk(chosen, intervals or ("1d",), bars)
     job_id = job["job_id"]
     if wait:
-        job = _waited_for(client, job_id)
+        job = _wait_for(client, job_id)
     if as_json:
         print_json(job)
     elif wait:
-        _tell(job)
+        _print_counts(job)
     else:
         click.echo(job_id)
     sys.exit(int(job["counts"]["failed"] > 0))
 
 
-def _wanted(symbols: tuple[str, ...], source: Path | None) -> list[str]:
-    """All symbols that were given, each once."""
+def _distinct_symbols(symbols: tuple[str, ...], source: Path | None) -> list[str]:
+    """Return the symbols of the arguments and the file in order, without repetitions."""
     given = [*symbols, *(read_symbols(source) if source else ())]
     if not given:
         raise click.UsageError("name symbols, or a file of them with --from")
-    wanted = list(dict.fromkeys(given))
-    if repeated := len(given) - len(wanted):
-        say(f"{repeated} symbols were given more than once, and count once")
-    return wanted
+    distinct = list(dict.fromkeys(given))
+    if repeated := len(given) - len(distinct):
+        print_note(f"{repeated} symbols were given more than once, and count once")
+    return distinct
 
 
-def _waited_for(client: Client, job_id: str) -> JobProgress:
+def _wait_for(client: Client, job_id: str) -> JobProgress:
     try:
-        say(f"job {job_id}")
+        print_note(f"job {job_id}")
         return client.jobs.wait(job_id, progress=sys.stderr.isatty())
     except KeyboardInterrupt:
-        say(f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again")
+        print_note(f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again")
         raise
 
 
-def _tell(job: Job) -> None:
+def _print_counts(job: Job) -> None:
     counts = job["counts"]
     click.echo(f"{counts['completed']} of {counts['total']} syncs completed")
     if counts["failed"]:
-        say(
+        print_note(
             f"{counts['failed']} failed: `pocketquant jobs units {job['job_id']} --state failed`"
-            f" tells why, `pocketquant jobs retry {job['job_id']}` tries them again"
+            f" shows why, `pocketquant jobs retry {job['job_id']}` queues them again"
         )

@@ -1,13 +1,15 @@
-"""`watch`: live quotes in the terminal."""
+"""`watch`: show live quotes in the terminal."""
 
 import json
 import sys
+from contextlib import suppress
 
 import click
 
 from pocketquant.api_settings import ApiSettings
 from pocketquant.client import Client
-from pocketquant.commands.asking import SYMBOL, client_of, ended_quietly, say, url_option
+from pocketquant.commands.options import SYMBOL, client_of, url_option
+from pocketquant.commands.output import print_note, stopping_on_broken_pipe
 from pocketquant.terminal.live_quotes import LiveQuotes
 from pocketquant.terminal.quote_table import quote_line
 
@@ -16,12 +18,14 @@ _DRAWN_PER_SECOND = 5
 
 @click.command()
 @click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
-@click.option("--no-subscribe", is_flag=True, help="Show only what is subscribed already.")
+@click.option("--no-subscribe", is_flag=True, help="Only show symbols that are subscribed already.")
 @url_option
 @click.option(
-    "--push-url", default=None, help="The streams; by default PUSH_URL, else those of the API."
+    "--push-url", default=None, help="URL of the streams; by default PUSH_URL, else --url."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each change.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a line of JSON for each changed quote."
+)
 def watch(
     symbols: tuple[str, ...],
     no_subscribe: bool,
@@ -29,18 +33,18 @@ def watch(
     push_url: str | None,
     as_json: bool,
 ) -> None:
-    """Show live quotes until Ctrl-C; the symbols are subscribed, and stay so.
+    """Show live quotes until Ctrl-C; the symbols are subscribed, and stay subscribed.
 
-    On a terminal that is a table which changes in place, elsewhere a line for each changed quote.
+    A terminal shows a table that changes in place, a pipe gets a line for each changed quote.
 
     \b
     pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT
     """
     client = client_of(url)
-    found = ApiSettings.read(url, push_url)
-    push = Client(found.push_url, found.api_key)
+    settings = ApiSettings.read(url, push_url)
+    push = Client(settings.push_url, settings.api_key)
     quotes = LiveQuotes(client, push, symbols)
-    with ended_quietly():
+    with suppress(KeyboardInterrupt), stopping_on_broken_pipe():
         if not no_subscribe:
             _subscribe(client, symbols)
         if as_json or not sys.stdout.isatty():
@@ -50,15 +54,15 @@ def watch(
 
 
 def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:
-    watched = client.quotes.subscribe(symbols)
-    say(
-        f"{watched['changed']} symbols are subscribed now, and stay so after this;"
-        f" {watched['subscribed']} in all"
+    state = client.quotes.subscribe(symbols)
+    print_note(
+        f"{state['changed']} more symbols are subscribed, and stay subscribed after this;"
+        f" {state['subscribed']} in all"
     )
 
 
 def _print_changes(quotes: LiveQuotes, as_json: bool) -> None:
-    with quotes.looked_after(say):
+    with quotes.looked_after(print_note):
         for quote in quotes.follow():
             click.echo(json.dumps(quote, ensure_ascii=False) if as_json else quote_line(quote))
 

@@ -1,1 +1,1 @@
-"""All processes on one machine, with private servers where none are given."""
+"""Run all processes on one machine, with private servers where the settings name none."""

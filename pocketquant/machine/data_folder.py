@@ -1,7 +1,7 @@
-"""The data folder of one machine: its files are for this user alone.
+"""The data folder of one machine, which only this user may read.
 
-It keeps what nobody else may read: the private servers' data, in which the account's token lies,
-their logs, and the password that Flower was given where the settings name none.
+It holds secrets: the data of the private servers with the account's token, their logs, and the
+password that is generated for Flower where the settings have none.
 """
 
 import os
@@ -29,9 +29,10 @@ _OURS = frozenset(
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder, and take the rights of others away from what an earlier start left in it.
+    """Make the folder, and remove other users' rights from files of earlier runs.
 
-    A folder that holds other things too keeps its own mode. InvalidSettings where it is not ours.
+    A folder that also holds other files keeps its mode. InvalidSettings where a file belongs to
+    another user.
     """
     try:
         folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ def prepare(folder: Path) -> None:
 
 
 def with_flower_password(settings: Settings, folder: Path) -> Settings:
-    """The settings; outside production with the folder's password where they have none."""
+    """Return the settings; in development, generate the password of Flower if they have none."""
     if not settings.is_development or settings.flower_password.get_secret_value():
         return settings
     try:
@@ -62,21 +63,21 @@ def with_flower_password(settings: Settings, folder: Path) -> Settings:
 
 
 def password_file(folder: Path) -> Path:
-    """Where the password is that `with_flower_password` has made."""
+    """Return the path of the file with the generated password."""
     return folder / _PASSWORD
 
 
 def _password(folder: Path) -> str:
-    """The password that is kept; it is made once, however many ask for it at a time."""
+    """Return the kept password; concurrent first calls generate only one."""
     path = password_file(folder)
     if not path.exists():
         folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".") as beside:
-            whole = Path(beside) / _PASSWORD
-            whole.touch(_FILE)
-            whole.write_text(f"{secrets.token_urlsafe(24)}\n")
+        with TemporaryDirectory(dir=folder, prefix=".") as temporary:
+            complete = Path(temporary) / _PASSWORD
+            complete.touch(_FILE)
+            complete.write_text(f"{secrets.token_urlsafe(24)}\n")
             with suppress(FileExistsError):
-                os.link(whole, path)
+                os.link(complete, path)
     return path.read_text().strip()
 
 
@@ -87,7 +88,7 @@ def _within(path: Path) -> Iterator[Path]:
 
 
 def _close_to_others(path: Path) -> None:
-    """Leave a file that has gone meanwhile, and a link: what it names lies elsewhere."""
+    """Remove other users' rights; skip links, whose targets lie elsewhere, and removed files."""
     with suppress(FileNotFoundError):
         if not path.is_symlink():
             path.chmod(_FOLDER if path.is_dir() else _FILE)

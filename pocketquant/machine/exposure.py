@@ -1,4 +1,4 @@
-"""What has to be so before anything of PocketQuant listens in production."""
+"""Refuse to listen in production with a known password or without an API key."""
 
 import time
 
@@ -13,10 +13,10 @@ _log = structlog.get_logger(__name__)
 
 
 def require_safe(settings: Settings) -> None:
-    """InvalidSettings, with what mends it, where everybody or nobody could come in.
+    """Raise InvalidSettings in production for a known password of Flower, or without an API key.
 
-    Development may do as it likes. A MongoDB that is away at this moment is no reason to stay
-    down: the API then comes up, refuses what it can't judge, and serves once MongoDB is there.
+    Development allows both. An unreachable MongoDB is no error here: the API starts, refuses
+    requests while it cannot check their keys, and serves once MongoDB is back.
     """
     if settings.is_development:
         return
@@ -33,12 +33,12 @@ def require_safe(settings: Settings) -> None:
 
 
 def has_known_password(settings: Settings) -> bool:
-    """Whether Flower has no password of its own, or the one that older versions came with."""
+    """Whether Flower has no password, or the default of older versions."""
     return settings.flower_password.get_secret_value() in KNOWN_PASSWORDS
 
 
 def _has_live_key(settings: Settings) -> bool:
-    """Whether there is one, as far as MongoDB can tell."""
+    """Whether an API key is valid now; True where MongoDB cannot be reached."""
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
     try:
         with translating_driver_errors(), mongo.client:

@@ -1,8 +1,8 @@
-"""Run a command that ends when the process that started it ends, however that one ends.
+"""Run a command that ends when its parent process ends, even if the parent is killed.
 
-`python -m pocketquant.machine.parent_death COMMAND [ARGUMENT…]` asks the kernel for a SIGTERM at
-the death of the parent and becomes the command. Only Linux can do this; elsewhere the command just
-runs.
+`python -m pocketquant.machine.parent_death COMMAND [ARGUMENT…]` requests a SIGTERM from the kernel
+for the death of its parent, then replaces itself with the command. Only Linux supports this;
+elsewhere the command just runs.
 """
 
 import ctypes
@@ -14,16 +14,16 @@ import sys
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def tethered(command: list[str]) -> list[str]:
-    """The command line that runs `command` tied to the process that starts it."""
+def ending_with_parent(command: list[str]) -> list[str]:
+    """Return the command line that runs `command` and ends it when the starting process ends."""
     return [sys.executable, "-m", "pocketquant.machine.parent_death", *command]
 
 
-def tie_to_parent() -> None:
-    """Have this process end when its parent does; at once where the parent is dead already.
+def end_with_parent() -> None:
+    """Make this process end when its parent ends; exit at once if the parent has ended already.
 
-    The kernel tells of deaths to come alone. One that has been is known of a parent that started
-    this process by `multiprocessing`, as a server starts its workers.
+    The kernel signals only a later death of the parent. An earlier one is noticed only where
+    `multiprocessing` started this process, as servers start their workers.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -33,8 +33,8 @@ def tie_to_parent() -> None:
 
 
 def main() -> None:
-    tie_to_parent()
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  # becoming the command is the purpose
+    end_with_parent()
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  # replacing this process is the purpose
 
 
 if __name__ == "__main__":

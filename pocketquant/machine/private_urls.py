@@ -1,7 +1,8 @@
-"""Where the private servers of a running `pocketquant up` are, for commands beside it.
+"""URLs of the private servers of a running `pocketquant up`, for commands beside it.
 
-`up` writes their URLs into a file of its data folder that only this user may read, and holds a lock
-on it while it runs: the kernel takes the lock away however it ends, so an old file misleads nobody.
+`up` writes the URLs into a file of its data folder that only this user may read, and holds a lock
+on the file while it runs. The kernel releases the lock even if `up` is killed, so readers ignore a
+file that is left over.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ from typing import IO
 import orjson
 
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.settings import Environment, Settings
+from pocketquant.settings import Settings
 
 _FILE = "servers.json"
 _THIS_USER = 0o600
@@ -22,12 +23,12 @@ _THIS_USER = 0o600
 
 @contextmanager
 def announced(folder: Path, urls: Mapping[str, str]) -> Iterator[None]:
-    """The settings in `urls` can be found while the block lasts.
+    """Publish `urls`, by name of the setting, while the block lasts.
 
     InvalidSettings where another `up` runs on the folder.
     """
-    with os.fdopen(_opened(folder / _FILE), "ab") as file:
-        if not _locks(file, fcntl.LOCK_EX):
+    with os.fdopen(_open(folder / _FILE), "ab") as file:
+        if not _try_lock(file, fcntl.LOCK_EX):
             raise InvalidSettings(f"another `pocketquant up` runs on {folder}")
         file.truncate(0)
         file.write(orjson.dumps(urls))
@@ -39,18 +40,18 @@ def announced(folder: Path, urls: Mapping[str, str]) -> Iterator[None]:
 
 
 def with_private_servers(settings: Settings) -> Settings:
-    """The settings, with the URLs of the `up` that runs on DATA_DIR where they name none."""
-    if settings.environment is Environment.PRODUCTION:
+    """Return the settings, completed by the URLs of the `up` that runs on DATA_DIR."""
+    if not settings.is_development:
         return settings
-    found = _announced_in(settings.data_dir)
-    missing = {name: url for name, url in found.items() if not getattr(settings, name)}
+    announced_urls = _read(settings.data_dir)
+    missing = {name: url for name, url in announced_urls.items() if not getattr(settings, name)}
     return settings.model_copy(update=missing)
 
 
-def _announced_in(folder: Path) -> dict[str, str]:
+def _read(folder: Path) -> dict[str, str]:
     try:
         with (folder / _FILE).open("rb") as file:
-            if _locks(file, fcntl.LOCK_SH):  # then nobody runs
+            if _try_lock(file, fcntl.LOCK_SH):  # no `up` runs
                 return {}
             urls: dict[str, str] = orjson.loads(file.read() or b"{}")
             return urls
@@ -58,7 +59,7 @@ def _announced_in(folder: Path) -> dict[str, str]:
         return {}
 
 
-def _locks(file: IO[bytes], kind: int) -> bool:
+def _try_lock(file: IO[bytes], kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -66,5 +67,5 @@ def _locks(file: IO[bytes], kind: int) -> bool:
     return True
 
 
-def _opened(path: Path) -> int:
+def _open(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, _THIS_USER)

@@ -1,4 +1,4 @@
-"""The programs PocketQuant consists of, and how each of them is run."""
+"""The programs of PocketQuant, and the command that runs each of them."""
 
 import sys
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from pocketquant.machine import shared_metrics
 from pocketquant.messaging.queues import QueueName
 from pocketquant.settings import Settings
 
-NUMBER = "{number}"  # in a command: which of the program's processes this one is
+NUMBER = "{number}"  # placeholder in a command: the number of the process
 
 _BIN = Path(sys.executable).parent
 
-_MOST_CONNECTIONS = 2048  # of one web or push process, idle ones included; more have to wait
-_HEADER_MILLISECONDS = 10_000  # of granian; gunicorn gives up after its keep-alive of 2 s
-_STREAM_GRACE_SECONDS = 2  # streams have no end to wait for
+_MOST_CONNECTIONS = 2048  # of one web or push process, with idle ones; further ones wait
+_HEADER_MILLISECONDS = 10_000  # of granian; gunicorn has its keep-alive of 2 s
+_STREAM_GRACE_SECONDS = 2  # streams do not end by themselves
 _MOST_TASKS_SHOWN = 10_000
 _OFFLINE_WORKER_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program for a supervisor; `count` processes of it."""
+    """One program for a supervisor, which runs `count` processes of it."""
 
     name: str
     command: list[str]
@@ -31,7 +31,7 @@ class Program:
 
 
 def all_programs(settings: Settings) -> tuple[Program, ...]:
-    """What one machine runs, its servers aside."""
+    """Return the programs that one machine runs, without MongoDB and Redis."""
     interactive = Program("interactive", interactive_command(settings))
     return (
         _web_program(settings),
@@ -47,7 +47,7 @@ def all_programs(settings: Settings) -> tuple[Program, ...]:
 
 
 def web_program_command(settings: Settings, processes: int) -> list[str]:
-    """granian with so many processes, which count together with all others on the port."""
+    """Return `web_command`, with a shared folder for metrics if WEB_PROCESSES is above 1."""
     command = web_command(settings, processes)
     if settings.web_processes == 1:
         return command
@@ -56,7 +56,7 @@ def web_program_command(settings: Settings, processes: int) -> list[str]:
 
 
 def web_command(settings: Settings, processes: int = 1) -> list[str]:
-    """granian: threads are made when requests wait and go when they are idle."""
+    """Return the command of granian: it starts threads for waiting requests, and ends idle ones."""
     return [
         *(str(_BIN / "granian"), "--workers", str(processes)),
         *("--interface", "wsgi", "--factory", "web.app:create_worker_app"),
@@ -65,14 +65,14 @@ def web_command(settings: Settings, processes: int = 1) -> list[str]:
         *("--backpressure", str(_MOST_CONNECTIONS)),
         *("--http1-header-read-timeout", str(_HEADER_MILLISECONDS)),
         *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "--no-log"),
-        *("--http", "1"),  # or a connection that says nothing at all is never given up
+        *("--http", "1"),  # with HTTP/2 detection, a silent connection is never closed
     ]
 
 
 def _web_program(settings: Settings) -> Program:
-    """As many servers as there shall be processes: a server that dies takes its own with it.
+    """Return one server for each web process, so that a dying server takes no other process along.
 
-    Only Linux lets servers share a port; elsewhere one server has all the processes.
+    Only Linux lets servers share a port; elsewhere one server runs all the processes.
     """
     count = settings.web_processes
     if sys.platform == "linux":
@@ -81,7 +81,7 @@ def _web_program(settings: Settings) -> Program:
 
 
 def push_command(settings: Settings) -> list[str]:
-    """gunicorn with gevent, one process: the same API; an open stream costs a greenlet."""
+    """Return the command of gunicorn with gevent: one process, where a stream costs a greenlet."""
     return [
         *(str(_BIN / "gunicorn"), "web.app:create_push_app()"),
         *("--bind", f"{settings.push_host}:{settings.push_port}"),
@@ -95,9 +95,9 @@ def push_command(settings: Settings) -> list[str]:
 def worker_command(
     queues: Sequence[QueueName] = (), slots: int | None = None, name: str | None = None
 ) -> list[str]:
-    """A Celery worker; where nothing is said `workers.app` chooses: all queues, WORKER_SLOTS.
+    """Return the command of a Celery worker, by default for all queues with WORKER_SLOTS slots.
 
-    Names of workers of one fleet have to differ; the machine's is added to `name`.
+    Names of workers must differ within a fleet; the host name is added to `name`.
     """
     return [
         *_celery("worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
@@ -108,23 +108,23 @@ def worker_command(
 
 
 def interactive_command(settings: Settings) -> list[str]:
-    """A worker for what somebody waits for and for ticks, so that nothing slow is before them."""
+    """Return the command of a worker for ticks and waiting callers, which no bulk job delays."""
     queues = [QueueName.INTERACTIVE]
     return worker_command(queues, settings.interactive_slots, QueueName.INTERACTIVE)
 
 
 def beat_command() -> list[str]:
-    """The metronome; a second one does no harm."""
+    """Return the command of beat, which publishes ticks; a second one does no harm."""
     return _celery("beat", "--loglevel", "INFO")
 
 
 def streamer_command() -> list[str]:
-    """A streamer of live quotes: it takes a shard that has none, or stands by for one."""
+    """Return the command of a streamer: it takes a free shard, or stands by until one is free."""
     return [sys.executable, "-m", "workers.streamer.main"]
 
 
 def flower_command() -> list[str]:
-    """Flower; its address and password are in its configuration file, where `ps` shows neither."""
+    """Return the command of Flower, whose configuration file hides its password from `ps`."""
     return [
         *_celery("flower", f"--conf={files('workers') / 'flower_configuration.py'}"),
         f"--max-tasks={_MOST_TASKS_SHOWN}",
@@ -134,7 +134,7 @@ def flower_command() -> list[str]:
 
 
 def simulator_program(port: int, http_port: int, latency_seconds: float = 0) -> Program:
-    """The simulated TradingView."""
+    """Return the program of the simulated TradingView."""
     ports = ("--port", str(port), "--http-port", str(http_port))
     latency = ("--latency", str(latency_seconds))
     return Program("simulator", [sys.executable, "-m", "pocketquant.simulator", *ports, *latency])

@@ -1,7 +1,7 @@
-"""Where the web processes on one port count together: a folder of files for this user alone.
+"""The folder in which the web processes on one port share their metrics.
 
-Each process writes files of its own, named after its id, and a scrape adds up those of all: also
-those of processes that have died, so that no counter ever falls.
+Each process writes files named after its process id. A scrape adds up the files of all processes,
+also of dead ones, so that no counter falls. Only this user may read the folder.
 """
 
 import os
@@ -10,25 +10,24 @@ from tempfile import gettempdir
 
 from pocketquant.domain.errors import InvalidSettings
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks at it
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client
 
 _THIS_USER = 0o700
 
 
 def folder_of(port: int) -> Path:
-    """The folder of the web processes on this port."""
+    """Return the folder of the web processes on this port."""
     return Path(gettempdir()) / f"pocketquant-web-{os.getuid()}-{port}"
 
 
 def prepare(port: int) -> None:
-    """Make the folder, before processes start; without what those of an earlier start left in it.
+    """Make the folder, and remove the files of dead processes from it; call before the start.
 
-    InvalidSettings where somebody else has made it.
+    InvalidSettings where the folder belongs to another user.
     """
     folder = folder_of(port)
     folder.mkdir(mode=_THIS_USER, exist_ok=True)
-    found = folder.lstat()
-    if folder.is_symlink() or found.st_uid != os.getuid():
+    if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
         raise InvalidSettings(f"{folder} belongs to somebody else: remove it, or set TMPDIR")
     folder.chmod(_THIS_USER)
     for file in folder.glob("*.db"):
@@ -41,6 +40,6 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's by now
+    except PermissionError:  # another user's process has this id now
         return False
     return True

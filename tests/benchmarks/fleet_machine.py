@@ -21,7 +21,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.machine import processes
 from pocketquant.machine.embedded import HOST, private_redis, reserve_port, running, stop
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.machine.programs import Program, simulator_program, worker_command
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import wait_until
@@ -92,7 +92,10 @@ class Machine:
             log = stack.enter_context((self.folder / "bench.log").open("ab"))
             started = [
                 subprocess.Popen(
-                    tethered(command), env=environment or self.environment, stdout=log, stderr=log
+                    ending_with_parent(command),
+                    env=environment or self.environment,
+                    stdout=log,
+                    stderr=log,
                 )
                 for command in commands
             ]

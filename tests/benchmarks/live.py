@@ -133,7 +133,7 @@ def _listeners(machine: Machine) -> list[Row]:
     """Milliseconds until a listener of the symbol has it, each listener on one symbol."""
     with machine.stream(LISTENERS, LISTENERS_PACE) as stream:
         settings = stream.platform.settings
-        command, environment = push_command(settings), settings.environment_of_children({})
+        command, environment = push_command(settings), settings.environment_of_children()
         with machine.running(command, environment) as push:
             wait_until(
                 "push is healthy",

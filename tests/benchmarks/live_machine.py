@@ -21,7 +21,7 @@ from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.domain.symbols import Symbol
 from pocketquant.machine import embedded
 from pocketquant.machine.embedded import HOST, reserve_port, stop
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.machine.programs import streamer_command
 from pocketquant.servers.connections import wait_until
 from pocketquant.settings import LogLevel, Settings
@@ -132,7 +132,7 @@ class Machine:
             make_collections_and_indexes(platform.mongo)
             wanted = names(symbols)
             platform.watching.subscribe([Symbol.parse(name) for name in wanted])
-            environment = settings.environment_of_children({})
+            environment = settings.environment_of_children()
             with self.running(streamer_command(), environment) as process:
                 stream = Stream(feed, process, platform, wanted)
                 wait_until("the tape has begun", lambda: _has_begun(stream), (), _START_SECONDS)
@@ -144,7 +144,10 @@ class Machine:
         """The command as a process, which has ended when the block has."""
         with (self._folder / "bench.log").open("ab") as log:
             process = subprocess.Popen(
-                tethered(command), env={**os.environ, **environment}, stdout=log, stderr=log
+                ending_with_parent(command),
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
             )
             try:
                 yield psutil.Process(process.pid)

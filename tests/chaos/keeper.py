@@ -1,6 +1,6 @@
 """`Keeper`: starts processes, starts them again when they are dead, and ends them all.
 
-One thread starts them all, for a tethered process ends with the thread that started it.
+One thread starts them all, for a ending_with_parent process ends with the thread that started it.
 """
 
 import os
@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 
 import psutil
 
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from tests.chaos.events import EventLog
 
 _LOOK_SECONDS = 0.2
@@ -131,7 +131,7 @@ class Keeper:
     def _start(self, kept: Kept) -> None:
         with kept.log.open("ab") as log:
             kept.process = subprocess.Popen(
-                tethered(kept.command),
+                ending_with_parent(kept.command),
                 env=kept.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

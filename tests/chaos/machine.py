@@ -141,7 +141,7 @@ def running(folder: Path, events: EventLog, read_preference: str) -> Iterator[Ma
     }
 
     def keep(name: str, command: list[str], of: Settings = settings) -> None:
-        environment = of.environment_of_children({})
+        environment = of.environment_of_children()
         keeper.keep(Kept(name, command, environment, logs / f"{name}.log"))
 
     with keeper.running():

@@ -22,7 +22,7 @@ from pocketquant.domain.schedules import ScheduleChange
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.machine import processes
 from pocketquant.machine.embedded import HOST, reserve_port
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.servers.connections import Mongo, open_redis, wait_until
 from pocketquant.settings import Settings
 from pocketquant.simulator import server as simulator_server
@@ -306,7 +306,7 @@ def start_program() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
             environment = psutil.Process(platform.supervisord).environ() | settings
             log = ends.enter_context((platform.folder / "logs" / "own.log").open("ab"))
             process = subprocess.Popen(
-                tethered([*prefix, POCKETQUANT, command]),
+                ending_with_parent([*prefix, POCKETQUANT, command]),
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

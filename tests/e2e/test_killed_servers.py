@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pocketquant.machine.embedded import HOST, reserve_port
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.machine.programs import push_command, web_command
 from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
@@ -38,8 +38,8 @@ def test_a_server_killed_while_it_starts_leaves_nothing_behind(
     )
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            tethered(command_of(settings)),
-            env=settings.environment_of_children({}),
+            ending_with_parent(command_of(settings)),
+            env=settings.environment_of_children(),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -72,7 +72,7 @@ def test_a_worker_that_is_to_end_before_it_serves_ends(mongodb_url: str, redis_u
     settings = Settings.model_validate({"mongodb_url": mongodb_url, "redis_url": redis_url})
     ended = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)],
-        env=settings.environment_of_children({}),
+        env=settings.environment_of_children(),
         timeout=120,
         check=False,
     )

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pocketquant.machine.embedded import HOST, reserve_port
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName, celery_app
 from pocketquant.servers.connections import wait_until
@@ -37,7 +37,9 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     epmd = ["epmd", "-address", HOST, "-port", str(epmd_port)]
     with ExitStack() as ends:
         for command in (epmd, [program]):
-            server = subprocess.Popen(tethered(command), env=environment, stdout=subprocess.DEVNULL)
+            server = subprocess.Popen(
+                ending_with_parent(command), env=environment, stdout=subprocess.DEVNULL
+            )
             ends.callback(end, server)
         wait_until("rabbitmq-server answers", lambda: answers(port), (OSError, amqp.AMQPError), 90)
         yield f"amqp://guest:guest@{HOST}:{port}//"

@@ -12,7 +12,7 @@ import pytest
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.machine import embedded
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.servers.connections import open_mongo
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.jobs import Jobs
@@ -35,7 +35,9 @@ def members(
         started = {}
         for _ in range(MEMBERS):
             server = embedded.private_mongod(tmp_path_factory.mktemp("member"))
-            process = subprocess.Popen(tethered(server.command), stdout=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                ending_with_parent(server.command), stdout=subprocess.DEVNULL
+            )
             ends.callback(process.wait)
             ends.callback(process.kill)  # told to end, one without its set takes 15 s
             started[address_of(server)] = process

@@ -35,8 +35,10 @@ BIN = Path(sys.executable).parent
 
 
 @contextmanager
-def running_up(folder: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """`pocketquant up` on a data folder, and the URL of its API; what it prints is beside it."""
+def running_up(
+    folder: Path, simulator: Any, **variables: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Run `pocketquant up` on a data folder; yields it and its URL. It prints to `up.log`."""
     port = reserve_port()
     settings = {
         "API_HOST": HOST,
@@ -47,6 +49,7 @@ def running_up(folder: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen
         "FLOWER_PORT": str(reserve_port()),
         "WORKERS": "1",
         "TRADINGVIEW_URL": simulator.url,
+        **variables,
     }
     command = [str(BIN / "pocketquant"), "up", "--data-dir", str(folder)]
     with folder.with_name("up.log").open("ab") as log:
@@ -62,8 +65,8 @@ def running_up(folder: Path, simulator: Any) -> Iterator[tuple["subprocess.Popen
 
 @pytest.fixture
 def start_up(tmp_path: Path, simulator: Any) -> Callable[..., Any]:
-    """Runs `pocketquant up` on a data folder of the test's own, twice on the same if asked."""
-    return lambda: running_up(tmp_path / "data", simulator)
+    """Run `pocketquant up` on a data folder of the test's own; every call uses the same one."""
+    return lambda **variables: running_up(tmp_path / "data", simulator, **variables)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +166,15 @@ def test_flower_wants_the_password_that_was_made_and_shown(lasting_up: Any, data
 
     wait_until("Flower answers", lambda: status(made), requests.RequestException, 60)
     assert [200, 401, 401] == [status(each) for each in (made, "pocketquant", "")]
+
+
+def test_a_password_of_the_settings_is_not_printed(start_up: Any, tmp_path: Path) -> None:
+    """`up` names the setting instead of its value."""
+    log = tmp_path / "up.log"
+    with start_up(FLOWER_PASSWORD="known to its owner"):
+        wait_until("the login is printed", lambda: "Flower: " in log.read_text(), (), 60)
+    assert "(pocketquant / your FLOWER_PASSWORD)" in log.read_text()
+    assert "known to its owner" not in log.read_text()
 
 
 def test_what_is_stopped_stays_stopped(lasting_up: Any, data: Path) -> None:

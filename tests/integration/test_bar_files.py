@@ -72,10 +72,10 @@ def test_offsets_change_with_the_clocks(tmp_path: Path) -> None:
         (HEAD + "2024-01-02T00:00:00Z,1,2,1,2,many\n", "row 1: volume is no number: 'many'"),
         (HEAD + ",1,2,1,2,3\n", "row 1 has no open time"),
         (HEAD + "1704153600,1,2,1,2,3\n,1,2,1,2,3\n", "row 2 has no open time"),
-        (HEAD + "yesterday,1,2,1,2,3\n", "open times are to be ISO 8601"),
-        (HEAD + "01/02/2024,1,2,1,2,3\n", "open times are to be ISO 8601"),
-        (HEAD + "99999-01-01,1,2,1,2,3\n", "open times are to be ISO 8601"),
-        (HEAD + "1e300,1,2,1,2,3\n", "open times are to be ISO 8601"),
+        (HEAD + "yesterday,1,2,1,2,3\n", "open times must be ISO 8601"),
+        (HEAD + "01/02/2024,1,2,1,2,3\n", "open times must be ISO 8601"),
+        (HEAD + "99999-01-01,1,2,1,2,3\n", "open times must be ISO 8601"),
+        (HEAD + "1e300,1,2,1,2,3\n", "open times must be ISO 8601"),
         (HEAD + "2024-01-02,1,2,1,2,3\n2024-01-03T00:00:00Z,1,2,1,2,3\n", "row 1 has no time zone"),
         (HEAD + "2024-03-31 02:30:00,1,2,1,2,3\n", "02:30:00 is no one moment in Europe/Berlin"),
         (HEAD + "2024-10-27 02:30:00,1,2,1,2,3\n", "02:30:00 is no one moment in Europe/Berlin"),
@@ -108,7 +108,7 @@ def test_parquet_that_holds_no_bars_says_why(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="open is no"):
         read_bars(file, None)
     pandas.DataFrame({**PRICES, "datetime": [[1]]}).to_parquet(file)
-    with pytest.raises(InvalidRequest, match="open times are to be"):
+    with pytest.raises(InvalidRequest, match="open times must be"):
         read_bars(file, None)
 
 

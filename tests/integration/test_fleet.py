@@ -40,7 +40,7 @@ def start(wired: Platform, tmp_path: Path) -> Iterator[Start]:
         def one(command: list[str], **changes: Any) -> "subprocess.Popen[bytes]":
             settings = wired.settings.model_copy(update=changes)
             log = ends.enter_context((tmp_path / "log").open("ab"))
-            environment = settings.environment_of_children({})
+            environment = settings.environment_of_children()
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
             ends.callback(_end, process)
             return process

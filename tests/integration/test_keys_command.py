@@ -54,7 +54,7 @@ def test_a_key_is_made_listed_and_revoked(run: Run, mongo: Mongo) -> None:
     assert [made["id"]] == [one["id"] for one in json.loads(listed)]
     assert text.secret not in listed
     revoked = run("keys", "revoke", text.id)
-    assert f"Key {text.id} of charts opens nothing any more.\n" == revoked.stdout
+    assert f"Key {text.id} of charts is revoked.\n" == revoked.stdout
     (shown,) = json.loads(run("keys", "list", "--json").stdout)
     assert shown["revoked_at"]
     assert "charts" in run("keys", "list").stdout

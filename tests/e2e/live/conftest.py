@@ -19,7 +19,7 @@ from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.machine.parent_death import tethered
+from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
@@ -56,7 +56,7 @@ class LiveMarket:
         command = [sys.executable, str(SCRIPT), *map(str, self.clock.arguments())]
         with (self.platform.folder / "logs" / "streamers.log").open("ab") as log:
             streamer = subprocess.Popen(
-                tethered(command), env=self.environment, stdout=log, stderr=log
+                ending_with_parent(command), env=self.environment, stdout=log, stderr=log
             )
         self.streamers.append(streamer)
         return streamer

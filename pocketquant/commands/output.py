@@ -1,0 +1,73 @@
+"""Output of commands: tables or JSON on standard output, notes on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+
+_WIDE = 200  # columns of a table that is not printed to a terminal
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_note(text: str) -> None:
+    """Print a line for people on stderr, so that programs can read stdout."""
+    click.echo(text, err=True)
+
+
+def print_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], as_json: bool) -> None:
+    """Print a list as a table of these columns, or whole as a JSON array."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = list(rows)
+    if as_json:
+        print_json(found)
+        return
+    table = Table()
+    for name in columns:
+        table.add_column(name, overflow="fold")  # a truncated id could not be copied
+    for row in found:
+        table.add_row(*(Text(_shown(row.get(name))) for name in columns))
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+def print_one(entry: Mapping[str, object], as_json: bool) -> None:
+    """Print one object as a line for each field, or as JSON."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        print_json(entry)
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in entry.items():
+        table.add_row(name, Text(_shown(value)))
+    Console().print(table)
+
+
+@contextmanager
+def stopping_on_broken_pipe() -> Iterator[None]:
+    """End the block without an error when the reader of stdout closes it, as `head` does."""
+    try:
+        yield
+    except BrokenPipeError:  # the interpreter flushes stdout at its end: give it a place to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        separator = "; " if any(isinstance(each, dict) for each in value) else ", "
+        return separator.join(map(_shown, value))
+    return str(value)
