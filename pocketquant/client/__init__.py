@@ -1,14 +1,14 @@
-"""A PocketQuant API from Python: `Client("http://127.0.0.1:8000").bars("NASDAQ:AAPL", "1d")`.
+"""Call a PocketQuant API: `Client("http://127.0.0.1:8000").bars("NASDAQ:AAPL", "1d")`.
 
-Bars are returned as frames; other answers are dictionaries of the types in `client.answers`. An
-error of the API is raised as the class of that name in `pocketquant.domain.errors`; every call may
-also raise `Unavailable` where no PocketQuant answers. pandas, polars and pyarrow are imported by
+Bars are returned as frames, other responses as dictionaries of the types in `client.responses`. An
+error of the API is raised as its class in `pocketquant.domain.errors`; every call may also raise
+`Unavailable` if no PocketQuant responds. pandas, polars and pyarrow are imported by
 the first call that needs them.
 """
 
-from pocketquant.client.answers import Fleet
 from pocketquant.client.jobs import DeadLetters, Jobs
 from pocketquant.client.quotes import Quotes
+from pocketquant.client.responses import Fleet
 from pocketquant.client.schedules import Schedules
 from pocketquant.client.series import SeriesCalls
 from pocketquant.client.symbols import Symbols
@@ -22,16 +22,16 @@ class Client:
     """Calls to one API over one session, grouped by noun.
 
     series          bars of a symbol: frames, pages, files, imports
-    syncs           bars brought up to date, and how far each series is
+    syncs           syncs of one series or of many, and the state of each series
     jobs            progress, units, cancel, retry
     dead_letters    failed syncs of all jobs
     symbols         the registry, and the provider's search
     quotes          subscriptions, latest quotes, streams
-    schedules       what runs when
+    schedules       regular syncs
 
-    The everyday calls are there without their group: `bars`, `export`, `import_bars`, `sync`,
-    `bulk`, `search`. Threads may share a client. `timeout` is the number of seconds that one answer
-    may take; a waiting sync takes up to 60.
+    The everyday calls are also methods of the client: `bars`, `export`, `import_bars`, `sync`,
+    `bulk`, `search`. Threads may share a client. `timeout` is the number of seconds that one
+    response may take; a waiting sync takes up to 60.
     """
 
     def __init__(self, url: str, api_key: str | None = None, *, timeout: float = 70.0) -> None:
@@ -55,5 +55,5 @@ class Client:
         return f"Client({self._transport.server!r})"
 
     def fleet(self) -> Fleet:
-        """Processes, queues, pace and schedules, and what is wrong with them."""
+        """Return the processes, queues, pace and schedules, with a list of problems."""
         return self._transport.call("GET", "/fleet")

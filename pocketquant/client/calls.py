@@ -20,7 +20,7 @@ _PAGE_SIZE = 500  # the most that the API allows
 class Calls:
     """A group of calls over one transport.
 
-    Answers are `Any` here; each public call declares its type from `client.answers`.
+    Responses are `Any` here; each public call declares its type from `client.responses`.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -30,21 +30,21 @@ class Calls:
         return self._transport.call(method, path, **arguments)
 
     def _call_once(self, path: str, body: Json) -> Any:
-        """Send a POST with an idempotency key: sent again, it has no second effect."""
+        """Send a POST with an idempotency key, so that repeating it has no second effect."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return self._call("POST", path, json=body, headers=headers, is_repeatable=True)
 
     def _list(self, path: str) -> Any:
-        return self._transport.decoded(self._transport.answer("GET", path), list)
+        return self._transport.decode(self._transport.send("GET", path), list)
 
     def _pages(self, path: str, filters: dict[str, Filter]) -> Iterator[Any]:
         """Yield the entries of all pages; a page is requested when it is reached."""
         query = {"page_size": _PAGE_SIZE, **query_of(filters)}
         page: int | None = query.pop("page", 1)
         while page is not None:
-            answer = self._transport.answer("GET", path, params={**query, "page": page})
-            yield from self._transport.decoded(answer, list)
-            pagination = json.loads(answer.headers.get("X-Pagination", "{}"))
+            response = self._transport.send("GET", path, params={**query, "page": page})
+            yield from self._transport.decode(response, list)
+            pagination = json.loads(response.headers.get("X-Pagination", "{}"))
             page = pagination.get("next_page")
 
 
@@ -75,5 +75,5 @@ def _parameter(value: Filter) -> str | int | float | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime) and value.tzinfo is None:
-        raise InvalidRequest(f"{value} has no time zone; add tzinfo=UTC where UTC is meant")
+        raise InvalidRequest(f"{value} has no time zone; add tzinfo=UTC if it is in UTC")
     return value.isoformat() if isinstance(value, date) else value

@@ -1,4 +1,4 @@
-"""What went wrong with a request, in words that say what to do about it."""
+"""Errors of failed requests; their messages say what to do."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _NO_URL = (
 
 
 def is_unsent(error: requests.RequestException) -> bool:
-    """Whether no connection was made, so that the server has seen nothing."""
+    """Whether no connection was made, so that the server received nothing."""
     if isinstance(error, exceptions.ConnectTimeout):
         return True
     cause = error.args[0] if error.args else None
@@ -34,18 +34,18 @@ def is_unsent(error: requests.RequestException) -> bool:
 
 
 def is_broken(error: requests.RequestException) -> bool:
-    """Whether a connection broke that another one may do better than."""
+    """Whether a connection broke, so that a new one may succeed."""
     if isinstance(error, (exceptions.SSLError, exceptions.Timeout)):
         return False
     return isinstance(error, (exceptions.ConnectionError, exceptions.ChunkedEncodingError))
 
 
-def failure_of(
+def error_of_request(
     error: requests.RequestException, root: str, timeout_seconds: float
 ) -> PocketQuantError:
-    """The error of a request that got no whole answer."""
+    """Return the error of a request without a complete response."""
     if isinstance(error, _NO_URL):
-        return InvalidRequest(f"{root} cannot be asked: {error}")
+        return InvalidRequest(f"no request can be sent to {root}: {error}")
     if isinstance(error, exceptions.SSLError):
         return Misconfigured(f"no secure connection to {root}: {_innermost(error)}")
     if isinstance(error, exceptions.ProxyError):
@@ -57,53 +57,53 @@ def failure_of(
     return Unavailable(f"the answer of {root} broke off: {_innermost(error)}")
 
 
-def refusal(answer: requests.Response) -> PocketQuantError:
-    """The error that an answer names; something before the API may say it in its own words."""
-    if answer.is_redirect:
-        to = answer.headers["Location"]
-        return Misconfigured(f"{answer.url} leads to {to}; give the client the URL it leads to")
-    body = _document(answer)
+def error_of_response(response: requests.Response) -> PocketQuantError:
+    """Return the error that a response names; Unavailable if a proxy sent it, not PocketQuant."""
+    if response.is_redirect:
+        to = response.headers["Location"]
+        return Misconfigured(f"{response.url} redirects to {to}; give the client that URL")
+    body = _document(response)
     if body is None:
-        return strange(answer)
+        return unexpected_response(response)
     error = error_named(body.get("error", ""), _message(body))
-    if isinstance(error, TooManyRequests) and "Retry-After" in answer.headers:
-        return TooManyRequests(f"{error}; ask again in {answer.headers['Retry-After']} s")
+    if isinstance(error, TooManyRequests) and "Retry-After" in response.headers:
+        return TooManyRequests(f"{error}; ask again in {response.headers['Retry-After']} s")
     return error
 
 
-def strange(answer: requests.Response) -> Unavailable:
-    """The error of an answer that no PocketQuant gives."""
-    kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
-    begins = " ".join(answer.text[: 2 * _MOST_CHARACTERS].split())[:_MOST_CHARACTERS]
-    said = f"{answer.status_code} {answer.reason} with {kind}"
-    return Unavailable(f"{answer.url} says {said}, not as a PocketQuant does: {begins!r}")
+def unexpected_response(response: requests.Response) -> Unavailable:
+    """Return the error of a response that cannot come from PocketQuant."""
+    kind = response.headers.get("Content-Type", "no type").partition(";")[0]
+    begins = " ".join(response.text[: 2 * _MOST_CHARACTERS].split())[:_MOST_CHARACTERS]
+    status = f"{response.status_code} {response.reason} with {kind}"
+    return Unavailable(f"{response.url} sent {status}, not as a PocketQuant does: {begins!r}")
 
 
 def missing_library(what: str, library: str, extra: str) -> Misconfigured:
-    """The error of a call whose library is not installed; it names the extra that brings it."""
+    """Return the error of a call that lacks a library; it names the extra to install."""
     return Misconfigured(f"{what} needs {library}; `pip install 'pocketquant[{extra}]'` brings it")
 
 
-def _document(answer: requests.Response) -> dict[str, Any] | None:
+def _document(response: requests.Response) -> dict[str, Any] | None:
     try:
-        body = answer.json()
+        body = response.json()
     except requests.JSONDecodeError:
         return None
     return body if isinstance(body, dict) and "error" in body else None
 
 
 def _message(body: dict[str, Any]) -> str:
-    """With what stands beside it, such as a job's id; the lists of what is wrong repeat it."""
-    beside = [
+    """Return the message with further details, such as a job id; lists would only repeat it."""
+    details = [
         f"{name} {value}"
         for name, value in (body.get("errors") or {}).items()
         if isinstance(value, (str, int, float))
     ]
     message = str(body.get("message") or body.get("status"))
-    return f"{message} ({', '.join(beside)})" if beside else message
+    return f"{message} ({', '.join(details)})" if details else message
 
 
 def _innermost(error: BaseException) -> str:
-    """What the lowest layer said; those above repeat it with their own names around it."""
+    """Return the message of the lowest layer, which the layers above only wrap."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return str(reason or error)

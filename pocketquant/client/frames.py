@@ -1,8 +1,8 @@
-"""Bars as frames of pandas, polars and Arrow, made from the API's raw columns.
+"""Frames of pandas, polars and Arrow from the raw columns of the API.
 
-A raw answer is a sequence of blocks: the number of bars as a little-endian uint64, then six columns
-of so many little-endian float64: open time (epoch seconds, UTC), open, high, low, close, volume
-(NaN: there is none). A block of no bars ends it.
+A raw response is a sequence of blocks: the number of bars as a little-endian uint64, then six
+columns of that many little-endian float64: open time (epoch seconds, UTC), open, high, low, close,
+volume (NaN: none). A block without bars ends it.
 """
 
 from collections.abc import Sequence
@@ -25,34 +25,34 @@ _COUNT_BYTES = 8
 _MODULES = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
 
-def decode_columns(answer: bytes) -> Floats:
-    """Return the (6, n) columns of a raw answer, uncopied where it is one block.
+def decode_columns(raw: bytes) -> Floats:
+    """Return the (6, n) columns of a raw response, uncopied if it is one block.
 
-    Unavailable: the answer is cut off.
+    Unavailable: the response is cut off.
     """
     blocks: list[Floats] = []
-    position = 0
-    while position + _COUNT_BYTES <= len(answer):
-        count = int.from_bytes(answer[position : position + _COUNT_BYTES], "little")
-        position += _COUNT_BYTES
-        if count == 0 and position == len(answer):
+    offset = 0
+    while offset + _COUNT_BYTES <= len(raw):
+        count = int.from_bytes(raw[offset : offset + _COUNT_BYTES], "little")
+        offset += _COUNT_BYTES
+        if count == 0 and offset == len(raw):
             return blocks[0] if len(blocks) == 1 else np.hstack([np.empty((6, 0)), *blocks])
-        end = position + 6 * 8 * count
-        if count == 0 or end > len(answer):
+        end = offset + 6 * 8 * count
+        if count == 0 or end > len(raw):
             break
-        blocks.append(np.frombuffer(answer, "<f8", 6 * count, position).reshape(6, count))
-        position = end
+        blocks.append(np.frombuffer(raw, "<f8", 6 * count, offset).reshape(6, count))
+        offset = end
     raise Unavailable("the bars broke off before their end; ask again")
 
 
-def framed(found: Sequence[Floats], names: Sequence[str] | None, frame: Frame, tz: str) -> Any:
+def make_frame(series: Sequence[Floats], names: Sequence[str] | None, frame: Frame, tz: str) -> Any:
     """Return the columns of several series, each in order of time, as one frame.
 
-    With `names`, one of each series, the frame says which bar is of which symbol.
+    With `names`, the symbol of each series, the frame has the symbol of each bar.
     """
-    columns = found[0] if len(found) == 1 else np.hstack(found)
+    columns = series[0] if len(series) == 1 else np.hstack(series)
     symbols = (
-        None if names is None else np.repeat(np.arange(len(names)), [c.shape[1] for c in found])
+        None if names is None else np.repeat(np.arange(len(names)), [c.shape[1] for c in series])
     )
     library = _library(frame)
     make = {"pandas": _pandas, "polars": _polars, "arrow": _arrow}[frame]
@@ -60,7 +60,7 @@ def framed(found: Sequence[Floats], names: Sequence[str] | None, frame: Frame, t
 
 
 def require_usable(frame: str, tz: str) -> None:
-    """InvalidRequest for an unknown frame or zone, Misconfigured where its library is missing."""
+    """Raise InvalidRequest for an unknown frame or zone, Misconfigured for a missing library."""
     if frame not in _MODULES:
         raise InvalidRequest(f"frame is {frame!r}; it is one of {', '.join(_MODULES)}")
     _library(frame)

@@ -1,4 +1,4 @@
-"""Rows of a frame of bars, as the API imports them."""
+"""Convert a frame of bars to the JSON rows of an import."""
 
 import math
 from typing import Any
@@ -10,12 +10,12 @@ _PRICES = ("open", "high", "low", "close")
 
 
 def rows_of(frame: Any) -> list[Json]:
-    """Return the bars of a frame as JSON rows; InvalidRequest where it holds no bars."""
+    """Return the bars of a frame as JSON rows; InvalidRequest for a frame without bars."""
     bars = _pandas(frame)
     missing = [name for name in _PRICES if name not in bars.columns]
     if missing or getattr(bars.index, "tz", None) is None:
-        wanted = ", ".join(missing) or "datetime that tells its zone"
-        raise InvalidRequest(f"the frame has no {wanted}; bars have datetime, {', '.join(_PRICES)}")
+        absent = ", ".join(missing) or "datetime with a time zone"
+        raise InvalidRequest(f"the frame has no {absent}; bars have datetime, {', '.join(_PRICES)}")
     if bars.empty:
         raise InvalidRequest("the frame has no bars")
     if bars.index.hasnans:
@@ -37,7 +37,7 @@ def _numbers(bars: Any, name: str) -> list[float | None]:
         raise InvalidRequest(f"{name} is no column of numbers: {error}") from error
     for time, number in zip(bars.index, numbers, strict=True):
         if not math.isfinite(number) and not (name == "volume" and math.isnan(number)):
-            raise InvalidRequest(f"the bar of {time} has {name} {number}; drop what is no bar")
+            raise InvalidRequest(f"the bar of {time} has {name} {number}; drop such rows")
     return [None if math.isnan(number) else number for number in numbers]
 
 

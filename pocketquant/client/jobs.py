@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pocketquant.client import events, waiting
-from pocketquant.client.answers import Cancellation, CodeCount, Job, JobProgress, Retried, Unit
 from pocketquant.client.calls import Calls, Filter, job_path, query_of
+from pocketquant.client.responses import Cancellation, CodeCount, Job, JobProgress, Retried, Unit
 
 
 class Jobs(Calls):
@@ -15,7 +15,7 @@ class Jobs(Calls):
         return self._pages("/jobs", filters)
 
     def get(self, job_id: str) -> JobProgress:
-        """Return a job with its counts, rate and first errors; NotFound where there is none."""
+        """Return a job with its counts, rate and first errors; NotFound for an unknown id."""
         return self._call("GET", job_path(job_id))
 
     def units(self, job_id: str, **filters: Filter) -> Iterator[Unit]:
@@ -36,16 +36,16 @@ class Jobs(Calls):
     def wait(self, job_id: str, *, progress: bool = False) -> JobProgress:
         """Wait until a job has ended, and return it; `progress` shows a bar on stderr.
 
-        A server that restarts is waited for, five minutes at most. Ctrl-C ends the wait, not the
-        job.
+        Waits up to five minutes for a server that does not respond, such as one that restarts.
+        Ctrl-C ends the wait, not the job.
         """
-        return waiting.until_it_ends(lambda: self.get(job_id), job_id, progress)
+        return waiting.wait_for_job(lambda: self.get(job_id), job_id, progress)
 
     def watch(self, job_id: str) -> Iterator[JobProgress]:
         """Yield a job whenever it changes, until it has ended.
 
-        For a client of the push process, which is made for streams; `wait` needs none. A broken
-        stream is resumed.
+        Use it on a client of the push process, which serves streams; `wait` needs no stream. A
+        broken stream is resumed.
         """
         for event, job in events.follow(self._transport, f"{job_path(job_id)}/events", {}):
             yield job

@@ -1,10 +1,10 @@
-"""Live quotes and the bars built from them."""
+"""Subscriptions, live quotes, and the bars built from them."""
 
 from collections.abc import Iterable, Iterator
 
 from pocketquant.client import events
-from pocketquant.client.answers import CurrentBar, Quote, QuotesStatus, WatchState
 from pocketquant.client.calls import Calls, symbol_path, symbols_body
+from pocketquant.client.responses import CurrentBar, Quote, QuotesStatus, WatchState
 from pocketquant.domain.symbols import Symbol
 
 
@@ -28,11 +28,11 @@ class Quotes(Calls):
         return self._call("POST", "/quotes/stop")
 
     def status(self) -> QuotesStatus:
-        """Return what is subscribed, which streamers watch it, and what is refused."""
+        """Return the subscriptions, the streamers, and the refused symbols."""
         return self._call("GET", "/quotes/status")
 
     def latest(self, symbol: str) -> Quote:
-        """Return the latest quote; NotFound or NoLiveQuote say why there is none."""
+        """Return the latest quote; NotFound: not subscribed, NoLiveQuote: none has arrived."""
         return self._call("GET", f"/quotes/latest/{symbol_path(symbol)}")
 
     def all(self) -> list[Quote]:
@@ -40,15 +40,15 @@ class Quotes(Calls):
         return self._list("/quotes/all")
 
     def current_bar(self, symbol: str, interval: str) -> CurrentBar:
-        """Return the bar that is being built from quotes."""
+        """Return the forming bar, built from quotes."""
         path = f"/quotes/current-bar/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval})
 
     def stream(self, symbols: Iterable[str]) -> Iterator[Quote]:
-        """Yield the latest quotes of these symbols, then each that changes, without end.
+        """Yield the latest quotes of these symbols, then each changed quote, without end.
 
-        For a client of the push process. A broken stream is resumed, and begins with the latest
-        quotes again.
+        Use it on a client of the push process. A broken stream is resumed, and begins with the
+        latest quotes again.
         """
         names = ",".join(str(Symbol.parse(symbol)) for symbol in symbols)
         for _, changed in events.follow(self._transport, "/quotes/stream", {"symbols": names}):

@@ -1,10 +1,10 @@
-"""Schedules: what runs when."""
+"""Schedules, which sync series regularly."""
 
 from collections.abc import Iterator
 from urllib.parse import quote as escaped
 
-from pocketquant.client.answers import Schedule
 from pocketquant.client.calls import Calls
+from pocketquant.client.responses import Schedule
 
 
 class Schedules(Calls):
@@ -15,7 +15,7 @@ class Schedules(Calls):
         return iter(self._list("/schedules"))
 
     def get(self, name: str) -> Schedule:
-        """Return one schedule; NotFound where there is none of that name."""
+        """Return one schedule; NotFound for an unknown name."""
         return self._call("GET", _path(name))
 
     def change(self, name: str, **changes: str | int | bool) -> Schedule:

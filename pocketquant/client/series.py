@@ -1,4 +1,4 @@
-"""Stored bars: frames, pages, files, and bars of one's own."""
+"""Stored bars as frames, pages and files, and imports of other bars."""
 
 import os
 import uuid
@@ -9,11 +9,11 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast, overload
 
 import requests
 
-from pocketquant.client.answers import BarsPage, ImportResult
 from pocketquant.client.calls import Calls, Moment, query_of, symbol_path
-from pocketquant.client.failures import strange
-from pocketquant.client.frames import Floats, Frame, decode_columns, framed, require_usable
+from pocketquant.client.failures import unexpected_response
+from pocketquant.client.frames import Floats, Frame, decode_columns, make_frame, require_usable
 from pocketquant.client.imported_rows import rows_of
+from pocketquant.client.responses import BarsPage, ImportResult
 from pocketquant.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -93,22 +93,22 @@ class SeriesCalls(Calls):
         all of them, one after the other: its index (pandas) or its columns (polars, Arrow) begin
         with `symbol`, and `limit` is that of each symbol.
 
-        NotFound for a series that was never synced, Unavailable where the answer broke off,
-        Misconfigured where the library of the frame is not installed.
+        NotFound: a series was never synced. Unavailable: the response broke off. Misconfigured:
+        the library of the frame is not installed.
         """
         require_usable(frame, tz)
         names = [symbols] if isinstance(symbols, str) else list(symbols)
         if not names:
             raise InvalidRequest("name at least one symbol")
         query = query_of({"start_date": start, "end_date": end, "limit": limit})
-        found = [self._columns(name, interval, query) for name in names]
-        return framed(found, None if isinstance(symbols, str) else names, frame, tz)
+        series = [self._columns(name, interval, query) for name in names]
+        return make_frame(series, None if isinstance(symbols, str) else names, frame, tz)
 
     def page(self, symbol: str, interval: str, **query: str | int) -> BarsPage:
         """Return one page of bars as JSON, the newest first unless `order="asc"`.
 
-        Parameters: `start_date`, `end_date`, `limit`, and `cursor`, the `next_cursor` of the page
-        before.
+        Parameters: `start_date`, `end_date`, `limit`, and `cursor`, which is the `next_cursor` of
+        the previous page.
         """
         path = f"/market-data/ohlcv/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval, **query})
@@ -126,18 +126,19 @@ class SeriesCalls(Calls):
     ) -> int:
         """Write stored bars to a file as they arrive, and return the number of bytes.
 
-        In order of time; with a `limit` the newest so many, newest first. A path gets the whole
-        file at once, replacing one that is there; if the answer breaks off, nothing is replaced
-        and Unavailable is raised. An open file may then hold the first part.
+        Bars are in order of time; with a `limit` the file holds only the newest bars, newest first.
+        A path receives the file once it is complete, in place of an existing one. If the response
+        breaks off, Unavailable is raised and the path is untouched; an open file may hold the
+        first part.
         """
         query = query_of({"start_date": start, "end_date": end, "limit": limit})
         order = "asc" if limit is None else "desc"
-        answer = self._file(symbol, interval, format, stream=True, order=order, **query)
-        with answer, self._transport.reading():
-            _require_length(answer)
+        response = self._file(symbol, interval, format, stream=True, order=order, **query)
+        with response, self._transport.translating_errors():
+            _require_length(response)
             if isinstance(file_or_path, (str, os.PathLike)):
-                return _write_at(Path(file_or_path), answer)
-            return _write(file_or_path, answer)
+                return _write_at(Path(file_or_path), response)
+            return _write(file_or_path, response)
 
     def import_bars(self, symbol: str, interval: str, frame: Any) -> ImportResult:
         """Store the bars of a pandas or polars DataFrame or an Arrow table.
@@ -146,7 +147,7 @@ class SeriesCalls(Calls):
         and optionally volume. A stored bar of the same time is replaced, so that repeating the call
         changes nothing. Returns the counts `inserted`, `changed`, `unchanged`, `refused`, and
         `refusals` with index, datetime and reason of each refused bar. InvalidRequest for a frame
-        that holds no bars. 5000 bars are sent at a time, and those before an error are stored.
+        without bars. 5000 bars are sent at a time; after an error the earlier ones stay stored.
         """
         path = f"/market-data/ohlcv/{symbol_path(symbol)}"
         rows, counts = rows_of(frame), Counter[str]()
@@ -171,38 +172,38 @@ class SeriesCalls(Calls):
     ) -> requests.Response:
         path = f"/market-data/ohlcv/{symbol_path(symbol)}"
         params = {"interval": interval, "format": form, **query}
-        answer = self._transport.answer("GET", path, params=params, stream=stream)
-        kind = answer.headers.get("Content-Type", "").partition(";")[0]
+        response = self._transport.send("GET", path, params=params, stream=stream)
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
         if kind != _TYPES.get(form, kind):
-            with answer:
-                raise strange(answer)
-        return answer
+            with response:
+                raise unexpected_response(response)
+        return response
 
 
-def _require_length(answer: requests.Response) -> None:
-    """Unavailable where a cut file would look like a whole one."""
-    is_chunked = answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
-    if not is_chunked and "Content-Length" not in answer.headers:
-        raise Unavailable(f"{answer.url} does not say how long its file is; a proxy hides it")
+def _require_length(response: requests.Response) -> None:
+    """Raise Unavailable for a response whose end cannot be told from a break."""
+    is_chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    if not is_chunked and "Content-Length" not in response.headers:
+        raise Unavailable(f"{response.url} does not say how long its file is; a proxy hides it")
 
 
-def _write_at(path: Path, answer: requests.Response) -> int:
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+def _write_at(path: Path, response: requests.Response) -> int:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with beside.open("xb") as file:
-            written = _write(file, answer)
-        beside.replace(path)
+        with temporary.open("xb") as file:
+            written = _write(file, response)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return written
 
 
-def _write(file: IO[bytes], answer: requests.Response) -> int:
-    return sum(_write_whole(file, piece) for piece in answer.iter_content(_PIECE_BYTES))
+def _write(file: IO[bytes], response: requests.Response) -> int:
+    return sum(_write_whole(file, piece) for piece in response.iter_content(_PIECE_BYTES))
 
 
 def _write_whole(file: IO[bytes], piece: bytes) -> int:
-    """Write all of a piece: an unbuffered file may take a part of it."""
+    """Write a whole piece, also to an unbuffered file, which may accept only a part at once."""
     left = memoryview(piece)
     while left:
         left = left[file.write(left) :]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from pocketquant.client.answers import RegisteredSymbol, SearchPage
 from pocketquant.client.calls import Calls, Filter, symbol_fields, symbol_path
+from pocketquant.client.responses import RegisteredSymbol, SearchPage
 from pocketquant.client.transport import Json
 
 
@@ -22,7 +22,7 @@ class Symbols(Calls):
         return self._pages("/market-data/symbols", filters)
 
     def get(self, symbol: str) -> RegisteredSymbol:
-        """Return one registered symbol; NotFound where it is not registered."""
+        """Return one registered symbol; NotFound for another one."""
         return self._call("GET", _path(symbol))
 
     def add(
@@ -33,8 +33,8 @@ class Symbols(Calls):
         Conflict: it is registered already.
         """
         body: Json = {**symbol_fields(symbol), "active": active}
-        if wanted := [*intervals]:
-            body["intervals"] = wanted
+        if chosen := [*intervals]:
+            body["intervals"] = chosen
         return self._call("POST", "/market-data/symbols", json=body)
 
     def change(
@@ -44,7 +44,7 @@ class Symbols(Calls):
         active: bool | None = None,
         intervals: Iterable[str] | None = None,
     ) -> RegisteredSymbol:
-        """Change whether and at which intervals schedules sync it; None leaves a setting."""
+        """Change whether and at which intervals schedules sync it; None keeps a setting."""
         body: Json = {}
         if active is not None:
             body["active"] = active
@@ -58,9 +58,7 @@ class Symbols(Calls):
         Needs a key of scope admin where the API needs keys. NotFound: it is unknown. Conflict: a
         sync of it waits or runs.
         """
-        self._transport.answer(
-            "DELETE", _path(symbol), params={"with_bars": str(with_bars).lower()}
-        )
+        self._transport.send("DELETE", _path(symbol), params={"with_bars": str(with_bars).lower()})
 
 
 def _path(symbol: str) -> str:

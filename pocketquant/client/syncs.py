@@ -1,9 +1,8 @@
-"""Series brought up to date."""
+"""Syncs, which bring series up to date."""
 
 from collections.abc import Iterable, Iterator
 
 from pocketquant.client import waiting
-from pocketquant.client.answers import Job, JobProgress, SyncResult, SyncStatus
 from pocketquant.client.calls import (
     Calls,
     Filter,
@@ -12,18 +11,19 @@ from pocketquant.client.calls import (
     symbol_path,
     symbols_body,
 )
+from pocketquant.client.responses import Job, JobProgress, SyncResult, SyncStatus
 from pocketquant.client.transport import Json
 
 
 class Syncs(Calls):
-    """Calls that fetch bars from TradingView. Sent again after a failure, each runs once."""
+    """Calls that sync bars from TradingView; repeated after a failure, a call still runs once."""
 
     def sync(self, symbol: str, interval: str, n_bars: int) -> SyncResult | Job:
-        """Bring a series up to date, wait, and return the report; a job where it takes too long."""
+        """Sync a series and return the report, or the job if it goes on after the API's wait."""
         return self._call_once("/market-data/sync", _body(symbol, interval, n_bars))
 
     def in_background(self, symbol: str, interval: str, n_bars: int) -> Job:
-        """Return the job that brings a series up to date, without waiting for it."""
+        """Submit the sync of a series, and return its job at once."""
         return self._call_once("/market-data/sync/background", _body(symbol, interval, n_bars))
 
     def bulk(
@@ -38,18 +38,18 @@ class Syncs(Calls):
         """Submit one job that syncs every symbol at every interval; at most 10,000 symbols.
 
         Returns at once, or with `wait` or `progress` when the job has ended. Failed syncs raise
-        nothing: they are in its `counts` and `first_errors`. `progress` shows a bar on stderr. A
-        server that restarts is waited for. Ctrl-C ends the wait, not the job.
+        nothing: they are in its `counts` and `first_errors`. `progress` shows a bar on stderr. The
+        wait outlasts a restart of the server. Ctrl-C ends the wait, not the job.
         """
         body = {**symbols_body(symbols), "intervals": list(intervals), "n_bars": n_bars}
         job: Job = self._call_once("/market-data/sync/bulk", body)
         if not (wait or progress):
             return job
         path = job_path(job["job_id"])
-        return waiting.until_it_ends(lambda: self._call("GET", path), job["job_id"], progress)
+        return waiting.wait_for_job(lambda: self._call("GET", path), job["job_id"], progress)
 
     def status(self, symbol: str, interval: str) -> SyncStatus:
-        """Return the state of a series and of its last sync; NotFound: it was never synced."""
+        """Return the state of a series and of its last sync; NotFound if it was never synced."""
         path = f"/market-data/sync-status/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval})
 

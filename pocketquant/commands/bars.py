@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import click
 
-from pocketquant.client.answers import ImportResult
+from pocketquant.client.responses import ImportResult
 from pocketquant.commands.options import (
     FILE_OR_DASH,
     SYMBOL,

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pocketquant.client import Client
-from pocketquant.client.answers import Job, JobProgress
+from pocketquant.client.responses import Job, JobProgress
 from pocketquant.commands.options import (
     FILE_OR_DASH,
     INTERVALS,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pocketquant.client import Client
-from pocketquant.client.answers import Bar, BarsPage, Quote
+from pocketquant.client.responses import Bar, BarsPage, Quote
 from pocketquant.domain.errors import NotFound, PocketQuantError, UnsupportedInterval
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.quotes import delay_seconds

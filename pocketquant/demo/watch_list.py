@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pocketquant.client import Client
-from pocketquant.client.answers import Job, SyncStatus
+from pocketquant.client.responses import Job, SyncStatus
 from pocketquant.demo.progress import progress_bar
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.servers.connections import wait_until

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from pocketquant.client import Client
-from pocketquant.client.answers import Quote, QuotesStatus
+from pocketquant.client.responses import Quote, QuotesStatus
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.symbols import Symbol
 from pocketquant.terminal.quote_table import name_of, quote_table

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from rich.table import Table
 from rich.text import Text
 
-from pocketquant.client.answers import Quote
+from pocketquant.client.responses import Quote
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.domain.quotes import delay_seconds
 

@@ -115,9 +115,9 @@ def test_parquet_that_holds_no_bars_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (pandas.DataFrame(PRICES), "no datetime that tells its zone"),
-        (pandas.DataFrame(PRICES, index=TIMES.tz_localize(None)), "that tells its zone"),
-        (pandas.DataFrame({**PRICES, "datetime": ["2024-01-02"]}), "that tells its zone"),
+        (pandas.DataFrame(PRICES), "no datetime with a time zone"),
+        (pandas.DataFrame(PRICES, index=TIMES.tz_localize(None)), "with a time zone"),
+        (pandas.DataFrame({**PRICES, "datetime": ["2024-01-02"]}), "with a time zone"),
         (pandas.DataFrame(PRICES, index=TIMES)[["open"]], "the frame has no high, low, close"),
         (pandas.DataFrame(PRICES, index=TIMES)[:0], "the frame has no bars"),
         (pandas.DataFrame({**PRICES, "open": ["one"]}, index=TIMES), "open is no column of num"),
@@ -127,7 +127,7 @@ def test_parquet_that_holds_no_bars_says_why(tmp_path: Path) -> None:
         (pandas.DataFrame({**PRICES, "volume": [numpy.inf]}, index=TIMES), "has volume inf"),
         (pandas.DataFrame({**PRICES, "datetime": pandas.to_datetime([None], utc=True)}), "bar 1"),
         (pandas.concat([pandas.DataFrame(PRICES, index=TIMES)] * 2, axis=1), "2 columns open"),
-        (polars.DataFrame(PRICES), "no datetime that tells its zone"),
+        (polars.DataFrame(PRICES), "no datetime with a time zone"),
         ([{"open": 1.0}], "not list"),
         (None, "not NoneType"),
     ],

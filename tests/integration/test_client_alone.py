@@ -100,7 +100,7 @@ def test_bars_have_the_type_of_their_frame(tmp_path: Path) -> None:
         "from typing import assert_type\n"
         "import pandas, polars, pyarrow\n"
         "from pocketquant import Client\n"
-        "from pocketquant.client.answers import JobProgress\n"
+        "from pocketquant.client.responses import JobProgress\n"
         "client = Client('http://127.0.0.1:8000')\n"
         "assert_type(client.bars('A:B'), pandas.DataFrame)\n"
         "assert_type(client.bars(['A:B'], frame='polars'), polars.DataFrame)\n"

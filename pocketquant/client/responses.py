@@ -1,14 +1,14 @@
-"""The API's JSON answers as types.
+"""Types of the API's JSON responses.
 
-Each is a dictionary with these keys; moments are ISO 8601 texts in UTC. A test holds them against
-the OpenAPI document.
+Each is a dictionary with these keys. Times are ISO 8601 texts in UTC. A test compares the types
+with the OpenAPI document.
 """
 
 from typing import NotRequired, TypedDict
 
 
 class JobCounts(TypedDict):
-    """How many syncs of a job are in which state."""
+    """The number of syncs of a job in each state."""
 
     total: int
     queued: int
@@ -57,7 +57,7 @@ class JobProgress(Job):
 
 
 class Cancellation(TypedDict):
-    """What became of the units of a cancelled job."""
+    """The outcome of a cancellation for the units of the job."""
 
     job_id: str
     state: str
@@ -81,7 +81,7 @@ class Retried(TypedDict):
 
 
 class SyncResult(TypedDict):
-    """What a sync did; the last counts and times cover all stored bars of the series."""
+    """The report of a sync; `bar_count` and the bar times cover all stored bars of the series."""
 
     symbol: str
     exchange: str
@@ -101,7 +101,7 @@ class SyncResult(TypedDict):
 
 
 class SyncStatus(TypedDict):
-    """The state of one series and of its last sync."""
+    """The state of a series and of its last sync."""
 
     symbol: str
     exchange: str
@@ -119,7 +119,7 @@ class SyncStatus(TypedDict):
 
 
 class RegisteredSymbol(TypedDict):
-    """A registered symbol; texts that the provider does not send are empty."""
+    """A registered symbol; texts missing at the provider are empty."""
 
     symbol: str
     exchange: str
@@ -134,7 +134,7 @@ class RegisteredSymbol(TypedDict):
 
 
 class FoundSymbol(TypedDict):
-    """A symbol that the provider offers; texts that it does not send are empty."""
+    """A symbol of the provider; missing texts are empty."""
 
     symbol: str
     exchange: str
@@ -167,7 +167,7 @@ class Bar(TypedDict):
 
 
 class FormingBar(TypedDict):
-    """The newest bar while it is being built, from quotes or as the last sync saw it."""
+    """The newest bar before its end, from quotes or from the last sync."""
 
     bar_start: str
     bar_end: str
@@ -182,7 +182,7 @@ class FormingBar(TypedDict):
 
 
 class LivePart(TypedDict):
-    """How many bars of a page were built from quotes, and which of them are partial."""
+    """The number of bars of a page that were built from quotes, and the partial ones."""
 
     count: int
     partial: list[str]
@@ -190,7 +190,7 @@ class LivePart(TypedDict):
 
 
 class BarsPage(TypedDict):
-    """One page of closed bars, and the bar that is being built."""
+    """One page of closed bars, and the forming bar."""
 
     symbol: str
     exchange: str
@@ -204,7 +204,7 @@ class BarsPage(TypedDict):
 
 
 class BarColumns(TypedDict):
-    """Six lists of one length."""
+    """Six lists of equal length."""
 
     datetime: list[str]
     open: list[float]
@@ -215,7 +215,7 @@ class BarColumns(TypedDict):
 
 
 class ColumnsPage(TypedDict):
-    """One page of closed bars as columns, and the bar that is being built."""
+    """One page of closed bars as columns, and the forming bar."""
 
     symbol: str
     exchange: str
@@ -237,7 +237,7 @@ class RefusedBar(TypedDict):
 
 
 class ImportResult(TypedDict):
-    """What became of imported bars; the last counts and times cover all stored bars."""
+    """The report of an import; `bar_count` and the bar times cover all stored bars."""
 
     symbol: str
     exchange: str
@@ -253,7 +253,7 @@ class ImportResult(TypedDict):
 
 
 class WatchState(TypedDict):
-    """What is subscribed from now on; streamers follow within a second or two."""
+    """The new state of all subscriptions; streamers follow within a second or two."""
 
     streaming: bool
     subscribed: int
@@ -261,7 +261,7 @@ class WatchState(TypedDict):
 
 
 class Quote(TypedDict):
-    """The latest quote of a symbol; null for what the provider does not send."""
+    """The latest quote of a symbol; values missing at the provider are None."""
 
     symbol: str
     exchange: str
@@ -280,7 +280,7 @@ class Quote(TypedDict):
 
 
 class CurrentBar(TypedDict):
-    """The bar that is being built from quotes."""
+    """The forming bar, built from quotes."""
 
     symbol: str
     exchange: str
@@ -298,7 +298,7 @@ class CurrentBar(TypedDict):
 
 
 class StreamerState(TypedDict):
-    """The last report of a streamer, at most 15 s old; its counts begin at its start."""
+    """The last report of a streamer, at most 15 s old; it counts from its own start."""
 
     shard: str
     host: str
@@ -320,7 +320,7 @@ class StreamerState(TypedDict):
 
 
 class RefusedSymbol(TypedDict):
-    """A subscribed symbol that the provider does not serve."""
+    """A subscribed symbol that the provider refuses."""
 
     symbol: str
     exchange: str
@@ -329,7 +329,7 @@ class RefusedSymbol(TypedDict):
 
 
 class UnreadableSymbol(TypedDict):
-    """A symbol whose quotes cannot be read."""
+    """A symbol with quotes that cannot be read."""
 
     symbol: str
     exchange: str
@@ -338,7 +338,7 @@ class UnreadableSymbol(TypedDict):
 
 
 class QuotesStatus(TypedDict):
-    """What is subscribed, what is watched, and by which streamers."""
+    """The subscriptions, the streamers, and the symbols without usable quotes."""
 
     streaming: bool
     subscribed: int
@@ -382,7 +382,7 @@ class Worker(TypedDict):
 
 
 class Queue(TypedDict):
-    """The messages in the broker and the units in the ledger that wait in one queue."""
+    """The number of messages in the broker and of waiting units in MongoDB for one queue."""
 
     name: str
     length: int | None
@@ -404,7 +404,7 @@ class Beat(TypedDict):
 
 
 class Breaker(TypedDict):
-    """Whether fetches are allowed, and why not."""
+    """Whether fetches are allowed now, and the reason if they are not."""
 
     state: str
     consecutive_failures: int
@@ -414,7 +414,7 @@ class Breaker(TypedDict):
 
 
 class Pace(TypedDict):
-    """How fast the whole fleet may fetch."""
+    """The limits of all fetches of the fleet together."""
 
     rate: float
     ceiling_rate: float
@@ -425,7 +425,7 @@ class Pace(TypedDict):
 
 
 class Totals(TypedDict):
-    """The sum over all workers."""
+    """Sums over all workers."""
 
     workers: int
     slots: int
@@ -433,14 +433,14 @@ class Totals(TypedDict):
 
 
 class UnitCounts(TypedDict):
-    """Open units that wait in no queue."""
+    """Open units outside the queues."""
 
     deferred: int
     running: int
 
 
 class FleetSchedule(TypedDict):
-    """When a schedule runs, and how long ago it last succeeded."""
+    """The next run of a schedule, and the time since its last success."""
 
     name: str
     paused: bool
@@ -452,7 +452,7 @@ class FleetSchedule(TypedDict):
 
 
 class FleetStreamer(TypedDict):
-    """A process that streams live quotes, or stands by."""
+    """A process that streams live quotes, or stands by to replace one."""
 
     name: str
     host: str
@@ -466,7 +466,7 @@ class FleetStreamer(TypedDict):
 
 
 class Fleet(TypedDict):
-    """Processes, queues, pace and schedules; null where the server that knows is away."""
+    """Processes, queues, pace and schedules; None for data of a server that is away."""
 
     workers: list[Worker] | None
     beats: list[Beat] | None

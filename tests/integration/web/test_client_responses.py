@@ -1,11 +1,11 @@
-"""The types of the client's answers, beside the API's own document."""
+"""The types of the client's responses, beside the API's own document."""
 
 import inspect
 from typing import Any, get_type_hints
 
 import pytest
 
-from pocketquant.client import answers
+from pocketquant.client import responses
 from pocketquant.settings import Settings
 from web.app import create_app
 
@@ -65,14 +65,14 @@ def schemas() -> dict[str, Any]:
 
 def test_every_type_is_compared() -> None:
     """None is left out of the table."""
-    defined = [name for name, each in vars(answers).items() if inspect.isclass(each)]
+    defined = [name for name, each in vars(responses).items() if inspect.isclass(each)]
     assert sorted(MODELS) == sorted(name for name in defined if name != "TypedDict")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_type_has_the_fields_of_the_document(schemas: dict[str, Any], name: str) -> None:
     """All of them, each of the same type; what the API may leave out may be missing."""
-    answer, model = getattr(answers, name), schemas[MODELS[name]]
+    answer, model = getattr(responses, name), schemas[MODELS[name]]
     assert set(model["required"]) == answer.__required_keys__
     hints = get_type_hints(answer)
     fields = model["properties"]
@@ -96,4 +96,4 @@ def _described(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
 
 def _written(hint: Any) -> str:
     text = hint.__name__ if inspect.isclass(hint) and not hasattr(hint, "__origin__") else str(hint)
-    return text.replace("pocketquant.client.answers.", "")
+    return text.replace("pocketquant.client.responses.", "")
