@@ -6,8 +6,8 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 DEV_INSTALLED := .venv/dev-installed
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt
-# Clients that tests point at the simulator. The module of the first has the name of tvdatafeed's; that
-# of the second brings what it lacks here; the last one is for node.
+# Published clients that tests point at the simulator. The first has the module name of tvdatafeed, so each is
+# installed apart; the second brings its missing requirements; the last one is for node.
 PEERS := .venv/peers
 BENCH_INSTALLED := .venv/bench-installed
 DOCS_INSTALLED := .venv/docs-installed
@@ -42,16 +42,16 @@ $(DOCS_INSTALLED): $(DEV_INSTALLED)
 	$(PIP_INSTALL) --editable '.[docs]'
 	touch $@
 
-demo: $(INSTALLED) ## the main job on private servers and a simulated market (ARGS=--once ends by itself)
+demo: $(INSTALLED) ## the platform on private servers and a simulated market (ARGS=--once ends by itself)
 	$(BIN)/pocketquant demo $(ARGS)
 
 up: $(INSTALLED) ## all processes against the real TradingView, data kept in .pocketquant/
 	$(BIN)/pocketquant up $(ARGS)
 
-# Three files at a time, each as a whole, in order: also on two cores, since tests wait for servers.
+# Three test files at a time, each in order, also on two cores: tests mostly wait for servers.
 IN_TURNS := -n 3 --dist loadfile --no-loadscope-reorder
 
-test: $(DEV_INSTALLED) ## every test but the benchmarks (ARGS='-k chunks' chooses)
+test: $(DEV_INSTALLED) ## every test except the benchmarks (ARGS='-k chunks' chooses)
 	$(BIN)/pytest $(IN_TURNS) $(ARGS)
 
 CLOCK_SHIFT := build/clock_shift.so
@@ -73,25 +73,25 @@ lint: $(DEV_INSTALLED) ## ruff: style, imports, bugs, bans
 types: $(DEV_INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
-arch: $(DEV_INSTALLED) ## import-linter: arrows point down
+arch: $(DEV_INSTALLED) ## import-linter: imports point down
 	$(BIN)/lint-imports
 
-docs: $(DOCS_INSTALLED) ## the guides as a site in build/docs; a broken link fails
+docs: $(DOCS_INSTALLED) ## build the guides as a site in build/docs; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file deploy/mkdocs.yml
 
-coverage: $(DEV_INSTALLED) ## the unit tests alone must cover the pure files wholly
+coverage: $(DEV_INSTALLED) ## unit tests must cover the pure files completely
 	$(BIN)/pytest -n 3 --quiet --cov --cov-report= tests/unit
 	$(BIN)/coverage report
 
-check: lint types arch docs coverage test hours-few bench-once ## what CI runs: lint, types, arrows, guides, coverage, tests
+check: lint types arch docs coverage test hours-few bench-once ## what CI runs: lint, types, imports, guides, coverage, tests
 
-bench: $(BENCH_INSTALLED) ## the benchmarks with their peers beside them (ARGS=store chooses)
+bench: $(BENCH_INSTALLED) ## the benchmarks, each beside its peer (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-chaos: $(DEV_INSTALLED) ## everything fails at random, then all must hold (ARGS='--seed 7 --minutes 6')
+chaos: $(DEV_INSTALLED) ## random failures of every server and process, then the invariants (ARGS='--seed 7 --minutes 6')
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-bench-once: $(BENCH_INSTALLED) # so that none rots unseen; its figures are not looked at
+bench-once: $(BENCH_INSTALLED) # so that a broken benchmark is noticed; its figures mean nothing
 	$(BIN)/python -m tests.benchmarks --smallest
 
 lock: ## pin the newest versions that setup.cfg allows in deploy/constraints.txt
@@ -101,6 +101,6 @@ lock: ## pin the newest versions that setup.cfg allows in deploy/constraints.txt
 	    --extra server --extra embedded --extra arrow --extra polars --extra dev --extra docs \
 	    --custom-compile-command 'make lock' --output-file deploy/constraints.txt pyproject.toml
 
-fix: $(DEV_INSTALLED) ## let ruff mend what it can
+fix: $(DEV_INSTALLED) ## let ruff fix and format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What lies outside docs/ and belongs to the site; and that nothing is loaded from elsewhere."""
+"""Hooks of MkDocs: add pages from outside docs/, and refuse parts from other servers."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ _SETTINGS = "# Settings\n\nEnvironment variables, or a file `.env`:\n\n```ini\n{
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Pages of the files outside, their links as seen from docs/."""
+    """Add pages for files outside docs/, with their links relative to docs/."""
     env = (_TOP / ".env.example").read_text()
     files.append(File.generated(config, "settings.md", content=_SETTINGS.format(env)))
     for name in ("ARCHITECTURE.md", "CHANGELOG.md"):
@@ -29,14 +29,14 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Links to the files outside, as links to their pages."""
+    """Turn links to files outside docs/ into links to their pages."""
     for outside, page in _PAGES.items():
         markdown = markdown.replace(f"]({outside})", f"]({page})")
     return markdown
 
 
 def on_post_page(output: str, **_: object) -> str:
-    """The page; an error where a browser would ask another server for a part of it."""
+    """Return the page; PluginError if a browser would load a part of it from another server."""
     if found := _LOADED.search(output):
-        raise PluginError(f"the site has to work offline, and loads {found[0]}")
+        raise PluginError(f"the site must work offline, but loads {found[0]}")
     return output

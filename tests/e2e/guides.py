@@ -1,8 +1,8 @@
-"""Guides as programs: the fenced blocks of a page, run in order as a reader would run them.
+"""Run the fenced blocks of a page in order, as a reader would.
 
-`sh` and `python` blocks are run. The block after one that is run is its answer where it is `json`
-(keys and kinds of values must be the same), `csv` (its first line must) or `http` (the names before
-the colons must come, in order). Where such an answer is an error of the API, curl has to fail.
+`sh` and `python` blocks are run. A block of `json`, `csv` or `http` after one is its response: of
+`json` the keys and the types of values must match, of `csv` the first line, of `http` the names
+before the colons in their order. If the response is an error of the API, curl must fail.
 """
 
 import json
@@ -18,39 +18,39 @@ from pathlib import Path
 from typing import Any
 
 RUN = ("sh", "python")
-ANSWERS = ("json", "csv", "http")
+RESPONSES = ("json", "csv", "http")
 SHOWN_ONLY = ("text", "yaml", "ini")
 
-MORE = "…"  # a key of this name: there are more than the keys shown
+MORE = "…"  # a key of this name: the object has more keys than shown
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_SECONDS = 600  # an installation may take its time
+_SECONDS = 600  # an installation may take long
 _CURL_FAILED = 22
-# An answer of 400 and above ends curl with 22; a reader sees the answer just so.
+# A status of 400 and above ends curl with 22, and its body is still printed.
 _CURLRC = "fail-with-body\nsilent\nshow-error\nmax-time 100\n"
 
 _INTERPRETER = """
 import json, sys, traceback
 names = {"__name__": "__main__"}
-told, sys.stdout = sys.stdout, sys.stderr
+results, sys.stdout = sys.stdout, sys.stderr
 for line in sys.stdin:
     try:
         exec(compile(json.loads(line), "guide", "exec"), names)
-        print("done", file=told, flush=True)
+        print("done", file=results, flush=True)
     except Exception:
-        print(json.dumps(traceback.format_exc()), file=told, flush=True)
+        print(json.dumps(traceback.format_exc()), file=results, flush=True)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block, and the answer shown after it."""
+    """One fenced block, and the response shown after it."""
 
     page: str
     language: str
     text: str
-    answer_language: str = ""
-    answer: str = ""
+    response_language: str = ""
+    response: str = ""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -59,11 +59,11 @@ class Block:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """All blocks of a page in order; an answer belongs to the block before it."""
+    """Return all blocks of a page in order; a response belongs to the block before it."""
     found = [(match[1], match[2]) for match in _FENCE.finditer(page.read_text())]
     pairs = pairwise([*found, ("", "")])
     return [
-        Block(page.name, language, text, *(following if following[0] in ANSWERS else ()))
+        Block(page.name, language, text, *(following if following[0] in RESPONSES else ()))
         for (language, text), following in pairs
     ]
 
@@ -72,7 +72,7 @@ class Reader:
     """Runs blocks in one folder, with one environment and one interpreter of Python."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str], names: Mapping[str, str]) -> None:
-        """`names`: what the guides say → what it is here, such as URLs."""
+        """`names` maps texts of the guides to their values here, such as URLs."""
         self._folder = folder
         self._names = names
         (folder / ".curlrc").write_text(_CURLRC)
@@ -86,18 +86,18 @@ class Reader:
             self._variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
 
     def read(self, blocks: list[Block]) -> None:
-        """Run what is to be run; AssertionError at the first block that is not as it is told."""
+        """Run the blocks; AssertionError at the first one that fails or responds differently."""
         with self._interpreter() as interpreter:
             for block in blocks:
                 if block.language == "sh":
                     _compare(block, self._shell(block))
                 elif block.language == "python":
-                    _told(interpreter, self._here(block.text))
+                    _execute(interpreter, self._localized(block.text))
 
     def _shell(self, block: Block) -> str:
-        """What the block prints; variables that it sets are there for the next one."""
+        """Run a block and return its output; variables that it sets remain for the next block."""
         kept = self._folder / ".variables"
-        script = f"set -aeu\n{self._here(block.text)}\nenv -0 >{kept}"
+        script = f"set -aeu\n{self._localized(block.text)}\nenv -0 >{kept}"
         done = subprocess.run(
             ["/bin/bash", "-c", script],
             cwd=self._folder,
@@ -114,9 +114,9 @@ class Reader:
             self._variables = {name: value for name, _, value in pairs}
         return done.stdout
 
-    def _here(self, text: str) -> str:
-        for told, real in self._names.items():
-            text = text.replace(told, real)
+    def _localized(self, text: str) -> str:
+        for name, value in self._names.items():
+            text = text.replace(name, value)
         return text
 
     @contextmanager
@@ -136,37 +136,37 @@ class Reader:
                 process.kill()
 
 
-def _told(interpreter: "subprocess.Popen[str]", text: str) -> None:
+def _execute(interpreter: "subprocess.Popen[str]", text: str) -> None:
     assert interpreter.stdin
     assert interpreter.stdout
     interpreter.stdin.write(json.dumps(text) + "\n")
     interpreter.stdin.flush()
-    answer = interpreter.stdout.readline()
-    assert answer == "done\n", f"{text}\n{json.loads(answer) if answer else 'it ended'}"
+    result = interpreter.stdout.readline()
+    assert result == "done\n", f"{text}\n{json.loads(result) if result else 'it ended'}"
 
 
 def _shows_an_error(block: Block) -> bool:
     return (
-        block.answer_language == "json"
-        and '"error": "' in block.answer
-        and '"code"' in block.answer
+        block.response_language == "json"
+        and '"error": "' in block.response
+        and '"code"' in block.response
     )
 
 
 def _compare(block: Block, printed: str) -> None:
-    if block.answer_language == "json":
-        assert _shape(json.loads(block.answer), json.loads(printed)), f"{block.text}\n{printed}"
-    elif block.answer_language == "csv":
-        assert block.answer.partition("\n")[0] == printed.partition("\n")[0]
-    elif block.answer_language == "http":
-        names = re.findall(r"^([\w-]+):", block.answer, re.MULTILINE)
+    if block.response_language == "json":
+        assert _shape(json.loads(block.response), json.loads(printed)), f"{block.text}\n{printed}"
+    elif block.response_language == "csv":
+        assert block.response.partition("\n")[0] == printed.partition("\n")[0]
+    elif block.response_language == "http":
+        names = re.findall(r"^([\w-]+):", block.response, re.MULTILINE)
         pattern = ".*".join(f"^{name}:" for name in names)
         found = re.search(pattern, printed, re.MULTILINE | re.DOTALL | re.IGNORECASE)
         assert found, f"{block.text}\n{printed}"
 
 
 def _shape(shown: Any, real: Any) -> bool:
-    """Whether what is shown could be this answer at another time: null fits everything."""
+    """Whether the shown value could be this response at another time; null matches all."""
     if shown is None or real is None:
         return True
     if isinstance(shown, dict) and isinstance(real, dict):

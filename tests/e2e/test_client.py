@@ -16,25 +16,25 @@ PRICES = ["open", "high", "low", "close", "volume"]
 
 @pytest.fixture
 def client(platform: Any) -> pocketquant.Client:
-    """A client of an API that has five hundred days of one symbol."""
+    """A client of an API that stores five hundred daily bars of one symbol."""
     made = pocketquant.Client(platform.url)
     assert "completed" == made.sync("NASDAQ:AAPL", "1d", 500)["status"]
     return made
 
 
 def test_bars_are_a_data_frame(client: pocketquant.Client) -> None:
-    """In order of time, with the values that the API tells as JSON."""
+    """In order of time, with the values of the API's JSON."""
     frame = client.bars("NASDAQ:AAPL")
-    told = client.series.page("NASDAQ:AAPL", "1d", limit=5000, order="asc")["data"]
-    assert len(told) == len(frame)
+    page = client.series.page("NASDAQ:AAPL", "1d", limit=5000, order="asc")["data"]
+    assert len(page) == len(frame)
     assert ("datetime", "UTC") == (frame.index.name, str(frame.index.tz))
     assert PRICES == list(frame.columns)
-    assert [bar["datetime"] for bar in told] == list(frame.index.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    assert [[bar[name] for name in PRICES] for bar in told] == frame.to_numpy().tolist()
+    assert [bar["datetime"] for bar in page] == list(frame.index.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    assert [[bar[name] for name in PRICES] for bar in page] == frame.to_numpy().tolist()
 
 
 def test_the_newest_bars_of_a_range(client: pocketquant.Client) -> None:
-    """A limit leaves the newest ones; moments may be texts, dates or datetimes."""
+    """A limit selects the newest bars; times may be texts, dates or datetimes."""
     whole = client.bars("NASDAQ:AAPL")
     end = whole.index[-10].to_pydatetime()
     assert whole[-13:-10].equals(client.bars("NASDAQ:AAPL", end=end, limit=3))
@@ -54,7 +54,7 @@ def test_other_frames(client: pocketquant.Client) -> None:
 
 
 def test_several_symbols_are_one_frame(client: pocketquant.Client) -> None:
-    """Each bar with its symbol, the symbols in the order of the call."""
+    """Each bar has its symbol; the symbols are in the order of the call."""
     client.sync("NASDAQ:MSFT", "1d", 20)
     names = ["NASDAQ:MSFT", "NASDAQ:AAPL"]
     frame = client.bars(names, limit=3)
@@ -68,7 +68,7 @@ def test_several_symbols_are_one_frame(client: pocketquant.Client) -> None:
 
 
 def test_times_in_a_zone(client: pocketquant.Client) -> None:
-    """The moments stay; the clock is that of the zone."""
+    """The instants are equal; their local times are those of the zone."""
     utc = client.bars("NASDAQ:AAPL", limit=4)
     local = client.bars("NASDAQ:AAPL", limit=4, tz="America/New_York")
     assert list(utc.index) == list(local.index)
@@ -106,8 +106,8 @@ def test_a_bulk_job_is_waited_for_with_a_bar(
         client.jobs.cancel(job["job_id"])
 
 
-def test_symbols_are_kept(client: pocketquant.Client) -> None:
-    """Added, changed, listed over all pages, removed."""
+def test_symbols_are_registered_changed_and_removed(client: pocketquant.Client) -> None:
+    """Lists contain them over all pages."""
     added = client.symbols.add("binance:ethusdt", ["1h"], active=False)
     assert added == client.symbols.get("BINANCE:ETHUSDT")
     with pytest.raises(Conflict, match="registered already"):
@@ -122,8 +122,8 @@ def test_symbols_are_kept(client: pocketquant.Client) -> None:
         client.symbols.get("BINANCE:ETHUSDT")
 
 
-def test_what_is_known_is_listed(client: pocketquant.Client) -> None:
-    """Schedules by name, statuses by what is asked of them."""
+def test_schedules_and_statuses_are_listed(client: pocketquant.Client) -> None:
+    """Each listed schedule is that of its name, and filters select statuses."""
     schedules = list(client.schedules.list())
     assert schedules == [client.schedules.get(each["name"]) for each in schedules] != []
     found = list(client.syncs.statuses(symbol="AAPL", interval="1d", status="completed"))
@@ -131,7 +131,7 @@ def test_what_is_known_is_listed(client: pocketquant.Client) -> None:
 
 
 def test_bars_are_exported(client: pocketquant.Client, tmp_path: Path) -> None:
-    """To a path or an open file, in order of time; nothing else is left beside it."""
+    """To a path or an open file, in order of time, without a temporary file left over."""
     path = tmp_path / "bars.parquet"
     assert client.export("NASDAQ:AAPL", "1d", path) == path.stat().st_size
     assert [path] == list(tmp_path.iterdir())
@@ -144,8 +144,8 @@ def test_bars_are_exported(client: pocketquant.Client, tmp_path: Path) -> None:
     assert 4 == len(text.getvalue().splitlines())
 
 
-def test_errors_have_names(client: pocketquant.Client, simulator: Any) -> None:
-    """Those of the API, and of what else may answer there."""
+def test_errors_are_raised_as_their_classes(client: pocketquant.Client, simulator: Any) -> None:
+    """Errors of the API, and of another server at its URL."""
     with pytest.raises(NotFound, match="never synced"):
         client.bars("NASDAQ:MSFT", "1M")
     elsewhere = pocketquant.Client(simulator.http_url)

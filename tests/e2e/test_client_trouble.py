@@ -1,4 +1,4 @@
-"""The Python client before servers that misbehave: what it asks again, and what it says."""
+"""The Python client against misbehaving servers: repeated requests, and errors."""
 
 import json
 import ssl
@@ -29,15 +29,15 @@ PAGE = b"<html>Bad gateway</html>"
 
 
 class Scripted(ThreadingHTTPServer):
-    """A server that answers by its script, its last line for ever; it notes what it is asked."""
+    """A server that responds by its script, then repeats the last line; it records requests."""
 
     daemon_threads = True
 
     def __init__(self, *script: dict[str, Any]) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
+        super().__init__(("127.0.0.1", 0), ScriptedHandler)
         self.script = deque(script)
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
-        self.asked_at: list[float] = []
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.requested_at: list[float] = []
         self.ends = threading.Event()
 
     @property
@@ -45,35 +45,35 @@ class Scripted(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Answering(BaseHTTPRequestHandler):
-    """One answer as the script says."""
+class ScriptedHandler(BaseHTTPRequestHandler):
+    """Sends the next response of the script."""
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         server: Any = self.server
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        server.asked.append((self.command, self.path, dict(self.headers)))
-        server.asked_at.append(time.monotonic())
-        told = server.script.popleft() if len(server.script) > 1 else server.script[0]
+        server.requests.append((self.command, self.path, dict(self.headers)))
+        server.requested_at.append(time.monotonic())
+        line = server.script.popleft() if len(server.script) > 1 else server.script[0]
         self.close_connection = True
-        if told.get("hangs"):
-            server.ends.wait()  # who asked has given up by then
+        if line.get("hangs"):
+            server.ends.wait()  # the client has given up by then
             return
-        if told.get("breaks"):
+        if line.get("breaks"):
             return
-        body = told.get("body", FLEET)
-        self.send_response(told.get("status", 200))
-        lengths = {"Content-Length": str(len(body) + told.get("missing", 0))}
-        given = {"Content-Type": "application/json", **lengths, **told.get("headers", {})}
+        body = line.get("body", FLEET)
+        self.send_response(line.get("status", 200))
+        lengths = {"Content-Length": str(len(body) + line.get("missing", 0))}
+        given = {"Content-Type": "application/json", **lengths, **line.get("headers", {})}
         for name, value in given.items():
             if value:
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = answer  # noqa: N815  # the names that http.server calls
+    do_GET = do_POST = respond  # noqa: N815  # the names that http.server calls
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the test knows what was asked."""
+        """Log nothing: the test reads the recorded requests."""
 
 
 Serve = Callable[..., Scripted]
@@ -81,7 +81,7 @@ Serve = Callable[..., Scripted]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts scripted servers, which end with the test."""
+    """Start scripted servers, which end with the test."""
     with ExitStack() as ends:
 
         def start(*script: dict[str, Any]) -> Scripted:
@@ -97,7 +97,7 @@ def serve() -> Iterator[Serve]:
 
 
 def ours(code: str, status: int = 503, **headers: str) -> dict[str, Any]:
-    """An error as a PocketQuant tells it."""
+    """Return an error response of PocketQuant."""
     body = {"code": status, "status": "", "error": code, "message": "it is so", "errors": {}}
     return {"status": status, "body": json.dumps(body).encode(), "headers": headers}
 
@@ -106,141 +106,145 @@ GATEWAY = {"status": 502, "body": PAGE, "headers": {"Content-Type": "text/html"}
 
 
 @pytest.mark.parametrize("trouble", [GATEWAY, {"breaks": True}, {"missing": 5}])
-def test_a_read_is_asked_again(serve: Serve, trouble: dict[str, Any]) -> None:
-    """Where a proxy has no server for it, where the connection or the answer breaks."""
+def test_a_read_is_repeated(serve: Serve, trouble: dict[str, Any]) -> None:
+    """After a 502 of a proxy, a broken connection, or a response that is cut off."""
     server = serve(trouble, trouble, {})
     assert {"workers": []} == Client(server.url).fleet()
-    assert 3 == len(server.asked)
+    assert 3 == len(server.requests)
 
 
 @pytest.mark.parametrize("trouble", [GATEWAY, {"breaks": True}])
-def test_a_sync_is_asked_again_under_the_same_key(serve: Serve, trouble: dict[str, Any]) -> None:
-    """So that it is done once; the next sync has another key."""
+def test_a_sync_is_repeated_with_the_same_key(serve: Serve, trouble: dict[str, Any]) -> None:
+    """The key makes the sync run once; the next sync has another key."""
     server = serve(trouble, {"body": b'{"status": "completed"}'})
     client = Client(server.url)
     for _ in range(2):
         assert {"status": "completed"} == client.sync("NASDAQ:AAPL", "1d", 5)
-    first, second, third = (headers["Idempotency-Key"] for _, _, headers in server.asked)
+    first, second, third = (headers["Idempotency-Key"] for _, _, headers in server.requests)
     assert first == second != third
 
 
 @pytest.mark.parametrize("trouble", [GATEWAY, {"breaks": True}])
-def test_what_may_not_be_done_twice_is_asked_once(serve: Serve, trouble: dict[str, Any]) -> None:
-    """Nobody knows whether it was done."""
+def test_a_request_that_is_unsafe_to_repeat_is_sent_once(
+    serve: Serve, trouble: dict[str, Any]
+) -> None:
+    """The server may have carried it out before the connection broke."""
     server = serve(trouble)
     with pytest.raises(Unavailable):
         Client(server.url).quotes.stop()
-    assert 1 == len(server.asked)
+    assert 1 == len(server.requests)
 
 
-def test_an_error_of_pocketquant_is_told_at_once(serve: Serve) -> None:
-    """Though it says when to come again: it is not the moment that is wrong."""
+def test_a_lasting_error_of_pocketquant_is_raised_at_once(serve: Serve) -> None:
+    """A missing quote does not appear within seconds, even if the response has a Retry-After."""
     server = serve(ours("no_live_quote", **{"Retry-After": "5"}))
     with pytest.raises(NoLiveQuote, match="it is so"):
         Client(server.url).quotes.latest("NASDAQ:AAPL")
-    assert 1 == len(server.asked)
+    assert 1 == len(server.requests)
 
 
 @pytest.mark.parametrize("code", ["too_many_exports", "too_many_streams", "storage_unavailable"])
-def test_a_busy_server_is_asked_again_when_it_says(serve: Serve, code: str) -> None:
-    """A read is; and what may not be done twice is told at once."""
+def test_a_request_to_a_busy_server_is_repeated_after_its_retry_after(
+    serve: Serve, code: str
+) -> None:
+    """This holds for a read; a request that is unsafe to repeat raises at once."""
     busy = ours(code, **{"Retry-After": "1"})
     server = serve(busy, {})
     Client(server.url).fleet()
-    refused_at, served_at = server.asked_at
+    refused_at, served_at = server.requested_at
     assert served_at - refused_at >= 1
     other = serve(busy)
     with pytest.raises(Unavailable, match="it is so"):
         Client(other.url).quotes.stop()
-    assert 1 == len(other.asked)
+    assert 1 == len(other.requests)
 
 
-def test_a_server_that_stays_busy_is_said_so(serve: Serve) -> None:
-    """After some tries, and at once where it would be busy for long."""
+def test_a_server_that_stays_busy_raises_its_error(serve: Serve) -> None:
+    """The error is raised after four requests, or at once if the Retry-After is long."""
     server = serve(ours("too_many_exports", **{"Retry-After": "1"}))
     with pytest.raises(TooManyExports, match="it is so"):
         Client(server.url).bars("NASDAQ:AAPL")
-    assert 4 == len(server.asked)
+    assert 4 == len(server.requests)
     for_long = serve(ours("too_many_exports", **{"Retry-After": "60"}))
     with pytest.raises(TooManyExports):
         Client(for_long.url).bars("NASDAQ:AAPL")
-    assert 1 == len(for_long.asked)
+    assert 1 == len(for_long.requests)
 
 
-def test_who_asks_too_soon_waits_as_long_as_told(serve: Serve) -> None:
-    """A write too: nothing of it was done."""
+def test_a_rate_limited_request_is_repeated_after_its_retry_after(serve: Serve) -> None:
+    """Also a write, since the server carried nothing out."""
     server = serve(ours("too_many_requests", 429, **{"Retry-After": "1"}), {})
     Client(server.url).quotes.stop()
-    refused_at, served_at = server.asked_at
+    refused_at, served_at = server.requested_at
     assert served_at - refused_at >= 1
 
 
-def test_who_would_wait_for_long_is_told_how_long(serve: Serve) -> None:
-    """And is not kept waiting."""
+def test_a_long_rate_limit_is_raised_with_its_seconds(serve: Serve) -> None:
+    """The client does not wait for it."""
     server = serve(ours("too_many_requests", 429, **{"Retry-After": "3600"}))
     with pytest.raises(TooManyRequests, match="ask again in 3600 s"):
         Client(server.url).fleet()
-    assert 1 == len(server.asked)
+    assert 1 == len(server.requests)
 
 
 @pytest.mark.parametrize("body", [PAGE, b"", b"[]", b'"well"', b'{"workers"'])
-def test_what_is_not_json_of_pocketquant_is_said_so(serve: Serve, body: bytes) -> None:
-    """Though it comes with 200."""
+def test_a_response_of_another_server_is_named(serve: Serve, body: bytes) -> None:
+    """Also with status 200."""
     server = serve({"body": body, "headers": {"Content-Type": "text/html"}})
     with pytest.raises(Unavailable, match="200 OK with text/html, not as a PocketQuant"):
         Client(server.url).fleet()
 
 
 def test_a_redirection_is_not_followed(serve: Serve) -> None:
-    """It would take the key along, and make a POST a GET."""
+    """The other server would receive the key, and a GET in place of a POST."""
     elsewhere = serve({})
     server = serve({"status": 302, "body": b"", "headers": {"Location": elsewhere.url}})
-    with pytest.raises(Misconfigured, match=f"leads to {elsewhere.url}"):
+    with pytest.raises(Misconfigured, match=f"redirects to {elsewhere.url}"):
         Client(server.url, "pq_secret").fleet()
-    assert [] == elsewhere.asked
+    assert [] == elsewhere.requests
 
 
-def test_each_failure_says_what_it_is(serve: Serve) -> None:
-    """No server, no answer in time, an answer that breaks off, a port that can't be."""
+def test_each_failure_has_its_own_message(serve: Serve) -> None:
+    """No server, no response in time, a response that breaks off, an impossible port."""
     with pytest.raises(Unavailable, match=r"no PocketQuant answers at .*pocketquant up"):
         Client("http://127.0.0.1:9").fleet()
     with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s"):
         Client(serve({"hangs": True}).url, timeout=0.2).fleet()
     with pytest.raises(Unavailable, match="broke off"):
         Client(serve({"missing": 5}).url).fleet()
-    with pytest.raises(InvalidRequest, match="cannot be asked"):
+    with pytest.raises(InvalidRequest, match="no request can be sent"):
         Client("http://127.0.0.1:99999").fleet()
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "localhost", "file:///etc", "http://", "x"])
-def test_what_is_no_url_is_told_at_once(url: str) -> None:
-    """With one that is."""
+def test_an_invalid_url_raises_when_the_client_is_made(url: str) -> None:
+    """The message has a valid example."""
     with pytest.raises(InvalidRequest, match=r"is no URL such as http://"):
         Client(url)
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/api/v1", "/api/v1/", " "])
-def test_the_url_is_that_of_the_server_or_of_its_api(serve: Serve, ending: str) -> None:
-    """A proxy may put a path before both."""
+def test_the_url_may_be_that_of_the_server_or_of_its_api(serve: Serve, ending: str) -> None:
+    """Also behind a path of a proxy."""
     server = serve({}, {})
     for before in ("", "/quant"):
         Client(server.url + before + ending).fleet()
     assert ["/api/v1/fleet", "/quant/api/v1/fleet"] == [path for _, path, *_ in server.asked]
 
 
-def test_a_key_is_as_it_was_made_or_is_not_told(serve: Serve) -> None:
-    """It may have been read with the end of its line; an error says nothing of it."""
+def test_a_key_is_sent_without_its_line_end_and_never_shown(serve: Serve) -> None:
+    """A key may come from a file; the error about an invalid key does not contain it."""
     server = serve({})
     Client(server.url, "pq_key\n").fleet()
-    assert "pq_key" in str(server.asked)
+    assert "pq_key" in str(server.requests)
     for key in ("a\nsecret", "sécret", "\0secret"):
         with pytest.raises(InvalidRequest, match="the API key has") as raised:
             Client(server.url, key)
         assert "cret" not in str(raised.value)
 
 
-def test_a_certificate_that_nobody_knows_is_said_so(serve: Serve) -> None:
-    """It is not that no server answers."""
+def test_an_unknown_certificate_is_named(serve: Serve) -> None:
+    """The error is not that no server responds."""
     server = serve({})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -250,7 +254,7 @@ def test_a_certificate_that_nobody_knows_is_said_so(serve: Serve) -> None:
 
 
 def raw(*counts: int) -> list[bytes]:
-    """The pieces of a raw answer: its blocks of bars, its end."""
+    """Return the pieces of a raw response: blocks with these numbers of bars, then the end."""
     blocks = [count.to_bytes(8, "little") + bytes(6 * 8 * count) for count in counts]
     return [*blocks, bytes(8)]
 
@@ -259,8 +263,8 @@ RAW = {"Content-Type": "application/vnd.pocketquant.bars"}
 
 
 @pytest.mark.parametrize("missing", [1, 8, 9, 3 * 48 + 8, 3 * 48 + 16, 5 * 48 + 24])
-def test_bars_that_break_off_are_no_bars(serve: Serve, missing: int) -> None:
-    """Inside a block, between two of them, just before the end, or before anything came."""
+def test_a_raw_response_that_breaks_off_is_an_error(serve: Serve, missing: int) -> None:
+    """Wherever it breaks off: inside a block, between two blocks, or before the end."""
     unknown = {**RAW, "Content-Length": ""}
     whole = b"".join(raw(2, 3))
     assert 5 == len(Client(serve({"body": whole, "headers": unknown}).url).bars("A:B"))
@@ -269,8 +273,8 @@ def test_bars_that_break_off_are_no_bars(serve: Serve, missing: int) -> None:
         Client(server.url).bars("A:B")
 
 
-def test_bars_that_are_a_page_are_said_so(serve: Serve) -> None:
-    """A proxy may answer 200 with a page of its own."""
+def test_a_page_in_place_of_bars_is_an_error(serve: Serve) -> None:
+    """A proxy may respond with 200 and a page of its own."""
     server = serve({"body": PAGE, "headers": {"Content-Type": "text/html"}})
     with pytest.raises(Unavailable, match="not as a PocketQuant"):
         Client(server.url).bars("NASDAQ:AAPL")
@@ -280,7 +284,7 @@ def test_bars_that_are_a_page_are_said_so(serve: Serve) -> None:
 def test_an_export_that_breaks_off_leaves_no_file(
     serve: Serve, tmp_path: Path, length: dict[str, Any]
 ) -> None:
-    """What was there stays as it was; nor is one left whose end nobody knows."""
+    """An existing file stays unchanged, and no incomplete file is left."""
     headers = {"Content-Type": "text/csv", **length.get("headers", {})}
     server = serve({"body": b"datetime,open\r\n", **length, "headers": headers})
     before = tmp_path / "bars.csv"

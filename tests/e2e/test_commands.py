@@ -1,4 +1,4 @@
-"""The commands that ask an API, as they are typed."""
+"""The commands that call an API, as a user types them."""
 
 import json
 import os
@@ -26,7 +26,7 @@ Type = Callable[..., Result]
 
 @pytest.fixture
 def typed(platform: Any) -> Type:
-    """Types a command that asks the platform."""
+    """Run a command against the platform."""
 
     def run(*arguments: str, text: str | None = None) -> Result:
         return CliRunner().invoke(main, [*arguments, "--url", platform.url], input=text)
@@ -36,7 +36,7 @@ def typed(platform: Any) -> Type:
 
 @pytest.fixture
 def stored(platform: Any) -> Client:
-    """A client of an API that has some days of one symbol."""
+    """A client of an API that stores daily bars of one symbol."""
     client = Client(platform.url)
     assert "completed" == client.sync(AAPL, "1d", 500)["status"]
     return client
@@ -47,8 +47,8 @@ def _json(result: Result, code: int = 0) -> Any:
     return json.loads(result.stdout)
 
 
-def test_a_bulk_of_a_file_and_arguments(typed: Type, tmp_path: Path) -> None:
-    """Each symbol counts once; the job's end is told."""
+def test_bulk_reads_symbols_from_a_file_and_arguments(typed: Type, tmp_path: Path) -> None:
+    """Each symbol counts once, and the counts of the ended job are printed."""
     listed = tmp_path / "symbols.txt"
     listed.write_text("# mine\nnasdaq:aapl, NASDAQ:MSFT\n\nNASDAQ:GOOGL NASDAQ:AAPL  # again\n")
     done = typed("bulk", MSFT, "--from", str(listed), "-i", "1d", "-i", "1h", "-n", "10")
@@ -57,19 +57,19 @@ def test_a_bulk_of_a_file_and_arguments(typed: Type, tmp_path: Path) -> None:
     assert "2 symbols were given more than once" in done.stderr
 
 
-def test_a_bulk_from_standard_input_that_fails_in_part(typed: Type) -> None:
-    """Its exit code tells, and its units tell why."""
+def test_bulk_from_standard_input_that_fails_in_part_exits_with_1(typed: Type) -> None:
+    """`jobs units` lists the failed syncs with their errors."""
     job = _json(typed("bulk", "--from", "-", "--json", text=f"{AAPL} NASDAQ:NONE\n"), code=1)
     assert (2, 1, 1) == tuple(job["counts"][name] for name in ("total", "completed", "failed"))
     (unit,) = _json(typed("jobs", "units", job["job_id"], "--state", "failed", "--json"))
     assert ("NONE", "unknown_symbol") == (unit["symbol"], unit["error"])
-    told = typed("bulk", "NASDAQ:NONE")
-    assert 1 == told.exit_code
-    assert "1 failed: `pocketquant jobs units " in told.stderr
+    failed = typed("bulk", "NASDAQ:NONE")
+    assert 1 == failed.exit_code
+    assert "1 failed: `pocketquant jobs units " in failed.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("bulk",), "name symbols, or a file"),
         (("bulk", "--from", "nowhere.txt"), "there is no file nowhere.txt"),
@@ -82,29 +82,29 @@ def test_a_bulk_from_standard_input_that_fails_in_part(typed: Type) -> None:
         (("nothing",), "No such command"),
     ],
 )
-def test_wrong_usage_is_2(arguments: tuple[str, ...], said: str) -> None:
-    """Said before any API is asked."""
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], message: str) -> None:
+    """The error is printed before any request to an API."""
     done = CliRunner().invoke(main, arguments)
     assert (2, "") == (done.exit_code, done.stdout)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_a_word_that_is_no_symbol_is_named_with_its_line(typed: Type) -> None:
-    """So that it is found in a long file."""
+    """A user finds it in a long file."""
     done = typed("bulk", "--from", "-", text=f"{AAPL}\n\nMSFT\n")
     assert 2 == done.exit_code
     assert "-, line 3: 'MSFT' is not EXCHANGE:TICKER" in done.stderr
 
 
-def test_an_api_that_is_not_there_is_1() -> None:
-    """One line, which says what to do."""
+def test_an_unreachable_api_exits_with_1() -> None:
+    """The message names the command that starts one."""
     done = CliRunner().invoke(main, ["jobs", "list", "--url", "http://127.0.0.1:9"])
     assert (1, "") == (done.exit_code, done.stdout)
     assert "start one with `pocketquant up`" in done.stderr
 
 
-def test_jobs_are_listed_shown_watched_tried_again_and_cancelled(typed: Type) -> None:
-    """By their id, which `bulk --no-wait` prints."""
+def test_jobs_are_listed_shown_watched_retried_and_cancelled(typed: Type) -> None:
+    """By the id that `bulk --no-wait` prints."""
     job_id = typed("bulk", AAPL, "NASDAQ:NONE", "--no-wait").stdout.strip()
     assert 1 == typed("jobs", "watch", job_id).exit_code
     assert (
@@ -132,17 +132,17 @@ def test_jobs_are_listed_shown_watched_tried_again_and_cancelled(typed: Type) ->
         ("bars", AAPL),
     ],
 )
-def test_every_column_of_a_table_is_a_field_of_the_answer(
+def test_every_column_of_a_table_is_a_field_of_the_response(
     typed: Type, command: tuple[str, ...]
 ) -> None:
-    """Or it would be empty for ever."""
+    """A misspelt column would always be empty."""
     _, head, *_ = typed(*command).stdout.splitlines()
     answer = _json(typed(*command, "--json"))
     assert set(re.findall(r"\w+", head)) <= answer[0].keys()
 
 
-def test_symbols_are_found_and_kept(typed: Type) -> None:
-    """From the search to the removal."""
+def test_symbols_are_found_registered_changed_and_removed(typed: Type) -> None:
+    """`symbols remove --with-bars` asks for confirmation unless `--yes` is given."""
     found = _json(typed("search", "apple", "--type", "stock", "--limit", "3", "--json"))
     assert "AAPL" in {one["symbol"] for one in found}
     made = _json(typed("symbols", "add", "NASDAQ:TSLA", "-i", "1h", "--json"))
@@ -158,7 +158,7 @@ def test_symbols_are_found_and_kept(typed: Type) -> None:
 
 
 def test_schedules_are_listed_and_changed(typed: Type) -> None:
-    """Resumed and paused, at other times and back."""
+    """Resumed with other values, then paused with the old ones."""
     before = _json(typed("schedules", "show", "all-series", "--json"))
     assert before["name"] in {one["name"] for one in _json(typed("schedules", "list", "--json"))}
     leap_day = ("--resume", "-n", "7", "--cron", "0 0 29 2 *", "--json")
@@ -175,10 +175,10 @@ def test_schedules_are_listed_and_changed(typed: Type) -> None:
 def test_bars_are_exported_in_the_format_of_the_name(
     typed: Type, stored: Client, tmp_path: Path, suffix: str
 ) -> None:
-    """All of them; a file that is there is left alone."""
+    """All bars; an existing file is only replaced with `--force`."""
     file = tmp_path / f"bars.{suffix}"
-    told = _json(typed("export", AAPL, "-i", "1d", "-o", str(file), "--json"))
-    assert file.stat().st_size == told["bytes"]
+    report = _json(typed("export", AAPL, "-i", "1d", "-o", str(file), "--json"))
+    assert file.stat().st_size == report["bytes"]
     whole = stored.bars(AAPL)
     if suffix == "csv":
         assert len(whole) == len(pandas.read_csv(file))
@@ -186,11 +186,11 @@ def test_bars_are_exported_in_the_format_of_the_name(
     assert 2 == again.exit_code
     assert "--force replaces it" in again.stderr
     assert 0 == typed("export", AAPL, "-o", str(file), "--force", "--limit", "3").exit_code
-    assert file.stat().st_size < told["bytes"]
+    assert file.stat().st_size < report["bytes"]
 
 
 def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> None:
-    """Neither half of one, nor an empty one."""
+    """Neither an incomplete nor an empty one."""
     done = typed("export", "NASDAQ:NEVER", "-o", str(tmp_path / "bars.csv"))
     assert 1 == done.exit_code
     assert "never synced" in done.stderr
@@ -200,8 +200,10 @@ def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> Non
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 @pytest.mark.usefixtures("stored")
-def test_an_export_that_nobody_reads_to_its_end(platform: Any, form: str, unbuffered: str) -> None:
-    """As `head` does; no error, nothing said."""
+def test_an_export_ends_quietly_when_its_pipe_is_closed(
+    platform: Any, form: str, unbuffered: str
+) -> None:
+    """`head` closes it early: no error, no message."""
     command = [POCKETQUANT, "export", AAPL, "-o", "-", "--format", form, "--url", platform.url]
     with subprocess.Popen(
         command,
@@ -219,8 +221,8 @@ def test_an_export_that_nobody_reads_to_its_end(platform: Any, form: str, unbuff
 
 
 @pytest.mark.usefixtures("stored")
-def test_an_export_to_a_full_disk_says_so(platform: Any) -> None:
-    """Exit code 1."""
+def test_an_export_to_a_full_disk_is_an_error(platform: Any) -> None:
+    """The exit code is 1, and the message has the reason."""
     command = [POCKETQUANT, "export", AAPL, "-o", "-", "--url", platform.url]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
@@ -231,10 +233,10 @@ def test_an_export_to_a_full_disk_says_so(platform: Any) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "name"), [("csv", "NYSE:DIS"), ("parquet", "NYSE:BAC")])
-def test_what_was_exported_is_imported_again(
+def test_exported_bars_can_be_imported_under_another_symbol(
     suffix: str, name: str, typed: Type, stored: Client, tmp_path: Path
 ) -> None:
-    """Under another name, whose hours are known from its weeks, and then it is the same."""
+    """The stored bars are equal. Its weekly sync has stored the trading hours of that symbol."""
     assert "completed" == stored.sync(name, "1w", 10)["status"]
     whole = stored.bars(AAPL)
     file = str(tmp_path / f"bars.{suffix}")
@@ -244,13 +246,13 @@ def test_what_was_exported_is_imported_again(
     assert whole.equals(stored.bars(name))
 
 
-def test_bars_that_are_wrong_are_refused_and_counted(typed: Type, tmp_path: Path) -> None:
-    """The good ones are stored; times without a zone want one."""
+def test_wrong_bars_are_refused_and_counted(typed: Type, tmp_path: Path) -> None:
+    """The good bars are stored; times without a zone need `--timezone`."""
     file = tmp_path / "bars.csv"
     file.write_text("Date,Open,High,Low,Close\n2024-01-02,1,2,1,2\n2024-01-03,1,0.5,1,1\n")
-    unsaid = typed("import", "IMPORTED:FEW", str(file))
-    assert 1 == unsaid.exit_code
-    assert "has no time zone; name it, such as --timezone UTC" in unsaid.stderr
+    zoneless = typed("import", "IMPORTED:FEW", str(file))
+    assert 1 == zoneless.exit_code
+    assert "has no time zone; name it, such as --timezone UTC" in zoneless.stderr
     done = typed("import", "IMPORTED:FEW", str(file), "--timezone", "UTC")
     assert 1 == done.exit_code
     assert "1 inserted, 0 changed, 0 unchanged, 1 refused" in done.stdout
@@ -258,7 +260,7 @@ def test_bars_that_are_wrong_are_refused_and_counted(typed: Type, tmp_path: Path
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_job(platform: Any, simulator: Any) -> None:
-    """Exit code 130, no traceback, and the job completes."""
+    """The exit code is 130, there is no traceback, and the job completes."""
     simulator.order("latency", value=2.0)
     command = [POCKETQUANT, "bulk", AAPL, MSFT, "-i", "1w", "--url", platform.url]
     with subprocess.Popen(
@@ -267,10 +269,10 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(platform: Any, simulator: Any) 
         assert process.stderr
         job_id = process.stderr.readline().split()[-1]
         process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
+        notes = process.stderr.read()
     assert 130 == process.returncode
-    assert f"`pocketquant jobs watch {job_id}`" in said
-    assert "Traceback" not in said
+    assert f"`pocketquant jobs watch {job_id}`" in notes
+    assert "Traceback" not in notes
     simulator.lift()
     client = Client(platform.url)
     wait_until("the job has ended", lambda: client.jobs.get(job_id)["finished_at"], (), 60.0)
@@ -281,8 +283,8 @@ def _heed_interrupts() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_of_a_shell(shell: str) -> None:
-    """It calls `pocketquant` again at the TAB key."""
+def test_completion_prints_a_script_for_each_shell(shell: str) -> None:
+    """The script calls `pocketquant` at the TAB key."""
     done = CliRunner().invoke(main, ["completion", shell])
     assert 0 == done.exit_code
     assert f"_POCKETQUANT_COMPLETE={shell}_complete" in done.stdout
@@ -298,17 +300,17 @@ def test_the_script_of_a_shell(shell: str) -> None:
         ("pocketquant schedules show all", {"all-series"}),
     ],
 )
-def test_what_the_tab_key_offers(
+def test_the_tab_key_completes_commands_intervals_and_names_of_the_api(
     platform: Any, stored: Client, words: str, expected: set[str]
 ) -> None:
-    """Commands, intervals, and what the API knows."""
+    """Symbols and schedules come from the API of the settings."""
     host, _, port = platform.url.removeprefix("http://").partition(":")
-    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    completion = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     done = subprocess.run(
         [POCKETQUANT],
         env={
             **os.environ,
-            **asked,
+            **completion,
             "_POCKETQUANT_COMPLETE": "bash_complete",
             "API_HOST": host,
             "API_PORT": port,
@@ -322,7 +324,7 @@ def test_what_the_tab_key_offers(
 
 
 def test_help_loads_no_server_and_no_frames() -> None:
-    """What a command does not need is not waited for."""
+    """`--help` responds without importing heavy libraries."""
     heavy = ("pandas", "pyarrow", "flask", "celery", "pymongo", "redis", "numpy", "requests")
     script = f"import sys, pocketquant.cli; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run(
@@ -332,7 +334,7 @@ def test_help_loads_no_server_and_no_frames() -> None:
 
 
 def test_python_dash_m_is_the_same_command() -> None:
-    """For where scripts are not on the path."""
+    """It works where the scripts of Python are not on PATH."""
     done = subprocess.run(
         [sys.executable, "-m", "pocketquant", "--version"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The guides: whatever they tell a reader to type works, and answers as they say."""
+"""The guides: each command works, and responds as the page shows."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pocketquant.domain.errors import PocketQuantError
-from tests.e2e.guides import ANSWERS, RUN, SHOWN_ONLY, Block, Reader, blocks_of
+from tests.e2e.guides import RESPONSES, RUN, SHOWN_ONLY, Block, Reader, blocks_of
 from web.errors import STATUS_OF
 
 TOP = Path(__file__).parents[2]
@@ -22,8 +22,8 @@ PAGES = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").glob
 
 DOCKER = "there is no Docker engine here; the compose file has its own test"
 ANOTHER_TEST = "runs in a test of its own: "
-FOR_EVER = "it runs until it is told to end; other tests start and end it"
-# Blocks to be run that are not, by page and first line.
+FOR_EVER = "it runs until it is stopped; other tests start and stop it"
+# Blocks that are not run, by page and first line, with the reason.
 NOT_RUN = {
     ("README.md", "make demo     # the whole platform on private servers and a simulated market;"
      " no account, no Docker"): ANOTHER_TEST + "test_demo; and this is `make test`",
@@ -55,7 +55,7 @@ def machine(start_platform: Callable[..., AbstractContextManager[Any]]) -> Itera
 
 @pytest.fixture
 def reader(machine: Any, tmp_path: Path) -> Reader:
-    """Somebody in an empty folder, with the settings of the platform."""
+    """A reader in an empty folder, with the settings of the platform."""
     machine.pause_schedules()  # a page may have resumed a schedule
     settings = psutil.Process(machine.supervisord).environ()
     names = {
@@ -68,8 +68,8 @@ def reader(machine: Any, tmp_path: Path) -> Reader:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_a_page_tells_to_type_works(page: Path, reader: Reader) -> None:
-    """All its blocks, one after the other, each with the answer that is shown."""
+def test_the_commands_of_a_page_work(page: Path, reader: Reader) -> None:
+    """All blocks of the page run in order, each with the response that is shown."""
     reader.read([block for block in blocks_of(page) if block.name not in NOT_RUN])
 
 
@@ -77,9 +77,9 @@ def test_what_a_page_tells_to_type_works(page: Path, reader: Reader) -> None:
 def test_from_an_empty_environment_to_a_dataframe(
     machine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The quick start as it stands there, in a fresh environment and a stranger's checkout."""
+    """The quick start works in a fresh environment and a copy of the checkout."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.setenv("PIP_NO_COMPILE", "0")  # which is how pip is told not to: half the time
+    monkeypatch.setenv("PIP_NO_COMPILE", "0")  # makes pip skip compiling: half the time
     checkout, home = tmp_path / "checkout", tmp_path / "pq"
     files = _copy_of_the_checkout(checkout)
     names = {"~/pq": str(home), "http://127.0.0.1:8000": machine.url}
@@ -99,33 +99,33 @@ def test_from_an_empty_environment_to_a_dataframe(
     assert "doctor" in _output(home / "bin" / "pocketquant", "--help")
 
 
-def test_no_block_is_left_out_unseen() -> None:
-    """Each is run, or an answer, or named in the table, or of a language that is only shown."""
+def test_every_block_is_run_or_listed() -> None:
+    """A block is run, or a response, or listed in NOT_RUN, or of a language that is only shown."""
     blocks = [block for page in PAGES for block in blocks_of(page)]
-    assert set() == {block.language for block in blocks} - {*RUN, *ANSWERS, *SHOWN_ONLY}
+    assert set() == {block.language for block in blocks} - {*RUN, *RESPONSES, *SHOWN_ONLY}
     assert set() == set(NOT_RUN) - {block.name for block in blocks if block.language in RUN}
 
 
-def test_every_answer_belongs_to_a_command_that_is_run() -> None:
-    """Or nobody would notice that it is not so any more."""
+def test_every_response_belongs_to_a_command_that_is_run() -> None:
+    """Otherwise an outdated response would not be noticed."""
     pairs = (pair for page in PAGES for pair in pairwise(blocks_of(page)))
     unchecked = {
         after.name
         for before, after in pairs
-        if after.language in ANSWERS and (before.language != "sh" or before.name in NOT_RUN)
+        if after.language in RESPONSES and (before.language != "sh" or before.name in NOT_RUN)
     }
     assert set() == unchecked
 
 
 def test_every_link_to_a_file_of_the_checkout_leads_somewhere() -> None:
-    """From the pages at the top; those of docs/ are looked after by the site."""
+    """Links of the pages at the top; the build of the site checks those of docs/."""
     for page in TOP.glob("*.md"):
         targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
         assert [] == [target for target in targets if not (TOP / target).exists()], page.name
 
 
 def test_every_call_of_the_api_has_its_example(machine: Any) -> None:
-    """In REST by example, as a command of curl."""
+    """REST by example has a curl command for it."""
     calls = _calls(blocks_of(TOP / "docs" / "rest.md"))
     document = machine.get("/api/v1/openapi.json").body
     wanted = {
@@ -141,17 +141,17 @@ def test_every_call_of_the_api_has_its_example(machine: Any) -> None:
 
 
 def test_every_code_of_an_error_is_explained_with_its_status() -> None:
-    """In the table of Troubleshooting."""
+    """The table of Troubleshooting has the code with its status."""
     page = (TOP / "docs" / "troubleshooting.md").read_text()
-    told = {
+    documented = {
         code: int(status)
         for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) ", page, re.MULTILINE)
     }
-    assert {kind.code: _status(kind) for kind in _family(PocketQuantError)} == told
+    assert {kind.code: _status(kind) for kind in _family(PocketQuantError)} == documented
 
 
 def test_every_collection_and_index_is_named(machine: Any) -> None:
-    """In Reading the database."""
+    """Reading the database has its name."""
     page = (TOP / "docs" / "database.md").read_text()
     mongo = machine.mongo
     there = {
@@ -162,7 +162,7 @@ def test_every_collection_and_index_is_named(machine: Any) -> None:
 
 
 def _copy_of_the_checkout(folder: Path) -> list[str]:
-    """A copy without what was made in it; the files that belong to the packages."""
+    """Copy the checkout without build products, and return the files of its packages."""
     made = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
     shutil.copytree(TOP, folder, ignore=made)
     packages = (folder / name for name in ("pocketquant", "web", "workers"))
@@ -171,7 +171,7 @@ def _copy_of_the_checkout(folder: Path) -> list[str]:
 
 
 def _output(*command: object) -> str:
-    """What a program prints, far from any checkout."""
+    """Run a program outside any checkout, and return its output."""
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd="/", check=True, capture_output=True, text=True)
     return done.stdout
@@ -186,7 +186,7 @@ def _status(kind: type[PocketQuantError]) -> int:
 
 
 def _calls(blocks: list[Block]) -> set[tuple[str, str]]:
-    """Method and path of each call of curl."""
+    """Return method and path of each curl command."""
     shell = "\n".join(block.text for block in blocks if block.language == "sh")
     commands = shell.replace("\\\n", " ").splitlines()
     pattern = re.compile(r"(?:curl|^page=).*?http://127\.0\.0\.1:800\d(/[^?\s'\"]+)")

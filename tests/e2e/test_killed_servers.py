@@ -22,9 +22,9 @@ pytestmark = pytest.mark.fault
 def test_a_server_killed_while_it_starts_leaves_nothing_behind(
     command_of: Callable[[Settings], list[str]], tmp_path: Path, mongodb_url: str, redis_url: str
 ) -> None:
-    """Its process for requests, which has not yet asked to end with it, ends all the same.
+    """Its child process ends too, although it has not yet tied itself to its parent.
 
-    Else it would hold the port, and no other server could be started.
+    A surviving child would hold the port, so that no other server could start.
     """
     settings = Settings.model_validate(
         {
@@ -60,8 +60,8 @@ def test_a_server_killed_while_it_starts_leaves_nothing_behind(
             child.kill()
 
 
-def test_a_worker_that_is_to_end_before_it_serves_ends(mongodb_url: str, redis_url: str) -> None:
-    """Although it has the handler of its server, which only the server's own loop heeds."""
+def test_sigterm_ends_a_worker_process_before_it_serves(mongodb_url: str, redis_url: str) -> None:
+    """It has inherited a signal handler that works only in the loop of the server."""
     lines = (
         "import os, signal, web.app",
         "signal.signal(signal.SIGTERM, lambda *_: None)",

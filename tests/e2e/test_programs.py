@@ -1,4 +1,4 @@
-"""The programs beside the API: streams, the interactive worker, Flower."""
+"""The programs besides the API: push, the interactive worker, Flower."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ TASKS = {"pocketquant.sync_unit", "pocketquant.tick"}
 
 @pytest.fixture(scope="module")
 def whole(start_platform: Callable[..., Any]) -> Iterator[Any]:
-    """A platform with every program there is."""
+    """A platform with every program."""
     settings = {"workers": 2, "interactive_slots": 2, "flower_password": AUTH[1]}
     with start_platform(without=frozenset(), **settings) as platform:
         url = f"{platform.flower_url}/api/workers"
@@ -39,7 +39,7 @@ def flower(platform: Any, path: str) -> Any:
 
 
 def workers_of(platform: Any) -> dict[str, Any]:
-    """What Flower says of each worker, by its name without the machine's."""
+    """Flower's data of each worker, by its name without the host."""
     found = {}
 
     def has_all() -> bool:
@@ -51,8 +51,8 @@ def workers_of(platform: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_whole_api_is_served_by_push_too(whole: Any) -> None:
-    """Database, cache and broker work there as well: a sync waited for, and its bars."""
+def test_push_serves_the_whole_api(whole: Any) -> None:
+    """Database, cache and broker work: push syncs a series and returns its bars."""
     wish = {"exchange": "SIM", "symbol": "S0601", "interval": "1d", "n_bars": 20}
     url = f"{whole.push_url}/api/v1/market-data"
     synced = requests.post(f"{url}/sync", json=wish, timeout=60)
@@ -61,8 +61,8 @@ def test_the_whole_api_is_served_by_push_too(whole: Any) -> None:
     assert bars["count"] == synced.json()["bar_count"] > 0
 
 
-def test_push_holds_the_streams_that_the_api_refuses(whole: Any) -> None:
-    """The API's process serves an eighth of its threads; push serves all who ask."""
+def test_push_serves_streams_beyond_the_limit_of_the_api(whole: Any) -> None:
+    """An API process serves streams with an eighth of its threads, push with greenlets."""
     job = {"_id": "watched", "kind": "bulk", "queue": "bulk", "open": True, "planned": True}
     made = {"total": 1, "created_at": datetime.now(UTC)}
     whole.mongo["jobs"].insert_one(job | made)
@@ -81,7 +81,7 @@ def test_push_holds_the_streams_that_the_api_refuses(whole: Any) -> None:
 
 
 def test_flower_lists_workers_by_their_own_names_and_queues(whole: Any) -> None:
-    """Two equal workers are two rows; one more reads the interactive queue alone."""
+    """Two equal workers are two rows; a third worker only reads the interactive queue."""
     found = workers_of(whole)
     queues = {name: [one["name"] for one in found[name]["active_queues"]] for name in found}
     every = ["interactive", "bulk", "scheduled", "repair"]
@@ -91,7 +91,7 @@ def test_flower_lists_workers_by_their_own_names_and_queues(whole: Any) -> None:
 
 
 def test_flower_shows_our_tasks_and_the_lengths_of_our_queues(whole: Any) -> None:
-    """The key prefix of our queues is known to Flower, and what ran is listed by its name."""
+    """Flower knows the key prefix of our queues, and lists tasks by name."""
     whole.sync("SIM:S0602")
     lengths = flower(whole, "/api/queues/length")["active_queues"]
     assert {"interactive", "bulk", "scheduled", "repair"} == {queue["name"] for queue in lengths}
@@ -103,8 +103,8 @@ def test_flower_shows_our_tasks_and_the_lengths_of_our_queues(whole: Any) -> Non
     wait_until("the task is listed", is_listed, requests.RequestException, 60)
 
 
-def test_flower_wants_its_password_and_ps_does_not_show_it(whole: Any) -> None:
-    """401 without it or with another; no command line holds it."""
+def test_flower_needs_its_password_which_ps_does_not_show(whole: Any) -> None:
+    """It responds 401 without or with a wrong password; no command line contains it."""
     url = f"{whole.flower_url}/api/workers"
     assert 401 == requests.get(url, timeout=60).status_code
     assert 401 == requests.get(url, auth=(AUTH[0], "one"), timeout=60).status_code
@@ -112,7 +112,7 @@ def test_flower_wants_its_password_and_ps_does_not_show_it(whole: Any) -> None:
     assert not [line for line in lines if any(AUTH[1] in word for word in line)]
 
 
-def test_flower_answers_to_names_of_this_machine(whole: Any) -> None:
+def test_flower_only_accepts_names_of_this_machine(whole: Any) -> None:
     """A page whose name was rebound to this machine is refused, even with the password."""
     for path in ("/", "/api/workers", "/metrics", "/static/css/flower.css"):
         answers = [
@@ -130,8 +130,8 @@ def test_flower_answers_to_names_of_this_machine(whole: Any) -> None:
 
 
 @pytest.mark.fault
-def test_open_streams_do_not_hold_up_the_end(whole: Any) -> None:
-    """With calls in progress push is stopped, worker process included, and started again."""
+def test_push_stops_although_requests_are_in_progress(whole: Any) -> None:
+    """With its worker process, and it can be started again."""
     host, port = whole.push_url.removeprefix("http://").split(":")
     unfinished = (
         b"POST /api/v1/market-data/sync HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
@@ -142,7 +142,7 @@ def test_open_streams_do_not_hold_up_the_end(whole: Any) -> None:
     was_running = whole.processes("gunicorn")
     assert 2 == len(was_running)
     whole.control("stop", "pocketquant:push-0")
-    wait_until("all of it has ended", lambda: not alive(was_running), psutil.Error, 60)
+    wait_until("all its processes have ended", lambda: not alive(was_running), psutil.Error, 60)
     for call in open_calls:
         call.close()
     whole.control("start", "pocketquant:push-0")

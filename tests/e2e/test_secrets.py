@@ -1,4 +1,4 @@
-"""Planted secrets come out nowhere: no log, no answer, no page, no process title, no file."""
+"""Planted secrets appear in no log, response, page, process title or file."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ Start = Callable[..., AbstractContextManager[Any]]
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A mongod and a redis-server that want passwords."""
+    """A mongod and a redis-server with passwords."""
     folder = tmp_path_factory.mktemp("servers")
     mongod, cache = embedded.private_mongod(folder), embedded.private_redis(folder)
     with embedded.running(mongod), embedded.running(cache):
@@ -55,7 +55,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 @pytest.fixture(scope="module")
 def planted(start_platform: Start, servers: dict[str, str]) -> Iterator[Any]:
-    """A platform all of whose secrets are known to the tests."""
+    """A platform with planted secrets."""
     with start_platform(
         without=frozenset({"interactive"}),
         log_level="DEBUG",
@@ -70,12 +70,12 @@ def planted(start_platform: Start, servers: dict[str, str]) -> Iterator[Any]:
 
 
 def leaks(text: str) -> list[str]:
-    """The names of the secrets that are in the text."""
+    """Return the names of the secrets in the text."""
     return [name for name, secret in SECRETS.items() if secret in text]
 
 
 def written(platform: Any) -> str:
-    """All that the platform's programs wrote, the servers' own logs aside."""
+    """Return the text of all logs and files of the programs, without logs of MongoDB and Redis."""
     files = [platform.folder / "supervisord.conf", *(platform.folder / "logs").iterdir()]
     return "\n".join(Path(file).read_text(errors="replace") for file in files)
 
@@ -86,8 +86,8 @@ def whole(answer: requests.Response) -> str:
 
 @pytest.mark.parametrize("server", ["url", "push_url"])
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": GIVEN}, {"X-API-Key": SECRETS["api_key"]}])
-def test_no_answer_has_a_secret(planted: Any, server: str, headers: dict[str, str]) -> None:
-    """Whether all is well, the request is wrong, or the key is; syncs fail for the token is bad."""
+def test_no_response_contains_a_secret(planted: Any, server: str, headers: dict[str, str]) -> None:
+    """For right and wrong requests and keys, and for syncs that fail because of the token."""
     url = getattr(planted, server)
     answers = [requests.get(url + path, headers=headers, timeout=60) for path in ASKED]
     for symbol in ("S0001", "NOPE", GIVEN):
@@ -96,8 +96,8 @@ def test_no_answer_has_a_secret(planted: Any, server: str, headers: dict[str, st
     assert [[]] * len(answers) == [leaks(whole(answer)) for answer in answers]
 
 
-def test_no_page_of_flower_has_a_secret(planted: Any) -> None:
-    """Nor what it says to those it does not let in; its pages of each worker and task too."""
+def test_no_page_of_flower_contains_a_secret(planted: Any) -> None:
+    """Also pages of workers and tasks, and responses to a wrong password."""
     url, auth = planted.flower_url, ("pocketquant", SECRETS["flower"])
 
     def knows_workers() -> bool:
@@ -124,21 +124,21 @@ def test_no_page_of_flower_has_a_secret(planted: Any) -> None:
 
 @pytest.mark.parametrize("server", ["url", "push_url", "flower_url"])
 @pytest.mark.parametrize("path", ["/", "/health/live", "/static/css/flower.css"])
-def test_no_server_tells_its_name(planted: Any, server: str, path: str) -> None:
-    """Nor its version, which attackers look up."""
+def test_no_server_reveals_its_software(planted: Any, server: str, path: str) -> None:
+    """Attackers could look up its version."""
     answer = requests.get(getattr(planted, server) + path, timeout=60)
     assert "PocketQuant" == answer.headers["Server"]
 
 
-def test_no_title_of_a_process_has_a_secret(planted: Any) -> None:
-    """What `ps` shows to everybody on the machine."""
+def test_no_title_of_a_process_contains_a_secret(planted: Any) -> None:
+    """`ps` shows titles to every user of the machine."""
     titles = [process.cmdline() for process in planted.processes("")]
     assert len(titles) >= 6
     assert [] == leaks(str(titles))
 
 
-def test_no_log_has_a_secret(planted: Any, servers: dict[str, str]) -> None:
-    """Also when Redis takes the password no longer, and each program says so in its way."""
+def test_no_log_contains_a_secret(planted: Any, servers: dict[str, str]) -> None:
+    """Also when Redis refuses the password, and each program logs this in its own way."""
     requests.get(f"{planted.url}/api/v1/jobs/{GIVEN}", timeout=60)
     with redis.Redis.from_url(servers["redis_url"]) as client:
         client.config_set("requirepass", "another")
@@ -167,10 +167,10 @@ def test_no_log_has_a_secret(planted: Any, servers: dict[str, str]) -> None:
         ("streamer", {"MONGODB_URL": f"mongodb://pq:{SECRETS['mongodb']}/x@127.0.0.1:1/"}),
     ],
 )
-def test_a_program_that_can_not_start_says_no_secret(
+def test_the_error_of_a_program_that_cannot_start_contains_no_secret(
     planted: Any, program: str, wrong: dict[str, str]
 ) -> None:
-    """A setting that is wrong, a URL that is spoilt by its password."""
+    """For a wrong setting, and for a URL that its password makes invalid."""
     servers = psutil.Process(planted.supervisord).environ()
     ended = subprocess.run(
         [POCKETQUANT, program],

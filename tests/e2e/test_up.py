@@ -98,8 +98,8 @@ def any_runs(processes: list[psutil.Process]) -> bool:
     return any(process.is_running() for process in processes)
 
 
-def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
-    """Exit code 0 within 20 s, and none of the processes is left."""
+def test_sigterm_ends_all_processes_cleanly(start_up: Any) -> None:
+    """`up` exits with 0 within 20 s, and no process is left."""
     with start_up() as (up, _):
         started = children(up)
         assert len(started) >= 10
@@ -108,8 +108,8 @@ def test_sigterm_ends_all_of_it_in_good_order(start_up: Any) -> None:
         assert not any_runs(started)
 
 
-def test_what_dies_is_started_again(lasting_up: Any, kill: Any) -> None:
-    """Each process killed with SIGKILL comes back, and requests are served again."""
+def test_a_dead_process_is_restarted(lasting_up: Any, kill: Any) -> None:
+    """Each process that is killed by SIGKILL comes back, and requests are served again."""
     up, url = lasting_up
     for text in PROGRAMS:
         victim = running(up, text)[0]
@@ -132,7 +132,7 @@ def pocketquant(*arguments: str, **variables: str) -> "subprocess.CompletedProce
 
 
 def check_keys_beside(url: str, folder: Path) -> None:
-    """A key is made in the private MongoDB of the `up` on the folder, and the API knows it."""
+    """Make a key in the private MongoDB of the `up` on the folder, and use it with the API."""
     made = pocketquant("keys", "create", "charts", DATA_DIR=str(folder))
     assert 0 == made.returncode, made.stderr
     headers = {"X-API-Key": made.stdout.strip()}
@@ -141,8 +141,10 @@ def check_keys_beside(url: str, folder: Path) -> None:
     assert "answers at" in doctor.stdout
 
 
-def test_nobody_else_reads_the_data_folder(lasting_up: Any, data: Path, simulator: Any) -> None:
-    """Neither the servers' data nor a log, however they were made."""
+def test_no_other_user_can_read_the_data_folder(
+    lasting_up: Any, data: Path, simulator: Any
+) -> None:
+    """Neither the data of the servers nor a log, whichever program made the file."""
     _, url = lasting_up
     wish = {"exchange": "SIM", "symbol": "S0502", "interval": "1d", "n_bars": 20}
     assert requests.post(f"{url}/api/v1/market-data/sync", json=wish, timeout=60).ok
@@ -152,12 +154,12 @@ def test_nobody_else_reads_the_data_folder(lasting_up: Any, data: Path, simulato
     assert [] == [str(path) for path in paths if path.stat().st_mode & 0o077]
 
 
-def test_flower_wants_the_password_that_was_made_and_shown(lasting_up: Any, data: Path) -> None:
-    """No password that everybody can read in our files opens it."""
+def test_flower_needs_the_generated_password_which_up_prints(lasting_up: Any, data: Path) -> None:
+    """Neither an empty password nor the default of older versions works."""
     up, _ = lasting_up
     made = (data / "flower-password").read_text().strip()
-    shown, log = f"(pocketquant / {made})", data.with_name("up.log")
-    wait_until("it is shown", lambda: shown in log.read_text(), (), 60)
+    login, log = f"(pocketquant / {made})", data.with_name("up.log")
+    wait_until("it is printed", lambda: login in log.read_text(), (), 60)
     port = psutil.Process(up.pid).environ()["FLOWER_PORT"]
     url = f"http://{HOST}:{port}/api/workers"
 
@@ -177,8 +179,8 @@ def test_a_password_of_the_settings_is_not_printed(start_up: Any, tmp_path: Path
     assert "known to its owner" not in log.read_text()
 
 
-def test_what_is_stopped_stays_stopped(lasting_up: Any, data: Path) -> None:
-    """A program stopped with supervisorctl is not started behind the operator's back."""
+def test_a_stopped_program_stays_stopped(lasting_up: Any, data: Path) -> None:
+    """A program that supervisorctl has stopped is not restarted, while dead ones are."""
     up, _ = lasting_up
     command = [str(BIN / "supervisorctl"), "-c", str(data / "supervisord.conf")]
     subprocess.run([*command, "stop", "pocketquant:beat-0"], check=True)
@@ -193,9 +195,9 @@ def test_what_is_stopped_stays_stopped(lasting_up: Any, data: Path) -> None:
 
 
 def test_data_survives_a_restart(start_up: Any, tmp_path: Path) -> None:
-    """Bars synced before are served after `up` was ended and started again, on other ports.
+    """Bars are served after `up` was stopped and started again, on other ports.
 
-    Commands beside it find its servers while it runs, and say what is missing when it does not.
+    Other commands find its servers while it runs, and name the remedy when it does not run.
     """
     wish = {"exchange": "SIM", "symbol": "S0501", "interval": "1d", "n_bars": 20}
     with start_up() as (_, url):
@@ -210,8 +212,8 @@ def test_data_survives_a_restart(start_up: Any, tmp_path: Path) -> None:
         assert bars.json()["count"] >= synced.json()["bar_count"]  # a schedule may add today's
 
 
-def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
-    """`kill -9` of the command ends its supervisor, which ends the rest."""
+def test_no_process_survives_a_killed_up(start_up: Any, kill: Any) -> None:
+    """`kill -9` of the command ends its supervisor, which ends the others."""
     with start_up() as (up, _):
         started = children(up)
         kill(psutil.Process(up.pid))
@@ -225,7 +227,7 @@ def test_nothing_outlives_a_killed_up(start_up: Any, kill: Any) -> None:
 
 @pytest.mark.parametrize("setting", ["API_PORT", "PUSH_PORT", "FLOWER_PORT"])
 def test_a_taken_port_is_named_at_once(setting: str, tmp_path: Path) -> None:
-    """Nothing is started, and the message names the setting to change."""
+    """No process is started, and the message names the setting to change."""
     others = {name: str(reserve_port()) for name in ("API_PORT", "PUSH_PORT", "FLOWER_PORT")}
     with socket.create_server((HOST, 0)) as taken:
         ports = {**others, setting: str(taken.getsockname()[1])}

@@ -1,4 +1,4 @@
-"""Files and frames of bars as others write them: what is read, and what is said of the rest."""
+"""Files and frames of bars from other programs: formats that can be read, and errors."""
 
 import re
 from pathlib import Path
@@ -36,16 +36,16 @@ def _file(folder: Path, content: str | bytes) -> Path:
         "close,low,high,open,time,note\n2,1,2,1,2024-01-02,bought\n",
     ],
 )
-def test_the_same_bar_in_many_forms(tmp_path: Path, content: str) -> None:
-    """Byte order marks, zones, epochs, any order and case of columns, columns of no interest."""
+def test_a_bar_is_read_from_many_formats(tmp_path: Path, content: str) -> None:
+    """Byte order marks, zones, epochs, any order and case of columns, unknown columns."""
     frame = read_bars(_file(tmp_path, content), "UTC")
     assert [TIMES[0]] == list(frame.index)
     assert [1, 2, 1, 2] == frame[["open", "high", "low", "close"]].iloc[0].tolist()
     assert frame.get("volume", pandas.Series([numpy.nan])).isna().all()
 
 
-def test_offsets_change_with_the_clocks(tmp_path: Path) -> None:
-    """As do those of a summer and a winter."""
+def test_times_before_and_after_a_clock_change_are_converted(tmp_path: Path) -> None:
+    """Offsets in the file and a given zone have equal results."""
     rows = "2024-03-30T09:00:00+01:00,1,2,1,2,\n2024-04-01T09:00:00+02:00,1,2,1,2,\n"
     frame = read_bars(_file(tmp_path, HEAD + rows), None)
     assert [8, 7] == frame.index.hour.tolist()
@@ -54,7 +54,7 @@ def test_offsets_change_with_the_clocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "cannot be read: No columns"),
         ("\n\n\n", "cannot be read: No columns"),
@@ -81,23 +81,23 @@ def test_offsets_change_with_the_clocks(tmp_path: Path) -> None:
         (HEAD + "2024-10-27 02:30:00,1,2,1,2,3\n", "02:30:00 is no one moment in Europe/Berlin"),
     ],
 )
-def test_a_file_that_holds_no_bars_says_why(
-    tmp_path: Path, content: str | bytes, said: str
+def test_the_error_of_a_file_without_bars_names_the_problem(
+    tmp_path: Path, content: str | bytes, message: str
 ) -> None:
-    """Nothing else is raised, and what is wrong is named."""
-    with pytest.raises(InvalidRequest, match=re.escape(said)):
+    """Every wrong file raises InvalidRequest."""
+    with pytest.raises(InvalidRequest, match=re.escape(message)):
         read_bars(_file(tmp_path, content), "Europe/Berlin")
 
 
 @pytest.mark.parametrize("zone", [None, "Mars/Phobos", "", "../../etc/passwd", "\0", "a" * 300])
-def test_times_without_a_zone_want_one_that_is(tmp_path: Path, zone: str | None) -> None:
-    """None is guessed."""
+def test_times_without_a_zone_need_a_valid_zone(tmp_path: Path, zone: str | None) -> None:
+    """No zone is guessed."""
     with pytest.raises(InvalidRequest, match="time"):
         read_bars(_file(tmp_path, HEAD + "2024-01-02,1,2,1,2,3\n"), zone)
 
 
-def test_parquet_that_holds_no_bars_says_why(tmp_path: Path) -> None:
-    """Cut files, and columns of anything but numbers."""
+def test_the_error_of_a_parquet_file_without_bars_names_the_problem(tmp_path: Path) -> None:
+    """For cut files, and columns that are not numbers."""
     file = tmp_path / "bars.parquet"
     pandas.DataFrame(PRICES, index=TIMES).to_parquet(file)
     assert 1 == len(read_bars(file, None))
@@ -113,7 +113,7 @@ def test_parquet_that_holds_no_bars_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "said"),
+    ("frame", "message"),
     [
         (pandas.DataFrame(PRICES), "no datetime with a time zone"),
         (pandas.DataFrame(PRICES, index=TIMES.tz_localize(None)), "with a time zone"),
@@ -132,7 +132,7 @@ def test_parquet_that_holds_no_bars_says_why(tmp_path: Path) -> None:
         (None, "not NoneType"),
     ],
 )
-def test_a_frame_that_holds_no_bars_is_not_sent(frame: Any, said: str) -> None:
-    """The client says what is wrong before it asks an API; here there is none."""
-    with pytest.raises(InvalidRequest, match=re.escape(said)):
+def test_a_frame_without_bars_is_not_sent(frame: Any, message: str) -> None:
+    """The client raises before it sends a request; no API listens at this port."""
+    with pytest.raises(InvalidRequest, match=re.escape(message)):
         Client("http://127.0.0.1:9").import_bars("MY:OWN", "1d", frame)

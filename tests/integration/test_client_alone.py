@@ -1,4 +1,4 @@
-"""The base requirements are enough for the client and the commands that call an API."""
+"""The base requirements suffice for the client and the commands that call an API."""
 
 import re
 import subprocess
@@ -26,14 +26,14 @@ print("\\n".join(sys.modules))
 
 
 def run(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The end of an interpreter of its own."""
+    """Run code in a new interpreter."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT
     )
 
 
 def closure(names: Iterable[str]) -> Iterator[str]:
-    """These distributions and all that they require without an extra."""
+    """Yield these distributions and all their requirements without extras."""
     for name in names:
         yield _normal(name)
         found = map(Requirement, requires(name) or ())
@@ -49,8 +49,8 @@ def _normal(name: str) -> str:
 
 
 def test_client_and_commands_import_no_library_of_the_server() -> None:
-    """Every third-party module that they load belongs to a base requirement."""
-    commands = {place.partition(":")[0] for place in _SECTIONS["Ask the API"].values()}
+    """Every third-party module that they import belongs to a base requirement."""
+    commands = {target.partition(":")[0] for target in _SECTIONS["Ask the API"].values()}
     ended = run(_IMPORTED, *(f"pocketquant.{command}" for command in sorted(commands)))
     assert "" == ended.stderr
     loaded = {module.partition(".")[0] for module in ended.stdout.split()}
@@ -63,7 +63,7 @@ def test_client_and_commands_import_no_library_of_the_server() -> None:
 
 @pytest.mark.parametrize(("frame", "module"), [("polars", "polars"), ("arrow", "pyarrow")])
 def test_a_frame_whose_library_is_missing_names_its_extra(frame: str, module: str) -> None:
-    """The error says what to install; no server is asked for bars that cannot be returned."""
+    """The error says what to install, before any request for bars."""
     code = (
         f"import sys; sys.modules[{module!r}] = None\n"
         "from pocketquant import Client\n"
@@ -83,8 +83,8 @@ def test_a_parquet_file_without_its_library_names_the_extra(tmp_path: Path) -> N
     assert "pip install 'pocketquant[arrow]'" in ended.stderr
 
 
-def test_a_command_of_the_server_says_what_to_install() -> None:
-    """Where its libraries are missing it is listed, and one line says how to get them."""
+def test_a_command_without_its_libraries_says_what_to_install() -> None:
+    """`--help` still lists it, and calling it prints one line."""
     absent = "import sys; sys.modules['celery'] = sys.modules['pymongo'] = None\n"
     call = "from pocketquant.cli import main; main(['keys', 'list', '--json'])"
     ended = run(absent + call)
@@ -110,6 +110,6 @@ def test_bars_have_the_type_of_their_frame(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "setup.cfg"]
     ended = subprocess.run([*command, str(file)], capture_output=True, text=True, cwd=ROOT)
-    said = [line for line in ended.stdout.splitlines() if "typed.py" in line and "error" in line]
-    assert 1 == len(said), ended.stdout
-    assert 'has no key "cuonts"' in said[0]
+    errors = [line for line in ended.stdout.splitlines() if "typed.py" in line and "error" in line]
+    assert 1 == len(errors), ended.stdout
+    assert 'has no key "cuonts"' in errors[0]

@@ -1,4 +1,4 @@
-"""The files to deploy with: docker-compose.yml, its image, and the Procfile."""
+"""The files for deployment: docker-compose.yml, its image, and the Procfile."""
 
 import re
 import subprocess
@@ -31,16 +31,16 @@ def procfile() -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines)
 
 
-def test_compose_file_keeps_to_the_published_schema() -> None:
-    """The schema of the Compose specification, as check-jsonschema carries it."""
+def test_the_compose_file_matches_the_published_schema() -> None:
+    """The schema of the Compose specification comes with check-jsonschema."""
     program = str(Path(sys.executable).parent / "check-jsonschema")
     command = [program, "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert 0 == checked.returncode, checked.stdout
 
 
-def test_every_service_is_kept_running_watched_and_without_rights(services: Any) -> None:
-    """Restarted, judged by a health check, not root, no capabilities, logs that end."""
+def test_every_service_is_restarted_checked_and_unprivileged(services: Any) -> None:
+    """It has a health check, is not root, has no capabilities, and its logs have a limit."""
     assert SERVERS | PROGRAMS == services.keys()
     for name, service in services.items():
         assert "unless-stopped" == service["restart"], name
@@ -51,8 +51,8 @@ def test_every_service_is_kept_running_watched_and_without_rights(services: Any)
         assert service["stop_grace_period"], name
 
 
-def test_what_serves_nothing_is_watched_by_a_file(services: Any) -> None:
-    """The health check looks at the file that the program is told to touch."""
+def test_the_health_check_of_workers_and_streamers_reads_their_alive_file(services: Any) -> None:
+    """The check reads the file of the setting."""
     for name, variable in (
         ("worker", "WORKER_ALIVE_FILE"),
         ("interactive", "WORKER_ALIVE_FILE"),
@@ -63,14 +63,14 @@ def test_what_serves_nothing_is_watched_by_a_file(services: Any) -> None:
 
 
 def test_images_are_pinned(services: Any) -> None:
-    """Each names a version to the last digit, in the Dockerfile too."""
+    """Each has a full version, also in the Dockerfile."""
     images = [service["image"] for service in services.values()]
     base = re.findall(r"^FROM (\S+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert [] == [one for one in images + base if not re.search(r":\d+\.\d+\.\d+", one)]
 
 
-def test_only_loopback_is_published_and_each_service_can_be_many(services: Any) -> None:
-    """No service is reachable from outside the host, and no container has a name of its own."""
+def test_only_loopback_is_published_and_each_service_can_be_scaled(services: Any) -> None:
+    """No service is reachable from outside the host, and no container has a fixed name."""
     published = {name: one["ports"] for name, one in services.items() if "ports" in one}
     assert {"web", "push", "flower"} == published.keys()
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
@@ -78,7 +78,7 @@ def test_only_loopback_is_published_and_each_service_can_be_many(services: Any) 
 
 
 def test_programs_are_those_of_the_procfile(services: Any, procfile: dict[str, str]) -> None:
-    """The same commands, and each is one the command line takes."""
+    """The commands are equal, and the command line accepts each of them."""
     commands = {name: " ".join(services[name]["command"]) for name in PROGRAMS}
     assert procfile == commands
     for command in commands.values():
@@ -90,14 +90,16 @@ def test_programs_are_those_of_the_procfile(services: Any, procfile: dict[str, s
 
 
 def test_every_variable_is_a_setting(services: Any) -> None:
-    """A name misspelt here would be ignored in silence."""
+    """A misspelt name would be ignored silently."""
     known = {name.upper() for name in Settings.model_fields}
     given = {name for program in PROGRAMS for name in services[program]["environment"]}
-    asked = {name for name, _ in INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text())}
-    assert set() == (given | asked) - known
+    interpolated = {
+        name for name, _ in INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text())
+    }
+    assert set() == (given | interpolated) - known
 
 
-def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+def test_the_files_that_the_image_copies_exist_and_are_not_ignored() -> None:
     """Every source of a COPY exists and passes .dockerignore."""
     text = (ROOT / "deploy/Dockerfile").read_text()
     copies = re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The data folder: for this user alone, with the password that Flower was given."""
+"""The data folder: readable by this user only, with the generated password of Flower."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,14 +17,14 @@ def settings(**changes: object) -> Settings:
     return Settings(_env_file=None).model_copy(update=changes)
 
 
-def test_a_new_folder_is_for_this_user_alone(tmp_path: Path) -> None:
-    """Those above it stay as the umask makes them."""
+def test_a_new_folder_is_readable_by_this_user_only(tmp_path: Path) -> None:
+    """Its parent folders have the modes of the umask."""
     data_folder.prepare(tmp_path / "above" / "data")
     assert 0o700 == (tmp_path / "above" / "data").stat().st_mode & 0o777
 
 
-def test_what_an_earlier_start_left_open_is_closed(tmp_path: Path) -> None:
-    """Folders and files alike; doing it twice changes nothing."""
+def test_readable_files_of_an_earlier_start_are_closed(tmp_path: Path) -> None:
+    """Folders and files; a repetition changes nothing."""
     data = tmp_path / "data"
     (data / "redis" / "appendonlydir").mkdir(parents=True)
     for name in ("redis/appendonlydir/appendonly.aof", "mongod.log", "servers.json"):
@@ -36,8 +36,8 @@ def test_what_an_earlier_start_left_open_is_closed(tmp_path: Path) -> None:
         assert {0o700, 0o600} == modes(data)
 
 
-def test_what_is_not_ours_keeps_its_mode(tmp_path: Path) -> None:
-    """Other files of a folder, the folder itself then, and what a link names."""
+def test_other_files_keep_their_modes(tmp_path: Path) -> None:
+    """Other files of a folder, the folder that holds them, and targets of links."""
     data, outside = tmp_path / "home", tmp_path / "outside"
     (data / "logs").mkdir(parents=True)
     for path in (outside, data / "notes.txt"):
@@ -51,22 +51,22 @@ def test_what_is_not_ours_keeps_its_mode(tmp_path: Path) -> None:
     assert 0o700 == (data / "logs").stat().st_mode & 0o777
 
 
-def test_flower_s_password_is_made_once(tmp_path: Path) -> None:
-    """Whoever starts first, also at the same moment; its file is for this user alone."""
+def test_the_password_of_flower_is_generated_once(tmp_path: Path) -> None:
+    """Also for concurrent calls; only this user can read its file."""
     data = tmp_path / "data"
     with ThreadPoolExecutor(8) as threads:
-        asked = [
+        futures = [
             threads.submit(data_folder.with_flower_password, settings(), data) for _ in range(32)
         ]
-    (password,) = {each.result().flower_password.get_secret_value() for each in asked}
+    (password,) = {each.result().flower_password.get_secret_value() for each in futures}
     assert len(password) >= 32
     assert f"{password}\n" == data_folder.password_file(data).read_text()
     assert [data_folder.password_file(data)] == list(data.iterdir())
     assert {0o700, 0o600} == modes(data)
 
 
-def test_a_password_of_one_s_own_is_kept(tmp_path: Path) -> None:
-    """And in production none is made."""
+def test_a_password_of_the_settings_is_kept(tmp_path: Path) -> None:
+    """And none is generated in production."""
     ours = settings(flower_password=SecretStr("one of our own"))
     production = settings(environment=Environment.PRODUCTION)
     for each in (ours, production):

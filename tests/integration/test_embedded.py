@@ -10,8 +10,8 @@ from pocketquant.machine.embedded import HOST, reserve_port
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a bound port be shared")
-def test_a_reserved_port_is_refused_to_others_and_served_by_its_server() -> None:
-    """The kernel hands it to no other program, also while its server is down between two starts."""
+def test_only_its_server_can_listen_on_a_reserved_port() -> None:
+    """The kernel gives it to no other program, also while its server restarts."""
     port = reserve_port()
     for _ in range(2):
         with socket.socket() as stranger:

@@ -1,4 +1,4 @@
-"""`pocketquant keys`, and what production wants before it listens."""
+"""`pocketquant keys`, and the keys and passwords that production requires."""
 
 import json
 import os
@@ -22,7 +22,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(mongodb_url: str, redis_url: str, mongo: Mongo, tmp_path: Path) -> Run:
-    """Runs `pocketquant` on the test's own database."""
+    """Run `pocketquant` on the database of the test."""
     servers = {"MONGODB_URL": mongodb_url, "REDIS_URL": redis_url, "MONGODB_DATABASE": mongo.name}
 
     def run_with(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -40,7 +40,7 @@ def run(mongodb_url: str, redis_url: str, mongo: Mongo, tmp_path: Path) -> Run:
 
 
 def test_a_key_is_made_listed_and_revoked(run: Run, mongo: Mongo) -> None:
-    """Its text is shown once; what is stored and listed opens nothing."""
+    """Its secret is printed once; it is neither stored nor listed."""
     made = json.loads(run("keys", "create", "charts", "--scope", "sync", "--json").stdout)
     text = KeyText.parse(made["key"])
     assert text
@@ -60,15 +60,15 @@ def test_a_key_is_made_listed_and_revoked(run: Run, mongo: Mongo) -> None:
     assert "charts" in run("keys", "list").stdout
 
 
-def test_for_people_only_the_key_is_on_standard_output(run: Run) -> None:
-    """So that it can be put into a variable."""
+def test_only_the_key_is_on_standard_output(run: Run) -> None:
+    """A shell can put it into a variable."""
     made = run("keys", "create", "charts", "--expires-in", "90d")
     assert KeyText.parse(made.stdout.strip())
     assert "of scope read for charts" in made.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("revoke", "0" * 12), 1, "not_found"),
         (("create", "x", "--scope", "root"), 2, "--scope"),
@@ -77,26 +77,26 @@ def test_for_people_only_the_key_is_on_standard_output(run: Run) -> None:
         (("create", "x", "--expires-in", "soon"), 2, "90d"),
     ],
 )
-def test_what_is_wrong_is_one_line(
-    run: Run, arguments: tuple[str, ...], code: int, said: str
+def test_a_wrong_call_prints_one_line(
+    run: Run, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    """No traceback."""
+    """It prints no traceback."""
     ended = run("keys", *arguments)
     assert code == ended.returncode
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_keys_want_mongodb(run: Run) -> None:
-    """Named, where it is not set and where it does not answer."""
+def test_keys_need_mongodb(run: Run) -> None:
+    """The error differs for a missing setting and a server that does not respond."""
     assert "MONGODB_URL is not set" in run("keys", "list", MONGODB_URL="").stderr
     nowhere = f"mongodb://127.0.0.1:{embedded.reserve_port()}/?serverSelectionTimeoutMS=100"
     assert "storage_unavailable" in run("keys", "list", MONGODB_URL=nowhere).stderr
 
 
 @pytest.mark.parametrize("command", ["web", "push", "flower", "up"])
-def test_production_wants_a_key_and_a_password_of_its_own(run: Run, command: str) -> None:
-    """Each that listens refuses to start, and says which command mends it."""
+def test_production_requires_a_key_and_a_password(run: Run, command: str) -> None:
+    """Each program that listens refuses to start without them, and names the remedy."""
     variables = {
         "API_PORT": str(embedded.reserve_port()),
         "PUSH_PORT": str(embedded.reserve_port()),
@@ -113,8 +113,8 @@ def test_production_wants_a_key_and_a_password_of_its_own(run: Run, command: str
         assert "Traceback" not in guessable.stderr
 
 
-def test_a_revoked_key_is_no_key_for_production(run: Run, mongo: Mongo) -> None:
-    """One that lives is wanted."""
+def test_production_requires_a_key_that_is_not_revoked(run: Run, mongo: Mongo) -> None:
+    """A revoked key does not count."""
     run("keys", "create", "first", "--scope", "admin")
     (key,) = ApiKeys(mongo).all()
     run("keys", "revoke", key.id)

@@ -1,4 +1,4 @@
-"""Commands beside a running `pocketquant up` find its private servers."""
+"""Other commands find the private servers of a running `pocketquant up`."""
 
 import stat
 from pathlib import Path
@@ -23,8 +23,8 @@ def found(settings: Settings) -> tuple[str, str]:
     return completed.mongodb_url, completed.redis_url
 
 
-def test_urls_are_found_while_it_runs(tmp_path: Path) -> None:
-    """And not after, nor before; what is set stays."""
+def test_urls_are_found_only_while_up_runs(tmp_path: Path) -> None:
+    """Neither before nor after; a URL of the settings has priority."""
     settings = settings_for(tmp_path)
     assert ("", "") == found(settings)
     with announced(tmp_path, URLS):
@@ -35,29 +35,29 @@ def test_urls_are_found_while_it_runs(tmp_path: Path) -> None:
 
 
 def test_production_has_no_private_servers(tmp_path: Path) -> None:
-    """A forgotten URL stays empty."""
+    """In production a missing URL stays empty."""
     with announced(tmp_path, URLS):
         settings = settings_for(tmp_path, environment=Environment.PRODUCTION)
         assert ("", "") == found(settings)
 
 
 @pytest.mark.parametrize("left", [b'{"mongodb_url": "mongodb://old/"}', b"", b"{"])
-def test_what_a_killed_one_left_is_not_believed(tmp_path: Path, left: bytes) -> None:
-    """Its lock went with it; the next one writes its own."""
+def test_the_file_of_a_killed_up_is_ignored(tmp_path: Path, left: bytes) -> None:
+    """The kernel has released its lock; the next `up` replaces the file."""
     (tmp_path / "servers.json").write_bytes(left)
     assert ("", "") == found(settings_for(tmp_path))
     with announced(tmp_path, URLS):
         assert tuple(URLS.values()) == found(settings_for(tmp_path))
 
 
-def test_only_this_user_may_read_them(tmp_path: Path) -> None:
-    """Who reaches a private server may do all with it."""
+def test_only_this_user_may_read_the_urls(tmp_path: Path) -> None:
+    """Private servers have no passwords."""
     with announced(tmp_path, URLS):
         assert 0o600 == stat.S_IMODE((tmp_path / "servers.json").stat().st_mode)
 
 
-def test_a_second_one_on_a_folder_is_refused(tmp_path: Path) -> None:
-    """The first goes on."""
+def test_a_second_up_on_a_folder_is_refused(tmp_path: Path) -> None:
+    """The first one continues."""
     with announced(tmp_path, URLS):
         second = announced(tmp_path, {})
         with pytest.raises(InvalidSettings, match="another `pocketquant up` runs"):

@@ -1,4 +1,4 @@
-"""Settings as an operator meets them: variables, messages, and no secret shown."""
+"""Settings for an operator: variables, error messages, and hidden secrets."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs the command in an empty folder with some variables set."""
+    """Run the command in an empty folder with some variables."""
 
     def run_with(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -36,7 +36,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_every_setting_is_in_the_example_with_its_default() -> None:
-    """`.env.example` lists exactly the settings there are, and their defaults."""
+    """`.env.example` lists exactly the existing settings, with their defaults."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     listed = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
@@ -46,7 +46,7 @@ def test_every_setting_is_in_the_example_with_its_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("WORKERS", "none", "WORKERS"),
         ("API_PORT", "70000", "API_PORT"),
@@ -57,23 +57,23 @@ def test_every_setting_is_in_the_example_with_its_default() -> None:
         ("TRADINGVIEW_PASSWORD", "planted-1", "TRADINGVIEW_USERNAME and"),
     ],
 )
-def test_a_wrong_setting_is_named(run: Run, name: str, value: str, said: str) -> None:
-    """One line with the variable and what is wrong with it; no traceback."""
+def test_a_wrong_setting_is_named(run: Run, name: str, value: str, message: str) -> None:
+    """One line names the variable and its problem, without a traceback."""
     ended = run("up", **{name: value})
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "planted" not in ended.stderr
 
 
-def test_a_lease_that_outlasts_a_fetch_and_its_wait_is_taken() -> None:
-    """The wait for a turn is bounded with the fetch's deadline, so short leases stay possible."""
+def test_a_lease_longer_than_a_fetch_and_its_wait_is_accepted() -> None:
+    """The wait for a turn depends on the deadline of a fetch, so short leases are possible."""
     assert 5.0 == Settings(lease_seconds=35.1, provider_timeout_seconds=30).turn_seconds
     assert 1.5 == Settings(lease_seconds=6, provider_timeout_seconds=3).turn_seconds
 
 
-def test_a_port_that_is_taken_is_named(run: Run) -> None:
-    """Said at once, not after a minute of waiting for somebody else's server."""
+def test_a_taken_port_is_named(run: Run) -> None:
+    """At once, not after a minute of waiting for another program."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = run("up", API_PORT=port)
@@ -81,22 +81,22 @@ def test_a_port_that_is_taken_is_named(run: Run) -> None:
     assert "API_PORT" in ended.stderr
 
 
-def test_production_wants_servers_of_its_own(run: Run) -> None:
+def test_production_requires_the_urls_of_its_servers(run: Run) -> None:
     """No private server is ever started in production."""
     ended = run("up", ENVIRONMENT="production", MONGODB_URL="", REDIS_URL="")
     assert ended.returncode == 1
     assert "MONGODB_URL and REDIS_URL" in ended.stderr
 
 
-def test_a_missing_api_says_what_to_start(run: Run) -> None:
-    """The client commands name the remedy."""
+def test_the_error_of_a_missing_api_names_the_command_to_start(run: Run) -> None:
+    """Commands that call the API name `pocketquant up`."""
     ended = run("bars", "NASDAQ:AAPL", "--url", "http://127.0.0.1:9")
     assert ended.returncode == 1
     assert "pocketquant up" in ended.stderr
 
 
 def test_a_wrong_symbol_is_named(run: Run) -> None:
-    """The text is refused before anything is asked."""
+    """It is refused before any request."""
     ended = run("bars", "no-colon", "--url", "http://127.0.0.1:9")
     assert "'no-colon' is not EXCHANGE:TICKER" in ended.stderr
 

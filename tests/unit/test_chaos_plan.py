@@ -1,4 +1,4 @@
-"""The plan of a chaos run is one seed's, and its troubles can be mended in time."""
+"""The plan of a chaos run depends on its seed only, and its failures end in time."""
 
 from itertools import pairwise
 
@@ -16,32 +16,32 @@ def plans() -> list[Plan]:
 
 
 def test_a_seed_gives_one_plan_and_another_seed_another() -> None:
-    """So a run that failed can be had again."""
+    """So a failed run can be repeated."""
     assert draw(7, SECONDS, PROGRAMS) == draw(7, SECONDS, PROGRAMS)
     assert draw(7, SECONDS, PROGRAMS) != draw(8, SECONDS, PROGRAMS)
 
 
 @pytest.mark.parametrize("plan", plans())
 def test_all_begins_in_order_and_every_trouble_ends_in_time(plan: Plan) -> None:
-    """Whoever follows a plan need not sort it, and is done when its time is over."""
+    """The runner need not sort the plan, and has finished when the time is over."""
     for steps in (plan.acts, plan.troubles):
         assert sorted(step.at for step in steps) == [step.at for step in steps]
     assert max(trouble.at + trouble.seconds for trouble in plan.troubles) <= SECONDS
 
 
 @pytest.mark.parametrize("plan", plans())
-def test_an_act_about_a_job_follows_the_act_that_asked_for_it(plan: Plan) -> None:
-    """Nobody cancels or retries what was not asked for."""
-    asked = {act.number: act for act in plan.acts}
+def test_an_act_about_a_job_follows_the_act_that_submits_it(plan: Plan) -> None:
+    """Users only cancel and retry submitted jobs."""
+    acts = {act.number: act for act in plan.acts}
     for act in plan.acts:
         if act.about is not None:
-            assert asked[act.about].ask is Ask.BULK
-            assert asked[act.about].at <= act.at
+            assert acts[act.about].ask is Ask.BULK
+            assert acts[act.about].at <= act.at
 
 
 @pytest.mark.parametrize("group", [PROGRAMS["worker"], (*MONGODS, "primary"), ("redis",)])
 def test_troubles_of_one_group_follow_each_other(group: tuple[str, ...]) -> None:
-    """A process that is killed is not frozen meanwhile, and the other mending it does no harm."""
+    """A killed process is not also frozen, so that the end of one failure does not end another."""
     for plan in plans():
         theirs = [trouble for trouble in plan.troubles if set(trouble.targets) <= set(group)]
         assert len(theirs) > 1
@@ -49,8 +49,8 @@ def test_troubles_of_one_group_follow_each_other(group: tuple[str, ...]) -> None
             assert before.at + before.seconds <= after.at
 
 
-def test_many_seeds_do_all_the_harm_there_is() -> None:
-    """Also to the primary, and to two members at once."""
+def test_many_seeds_contain_every_kind_of_failure() -> None:
+    """Also failures of the primary, and of two members at once."""
     troubles = [trouble for plan in plans() for trouble in plan.troubles]
     assert set(Harm) == {trouble.harm for trouble in troubles}
     assert {1, 2} == {len(trouble.targets) for trouble in troubles if _is_of_mongo(trouble)}
