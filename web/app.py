@@ -159,7 +159,7 @@ def _services(platform: Platform, most_streams: int) -> WebServices:
         server_probes=ServerProbes(platform.mongo, settings.redis_url, settings.broker_url),
         fleet_probe=fleet_probe,
         fleet_metrics=FleetCollector(fleet_probe).registry(),
-        job_watch=JobWatch(partial(read_progress, platform)),
+        job_watch=JobWatch(partial(read_progress, platform.jobs)),
         quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=stream_slots(most_streams),

@@ -1,4 +1,4 @@
-"""Errors → answers: one table from classes to statuses, one document for all of them."""
+"""Errors → responses: a table of the status of each class, and one form of body for all."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -69,7 +69,7 @@ _HEADERS_OF = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
 }
-_SPEAKS_FOR_ITSELF = (Rejected, Unavailable, Misconfigured, AttemptsExhausted)
+_WITH_PUBLIC_MESSAGE = (Rejected, Unavailable, Misconfigured, AttemptsExhausted)
 _INTERNAL = "an error of the server; its log has the details under the request's id"
 _CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
@@ -87,49 +87,49 @@ _log = structlog.get_logger(__name__)
 
 
 def install(app: Flask, redactor: Redactor) -> None:
-    """No answer of this application quotes a secret that the redactor knows."""
+    """Strike secrets out of all error responses of the app."""
     app.extensions[_REDACTOR] = redactor
 
 
 def answer(error: PocketQuantError, **details: object) -> Response:
-    """The answer to a request that met `error`; a class without a status has its parent's."""
+    """Return the response for an error; a class without a status of its own has its parent's."""
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     headers = _HEADERS_OF.get(status, {})
     return _answer(status, error.code, _public_message(error), details, headers)
 
 
 class Api(flask_smorest.Api):
-    """flask-smorest's API, whose errors are all alike, foreseen or not."""
+    """flask-smorest's Api, with the same form of response for expected and unexpected errors."""
 
     ERROR_SCHEMA = schema_of(ErrorOut)
 
     def _register_pagination_header(self) -> None:
-        """Nothing: `web.paging` documents the header where it is sent."""
+        """Do not document the header everywhere; `web.paging` does it where it is sent."""
 
     def _register_error_handlers(self) -> None:
         super()._register_error_handlers()
         app: Flask = self._app
-        app.register_error_handler(PocketQuantError, _on_named_error)
-        app.register_error_handler(Exception, _on_unforeseen_error)
+        app.register_error_handler(PocketQuantError, _on_known_error)
+        app.register_error_handler(Exception, _on_unexpected_error)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
-        """The answer to what Flask, webargs and flask-smorest refuse."""
+        """Return the response for a request refused by Flask, webargs or flask-smorest."""
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-        said: Mapping[str, Any] = getattr(error, "data", None) or {}
-        problems: dict[str, Any] = said.get("messages", {})
-        message = said.get("message") or _sentence(problems) or error.description or ""
+        data: Mapping[str, Any] = getattr(error, "data", None) or {}
+        problems: dict[str, Any] = data.get("messages", {})
+        message = data.get("message") or _sentence(problems) or error.description or ""
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
         return _answer(status, _CODES.get(status, "refused"), message, problems, headers)
 
 
-def _on_named_error(error: PocketQuantError) -> Response:
+def _on_known_error(error: PocketQuantError) -> Response:
     response = answer(error)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("request_failed", code=error.code, cause=str(error))
     return response
 
 
-def _on_unforeseen_error(error: Exception) -> Response:
+def _on_unexpected_error(error: Exception) -> Response:
     _log.error("request_crashed", exc_info=error)
     return answer(InternalError())
 
@@ -153,21 +153,21 @@ def _answer(
 
 
 def _redactor() -> Redactor:
-    """That of the application, if one is asked."""
+    """Return the app's redactor; outside of an app one that knows no secrets."""
     found = current_app.extensions.get(_REDACTOR) if has_app_context() else None
     return cast(Redactor, found or Redactor())
 
 
 def _public_message(error: PocketQuantError) -> str:
-    """What a caller may read: not where our servers are, not what broke inside."""
+    """Return the message without server addresses and internal details."""
     if isinstance(error, StorageUnavailable):
         return str(error).partition(":")[0]
-    return str(error) if isinstance(error, _SPEAKS_FOR_ITSELF) else _INTERNAL
+    return str(error) if isinstance(error, _WITH_PUBLIC_MESSAGE) else _INTERNAL
 
 
 def _sentence(problems: Mapping[str, Any]) -> str:
-    """`n_bars: Input should be …; symbol: Field required`."""
-    found = [problem for place in problems.values() for problem in place]
+    """Join validation problems: `n_bars: Input should be …; symbol: Field required`."""
+    found = [problem for location in problems.values() for problem in location]
     return "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'request'}: {problem['msg']}" for problem in found
     )

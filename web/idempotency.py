@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: a request that is sent again within a day gives the job it gave before.
+"""`Idempotency-Key`: a request repeated with the same key within a day returns the same job.
 
-It belongs to the API key that it came with: two callers may choose the same text.
+Each API key has idempotency keys of its own, so two callers may choose the same text.
 """
 
 import hashlib
@@ -19,27 +19,28 @@ DOCUMENTED: dict[str, Any] = {
     "in": "header",
     "name": HEADER,
     "required": False,
-    "description": "a key of your own, such as a UUID: the same one gives the same job for 24"
-    " hours, and 422 `idempotency_key_reused` with another request; other API keys have their own",
+    "description": "a text of your choice, such as a UUID. For 24 hours, repeating the request with"
+    " this key returns the same job, and another request with it is refused with 422"
+    " `idempotency_key_reused`. Each API key has keys of its own",
     "example": "0f8fad5b-d9cb-469f-a165-70867728950e",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
 
-_SANE = re.compile(r"[!-~]{1,200}")
+_ALLOWED = re.compile(r"[!-~]{1,200}")
 
 
 def key_of(body: BaseModel) -> Key | None:
-    """The key that came with this request, with what tells the request from others."""
-    given = request.headers.get(HEADER)
-    if given is None:
+    """Return the request's key with a hash of its content; None without the header."""
+    text = request.headers.get(HEADER)
+    if text is None:
         return None
-    if not _SANE.fullmatch(given):
+    if not _ALLOWED.fullmatch(text):
         raise InvalidRequest(f"{HEADER} must be 1 to 200 visible ASCII characters")
     content = f"{request.endpoint}\n{body.model_dump_json()}"
-    return Key(f"request:{_owner()}:{given}", hashlib.sha256(content.encode()).hexdigest())
+    return Key(f"request:{_owner()}:{text}", hashlib.sha256(content.encode()).hexdigest())
 
 
 def _owner() -> str:
-    """The id of the API key, which has no colon; requests of this machine have none."""
+    """Return the id of the API key (it has no colon); empty for local requests without a key."""
     key: ApiKey | None = g.key
     return key.id if key else ""

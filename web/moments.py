@@ -1,4 +1,4 @@
-"""Dates as users write them → epoch seconds. Strictly ISO 8601, never naive."""
+"""Dates and moments in requests → epoch seconds. Strictly ISO 8601, never without an offset."""
 
 import re
 from datetime import UTC, datetime
@@ -13,10 +13,10 @@ _DAY = re.compile(_DATE, re.ASCII)
 
 
 def epoch_seconds(text: object) -> int:
-    """The first whole second at or after `2024-01-31` (00:00 UTC) or `2024-01-31T14:30:00Z`.
+    """Return the first whole second at or after a date (00:00 UTC) or moment.
 
-    Rounding up keeps `start <= open time < end` as it was meant: bars open at whole seconds.
-    ValueError says what is wrong, in words for whoever wrote the text.
+    Bars open at whole seconds, so rounding up keeps the meaning of `start <= open time < end`.
+    The ValueError's message tells the caller what to write instead.
     """
     if isinstance(text, str) and _DAY.fullmatch(text):
         return _ceiling(datetime.fromisoformat(text).replace(tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""What the views of one application share, and how they reach it."""
+"""`WebServices`: the objects that the views of one application share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ from web.storage import Storage
 from web.streams.job_watch import JobWatch
 from web.streams.quote_feed import QuoteFeed
 
-_NAME = "pocketquant"
+_EXTENSION = "pocketquant"
 
 
 @dataclass(frozen=True, slots=True)
 class WebServices:
-    """The platform, and what belongs to the HTTP side alone."""
+    """The platform, and the objects that only the HTTP side has."""
 
     platform: Platform
     storage: Storage
@@ -42,8 +42,8 @@ class WebServices:
     clock: Callable[[], float]
 
     @contextmanager
-    def slot_to_wait(self) -> Iterator[bool]:
-        """Yield whether this call may hold its thread; otherwise it must answer at once."""
+    def waiting_slot(self) -> Iterator[bool]:
+        """Yield whether this request may wait and so hold its thread; if not, answer at once."""
         has_slot = self.waiting_calls.acquire(blocking=False)
         try:
             yield has_slot
@@ -52,8 +52,9 @@ class WebServices:
                 self.waiting_calls.release()
 
     def attach(self, app: Flask) -> None:
-        app.extensions[_NAME] = self
+        """Make these the services that `current_services` returns in requests of the app."""
+        app.extensions[_EXTENSION] = self
 
 
 def current_services() -> WebServices:
-    return cast(WebServices, current_app.extensions[_NAME])
+    return cast(WebServices, current_app.extensions[_EXTENSION])

@@ -1,6 +1,4 @@
-"""Slots for long answers, such as streams and exports: a limit for all, and half of it for each
-caller.
-"""
+"""Slots for long responses (streams, exports): a limit for all callers, half of it for each."""
 
 from collections import Counter
 from threading import Lock
@@ -9,18 +7,18 @@ from pocketquant.domain.errors import TooManyExports, TooManyStreams
 
 
 class Slots:
-    """`take` one, then `give_back` it; a caller of None counts towards the common limit alone."""
+    """`take` a slot, then `give_back` it; a caller of None has the common limit alone."""
 
     def __init__(
         self,
         most: int,
-        refuse: type[TooManyStreams] | type[TooManyExports],
+        error: type[TooManyStreams] | type[TooManyExports],
         when_all_are_taken: str,
         when_yours_are_taken: str,
     ) -> None:
         self._most = most
         self._most_each = max(1, most // 2)
-        self._refuse = refuse
+        self._error = error
         self._when_all_are_taken = when_all_are_taken
         self._when_yours_are_taken = when_yours_are_taken.format(most=self._most_each)
         self._taken = Counter[str | None]()
@@ -28,17 +26,17 @@ class Slots:
 
     @property
     def taken(self) -> int:
-        """How many slots are taken now."""
+        """The number of slots that are taken."""
         with self._lock:
             return self._taken.total()
 
     def take(self, caller: str | None) -> None:
-        """Take a slot; raise TooManyStreams or TooManyExports where this caller gets none."""
+        """Take a slot; raise TooManyStreams or TooManyExports if the caller cannot have one."""
         with self._lock:
             if self._taken.total() >= self._most:
-                raise self._refuse(self._when_all_are_taken)
+                raise self._error(self._when_all_are_taken)
             if caller is not None and self._taken[caller] >= self._most_each:
-                raise self._refuse(self._when_yours_are_taken)
+                raise self._error(self._when_yours_are_taken)
             self._taken[caller] += 1
 
     def give_back(self, caller: str | None) -> None:

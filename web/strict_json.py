@@ -1,4 +1,4 @@
-"""JSON by the letter, read in one pass: what readers understand differently is refused."""
+"""Strict JSON: documents that parsers read differently are refused."""
 
 import json
 import math
@@ -11,8 +11,10 @@ _LONGEST_SHOWN = 40
 
 
 def decode(body: bytes) -> Any:
-    """The value; ValueError for another encoding than UTF-8, a name that an object has twice, NaN,
-    a number without end, half a surrogate pair; RecursionError for endless nesting.
+    """Return the value of a JSON document.
+
+    Raise ValueError for an encoding other than UTF-8, a repeated name in an object, NaN, an
+    infinite number or half a surrogate pair; RecursionError for too deep nesting.
     """
     text = body.decode()
     value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
@@ -22,7 +24,7 @@ def decode(body: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Which of two values is meant is anybody's guess, and readers guess differently."""
+    """Return the object; refuse a repeated name, for which parsers choose different values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         ((repeated, _),) = Counter(name for name, _ in pairs).most_common(1)

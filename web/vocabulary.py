@@ -1,8 +1,7 @@
-"""One word per notion, in the API's document too.
+"""Default descriptions and examples for the fields of the OpenAPI document, by field name.
 
-A field or parameter that says nothing of itself means what its name means everywhere, and shows the
-example of that name; one made of other models shows theirs. Only a document's texts are filled in:
-what a model takes and gives stays as it is.
+A field without a description or example of its own gets those of its name; a field that holds
+other models gets an example made of theirs. Validation and answers are not affected.
 """
 
 import re
@@ -12,96 +11,106 @@ from typing import Any
 Document = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-_IN_A_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
+_PATH_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
-_A_JOB = "6565f1f0a7b1c2d3e4f50617"
-_A_MOMENT = "2024-01-31T14:30:00Z"
+_JOB_ID = "6565f1f0a7b1c2d3e4f50617"
+_MOMENT = "2024-01-31T14:30:00Z"
 
 _WORDS: Mapping[str, tuple[str, Any]] = {
-    "as_of": ("when this was so", _A_MOMENT),
-    "ask": ("the lowest price that is asked", 189.96),
-    "bar_count": ("bars stored", 5003),
+    "as_of": ("when these values were current", _MOMENT),
+    "ask": ("lowest ask price", 189.96),
+    "bar_count": ("bars stored for the series", 5003),
     "bar_end": ("when the bar ends", "2024-01-31T14:31:00Z"),
-    "bar_start": ("the open time of the bar", _A_MOMENT),
-    "bars_stored": ("closed bars stored since the start", 1200),
-    "beats": ("the processes that make schedules run", None),
-    "bid": ("the highest price that is bid", 189.94),
-    "breaker": ("whether the provider is called, or left alone for a while", None),
+    "bar_start": ("open time of the bar", _MOMENT),
+    "bars_stored": ("closed bars that the streamer has stored", 1200),
+    "beats": ("beat processes, which make schedules run", None),
+    "bid": ("highest bid price", 189.94),
+    "breaker": ("circuit breaker: whether the provider is called or left alone for a while", None),
     "broker": ("the message broker", "ok"),
-    "busy": ("slots with a sync in them", 7),
-    "cancelled": ("those that were cancelled", 0),
-    "change_percent": ("the change since the close before, in percent", 0.42),
+    "busy": ("slots that are running a task", 7),
+    "cancelled": ("syncs that were cancelled", 0),
+    "change_percent": ("change since the previous close, in percent", 0.42),
+    "changed": ("stored bars that were overwritten with different values", 1),
     "close": ("the last price", 189.95),
     "code": ("stable name of the error", "unknown_symbol"),
-    "completed": ("those that came to a good end", 493),
-    "consecutive_failures": ("calls that failed in a row", 0),
+    "completed": ("syncs that succeeded", 493),
+    "consecutive_failures": ("calls to the provider that failed in a row", 0),
     "count": ("how many", 5),
-    "counts": ("syncs by state", None),
-    "created_at": ("when it was asked for", _A_MOMENT),
-    "data": ("the bars, in the order that was asked for", None),
+    "counts": ("number of syncs in each state", None),
+    "created_at": ("when it was requested", _MOMENT),
+    "data": ("the bars, in the requested order", None),
     "description": ("in words", "every tracked series of every active symbol"),
-    "error_message": ("the last failure in words; null: none", None),
+    "error_message": ("message of the last failure; null: none", None),
     "exchange": ("the exchange", "NASDAQ"),
-    "failed": ("those that were given up", 2),
-    "finished_at": ("when it ended; null: it has not", _A_MOMENT),
-    "first_bar_at": ("the open time of the oldest bar stored; null: there is none", _A_MOMENT),
-    "first_errors": ("the first that failed", None),
-    "forming": ("the bar that is still being built; null: none is known", None),
+    "failed": ("syncs that failed for good", 2),
+    "finished_at": ("when it ended; null: it has not ended", _MOMENT),
+    "first_bar_at": ("open time of the oldest stored bar; null: no bar is stored", _MOMENT),
+    "first_errors": ("the syncs that failed first", None),
+    "forming": ("the bar that has not closed yet; null: none is known", None),
     "high": ("the highest price", 190.4),
-    "high_price": ("the highest price of the day", 190.4),
-    "host": ("the machine it runs on", "node-1"),
+    "high_price": ("highest price of the day", 190.4),
+    "host": ("name of the machine it runs on", "node-1"),
     "in_progress": ("calls to the provider in progress", 12),
+    "inserted": ("bars that were not stored before", 3),
     "interval": ("bar length; case matters: `1m` is a minute, `1M` a month", "1d"),
     "intervals": ("bar lengths; case matters", ["1h", "1d"]),
-    "job_id": ("the id of the job", _A_JOB),
-    "last_bar_at": ("the open time of the newest bar stored; null: there is none", _A_MOMENT),
-    "last_job_id": ("the job of the last run; null: none", _A_JOB),
+    "job_id": ("id of the job", _JOB_ID),
+    "last_bar_at": ("open time of the newest stored bar; null: no bar is stored", _MOMENT),
+    "last_job_id": ("job of the last run; null: none", _JOB_ID),
     "last_price": ("the last price", 189.95),
-    "last_reason": ("how the last call that failed did; null: none", "throttled"),
-    "last_run_at": ("when it last ran; null: it has not yet", _A_MOMENT),
-    "last_seen": ("when it last told of itself", _A_MOMENT),
-    "last_success_at": ("when a run last ended well; null: none has yet", _A_MOMENT),
-    "last_sync_at": ("when it was last brought up to date; null: never", _A_MOMENT),
+    "last_reason": ("why the last failed call failed; null: none failed", "throttled"),
+    "last_run_at": ("when it last ran; null: it has not run yet", _MOMENT),
+    "last_seen": ("when it last announced itself", _MOMENT),
+    "last_success_at": ("when a run last succeeded; null: none has yet", _MOMENT),
+    "last_sync_at": ("when it was last brought up to date; null: never", _MOMENT),
     "live": ("which of the bars were built from quotes", None),
     "low": ("the lowest price", 188.7),
-    "low_price": ("the lowest price of the day", 188.7),
-    "message": ("for people", "the provider does not know this symbol"),
+    "low_price": ("lowest price of the day", 188.7),
+    "message": ("explanation for people", "the provider does not know this symbol"),
     "mongodb": ("MongoDB", "ok"),
     "name": ("its name", "all-series"),
-    "next_run_at": ("when it runs next; null: it does not", _A_MOMENT),
+    "next_cursor": ("`cursor` of the next page; null on the last page", "AQAAAABlud2AXxqLJg"),
+    "next_run_at": ("when it runs next; null: it does not", _MOMENT),
     "open": ("the first price", 189.1),
     "pace": ("how fast the provider is called", None),
-    "paused": ("whether it runs only when asked", False),
-    "pid": ("its process id there", 4711),
-    "prev_close": ("the close of the day before", 189.15),
-    "queued": ("those that wait", 5),
-    "queues": ("what waits in the message broker", None),
-    "reconnects": ("connections that were opened again", 0),
-    "redis": ("the cache", "ok"),
+    "partial": ("true: part of the bar's time was not seen", False),
+    "paused": ("true: it runs only on request", False),
+    "pid": ("process id on that machine", 4711),
+    "prev_close": ("close of the previous day", 189.15),
+    "queued": ("syncs that are waiting", 5),
+    "queues": ("what is waiting in each queue", None),
+    "reconnects": ("times it connected again", 0),
+    "redis": ("Redis: cache and live quotes", "ok"),
     "refused": ("symbols that the provider does not serve", None),
+    "resampled_from": (
+        "stored interval from which these bars were computed; null: they are stored themselves",
+        "5m",
+    ),
     "retried": ("how many are tried again", 2),
-    "running": ("those in progress", 2),
+    "running": ("syncs in progress", 2),
     "schedules": ("what runs when", None),
-    "shard": ("its part of the symbols", "1-of-2"),
-    "slots": ("syncs that can be done at a time", 32),
-    "started_at": ("when it started", _A_MOMENT),
-    "state": ("how far it is", None),
-    "status": ("how it is", None),
-    "streamers": ("the processes that watch quotes", None),
+    "shard": ("the part of the symbols it streams", "1-of-2"),
+    "slots": ("tasks that can run at the same time", 32),
+    "started_at": ("when it started", _MOMENT),
+    "state": ("its state", None),
+    "status": ("its status", None),
+    "streamers": ("processes that stream quotes", None),
     "symbol": ("the ticker at its exchange", "AAPL"),
-    "ticks": ("changes of a price seen since the start", 48211),
-    "total": ("all of them", 500),
-    "totals": ("of the workers together", None),
-    "unit_id": ("the id of the sync", f"{_A_JOB}-42"),
-    "units": ("syncs by state, of all jobs", None),
-    "unreadable": ("symbols whose quotes could not be read, with how many and why", None),
-    "version": ("of PocketQuant there", "0.1.0"),
-    "workers": ("the processes that do syncs", None),
+    "ticks": ("trades seen", 48211),
+    "total": ("all syncs of the job", 500),
+    "totals": ("sums over all workers", None),
+    "unchanged": ("bars that were stored with the same values", 495),
+    "unit_id": ("id of the sync", f"{_JOB_ID}-42"),
+    "units": ("open syncs of all jobs", None),
+    "unreadable": ("symbols whose quotes could not be read, with counts and reasons", None),
+    "version": ("version of PocketQuant it runs", "0.1.0"),
+    "volume": ("traded volume; null: unknown", 55859400.0),
+    "workers": ("processes that run syncs", None),
 }
 
 
 def complete(document: Document, nested: Mapping[str, Document]) -> None:
-    """Fill in what the fields of a model, and of those that came with it, say nothing of."""
+    """Add the missing descriptions and examples to a model's fields and to its nested models'."""
     for model in (document, *nested.values()):
         for name, field in model.get("properties", {}).items():
             text, example = _WORDS.get(name, ("", None))
@@ -114,16 +123,16 @@ def complete(document: Document, nested: Mapping[str, Document]) -> None:
 
 
 def described_path(rule: str) -> list[Document]:
-    """What is known of a route's parameters by their names."""
+    """Return OpenAPI parameters for the names in a route that the vocabulary knows."""
     return [
         {"in": "path", "name": name, "description": _WORDS[name][0], "example": _WORDS[name][1]}
-        for name in _IN_A_PATH.findall(rule)
+        for name in _PATH_PARAMETER.findall(rule)
         if name in _WORDS
     ]
 
 
 def _example(field: Document, nested: Mapping[str, Document]) -> Any:
-    """What such a field may hold; an empty text where nothing tells."""
+    """Return an example for the field; an empty string where none can be derived."""
     if "examples" in field:
         return field["examples"][0]
     if field.get("default") is not None:
@@ -138,7 +147,7 @@ def _example(field: Document, nested: Mapping[str, Document]) -> Any:
 
 
 def _fits(example: Any, field: Document, nested: Mapping[str, Document]) -> bool:
-    """Whether the example of a name can stand in a field that is made of another model."""
+    """Whether the example of a name is valid in this field, which may hold another model."""
     model = nested[field["$ref"].removeprefix(_REFERENCE)] if "$ref" in field else field
     return "properties" not in model and example in model.get("enum", [example])
 
@@ -147,12 +156,15 @@ def _example_of_type(field: Document, nested: Mapping[str, Document]) -> Any:
     if field.get("type") == "array":
         return [_example(field["items"], nested)]
     if "properties" in field:
-        return {name: _example(each, nested) for name, each in _named(field, nested).items()}
+        return {
+            name: _example(each, nested)
+            for name, each in _fields_with_examples(field, nested).items()
+        }
     return {"object": {}, "integer": 1, "number": 1.5, "boolean": True}.get(field["type"], "")
 
 
-def _named(model: Document, nested: Mapping[str, Document]) -> dict[str, Document]:
-    """A model's fields, with the examples that their names have."""
+def _fields_with_examples(model: Document, nested: Mapping[str, Document]) -> dict[str, Document]:
+    """Return the model's fields, each with the example of its name where that is valid."""
     examples = {name: _WORDS.get(name, ("", None))[1] for name in model["properties"]}
     return {
         name: {"examples": [examples[name]], **field}

@@ -1,1 +1,1 @@
-"""The endpoints, one blueprint a file."""
+"""The endpoints: one blueprint per file."""

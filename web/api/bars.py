@@ -1,4 +1,4 @@
-"""Stored bars."""
+"""Stored bars: read, exported and imported."""
 
 from http import HTTPStatus
 
@@ -8,8 +8,8 @@ from pocketquant.storage.access import Scope
 from web.bars import answers
 from web.bars.ohlcv import Asked
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
-from web.schemas.given import SymbolPath
 from web.schemas.imports import ImportIn, ImportOut
+from web.schemas.requests import SymbolPath
 from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
@@ -17,10 +17,10 @@ _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _JSON, _COLUMNS = schema_of(OhlcvOut), schema_of(OhlcvColumnsOut)
 _TEXT = {"schema": {"type": "string"}}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-_ETAG = {"ETag": {"description": "for `If-None-Match`", **_TEXT}}
+_ETAG = {"ETag": {"description": "send it as `If-None-Match` next time", **_TEXT}}
 _HEADERS = {
     **_ETAG,
-    "X-Next-Cursor": {"description": "`next_cursor` again, where there is a next page", **_TEXT},
+    "X-Next-Cursor": {"description": "`next_cursor`, if there is a next page", **_TEXT},
 }
 _OTHER_FORMS = {
     "text/csv": _TEXT,
@@ -30,7 +30,7 @@ _OTHER_FORMS = {
 }
 
 blueprint = PydanticBlueprint(
-    "bars", __name__, url_prefix="/market-data", description="bars of any symbol, as they are kept"
+    "bars", __name__, url_prefix="/market-data", description="stored bars of any symbol"
 )
 
 
@@ -38,22 +38,26 @@ blueprint = PydanticBlueprint(
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(OhlcvQuery), location="query")
 @blueprint.takes_headers(*answers.DOCUMENTED)
-@blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description="known already", headers=_ETAG)
+@blueprint.alt_response(
+    HTTPStatus.NOT_MODIFIED,
+    description="the bars have not changed since `If-None-Match`",
+    headers=_ETAG,
+)
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 @blueprint.answers_as(HTTPStatus.OK, (_JSON, _COLUMNS), _OTHER_FORMS, _HEADERS)
 def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
-    """Stored bars of a series
+    """Get stored bars of a series
 
-    Closed bars only, the newest first unless `order=asc`: those of the provider's history, and
-    where it has none those built from quotes, if the symbol is subscribed; `live` says which. The
-    bar that is still being built is beside them in `forming`, until its end. A series of which
-    nothing was synced or seen is 404, unless its bars can be made of shorter ones.
+    Returns closed bars, newest first unless `order=asc`: bars of the provider's history, and where
+    history has none, bars built from quotes if the symbol is subscribed (`live` says which). The
+    bar that has not closed yet is in `forming`. 404: the series was never synced or streamed, and
+    its bars cannot be computed from a shorter interval.
 
-    JSON comes in pages: `next_cursor` is the `cursor` of the next one. It has an `ETag`, and is
-    compressed for who accepts gzip. CSV, Parquet and Arrow hold the whole range in one file.
+    JSON comes in pages: pass `next_cursor` as `cursor` to get the next one. It has an `ETag` and is
+    compressed if you accept gzip. CSV, Parquet and Arrow hold the whole range in one file.
     """
     services, window = current_services(), query.window()
-    asked = Asked(path.named(), query.interval, window, query.format is Format.COLUMNS)
+    asked = Asked(path.to_symbol(), query.interval, window, query.format is Format.COLUMNS)
     if query.format.is_streamed:
         blocks = services.ohlcv.blocks(asked, is_whole=query.limit is None)
         name = asked.name.replace("|", "_").replace(":", "_").replace("/", "-")
@@ -73,16 +77,16 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(ImportIn))
-@blueprint.response(HTTPStatus.OK, schema_of(ImportOut), description="What became of each bar")
+@blueprint.response(HTTPStatus.OK, schema_of(ImportOut), description="The result for each bar")
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
-    """Store bars of your own
+    """Import bars of your own
 
-    Beside those of the provider: a stored bar of the same time is replaced, and a later sync
-    replaces it in turn. Bars are judged as those of a sync are. Refused too is one that has not
-    closed yet, that does not open at a whole minute, that ends after a live bar begins, or that
-    opens less than a bar's length from another one. Bringing the same bars again changes nothing.
-    An unknown symbol is registered, but no schedule syncs it.
+    They are stored beside the provider's bars: an imported bar replaces the stored bar of the same
+    time, and a later sync replaces it in turn. Invalid bars are refused as in a sync. A bar is also
+    refused if it has not closed yet, does not open at a whole minute, ends after a live bar begins,
+    or opens less than a bar's length from another bar. Importing the same bars again changes
+    nothing. An unknown symbol is registered, but no schedule syncs it.
     """
     series = path.series(body.interval)
     with current_services().storage() as platform:

@@ -1,4 +1,4 @@
-"""Dead letters: the syncs of all jobs that were given up."""
+"""Dead letters: failed syncs of all jobs, listed, counted and tried again."""
 
 from http import HTTPStatus
 
@@ -15,7 +15,7 @@ from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
-    "dead-letters", __name__, url_prefix="/dead-letters", description="syncs that were given up"
+    "dead-letters", __name__, url_prefix="/dead-letters", description="syncs that failed for good"
 )
 
 
@@ -24,14 +24,12 @@ blueprint = PydanticBlueprint(
 @blueprint.response(HTTPStatus.OK, schema_of(UnitOut, many=True), headers=paging.DOCUMENTED)
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def list_dead_letters(query: DeadLettersQuery) -> tuple[list[UnitOut], dict[str, str]]:
-    """Syncs that failed for good, the newest first
+    """List syncs that failed for good, newest first
 
-    Each is kept for 30 days.
+    They are kept for 30 days.
     """
     with current_services().storage() as platform:
-        found, total = platform.jobs.dead_letters(
-            query.code, paging.offset_of(query), query.page_size
-        )
+        found, total = platform.jobs.dead_letters(query.code, query.offset, query.page_size)
     return [UnitOut.of(unit) for unit in found], paging.headers_of(query, total)
 
 
@@ -39,7 +37,7 @@ def list_dead_letters(query: DeadLettersQuery) -> tuple[list[UnitOut], dict[str,
 @blueprint.response(HTTPStatus.OK, schema_of(CodeCountOut, many=True))
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def count_dead_letters() -> list[CodeCountOut]:
-    """How many there are of each error"""
+    """Count dead letters by error code"""
     with current_services().storage() as platform:
         counts = platform.jobs.dead_letter_codes()
     return [CodeCountOut(code=code, count=counts[code]) for code in sorted(counts)]
@@ -50,9 +48,9 @@ def count_dead_letters() -> list[CodeCountOut]:
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(RetriedOut))
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def retry_dead_letters(query: RetryDeadLettersQuery) -> RetriedOut:
-    """Try one of them again, or all with one error code; their jobs are open again
+    """Retry one dead letter, or all with one error code
 
-    Those of cancelled jobs stay as they are.
+    Their jobs are open again. Dead letters of cancelled jobs are not retried.
     """
-    with current_services().storage(patience_seconds=None) as platform:
-        return RetriedOut(retried=platform.intake.retry(query.wanted(None)))
+    with current_services().storage(timeout_seconds=None) as platform:
+        return RetriedOut(retried=platform.intake.retry(query.selection(None)))

@@ -1,4 +1,4 @@
-"""The fleet: who is at work, what waits, at which pace."""
+"""The fleet: processes, queues, pace and schedules."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
-    "fleet", __name__, url_prefix="/fleet", description="the processes and what they have to do"
+    "fleet", __name__, url_prefix="/fleet", description="the state of all processes and queues"
 )
 
 
@@ -16,10 +16,10 @@ blueprint = PydanticBlueprint(
 @blueprint.response(HTTPStatus.OK, schema_of(FleetOut))
 @blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def get_fleet() -> FleetOut:
-    """Workers, streamers, queues, pace, breaker and schedules as they are now
+    """Get the state of workers, streamers, queues, pace, breaker and schedules
 
-    What a server that is away would know is null, and `problems` names it; without MongoDB and
-    Redis both there is nothing to tell: 503.
+    If a server is away, the values read from it are null and `problems` names the server. If both
+    MongoDB and Redis are away, the answer is 503.
     """
     snapshot = current_services().fleet_probe.take_snapshot()
     if snapshot.is_empty:

@@ -1,4 +1,4 @@
-"""Whether requests can be served, and whether all else is well."""
+"""Health checks: of this process, of the servers, of the whole fleet."""
 
 import time
 from http import HTTPStatus
@@ -15,7 +15,7 @@ blueprint = PydanticBlueprint("health", __name__, description="whether requests 
 @blueprint.response(HTTPStatus.OK, schema_of(HealthOut))
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(HealthOut))
 def get_health() -> tuple[HealthOut, HTTPStatus]:
-    """200 once requests can be served, else 503 with what is missing"""
+    """Check whether requests can be served: 200, or 503 with the reasons"""
     replies = current_services().server_probes.ping()
     found = {name: reply.problem or Wellness.OK for name, reply in replies.items()}
     is_well = all(reply.problem is None for reply in replies.values())
@@ -27,7 +27,7 @@ def get_health() -> tuple[HealthOut, HTTPStatus]:
 @blueprint.response(HTTPStatus.OK, schema_of(LivenessOut))
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(LivenessOut))
 def get_liveness() -> tuple[LivenessOut, HTTPStatus]:
-    """200 as long as this process works, whatever else is away; 503 if it has to be restarted"""
+    """Check this process alone: 200, or 503 if it has to be restarted"""
     if current_services().platform.loops.are_well:
         return LivenessOut(status=Wellness.OK), HTTPStatus.OK
     return LivenessOut(status=Wellness.DOWN), HTTPStatus.SERVICE_UNAVAILABLE
@@ -37,7 +37,7 @@ def get_liveness() -> tuple[LivenessOut, HTTPStatus]:
 @blueprint.response(HTTPStatus.OK, schema_of(ReadinessOut))
 @blueprint.alt_response(HTTPStatus.SERVICE_UNAVAILABLE, schema=schema_of(ReadinessOut))
 def get_readiness() -> tuple[ReadinessOut, HTTPStatus]:
-    """Each server with its reason: 503 where one is away; and what an operator should look at"""
+    """Check each server and each part of the fleet: 503 if a server is away"""
     services = current_services()
     pings = services.server_probes.start()
     started_at = time.monotonic()

@@ -1,6 +1,6 @@
-"""`GET /metrics`: what the processes of this address counted, and the fleet as it is now.
+"""`GET /metrics`: counters of the processes at this address, and gauges of the fleet.
 
-No part of the API's document: its format is Prometheus' own.
+The OpenAPI document does not list it: its format is that of Prometheus.
 """
 
 from flask import Blueprint, Response
@@ -14,6 +14,6 @@ blueprint = Blueprint("metrics", __name__)
 
 @blueprint.get("/metrics")
 def get_metrics() -> Response:
-    """All metrics as text"""
+    """Return all metrics as text."""
     text = generate_latest(metrics.registry()) + generate_latest(current_services().fleet_metrics)
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,12 +1,11 @@
-"""Live quotes: what to watch, what is seen, and a stream of it."""
+"""Live quotes: subscriptions, latest values, and a stream of changes."""
 
 from http import HTTPStatus
 
 from flask import Response
 
 from pocketquant.storage.access import Scope
-from pocketquant.wiring import Platform
-from web.schemas.given import SymbolPath
+from pocketquant.storage.subscriptions import Subscriptions
 from web.schemas.quotes import (
     CurrentBarOut,
     CurrentBarQuery,
@@ -16,6 +15,7 @@ from web.schemas.quotes import (
     SymbolsIn,
     WatchOut,
 )
+from web.schemas.requests import SymbolPath
 from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 from web.streams import quote_events
@@ -23,7 +23,7 @@ from web.streams import quote_events
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 
 blueprint = PydanticBlueprint(
-    "quotes", __name__, url_prefix="/quotes", description="what is traded at this moment"
+    "quotes", __name__, url_prefix="/quotes", description="live quotes of subscribed symbols"
 )
 
 
@@ -31,26 +31,26 @@ blueprint = PydanticBlueprint(
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(_STORAGE_DOWN)
 def start_quotes() -> WatchOut:
-    """Watch what is subscribed
+    """Stream the subscribed symbols
 
-    This is so from the first; it undoes `stop`.
+    This is the default; it undoes `POST /quotes/stop`.
     """
     with current_services().storage() as platform:
         platform.watching.start()
-        return _watched(platform, changed=0)
+        return _watched(platform.subscriptions, changed=0)
 
 
 @blueprint.route("/stop", methods=["POST"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(_STORAGE_DOWN)
 def stop_quotes() -> WatchOut:
-    """Watch nothing
+    """Stop streaming
 
-    What is subscribed stays so, for the next start.
+    Subscriptions are kept for the next start.
     """
     with current_services().storage() as platform:
         platform.watching.stop()
-        return _watched(platform, changed=0)
+        return _watched(platform.subscriptions, changed=0)
 
 
 @blueprint.route("/subscribe", methods=["POST"], scope=Scope.SYNC)
@@ -58,13 +58,13 @@ def stop_quotes() -> WatchOut:
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def subscribe(body: SymbolsIn) -> WatchOut:
-    """Watch up to 10,000 symbols more
+    """Subscribe up to 10,000 symbols
 
-    Written down before it is answered. One malformed symbol refuses the whole request; those that
-    the provider does not know are listed in `status`.
+    Subscriptions are stored before the answer is sent. One malformed symbol refuses the whole
+    request; `GET /quotes/status` lists symbols that the provider does not know.
     """
     with current_services().storage() as platform:
-        return _watched(platform, platform.watching.subscribe(body.wanted()))
+        return _watched(platform.subscriptions, platform.watching.subscribe(body.to_symbols()))
 
 
 @blueprint.route("/unsubscribe", methods=["POST"], scope=Scope.SYNC)
@@ -72,9 +72,9 @@ def subscribe(body: SymbolsIn) -> WatchOut:
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def unsubscribe(body: SymbolsIn) -> WatchOut:
-    """Watch these symbols no more"""
+    """Unsubscribe symbols"""
     with current_services().storage() as platform:
-        return _watched(platform, platform.watching.unsubscribe(body.wanted()))
+        return _watched(platform.subscriptions, platform.watching.unsubscribe(body.to_symbols()))
 
 
 @blueprint.route("/latest/<exchange>/<path:symbol>")
@@ -82,20 +82,20 @@ def unsubscribe(body: SymbolsIn) -> WatchOut:
 @blueprint.response(HTTPStatus.OK, schema_of(QuoteOut))
 @blueprint.fails_with(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def get_latest_quote(path: SymbolPath, **_: str) -> Response:
-    """The latest quote of a symbol
+    """Get the latest quote of a symbol
 
-    404: it is not subscribed, or the provider does not know it. 503: it is subscribed, but there is
-    no live quote of it; the message says why.
+    404: the symbol is not subscribed, or the provider does not know it. 503: it is subscribed, but
+    there is no live quote of it; the message says why.
     """
     with current_services().storage() as platform:
-        return _json(platform.watching.latest(path.named()))
+        return _json(platform.watching.latest(path.to_symbol()))
 
 
 @blueprint.route("/all")
 @blueprint.response(HTTPStatus.OK, schema_of(QuoteOut, many=True))
 @blueprint.fails_with(_STORAGE_DOWN)
 def list_latest_quotes() -> Response:
-    """All live quotes, in order of the symbol"""
+    """List all live quotes, ordered by symbol"""
     with current_services().storage() as platform:
         return _json(b"[%b]" % b",".join(platform.board.all_latest()))
 
@@ -106,23 +106,23 @@ def list_latest_quotes() -> Response:
 @blueprint.response(HTTPStatus.OK, schema_of(CurrentBarOut))
 @blueprint.fails_with(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> CurrentBarOut:
-    """The bar of a symbol that is being built, at any interval
+    """Get the bar of a symbol that has not closed yet, at any interval
 
-    404 also where nothing was traded in it yet; 503 as for the latest quote.
+    404: the symbol is not subscribed or unknown, or nothing was traded in this bar yet. 503: as for
+    the latest quote.
     """
     with current_services().storage() as platform:
-        return CurrentBarOut.of(platform.watching.current_bar(path.named(), query.interval))
+        return CurrentBarOut.of(platform.watching.current_bar(path.to_symbol(), query.interval))
 
 
 @blueprint.route("/status")
 @blueprint.response(HTTPStatus.OK, schema_of(QuotesStatusOut))
 @blueprint.fails_with(_STORAGE_DOWN)
 def get_quotes_status() -> QuotesStatusOut:
-    """What is to be watched, who watches it, and what cannot be"""
+    """Get subscriptions, streamers, and symbols that cannot be streamed"""
     with current_services().storage() as platform:
-        wishes = platform.subscriptions
-        statuses = platform.board.statuses()
-        return QuotesStatusOut.of(wishes.is_on(), wishes.count(), statuses)
+        subscriptions, statuses = platform.subscriptions, platform.board.statuses()
+        return QuotesStatusOut.of(subscriptions.is_on(), subscriptions.count(), statuses)
 
 
 @blueprint.route("/stream")
@@ -130,25 +130,26 @@ def get_quotes_status() -> QuotesStatusOut:
 @blueprint.response(
     HTTPStatus.OK,
     content_type="text/event-stream",
-    description="an event `quote` at first and with each change of a symbol, its data a quote;"
-    " a comment line each 15 s",
+    description="a `quote` event for each symbol at first, then one for each change; if nothing"
+    " changes for 15 s, a comment",
 )
 @blueprint.fails_with(_STORAGE_DOWN)
 def stream_quotes(query: StreamQuery) -> Response:
-    """Changed quotes as server-sent events
+    """Stream changed quotes as server-sent events
 
-    Who reads slowly gets the newest quote of each symbol, not all that lay between. A symbol that
-    is not subscribed is silent until it is. A stream ends after an hour, and browsers come back by
-    themselves. 503 where the process has as many streams as it should (the push process has more),
-    or half of them are the caller's own.
+    A slow reader gets the newest quote of each symbol and misses the quotes in between. A symbol
+    that is not subscribed sends nothing until it is. A stream ends after an hour; browsers connect
+    again by themselves. 503: this process serves as many streams as it can (the push process at
+    PUSH_PORT serves more), or you have opened half of them.
     """
     services = current_services()
     return quote_events.stream(services.streams, services.quote_feed, query.symbols)
 
 
-def _watched(platform: Platform, changed: int) -> WatchOut:
-    wishes = platform.subscriptions
-    return WatchOut(streaming=wishes.is_on(), subscribed=wishes.count(), changed=changed)
+def _watched(subscriptions: Subscriptions, changed: int) -> WatchOut:
+    return WatchOut(
+        streaming=subscriptions.is_on(), subscribed=subscriptions.count(), changed=changed
+    )
 
 
 def _json(body: bytes) -> Response:

@@ -1,4 +1,4 @@
-"""Syncs: asked for, waited for, and how far they are."""
+"""Syncs: requested with or without waiting, and the status of each series."""
 
 from http import HTTPStatus
 
@@ -9,11 +9,11 @@ from pocketquant.domain.syncs import UnitState
 from pocketquant.history.intake import Key, Waited
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
-from pocketquant.wiring import Platform
+from pocketquant.storage.jobs import Jobs
 from web import errors, idempotency, paging
 from web.api.jobs import accepted
-from web.schemas.given import SymbolPath
 from web.schemas.jobs import JobOut
+from web.schemas.requests import SymbolPath
 from web.schemas.syncs import (
     BulkIn,
     SyncIn,
@@ -27,9 +27,7 @@ from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
 _STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
-_WHERE_THE_JOB_IS = {
-    "Location": {"schema": {"type": "string"}, "description": "where to ask for the job"}
-}
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the job"}}
 
 blueprint = PydanticBlueprint(
     "syncs",
@@ -46,8 +44,8 @@ blueprint = PydanticBlueprint(
 @blueprint.alt_response(
     HTTPStatus.ACCEPTED,
     schema=schema_of(JobOut),
-    headers=_WHERE_THE_JOB_IS,
-    description="The sync goes on; ask for its job",
+    headers=_LOCATION,
+    description="The sync goes on; watch its job",
 )
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
@@ -59,22 +57,23 @@ blueprint = PydanticBlueprint(
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
-    """Bring a series up to date and wait for the report
+    """Bring a series up to date and wait for the result
 
-    Fetches the newest bars and stores them; doing it again changes nothing. A new symbol is
-    registered, and the schedules sync the series from then on, unless the symbol is inactive or the
-    interval was taken out of its tracked ones (`PATCH /market-data/symbols/…`). Where the time runs
-    out, or too many calls wait already, the answer is 202 and the sync goes on. A provider that
-    fails (502, 504) is tried again later; `errors.job_id` names the job that does it.
+    Fetches the newest bars and stores them; a repeated sync changes nothing. A new symbol is
+    registered, and schedules sync the series from then on, unless the symbol is inactive or the
+    interval was removed from its tracked intervals (`PATCH /market-data/symbols/…`). If the time
+    runs out, or too many requests are waiting already, the answer is 202 and the sync goes on. If
+    the provider fails (502, 504), the sync is tried again later by the job in `errors.job_id`.
     """
     services, key = current_services(), idempotency.key_of(body)
-    with services.slot_to_wait() as may_wait:
+    with services.waiting_slot() as may_wait:
         if not may_wait:
             return _enqueued(body, QueueName.INTERACTIVE, key)
-        with services.storage(patience_seconds=None) as platform:
+        with services.storage(timeout_seconds=None) as platform:
             default = platform.settings.waiting_seconds
             timeout = default if query.timeout is None else query.timeout
-            return _outcome(platform, platform.intake.sync(body.request(), timeout, key))
+            waited = platform.intake.sync(body.request(), timeout, key)
+            return _outcome(platform.jobs, waited)
 
 
 @blueprint.route("/sync/background", methods=["POST"], scope=Scope.SYNC)
@@ -82,31 +81,31 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
 @blueprint.response(
     HTTPStatus.ACCEPTED,
     schema_of(JobOut),
-    headers=_WHERE_THE_JOB_IS,
+    headers=_LOCATION,
 )
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_background(body: SyncIn) -> Response:
-    """Bring a series up to date, without waiting"""
+    """Bring a series up to date in the background"""
     return _enqueued(body, QueueName.BULK, idempotency.key_of(body))
 
 
 @blueprint.route("/sync/bulk", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(BulkIn))
-@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_WHERE_THE_JOB_IS)
+@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_LOCATION)
 @blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_bulk(body: BulkIn) -> Response:
     """Bring up to 10,000 symbols up to date, at one interval or several, as one job
 
-    Answered as soon as the job is written down; its syncs are planned at once and done by the
-    workers. One malformed symbol refuses the whole request; symbols that the provider does not
-    know fail alone. `GET /jobs/{job_id}` and its `/events` tell how far it is.
+    The answer is sent as soon as the job is stored; workers then run its syncs. One malformed
+    symbol refuses the whole request; a symbol that the provider does not know fails alone.
+    `GET /jobs/{job_id}` and `GET /jobs/{job_id}/events` show the progress.
     """
     key = idempotency.key_of(body)
     with current_services().storage() as platform:
         job_id = platform.intake.submit_large("bulk", body.requests(), QueueName.BULK, key)
-        return accepted(platform, job_id)
+        return accepted(platform.jobs, job_id)
 
 
 @blueprint.route("/sync-status")
@@ -114,11 +113,9 @@ def sync_in_bulk(body: BulkIn) -> Response:
 @blueprint.response(HTTPStatus.OK, schema_of(SyncStatusOut, many=True), headers=paging.DOCUMENTED)
 @blueprint.fails_with(_STORAGE_DOWN)
 def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], dict[str, str]]:
-    """How far the sync of each series is"""
+    """List the sync status of each series"""
     with current_services().storage() as platform:
-        found, total = platform.statuses.page(
-            query.wanted(), paging.offset_of(query), query.page_size
-        )
+        found, total = platform.statuses.page(query.filters(), query.offset, query.page_size)
     return [SyncStatusOut.of(status) for status in found], paging.headers_of(query, total)
 
 
@@ -128,7 +125,7 @@ def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], d
 @blueprint.response(HTTPStatus.OK, schema_of(SyncStatusOut))
 @blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
 def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncStatusOut:
-    """How far the sync of one series is"""
+    """Get the sync status of a series"""
     series = path.series(query.interval)
     with current_services().storage() as platform:
         status = platform.statuses.get(series)
@@ -140,13 +137,13 @@ def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncS
 def _enqueued(body: SyncIn, queue: QueueName, key: Key | None) -> Response:
     with current_services().storage() as platform:
         submitted = platform.intake.submit(body.request(), queue, key)
-        return accepted(platform, submitted.job_id)
+        return accepted(platform.jobs, submitted.job_id)
 
 
-def _outcome(platform: Platform, waited: Waited) -> SyncOut | Response:
+def _outcome(jobs: Jobs, waited: Waited) -> SyncOut | Response:
     unit = waited.unit
     if unit.state is UnitState.COMPLETED and unit.report is not None:
         return SyncOut.of(unit, unit.report, waited.job_id)
     if waited.has_ended and unit.error is not None:
         return errors.answer(unit.error, job_id=waited.job_id)
-    return accepted(platform, waited.job_id)
+    return accepted(jobs, waited.job_id)

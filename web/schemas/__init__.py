@@ -1,1 +1,1 @@
-"""What the API takes and gives: the one source of its schemas, descriptions and examples."""
+"""Pydantic models of all requests and responses; the OpenAPI document is made from them."""

@@ -1,4 +1,4 @@
-"""Stored bars: which are asked for, and what is answered."""
+"""`GET ohlcv`: its query, and its responses as rows or columns."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_seconds
 from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
 from web.schemas.fields import Moment
-from web.schemas.given import Given
+from web.schemas.requests import RequestModel
 
 UtcMoment = datetime  # a field named datetime hides the type
 
@@ -29,14 +29,14 @@ _DEFAULT_LIMIT = 1000
 
 
 class Order(StrEnum):
-    """Newest first, or oldest first."""
+    """`desc`: newest first; `asc`: oldest first."""
 
     DESC = "desc"
     ASC = "asc"
 
 
 class Format(StrEnum):
-    """How bars are written: two forms of JSON, or a file that is streamed."""
+    """`json` and `columns` are pages of JSON; the others are files of the whole range."""
 
     JSON = "json"
     COLUMNS = "columns"
@@ -50,11 +50,11 @@ class Format(StrEnum):
         return self not in (Format.JSON, Format.COLUMNS)
 
 
-def _interval(given: object) -> Interval | str:
-    """One of the 13, or a length in minutes or hours as it is written."""
-    if isinstance(given, Interval):
-        return given
-    text = str(given)
+def _parse_interval(value: object) -> Interval | str:
+    """Return a stored interval, or the text of another length in minutes or hours."""
+    if isinstance(value, Interval):
+        return value
+    text = str(value)
     if text in _STORED:
         return _STORED[text]
     try:
@@ -72,51 +72,50 @@ _LENGTH = {
     "default": Interval.D1.value,
 }
 
-AnyInterval = Annotated[Interval | str, BeforeValidator(_interval), WithJsonSchema(_LENGTH)]
+AnyInterval = Annotated[Interval | str, BeforeValidator(_parse_interval), WithJsonSchema(_LENGTH)]
 
 
-class OhlcvQuery(Given):
+class OhlcvQuery(RequestModel):
     interval: AnyInterval = Field(
         Interval.D1,
-        description="bar length; case matters. Another number of minutes or hours, up to a week,"
-        " is made of stored bars that divide it (`resampled_from`)",
+        description="bar length; case matters. Any other number of minutes or hours up to a week"
+        " (`10m`, `6h`) is computed from stored bars of a shorter interval",
         examples=["1d", "10m", "6h"],
     )
     format: Format = Field(
         Format.JSON,
-        description="`json` and `columns` come in pages; `csv`, `parquet`, `arrow`"
-        " (an IPC stream) and `raw` (blocks of float64 columns) are files of the whole range",
+        description="`json` and `columns` return pages; `csv`, `parquet`, `arrow` (an IPC stream)"
+        " and `raw` (blocks of float64 columns) return one file of the whole range",
         examples=["json"],
     )
     start_date: Moment | None = Field(
         None,
-        description="bars that open at or after it: a date (00:00 UTC) or a moment with its offset",
+        description="only bars that open at or after this date (00:00 UTC) or moment (with offset)",
         examples=["2024-01-31", "2024-01-31T14:30:00Z"],
     )
     end_date: Moment | None = Field(
         None,
-        description="bars that open before it: a date (00:00 UTC) or a moment with its offset",
+        description="only bars that open before this date (00:00 UTC) or moment (with its offset)",
         examples=["2024-02-29"],
     )
     limit: int | None = Field(
         None,
         ge=1,
-        description=f"at most so many bars; for `json` and `columns` 1000 where nothing is said,"
-        f" and never more than {MAX_BARS}; for the others all of the range, unless the bars are"
-        " made of shorter ones: then a limit is wanted",
+        description=f"maximum number of bars. `json` and `columns`: 1000 by default, at most"
+        f" {MAX_BARS}. Files: the whole range by default; required if the bars are computed from"
+        " a shorter interval",
         examples=[1000],
     )
     order: Order = Field(
         Order.DESC,
-        description="`desc`: the newest bars of the range, newest first;"
-        " `asc`: the oldest ones, oldest first",
+        description="`desc`: the newest bars of the range, newest first; `asc`: the oldest bars of"
+        " the range, oldest first",
     )
-
     cursor: str | None = Field(
         None,
         max_length=64,
-        description="`next_cursor` of the page before; symbol, interval, range and order must be"
-        " those of the first page",
+        description="`next_cursor` of the previous page; keep symbol, interval, range and order as"
+        " they were for the first page",
         examples=["AQAAAABlud2AXxqLJg"],
     )
 
@@ -126,7 +125,7 @@ class OhlcvQuery(Given):
 
     @field_validator("limit")
     @classmethod
-    def _fits_the_format(cls, limit: int | None, others: ValidationInfo) -> int | None:
+    def _limit_fits_the_format(cls, limit: int | None, others: ValidationInfo) -> int | None:
         form = others.data.get("format", Format.JSON)
         if limit is not None and limit > MAX_BARS and not form.is_streamed:
             raise ValueError(f"must be at most {MAX_BARS} as {form}; a streamed format takes more")
@@ -134,7 +133,7 @@ class OhlcvQuery(Given):
 
     @field_validator("cursor")
     @classmethod
-    def _is_of_a_page(cls, cursor: str | None, others: ValidationInfo) -> str | None:
+    def _format_has_pages(cls, cursor: str | None, others: ValidationInfo) -> str | None:
         form = others.data.get("format", Format.JSON)
         if cursor is not None and form.is_streamed:
             raise ValueError(f"{form} is streamed whole and has no pages")
@@ -150,16 +149,20 @@ class OhlcvQuery(Given):
 
 
 class BarOut(BaseModel):
-    datetime: UtcMoment = Field(description="open time", examples=["2024-01-30T14:30:00Z"])
+    """A closed bar."""
+
+    datetime: UtcMoment = Field(
+        description="open time of the bar", examples=["2024-01-30T14:30:00Z"]
+    )
     open: float = Field(examples=[190.94])
     high: float = Field(examples=[191.8])
     low: float = Field(examples=[187.47])
     close: float = Field(examples=[188.04])
-    volume: float | None = Field(description="null where there is none", examples=[55859400.0])
+    volume: float | None
 
 
 class FormingOut(BaseModel):
-    """The newest bar until its `bar_end`, as quotes make it or the last sync saw it."""
+    """The bar that has not closed yet, built from quotes or seen by the last sync."""
 
     bar_start: datetime
     bar_end: datetime = Field(examples=["2024-01-31T21:00:00Z"])
@@ -167,33 +170,32 @@ class FormingOut(BaseModel):
     high: float = Field(examples=[187.1])
     low: float = Field(examples=[184.35])
     close: float = Field(examples=[184.4])
-    volume: float | None = Field(description="null where there is none", examples=[55467803.0])
-    partial: bool = Field(description="not all of it was seen", examples=[False])
-    as_of: datetime = Field(description="when it was seen", examples=["2024-01-31T18:00:00Z"])
+    volume: float | None = Field(examples=[55467803.0])
+    partial: bool
+    as_of: datetime = Field(examples=["2024-01-31T18:00:00Z"])
     source: str = Field(
         description="`live`: built from quotes; `history`: seen by a sync", examples=["history"]
     )
 
 
 class LiveOut(BaseModel):
-    """The bars of an answer that were built from quotes."""
+    """The bars of this response that were built from quotes, where history has none."""
 
-    count: int = Field(description="the newest so many", examples=[1])
+    count: int = Field(description="how many of the newest bars are live bars", examples=[1])
     partial: list[datetime] = Field(
-        description="open times of the bars that are not made of all their time: live ones not"
-        " seen from start to end, until a sync replaces them, and those made of shorter bars that"
-        " do not cover them",
+        description="open times of incomplete bars: live bars not seen from start to end, until a"
+        " sync replaces them, and bars computed from shorter bars that do not cover them",
         examples=[[]],
     )
     stretches: list[list[datetime]] = Field(
         [],
-        description="older live bars, where history has a hole: first and last open time of each"
-        " run of them; left out where there are none",
+        description="older live bars that fill holes in history: first and last open time of each"
+        " run of such bars; absent if there are none",
         examples=[[["2024-01-30T14:30:00Z", "2024-01-30T14:45:00Z"]]],
     )
 
     @model_serializer(mode="wrap")
-    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _omit_empty_stretches(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = serialize(self)
         if not document["stretches"]:
             del document["stretches"]
@@ -201,26 +203,21 @@ class LiveOut(BaseModel):
 
 
 class OhlcvOut(BaseModel):
-    """Closed bars, and beside them the one that is still being built."""
+    """A page of closed bars, and the bar that has not closed yet in `forming`."""
 
     symbol: str
     exchange: str
-    interval: str = Field(description="as it was asked for", examples=["1d"])
+    interval: str = Field(description="the requested bar length")
     data: list[BarOut]
-    count: int = Field(description="bars in `data`", examples=[1])
-    next_cursor: str | None = Field(
-        description="`cursor` of the next page; null on the last one", examples=[None]
-    )
-    resampled_from: Interval | None = Field(
-        description="the stored interval these bars were made of; null where they are stored",
-        examples=[None],
-    )
+    count: int = Field(description="number of bars in `data`", examples=[1])
+    next_cursor: str | None
+    resampled_from: Interval | None
     live: LiveOut
     forming: FormingOut | None
 
 
 class ColumnsOut(BaseModel):
-    """Six lists of one length."""
+    """Bars as six lists of equal length."""
 
     datetime: list[UtcMoment] = Field(description="open times", examples=[["2024-01-30T14:30:00Z"]])
     open: list[float] = Field(examples=[[190.94]])
@@ -228,16 +225,16 @@ class ColumnsOut(BaseModel):
     low: list[float] = Field(examples=[[187.47]])
     close: list[float] = Field(examples=[[188.04]])
     volume: list[float | None] = Field(
-        description="null where there is none", examples=[[55859400.0]]
+        description="traded volumes; null: unknown", examples=[[55859400.0]]
     )
 
 
 class OhlcvColumnsOut(BaseModel):
-    """The same as columns (`format=columns`)."""
+    """A page of closed bars as columns (`format=columns`)."""
 
     symbol: str
     exchange: str
-    interval: str = Field(description="as it was asked for", examples=["1d"])
+    interval: str = Field(description="the requested bar length")
     columns: ColumnsOut = Field(
         description="the bars, column by column",
         examples=[
@@ -251,13 +248,8 @@ class OhlcvColumnsOut(BaseModel):
             }
         ],
     )
-    count: int = Field(description="bars in `columns`", examples=[1])
-    next_cursor: str | None = Field(
-        description="`cursor` of the next page; null on the last one", examples=[None]
-    )
-    resampled_from: Interval | None = Field(
-        description="the stored interval these bars were made of; null where they are stored",
-        examples=[None],
-    )
+    count: int = Field(description="number of bars in `columns`", examples=[1])
+    next_cursor: str | None
+    resampled_from: Interval | None
     live: LiveOut
     forming: FormingOut | None

@@ -1,4 +1,4 @@
-"""The one document of every error."""
+"""The response body of every error."""
 
 from typing import Any
 
@@ -6,15 +6,19 @@ from pydantic import BaseModel, Field
 
 
 class ErrorOut(BaseModel):
-    """Every error of the API."""
+    """An error; every error of the API has this form."""
 
     code: int = Field(description="HTTP status", examples=[422])
-    status: str = Field(description="its name", examples=["Unprocessable Entity"])
-    error: str = Field(description="stable name of the error", examples=["invalid_request"])
-    message: str = Field(description="for people", examples=["the request is not valid"])
+    status: str = Field(description="name of the HTTP status", examples=["Unprocessable Entity"])
+    error: str = Field(
+        description="stable name of the error, for programs", examples=["invalid_request"]
+    )
+    message: str = Field(
+        description="explanation for people", examples=["the request is not valid"]
+    )
     errors: dict[str, Any] = Field(
         default_factory=dict,
-        description="problems by place (`json`, `query`, `path`) as a list of"
-        " `{loc, msg, type}`; or the `job_id` of a sync that failed",
+        description="details: for an invalid request, lists of `{loc, msg, type}` under `json`,"
+        " `query` or `path`; for a failed sync, its `job_id`",
         examples=[{"json": [{"loc": ["n_bars"], "msg": "…", "type": "less_than_equal"}]}],
     )

@@ -1,4 +1,4 @@
-"""Single values as callers write them: names, numbers, moments."""
+"""Field types of requests: exchange, ticker, number of bars, moment."""
 
 from typing import Annotated
 
@@ -13,14 +13,14 @@ def _in_any_case(pattern: str) -> StringConstraints:
     return StringConstraints(pattern=f"^{pattern.replace('A-Z', 'A-Za-z')}$", strict=True)
 
 
-def _without_parent_folder(ticker: str) -> str:
+def _refuse_parent_folder(ticker: str) -> str:
     if ".." in ticker:
         raise ValueError("two dots in a row are in no ticker")
     return ticker
 
 
-def _as_number(value: object) -> object:
-    """JSON has one kind of number, so 5.0 is as whole as 5; texts and truth values are none."""
+def _require_number(value: object) -> object:
+    """Accept any JSON number, so that 5.0 means 5; refuse texts, true and false."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a whole number")
     return value
@@ -35,7 +35,7 @@ Exchange = Annotated[
 Ticker = Annotated[
     str,
     _in_any_case(TICKER_PATTERN),
-    AfterValidator(_without_parent_folder),
+    AfterValidator(_refuse_parent_folder),
     AfterValidator(str.upper),
     Field(
         description="the ticker at its exchange, in any case",
@@ -43,7 +43,7 @@ Ticker = Annotated[
         json_schema_extra={"not": {"pattern": r"\.\."}},
     ),
 ]
-BarCount = Annotated[int, Field(ge=1, le=MAX_BARS), BeforeValidator(_as_number)]
+BarCount = Annotated[int, Field(ge=1, le=MAX_BARS), BeforeValidator(_require_number)]
 Moment = Annotated[
     int,
     BeforeValidator(epoch_seconds),

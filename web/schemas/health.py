@@ -1,4 +1,4 @@
-"""How well the platform is."""
+"""Responses of the health checks."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -10,7 +10,7 @@ from web.fleet.probing import Reply, Server
 
 
 class Wellness(StrEnum):
-    """`degraded`: requests are served, but an operator should look."""
+    """`ok`; `degraded`: requests are served, but an operator should look; `down`."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -18,13 +18,15 @@ class Wellness(StrEnum):
 
 
 class CheckOut(BaseModel):
-    """One thing the platform depends on."""
+    """The check of one server or one part of the fleet."""
 
     status: Wellness
     reason: str | None = Field(
-        description="what is wrong; null where nothing is", examples=["does not answer"]
+        description="what is wrong; null: nothing", examples=["does not answer"]
     )
-    latency_ms: float = Field(description="how long the answer took", examples=[1.3])
+    latency_ms: float = Field(
+        description="how long the check took, in milliseconds", examples=[1.3]
+    )
 
     @classmethod
     def of(cls, reply: Reply[None]) -> Self:
@@ -34,24 +36,24 @@ class CheckOut(BaseModel):
 
 
 class ReadinessOut(BaseModel):
-    """The servers, without which nothing goes; and the processes, without which work waits."""
+    """Checks of the servers, which requests need, and of the processes, which do the work."""
 
-    status: Wellness = Field(description="the worst of a server's, or `degraded`", examples=["ok"])
-    mongodb: CheckOut = Field(description="its primary takes writes")
+    status: Wellness = Field(description="the worst status of all checks", examples=["ok"])
+    mongodb: CheckOut = Field(description="`down` unless its primary takes writes")
     redis: CheckOut
     broker: CheckOut
-    workers: CheckOut = Field(description="`degraded` where none is at work")
-    beat: CheckOut = Field(description="`degraded` where none ticks")
+    workers: CheckOut = Field(description="`degraded` if no worker is alive")
+    beat: CheckOut = Field(description="`degraded` if no beat is alive")
     streamers: CheckOut = Field(
-        description="`degraded` where symbols are to be watched and a shard has no streamer"
+        description="`degraded` if symbols are subscribed and a shard has no streamer"
     )
-    schedules: CheckOut = Field(description="`degraded` where a run is minutes late")
+    schedules: CheckOut = Field(description="`degraded` if a run is minutes late")
 
     @classmethod
     def of(
         cls, servers: dict[Server, CheckOut], problems: dict[str, str | None], seconds: float
     ) -> Self:
-        """Join the checks of servers and of the fleet, which took `seconds` to look at."""
+        """Join the checks of the servers with the fleet's, whose snapshot took `seconds`."""
         latency = round(seconds * 1000, 1)
         checks = servers | {
             name: CheckOut(
@@ -74,12 +76,12 @@ class LivenessOut(BaseModel):
 
 
 class HealthOut(BaseModel):
-    """Whether requests can be served, and what is missing where they cannot."""
+    """Whether requests can be served; if not, which server is missing."""
 
     status: str = Field(description="`ok` or `down`", examples=["ok"])
-    mongodb: str = Field(description="`ok`, or what is wrong", examples=["ok"])
-    redis: str = Field(description="`ok`, or what is wrong", examples=["ok"])
-    broker: str = Field(description="`ok`, or what is wrong", examples=["ok"])
+    mongodb: str = Field(description="`ok`, or what is wrong with it", examples=["ok"])
+    redis: str = Field(description="`ok`, or what is wrong with it", examples=["ok"])
+    broker: str = Field(description="`ok`, or what is wrong with it", examples=["ok"])
 
 
 def _worst(checks: Iterable[CheckOut]) -> Wellness:

@@ -1,4 +1,4 @@
-"""Bars that users bring."""
+"""`POST ohlcv`: bars that a user imports, and the report about them."""
 
 import datetime as dt
 import re
@@ -13,50 +13,49 @@ from pocketquant.domain.imports import Refused
 from pocketquant.domain.intervals import Interval
 from pocketquant.history.importing import ImportReport
 from web.schemas.fields import Moment
-from web.schemas.given import Given
+from web.schemas.requests import RequestModel
 
 MOST_BARS = 5000
 
 _FRACTION = re.compile(r"\.[0-9]*[1-9]")
 
 
-def _at_a_whole_second(moment: object) -> object:
-    """Rounded, a bar would be another one than was brought."""
+def _require_whole_second(moment: object) -> object:
+    """Refuse a fraction of a second; rounding would change the bar."""
     if isinstance(moment, str) and _FRACTION.search(moment):
         raise ValueError("a bar opens at a whole second")
     return moment
 
 
-_OpenTime = Annotated[Moment, BeforeValidator(_at_a_whole_second)]
+_OpenTime = Annotated[Moment, BeforeValidator(_require_whole_second)]
 _Price = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
-class BarIn(Given):
-    """One bar."""
+class BarIn(RequestModel):
+    """A bar to import."""
 
     datetime: _OpenTime = Field(
-        description="when it opens: ISO 8601 with a zone", examples=["2020-01-02T14:30:00Z"]
+        description="open time: ISO 8601 with its offset", examples=["2020-01-02T14:30:00Z"]
     )
     open: _Price = Field(description="the first price", examples=[74.06])
     high: _Price = Field(description="the highest price", examples=[75.15])
     low: _Price = Field(description="the lowest price", examples=[73.8])
     close: _Price = Field(description="the last price", examples=[75.09])
     volume: _Price | None = Field(
-        None, description="what was traded; null in all bars where that is unknown", examples=[1e6]
+        None, description="traded volume; null in every bar if it is unknown", examples=[1e6]
     )
 
 
-class ImportIn(Given):
-    """Bars of one series, in whatever order."""
+class ImportIn(RequestModel):
+    """Bars of one series, in any order."""
 
-    interval: Interval = Field(
-        description="bar length; case matters: `1m` is a minute, `1M` a month"
-    )
+    interval: Interval
     bars: list[BarIn] = Field(
-        min_length=1, max_length=MOST_BARS, description=f"{MOST_BARS} at most"
+        min_length=1, max_length=MOST_BARS, description=f"the bars, at most {MOST_BARS}"
     )
 
     def columns(self) -> Floats:
+        """Return six rows: open times in epoch seconds, prices, volumes."""
         rows = [
             (bar.datetime, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in self.bars
         ]
@@ -66,9 +65,9 @@ class ImportIn(Given):
 class RefusedBarOut(BaseModel):
     """A bar that was not stored."""
 
-    index: int = Field(description="its place among those given, from 0", examples=[3])
-    datetime: dt.datetime = Field(description="when it opens", examples=["2020-01-02T14:30:00Z"])
-    reason: Refusal = Field(description="why it is refused", examples=["overlapping"])
+    index: int = Field(description="its index in the request, from 0", examples=[3])
+    datetime: dt.datetime = Field(description="its open time", examples=["2020-01-02T14:30:00Z"])
+    reason: Refusal = Field(description="why it was refused", examples=["overlapping"])
 
     @classmethod
     def of(cls, refused: Refused) -> Self:
@@ -80,23 +79,19 @@ class RefusedBarOut(BaseModel):
 
 
 class ImportOut(BaseModel):
-    """What became of the bars; counts and times at the end are of all stored bars of the series."""
+    """The result of an import; `bar_count` and the times after it are of the whole series."""
 
-    symbol: str = Field(description="the ticker", examples=["AAPL"])
-    exchange: str = Field(description="its exchange", examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     interval: Interval
-    inserted: int = Field(description="new ones", examples=[3])
-    changed: int = Field(description="stored ones that now differ", examples=[1])
-    unchanged: int = Field(description="stored ones that are the same", examples=[0])
-    refused: int = Field(description="bad ones, not stored", examples=[0])
-    refusals: list[RefusedBarOut] = Field(description="each refused bar", examples=[[]])
-    bar_count: int = Field(description="stored bars of the series", examples=[500])
-    first_bar_at: dt.datetime | None = Field(
-        description="open time of the oldest", examples=["2020-01-02T14:30:00Z"]
-    )
-    last_bar_at: dt.datetime | None = Field(
-        description="open time of the newest", examples=["2024-01-31T14:30:00Z"]
-    )
+    inserted: int
+    changed: int
+    unchanged: int = Field(examples=[0])
+    refused: int = Field(description="bars that were not stored", examples=[0])
+    refusals: list[RefusedBarOut] = Field(description="the refused bars", examples=[[]])
+    bar_count: int
+    first_bar_at: dt.datetime | None
+    last_bar_at: dt.datetime | None
 
     @classmethod
     def of(cls, report: ImportReport) -> Self:

@@ -1,4 +1,4 @@
-"""What the API takes and gives of jobs and their units."""
+"""Requests and responses about jobs and their units."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -13,11 +13,11 @@ from pocketquant.storage.interventions import Cancellation, DeadLetters
 from pocketquant.storage.jobs import Progress
 from pocketquant.storage.units import Job, Unit
 from web.schemas.fields import Moment
-from web.schemas.given import Given, PageQuery
+from web.schemas.requests import PageQuery, RequestModel
 
-_MOST_SERIES = 100
-_A_JOB = "6565f1f0a7b1c2d3e4f50617"
-_A_UNIT = f"{_A_JOB}-42"
+_MOST_KEPT_SERIES = 100
+_JOB_ID = "6565f1f0a7b1c2d3e4f50617"
+_UNIT_ID = f"{_JOB_ID}-42"
 
 
 class JobsQuery(PageQuery):
@@ -29,13 +29,18 @@ class JobsQuery(PageQuery):
         examples=["bulk"],
     )
     since: Moment | None = Field(
-        None, description="only jobs made at or after it", examples=["2024-01-31T14:30:00Z"]
+        None,
+        description="only jobs created at or after this moment",
+        examples=["2024-01-31T14:30:00Z"],
     )
 
 
 class _CodeQuery(PageQuery):
     code: str | None = Field(
-        None, max_length=64, description="only with this error", examples=["provider_timeout"]
+        None,
+        max_length=64,
+        description="only units whose last failure has this code",
+        examples=["provider_timeout"],
     )
 
 
@@ -47,48 +52,56 @@ class DeadLettersQuery(_CodeQuery):
     pass
 
 
-class RetryQuery(Given):
-    """Which failed units; without a choice all of the job."""
+class RetryQuery(RequestModel):
+    """Which failed units to try again; all of the job by default."""
 
     code: str | None = Field(
-        None, max_length=64, description="only with this error", examples=["captcha_required"]
+        None,
+        max_length=64,
+        description="only units whose last failure has this code",
+        examples=["captcha_required"],
     )
     unit_id: str | None = Field(
-        None, max_length=64, description="only this unit", examples=[_A_UNIT]
+        None, max_length=64, description="only this unit", examples=[_UNIT_ID]
     )
 
-    def wanted(self, job_id: str | None) -> DeadLetters:
+    def selection(self, job_id: str | None) -> DeadLetters:
         return DeadLetters(job_id, self.code, (self.unit_id,) if self.unit_id else ())
 
 
 class RetryDeadLettersQuery(RetryQuery):
-    """Which failed units of all jobs; one choice has to be made."""
+    """Which failed units of all jobs to try again; give a code or a unit."""
 
     @model_validator(mode="after")
-    def _chooses(self) -> Self:
+    def _has_a_choice(self) -> Self:
         if self.code is None and self.unit_id is None:
             raise ValueError("name a code or a unit_id")
         return self
 
 
 class JobCounts(BaseModel):
+    """Number of syncs of a job in each state."""
+
     total: int = Field(examples=[1])
-    queued: int = Field(description="waiting, also for another attempt", examples=[0])
+    queued: int = Field(
+        description="syncs that are waiting, also for another attempt", examples=[0]
+    )
     running: int = Field(examples=[1])
     completed: int = Field(examples=[0])
-    failed: int = Field(description="given up: dead letters", examples=[0])
+    failed: int = Field(description="syncs that failed for good (dead letters)", examples=[0])
     cancelled: int
 
 
 class JobOut(BaseModel):
-    """A job and how many of its syncs are in which state."""
+    """A job and the number of its syncs in each state."""
 
     job_id: str
     kind: str = Field(
-        description="what was asked for: `sync`, `bulk`, `schedule:…`", examples=["sync"]
+        description="what requested it: `sync`, `bulk` or `schedule:…`", examples=["sync"]
     )
     state: JobState = Field(
-        description="`completed` when every sync has ended, failed ones included",
+        description="pending, running, completed or cancelled; completed once every sync has ended,"
+        " whether it succeeded or failed",
         examples=["running"],
     )
     counts: JobCounts
@@ -107,22 +120,26 @@ class UnitOut(BaseModel):
     symbol: str
     exchange: str
     interval: Interval
-    n_bars: int = Field(description="bars asked for", examples=[500])
-    state: UnitState = Field(examples=["failed"])
+    n_bars: int = Field(description="requested number of bars", examples=[500])
+    state: UnitState = Field(
+        description="queued, running, completed, failed or cancelled", examples=["failed"]
+    )
     attempts: int = Field(
-        description="not counting those that only waited for their turn", examples=[8]
+        description="attempts so far; one that had to wait for its turn is not counted",
+        examples=[8],
     )
     error: str | None = Field(description="code of the last failure", examples=["provider_timeout"])
     error_message: str | None = Field(examples=["TradingView did not answer completely in time"])
     created_at: datetime
     begun_at: datetime | None = Field(
-        description="when its last attempt began", examples=["2024-01-31T14:31:00Z"]
+        description="when the last attempt began; null: none has begun",
+        examples=["2024-01-31T14:31:00Z"],
     )
     next_attempt_at: datetime | None = Field(
-        description="null: at once, or never again", examples=[None]
+        description="when the next attempt is due; null: at once, or there is none", examples=[None]
     )
     finished_at: datetime | None = Field(examples=["2024-01-31T14:31:30Z"])
-    job_ids: list[str] = Field(description="the jobs that want it", examples=[[_A_JOB]])
+    job_ids: list[str] = Field(description="jobs that requested this sync", examples=[[_JOB_ID]])
 
     @classmethod
     def of(cls, unit: Unit) -> Self:
@@ -147,17 +164,18 @@ class UnitOut(BaseModel):
 
 
 class JobProgressOut(JobOut):
-    """A job, how fast it goes, and what went wrong first."""
+    """A job, its speed, and the syncs that failed first."""
 
     units_per_second: float | None = Field(
-        description="syncs that ended, over the last minute or, once it has ended, the whole job",
+        description="syncs that ended per second: over the last minute, or over the whole job once"
+        " it has ended",
         examples=[21.4],
     )
     estimated_end_at: datetime | None = Field(
-        description="at that rate; null when it has ended or none has ended lately",
+        description="when the job will end at that speed; null: it has ended or stalled",
         examples=["2024-01-31T14:38:00Z"],
     )
-    first_errors: list[UnitOut] = Field(description="the syncs that failed first, five at most")
+    first_errors: list[UnitOut] = Field(description="the first syncs that failed, at most five")
 
     @classmethod
     def with_progress(cls, job: Job, progress: Progress) -> Self:
@@ -171,18 +189,20 @@ class JobProgressOut(JobOut):
 
 
 class CancellationOut(BaseModel):
-    """What became of a job that was cancelled; its units tell the same, one by one."""
+    """The result of a cancellation; `GET /jobs/{job_id}/units` lists the single syncs."""
 
     job_id: str
-    state: JobState = Field(examples=["cancelled"])
-    cancelled: int = Field(description="units that had not begun", examples=[9120])
+    state: JobState = Field(description="cancelled", examples=["cancelled"])
+    cancelled: int = Field(description="syncs that had not begun and never will", examples=[9120])
     stopping: list[str] = Field(
-        description="series in progress: they stop without storing, or complete first",
+        description="series being synced: they stop before anything is stored, or complete first",
         examples=[["NASDAQ:AAPL|1d"]],
     )
-    kept: int = Field(description="units that another job wants as well", examples=[1])
+    kept: int = Field(
+        description="syncs that go on, because another job requested them too", examples=[1]
+    )
     kept_series: list[str] = Field(
-        description="the first hundred of these", examples=[["NASDAQ:MSFT|1d"]]
+        description="series of these syncs, at most a hundred", examples=[["NASDAQ:MSFT|1d"]]
     )
 
     @classmethod
@@ -193,20 +213,21 @@ class CancellationOut(BaseModel):
             cancelled=cancellation.cancelled,
             stopping=_names(cancellation.stopping),
             kept=len(cancellation.kept),
-            kept_series=_names(cancellation.kept[:_MOST_SERIES]),
+            kept_series=_names(cancellation.kept[:_MOST_KEPT_SERIES]),
         )
 
 
 class RetriedOut(BaseModel):
-    """How many dead letters are tried again, with all their attempts."""
+    """How many failed syncs are tried again, each with all its attempts."""
 
     retried: int = Field(
-        description="queued again, or left to a sync of their series under way", examples=[17]
+        description="syncs queued again, or joined to a sync of their series that is in progress",
+        examples=[17],
     )
 
 
 class CodeCountOut(BaseModel):
-    """How many dead letters there are of one error."""
+    """How many failed syncs have one error."""
 
     code: str = Field(examples=["captcha_required"])
     count: int = Field(examples=[17])

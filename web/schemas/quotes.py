@@ -1,4 +1,4 @@
-"""What the API takes and gives of live quotes."""
+"""Requests and responses about live quotes."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -11,14 +11,14 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
-from web.schemas.given import Given
+from web.schemas.requests import RequestModel
 from web.schemas.syncs import MOST_BULK_SYMBOLS, BulkSymbol
 
 MOST_STREAMED_SYMBOLS = 500
 
 
 def _names(text: object) -> list[str]:
-    """`A:B,C:D` → the symbols' names, each once."""
+    """`A:B,C:D` → the names of the symbols, without duplicates."""
     if not isinstance(text, str):
         raise ValueError("must be one text, its symbols separated by commas")
     parts = text.split(",")
@@ -37,59 +37,61 @@ def _name(part: str) -> str:
 SymbolNames = Annotated[list[str], BeforeValidator(_names), WithJsonSchema({"type": "string"})]
 
 
-class SymbolsIn(Given):
-    """Symbols to watch, or no more."""
+class SymbolsIn(RequestModel):
+    """Symbols to subscribe or unsubscribe."""
 
     symbols: list[BulkSymbol] = Field(
         min_length=1,
         max_length=MOST_BULK_SYMBOLS,
-        description="one that is named twice counts once",
+        description="the symbols; duplicates are ignored",
         examples=[[{"symbol": "AAPL", "exchange": "NASDAQ"}]],
     )
 
-    def wanted(self) -> list[Symbol]:
+    def to_symbols(self) -> list[Symbol]:
         return [Symbol(each.exchange, each.symbol) for each in self.symbols]
 
 
-class CurrentBarQuery(Given):
+class CurrentBarQuery(RequestModel):
     interval: Interval = Field(Interval.M1, description="bar length; case matters")
 
 
-class StreamQuery(Given):
+class StreamQuery(RequestModel):
     symbols: SymbolNames = Field(
-        description=f"at most {MOST_STREAMED_SYMBOLS}, separated by commas",
+        description=f"symbols to stream, at most {MOST_STREAMED_SYMBOLS}, separated by commas",
         examples=["NASDAQ:AAPL,BINANCE:BTCUSDT"],
     )
 
 
 class WatchOut(BaseModel):
-    """What is to be watched from now on; the streamers make it true within a second or two."""
+    """The subscriptions after this call; streamers follow within a second or two."""
 
-    streaming: bool = Field(description="false: nothing, until it is started", examples=[True])
-    subscribed: int = Field(description="symbols in all", examples=[12])
-    changed: int = Field(description="symbols of this call that were not so before", examples=[2])
+    streaming: bool = Field(
+        description="false: nothing is streamed until `POST /quotes/start`", examples=[True]
+    )
+    subscribed: int = Field(description="number of subscribed symbols", examples=[12])
+    changed: int = Field(description="symbols that this call added or removed", examples=[2])
 
 
 class QuoteOut(BaseModel):
-    """The latest of a symbol; null for what the provider does not tell."""
+    """The latest quote of a symbol; null for values that the provider does not send."""
 
     symbol: str
     exchange: str
     timestamp: datetime | None = Field(
-        description="of the last price", examples=["2024-01-31T18:00:00Z"]
+        description="when the last price was traded", examples=["2024-01-31T18:00:00Z"]
     )
     last_price: float | None = Field(examples=[184.4])
     bid: float | None = Field(examples=[184.39])
     ask: float | None = Field(examples=[184.41])
-    volume: float | None = Field(description="of the day so far", examples=[55467803.0])
-    change: float | None = Field(description="since yesterday's close", examples=[-3.64])
+    volume: float | None = Field(description="volume of the day so far", examples=[55467803.0])
+    change: float | None = Field(description="change since the previous close", examples=[-3.64])
     change_percent: float | None = Field(examples=[-1.94])
-    open_price: float | None = Field(description="of the day, as are the next", examples=[187.04])
+    open_price: float | None = Field(description="first price of the day", examples=[187.04])
     high_price: float | None = Field(examples=[187.1])
     low_price: float | None = Field(examples=[184.35])
     prev_close: float | None = Field(examples=[188.04])
     update_mode: str | None = Field(
-        description="`streaming`, or how late it is", examples=["streaming"]
+        description="`streaming`, or how delayed the quotes are", examples=["streaming"]
     )
 
 
@@ -105,10 +107,10 @@ class CurrentBarOut(BaseModel):
     high: float = Field(examples=[184.6])
     low: float = Field(examples=[184.35])
     close: float = Field(examples=[184.4])
-    volume: float | None = Field(description="null where there is none", examples=[120300.0])
-    tick_count: int = Field(description="trades that were seen", examples=[74])
-    partial: bool = Field(description="not all of it was seen", examples=[False])
-    as_of: datetime = Field(description="of its last change", examples=["2024-01-31T18:00:41Z"])
+    volume: float | None = Field(examples=[120300.0])
+    tick_count: int = Field(description="trades seen in this bar", examples=[74])
+    partial: bool
+    as_of: datetime = Field(description="when it last changed", examples=["2024-01-31T18:00:41Z"])
 
     @classmethod
     def of(cls, current: CurrentBar) -> Self:
@@ -132,58 +134,51 @@ class CurrentBarOut(BaseModel):
 
 
 class StreamerOut(BaseModel):
-    """One streamer, as it last told of itself, at most 15 s ago; counts are since its start."""
+    """Status that a streamer published at most 15 s ago; it counts from its start."""
 
     shard: str
     host: str = Field(examples=["quotes-1"])
     pid: int
     started_at: datetime = Field(examples=["2024-01-31T14:00:00Z"])
-    as_of: datetime = Field(description="when it told this", examples=["2024-01-31T18:00:41Z"])
+    as_of: datetime = Field(
+        description="when it published this status", examples=["2024-01-31T18:00:41Z"]
+    )
     connected_at: datetime | None = Field(
-        description="null: there is no connection to the provider",
+        description="when it connected to the provider; null: it is not connected",
         examples=["2024-01-31T14:00:01Z"],
     )
-    symbols: int = Field(description="watched", examples=[12])
+    symbols: int = Field(description="number of symbols it streams", examples=[12])
     ticks: int = Field(examples=[1234567])
-    late_ticks: int = Field(description="came after their bar was closed", examples=[0])
-    missed_ticks: int = Field(description="were traded while nothing was seen", examples=[0])
-    unreadable_quotes: int = Field(description="dropped; see `unreadable`", examples=[0])
+    late_ticks: int = Field(
+        description="trades that arrived after their bar was closed", examples=[0]
+    )
+    missed_ticks: int = Field(
+        description="trades that happened while it was not connected", examples=[0]
+    )
+    unreadable_quotes: int = Field(
+        description="quotes dropped because they could not be read; see `unreadable`", examples=[0]
+    )
     reconnects: int
     bars_stored: int = Field(examples=[2880])
-    bars_waiting: int = Field(description="closed, not stored yet", examples=[0])
-    bars_dropped: int = Field(description="lost, since too many waited", examples=[0])
-    last_error: str | None = Field(description="what broke the last connection", examples=[None])
+    bars_waiting: int = Field(description="closed bars that are not stored yet", examples=[0])
+    bars_dropped: int = Field(
+        description="closed bars lost because too many were waiting", examples=[0]
+    )
+    last_error: str | None = Field(
+        description="code of the error that ended the last connection; null: none", examples=[None]
+    )
     last_error_message: str | None = Field(
-        description="the same in words, and what to do where something can be done",
+        description="message of that error, and what to do about it",
         examples=[None],
     )
 
     @classmethod
     def of(cls, status: StreamerStatus) -> Self:
-        connected_at = status.connected_at
-        return cls(
-            shard=status.shard,
-            host=status.host,
-            pid=status.pid,
-            started_at=to_date(status.started_at),
-            as_of=to_date(status.as_of),
-            connected_at=to_date(connected_at),
-            symbols=status.symbols,
-            ticks=status.ticks,
-            late_ticks=status.late_ticks,
-            missed_ticks=status.missed_ticks,
-            unreadable_quotes=status.unreadable_quotes,
-            reconnects=status.reconnects,
-            bars_stored=status.bars_stored,
-            bars_waiting=status.bars_waiting,
-            bars_dropped=status.bars_dropped,
-            last_error=status.last_error,
-            last_error_message=status.last_error_message,
-        )
+        return cls.model_validate(status, from_attributes=True)
 
 
 class RefusedOut(BaseModel):
-    """A symbol that is subscribed and cannot be watched."""
+    """A subscribed symbol that cannot be streamed, and why."""
 
     symbol: str = Field(examples=["NOSUCH"])
     exchange: str
@@ -197,13 +192,13 @@ class RefusedOut(BaseModel):
 
 
 class UnreadableOut(BaseModel):
-    """A symbol of which quotes came that could not be read; after ten in an hour it is refused."""
+    """A symbol with unreadable quotes; after ten in an hour the symbol is refused."""
 
     symbol: str = Field(examples=["AAPL"])
     exchange: str
-    quotes: int = Field(description="how many were dropped", examples=[3])
+    quotes: int = Field(description="how many quotes were dropped", examples=[3])
     message: str = Field(
-        description="what was wrong with the last one, and where",
+        description="what was wrong with the last of them, and where in the message",
         examples=["Expected `float | null`, got `str` - at `$[1].v.volume`"],
     )
 
@@ -216,11 +211,11 @@ class UnreadableOut(BaseModel):
 
 
 class QuotesStatusOut(BaseModel):
-    """The wish, and how far it is true."""
+    """The subscriptions, and how far the streamers serve them."""
 
-    streaming: bool = Field(description="false: it is stopped", examples=[True])
-    subscribed: int = Field(description="symbols to be watched", examples=[12])
-    watched: int = Field(description="symbols that are", examples=[11])
+    streaming: bool = Field(description="false: streaming is stopped", examples=[True])
+    subscribed: int = Field(description="number of subscribed symbols", examples=[12])
+    watched: int = Field(description="number of symbols that are streamed", examples=[11])
     streamers: list[StreamerOut]
     refused: list[RefusedOut]
     unreadable: list[UnreadableOut]

@@ -1,4 +1,4 @@
-"""What the API takes and gives of schedules."""
+"""Requests and responses about schedules."""
 
 import time
 from datetime import datetime
@@ -17,40 +17,39 @@ from pocketquant.domain.schedules import (
 )
 from pocketquant.domain.syncs import JobState
 from web.schemas.fields import BarCount
-from web.schemas.given import Given
+from web.schemas.requests import RequestModel
 
 
-class ScheduleIn(Given):
-    """What is to be otherwise; what is absent or null stays as it is."""
+class ScheduleIn(RequestModel):
+    """Changes of a schedule; an absent or null field stays as it is."""
 
     cron: str | None = Field(
         None,
         max_length=MOST_CRON_CHARACTERS,
-        description="minute hour day-of-month month day-of-week, in UTC; the next run is counted"
-        " from now",
+        description="minute hour day-of-month month day-of-week, in UTC; the next run is the first"
+        " such time from now on",
         examples=["0 */6 * * *"],
     )
     n_bars: BarCount | None = Field(
         None,
-        description="fetch at most so many bars a series",
+        description="maximum number of bars to fetch per series",
         examples=[500],
     )
     paused: StrictBool | None = Field(
         None,
-        description="run only when asked by `run_now`; the times that pass meanwhile are not made"
-        " up for",
+        description="true: run only on request (`run_now`); missed runs are not made up for",
         examples=[False],
     )
     run_now: StrictBool = Field(
         False,
-        description="run once, paused or not, with the next tick (a few seconds), or when the run"
-        " that goes on has ended",
+        description="true: run once, even if paused, within a few seconds or as soon as the current"
+        " run has ended",
         examples=[True],
     )
 
     @field_validator("cron")
     @classmethod
-    def _comes_due(cls, cron: str | None) -> str | None:
+    def _has_a_next_run(cls, cron: str | None) -> str | None:
         if cron is None:
             return None
         try:
@@ -64,7 +63,7 @@ class ScheduleIn(Given):
 
 
 class ScheduleOut(BaseModel):
-    """What runs when, and how it went."""
+    """When a schedule runs, and how its runs went."""
 
     name: str
     description: str
@@ -72,34 +71,36 @@ class ScheduleOut(BaseModel):
         description="minute hour day-of-month month day-of-week, in UTC", examples=["0 */6 * * *"]
     )
     n_bars: int = Field(
-        description="bars a series at most; fewer where fewer are missing", examples=[500]
+        description="maximum number of bars to fetch per series; only missing bars are fetched",
+        examples=[500],
     )
     intervals: list[Interval] = Field(
-        description="series of these intervals; empty: of all", examples=[[]]
+        description="intervals that it syncs; empty: all", examples=[[]]
     )
     paused: bool
     next_run_at: datetime | None = Field(
-        description="a time that has passed: it runs once the run that goes on has ended."
-        " null: paused",
+        description="when it runs next; a time in the past: as soon as the current run has ended;"
+        " null: it is paused",
         examples=["2024-01-31T18:00:00Z"],
     )
     last_run_at: datetime | None = Field(
-        description="null: it has not run yet", examples=["2024-01-31T12:00:02Z"]
+        description="when it last ran; null: it has not run yet", examples=["2024-01-31T12:00:02Z"]
     )
     last_job_id: str | None = Field(
-        description="null: nothing was tracked, or it has not run yet",
+        description="job of the last run; null: it has not run yet, or no series was tracked",
         examples=["6565f1f0a7b1c2d3e4f50617"],
     )
     last_job_state: JobState | None = Field(
-        description="null: there is no such job, or no longer", examples=["completed"]
+        description="state of that job; null: there is none, or it was deleted",
+        examples=["completed"],
     )
     last_success_at: datetime | None = Field(
-        description="when a run last ended with at least one series brought up to date, or with"
-        " nothing to do",
+        description="when a run last ended with at least one series up to date, or with nothing to"
+        " do; null: never",
         examples=["2024-01-31T12:04:31Z"],
     )
     seconds_since_last_success: int | None = Field(
-        description="null: there was none yet", examples=[7200]
+        description="seconds since then; null: never", examples=[7200]
     )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Symbols that the provider offers."""
+"""The search for symbols at the provider."""
 
 from typing import Self
 
@@ -6,17 +6,17 @@ from pydantic import BaseModel, Field, field_validator
 
 from pocketquant.domain.searches import FoundSymbol, SearchPage, SearchRequest, SymbolKind
 from web.schemas.fields import Exchange
-from web.schemas.given import Given
+from web.schemas.requests import RequestModel
 from web.schemas.symbols import SearchText
 
 _PAGE = 50
 
 
-class SearchQuery(Given):
-    """What is sought at the provider."""
+class SearchQuery(RequestModel):
+    """What to search for."""
 
     query: SearchText = Field(
-        description="a part of the ticker, of the name, or an ISIN", examples=["aapl"]
+        description="part of the ticker or of the name, or an ISIN", examples=["aapl"]
     )
     type: SymbolKind | None = Field(
         None, description="only symbols of this kind", examples=["stock"]
@@ -27,23 +27,27 @@ class SearchQuery(Given):
     country: str | None = Field(
         None,
         pattern="^[A-Za-z]{2}$",
-        description="only symbols of this country, by its two letters",
+        description="only symbols of this country (two letters)",
         examples=["US"],
     )
     limit: int = Field(
         _PAGE,
         ge=1,
         le=_PAGE,
-        description="matches at most; the contracts of a future are one match",
+        description="maximum number of matches; a future with all its contracts is one match",
         examples=[10],
     )
     start: int = Field(
-        0, ge=0, le=10_000, description="matches to leave out: `next_start` of before", examples=[0]
+        0,
+        ge=0,
+        le=10_000,
+        description="matches to skip: `next_start` of the previous page",
+        examples=[0],
     )
 
     @field_validator("query")
     @classmethod
-    def _says_something(cls, query: str) -> str:
+    def _is_not_blank(cls, query: str) -> str:
         words = " ".join(query.split())
         if not words:
             raise ValueError("name something to look for")
@@ -57,17 +61,17 @@ class SearchQuery(Given):
 
 
 class FoundSymbolOut(BaseModel):
-    """A symbol that can be synced as it is; texts are empty where the provider is silent."""
+    """A symbol that can be synced; texts are empty where the provider has none."""
 
-    symbol: str = Field(description="the ticker at its exchange", examples=["AAPL"])
-    exchange: str = Field(description="the exchange, as a sync takes it", examples=["NASDAQ"])
-    name: str = Field(description="of the company, the pair, the contract", examples=["Apple Inc."])
-    type: str = Field(description="in the provider's words", examples=["stock"])
-    kinds: list[str] = Field(description="what it is in more detail", examples=[["common"]])
-    currency: str = Field(description="of its prices", examples=["USD"])
-    country: str = Field(description="two letters", examples=["US"])
+    symbol: str
+    exchange: str = Field(description="the exchange, as a sync expects it", examples=["NASDAQ"])
+    name: str = Field(description="name of the company, pair or contract", examples=["Apple Inc."])
+    type: str = Field(description="type, in the provider's words", examples=["stock"])
+    kinds: list[str] = Field(description="subtypes, in the provider's words", examples=[["common"]])
+    currency: str = Field(description="currency of its prices", examples=["USD"])
+    country: str = Field(description="country, as two letters", examples=["US"])
     provider_exchange: str = Field(
-        description="the exchange's name at the provider, for people", examples=["NASDAQ"]
+        description="name of the exchange at the provider", examples=["NASDAQ"]
     )
 
     @classmethod
@@ -85,14 +89,18 @@ class FoundSymbolOut(BaseModel):
 
 
 class SearchOut(BaseModel):
-    """What the provider offers, best first."""
+    """Matching symbols at the provider, best match first."""
 
-    symbols: list[FoundSymbolOut] = Field(description="a contract of a future has its own entry")
-    remaining: int = Field(description="matches after these", examples=[15])
-    next_start: int | None = Field(
-        description="`start` of the matches after these; null: there are none", examples=[50]
+    symbols: list[FoundSymbolOut] = Field(
+        description="the symbols; each contract of a future is an entry of its own"
     )
-    unusable: int = Field(description="symbols left out, whose names no chart takes", examples=[0])
+    remaining: int = Field(description="number of matches after these", examples=[15])
+    next_start: int | None = Field(
+        description="`start` of the next page; null: this is the last one", examples=[50]
+    )
+    unusable: int = Field(
+        description="symbols left out because charts do not accept their names", examples=[0]
+    )
 
     @classmethod
     def of(cls, page: SearchPage, query: SearchQuery) -> Self:

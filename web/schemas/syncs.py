@@ -1,4 +1,4 @@
-"""Syncs that are asked for, what they did, and how far they are."""
+"""Requests for syncs, their results, and the sync status of each series."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,19 +13,17 @@ from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
 from pocketquant.storage.sync_status import SyncStatus, WantedStatuses
 from pocketquant.storage.units import Unit
 from web.schemas.fields import BarCount, Exchange, Moment, Ticker
-from web.schemas.given import Given, PageQuery
+from web.schemas.requests import PageQuery, RequestModel
 
 MOST_BULK_SYMBOLS = 10_000
 
 
-class SyncIn(Given):
-    """Which series to bring up to date."""
+class SyncIn(RequestModel):
+    """The series to bring up to date."""
 
     symbol: Ticker
     exchange: Exchange
-    interval: Interval = Field(
-        Interval.D1, description="bar length; case matters: `1m` is a minute, `1M` a month"
-    )
+    interval: Interval = Interval.D1
     n_bars: BarCount = Field(
         MAX_BARS,
         description="how many of the newest bars to fetch",
@@ -36,80 +34,80 @@ class SyncIn(Given):
         return SyncRequest(Series(Symbol(self.exchange, self.symbol), self.interval), self.n_bars)
 
 
-class BulkSymbol(Given):
-    """One symbol of a bulk job."""
+class BulkSymbol(RequestModel):
+    """A symbol of a bulk request."""
 
     symbol: Ticker
     exchange: Exchange
 
 
-class BulkIn(Given):
-    """Which series to bring up to date: every symbol at every interval."""
+class BulkIn(RequestModel):
+    """The series to bring up to date: every symbol at every interval."""
 
     symbols: list[BulkSymbol] = Field(
         min_length=1,
         max_length=MOST_BULK_SYMBOLS,
-        description="one that is named twice is synced once",
+        description="the symbols; duplicates are ignored",
         examples=[[{"symbol": "AAPL", "exchange": "NASDAQ"}]],
     )
     interval: Interval | None = Field(
-        None, description="one interval, by default `1d`; or give `intervals`"
+        None, description="bar length, by default `1d`; or give `intervals`"
     )
     intervals: list[Interval] | None = Field(
         None, min_length=1, max_length=len(Interval), examples=[["1h", "1d"]]
     )
     n_bars: BarCount = Field(
         MAX_BARS,
-        description="how many of the newest bars to fetch of each series",
+        description="how many of the newest bars to fetch for each series",
         examples=[500],
     )
 
     @model_validator(mode="after")
-    def _names_intervals_once(self) -> Self:
+    def _has_interval_or_intervals(self) -> Self:
         if self.interval is not None and self.intervals is not None:
             raise ValueError("give interval or intervals, not both")
         return self
 
     def requests(self) -> Iterator[SyncRequest]:
-        """Each series once."""
+        """Yield a request for each series, without duplicates."""
         symbols = dict.fromkeys(Symbol(each.exchange, each.symbol) for each in self.symbols)
         for interval in dict.fromkeys(self.intervals or [self.interval or Interval.D1]):
             for symbol in symbols:
                 yield SyncRequest(Series(symbol, interval), self.n_bars)
 
 
-class SyncQuery(Given):
+class SyncQuery(RequestModel):
     timeout: float | None = Field(
         None,
         ge=0,
         le=60,
         allow_inf_nan=False,
         description=(
-            "seconds to wait for the sync; 0 does not wait. By default a little longer than one"
-            " fetch may take (PROVIDER_TIMEOUT_SECONDS), so that its time-out is told too"
+            "seconds to wait for the sync; 0 does not wait. The default is a little longer than"
+            " one fetch may take (PROVIDER_TIMEOUT_SECONDS), so that its time-out is reported too"
         ),
         examples=[30],
     )
 
 
 class SyncOut(BaseModel):
-    """What a sync did; counts and bar times at the end are of all stored bars of the series."""
+    """The result of a sync; `bar_count` and the times after it are of the whole series."""
 
     symbol: str
     exchange: str
     interval: Interval
-    status: SyncState = Field(examples=["completed"])
+    status: SyncState = Field(description="completed", examples=["completed"])
     fetched: int = Field(description="bars the provider sent", examples=[500])
-    inserted: int = Field(description="new ones", examples=[3])
-    changed: int = Field(description="stored ones that now differ", examples=[1])
-    unchanged: int = Field(description="stored ones that are the same", examples=[495])
-    refused: int = Field(description="bad ones, not stored", examples=[0])
+    inserted: int
+    changed: int
+    unchanged: int
+    refused: int = Field(description="invalid bars, which were not stored", examples=[0])
     forming: int = Field(
-        description="1 where the newest one has not closed: kept apart, not stored; else 0",
+        description="1 if the newest bar has not closed yet and was kept apart, else 0",
         examples=[1],
     )
-    refusals: dict[str, int] = Field(description="refused bars by reason", examples=[{}])
-    bar_count: int = Field(description="bars stored", examples=[5003])
+    refusals: dict[str, int] = Field(description="number of refused bars by reason", examples=[{}])
+    bar_count: int
     first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
     last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
     job_id: str
@@ -126,7 +124,7 @@ class SyncOut(BaseModel):
             **{name: report[name] for name in ("fetched", "inserted", "changed", "unchanged")},
             refused=sum(refusals.values()),
             refusals=refusals,
-            forming=report.get("forming", 0),  # reports of before it was counted lack it
+            forming=report.get("forming", 0),  # older reports lack it
             bar_count=report["bar_count"],
             first_bar_at=to_date(report["first_bar_at"]),
             last_bar_at=to_date(report["last_bar_at"]),
@@ -135,7 +133,7 @@ class SyncOut(BaseModel):
 
 
 class SyncStatusesQuery(PageQuery):
-    """Which statuses are listed."""
+    """Which sync statuses to list."""
 
     exchange: Exchange | None = Field(
         None, description="only series of this exchange", examples=["NASDAQ"]
@@ -155,11 +153,11 @@ class SyncStatusesQuery(PageQuery):
     )
     stale_before: Moment | None = Field(
         None,
-        description="only series last synced before this moment, or never",
+        description="only series last synced before this moment, or never synced",
         examples=["2024-01-31T14:30:00Z"],
     )
 
-    def wanted(self) -> WantedStatuses:
+    def filters(self) -> WantedStatuses:
         return WantedStatuses(
             exchange=self.exchange,
             ticker=self.symbol,
@@ -170,26 +168,32 @@ class SyncStatusesQuery(PageQuery):
         )
 
 
-class SyncStatusQuery(Given):
-    interval: Interval = Field(Interval.D1, description="bar length; case matters")
+class SyncStatusQuery(RequestModel):
+    interval: Interval = Interval.D1
 
 
 class SyncStatusOut(BaseModel):
-    """How far the sync of one series is."""
+    """The sync status of one series."""
 
     symbol: str
     exchange: str
     interval: Interval
-    status: SyncState = Field(examples=["completed"])
-    bar_count: int = Field(description="bars stored", examples=[5003])
+    status: SyncState = Field(
+        description="pending, syncing, completed or error", examples=["completed"]
+    )
+    bar_count: int
     first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
     last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
     last_sync_at: datetime | None
-    error: str | None = Field(description="code of the last failure", examples=[None])
+    error: str | None = Field(description="code of the last failure; null: none", examples=[None])
     error_message: str | None = Field(examples=[None])
-    job_id: str | None = Field(description="the last job", examples=["6565f1f0a7b1c2d3e4f50617"])
-    attempts: int = Field(description="of that job so far", examples=[1])
-    next_attempt_at: datetime | None = Field(description="null: none is due", examples=[None])
+    job_id: str | None = Field(
+        description="the last job; null: none", examples=["6565f1f0a7b1c2d3e4f50617"]
+    )
+    attempts: int = Field(description="attempts of that job so far", examples=[1])
+    next_attempt_at: datetime | None = Field(
+        description="when the next attempt is due; null: none is", examples=[None]
+    )
 
     @classmethod
     def of(cls, status: SyncStatus) -> Self:

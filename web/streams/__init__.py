@@ -1,1 +1,1 @@
-"""Answers that stay open: quotes and jobs as server-sent events."""
+"""Responses that stay open: quotes and jobs as server-sent events."""

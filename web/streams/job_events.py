@@ -11,27 +11,27 @@ from web.streams.job_watch import PERIOD_SECONDS, JobWatch
 
 
 def stream(slots: Slots, watch: JobWatch, job_id: str) -> Response:
-    """The events; TooManyStreams where this process serves as many as it should."""
+    """Return the stream; raise TooManyStreams where process or caller has no slot left."""
     return sse.respond(slots, _events(watch, job_id))
 
 
 def _events(watch: JobWatch, job_id: str) -> sse.Events:
     yield sse.RETRY
-    told = b""
+    last_body = b""
     while True:
         try:
             with translating_driver_errors():
-                seen = watch.look(job_id)
+                progress = watch.progress(job_id)
         except StorageUnavailable:
             yield b": the database does not answer\n\n"
             pause(PERIOD_SECONDS)
             continue
-        if seen is None:
+        if progress is None:
             return
-        body = seen.body.encode()
-        if seen.has_ended:
+        body = progress.body.encode()
+        if progress.has_ended:
             yield sse.event("end", body)
             return
-        yield sse.event("progress", body) if body != told else None
-        told = body
+        yield sse.event("progress", body) if body != last_body else None
+        last_body = body
         pause(PERIOD_SECONDS)

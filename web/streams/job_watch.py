@@ -1,24 +1,24 @@
-"""Reads of jobs that many watch, done once for all of them."""
+"""`JobWatch`: one read of a job serves all who watch it."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.units import Job
-from pocketquant.wiring import Platform
 from web import clock
 from web.schemas.jobs import JobProgressOut
 
 PERIOD_SECONDS = 1.0
 
-_KEPT_SECONDS = 10.0  # a job that nobody watches any more
+_KEPT_SECONDS = 10.0  # of a job that nobody watches any more
 
 Read = Callable[[str], JobProgressOut | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReadProgress:
     """A job's progress as JSON, and when it was read."""
 
     body: str
@@ -35,45 +35,45 @@ class JobWatch:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._lock = Lock()
-        self._seen: dict[str, Seen] = {}
+        self._latest: dict[str, ReadProgress] = {}
         self._being_read: set[str] = set()
 
-    def look(self, job_id: str) -> Seen | None:
-        """The job's progress; None where there is no such job any more."""
+    def progress(self, job_id: str) -> ReadProgress | None:
+        """Return the job's progress, at most about a second old; None if there is no such job."""
         with self._lock:
-            seen = self._seen.get(job_id)
-            is_fresh = seen is not None and time.monotonic() - seen.read_at < PERIOD_SECONDS
-            if seen is not None and (is_fresh or job_id in self._being_read):
-                return seen
+            latest = self._latest.get(job_id)
+            is_fresh = latest is not None and time.monotonic() - latest.read_at < PERIOD_SECONDS
+            if latest is not None and (is_fresh or job_id in self._being_read):
+                return latest
             self._being_read.add(job_id)
         try:
             progress = self._read(job_id)
         finally:
             with self._lock:
                 self._being_read.discard(job_id)
-        return self._note(job_id, progress)
+        return self._store(job_id, progress)
 
-    def _note(self, job_id: str, progress: JobProgressOut | None) -> Seen | None:
+    def _store(self, job_id: str, progress: JobProgressOut | None) -> ReadProgress | None:
         now = time.monotonic()
         with self._lock:
             kept = {
-                each: seen
-                for each, seen in self._seen.items()
-                if each != job_id and now - seen.read_at < _KEPT_SECONDS
+                each: latest
+                for each, latest in self._latest.items()
+                if each != job_id and now - latest.read_at < _KEPT_SECONDS
             }
             if progress is not None:
                 has_ended = progress.finished_at is not None
-                kept[job_id] = Seen(progress.model_dump_json(), has_ended, now)
-            self._seen = kept
+                kept[job_id] = ReadProgress(progress.model_dump_json(), has_ended, now)
+            self._latest = kept
         return kept.get(job_id)
 
 
-def read_progress(platform: Platform, job_id: str) -> JobProgressOut | None:
-    """The job as it is shown; None where there is none."""
-    job = platform.jobs.get(job_id)
-    return progress_of(platform, job) if job else None
+def read_progress(jobs: Jobs, job_id: str) -> JobProgressOut | None:
+    """Read a job and its progress; None if there is no such job."""
+    job = jobs.get(job_id)
+    return progress_of(jobs, job) if job else None
 
 
-def progress_of(platform: Platform, job: Job) -> JobProgressOut:
-    """The job as it is shown, its rate and end as of now."""
-    return JobProgressOut.with_progress(job, platform.jobs.progress(job, clock.now()))
+def progress_of(jobs: Jobs, job: Job) -> JobProgressOut:
+    """Return the job with its speed and estimated end as of now."""
+    return JobProgressOut.with_progress(job, jobs.progress(job, clock.now()))

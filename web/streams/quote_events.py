@@ -10,7 +10,7 @@ from web.streams.quote_feed import QuoteFeed
 
 
 def stream(slots: Slots, feed: QuoteFeed, symbols: Collection[str]) -> Response:
-    """The events; TooManyStreams where this process serves as many as it should."""
+    """Return the stream; raise TooManyStreams where process or caller has no slot left."""
     return sse.respond(slots, _events(feed, symbols))
 
 
@@ -18,5 +18,5 @@ def _events(feed: QuoteFeed, symbols: Collection[str]) -> sse.Events:
     with feed.listening(symbols) as listener:
         yield sse.RETRY
         while True:
-            quotes = listener.take(sse.LOOK_SECONDS)
+            quotes = listener.take(sse.POLL_SECONDS)
             yield b"".join(sse.event("quote", each) for each in quotes) or None

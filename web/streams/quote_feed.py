@@ -1,7 +1,7 @@
-"""`QuoteFeed`: changed quotes for all who listen in this process, over one Redis subscription.
+"""`QuoteFeed`: passes changed quotes from one Redis subscription to this process's listeners.
 
-A listener holds the newest quote of each of its symbols until it takes it: who is slow misses what
-lay between, and nothing piles up.
+A listener keeps only the newest quote of each symbol, so a slow one misses the quotes in between
+and its memory does not grow.
 """
 
 import time
@@ -17,40 +17,40 @@ from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_records import CHANNEL_PREFIX, channel
 from pocketquant.presence.repeating import Loop, Loops
 
-_LOOK_SECONDS = 0.1  # how soon a new listener is noticed
+_POLL_SECONDS = 0.1  # how soon a new listener is noticed
 _PAUSE_SECONDS = 1.0  # after a failure of Redis
 
 _log = structlog.get_logger(__name__)
 
 
 class Listener:
-    """Somebody who listens for some symbols."""
+    """Keeps the newest quotes of some symbols until a stream takes them."""
 
     def __init__(self, symbols: Collection[str]) -> None:
         self.symbols = frozenset(symbols)
         self._lock = Lock()
         self._newest: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
-        self._bell = Event()
+        self._has_quotes = Event()
 
     def offer(self, symbol: str, quote: bytes) -> None:
-        """The newest quote of the symbol; the same one again is nothing new."""
+        """Keep the symbol's newest quote, unless it equals the last one."""
         with self._lock:
             if self._newest.get(symbol) != quote:
                 self._newest[symbol] = self._pending[symbol] = quote
-                self._bell.set()
+                self._has_quotes.set()
 
     def take(self, timeout_seconds: float) -> list[bytes]:
-        """What has changed since it was last asked, as soon as something has."""
-        self._bell.wait(timeout_seconds)
+        """Wait until a quote has changed; return the quotes that changed since the last call."""
+        self._has_quotes.wait(timeout_seconds)
         with self._lock:
-            self._bell.clear()
+            self._has_quotes.clear()
             pending, self._pending = self._pending, {}
         return list(pending.values())
 
 
 class QuoteFeed:
-    """The listeners of this process; its loop and its subscription live while there are any."""
+    """Runs a loop with a Redis subscription while this process has listeners."""
 
     def __init__(self, cache: redis.Redis, board: QuoteBoard, loops: Loops) -> None:
         self._redis = cache
@@ -58,12 +58,12 @@ class QuoteFeed:
         self._loops = loops
         self._lock = Lock()
         self._listeners: dict[str, set[Listener]] = {}
-        self._arrived: set[str] = set()  # symbols that somebody has just begun to listen for
+        self._new_symbols: set[str] = set()  # their new listeners lack the latest quote
         self._is_running = False
 
     @contextmanager
     def listening(self, symbols: Collection[str]) -> Iterator[Listener]:
-        """A listener that is offered the latest quotes first, and then each that changes."""
+        """Yield a listener that gets the latest quote of each symbol, then each change."""
         listener = Listener(symbols)
         self._add(listener)
         try:
@@ -75,7 +75,7 @@ class QuoteFeed:
         with self._lock:
             for symbol in listener.symbols:
                 self._listeners.setdefault(symbol, set()).add(listener)
-            self._arrived |= listener.symbols
+            self._new_symbols |= listener.symbols
             if not self._is_running:
                 self._is_running = True
                 self._loops.begin("quote-feed", self._listen)
@@ -92,49 +92,49 @@ class QuoteFeed:
         if not self._has_listeners(loop):
             return
         try:
-            with self._redis.pubsub() as ear:  # type: ignore[no-untyped-call]  # redis-py
-                self._follow(ear, loop)
+            with self._redis.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # redis-py
+                self._pass_on(pubsub, loop)
         except redis.RedisError as error:
             _log.warning("quote_feed_lost", cause=str(error))
             loop.wait(_PAUSE_SECONDS)
 
     def _has_listeners(self, loop: Loop) -> bool:
-        """Without any the loop ends; the next listener begins another."""
+        """Return whether there are listeners; if not, stop the loop until the next one comes."""
         with self._lock:
             self._is_running = bool(self._listeners)
-            self._arrived = set(self._listeners)
+            self._new_symbols = set(self._listeners)
             if not self._is_running:
                 loop.stop()
             return self._is_running
 
-    def _follow(self, ear: "redis.client.PubSub", loop: Loop) -> None:
-        """Pass on what is heard, until nobody listens.
+    def _pass_on(self, pubsub: "redis.client.PubSub", loop: Loop) -> None:
+        """Pass published quotes on to the listeners, until there are none.
 
-        A quote is shown once its channel is known to be heard, so that no change is missed in
-        between; also when the connection was lost and all channels are subscribed again.
+        The latest quote is read from the board only after Redis has confirmed the subscription to
+        its channel, at first and after each reconnection; a change in between is then not missed.
         """
-        heard: set[str] = set()
+        subscribed: set[str] = set()
         while True:
-            wanted, arrived = self._wanted()
+            wanted, new_symbols = self._wanted()
             if not wanted:
                 return
-            _subscribe(ear, wanted - heard, heard - wanted)
-            to_show = arrived & heard
-            heard = wanted
-            for message in _messages(ear):
+            _change_channels(pubsub, wanted - subscribed, subscribed - wanted)
+            to_read = new_symbols & subscribed
+            subscribed = wanted
+            for message in _messages(pubsub):
                 symbol = message["channel"].decode().removeprefix(CHANNEL_PREFIX)
                 if message["type"] == "message":
                     self._offer(symbol, message["data"])
                 elif message["type"] == "subscribe":
-                    to_show.add(symbol)
-            for symbol, quote in self._board.latest_of(sorted(to_show)).items():
+                    to_read.add(symbol)
+            for symbol, quote in self._board.latest_of(sorted(to_read)).items():
                 self._offer(symbol, quote)
             loop.note_success()
 
     def _wanted(self) -> tuple[set[str], set[str]]:
         with self._lock:
-            arrived, self._arrived = self._arrived, set()
-            return set(self._listeners), arrived
+            new_symbols, self._new_symbols = self._new_symbols, set()
+            return set(self._listeners), new_symbols
 
     def _offer(self, symbol: str, quote: bytes) -> None:
         with self._lock:
@@ -143,20 +143,20 @@ class QuoteFeed:
             listener.offer(symbol, quote)
 
 
-def _messages(ear: "redis.client.PubSub") -> Iterator[dict[str, Any]]:
-    """Those of the next moment, each as it comes.
+def _messages(pubsub: "redis.client.PubSub") -> Iterator[dict[str, Any]]:
+    """Yield the messages that arrive within the next `_POLL_SECONDS`.
 
-    Never with a time-out of zero: where half a message has come, redis-py takes that for a failure.
+    The time-out is never zero: redis-py then fails where only half a message has arrived.
     """
-    ends_at = time.monotonic() + _LOOK_SECONDS
+    ends_at = time.monotonic() + _POLL_SECONDS
     while time.monotonic() < ends_at:
-        message = ear.get_message(timeout=_LOOK_SECONDS)
+        message = pubsub.get_message(timeout=_POLL_SECONDS)
         if message is not None:
             yield message
 
 
-def _subscribe(ear: "redis.client.PubSub", begun: set[str], ended: set[str]) -> None:
-    if begun:
-        ear.subscribe(*map(channel, begun))
-    if ended:
-        ear.unsubscribe(*map(channel, ended))  # type: ignore[no-untyped-call]  # redis-py
+def _change_channels(pubsub: "redis.client.PubSub", added: set[str], removed: set[str]) -> None:
+    if added:
+        pubsub.subscribe(*map(channel, added))
+    if removed:
+        pubsub.unsubscribe(*map(channel, removed))  # type: ignore[no-untyped-call]  # redis-py

@@ -11,7 +11,7 @@ from pocketquant.domain.syncs import SyncRequest
 from pocketquant.storage.sync_status import WantedStatuses
 from web.bars.stored_bars import Window
 from web.schemas.bars import OhlcvQuery
-from web.schemas.given import PageQuery, SymbolPath
+from web.schemas.requests import PageQuery, SymbolPath
 from web.schemas.syncs import SyncIn, SyncQuery, SyncStatusesQuery
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
@@ -161,8 +161,8 @@ def test_pages_have_limits(page: dict[str, str]) -> None:
 
 def test_statuses_are_filtered_by_what_is_given() -> None:
     """Exchange and ticker in any case, each by itself too; nothing means all."""
-    assert WantedStatuses() == SyncStatusesQuery().wanted()
+    assert WantedStatuses() == SyncStatusesQuery().filters()
     whole = SyncStatusesQuery.model_validate({"exchange": "nasdaq", "symbol": "aapl"})
-    assert WantedStatuses("NASDAQ", "AAPL") == whole.wanted()
+    assert WantedStatuses("NASDAQ", "AAPL") == whole.filters()
     half = SyncStatusesQuery.model_validate({"symbol": "aapl", "stale_before": "1970-01-02"})
-    assert WantedStatuses(ticker="AAPL", stale_before=86_400) == half.wanted()
+    assert WantedStatuses(ticker="AAPL", stale_before=86_400) == half.filters()
