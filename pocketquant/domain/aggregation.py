@@ -1,13 +1,13 @@
-"""`BarAggregator`: ticks in, closed and forming bars of all 13 intervals out.
+"""`BarAggregator`: builds closed and forming bars of all 13 intervals from ticks.
 
     see → take, take, … → advance → closed bars        lose, when the stream breaks off
 
-A tick changes one minute and nothing else. A minute that closes is merged into the longer bars it
-lies in. Closing is by the clock: each open bar is noted under the time it is due, so that only bars
-which are due are looked at.
+A tick changes one minute only. A closing minute is merged into the longer bars that contain it.
+Bars close by the clock: each open bar is scheduled under its closing time, so that `advance` visits
+only the bars that close.
 
-Volumes are added as exact decimals and rounded once, to the float nearest to the sum. So the
-volumes of a day's bars are, as decimals, what the day's total has grown by.
+Volumes are added as exact decimals and rounded once, to the nearest float. So the volumes of a
+day's bars add up, as decimals, to the growth of the day's total.
 """
 
 from collections import Counter
@@ -37,11 +37,13 @@ _LONGEST_OPEN_SECONDS = 40 * DAY  # a month, with its delay and grace
 class BarAggregator:
     """The bars of many symbols. `intervals` and `grace_seconds` may be set at any moment.
 
-    A bar closes `grace_seconds` after its end, for a delayed symbol by its delayed clock. It comes
-    out of `advance` if its interval is one of `intervals`; all are built, so that one which is
-    added later is whole. Ticks of a minute that is closed are not used but counted: in
-    `late_ticks`, or in `missed_ticks` if they were traded while the stream was not seen. What a
-    late tick belongs to lacks it: open bars become partial, closed ones are told by `too_late`.
+    A bar closes `grace_seconds` after its end, for a delayed symbol by its delayed clock. `advance`
+    returns it if its interval is one of `intervals`; all 13 are built, so that the bars of an
+    interval added later are complete.
+
+    Ticks of a closed minute are not used but counted: in `missed_ticks` if they were traded while
+    the stream was lost, else in `late_ticks`. A late tick makes open bars partial, and `too_late`
+    returns its time, so that the caller can mark the closed ones.
     """
 
     def __init__(
@@ -53,19 +55,19 @@ class BarAggregator:
         self.missed_ticks: Counter[str] = Counter()
         self._too_late: list[tuple[str, int]] = []
         self._bars: dict[str, OpenBars] = {}
-        self._newest: dict[str, Minute] = {}  # of each symbol: where nearly all ticks go
+        self._newest: dict[str, Minute] = {}  # by symbol; nearly all ticks go there
         self._due: dict[int, _Due] = {}
         self._due_times: list[int] = []  # a heap
-        self._horizon = _BEFORE_ALL  # what is due by then is closed
+        self._horizon = _BEFORE_ALL  # bars due by then are closed
         self._periods: list[tuple[int, int]] = []
         self._periods_time: int | None = None
 
     def see(self, symbol: str, now: float, delay_seconds: int = 0) -> None:
-        """The symbol's ticks come from `now` on, that much behind the market.
+        """Receive the symbol's ticks from `now` on, `delay_seconds` behind the market.
 
-        To be called before its first tick, and before the first after it was lost. For a symbol
-        that is seen already, only the delay may change. What ended before `now` counts as closed,
-        so that no bar is made of the old trade that a first quote tells of.
+        Call it before the first tick, and before the first one after a loss; later calls change
+        only the delay. Bars that end before `now` count as closed: a first quote often carries an
+        old trade, which must not open one.
         """
         self._set_clock(now)
         bars = self._bars.get(symbol)
@@ -80,25 +82,25 @@ class BarAggregator:
         bars.unseen = bars.unseen.found(seen).after(seen - _LONGEST_OPEN_SECONDS)
 
     def lose(self, now: float, symbols: Iterable[str] | None = None) -> None:
-        """From `now` on the ticks of these symbols, or of all, do not come.
+        """Stop receiving the ticks of these symbols, or of all, at `now`.
 
-        Until it is seen again, every bar of such a symbol that has any of that time is partial.
+        Bars that contain any time between `now` and the next `see` are partial.
         """
         for symbol in self._bars if symbols is None else symbols:
             bars = self._bars[symbol]
             bars.unseen = bars.unseen.lost(now - bars.delay_seconds)
 
     def doubt(self, symbol: str, now: float) -> None:
-        """A quote that came at `now` told nothing: bars that have any of that time are partial."""
+        """A quote that came at `now` was unreadable: bars that contain this time are partial."""
         bars = self._bars.get(symbol)
         if bars is not None and bars.unseen.lost_at is None:
             self.lose(now - GRACE_SECONDS, [symbol])
             self.see(symbol, now, bars.delay_seconds)
 
     def mark_minute(self, symbol: str, time: int) -> Gap:
-        """What was told of the minute of `time`, by the symbol's clock, is wrong or incomplete.
+        """Mark the open bars that contain the minute of `time` as partial; return the minute.
 
-        All open bars that hold it are partial. Returns the minute.
+        `time` is by the symbol's delayed clock.
         """
         bars = self._bars[symbol]
         start = time - time % MINUTE
@@ -106,16 +108,16 @@ class BarAggregator:
         return start, start + MINUTE
 
     def too_late(self) -> list[tuple[str, int]]:
-        """Symbols, and times of late ticks: of each minute one, each given once."""
+        """Symbols and times of late ticks since the last call, one for each minute."""
         too_late, self._too_late = self._too_late, []
         return too_late
 
     def closed_until(self, symbol: str) -> int:
-        """Every bar of the symbol that ends by then, in its own time, is closed."""
+        """The epoch second, by the symbol's clock, up to which all its bars are closed."""
         return self._closed_until(self._bars[symbol])
 
     def forget(self, symbol: str) -> None:
-        """Give the symbol up, its open bars too."""
+        """Drop the symbol and its open bars."""
         bars = self._bars.pop(symbol)
         del self._newest[symbol]
         for bar in (*bars.minutes, *bars.longer):
@@ -123,12 +125,12 @@ class BarAggregator:
                 bar.due = None
 
     def take(self, ticks: Iterable[Tick]) -> None:
-        """Build the ticks in. KeyError for a symbol that was never seen."""
+        """Add ticks to their minutes. KeyError if `see` was never called for the symbol."""
         newest = self._newest
         for tick in ticks:
             symbol, time, price, size = tick
             minute = newest[symbol]
-            if minute.last_tick_at <= time < minute.end:  # as Minute.add, but faster
+            if minute.last_tick_at <= time < minute.end:  # Minute.add, inlined for speed
                 if price > minute.high:
                     minute.high = price
                 elif price < minute.low:
@@ -140,10 +142,10 @@ class BarAggregator:
                     volume = minute.volume
                     minute.volume = size if volume is None else volume + size
             else:
-                self._take_elsewhere(tick)
+                self._take_slowly(tick)
 
     def advance(self, now: float) -> list[LiveBar]:
-        """The bars that close as the clock moves to `now`, in order of time, shorter ones first."""
+        """Move the clock to `now`; return the closed bars by closing time, shorter ones first."""
         self._set_clock(now)
         closed: list[LiveBar] = []
         while self._due_times and self._due_times[0] <= self._horizon:
@@ -152,34 +154,34 @@ class BarAggregator:
             for bars, minute in due.minutes:
                 if minute.due == due_time:
                     self._close_minute(bars, minute, closed)
-            for bars, place, longer in due.longer:
+            for bars, slot, longer in due.longer:
                 if longer.due == due_time:
-                    self._close_longer(bars, place, longer, closed)
+                    self._close_longer(bars, slot, longer, closed)
         return closed
 
     def forming(self, symbol: str, interval: Interval) -> LiveBar | None:
-        """The bar of the newest period with a tick, unless it is closed."""
+        """The open bar of the newest period with a tick; None if it is closed."""
         bars = self._bars[symbol]
         parts = [bars.minute_bar(minute) for minute in bars.minutes]
         if interval is not Interval.M1:
-            place = LONGER.index(interval)
-            longer = bars.longer[place]
+            slot = LONGER.index(interval)
+            longer = bars.longer[slot]
             if longer is not None:
-                parts.insert(0, bars.longer_bar(place, longer))
+                parts.insert(0, bars.longer_bar(slot, longer))
         return put_together(interval, parts, bars.unseen.seen_since)
 
     def state(self, symbol: str, has_longer: bool = True) -> BarsState:
-        """All of one symbol, for `resume`. Its parts are what `put_together` needs, too.
+        """The state of one symbol for `resume`; `put_together` takes its bars too.
 
-        Without the longer bars, which only a minute that closes changes, it costs a fifth.
+        Longer bars change only when a minute closes. Leaving them out costs a fifth.
         """
         bars = self._bars[symbol]
         return bars.state(self._closed_until(bars), has_longer)
 
     def resume(self, state: BarsState, seen_until: float) -> None:
-        """Go on from a state that holds all ticks that came until `seen_until`.
+        """Continue from a state that contains all ticks until `seen_until`.
 
-        The symbol counts as lost from then on; `see` says when its ticks come again.
+        The symbol counts as lost from then until the next `see`.
         """
         bars = self._begin(OpenBars.of(state))
         bars.unseen = bars.unseen.lost(seen_until - bars.delay_seconds)
@@ -195,11 +197,11 @@ class BarAggregator:
         return symbol in self._bars
 
     def delay_seconds(self, symbol: str) -> int:
-        """How far the symbol's clock is behind the market."""
+        """How many seconds the symbol's ticks are behind the market."""
         return self._bars[symbol].delay_seconds
 
     def gaps(self, symbol: str) -> tuple[Gap, ...]:
-        """When the symbol's stream was not seen, by its own clock, while bars are open there."""
+        """When the symbol's stream was lost, by its own clock, as far as open bars reach back."""
         return self._bars[symbol].unseen.gaps
 
     def _begin(self, bars: OpenBars) -> OpenBars:
@@ -210,8 +212,8 @@ class BarAggregator:
     def _set_clock(self, now: float) -> None:
         self._horizon = max(self._horizon, now - self.grace_seconds)
 
-    def _take_elsewhere(self, tick: Tick) -> None:
-        """Take a tick that is not simply the next one of the newest minute."""
+    def _take_slowly(self, tick: Tick) -> None:
+        """Add a tick that is not the next one of the newest minute."""
         bars = self._bars[tick.symbol]
         start = tick.time - tick.time % MINUTE
         minute = bars.minute_at(start)
@@ -245,21 +247,21 @@ class BarAggregator:
         minute.due = None
         if Interval.M1 in self.intervals:
             closed.append(bars.minute_bar(minute))
-        for place, longer in bars.merge(minute, self._periods_at(minute.start)):
-            self._due_at(bars, longer).longer.append((bars, place, longer))
+        for slot, longer in bars.merge(minute, self._periods_at(minute.start)):
+            self._due_at(bars, longer).longer.append((bars, slot, longer))
         if not bars.minutes:
             self._newest[bars.symbol] = NO_MINUTE
 
     def _close_longer(
-        self, bars: OpenBars, place: int, longer: Longer, closed: list[LiveBar]
+        self, bars: OpenBars, slot: int, longer: Longer, closed: list[LiveBar]
     ) -> None:
         longer.due = None
-        bars.longer[place] = None
-        if LONGER[place] in self.intervals:
-            closed.append(bars.longer_bar(place, longer))
+        bars.longer[slot] = None
+        if LONGER[slot] in self.intervals:
+            closed.append(bars.longer_bar(slot, longer))
 
     def _periods_at(self, time: int) -> list[tuple[int, int]]:
-        """Start and end of each longer interval's period; many symbols close the same minute."""
+        """Start and end of each longer period; cached, as many symbols close the same minute."""
         if time != self._periods_time:
             self._periods_time = time
             self._periods = [(each.period_start(time), each.period_end(time)) for each in LONGER]
@@ -268,9 +270,9 @@ class BarAggregator:
     def _schedule_all(self, bars: OpenBars) -> None:
         for minute in bars.minutes:
             self._due_at(bars, minute).minutes.append((bars, minute))
-        for place, longer in enumerate(bars.longer):
+        for slot, longer in enumerate(bars.longer):
             if longer is not None:
-                self._due_at(bars, longer).longer.append((bars, place, longer))
+                self._due_at(bars, longer).longer.append((bars, slot, longer))
 
     def _due_at(self, bars: OpenBars, bar: Minute | Longer) -> "_Due":
         bar.due = bar.end + bars.delay_seconds
@@ -282,9 +284,9 @@ class BarAggregator:
 
 
 class _Due:
-    """What is to be closed at one time: minutes first, for longer bars are made of them.
+    """The bars to close at one time: minutes first, since longer bars are made of them.
 
-    An entry whose bar is due at another time, or no more, is void.
+    Entries are never removed; skip one whose bar was rescheduled or closed.
     """
 
     __slots__ = ("longer", "minutes")

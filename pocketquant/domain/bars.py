@@ -1,7 +1,7 @@
 """`Bars`: a block of OHLCV bars of one series, as numpy columns.
 
-The currency of the whole history path: the provider yields it, the store merges it, the
-encoder writes it. Nothing on that path makes an object for a single bar.
+The whole history path hands it on: the provider returns it, the store merges it, the encoder
+writes it. No code on that path makes an object for a single bar.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 COLUMNS = ("time", "open", "high", "low", "close", "volume")
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(6)
 
-LATEST_TIME = 253_370_764_799  # 9998-12-31T23:59:59Z: what opens then still ends in time
+LATEST_TIME = 253_370_764_799  # 9998-12-31T23:59:59Z: a month from then ends before year 10000
 EARLIEST_TIME = -30_610_224_000  # 1000-01-01T00:00:00Z
 
 
@@ -31,7 +31,7 @@ class Refusal(StrEnum):
     NEGATIVE_VOLUME = "negative_volume"
     REPEATED_TIME = "repeated_time"
     OUT_OF_ORDER = "out_of_order"
-    MISALIGNED = "misaligned"  # this and those below: of bars that users bring
+    MISALIGNED = "misaligned"  # this and the following ones are for imported bars only
     NOT_CLOSED = "not_closed"
     HIDES_LIVE = "hides_live"
     OVERLAPPING = "overlapping"
@@ -109,17 +109,17 @@ class Bars:
         return Bars(self.columns[:, :count])
 
     def merge(self, newer: "Bars") -> "Merge":
-        """All bars of both; where a time is in both, the bar of `newer` is kept."""
+        """All bars of both; if both have a bar of the same time, keep that of `newer`."""
         if not len(newer):
             return Merge(self, 0, 0, 0)
         old, new = self.columns, newer.columns
         low = old[_TIME].searchsorted(new[_TIME, 0], "left")
         high = old[_TIME].searchsorted(new[_TIME, -1], "right")
         overlap = old[:, low:high]
-        place = new[_TIME].searchsorted(overlap[_TIME])
-        is_replaced = new[_TIME, place] == overlap[_TIME]
+        index = new[_TIME].searchsorted(overlap[_TIME])
+        is_replaced = new[_TIME, index] == overlap[_TIME]
         replaced = int(np.count_nonzero(is_replaced))
-        replacing = new.take(place[is_replaced], axis=1)
+        replacing = new.take(index[is_replaced], axis=1)
         unchanged = _count_equal(overlap.compress(is_replaced, axis=1), replacing)
         if unchanged == len(newer):
             return Merge(self, 0, 0, unchanged)
@@ -134,7 +134,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The merged bars, and what became of each of the newer ones."""
+    """The merged bars, and how many of the newer ones were inserted, changed or unchanged."""
 
     bars: Bars
     inserted: int
@@ -143,14 +143,14 @@ class Merge:
 
 
 def concatenate(blocks: list[Bars]) -> Bars:
-    """Blocks that follow one another in time, as one."""
+    """One block from blocks that follow each other in time."""
     return Bars(np.hstack([block.columns for block in blocks])) if blocks else Bars.empty()
 
 
 def validate(
     columns: Floats, has_volume: bool = True, latest: float = LATEST_TIME
 ) -> tuple[Bars, Counter[Refusal]]:
-    """The good bars of a raw (6, n) block as the provider sent it, and why others were refused.
+    """The good bars of a raw (6, n) block, and the counted reasons why others were refused.
 
     A bar needs a whole open time that is not after `latest`, finite prices with
     `low <= open, close <= high`, a volume that is finite and not negative (or NaN throughout where
@@ -164,7 +164,10 @@ def validate(
 def judge(
     columns: Floats, has_volume: bool = True, latest: float = LATEST_TIME
 ) -> NDArray[np.int8]:
-    """The same bar by bar: 0 for a good one, else the place of its reason in `Refusal`, from 1."""
+    """The result of `validate` bar by bar: 0 for a good bar, else the number of its reason.
+
+    Reasons are numbered from 1 in the order of `Refusal`.
+    """
     reasons = np.zeros(columns.shape[1], dtype=np.int8)
     with np.errstate(invalid="ignore"):
         mark(reasons, Refusal.NEGATIVE_VOLUME, np.less(columns[_VOLUME], 0))
@@ -188,7 +191,7 @@ def judge(
 
 
 def kept(columns: Floats, reasons: NDArray[np.int8]) -> Bars:
-    """The bars that were judged to be good."""
+    """The bars without a reason against them."""
     return Bars(np.ascontiguousarray(columns[:, reasons == 0]))
 
 
@@ -199,16 +202,16 @@ def mark(
     reasons: NDArray[np.int8],
     reason: Refusal,
     refused: NDArray[np.bool_],
-    places: NDArray[np.intp] | None = None,
+    indexes: NDArray[np.intp] | None = None,
 ) -> None:
-    """Note the reason where `refused` says so, of all bars or of those at these places."""
-    where = np.flatnonzero(refused) if places is None else places[refused]
+    """Note the reason for `refused` bars: a mask of all bars, or of the bars at `indexes`."""
+    where = np.flatnonzero(refused) if indexes is None else indexes[refused]
     reasons[where] = _REASONS.index(reason) + 1
 
 
-def reason_at(reasons: NDArray[np.int8], place: int) -> Refusal:
-    """Why the bar there is refused."""
-    return _REASONS[int(reasons[place]) - 1]
+def reason_at(reasons: NDArray[np.int8], index: int) -> Refusal:
+    """The reason against the bar at `index`."""
+    return _REASONS[int(reasons[index]) - 1]
 
 
 def _count(reasons: NDArray[np.int8]) -> Counter[Refusal]:
@@ -230,7 +233,7 @@ def _is_consistent(columns: Floats) -> NDArray[np.bool_]:
 
 
 def _count_equal(left: Floats, right: Floats) -> int:
-    """How many bars have the same bits, so that NaN equals itself."""
+    """How many bars are equal bit by bit; NaN equals itself."""
     same = left.view(np.int64) == right.view(np.int64)
     return int(np.count_nonzero(same.all(axis=0)))
 

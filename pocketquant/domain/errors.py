@@ -39,26 +39,26 @@
     │   ├── SignInFailed           sign_in_failed
     │   └── InvalidSettings        invalid_settings
     ├── InternalError            internal_error: a defect of ours
-    └── AttemptsExhausted        attempts_exhausted: every attempt died before its end
+    └── AttemptsExhausted        attempts_exhausted: every attempt died before it finished
 
 `code` is stable: REST answers, dead letters and log lines carry it.
 """
 
 
 class PocketQuantError(Exception):
-    """Something PocketQuant knows how to name; `code` is its stable name."""
+    """An error with a stable name, `code`."""
 
     code = "error"
 
 
 class Rejected(PocketQuantError):
-    """The request itself is wrong and is never tried again."""
+    """The request itself is wrong and is never retried."""
 
     code = "rejected"
 
 
 class InvalidSymbol(Rejected):
-    """The text is no `EXCHANGE:TICKER`."""
+    """The text is not `EXCHANGE:TICKER`."""
 
     code = "invalid_symbol"
 
@@ -94,7 +94,7 @@ class UnsupportedInterval(Rejected):
 
 
 class Unauthorized(Rejected):
-    """The API wants a key, or a live one."""
+    """The request has no API key, or an invalid one."""
 
     code = "unauthorized"
 
@@ -106,13 +106,13 @@ class Forbidden(Rejected):
 
 
 class NotFound(Rejected):
-    """PocketQuant holds no such thing."""
+    """PocketQuant has no such symbol, job, bar or other object."""
 
     code = "not_found"
 
 
 class Conflict(Rejected):
-    """The thing is in a state in which this cannot be done."""
+    """The current state of the object does not allow this."""
 
     code = "conflict"
 
@@ -124,7 +124,7 @@ class KeyReused(Rejected):
 
 
 class Cancelled(Rejected):
-    """Nobody wants it any more: its job was cancelled."""
+    """The job of this unit was cancelled."""
 
     code = "cancelled"
 
@@ -148,7 +148,7 @@ class ProviderTimeout(Unavailable):
 
 
 class RateLimited(Unavailable):
-    """The provider answered that we ask too often (HTTP 429, session rate)."""
+    """The provider answered that we request too often (HTTP 429, session rate)."""
 
     code = "provider_rate_limited"
 
@@ -172,13 +172,13 @@ class ProtocolViolation(Unavailable):
 
 
 class BarsRefused(Unavailable):
-    """The provider sent closed bars, and none of them can be true."""
+    """The provider sent closed bars, and all of them are invalid."""
 
     code = "provider_bars_refused"
 
 
 class ProviderDown(Unavailable):
-    """The provider has failed so often that it is left alone for a while."""
+    """The provider has failed so often that requests to it are paused."""
 
     code = "provider_down"
 
@@ -190,37 +190,37 @@ class StorageUnavailable(Unavailable):
 
 
 class NoLiveQuote(Unavailable):
-    """The symbol is to be watched, but there is no live quote of it."""
+    """The symbol is subscribed, but has no live quote."""
 
     code = "no_live_quote"
 
 
 class TooManyStreams(Unavailable):
-    """This process serves as many streams as it should."""
+    """This process serves its maximum of streams."""
 
     code = "too_many_streams"
 
 
 class TooManyExports(Unavailable):
-    """This process serves as many exports as it should, or as it should serve to this caller."""
+    """This process serves its maximum of exports, for all callers or for this one."""
 
     code = "too_many_exports"
 
 
 class TooManyBodies(Unavailable):
-    """As many bodies of requests are arriving at this process as it should wait for."""
+    """This process is receiving its maximum of request bodies."""
 
     code = "too_many_bodies"
 
 
 class TooManySearches(Unavailable):
-    """This process waits for as many of the provider's searches as it should."""
+    """This process is waiting for its maximum of searches at the provider."""
 
     code = "too_many_searches"
 
 
 class TooManyRequests(Unavailable):
-    """The caller has asked as often as it may for now."""
+    """The caller has reached its rate limit."""
 
     code = "too_many_requests"
 
@@ -232,13 +232,13 @@ class SlowRequest(Unavailable):
 
 
 class LeaseLost(Unavailable):
-    """Another worker has taken the unit over: this attempt must not write any more."""
+    """Another process has taken the unit or shard over: stop writing."""
 
     code = "lease_lost"
 
 
 class Misconfigured(PocketQuantError):
-    """Only an operator can mend this; the message says how."""
+    """Only an operator can fix this; the message says how."""
 
     code = "misconfigured"
 
@@ -250,7 +250,7 @@ class BadToken(Misconfigured):
 
 
 class CaptchaRequired(Misconfigured):
-    """The provider wants a captcha before it signs the account in."""
+    """The provider requires a captcha before it signs the account in."""
 
     code = "captcha_required"
 
@@ -274,19 +274,19 @@ class InvalidSettings(Misconfigured):
 
 
 class InternalError(PocketQuantError):
-    """Something failed that nobody foresaw; the log holds the traceback."""
+    """An unforeseen failure; the log holds the traceback."""
 
     code = "internal_error"
 
 
 class AttemptsExhausted(PocketQuantError):
-    """The unit was begun as often as allowed and no attempt came to an end."""
+    """The unit was started as often as allowed, and no attempt finished."""
 
     code = "attempts_exhausted"
 
 
 def error_named(code: str, message: str) -> PocketQuantError:
-    """The error that was written down as `code` and `message`, as an exception again."""
+    """The exception for a stored `code` and `message`; InternalError for an unknown code."""
     return _BY_CODE.get(code, InternalError)(message)
 
 

@@ -1,7 +1,7 @@
-"""`Unseen`: when a stream was not seen, and so which bars were seen only in part.
+"""`Unseen`: the gaps of a stream, during which ticks were lost; they make bars partial.
 
-Bars begin and end with minutes. So gaps are rounded outwards to whole minutes, and those of one
-minute, or of minutes in a row, are one: they touch the same bars.
+Bars begin and end with minutes. So gaps are rounded outwards to whole minutes, and gaps that
+overlap or adjoin become one: they touch the same bars.
 """
 
 import math
@@ -20,10 +20,10 @@ Gap = tuple[int, int]  # start included, end excluded
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """The gaps of one stream, in order; from `lost_at` on it is not seen at all.
+    """The gaps of one stream in order of time. If `lost_at` is set, the stream is lost since then.
 
-    Of more than `MOST_GAPS` the oldest two become one, so that what lies between them counts as
-    unseen too: by then only the longest bars can still be open there.
+    Beyond `MOST_GAPS` the oldest two become one, including the time between them: only the longest
+    bars can still be open there.
     """
 
     gaps: tuple[Gap, ...] = ()
@@ -31,26 +31,26 @@ class Unseen:
 
     @property
     def seen_since(self) -> int:
-        """From when on everything was seen; while nothing is, a time that never comes."""
+        """The end of the last gap; while the stream is lost, a time that never comes."""
         if self.lost_at is not None:
             return _NEVER
         return self.gaps[-1][1] if self.gaps else _ALWAYS
 
     def touches(self, start: int, end: int) -> bool:
-        """Whether any time from `start` up to `end` was not seen."""
+        """Whether a gap contains any time from `start` up to `end`."""
         if self.lost_at is not None and self.lost_at < end:
             return True
         before = bisect_left(self.gaps, (end,)) - 1
         return before >= 0 and self.gaps[before][1] > start
 
     def lost(self, time: float) -> "Unseen":
-        """From `time` on the stream is not seen. It cannot be lost twice."""
+        """The stream is lost from `time` on; no change if it is lost already."""
         return self if self.lost_at is not None else replace(self, lost_at=time)
 
     def found(self, time: float) -> "Unseen":
-        """From `time` on it is seen again. No time in between is no gap.
+        """The stream is back from `time` on. If it was lost for no time, there is no gap.
 
-        A time before the loss is by a clock that was put back: what lies between counts as unseen.
+        If the clock was put back, `time` lies before the loss: the gap is then between them.
         """
         if self.lost_at is None:
             return self
@@ -60,11 +60,11 @@ class Unseen:
         return Unseen(_with(self.gaps, between), None)
 
     def lacking(self, start: float, end: float) -> "Unseen":
-        """Nor from `start` to `end`, as has turned out since."""
+        """Add a gap from `start` to `end` that was found afterwards."""
         return replace(self, gaps=_with(self.gaps, _minutes(start, end)))
 
     def after(self, time: float) -> "Unseen":
-        """Without the gaps that ended by `time`, for which no bar is open any more."""
+        """Drop the gaps that ended by `time`: no bar of that time is open."""
         return replace(self, gaps=tuple(gap for gap in self.gaps if gap[1] > time))
 
 

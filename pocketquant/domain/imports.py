@@ -1,13 +1,13 @@
-"""Which of the bars that a user brings may stand beside those of the provider.
+"""Checks of imported bars: which of them may be stored beside the provider's.
 
-The checks of a sync come first; then, in this order:
+The checks of a sync come first, then these:
 
-    misaligned     an intraday bar that does not open at a whole minute
-    not_closed     it may still grow: neither has its whole length passed (of a month, 31 days), nor
-                   its end by the listing's trading hours, nor does stored history reach its time
-    hides_live     it ends after a live bar begins: only a sync takes the place of live bars
-    overlapping    another bar is there already, under an open time less than a bar away: providers
-                   let days begin with the session, files often at midnight
+    misaligned     an intraday bar does not open at a whole minute
+    not_closed     the bar may still change: its length has not passed (a month counts 31 days), it
+                   has not ended by the trading hours, and stored history does not reach its time
+    hides_live     the bar ends after a live bar begins: only a sync may replace live bars
+    overlapping    another bar opens less than one bar's length away: providers open days with the
+                   session, files often at midnight
 """
 
 from dataclasses import dataclass
@@ -21,23 +21,23 @@ from pocketquant.domain.joining import history_end
 from pocketquant.domain.trading_hours import TradingHours
 
 _LONGEST_MONTH = 31 * DAY
-# How near two bars may open: sessions move by hours, and holidays the beginning of a week by days.
+# The least distance of two opens: sessions shift by hours, and holidays shift weeks by days.
 _NEAREST_SECONDS = {Interval.D1: 18 * HOUR, Interval.W1: 84 * HOUR, Interval.MONTH: 15 * DAY}
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is known already: stored open times around in order, the last of all, the first live."""
+    """The stored series: opens near the import in order, the last open, the first live one."""
 
     times: Floats
     last_time: int | None = None
     live_from: int | None = None
-    hours: TradingHours | None = None  # of the listing, where they are known
+    hours: TradingHours | None = None  # of the listing, if known
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A bar that is not stored: its place among those that were brought, and the reason."""
+class RefusedBar:
+    """An imported bar that is not stored: its index in the file, and the reason."""
 
     index: int
     time: float
@@ -45,16 +45,16 @@ class Refused:
 
 
 def nearest_seconds(interval: Interval) -> int:
-    """How far apart bars of the interval open at the least."""
+    """The least number of seconds between the opens of two bars."""
     return _NEAREST_SECONDS.get(interval, interval.seconds)
 
 
 def check(
     columns: Floats, interval: Interval, around: Surroundings, now: int
-) -> tuple[Bars, list[Refused]]:
-    """The good bars of a raw (6, n) block in whatever order, and the others.
+) -> tuple[Bars, list[RefusedBar]]:
+    """The good bars of a raw (6, n) block in order of time, and the refused ones by index.
 
-    Volumes are of all its bars or of none.
+    The block may be in any order. Either all bars need a volume, or none has one.
     """
     order = np.argsort(columns[0], kind="stable")
     ordered = columns[:, order]
@@ -67,8 +67,8 @@ def check(
     if interval.is_intraday:
         mark(reasons, Refusal.MISALIGNED, times % MINUTE != 0, good)
     refused = [
-        Refused(int(order[place]), float(ordered[0, place]), reason_at(reasons, place))
-        for place in np.flatnonzero(reasons).tolist()
+        RefusedBar(int(order[index]), float(ordered[0, index]), reason_at(reasons, index))
+        for index in np.flatnonzero(reasons).tolist()
     ]
     return kept(ordered, reasons), sorted(refused, key=lambda each: each.index)
 
@@ -76,13 +76,13 @@ def check(
 def _growing(
     times: Floats, interval: Interval, around: Surroundings, now: int
 ) -> NDArray[np.bool_]:
-    """Those that have not closed, as far as is known."""
+    """Mask of the bars that may not have closed."""
     growing = times > now - _length(interval)
     if around.last_time is not None:
         growing &= times > around.last_time
     if around.hours is not None:
-        for place in np.flatnonzero(growing & (times < now)).tolist():
-            growing[place] = around.hours.end(interval, int(times[place])) > now
+        for index in np.flatnonzero(growing & (times < now)).tolist():
+            growing[index] = around.hours.end(interval, int(times[index])) > now
     return np.asarray(growing)
 
 
@@ -91,12 +91,12 @@ def _length(interval: Interval) -> int:
 
 
 def _overlapping(times: Floats, interval: Interval, stored: Floats) -> NDArray[np.bool_]:
-    """Those too near to a stored bar, other than of their own time, or to a good one before."""
+    """Mask of the bars too near to a stored bar of another time, or to a good bar before."""
     least = nearest_seconds(interval)
     edges = np.concatenate(([-np.inf], stored, [np.inf]))
-    place = np.searchsorted(edges, times, "left")
-    is_stored = edges[place] == times
-    refused = ~is_stored & ((times - edges[place - 1] < least) | (edges[place] - times < least))
+    index = np.searchsorted(edges, times, "left")
+    is_stored = edges[index] == times
+    refused = ~is_stored & ((times - edges[index - 1] < least) | (edges[index] - times < least))
     last = -np.inf
     for number, time in enumerate(times.tolist()):
         if not refused[number] and not is_stored[number] and time - last < least:
@@ -107,7 +107,7 @@ def _overlapping(times: Floats, interval: Interval, stored: Floats) -> NDArray[n
 
 
 def _hiding(times: Floats, interval: Interval, around: Surroundings) -> NDArray[np.bool_]:
-    """Those with which history would end later, where live bars begin before that end."""
+    """Mask of the bars that would extend history beyond the first live bar."""
     if around.live_from is None:
         return np.zeros(len(times), dtype=bool)
     ends = np.array([history_end(interval, int(time)) for time in times], dtype=np.float64)

@@ -51,7 +51,7 @@ class Interval(Enum):
         return self.seconds < DAY
 
     def period_start(self, time: int) -> int:
-        """The epoch second at which the period holding `time` begins.
+        """The epoch second at which the period that contains `time` begins.
 
         Intraday and daily periods are aligned to the epoch, weeks begin on Monday 00:00 UTC,
         months on the first.
@@ -63,7 +63,7 @@ class Interval(Enum):
         return time - time % self.seconds
 
     def period_end(self, time: int) -> int:
-        """The epoch second at which the period holding `time` is over (exclusive)."""
+        """The epoch second at which the period that contains `time` ends (exclusive)."""
         start = self.period_start(time)
         if self is Interval.MONTH:
             return _month_start(to_date(start) + timedelta(days=31))

@@ -1,4 +1,4 @@
-"""History, and the live bars that fill what history lacks, as one series."""
+"""Joining history with the live bars that history lacks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Stretch = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joined:
-    """Bars in order of time, and which of them are live."""
+    """Bars in order of time, and a mask of the live ones."""
 
     bars: Bars
     is_live: Flags
@@ -31,7 +31,7 @@ class Joined:
         return len(self.bars)
 
     def cut(self, limit: int, newest: bool) -> "Joined":
-        """The newest or the oldest `limit` of them."""
+        """The newest or the oldest `limit` bars."""
         if newest:
             first = max(0, len(self) - limit)
             return Joined(self.bars.last(limit), self.is_live[first:])
@@ -39,43 +39,41 @@ class Joined:
 
 
 def history_end(interval: Interval, last_open: int) -> int:
-    """From when on live bars extend a history whose last bar opens at `last_open`.
+    """The time at which history ends, if its last bar opens at `last_open`; live bars follow.
 
-    Intraday, that is the bar's length later, wherever its market lets it begin. A daily bar opens
-    with its session, and belongs to the day in UTC that holds most of it: that of its opening, or
-    the next one for sessions that open in the evening, as futures and currencies do. The same goes
-    for weeks and months.
+    An intraday bar ends one length after its open. A daily bar opens with its session and belongs
+    to the UTC day that contains most of it: the day of the open, or the next one for sessions that
+    open in the evening, such as futures and currencies. Weeks and months follow the same rule.
     """
     if interval.is_intraday:
         return last_open + interval.seconds
     return interval.period_end(last_open + _EVENING_SECONDS)
 
 
-def place_before(interval: Interval, open_time: int, is_live: bool) -> int:
-    """Before when the bars open that come before this one.
+def earlier_bars_end(interval: Interval, open_time: int, is_live: bool) -> int:
+    """The exclusive bound of the open times of all bars before this one.
 
-    A live day takes the place of the session that history will have for it, which may open in the
-    evening before.
+    A live day stands for a session of history that may open in the evening before.
     """
     if interval.is_intraday or not is_live:
         return open_time
     return interval.period_start(open_time) - _EVENING_SECONDS
 
 
-def place_after(interval: Interval, open_time: int, is_live: bool) -> int:
-    """From when on the bars open that come after this one; see `place_before`."""
+def later_bars_start(interval: Interval, open_time: int, is_live: bool) -> int:
+    """The inclusive bound of the open times of all bars after this one."""
     if interval.is_intraday or not is_live:
         return open_time + 1
     return interval.period_end(open_time) - _EVENING_SECONDS
 
 
 def overlap_seconds(interval: Interval) -> int:
-    """How far apart a history bar and a live bar may open and still share some time."""
+    """The most seconds between the opens of a history and a live bar that share time."""
     return _LONGEST_MONTH if interval is Interval.MONTH else interval.seconds
 
 
 def join(interval: Interval, history: Bars, live: Bars, beyond: Iterable[int] = ()) -> Joined:
-    """All history bars, and the live bars that share no time with any of them.
+    """All history bars, and the live bars that share no time with them.
 
     `beyond` are open times of history bars outside `history` that may share time with a live bar.
     """
@@ -90,20 +88,20 @@ def join(interval: Interval, history: Bars, live: Bars, beyond: Iterable[int] = 
 
 
 def newest_live_count(is_live: Flags) -> int:
-    """How many bars at the end of a series are live."""
+    """The number of live bars after the last history bar."""
     history = np.flatnonzero(~is_live)
     return len(is_live) - (int(history[-1]) + 1 if len(history) else 0)
 
 
 def live_stretches(times: NDArray[np.int64], is_live: Flags) -> list[Stretch]:
-    """First and last open time of each run of live bars that a history bar follows."""
+    """First and last open time of each run of live bars before a history bar."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_live, [False]]).astype(np.int8)))
     runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     return [(int(times[low]), int(times[high - 1])) for low, high in runs if high < len(is_live)]
 
 
 def unseen_between(joined: Joined, interval: Interval) -> list[Stretch]:
-    """The time between history and live bars next to each other, where no bar tells anything."""
+    """The stretches without a bar between adjacent history and live bars."""
     ends = (joined.bars.time + interval.seconds).tolist()
     rows = zip(joined.bars.time.tolist(), ends, joined.is_live.tolist(), strict=True)
     return [
@@ -114,9 +112,9 @@ def unseen_between(joined: Joined, interval: Interval) -> list[Stretch]:
 
 
 def bars_to_reach(oldest_live: int | None, history: History, request: SyncRequest) -> int | None:
-    """How many bars to ask for so that they reach back to the oldest live bar.
+    """How many bars to request so that they reach back to the oldest live bar.
 
-    None where the history at hand does, or is all that can be had.
+    None if the history at hand reaches back, or the provider has no more.
     """
     first, last = history.closed.first_time, history.closed.last_time
     if oldest_live is None or first is None or last is None or first <= oldest_live:
@@ -128,13 +126,13 @@ def bars_to_reach(oldest_live: int | None, history: History, request: SyncReques
 
 
 def _is_taken(interval: Interval, live: NDArray[np.int64], history: NDArray[np.int64]) -> Flags:
-    """Which of the live bars share time with a history bar; both in order of time."""
+    """Mask of the live bars that share time with a history bar; both are in order of time."""
     if not interval.is_intraday:
         reach = overlap_seconds(interval)
         near = history[(history >= live[0] - reach) & (history <= live[-1] + reach)]
         taken = {interval.period_start(each + _EVENING_SECONDS) for each in near.tolist()}
         return np.array([interval.period_start(each) in taken for each in live.tolist()])
     edges = np.concatenate([[-np.inf], history, [np.inf]])
-    place = np.searchsorted(edges, live, "left")
+    index = np.searchsorted(edges, live, "left")
     least = interval.seconds
-    return np.asarray((live - edges[place - 1] < least) | (edges[place] - live < least))
+    return np.asarray((live - edges[index - 1] < least) | (edges[index] - live < least))

@@ -1,4 +1,4 @@
-"""`LiveBar`: a bar built here from ticks, forming or closed; and bars put together from others."""
+"""`LiveBar`: a forming or closed bar built from ticks; and joining several into a longer one."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from pocketquant.domain.symbols import Series, Symbol
 
 
 class LiveBar(NamedTuple):
-    """One bar from `start` up to `end`, or what there is of it; times in epoch seconds.
+    """One bar from `start` up to `end`, complete or forming; times in epoch seconds.
 
     `symbol` is the text `EXCHANGE:TICKER`. A `volume` of None means that the symbol has none.
-    `is_partial` says that the stream was not seen for all of the bar's time. Without a tick it has
-    no prices, and says only that the closed bar of its time turned out to be partial.
+    `is_partial` means that some ticks may be missing. A bar without ticks is a mark: it has no
+    prices, and says that the stored bar of its time is partial.
     """
 
     symbol: str
@@ -32,7 +32,7 @@ class LiveBar(NamedTuple):
 
     @classmethod
     def mark(cls, symbol: str, interval: Interval, time: int) -> "LiveBar":
-        """Says that the closed bar of this interval which holds `time` is partial."""
+        """A mark for the closed bar of this interval that contains `time`."""
         start = interval.period_start(time)
         end = interval.period_end(time)
         return cls(symbol, interval, start, end, 0, 0, 0, 0, None, 0, True, start, start)
@@ -47,11 +47,11 @@ class LiveBar(NamedTuple):
 
 
 def put_together(interval: Interval, parts: Sequence[LiveBar], seen_since: int) -> LiveBar | None:
-    """The newest bar of `interval` that its parts make; None if there are none.
+    """The bar of the newest period in `parts`; None without parts.
 
-    `parts`, in order of time, are what the closed minutes of the interval made, if any, and then
-    the open minutes; parts of an earlier period are left out. `seen_since` is from when on the
-    stream was seen without a gap.
+    `parts` are in order of time: the bar of the closed minutes, if any, then the open minutes.
+    Parts of earlier periods are left out. The bar is partial if it starts before `seen_since`, the
+    end of the stream's last gap.
     """
     if not parts:
         return None
@@ -76,7 +76,7 @@ def put_together(interval: Interval, parts: Sequence[LiveBar], seen_since: int) 
 
 
 def summed(volumes: Iterable[float | None]) -> Volume | None:
-    """The exact sum; None if none of them is a volume."""
+    """The exact sum; None if all are None."""
     known = [exact(volume) for volume in volumes if volume is not None]
     return sum(known) if known else None
 

@@ -1,20 +1,20 @@
-"""`MarketClock`: what time it is for the provider, by a steady clock of ours.
+"""`MarketClock`: the provider's time, derived from a steady clock of ours.
 
-The clock of our machine may be wrong and may be set at any moment; a steady one only counts
-seconds. The provider's greeting says what time it is. After that, trades are witnesses: none can
-have happened in the future, and of many trades the freshest was made just now. Clocks of exchanges
-may be wrong too, so that one symbol alone is believed only where it is the only one.
+The clock of this machine may be wrong and may be set at any moment; a steady clock only counts
+seconds. The provider's greeting contains its time. After that trades correct the clock: no trade
+can lie in the future, and the newest of many trades was made just now. Clocks of exchanges may be
+wrong too, so several symbols must agree, unless only one is watched.
 """
 
-_WINDOW_SECONDS = 60.0  # of trades that are judged together
-_WITNESSES = 3  # symbols that have to agree
-_BUSY_TRADES = 60  # in a window, of which the freshest is likely to be new
+_WINDOW_SECONDS = 60.0  # between two corrections
+_WITNESSES = 3  # symbols that must agree
+_BUSY_TRADES = 60  # in a window; the newest of so many is likely to be made just now
 
 
 class MarketClock:
-    """Begins with our own time. All times but `steady` and `wall` are epoch seconds by this clock.
+    """Starts with the time of this machine, `wall`. Times are epoch seconds by this clock.
 
-    It is put back where all trades come later than `tolerance_seconds`: bars then wait for them.
+    The clock is put back if all trades are older than `tolerance_seconds`: bars then wait for them.
     """
 
     def __init__(self, wall: float, steady: float, tolerance_seconds: float) -> None:
@@ -26,28 +26,28 @@ class MarketClock:
         self._judged_at = self.time(steady)
 
     def time(self, steady: float) -> float:
-        """What time it is at that moment."""
+        """The time at a moment of the steady clock."""
         return steady + self._offset
 
     def step(self, wall: float, steady: float) -> float:
-        """By how much the machine's clock was set, or slept, since this was last asked."""
+        """By how many seconds the machine's clock was set, or slept, since the last call."""
         step = (wall - self._wall) - (steady - self._steady)
         self._wall, self._steady = wall, steady
         return step
 
-    def greet(self, told: float, now: float) -> None:
-        """The provider said at `now` that it was `told`."""
-        self._shift(told - now, now)
+    def greet(self, provider_time: float, now: float) -> None:
+        """Take over the time of a greeting that came at `now`."""
+        self._shift(provider_time - now, now)
 
     def trade(self, symbol: str, time: float, now: float) -> None:
-        """A trade of `time`, its symbol's delay added, was told of at `now`."""
+        """Note a trade that came at `now`; `time` is its own, plus the symbol's delay."""
         lead = time - now
         if lead > self._leads.get(symbol, lead - 1):
             self._leads[symbol] = lead
         self._trades += 1
 
     def judge(self, now: float, watched: int) -> None:
-        """Once in a while, believe the trades, if enough of so many watched symbols agree."""
+        """Once a minute, correct the clock by the trades if enough of the watched symbols agree."""
         if now - self._judged_at < _WINDOW_SECONDS:
             return
         witnesses = max(min(_WITNESSES, watched), 1)

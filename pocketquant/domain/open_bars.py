@@ -1,7 +1,7 @@
-"""`OpenBars`: the bars of one symbol that are not closed yet.
+"""`OpenBars`: the open bars of one symbol.
 
-Minutes are made of ticks. Longer bars are made of closed minutes: each keeps its open, high and low
-and what the totals of all closed minutes were before it, so that a minute is added up once only.
+Minutes are made of ticks, longer bars of closed minutes. A longer bar keeps its open, high and low,
+and the totals of all closed minutes from before it. So a minute is added to one total, not to 12.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ _AFTER_ALL = 2**53
 
 @dataclass(frozen=True, slots=True)
 class BarsState:
-    """All there is to know of one symbol's bars, to go on from after a restart.
+    """The bars of one symbol, to continue from after a restart.
 
-    `minutes` are the open ones, `longer` what closed minutes have made of longer bars. No minute
-    that ends by `closed_until` is opened again.
+    `minutes` are the open ones; `longer` are the open longer bars, of closed minutes only. No
+    minute that ends by `closed_until` opens again.
     """
 
     symbol: str
@@ -36,7 +36,7 @@ class BarsState:
 
 
 class Minute:
-    """An open minute. Its open is the earliest tick's price and its close the latest one's."""
+    """An open minute. Its open is the price of the earliest tick, its close of the latest one."""
 
     __slots__ = (
         "close",
@@ -62,7 +62,7 @@ class Minute:
         self.first_tick_at = self.last_tick_at = tick.time
 
     def add(self, tick: Tick) -> None:
-        """Take a tick in, whenever it comes; of one second, those that came later are later."""
+        """Add a tick, in any order of time. Within one second the order of adding counts."""
         _, time, price, size = tick
         if time >= self.last_tick_at:
             self.close, self.last_tick_at = price, time
@@ -76,7 +76,7 @@ class Minute:
 
     @classmethod
     def of(cls, bar: LiveBar) -> "Minute":
-        """The minute as it was when it was handed out."""
+        """The minute that a bar was made from."""
         volume = None if bar.volume is None else exact(bar.volume)
         minute = cls(bar.start, Tick(bar.symbol, bar.last_tick_at, bar.close, volume))
         minute.open, minute.high, minute.low = bar.open, bar.high, bar.low
@@ -85,7 +85,7 @@ class Minute:
 
 
 class Longer:
-    """An open bar of closed minutes; `…_before` are totals from before its first one."""
+    """An open bar of closed minutes; `…_before` are the totals before its first minute."""
 
     __slots__ = (
         "due",
@@ -110,14 +110,14 @@ class Longer:
         self.volumes_before = before.volumes
 
 
-NO_MINUTE = Minute(_BEFORE_ALL, Tick("", _AFTER_ALL, 0.0, None))  # one that takes no tick
+NO_MINUTE = Minute(_BEFORE_ALL, Tick("", _AFTER_ALL, 0.0, None))  # accepts no tick
 
 
 class OpenBars:
-    """The open minutes, oldest first, and at most one longer bar in each place of `LONGER`.
+    """The open minutes, oldest first, and a slot with at most one bar for each of `LONGER`.
 
-    `volume`, `volumes`, `ticks` are the totals of all closed minutes: volume, how many had one,
-    ticks. `close` and `last_tick_at` are of the last of them.
+    `volume`, `volumes` and `ticks` are totals of all closed minutes: their volume, the number of
+    minutes with a volume, their ticks. `close` and `last_tick_at` are those of the last one.
     """
 
     __slots__ = (
@@ -140,7 +140,7 @@ class OpenBars:
         self.delay_seconds = 0
         self.unseen = Unseen()
         self.closed_until = _BEFORE_ALL
-        self.late_minute: int | None = None  # which lacks a tick that came too late
+        self.late_minute: int | None = None  # closed, and then a tick of it came
         self.minutes: list[Minute] = []
         self.longer: list[Longer | None] = [None] * len(LONGER)
         self.volume: Volume = 0
@@ -155,7 +155,7 @@ class OpenBars:
         return None
 
     def open_minute(self, start: int, tick: Tick) -> Minute:
-        """A new minute, of its first tick."""
+        """Open the minute of its first tick."""
         minute = Minute(start, tick)
         self.minutes.append(minute)
         if len(self.minutes) > 1:
@@ -163,16 +163,16 @@ class OpenBars:
         return minute
 
     def merge(self, minute: Minute, periods: Sequence[tuple[int, int]]) -> list[tuple[int, Longer]]:
-        """Close the oldest minute into the longer bars; those it began, with their places.
+        """Merge the oldest minute into the longer bars; return the new ones with their slots.
 
-        `periods` are those it lies in, by place.
+        `periods` are the periods that contain the minute, by slot.
         """
         begun = []
         high, low = minute.high, minute.low
-        for place, bar in enumerate(self.longer):
+        for slot, bar in enumerate(self.longer):
             if bar is None:
-                self.longer[place] = bar = Longer(periods[place], minute, self)
-                begun.append((place, bar))
+                self.longer[slot] = bar = Longer(periods[slot], minute, self)
+                begun.append((slot, bar))
             else:
                 if high > bar.high:
                     bar.high = high
@@ -199,12 +199,12 @@ class OpenBars:
             minute.last_tick_at,
         )
 
-    def longer_bar(self, place: int, bar: Longer) -> LiveBar:
-        """What the closed minutes have made of the bar."""
+    def longer_bar(self, slot: int, bar: Longer) -> LiveBar:
+        """The bar, as far as minutes have closed."""
         has_volume = self.volumes > bar.volumes_before
         return LiveBar(
             self.symbol,
-            LONGER[place],
+            LONGER[slot],
             bar.start,
             bar.end,
             bar.open,
@@ -219,7 +219,7 @@ class OpenBars:
         )
 
     def state(self, closed_until: int, has_longer: bool = True) -> BarsState:
-        """All of it, or all but the longer bars."""
+        """The state, with or without the longer bars."""
         return BarsState(
             self.symbol,
             self.delay_seconds,
@@ -227,15 +227,15 @@ class OpenBars:
             closed_until,
             tuple(self.minute_bar(minute) for minute in self.minutes),
             tuple(
-                self.longer_bar(place, bar)
-                for place, bar in enumerate(self.longer if has_longer else ())
+                self.longer_bar(slot, bar)
+                for slot, bar in enumerate(self.longer if has_longer else ())
                 if bar is not None
             ),
         )
 
     @classmethod
     def of(cls, state: BarsState) -> "OpenBars":
-        """The bars that had this state."""
+        """The open bars of a stored state."""
         bars = cls(state.symbol)
         bars.delay_seconds = state.delay_seconds
         bars.unseen = state.unseen
@@ -255,7 +255,7 @@ class OpenBars:
         self.closed_until = minute.end
 
     def _resume(self, made: LiveBar) -> None:
-        """Take a longer bar back: its minutes were the last ones closed, so they end all totals."""
+        """Restore a longer bar; negative totals before it stand for its own minutes."""
         whole = Minute.of(made)
         bar = Longer((made.start, made.end), whole, self)
         bar.ticks_before = -made.tick_count

@@ -1,11 +1,11 @@
-"""`Repairs`: which series are to be made right after a gap in their stream, and when; and by what.
+"""`Repairs`: which series to sync after a gap in their stream, when, and with which requests.
 
-A gap touches every bar that has any of its time. What is known of those bars is partial, or nothing
-at all where all that was traded fell into the gap. So a series is due once the last bar that the
-gap touched is closed, whether or not there is such a bar.
+A gap touches every bar that contains any of its time. Such a bar is partial, or missing if all its
+trades fell into the gap. So a series is due when its last touched bar has closed, even if there is
+no such bar.
 
-One sync of the minutes of a symbol serves all of its intraday series, for the longer bars are made
-of its minutes (`longer_bars`). So no symbol needs more than one in five minutes.
+One sync of a symbol's minutes repairs all its intraday series, since longer bars are made of
+minutes (`longer_bars`). So each symbol is synced at most once in five minutes.
 """
 
 import math
@@ -22,16 +22,16 @@ from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
 _FEWEST_BARS = 10
 _HELD_UP_SECONDS = 15 * MINUTE
-_BARS_MORE = 2  # the one that has begun since, and one for what the division leaves
+_EXTRA_BARS = 2  # the forming one, and one for the remainder of the division
 _PAUSE_SECONDS = 5 * MINUTE  # between two repairs of a symbol
 _ALWAYS = -(2**53)
 
 
 @dataclass(slots=True)
 class Repairs:
-    """Repairs of series at these intervals, due `wait_seconds` after the last touched bar's end.
+    """Repairs of series of these intervals, due `wait_seconds` after the last touched bar's end.
 
-    What is due within five minutes of a repair of the same symbol waits until they are over.
+    A symbol that was repaired less than five minutes ago waits until they have passed.
     """
 
     intervals: tuple[Interval, ...]
@@ -43,10 +43,10 @@ class Repairs:
     def note(
         self, symbol: str, gaps: Iterable[Gap], delay_seconds: int = 0, is_restart: bool = False
     ) -> None:
-        """The symbol's stream was not seen in these gaps, in order, by its own delayed clock.
+        """Note gaps of a symbol's stream, in order, by its own delayed clock.
 
-        What was due before the last of them has been seen to already. Whoever did so before a
-        restart may have been held up: then what was due shortly before is noted again.
+        Repairs that were due before the last gap have been submitted. A streamer that restarts may
+        have missed some: those due within 15 minutes before the gap are noted again.
         """
         parsed, wait = Symbol.parse(symbol), self.wait_seconds + delay_seconds
         gaps = tuple(gaps)
@@ -58,7 +58,7 @@ class Repairs:
                     self._add(due, Series(parsed, interval), start)
 
     def due(self, now: float) -> dict[Series, int]:
-        """What is due by `now`, each given once: the series, and since when it has gaps."""
+        """The series due by `now`, with the start of the first gap of each; returned once."""
         lately = now - _PAUSE_SECONDS
         self._repaired_at = {
             symbol: time for symbol, time in self._repaired_at.items() if time > lately
@@ -83,11 +83,10 @@ class Repairs:
 
 
 def repairing(gaps: Mapping[Series, int], now: float) -> list[SyncRequest]:
-    """The syncs that bring the bars of these series since the given times.
+    """The syncs that fetch the bars of these series since the given times.
 
-    Of a symbol's intraday series one sync of its minutes, and a series' own only where minutes do
-    not reach. Of a stream that was never seen before, only its newest bars: more is for whoever
-    asks for it.
+    The intraday series of a symbol share one sync of minutes; a series has its own only if minutes
+    do not reach back far enough. A new stream gets only its newest bars: users request older ones.
     """
     minutes: dict[Symbol, int] = {}
     others: list[SyncRequest] = []
@@ -106,9 +105,9 @@ def repairing(gaps: Mapping[Series, int], now: float) -> list[SyncRequest]:
 
 
 def longer_bars(minutes: Bars, series: Series, known_until: int) -> list[LiveBar]:
-    """The bars of an intraday series that these minutes make, none of which is partial.
+    """The bars of an intraday series, made of minutes; none is partial.
 
-    The minutes are all that there are from the first of them until `known_until`.
+    `minutes` must be complete from the first one until `known_until`.
     """
     periods: dict[int, list[LiveBar]] = {}
     for row in minutes.columns.T.tolist():
@@ -123,18 +122,18 @@ def longer_bars(minutes: Bars, series: Series, known_until: int) -> list[LiveBar
 
 
 def _minutes(interval: Interval, since: int, now: float) -> int:
-    """How many minutes reach back to the start of the first touched bar."""
+    """The number of minutes since the start of the first touched bar."""
     if interval is Interval.M1:
         return _bars(interval, since, now)
     late = interval.seconds + _HELD_UP_SECONDS + _PAUSE_SECONDS
     start = now - late if since < 0 else interval.period_start(since)
-    return int(now - start) // MINUTE + _BARS_MORE
+    return int(now - start) // MINUTE + _EXTRA_BARS
 
 
 def _bars(interval: Interval, since: int, now: float) -> int:
     if since < 0:
         return _FEWEST_BARS
-    return max(int(now - since) // interval.seconds + _BARS_MORE, _FEWEST_BARS)
+    return max(int(now - since) // interval.seconds + _EXTRA_BARS, _FEWEST_BARS)
 
 
 def _minute(symbol: str, row: list[float]) -> LiveBar:

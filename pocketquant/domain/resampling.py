@@ -1,4 +1,4 @@
-"""Longer bars out of shorter ones: any number of minutes, aligned to the epoch."""
+"""Longer bars made of shorter ones: any number of minutes, aligned to the epoch."""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def custom_seconds(text: str) -> int:
 
 
 def sources(seconds: int, stored: Iterable[Interval]) -> list[Interval]:
-    """The intraday intervals out of which bars of `seconds` can be made, the longest first."""
+    """The stored intraday intervals that bars of `seconds` can be made of, longest first."""
     fitting = {
         each
         for each in stored
@@ -42,13 +42,13 @@ def sources(seconds: int, stored: Iterable[Interval]) -> list[Interval]:
 
 
 def is_aligned(times: NDArray[np.int64], seconds: int) -> bool:
-    """Whether each bar of `seconds` lies within one period of any multiple of its length."""
+    """Whether all bars of `seconds` open at a multiple of their length."""
     return not np.any(times % seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stored interval, and the time from its first bar's start to its last one's end."""
+    """A stored interval, the start of its first bar and the end of its last one."""
 
     interval: Interval
     start: int
@@ -56,9 +56,10 @@ class Span:
 
 
 def covering(spans: Iterable[Span], seconds: int, start: int | None, end: int | None) -> Span:
-    """The span that covers most whole bars of `seconds` in the range; of equals the longest.
+    """The span that covers most complete bars of `seconds` in the range; needs at least one span.
 
-    Where none covers a whole bar, the one that has most of their time. There must be a span.
+    Of equal spans the longest interval wins. If none covers a complete bar, the one with most of
+    their time wins.
     """
     longest_first = sorted(spans, key=lambda each: -each.interval.seconds)
     bounds = (
@@ -75,20 +76,20 @@ def covering(spans: Iterable[Span], seconds: int, start: int | None, end: int | 
 
 
 def up(time: int, seconds: int) -> int:
-    """The first multiple of `seconds` that is not before `time`."""
+    """The first multiple of `seconds` at or after `time`."""
     return -(-time // seconds) * seconds
 
 
 def down(time: int, seconds: int) -> int:
-    """The last multiple of `seconds` that is not after `time`."""
+    """The last multiple of `seconds` at or before `time`."""
     return time // seconds * seconds
 
 
 def resample(bars: Bars, seconds: int) -> Bars:
-    """The bars of `seconds` that these make; no bar is made of a period without a bar.
+    """Bars of `seconds`; a period without bars has none.
 
-    Open is the first, high the highest, low the lowest, close the last, volume the sum of those
-    that have one (NaN where none has).
+    Open is the first, high the highest, low the lowest, close the last, volume the sum of known
+    volumes (NaN if none is known).
     """
     if not len(bars):
         return bars
@@ -112,7 +113,7 @@ def resample(bars: Bars, seconds: int) -> Bars:
 def touched(
     times: NDArray[np.int64], seconds: int, stretches: Iterable[tuple[float, float]]
 ) -> NDArray[np.bool_]:
-    """Which of the bars of `seconds`, in order of time, have any of their time in a stretch."""
+    """Mask of the bars of `seconds` that overlap a stretch; `times` are in order."""
     is_touched = np.zeros(len(times), dtype=bool)
     for start, end in stretches:
         low = np.searchsorted(times, start - seconds, "right")
@@ -123,9 +124,9 @@ def touched(
 def _covered_seconds(
     span: Span, seconds: int, bounds: tuple[int | None, int | None], is_whole: bool
 ) -> int:
-    """How many seconds of the closed bars of `seconds` within the bounds lie in the span.
+    """How many seconds of closed bars of `seconds` within the bounds lie in the span.
 
-    With `is_whole`, only those of bars that lie in it wholly count.
+    With `is_whole`, only bars that lie completely in the span count.
     """
     start, end = bounds
     first = up(span.start, seconds) if is_whole else span.start

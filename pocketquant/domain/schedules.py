@@ -1,8 +1,7 @@
-"""What runs when: cron expressions, the built-in schedules, and how many bars a run asks for.
+"""Schedules: cron expressions, the built-in ones, and how many bars a run requests.
 
-A run goes from due to begun (`starting` holds its key) to started (its job is known), and no
-other is due before its job has ended. Whoever finds a run begun may start it: its key makes one
-job only.
+A run is due, then begun (`starting` holds its key), then started (its job is known). The next run
+is due after its job has ended. Any process may start a begun run: its key makes only one job.
 """
 
 from dataclasses import dataclass, replace
@@ -20,10 +19,10 @@ _FIELDS = "minute hour day-of-month month day-of-week"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Syncs of the tracked series at set times; times in epoch seconds, None where there was none.
+    """Syncs of tracked series by cron; times are epoch seconds, None before the first.
 
-    No intervals means all. `run_request` is the id of a run that was asked for by hand and has not
-    begun; `has_open_job` holds until the end of the last job was noted.
+    No intervals means all. `run_request` is the id of a run that a user requested and that has not
+    begun; `has_open_job` is true until the end of the last job is noted.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleChange:
-    """What a user wants otherwise; None leaves it as it is."""
+    """Changes of a schedule; None leaves a value unchanged."""
 
     cron: str | None = None
     n_bars: int | None = None
@@ -51,7 +50,7 @@ class ScheduleChange:
 
 
 def built_in_schedules(now: int) -> tuple[Schedule, ...]:
-    """The schedules every installation has, as they are before anybody changes them."""
+    """The schedules of every installation, before users change them."""
     six_hourly, in_business_hours = "0 */6 * * *", "0 9-17 * * 1-5"
     return (
         Schedule(
@@ -74,9 +73,9 @@ def built_in_schedules(now: int) -> tuple[Schedule, ...]:
 
 
 def next_run(cron: str, after: int) -> int:
-    """The first time after `after` that the five fields of `cron` allow, in UTC.
+    """The first epoch second after `after` that matches the five fields of `cron` in UTC.
 
-    InvalidRequest names the field that is wrong, or says that the time never comes.
+    InvalidRequest names the wrong field, or says that no time matches.
     """
     fields = cron.split()
     if len(fields) != 5 or len(cron) > MOST_CRON_CHARACTERS or not cron.isascii():
@@ -94,10 +93,10 @@ def next_run(cron: str, after: int) -> int:
 
 
 def changed(schedule: Schedule, change: ScheduleChange, now: int) -> Schedule:
-    """The schedule as it is to be.
+    """The changed schedule.
 
-    A new cron counts from `now`, and so does a schedule that is resumed: what fell into its pause
-    was not missed. Otherwise a run that is due stays due.
+    A new cron, or the end of a pause, computes the next run from `now`: runs during a pause are not
+    made up for. Otherwise a due run stays due.
     """
     cron = schedule.cron if change.cron is None else change.cron
     paused = schedule.paused if change.paused is None else change.paused
@@ -112,9 +111,9 @@ def changed(schedule: Schedule, change: ScheduleChange, now: int) -> Schedule:
 
 
 def due_run(schedule: Schedule, now: int) -> str | None:
-    """The key of the run that is due; None where none is, or the last one still goes on.
+    """The key of the due run; None if there is none, or the last run has not ended.
 
-    A run asked for by hand is due though the schedule is paused.
+    A run that a user requested is due even if the schedule is paused.
     """
     if schedule.starting or schedule.has_open_job:
         return None
@@ -124,9 +123,9 @@ def due_run(schedule: Schedule, now: int) -> str | None:
 
 
 def begun(schedule: Schedule, key: str, now: int) -> Schedule:
-    """The schedule whose run `key` begins: however many times were missed, they are one run.
+    """The schedule after its run `key` has begun; all missed runs are this one run.
 
-    A run at its time serves a request made before it, too.
+    A run by cron also fulfils an earlier request.
     """
     is_time = _is_time(schedule, now)
     return replace(
@@ -139,11 +138,11 @@ def begun(schedule: Schedule, key: str, now: int) -> Schedule:
 
 
 def bars_to_fetch(last_bar_at: int | None, until: int, interval: Interval, most: int) -> int:
-    """How many of the newest bars hold, at `until`, all that the store lacks; at most `most`.
+    """How many of the newest bars include, at `until`, all that the store lacks; at most `most`.
 
-    They are those that can have opened since the last stored one, that one again for corrections,
-    and one to spare, since openings shift with daylight saving and with the first trading day of
-    a week or month. Rounded up, for some months are shorter than the nominal one.
+    They are the bars that can have opened since the last stored one, that one again for
+    corrections, and a spare one, since opens shift with daylight saving and with the first trading
+    day of a week or month. Rounded up, as some months are shorter than the nominal one.
     """
     if last_bar_at is None:
         return most

@@ -1,11 +1,11 @@
-"""What is sought among the symbols that the provider offers, and what is found."""
+"""Searches among the provider's symbols, and their results."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class SymbolKind(StrEnum):
-    """What can be sought by itself, in TradingView's words."""
+    """Kinds of symbols to search for, by TradingView's names."""
 
     STOCK = "stock"
     FUND = "fund"
@@ -20,33 +20,33 @@ class SymbolKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What is sought; empty text or None stands for any."""
+    """A search; empty text or None matches everything."""
 
     text: str
     kind: SymbolKind | None = None
     exchange: str = ""
     country: str = ""
-    start: int = 0  # matches to leave out
+    start: int = 0  # matches to skip
 
 
 @dataclass(frozen=True, slots=True)
 class FoundSymbol:
-    """A symbol that the provider offers; empty text where it says nothing."""
+    """A symbol of the provider; empty text for an unknown value."""
 
     exchange: str
     ticker: str
     name: str
     type: str
-    kinds: tuple[str, ...]  # finer than the type: `etf`, `perpetual`, `continuous`
+    kinds: tuple[str, ...]  # more detailed than the type: `etf`, `perpetual`, `continuous`
     currency: str
     country: str
-    provider_exchange: str  # the exchange's name for people
+    provider_exchange: str  # display name of the exchange
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page of matches, best first; each match is one symbol or the contracts of one future."""
+    """A page of matches, best first; a match is one symbol, or all contracts of a future."""
 
     matches: tuple[tuple[FoundSymbol, ...], ...]
     remaining: int  # matches after this page
-    unusable: int = 0  # symbols whose names are not of the form that charts take
+    unusable: int = 0  # symbols with a name that charts do not accept

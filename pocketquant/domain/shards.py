@@ -1,4 +1,4 @@
-"""`Shard`: one of the parts that the watched symbols are split into."""
+"""`Shard`: a fixed part of all symbols, watched by one streamer."""
 
 from dataclasses import dataclass
 from zlib import crc32
@@ -6,7 +6,7 @@ from zlib import crc32
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part `number`, counted from 1, of `count`. Each symbol is in exactly one, for good."""
+    """Part `number` of `count`, from 1. Each symbol always belongs to the same part."""
 
     number: int
     count: int
@@ -22,5 +22,5 @@ class Shard:
 
 
 def all_shards(count: int) -> tuple[Shard, ...]:
-    """The parts of a split."""
+    """All parts of a split."""
     return tuple(Shard(number, count) for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""What is traded: `Symbol`, the series a symbol has, and what the provider says of a listing."""
+"""`Symbol`, `Series` (a symbol at an interval), and `Listing`, the provider's description."""
 
 import re
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One symbol at one interval; its text form is the key of its data everywhere."""
+    """One symbol at one interval; its text is the key of its data everywhere."""
 
     symbol: Symbol
     interval: Interval
@@ -60,7 +60,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the provider says of a symbol when it resolves it; empty text where it says nothing."""
+    """The provider's description of a symbol; empty text for an unknown value."""
 
     symbol: Symbol
     description: str = ""

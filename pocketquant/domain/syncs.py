@@ -1,4 +1,4 @@
-"""What a sync asks for, what the provider answers to it, and what it reports."""
+"""A sync: its request, the provider's answer, its report, and the states of the work."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ _LONGEST_DELAY_SECONDS = 900.0
 
 
 class QueueName(StrEnum):
-    """Where messages of units wait, the most urgent first, which is the order workers look in."""
+    """Queues of units, most urgent first; workers read them in this order."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
     SCHEDULED = "scheduled"
-    REPAIR = "repair"  # of live bars: nobody has asked for them
+    REPAIR = "repair"  # of live bars; not requested by users
 
 
 class SyncState(StrEnum):
-    """How far the sync of a series is."""
+    """State of a series' sync."""
 
     PENDING = "pending"
     SYNCING = "syncing"
@@ -34,7 +34,7 @@ class SyncState(StrEnum):
 
 
 class UnitState(StrEnum):
-    """How far a unit of work is. A deferred unit is queued with a `not_before` to come."""
+    """State of a unit of work. A deferred unit is queued with a later `not_before`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -44,7 +44,7 @@ class UnitState(StrEnum):
 
 
 class JobState(StrEnum):
-    """How far a job is; it is completed when every unit has ended, failed ones included."""
+    """State of a job; completed when all units have finished, even if some failed."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -66,7 +66,7 @@ class SyncRequest:
 
 @dataclass(frozen=True, slots=True)
 class FormingBar:
-    """The newest bar while its time is not over: absolute values so far, times in epoch seconds."""
+    """The newest bar before its end: its values so far, times in epoch seconds."""
 
     time: int
     close_time: int
@@ -80,9 +80,9 @@ class FormingBar:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The provider's answer to one request: closed bars, the forming one beside them.
+    """The provider's answer to one request: closed bars, and the forming one.
 
-    `reached_at` is how far the feed has come, by the provider's clock and less its delay.
+    `reached_at` is the epoch second that the feed has reached: the provider's time less the delay.
     """
 
     closed: Bars
@@ -92,7 +92,7 @@ class History:
     reached_at: int = 0
 
     def known_until(self, interval: Interval) -> int | None:
-        """Before when all bars from the first closed one on are known; None without any."""
+        """The end of the time in which all bars are known; None without closed bars."""
         if self.closed.last_time is None:
             return None
         if self.forming is not None:
@@ -101,13 +101,13 @@ class History:
 
     @property
     def fetched(self) -> int:
-        """How many bars the provider sent, the forming and the refused ones included."""
+        """How many bars the provider sent, including the forming and the refused ones."""
         return len(self.closed) + self.refused.total() + (self.forming is not None)
 
     def require_bars(self, series: Series) -> None:
-        """BarsRefused, with reasons and counts, where bars were refused and no closed one is left.
+        """Raise BarsRefused with reasons and counts if all closed bars were refused.
 
-        Stored as it is, such an answer would pass for one of a series that has no bars.
+        Storing such an answer would make the series look as if it had no bars.
         """
         if self.refused.total() and not len(self.closed):
             reasons = ", ".join(f"{reason} {count}" for reason, count in self.refused.items())
@@ -138,10 +138,10 @@ class SyncReport:
 
 
 def retry_delay_seconds(attempt: int, jitter: float) -> float:
-    """How long a unit waits after its `attempt`-th failure (from 1): 5 s doubling to 15 min.
+    """The delay after the `attempt`-th failure of a unit (from 1): from 5 s, doubling to 15 min.
 
-    `jitter` in [0, 1) takes up to half of it away, so that units that failed together do not
-    come back together.
+    `jitter` in [0, 1) subtracts up to half of it, so that units that failed together are not
+    retried together.
     """
     delay = min(_FIRST_DELAY_SECONDS * 2.0 ** (min(attempt, 32) - 1), _LONGEST_DELAY_SECONDS)
     return delay * (1 - jitter / 2)

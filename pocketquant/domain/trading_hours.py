@@ -1,13 +1,13 @@
-"""When a bar of a listing is over, by its trading hours as TradingView writes them.
+"""When a bar of a listing ends, by its trading hours in TradingView's notation.
 
     24x7                            always
-    0930-1600                       Monday to Friday, in the exchange's time
-    1700-1600                       opens on the evening before its trading day
+    0930-1600                       Monday to Friday, in the exchange's time zone
+    1700-1600                       opens in the evening before its trading day
     0930-1130,1300-1500             two sessions a day
     1900-1900:3456|1700F-1900:2     by days: 1 is Sunday
-    0915-1530#20260803/0915-1515    otherwise from that date on
+    0915-1530#20260803/0915-1515    other hours from that date on
 
-Holidays and days with other hours are not known here: each day counts as an ordinary one.
+Holidays and exceptional days are not known here: each day counts as an ordinary one.
 """
 
 import re
@@ -32,12 +32,12 @@ class TradingHours:
     """The ordinary hours of a listing."""
 
     zone: ZoneInfo
-    closings: frozenset[int]  # minutes of the local day; none of what trades always
+    closings: frozenset[int]  # minutes of the local day; empty for 24x7
     days: frozenset[str]  # "1" is Sunday
 
     @classmethod
     def parse(cls, timezone: str, session: str) -> Self | None:
-        """None where either is not understood."""
+        """Read both texts; None if one is not understood."""
         try:
             zone = ZoneInfo(timezone)
         except (KeyError, ValueError, OSError):
@@ -52,15 +52,15 @@ class TradingHours:
         return cls(zone, frozenset(minute % (24 * 60) for minute in closings), frozenset(days))
 
     def end(self, interval: Interval, opened: int) -> int:
-        """When the bar that opened then is over, in epoch seconds."""
+        """The epoch second at which the bar that opened at `opened` ends."""
         closing = self._closing_after(to_date(opened))
         if interval.is_intraday:
             return min(opened + interval.seconds, to_seconds(closing))
-        day = closing - timedelta(seconds=1)  # what closes at midnight traded on the day before
+        day = closing - timedelta(seconds=1)  # midnight closes the day before
         return to_seconds(closing + (self._last_day(interval, day) - day))
 
     def _closing_after(self, opened: datetime) -> datetime:
-        """When the trading day is over: the latest of the next closings."""
+        """The end of the trading day: the latest of the next closings."""
         local = opened.astimezone(self.zone)
         if not self.closings:
             return local + timedelta(days=1)
@@ -69,7 +69,7 @@ class TradingHours:
         return max(at if at > local else at + timedelta(days=1) for at in closings)
 
     def _last_day(self, interval: Interval, first: datetime) -> datetime:
-        """The last trading day of the day, week or month that begins with `first`."""
+        """The last trading day of the day, week or month that starts with `first`."""
         days = (first + timedelta(days=number) for number in range(_MOST_DAYS[interval]))
         return max((day for day in days if self._is_of(interval, first, day)), default=first)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.errors import Conflict
-from pocketquant.domain.imports import Refused, Surroundings, check, nearest_seconds
+from pocketquant.domain.imports import RefusedBar, Surroundings, check, nearest_seconds
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.trading_hours import TradingHours
 from pocketquant.storage.bars import BarStore, Extent, Upserted
@@ -31,7 +31,7 @@ class ImportReport:
 
     series: Series
     upserted: Upserted
-    refused: list[Refused]
+    refused: list[RefusedBar]
     extent: Extent
 
 

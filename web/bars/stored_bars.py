@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.joining import (
     Joined,
+    earlier_bars_end,
     history_end,
     join,
+    later_bars_start,
     live_stretches,
     newest_live_count,
     overlap_seconds,
-    place_after,
-    place_before,
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
@@ -215,5 +215,5 @@ def _is_before_end(series: Series, window: Window, status: SyncStatus | None) ->
 def _next_place(series: Series, joined: Joined, newest: bool) -> int:
     times, is_live = joined.bars.time, joined.is_live
     if newest:
-        return place_before(series.interval, int(times[0]), bool(is_live[0]))
-    return place_after(series.interval, int(times[-1]), bool(is_live[-1]))
+        return earlier_bars_end(series.interval, int(times[0]), bool(is_live[0]))
+    return later_bars_start(series.interval, int(times[-1]), bool(is_live[-1]))

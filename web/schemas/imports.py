@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from pocketquant.domain.bars import Floats, Refusal
 from pocketquant.domain.dates import to_date
-from pocketquant.domain.imports import Refused
+from pocketquant.domain.imports import RefusedBar
 from pocketquant.domain.intervals import Interval
 from pocketquant.history.importing import ImportReport
 from web.schemas.fields import Moment
@@ -70,7 +70,7 @@ class RefusedBarOut(BaseModel):
     reason: Refusal = Field(description="why it was refused", examples=["overlapping"])
 
     @classmethod
-    def of(cls, refused: Refused) -> Self:
+    def of(cls, refused: RefusedBar) -> Self:
         return cls(
             index=refused.index,
             datetime=dt.datetime.fromtimestamp(refused.time, dt.UTC),

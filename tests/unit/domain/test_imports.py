@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pocketquant.domain.bars import Floats, Refusal
-from pocketquant.domain.imports import Refused, Surroundings, check
+from pocketquant.domain.imports import RefusedBar, Surroundings, check
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
 from pocketquant.domain.trading_hours import TradingHours
 
@@ -31,8 +31,8 @@ def test_what_a_sync_would_refuse_is_refused_by_its_place() -> None:
     bars, refused = check(given, Interval.D1, NOTHING, NOW)
     assert [NOW - 3 * DAY, NOW - 2 * DAY] == bars.time.tolist()
     expected = [
-        Refused(0, NOW - DAY, Refusal.INCONSISTENT),
-        Refused(3, NOW - 3 * DAY, Refusal.REPEATED_TIME),
+        RefusedBar(0, NOW - DAY, Refusal.INCONSISTENT),
+        RefusedBar(3, NOW - 3 * DAY, Refusal.REPEATED_TIME),
     ]
     assert expected == refused
 
@@ -43,7 +43,7 @@ def test_volumes_are_of_all_bars_or_of_none() -> None:
     assert 2 == len(check(without, Interval.D1, NOTHING, NOW)[0])
     without[5, 0] = 7.0
     _, refused = check(without, Interval.D1, NOTHING, NOW)
-    assert [Refused(1, NOW - 2 * DAY, Refusal.NOT_FINITE)] == refused
+    assert [RefusedBar(1, NOW - 2 * DAY, Refusal.NOT_FINITE)] == refused
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_bar_that_stored_history_reaches_has_closed() -> None:
     times = [NOW - 2 * DAY, NOW - DAY + HOUR]
     around = Surroundings(np.array([float(times[1])]), last_time=times[1])
     _, refused = check(block(*times, NOW + DAY), Interval.D1, around, NOW)
-    assert [Refused(2, NOW + DAY, Refusal.NOT_CLOSED)] == refused
+    assert [RefusedBar(2, NOW + DAY, Refusal.NOT_CLOSED)] == refused
 
 
 def test_an_intraday_bar_opens_at_a_whole_minute() -> None:
@@ -91,7 +91,7 @@ def test_a_day_is_not_stored_twice() -> None:
     given = block(NOW - 5 * DAY, session, session + DAY - HOUR)
     bars, refused = check(given, Interval.D1, around, NOW)
     assert [session, session + DAY - HOUR] == bars.time.tolist()
-    assert [Refused(0, NOW - 5 * DAY, Refusal.OVERLAPPING)] == refused
+    assert [RefusedBar(0, NOW - 5 * DAY, Refusal.OVERLAPPING)] == refused
 
 
 def test_bars_brought_together_overlap_no_more_than_stored_ones() -> None:
@@ -99,7 +99,7 @@ def test_bars_brought_together_overlap_no_more_than_stored_ones() -> None:
     hours = [NOW - 9 * HOUR, NOW - 9 * HOUR + 1800, NOW - 8 * HOUR, NOW - 7 * HOUR]
     bars, refused = check(block(*hours), Interval.H1, NOTHING, NOW)
     assert [hours[0], hours[2], hours[3]] == bars.time.tolist()
-    assert [Refused(1, hours[1], Refusal.OVERLAPPING)] == refused
+    assert [RefusedBar(1, hours[1], Refusal.OVERLAPPING)] == refused
 
 
 def test_bars_after_live_ones_would_hide_them() -> None:

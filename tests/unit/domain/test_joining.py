@@ -10,12 +10,12 @@ from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import (
     bars_to_reach,
+    earlier_bars_end,
     history_end,
     join,
+    later_bars_start,
     live_stretches,
     newest_live_count,
-    place_after,
-    place_before,
     unseen_between,
 )
 from pocketquant.domain.symbols import Series
@@ -166,5 +166,5 @@ def test_what_comes_before_and_after_a_bar(
 ) -> None:
     """Next to it; beside a live day, not the session that history will have for it."""
     told = seconds(open_time)
-    assert seconds(before) == place_before(interval, told, is_live)
-    assert seconds(after) == place_after(interval, told, is_live)
+    assert seconds(before) == earlier_bars_end(interval, told, is_live)
+    assert seconds(after) == later_bars_start(interval, told, is_live)
