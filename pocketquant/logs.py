@@ -1,15 +1,14 @@
-"""structlog, set up once a process: JSON for machines or coloured lines for people.
+"""Set up structlog, once a process: JSON for machines or coloured lines for people.
 
-Lines of ours are rendered where they are logged and go straight to standard error; those of
-libraries come by `logging`, through the same processors to the same place, and so do uncaught
-errors: a file holds one format only. The last processor before rendering strikes out secrets.
+Our lines, the lines that libraries log by `logging`, and uncaught errors pass the same processors
+and are written to standard error, so a log file has one format. The last processor before
+rendering strikes out secrets.
 """
 
 import logging
 import os
 import sys
 import threading
-from collections import deque
 from contextlib import suppress
 from types import TracebackType
 
@@ -19,7 +18,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from pocketquant.redaction import Redactor
 from pocketquant.settings import LogFormat, LogLevel
 
-_QUIET = {  # a unit of work has one closing line, and it is ours
+_THRESHOLDS = {  # these libraries log each task or connection, for which we have our own lines
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.WARNING,
     "kombu": logging.WARNING,
@@ -28,55 +27,44 @@ _QUIET = {  # a unit of work has one closing line, and it is ours
     "pymongo": logging.WARNING,
     "websockets": logging.WARNING,
 }
-_WITH_HANDLERS_OF_THEIR_OWN = ("gunicorn.error", "tornado.application", "tornado.general")
-_MOST_LINES = 10_000  # that wait for a standard error nobody reads
+_LOGGERS_WITH_HANDLERS = ("gunicorn.error", "tornado.application", "tornado.general")
 
 _log = structlog.get_logger(__name__)
 
 
-class _Output:
-    """Standard error, line by line: one thread writes, and what others log meanwhile as well.
-
-    Nobody waits for it, as they would for a lock that is held while the system writes.
-    """
+class _StandardError:
+    """The present `sys.stderr`, whole line by whole line; failing to write raises no error."""
 
     def __init__(self) -> None:
-        self._lines = deque[str]()
-        self._writing = threading.Lock()
+        self._lock = threading.RLock()
 
-    def write(self, text: str) -> None:
-        """Whole lines; what can't be written fails nobody's work."""
-        self._lines.append(text)
-        while self._lines and self._writing.acquire(blocking=len(self._lines) > _MOST_LINES):
+    def write(self, lines: str) -> None:
+        """Write whole lines; without the lock, long lines of several threads would mix."""
+        with self._lock, suppress(OSError, ValueError):
             try:
-                self._write_lines()
-            finally:
-                self._writing.release()
+                sys.stderr.write(lines)
+            except RuntimeError:  # a signal handler logs while its thread writes another line
+                os.write(sys.stderr.fileno(), lines.encode())
 
     def flush(self) -> None:
-        """Nothing is held back: `sys.stderr` ends at each line."""
-
-    def _write_lines(self) -> None:
-        with suppress(IndexError):
-            while line := self._lines.popleft():
-                with suppress(OSError, ValueError):
-                    sys.stderr.write(line)
+        """Do nothing: `sys.stderr` flushes at each line's end."""
 
 
 class _LineLogger:
-    """The end of structlog's chain: gets a rendered line."""
+    """The last part of structlog's chain: writes a rendered line to standard error."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def msg(self, line: str) -> None:
-        _output.write(line + "\n")
+        _standard_error.write(line + "\n")
 
     debug = info = warning = error = critical = exception = msg
 
 
-_output = _Output()
-os.register_at_fork(after_in_child=_output.__init__)  # type: ignore[misc]  # whoever wrote is gone
+_standard_error = _StandardError()
+# A child process has no thread that would release a lock held at the time of the fork.
+os.register_at_fork(after_in_child=_standard_error.__init__)  # type: ignore[misc]
 
 
 def set_up_logs(log_format: LogFormat, level: LogLevel, redactor: Redactor | None = None) -> None:
@@ -89,14 +77,14 @@ def set_up_logs(log_format: LogFormat, level: LogLevel, redactor: Redactor | Non
     ]
     rendering = _rendering(log_format, redactor or Redactor())
     processors = structlog.get_config()["processors"]
-    processors[:] = [*shared, *rendering]  # the same list: loggers in use hold it
+    processors[:] = [*shared, *rendering]  # in place: cached loggers refer to this list
     structlog.configure(
         processors=processors,
         logger_factory=_LineLogger,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(_output)
+    handler = logging.StreamHandler(_standard_error)
     without_record = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -104,20 +92,20 @@ def set_up_logs(log_format: LogFormat, level: LogLevel, redactor: Redactor | Non
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name, threshold in _QUIET.items():
+    for name, threshold in _THRESHOLDS.items():
         logging.getLogger(name).setLevel(threshold)
-    for name in _WITH_HANDLERS_OF_THEIR_OWN:
+    for name in _LOGGERS_WITH_HANDLERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.captureWarnings(True)
-    if sys.excepthook is sys.__excepthook__:  # whoever put another there, a test run, wants it
+    if sys.excepthook is sys.__excepthook__:  # keep a hook that a test runner has set
         sys.excepthook = _log_crash
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _log_crash_of_thread
 
 
 def _rendering(log_format: LogFormat, redactor: Redactor) -> list[Processor]:
-    """Tracebacks come without local variables, for those hold tokens and passwords."""
+    """Return the last processors; tracebacks omit local variables, which may hold passwords."""
 
     def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         return {name: redactor.value(value) for name, value in event.items()}

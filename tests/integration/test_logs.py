@@ -1,8 +1,11 @@
 """Log lines of real processes: whole, in one format, without secrets."""
 
 import json
+import os
 import subprocess
 import sys
+
+import pytest
 
 _SET_UP = """
 import logging, multiprocessing, sys, structlog
@@ -31,22 +34,57 @@ def _stderr_of(code: str) -> list[dict[str, object]]:
 
 
 def test_lines_of_many_threads_are_whole_and_all_there() -> None:
-    """No lock is held while they are written."""
+    """Eight threads log at the same time."""
     lines = _stderr_of("say_all()")
     assert set(range(20_000)) == {line["number"] for line in lines}
     assert {"ours"} == {line["logger"] for line in lines}
 
 
-def test_so_are_those_of_a_forked_process() -> None:
-    """Such are a server's worker processes."""
+def test_lines_of_a_forked_process_are_whole_and_all_there() -> None:
+    """Servers fork their worker processes."""
     lines = _stderr_of(
         "one = multiprocessing.get_context('fork').Process(target=say_all)\none.start(); one.join()"
     )
     assert set(range(20_000)) == {line["number"] for line in lines}
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_signal_handler_may_log_while_its_thread_writes_a_line(unbuffered: str) -> None:
+    """The line is interrupted on a full pipe; both lines are whole once somebody reads."""
+    code = """
+import os, signal
+
+def handle(*_):
+    os.write(1, b"!")
+    structlog.get_logger("ours").info("handled")
+
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"\\n")
+except BlockingIOError:
+    os.set_blocking(2, True)
+signal.signal(signal.SIGALRM, handle)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+structlog.get_logger("ours").info("said")
+"""
+    command = [sys.executable, "-c", _SET_UP + code]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        assert process.stdout is not None
+        assert b"!" == process.stdout.read(1)
+        _, stderr = process.communicate()
+    assert 0 == process.returncode
+    lines = filter(None, stderr.splitlines())
+    assert {"handled", "said"} == {json.loads(line)["event"] for line in lines}
+
+
 def test_libraries_and_crashes_come_in_the_same_format_without_secrets() -> None:
-    """Each line names its logger, its level and its time; what is below the level isn't there."""
+    """Each line names its logger, its level and its time; lines below the level are left out."""
     lines = _stderr_of(
         "structlog.get_logger('ours').debug('unheard')\n"
         "structlog.get_logger('ours').warning('said', what='planted-secret')\n"
@@ -62,8 +100,8 @@ def test_libraries_and_crashes_come_in_the_same_format_without_secrets() -> None
     assert "ValueError" in json.dumps(lines[2])
 
 
-def test_a_lost_standard_error_fails_nobody() -> None:
-    """Neither who logs nor the end of the process."""
+def test_a_process_goes_on_without_standard_error() -> None:
+    """A line that can't be written fails neither the call that logs it nor the process's end."""
     code = "sys.stderr.close(); [say(n) for n in range(20_000)]; print(1)"
     ended = subprocess.run(
         [sys.executable, "-c", _SET_UP + code], capture_output=True, text=True, check=True
