@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--smallest] [NAME…]`: run these, or all, and print their tables."""
+"""`python -m tests.benchmarks [--smallest] [NAME…]`: run benchmarks and print their tables."""
 
 import sys
 from importlib import import_module

@@ -1,9 +1,9 @@
-"""A million one-minute bars, as files and as frames; beside ArcticDB and a document per bar.
+"""A million one-minute bars as files and as frames, beside ArcticDB and a document per bar.
 
 Ours go over HTTP: `Client.export` to a Parquet and an Arrow file, `Client.bars` to a DataFrame.
 ArcticDB (LMDB, this process) and the document per bar (the same mongod, this process) read the same
 bars into a DataFrame, and write it to a Parquet file where ours does. They take turns; figures are
-medians. The memory is what web grows by while it exports.
+medians. The memory is how much web grows while it exports.
 """
 
 import tempfile
@@ -33,13 +33,13 @@ BARS = sized(1_000_000, 10_000)
 MOST_MEGABYTES = 100.0
 
 _SYMBOL, _INTERVAL = "NASDAQ:AAPL", "1m"
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 Document = dict[str, Any]
 
 
 def run() -> list[Row]:
-    """Seconds of each way, and what web's memory grew by."""
+    """Measure the seconds of each way, and how much web's memory grows."""
     with tempfile.TemporaryDirectory() as name, running(folder := Path(name), BARS) as servers:
         client = Client(servers.api_url)
         library = _arctic(folder)
@@ -109,7 +109,7 @@ def _seconds(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 def _growth(web: psutil.Process, act: Callable[[], object]) -> float:
-    """By how many megabytes at most the server was larger than before."""
+    """Return by how many megabytes the server grew at most."""
     before = _megabytes(web)
     with _watched(web) as most:
         act()
@@ -121,7 +121,7 @@ def _watched(web: psutil.Process) -> Iterator[list[float]]:
     most, ended = [0.0], Event()
 
     def look() -> None:
-        while not ended.wait(_LOOK_SECONDS):
+        while not ended.wait(_POLL_SECONDS):
             most[0] = max(most[0], _megabytes(web))
 
     thread = Thread(target=look)

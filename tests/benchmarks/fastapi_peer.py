@@ -1,4 +1,4 @@
-"""The peer of the REST benchmark: an endpoint as one usually writes it with FastAPI."""
+"""The peer of the REST benchmark: a typical FastAPI endpoint."""
 
 import datetime as dt
 import json
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 class Bar(BaseModel):
-    """One bar of the answer."""
+    """A bar."""
 
     datetime: dt.datetime
     open: float
@@ -21,7 +21,7 @@ class Bar(BaseModel):
 
 
 class Ohlcv(BaseModel):
-    """The answer."""
+    """The response model."""
 
     symbol: str
     exchange: str
@@ -31,7 +31,7 @@ class Ohlcv(BaseModel):
 
 
 def rows_key(limit: int) -> str:
-    """Where the rows of the newest `limit` bars are."""
+    """Return the Redis key of the newest `limit` bars as rows."""
     return f"peer:rows:{limit}"
 
 
@@ -41,7 +41,7 @@ _cache = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://127.0.0.1"))
 
 @app.get("/ohlcv/{exchange}/{symbol}", response_model=Ohlcv)
 async def ohlcv(exchange: str, symbol: str, interval: str = "1d", limit: int = 1000) -> object:
-    """Stored bars, from Redis."""
+    """Return bars from Redis."""
     rows = json.loads(await _cache.get(rows_key(limit)) or b"[]")
     return {
         "symbol": symbol,

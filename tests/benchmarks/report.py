@@ -1,4 +1,4 @@
-"""What a benchmark found, and the table it is shown in."""
+"""The result of a benchmark, and its table."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement of ours beside that of a peer, or beside a limit, in the same unit."""
+    """One measurement of ours beside a peer's, or beside a limit, in the same unit."""
 
     name: str
     ours: float
@@ -26,7 +26,7 @@ class Row:
 
 
 def show(title: str, rows: Iterable[Row]) -> None:
-    """Print the rows, with the machine and the time they were measured on."""
+    """Print the rows, with the time and the machine of the measurement."""
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     table = Table(title=title, caption=f"{now} · {machine}")

@@ -1,16 +1,15 @@
 """Bars over HTTP: from the cache, from the store, and 304; beside FastAPI with a response model.
 
 Ours is the product: granian with the flags of `pocketquant up`, one process. The peer is the usual
-way to build such an endpoint: FastAPI on uvicorn, one process, which loads the JSON rows from
-Redis and answers through a response model. It has no store and no tags, so every answer of ours
-stands beside the same one of its. All get the same load from wrk, 16 connections, and take turns;
+way to build such an endpoint: FastAPI on uvicorn, one process, which loads JSON rows from Redis and
+answers through a response model. It has no store and no tags, so every kind of ours is compared
+with the same response of the peer. Both get the same load from wrk (16 connections) and take turns;
 figures are medians.
 
-`cold` asks for another range each time, of which no answer is kept: bars are put together and
-encoded. One minute further back lie mostly the same chunks, which web keeps for a while; in `cold,
-chunks too` each range lies in chunks that are read from MongoDB for it, as those before it have
-pushed them out since.
-`with a key` is `cached`, with a key that is checked and counted.
+`cold` requests another range each time, for which no answer is cached: bars are joined and encoded.
+Ranges one minute apart share most chunks, which web keeps for a while; in `cold, chunks too` each
+range needs chunks from MongoDB, for the ranges before it have evicted them.
+`with a key` is `cached` with a key that is checked and counted.
 """
 
 import re
@@ -47,11 +46,11 @@ TARGETS = {
 
 BARS_BACK = {"cold": 1, "cold, chunks too": 2 * CHUNK_PERIODS - 1}
 
-_ANOTHER_RANGE_EACH_TIME = """
-local asked, path = 0, "%s&end_date="
+_NEW_RANGE_EACH_TIME = """
+local count, path = 0, "%s&end_date="
 request = function()
-  asked = asked + 1
-  local back = 60 * (asked * %d %% %d)
+  count = count + 1
+  local back = 60 * (count * %d %% %d)
   return wrk.format("GET", path .. os.date("!%%Y-%%m-%%dT%%H:%%M:%%SZ", %d - back))
 end
 """
@@ -59,14 +58,14 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk asks for, again and again."""
+    """The URL that wrk requests over and over, and its options."""
 
     url: str
     options: tuple[str, ...] = ()
 
 
 def run() -> list[Row]:
-    """Requests a second of each kind, at each number of bars."""
+    """Measure requests per second of each kind, at each number of bars."""
     _wrk()  # before anything is started
     kinds = [*TARGETS, *(("peer", bars) for bars in COUNTS)]
     found = defaultdict(list)
@@ -95,7 +94,7 @@ def _load(servers: Servers, kind: str, bars: int, folder: Path) -> Load:
     if kind in BARS_BACK:
         script = folder / f"{kind}-{bars}.lua"
         turns = (BARS_BACK[kind], STORED_BARS - bars, servers.last_time)
-        script.write_text(_ANOTHER_RANGE_EACH_TIME % ("/" + url.split("/", 3)[3], *turns))
+        script.write_text(_NEW_RANGE_EACH_TIME % ("/" + url.split("/", 3)[3], *turns))
         return Load(url, ("-s", str(script)))
     if kind == "304":
         tag = requests.get(url, timeout=10).headers["ETag"]

@@ -1,4 +1,4 @@
-"""The servers of the REST benchmark: ours and the peer, over one MongoDB and one Redis, warm."""
+"""The servers of the REST benchmark: ours and the peer, over one MongoDB and one Redis."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ _READY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where both answer, up to the number of bars; and a key of ours."""
+    """The URLs of both, up to the number of bars; a key of ours; and the process of web."""
 
     ours: str
     peer: str
@@ -49,7 +49,7 @@ class Servers:
 
 @contextmanager
 def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
-    """Both endpoints, warm, over so many stored bars."""
+    """Start both servers over `stored_bars` bars, warm them up and yield them."""
     with ExitStack() as stack:
         mongod, redis = embedded.private_mongod(folder), embedded.private_redis(folder)
         for server in (mongod, redis):
@@ -96,7 +96,7 @@ def _peer_command(port: int) -> list[str]:
 
 
 def _fill(platform: Platform, stored_bars: int) -> None:
-    """The same bars for both: in the store for ours, as JSON rows for the peer."""
+    """Store the same bars for both: in the store for ours, as JSON rows for the peer."""
     make_collections_and_indexes(platform.mongo)
     bars = random_walk(stored_bars)
     platform.bars.upsert({_SERIES: bars})
@@ -119,7 +119,7 @@ def random_walk(count: int) -> Bars:
 
 
 def _warm(servers: Servers) -> None:
-    """Both serve, and serve the same bars."""
+    """Wait until both serve, and require that both return the same bars."""
     for url in (servers.ours, servers.peer):
         wait_until(
             f"{url} serves", partial(_is_served, url), requests.RequestException, _READY_SECONDS

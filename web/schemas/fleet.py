@@ -1,7 +1,7 @@
-"""The fleet as an operator sees it."""
+"""The response of `GET /fleet`: processes, queues, pace, breaker and schedules."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, Field
@@ -19,37 +19,40 @@ _R = TypeVar("_R")
 
 
 class BeatOut(BaseModel):
-    """A process that ticks."""
+    """A beat: the process that triggers schedules and the recovery of lost work."""
 
     name: str = Field(examples=["beat"])
     host: str
     pid: int
     started_at: datetime
-    last_seen: datetime = Field(description="it announces itself every 5 s")
+    last_seen: datetime = Field(description="when it last announced itself; it does so every 5 s")
     version: str
     metrics_url: str | None = Field(
-        description="null where its port was taken", examples=["http://127.0.0.1:9101/metrics"]
+        description="URL of its metrics; null: its port was taken",
+        examples=["http://127.0.0.1:9101/metrics"],
     )
     clock_ahead_seconds: float | None = Field(
-        description="its host's clock minus Redis's; null: not measured", examples=[0.012]
+        description="clock of its host minus clock of Redis; null: not measured", examples=[0.012]
     )
 
     @classmethod
     def of(cls, member: Member, taken_at: datetime) -> Self:
-        return cls(**_who(member, taken_at))
+        return cls(**_member_fields(member, taken_at))
 
 
 class WorkerOut(BeatOut):
-    """A process that does tasks."""
+    """A worker: a process that runs tasks."""
 
-    queues: list[str] = Field(description="it reads, in this order", examples=[["interactive"]])
-    slots: int = Field(description="tasks it does at a time", examples=[16])
-    busy: int = Field(description="slots that do one", examples=[3])
+    queues: list[str] = Field(
+        description="the queues it reads, first one first", examples=[["interactive"]]
+    )
+    slots: int = Field(description="tasks it can run at the same time", examples=[16])
+    busy: int = Field(description="slots that are running a task", examples=[3])
 
     @classmethod
     def of(cls, member: Member, taken_at: datetime) -> Self:
         return cls(
-            **_who(member, taken_at),
+            **_member_fields(member, taken_at),
             queues=list(member.queues),
             slots=member.slots,
             busy=member.busy,
@@ -57,64 +60,71 @@ class WorkerOut(BeatOut):
 
 
 class FleetStreamerOut(BeatOut):
-    """A process that streams live quotes, or stands by to."""
+    """A process that streams live quotes, or stands by to take over."""
 
     shard: str | None = Field(
-        description="the part of the symbols that it streams; null: it stands by",
+        description="the part of the symbols it streams; null: it stands by",
         examples=["1-of-1"],
     )
 
     @classmethod
     def of(cls, member: Member, taken_at: datetime) -> Self:
-        return cls(**_who(member, taken_at), shard=member.shard)
+        return cls(**_member_fields(member, taken_at), shard=member.shard)
 
 
 class TotalsOut(BaseModel):
-    """All workers together."""
+    """Sums over all workers."""
 
-    workers: int = Field(examples=[2])
+    workers: int = Field(description="number of workers", examples=[2])
     slots: int
     busy: int = Field(examples=[5])
 
 
 class QueueOut(BaseModel):
-    """What waits in one queue: messages in the broker, units in the ledger."""
+    """A queue: its messages in the broker, and its units in MongoDB."""
 
     name: QueueName
-    length: int | None = Field(description="messages that wait in the broker", examples=[12])
-    waiting_units: int | None = Field(description="units that could begin", examples=[12])
+    length: int | None = Field(description="messages waiting in the broker", examples=[12])
+    waiting_units: int | None = Field(description="units that could start now", examples=[12])
     oldest_seconds: float | None = Field(
-        description="how long the oldest of them has waited; null where none waits", examples=[1.5]
+        description="how long the oldest of these units has waited; null: none waits",
+        examples=[1.5],
     )
 
     @classmethod
     def of(cls, name: QueueName, lengths: dict[QueueName, int] | None, work: Work | None) -> Self:
         waiting = work.waiting.get(name) if work else None
-        none_known = None if work is None else 0
+        no_units = None if work is None else 0
         return cls(
             name=name,
             length=lengths[name] if lengths else None,
-            waiting_units=waiting.units if waiting else none_known,
+            waiting_units=waiting.units if waiting else no_units,
             oldest_seconds=waiting.oldest_seconds if waiting else None,
         )
 
 
 class UnitsOut(BaseModel):
-    """Open units that do not wait in a queue."""
+    """Open units that are not waiting in a queue."""
 
-    deferred: int = Field(description="put back, not due yet", examples=[0])
-    running: int = Field(description="held by a worker", examples=[16])
+    deferred: int = Field(description="units put back until they are due", examples=[0])
+    running: int = Field(description="units that a worker is running", examples=[16])
 
 
 class PaceOut(BaseModel):
-    """How quickly the provider may be asked, by the whole fleet."""
+    """How fast the whole fleet may call the provider."""
 
-    rate: float = Field(description="fetches that may begin in a second", examples=[200.0])
-    ceiling_rate: float = Field(description="what PROVIDER_RATE allows", examples=[200.0])
-    concurrency: int = Field(description="fetches that may be in progress", examples=[200])
-    ceiling_concurrency: int = Field(description="what PROVIDER_CONCURRENCY allows", examples=[200])
-    in_progress: int = Field(examples=[16])
-    last_lowered_at: datetime | None = Field(description="null: not lately", examples=[None])
+    rate: float = Field(description="fetches that may start per second", examples=[200.0])
+    ceiling_rate: float = Field(description="the most that PROVIDER_RATE allows", examples=[200.0])
+    concurrency: int = Field(
+        description="fetches that may be in progress at the same time", examples=[200]
+    )
+    ceiling_concurrency: int = Field(
+        description="the most that PROVIDER_CONCURRENCY allows", examples=[200]
+    )
+    in_progress: int = Field(description="fetches in progress", examples=[16])
+    last_lowered_at: datetime | None = Field(
+        description="when the pace was last lowered; null: not lately", examples=[None]
+    )
 
     @classmethod
     def of(cls, pace: Pace) -> Self:
@@ -124,32 +134,41 @@ class PaceOut(BaseModel):
             concurrency=pace.concurrency,
             ceiling_concurrency=pace.ceiling_concurrency,
             in_progress=pace.in_progress,
-            last_lowered_at=_moment(pace.last_lowered_at),
+            last_lowered_at=to_date(pace.last_lowered_at),
         )
 
 
 class BreakerOut(BaseModel):
-    """Whether the provider is asked at all."""
+    """The circuit breaker: whether the provider is called at all."""
 
-    state: BreakerState
+    state: BreakerState = Field(
+        description="`closed`: calls pass; `open`: no call passes; `half_open`: one call tests the"
+        " provider"
+    )
     consecutive_failures: int
-    opened_at: datetime | None = Field(description="null: it is closed", examples=[None])
-    next_probe_at: datetime | None = Field(description="when it is tried again", examples=[None])
-    last_reason: Outcome | None = Field(description="how the last failed fetch did")
+    opened_at: datetime | None = Field(
+        description="when it opened; null: it is closed", examples=[None]
+    )
+    next_probe_at: datetime | None = Field(
+        description="when one call tests the provider; null: it is closed", examples=[None]
+    )
+    last_reason: Outcome | None = Field(
+        description="why the last failed call failed; null: none failed"
+    )
 
     @classmethod
     def of(cls, pace: Pace) -> Self:
         return cls(
             state=pace.breaker,
             consecutive_failures=pace.consecutive_failures,
-            opened_at=_moment(pace.opened_at),
-            next_probe_at=_moment(pace.next_probe_at),
+            opened_at=to_date(pace.opened_at),
+            next_probe_at=to_date(pace.next_probe_at),
             last_reason=pace.last_reason,
         )
 
 
 class FleetScheduleOut(BaseModel):
-    """When a schedule runs, and how long ago it last did well."""
+    """When a schedule runs, and when it last succeeded."""
 
     name: str
     paused: bool
@@ -158,7 +177,7 @@ class FleetScheduleOut(BaseModel):
     last_job_id: str | None
     last_success_at: datetime | None
     seconds_since_last_success: float | None = Field(
-        description="null before the first", examples=[1800.0]
+        description="seconds since a run last succeeded; null: none has yet", examples=[1800.0]
     )
 
     @classmethod
@@ -175,7 +194,7 @@ class FleetScheduleOut(BaseModel):
 
 
 class FleetOut(BaseModel):
-    """Who is at work, what waits, at which pace; null is what a server that is away would know."""
+    """The state of the fleet; values are null if the server that holds them is away."""
 
     workers: list[WorkerOut] | None
     beats: list[BeatOut] | None
@@ -187,8 +206,8 @@ class FleetOut(BaseModel):
     breaker: BreakerOut | None
     schedules: list[FleetScheduleOut] | None
     problems: list[str] = Field(
-        description="servers that are away, and why; shards that nobody streams; steps of ticks"
-        " and schedules that fail; hosts whose clock is off",
+        description="servers that are away, and why; shards without a streamer; steps of the tick"
+        " and schedules that fail; hosts whose clock is wrong",
         examples=[["redis: does not answer"]],
     )
 
@@ -215,7 +234,7 @@ class FleetOut(BaseModel):
         )
 
 
-def _who(member: Member, taken_at: datetime) -> dict[str, Any]:
+def _member_fields(member: Member, taken_at: datetime) -> dict[str, Any]:
     return {
         "name": member.name,
         "host": member.host,
@@ -249,7 +268,3 @@ def _problems(snapshot: FleetSnapshot) -> Iterator[str]:
 
 def _none_or(known: _T | None, shown: Callable[[_T], _R]) -> _R | None:
     return None if known is None else shown(known)
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

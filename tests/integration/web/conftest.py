@@ -1,4 +1,4 @@
-"""The Flask application on real servers, and a worker of one's own."""
+"""The Flask application on real servers, and stand-ins for a worker and a streamer."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ from web.app import create_app
 
 @pytest.fixture
 def settings(mongodb_url: str, redis_url: str, mongo: Mongo, cache: redis.Redis) -> Settings:
-    """A database and an emptied Redis of the test's own."""
+    """Settings with a database of the test's own and an empty Redis."""
     assert 0 == cache.dbsize()
     return Settings(
         _env_file=None, mongodb_url=mongodb_url, redis_url=redis_url, mongodb_database=mongo.name
@@ -37,7 +37,7 @@ def settings(mongodb_url: str, redis_url: str, mongo: Mongo, cache: redis.Redis)
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., FlaskClient]]:
-    """A client of the application with these settings; its connections end with the test."""
+    """Makes clients of apps with given settings; their connections are closed after the test."""
     with ExitStack() as ends:
 
         def make(settings: Settings) -> FlaskClient:
@@ -52,7 +52,7 @@ def serve() -> Iterator[Callable[..., FlaskClient]]:
 
 @pytest.fixture
 def client(serve: Callable[..., FlaskClient], settings: Settings) -> FlaskClient:
-    """A client of the application."""
+    """A client of an application with the default settings."""
     return serve(settings)
 
 
@@ -64,7 +64,7 @@ def platform(client: FlaskClient) -> Platform:
 
 @pytest.fixture
 def store(platform: Platform) -> Callable[..., None]:
-    """Put a series where a sync would: bars, status, no cached answers."""
+    """Stores bars of a series with its status, and drops cached answers, as a sync does."""
 
     def put(key: str, bars: Bars, forming: FormingBar | None = None) -> None:
         series = Series.parse(key)
@@ -77,7 +77,7 @@ def store(platform: Platform) -> Callable[..., None]:
 
 @pytest.fixture
 def work(platform: Platform) -> Callable[..., Unit]:
-    """Do the one unit that waits, as a worker would: complete it, or end it with an error."""
+    """Runs the one queued unit as a worker would: completes it, or ends it with an error."""
 
     def one(error: PocketQuantError | None = None) -> Unit:
         (found,) = platform.mongo["units"].find({"state": "queued"})
@@ -98,13 +98,13 @@ def work(platform: Platform) -> Callable[..., Unit]:
 
 @pytest.fixture
 def attend(cache: redis.Redis) -> Callable[..., None]:
-    """Tell of a shard what its streamer tells each second."""
+    """Publishes a shard's status, as its streamer does each second."""
 
-    def one(shard: str, **told: Any) -> None:
+    def one(shard: str, **fields: Any) -> None:
         lease = Leases(cache, seconds=60.0).acquire(f"streamer:{shard}")
         assert lease is not None
         now = time.time()
-        status = StreamerStatus(shard, "node-1", 7, started_at=now, as_of=now, **told)
+        status = StreamerStatus(shard, "node-1", 7, started_at=now, as_of=now, **fields)
         writer = BoardWriter(cache, shard, lease.key, lease.token)
         writer.write(Flush(as_of=now, seen_until=now, status=status))
 
@@ -124,7 +124,7 @@ def daily() -> Callable[[int], Bars]:
 
 
 def is_unfollowed() -> bool:
-    """Whether the thread behind streams of quotes has noticed that nobody listens any more."""
+    """Whether the thread behind quote streams has ended."""
     return "quote-feed" not in {thread.name for thread in threading.enumerate()}
 
 

@@ -1,4 +1,4 @@
-"""The application as a whole: document, docs, health, ids, and servers that are away."""
+"""The application as a whole: OpenAPI document, docs, health, request ids, missing servers."""
 
 import re
 import signal
@@ -27,7 +27,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 def test_the_document_is_valid_and_every_operation_is_described(client: FlaskClient) -> None:
-    """OpenAPI 3.1; each operation has an id, a summary, a tag, and its errors."""
+    """It is OpenAPI 3.1; each operation has an id, a summary, a tag and a default error."""
     document = client.get("/api/v1/openapi.json").get_json()
     validate(document)
     assert document["openapi"].startswith("3.1")
@@ -46,7 +46,7 @@ def test_the_document_is_valid_and_every_operation_is_described(client: FlaskCli
 
 
 def test_every_field_and_parameter_is_described_with_an_example(client: FlaskClient) -> None:
-    """In all models, and in all paths."""
+    """All models and all paths are checked."""
     document = client.get("/api/v1/openapi.json").get_json()
     fields = {
         f"{model}.{name}": field
@@ -62,15 +62,15 @@ def test_every_field_and_parameter_is_described_with_an_example(client: FlaskCli
     assert len(fields) > 100
     assert len(parameters) > 30
     everything = fields | parameters
-    assert [] == [name for name, said in everything.items() if not said.get("description")]
+    assert [] == [name for name, each in everything.items() if not each.get("description")]
     unshown = [
-        name for name, said in everything.items() if not {"example", "examples"} & said.keys()
+        name for name, each in everything.items() if not {"example", "examples"} & each.keys()
     ]
     assert [] == unshown
 
 
-def test_the_documented_sync_has_all_its_answers(client: FlaskClient) -> None:
-    """Report, job, and every error a sync can end in."""
+def test_the_documented_sync_has_all_its_responses(client: FlaskClient) -> None:
+    """They are the report, the job, and every error in which a sync can end."""
     document = client.get("/api/v1/openapi.json").get_json()
     responses = document["paths"]["/api/v1/market-data/sync"]["post"]["responses"]
     expected = {200, 202, 400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504}
@@ -78,8 +78,10 @@ def test_the_documented_sync_has_all_its_answers(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(("page", "count"), [("docs", 3), ("redoc", 1)])
-def test_the_docs_need_no_other_server(client: FlaskClient, page: str, count: int) -> None:
-    """Swagger UI and ReDoc with all their files from here."""
+def test_the_docs_load_nothing_from_other_servers(
+    client: FlaskClient, page: str, count: int
+) -> None:
+    """Swagger UI and ReDoc get all their files from this one."""
     text = client.get(f"/api/v1/{page}").get_data(as_text=True)
     assert not re.search(r"https?://", text)
     files = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -91,7 +93,7 @@ def test_the_docs_need_no_other_server(client: FlaskClient, page: str, count: in
 
 
 def test_health_is_200_when_all_servers_answer(client: FlaskClient) -> None:
-    """Each by name."""
+    """The response names each server."""
     answer = client.get("/health")
     assert 200 == answer.status_code
     expected = {"status": "ok", "mongodb": "ok", "redis": "ok", "broker": "ok"}
@@ -99,8 +101,8 @@ def test_health_is_200_when_all_servers_answer(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("away", ["mongodb_url", "redis_url", "celery_broker_url"])
-def test_health_names_what_is_away(serve: Serve, settings: Settings, away: str) -> None:
-    """503, soon."""
+def test_health_names_the_server_that_is_away(serve: Serve, settings: Settings, away: str) -> None:
+    """It answers 503 within seconds."""
     scheme = "mongodb" if away == "mongodb_url" else "redis"
     nowhere = f"{scheme}://127.0.0.1:{embedded.reserve_port()}"
     client = serve(
@@ -114,10 +116,10 @@ def test_health_names_what_is_away(serve: Serve, settings: Settings, away: str) 
     assert (503, "down", {names[away]}) == (answer.status_code, answer.get_json()["status"], down)
 
 
-def test_health_answers_soon_even_when_servers_hang(
+def test_health_answers_soon_while_servers_hang(
     serve: Serve, settings: Settings, tmp_path: Path
 ) -> None:
-    """A frozen mongod and a frozen Redis cost a request no more than three seconds each time."""
+    """A frozen mongod and a frozen Redis delay each request by seconds only."""
     mongod, redis = embedded.private_mongod(tmp_path), embedded.private_redis(tmp_path)
     with embedded.running(mongod) as one, embedded.running(redis) as other:
         client = serve(
@@ -137,10 +139,10 @@ def test_health_answers_soon_even_when_servers_hang(
         wait_until("health is back", lambda: client.get("/health").status_code == 200, (), 60)
 
 
-def test_without_mongodb_it_starts_says_503_and_serves_what_is_cached(
+def test_without_mongodb_it_answers_503_or_from_the_cache(
     serve: Serve, settings: Settings, client: FlaskClient, store: Callable[..., None], daily: object
 ) -> None:
-    """`storage_unavailable` with Retry-After, without the address; a hit needs no MongoDB."""
+    """The 503 has Retry-After and hides the server's address; a cached answer needs no MongoDB."""
     store("NASDAQ:AAPL|1d", daily(3))
     client.get(OHLCV)
     nowhere = f"mongodb://127.0.0.1:{embedded.reserve_port()}"
@@ -154,10 +156,10 @@ def test_without_mongodb_it_starts_says_503_and_serves_what_is_cached(
         assert "MongoDB does not answer" == document["message"]
 
 
-def test_collections_are_made_by_the_first_request_that_needs_them(
+def test_collections_are_created_by_the_first_request_that_needs_them(
     client: FlaskClient, mongo: Mongo
 ) -> None:
-    """Not at start, and not by a request that is refused or needs no storage."""
+    """Starting, a refused request or one without storage creates none."""
     client.get("/health")
     client.post("/api/v1/market-data/sync", json={})
     assert [] == mongo.list_collection_names()
@@ -177,10 +179,10 @@ def test_collections_are_made_by_the_first_request_that_needs_them(
         ("é", False),
     ],
 )
-def test_a_sane_request_id_is_kept_any_other_replaced(
+def test_a_valid_request_id_is_kept_and_any_other_replaced(
     client: FlaskClient, given: str, is_kept: bool
 ) -> None:
-    """It comes back in the header, of errors too."""
+    """The response returns it in its header, error or not."""
     for path in ("/api/v1/market-data/symbols", "/nowhere"):
         answer = client.get(path, headers={"X-Request-ID": given})
         returned = answer.headers["X-Request-ID"]
@@ -188,8 +190,8 @@ def test_a_sane_request_id_is_kept_any_other_replaced(
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", returned)
 
 
-def test_each_request_is_one_closing_line_with_its_id(client: FlaskClient) -> None:
-    """Path, status and time; the next request has another id."""
+def test_each_request_logs_one_line_with_its_id(client: FlaskClient) -> None:
+    """The line has path, status and duration; the next request has another id."""
     with capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         ids = [client.get("/nowhere").headers["X-Request-ID"] for _ in range(2)]
     assert ids == [line["request_id"] for line in lines]

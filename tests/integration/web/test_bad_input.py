@@ -1,4 +1,4 @@
-"""Bad input: each gets its status, names its field, and leaves nothing behind."""
+"""Bad input: each gets its status, names its field, and changes nothing."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ BODIES = [
 def test_a_bad_body_is_422_names_its_field_and_enqueues_nothing(
     client: FlaskClient, platform: Platform, path: str, body: dict[str, Any], field: str
 ) -> None:
-    """Neither job nor unit nor status."""
+    """No job, unit or status is written."""
     answer = client.post(path, json=body)
     document = answer.get_json()
     assert (422, "invalid_request") == (answer.status_code, document["error"])
@@ -54,7 +54,7 @@ def test_a_bad_body_is_422_names_its_field_and_enqueues_nothing(
         (b'"' + b"A" * 2_200_000 + b'"', "application/json", 413, "request_too_large"),
     ],
 )
-def test_what_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     client: FlaskClient,
     platform: Platform,
     data: bytes,
@@ -62,14 +62,14 @@ def test_what_is_no_json_object_is_refused(
     status: int,
     code: str,
 ) -> None:
-    """Not JSON, another type, another shape, too much of it: nothing enqueued."""
+    """Bad JSON, a wrong type or shape, too large a body: each has its status, no job is made."""
     answer = client.post(SYNC, data=data, content_type=content_type)
     assert (status, code) == (answer.status_code, answer.get_json()["error"])
     assert [] == platform.mongo.list_collection_names()
 
 
 @pytest.mark.parametrize(
-    ("path", "place", "field"),
+    ("path", "location", "field"),
     [
         *(
             (f"/ohlcv/NASDAQ/{bad}", "path", "symbol")
@@ -97,28 +97,28 @@ def test_what_is_no_json_object_is_refused(
     ],
 )
 def test_a_bad_query_or_path_is_422_and_names_its_field(
-    client: FlaskClient, path: str, place: str, field: str
+    client: FlaskClient, path: str, location: str, field: str
 ) -> None:
-    """At its place, `path` or `query`."""
+    """The problem is listed under `path` or `query`."""
     answer = client.get(f"/api/v1/market-data{path}")
     document = answer.get_json()
     assert (422, "invalid_request") == (answer.status_code, document["error"])
-    assert [[field]] == [problem["loc"] for problem in document["errors"][place]]
+    assert [[field]] == [problem["loc"] for problem in document["errors"][location]]
 
 
-def test_a_parameter_that_comes_twice_is_said_so(client: FlaskClient) -> None:
-    """Rather than that it is of a wrong type."""
+def test_a_repeated_parameter_is_reported_as_repeated(client: FlaskClient) -> None:
+    """The message does not call its type wrong."""
     answer = client.get("/api/v1/market-data/ohlcv/NASDAQ/AAPL?limit=1&limit=2&order=up")
-    said = answer.get_json()["message"]
-    assert "limit: given more than once" in said
-    assert "order: Input should be" in said
+    message = answer.get_json()["message"]
+    assert "limit: given more than once" in message
+    assert "order: Input should be" in message
 
 
 @pytest.mark.parametrize("timeout", ["-1", "60.1", "nan", "soon"])
 def test_a_bad_timeout_enqueues_nothing(
     client: FlaskClient, platform: Platform, timeout: str
 ) -> None:
-    """The query is read before anything is done."""
+    """The query is validated before any work begins."""
     answer = client.post(f"{SYNC}?timeout={timeout}", json=AAPL)
     assert 422 == answer.status_code
     assert [] == platform.mongo.list_collection_names()
@@ -136,10 +136,10 @@ def test_a_bad_timeout_enqueues_nothing(
         ("POST", "/health", 405),
     ],
 )
-def test_unknown_paths_and_methods_answer_in_the_same_shape(
+def test_unknown_paths_and_methods_get_the_usual_error_body(
     client: FlaskClient, method: str, path: str, status: int
 ) -> None:
-    """The error document, and Allow where another method would do."""
+    """A wrong method is also answered with Allow."""
     answer = client.open(path, method=method)
     assert (status, status) == (answer.status_code, answer.get_json()["code"])
     assert (status == 405) == ("Allow" in answer.headers)

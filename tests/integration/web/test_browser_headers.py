@@ -1,4 +1,4 @@
-"""What answers tell browsers."""
+"""Response headers for browsers: security headers and CORS."""
 
 import base64
 import hashlib
@@ -18,8 +18,8 @@ Serve = Callable[..., FlaskClient]
 
 
 @pytest.mark.parametrize("path", [SYMBOLS, "/nowhere", "/metrics", "/health/live"])
-def test_every_answer_says_what_browsers_may_not_do(client: FlaskClient, path: str) -> None:
-    """Errors too."""
+def test_every_response_has_security_headers(client: FlaskClient, path: str) -> None:
+    """Error responses have them too."""
     headers = client.get(path).headers
     assert "nosniff" == headers["X-Content-Type-Options"]
     assert "DENY" == headers["X-Frame-Options"]
@@ -27,8 +27,8 @@ def test_every_answer_says_what_browsers_may_not_do(client: FlaskClient, path: s
     assert "default-src 'none'; frame-ancestors 'none'" == headers["Content-Security-Policy"]
 
 
-def test_the_docs_run_their_own_scripts_alone(client: FlaskClient) -> None:
-    """Inline ones are named by their hash."""
+def test_the_docs_allow_only_their_own_scripts(client: FlaskClient) -> None:
+    """Inline scripts are allowed by their hash."""
     answer = client.get("/api/v1/docs")
     policy = answer.headers["Content-Security-Policy"]
     scripts = re.findall(rb"<script>(.*?)</script>", answer.get_data(), re.DOTALL)
@@ -40,21 +40,21 @@ def test_the_docs_run_their_own_scripts_alone(client: FlaskClient) -> None:
     assert "unsafe-inline" not in policy.partition("style-src")[0]
 
 
-def test_no_other_page_may_ask_unless_it_is_listed(client: FlaskClient) -> None:
-    """No header of CORS at all."""
+def test_an_unlisted_origin_gets_no_cors_header(client: FlaskClient) -> None:
+    """The request itself is served."""
     answer = client.get(SYMBOLS, headers={"Origin": "http://localhost:3000"})
     assert 200 == answer.status_code
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
 
-def test_a_listed_origin_may_ask_and_is_told_so_without_a_key(
+def test_a_listed_origin_passes_the_preflight_without_a_key(
     serve: Serve, settings: Settings
 ) -> None:
-    """The browser's question beforehand has none; the question itself needs one."""
+    """Browsers send no key with a preflight; the request after it needs one."""
     changes = {"environment": Environment.PRODUCTION, "api_cors_origins": f"{ORIGIN}, https://b.io"}
     client = serve(settings.model_copy(update=changes))
-    asked = client.options(SYMBOLS, headers=PREFLIGHT)
-    assert (200, ORIGIN) == (asked.status_code, asked.headers["Access-Control-Allow-Origin"])
+    allowed = client.options(SYMBOLS, headers=PREFLIGHT)
+    assert (200, ORIGIN) == (allowed.status_code, allowed.headers["Access-Control-Allow-Origin"])
     refused = client.get(SYMBOLS, headers={"Origin": ORIGIN})
     assert (401, ORIGIN) == (refused.status_code, refused.headers["Access-Control-Allow-Origin"])
     other = client.options(SYMBOLS, headers={**PREFLIGHT, "Origin": "https://example.com"})

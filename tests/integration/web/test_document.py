@@ -1,4 +1,4 @@
-"""The API's document says what the handlers do."""
+"""The OpenAPI document agrees with the handlers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from web.smorest_pydantic import PydanticBlueprint
 
 Json = dict[str, Any]
 
-# Read of every request, and said elsewhere in the document or by HTTP itself.
-OF_THE_GATE = {"X-API-Key", "Authorization", "Host", "Origin", "Access-Control-Request-Method"}
-OF_HTTP = {"Content-Type", "Content-Length", "Transfer-Encoding", "Cookie", "Accept"}
-READ_MORE = {  # than what all read
+# Headers read in every request, documented as security schemes or defined by HTTP itself.
+GATE_HEADERS = {"X-API-Key", "Authorization", "Host", "Origin", "Access-Control-Request-Method"}
+HTTP_HEADERS = {"Content-Type", "Content-Length", "Transfer-Encoding", "Cookie", "Accept"}
+WITH_HEADERS_OF_THEIR_OWN = {
     "GET /api/v1/market-data/ohlcv/<exchange>/<path:symbol>",
     "POST /api/v1/market-data/sync",
     "POST /api/v1/market-data/sync/background",
@@ -32,21 +32,21 @@ ENDLESS = ("/events", "/stream")
 
 @dataclass
 class Notes:
-    """What was read of requests: which headers, and whether the query was."""
+    """What a handler read of requests: which headers, and whether the query."""
 
     headers: set[str] = field(default_factory=set)
     has_read_query: bool = False
 
 
-def noting(notes: Notes) -> type[Request]:
-    """A request that writes down what is read of it."""
+def recording_request(notes: Notes) -> type[Request]:
+    """Returns a request class that records which parts of a request are read."""
 
     class Headers(EnvironHeaders):
-        def _get_key(self, key: str) -> str:  # which all ways to one header go through
+        def _get_key(self, key: str) -> str:  # every access to a header calls this
             notes.headers.add(key)
             return super()._get_key(key)
 
-    class Noted(Request):
+    class RecordingRequest(Request):
         def __init__(self, environ: Any, *arguments: Any, **options: Any) -> None:
             super().__init__(environ, *arguments, **options)
             self.headers = Headers(environ)
@@ -56,7 +56,7 @@ def noting(notes: Notes) -> type[Request]:
             notes.has_read_query = True
             return super().args
 
-    return Noted
+    return RecordingRequest
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def document(client: FlaskClient) -> Json:
 
 @pytest.fixture
 def operations(client: FlaskClient, document: Json) -> list[tuple[Rule, str, Json]]:
-    """Each operation with its route, its method, and its parameters by place and name."""
+    """Each operation of the document with its route and method."""
     return list(described(client.application, document))
 
 
@@ -80,14 +80,14 @@ def described(app: Flask, document: Json) -> Iterator[tuple[Rule, str, Json]]:
                 yield rule, method, item | {"operation": item[method.lower()]}
 
 
-def named(item: Json, place: str) -> set[str]:
-    """The parameters of an operation, and of its path, at a place."""
+def named(item: Json, location: str) -> set[str]:
+    """Returns the names of an operation's parameters in one location, its path's included."""
     parameters = [*item.get("parameters", ()), *item["operation"].get("parameters", ())]
-    return {each["name"] for each in parameters if each["in"] == place}
+    return {each["name"] for each in parameters if each["in"] == location}
 
 
-def declared(app: Flask, rule: Rule, method: str) -> set[str]:
-    """The fields of the models that a view takes of its query."""
+def declared_query(app: Flask, rule: Rule, method: str) -> set[str]:
+    """Returns the fields of the models that a view takes as its query."""
     blueprint_name, _, view = rule.endpoint.partition(".")
     blueprint = app.blueprints[blueprint_name]
     assert isinstance(blueprint, PydanticBlueprint)
@@ -99,12 +99,12 @@ def declared(app: Flask, rule: Rule, method: str) -> set[str]:
 def test_every_query_parameter_is_in_the_document(
     client: FlaskClient, operations: list[tuple[Rule, str, Json]]
 ) -> None:
-    """Those that each handler takes, no more and no fewer; others are refused."""
+    """The document has exactly the parameters that each handler takes; others are refused."""
     assert len(operations) > 30
     expected, found = {}, {}
     for rule, method, item in operations:
         operation = f"{method} {rule}"
-        expected[operation] = declared(client.application, rule, method)
+        expected[operation] = declared_query(client.application, rule, method)
         found[operation] = named(item, "query")
     assert expected == found
     assert {"timeout"} == found["POST /api/v1/market-data/sync"]
@@ -119,20 +119,20 @@ def test_every_header_that_a_handler_reads_is_in_the_document(
     daily: Callable[[int], Bars],
     known: bool,
 ) -> None:
-    """And none that it does not read; a query is read only where one is documented."""
+    """It has no header that a handler does not read, and a query only where one is read."""
     if known:
         store("NASDAQ:AAPL|1d", daily(3))
-    site = client.application.extensions["pocketquant"]
-    while site.waiting_calls.acquire(blocking=False):
+    services = client.application.extensions["pocketquant"]
+    while services.waiting_calls.acquire(blocking=False):
         pass
     succeeded: set[str] = set()
     for rule, method, item in operations:
         if rule.rule.endswith(ENDLESS):
             continue
-        client.application.request_class = noting(notes := Notes())
+        client.application.request_class = recording_request(notes := Notes())
         body = body_of(item, document)
         answer = client.open(path_of(rule, item), method=method, json=body)
-        read = notes.headers - OF_THE_GATE - OF_HTTP
+        read = notes.headers - GATE_HEADERS - HTTP_HEADERS
         operation, documented = f"{method} {rule}", named(item, "header")
         assert set() == read - documented, operation
         if known and answer.status_code < 300:
@@ -141,7 +141,7 @@ def test_every_header_that_a_handler_reads_is_in_the_document(
         if notes.has_read_query:
             assert named(item, "query"), operation
         answer.close()
-    assert not known or READ_MORE <= succeeded
+    assert not known or WITH_HEADERS_OF_THEIR_OWN <= succeeded
 
 
 def path_of(rule: Rule, item: Json) -> str:
@@ -153,7 +153,7 @@ def path_of(rule: Rule, item: Json) -> str:
 
 
 def body_of(item: Json, document: Json) -> Json | None:
-    """A body made of the examples of what is required."""
+    """Returns a body made of the examples of the required fields."""
     if "requestBody" not in item["operation"]:
         return None
     schema = item["operation"]["requestBody"]["content"]["application/json"]["schema"]
@@ -161,8 +161,8 @@ def body_of(item: Json, document: Json) -> Json | None:
     return {name: model["properties"][name]["examples"][0] for name in model.get("required", ())}
 
 
-def test_every_example_is_one_that_works(document: Json) -> None:
-    """Each fits the schema that it stands beside, of fields as of parameters."""
+def test_every_example_matches_its_schema(document: Json) -> None:
+    """This holds for examples of fields and of parameters."""
     wrong, count = [], 0
     registry = Registry().with_resource(
         "urn:document",
@@ -170,30 +170,30 @@ def test_every_example_is_one_that_works(document: Json) -> None:
             {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
         ),
     )
-    for place, schema, example in examples(document, ""):
+    for path, schema, example in examples(document, ""):
         count += 1
-        judge = jsonschema.Draft202012Validator(absolute(schema), registry=registry)
-        wrong += [f"{place}: {example!r}: {each.message}" for each in judge.iter_errors(example)]
+        validator = jsonschema.Draft202012Validator(absolute(schema), registry=registry)
+        wrong += [f"{path}: {example!r}: {each.message}" for each in validator.iter_errors(example)]
     assert count > 200
     assert [] == wrong
 
 
-def examples(node: Any, place: str) -> Iterator[tuple[str, Json, Any]]:
+def examples(node: Any, path: str) -> Iterator[tuple[str, Json, Any]]:
     if isinstance(node, list):
         for number, each in enumerate(node):
-            yield from examples(each, f"{place}/{number}")
+            yield from examples(each, f"{path}/{number}")
     if not isinstance(node, dict):
         return
     if isinstance(node.get("examples"), list):
-        yield from ((place, node, each) for each in node["examples"])
+        yield from ((path, node, each) for each in node["examples"])
     elif "example" in node and "schema" in node:
-        yield place, node["schema"], node["example"]
+        yield path, node["schema"], node["example"]
     for name, each in node.items():
-        yield from examples(each, f"{place}/{name}")
+        yield from examples(each, f"{path}/{name}")
 
 
 def absolute(node: Any) -> Any:
-    """The schema, whose references name the document."""
+    """Returns the schema with references that contain the document's URN."""
     if isinstance(node, list):
         return [absolute(each) for each in node]
     if isinstance(node, dict):
@@ -204,7 +204,7 @@ def absolute(node: Any) -> Any:
     return node
 
 
-def test_the_example_of_a_shard_is_the_name_of_one(document: Json) -> None:
-    """As streamers are named in `GET /quotes/status`."""
+def test_the_example_of_a_shard_is_a_valid_name(document: Json) -> None:
+    """`GET /quotes/status` names streamers in this way."""
     shard = document["components"]["schemas"]["StreamerOut"]["properties"]["shard"]
     assert [all_shards(2)[0].name] == shard["examples"]

@@ -1,4 +1,4 @@
-"""`GET /fleet`: what an operator sees, and what is left of it when a server is away."""
+"""`GET /fleet`: the state of all processes, also while a server is away."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture
 def announce(platform: Platform) -> Callable[..., None]:
-    """Announces members, as workers and beats do."""
+    """Announces members of the fleet, as workers and beats do."""
 
     def one(member_id: str, kind: MemberKind, **work: object) -> None:
         started_at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ def announce(platform: Platform) -> Callable[..., None]:
 def test_the_processes_are_listed_and_workers_counted(
     client: FlaskClient, announce: Callable[..., None]
 ) -> None:
-    """Each as it announced itself, with slots and queues, or its shard; totals over all workers."""
+    """Each is listed with its slots and queues or its shard; totals are over all workers."""
     announce("a", MemberKind.WORKER, slots=16, busy=3, queues=("interactive", "bulk"))
     announce("b", MemberKind.WORKER, slots=4, busy=1, queues=("interactive",))
     announce("c", MemberKind.BEAT, metrics_url="http://node-1:9/metrics")
@@ -64,10 +64,10 @@ def test_the_processes_are_listed_and_workers_counted(
     assert [] == found["problems"]
 
 
-def test_a_clock_that_is_off_is_told_with_its_host(
+def test_a_wrong_clock_is_a_problem_of_its_host(
     client: FlaskClient, announce: Callable[..., None]
 ) -> None:
-    """Of each process how far it is ahead of Redis's clock; what NTP leaves is no problem."""
+    """Each process shows its offset from Redis's clock; the error that NTP leaves is no problem."""
     announce("a", MemberKind.WORKER, clock_ahead_seconds=172800.0)
     announce("b", MemberKind.BEAT, clock_ahead_seconds=0.01)
     announce("c", MemberKind.STREAMER)
@@ -78,8 +78,8 @@ def test_a_clock_that_is_off_is_told_with_its_host(
     assert [off] == found["problems"]
 
 
-def test_a_step_of_a_tick_that_fails_is_a_problem(client: FlaskClient, platform: Platform) -> None:
-    """Until it is done; readiness is degraded meanwhile."""
+def test_a_failing_step_of_the_tick_is_a_problem(client: FlaskClient, platform: Platform) -> None:
+    """It degrades readiness, until the step succeeds again."""
     platform.tick_problems.note({"schedule all-series": "why"}, [])
     assert ["tick, schedule all-series: why"] == client.get(FLEET).get_json()["problems"]
     ready = client.get("/health/ready").get_json()
@@ -91,10 +91,10 @@ def test_a_step_of_a_tick_that_fails_is_a_problem(client: FlaskClient, platform:
     assert [] == client.get(FLEET).get_json()["problems"]
 
 
-def test_a_shard_that_nobody_streams_is_a_problem_once_symbols_are_to_be_watched(
+def test_a_shard_without_a_streamer_is_a_problem_once_symbols_are_subscribed(
     serve: Serve, settings: Settings, cache: redis.Redis, attend: Callable[..., None]
 ) -> None:
-    """And none while streaming is stopped."""
+    """It is none while streaming is stopped."""
     client = serve(settings.model_copy(update={"streamer_shards": 2}))
     attend("1-of-2")
     assert [] == client.get(FLEET).get_json()["problems"]
@@ -107,10 +107,10 @@ def test_a_shard_that_nobody_streams_is_a_problem_once_symbols_are_to_be_watched
     assert [] == client.get(FLEET).get_json()["problems"]
 
 
-def test_what_waits_is_counted_in_the_broker_and_in_the_ledger(
+def test_waiting_work_is_counted_in_the_broker_and_in_the_ledger(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """By queue, with the age of the oldest; what is deferred or running waits in none."""
+    """Each queue has counts and the age of its oldest unit, without deferred and running units."""
     for ticker in ("AAPL", "MSFT", "TSLA"):
         client.post(SYNC, json={**AAPL, "symbol": ticker})
     units = platform.mongo["units"]
@@ -133,7 +133,7 @@ def test_what_waits_is_counted_in_the_broker_and_in_the_ledger(
 def test_a_unit_put_back_waits_from_the_moment_it_is_due_again(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """Its delay is no waiting time."""
+    """The delay before that does not count as waiting."""
     client.post(SYNC, json=AAPL)
     now = datetime.now(UTC)
     times = {"created_at": now - timedelta(hours=1), "not_before": now - timedelta(minutes=1)}
@@ -146,10 +146,10 @@ def test_a_unit_put_back_waits_from_the_moment_it_is_due_again(
     assert 55 < oldest < 120
 
 
-def test_pace_and_breaker_are_what_the_governor_holds(
+def test_pace_and_breaker_are_those_of_the_governor(
     client: FlaskClient, platform: Platform, settings: Settings
 ) -> None:
-    """Low at first, lowered after a refusal, open after many failures."""
+    """The pace starts low and drops after a refusal; many failures open the breaker."""
     found = client.get(FLEET).get_json()
     assert settings.provider_start_rate == found["pace"]["rate"]
     assert settings.provider_start_concurrency == found["pace"]["concurrency"]
@@ -166,8 +166,10 @@ def test_pace_and_breaker_are_what_the_governor_holds(
     assert found["breaker"]["opened_at"] <= found["breaker"]["next_probe_at"]
 
 
-def test_schedules_tell_of_their_last_success(client: FlaskClient, platform: Platform) -> None:
-    """Null before the first, then the seconds since."""
+def test_schedules_have_the_time_since_their_last_success(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """It is null before the first success."""
     now = int(datetime.now(UTC).timestamp())
     names = [schedule.name for schedule in platform.schedules.made(now)]
     shown = client.get(FLEET).get_json()["schedules"]
@@ -181,7 +183,7 @@ def test_schedules_tell_of_their_last_success(client: FlaskClient, platform: Pla
 
 
 def test_a_paused_schedule_has_no_next_run(client: FlaskClient, platform: Platform) -> None:
-    """As it is told of the schedule itself."""
+    """`GET /fleet` and the schedule itself agree."""
     platform.schedules.made(int(datetime.now(UTC).timestamp()))
     url = "/api/v1/schedules/all-series"
     assert None is client.put(url, json={"paused": True}).get_json()["next_run_at"]
@@ -202,7 +204,7 @@ def test_a_paused_schedule_has_no_next_run(client: FlaskClient, platform: Platfo
         ("celery_broker_url", "redis", set(), {"broker"}),
     ],
 )
-def test_a_server_that_is_away_takes_only_its_own_part_with_it(
+def test_only_the_values_of_a_missing_server_are_null(
     serve: Serve,
     settings: Settings,
     mongo: Mongo,
@@ -211,7 +213,7 @@ def test_a_server_that_is_away_takes_only_its_own_part_with_it(
     lost: set[str],
     problems: set[str],
 ) -> None:
-    """Its part is null, `problems` names it, without its address; the rest is there."""
+    """`problems` names the server without its address; all other values are present."""
     nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.reserve_port()}"
     servers = {"celery_broker_url": settings.redis_url, away: nowhere}
     answer = serve(settings.model_copy(update=servers)).get(FLEET)
@@ -225,10 +227,8 @@ def test_a_server_that_is_away_takes_only_its_own_part_with_it(
         assert {None} == {queue[unknown] for queue in found["queues"]}
 
 
-def test_without_mongodb_and_redis_there_is_nothing_to_tell(
-    serve: Serve, settings: Settings
-) -> None:
-    """503, as everywhere when storage is away."""
+def test_without_mongodb_and_redis_the_fleet_is_503(serve: Serve, settings: Settings) -> None:
+    """The error is that of missing storage."""
     nowhere = f"127.0.0.1:{embedded.reserve_port()}"
     servers = {"mongodb_url": f"mongodb://{nowhere}", "redis_url": f"redis://{nowhere}"}
     answer = serve(settings.model_copy(update=servers)).get(FLEET)

@@ -1,4 +1,4 @@
-"""Reads without end beside a broker in a Redis that is never to be full."""
+"""Many reads beside a broker whose Redis must never become full."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_reads_leave_room_for_messages(
     store: Callable[..., None],
     daily: Callable[[int], Bars],
 ) -> None:
-    """Answers keep to their budget, a sync can be published, and no read fails."""
+    """Cached answers keep to their budget, a sync can still be published, and no read fails."""
     store("NASDAQ:AAPL|1d", daily(5000))
     changes = {"redis_url": url_of(small), "answers_most_mb": BUDGET // 1_000_000}
     client = serve(settings.model_copy(update=changes))
@@ -54,7 +54,7 @@ def test_reads_leave_room_for_messages(
     assert 1 == small.llen("pocketquant:bulk")
 
 
-def test_answers_lie_where_they_may_be_evicted(
+def test_with_a_cache_url_answers_are_cached_there_alone(
     serve: Serve,
     settings: Settings,
     small: redis.Redis,
@@ -62,7 +62,7 @@ def test_answers_lie_where_they_may_be_evicted(
     daily: Callable[[int], Bars],
     tmp_path: Path,
 ) -> None:
-    """With CACHE_URL none is in the Redis of the broker, and another process finds them there."""
+    """None is in the broker's Redis, and another process finds them in the cache."""
     store("NASDAQ:AAPL|1d", daily(50))
     server = embedded.private_cache(tmp_path)
     with embedded.running(server), open_redis(server.url) as answers:

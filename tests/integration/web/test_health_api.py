@@ -1,4 +1,4 @@
-"""`/health/live` and `/health/ready`: what restarts a process, and what an operator looks at."""
+"""`/health/live` and `/health/ready`: for supervisors, and for operators."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,8 @@ READY = "/health/ready"
 Serve = Callable[..., FlaskClient]
 
 
-def test_a_process_is_live_whatever_is_away(serve: Serve, settings: Settings) -> None:
-    """No server is asked."""
+def test_a_process_is_live_while_servers_are_away(serve: Serve, settings: Settings) -> None:
+    """Liveness calls no server."""
     nowhere = f"127.0.0.1:{embedded.reserve_port()}"
     servers = {"mongodb_url": f"mongodb://{nowhere}", "redis_url": f"redis://{nowhere}"}
     answer = serve(settings.model_copy(update=servers)).get("/health/live")
@@ -29,7 +29,7 @@ def test_a_process_is_live_whatever_is_away(serve: Serve, settings: Settings) ->
 def test_a_process_whose_loop_keeps_failing_is_not_live(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """It has to be restarted; once the loop works again it is live."""
+    """It has to be restarted; once the loop succeeds again it is live."""
     trouble = [ValueError("a defect")]
 
     def turn(_: Loop) -> None:
@@ -48,7 +48,7 @@ def test_a_process_whose_loop_keeps_failing_is_not_live(
 
 
 def test_without_workers_and_beats_it_is_ready_but_degraded(client: FlaskClient) -> None:
-    """200: requests are served and work is kept; who looks sees what is missing."""
+    """The answer is 200, for requests are served; it names the missing processes."""
     answer = client.get(READY)
     found = answer.get_json()
     assert (200, "degraded") == (answer.status_code, found["status"])
@@ -60,10 +60,10 @@ def test_without_workers_and_beats_it_is_ready_but_degraded(client: FlaskClient)
     assert ("ok", None) == _check(found["schedules"])
 
 
-def test_symbols_that_nobody_streams_leave_it_ready_but_degraded(
+def test_a_shard_without_a_streamer_leaves_it_ready_but_degraded(
     client: FlaskClient, attend: Callable[..., None]
 ) -> None:
-    """Where nothing is to be watched no streamer is missed."""
+    """Without subscriptions, no streamer is missing."""
     assert ("ok", None) == _check(client.get(READY).get_json()["streamers"])
     wish = {"symbols": [{"symbol": "AAPL", "exchange": "NASDAQ"}]}
     client.post("/api/v1/quotes/subscribe", json=wish)
@@ -74,10 +74,10 @@ def test_symbols_that_nobody_streams_leave_it_ready_but_degraded(
     assert ("ok", None) == _check(client.get(READY).get_json()["streamers"])
 
 
-def test_with_workers_a_beat_and_punctual_schedules_all_is_well(
+def test_with_all_processes_and_punctual_schedules_it_is_ok(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """Until a run is minutes late."""
+    """It is degraded once a run is minutes late, unless the schedule is paused."""
     for kind in MemberKind:
         started_at = datetime(2026, 1, 1, tzinfo=UTC)
         platform.fleet.announce(Member(kind.value, kind, kind.value, "node-1", 7, started_at, "1"))
@@ -102,10 +102,10 @@ def test_with_workers_a_beat_and_punctual_schedules_all_is_well(
         ("celery_broker_url", "broker", "redis"),
     ],
 )
-def test_a_server_that_is_away_makes_it_unready(
+def test_a_missing_server_makes_it_unready(
     serve: Serve, settings: Settings, away: str, server: str, scheme: str
 ) -> None:
-    """503 with the server's reason, never its address or password; the others are judged too."""
+    """503 has the reason without address or password; the other servers are checked too."""
     nowhere = f"{scheme}://somebody:secret@127.0.0.1:{embedded.reserve_port()}"
     servers = {"celery_broker_url": settings.redis_url, away: nowhere}
     answer = serve(settings.model_copy(update=servers)).get(READY)
@@ -120,7 +120,7 @@ def test_a_server_that_is_away_makes_it_unready(
 def test_a_refused_password_is_named_as_such(
     serve: Serve, settings: Settings, platform: Platform
 ) -> None:
-    """An operator need not look for a server that is up."""
+    """The reason shows that the server itself is up."""
     platform.cache.config_set("requirepass", "right")
     try:
         wrong = settings.redis_url.replace("redis://", "redis://:wrong@", 1)

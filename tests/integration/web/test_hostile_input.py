@@ -1,4 +1,4 @@
-"""What attackers send: each is refused by its own 4xx, and leaves nothing behind."""
+"""Attacks: each is refused with its own 4xx status and changes nothing."""
 
 from typing import Any
 
@@ -115,7 +115,7 @@ HEADERS = [
 
 
 def test_the_table_is_long_enough() -> None:
-    """Each row is an attack of its own."""
+    """There are at least sixty different attacks."""
     assert len(TEXTS) + len(VALUES) + len(BODIES) + len(PATHS) + len(HEADERS) >= 60
 
 
@@ -124,7 +124,7 @@ def test_the_table_is_long_enough() -> None:
 def test_a_hostile_name_is_422(
     client: FlaskClient, platform: Platform, field: str, value: object
 ) -> None:
-    """In a body, wherever a name belongs."""
+    """Neither a symbol nor an exchange takes it."""
     answer = client.post(SYNC + "/background", json={**AAPL, field: value})
     assert (422, "invalid_request") == (answer.status_code, answer.get_json()["error"])
     assert len(answer.get_data()) < 2000
@@ -135,7 +135,7 @@ def test_a_hostile_name_is_422(
 def test_a_hostile_body_is_refused(
     client: FlaskClient, platform: Platform, body: bytes, status: int
 ) -> None:
-    """Whatever it pretends to be."""
+    """Each has its status, and no job is made."""
     answer = client.post(SYNC + "/background", data=body, content_type=JSON)
     assert (status, status) == (answer.status_code, answer.get_json()["code"])
     assert [] == platform.mongo.list_collection_names()
@@ -143,7 +143,7 @@ def test_a_hostile_body_is_refused(
 
 @pytest.mark.parametrize(("path", "status"), PATHS, ids=lambda value: repr(value)[:40])
 def test_a_hostile_path_is_refused(client: FlaskClient, path: str, status: int) -> None:
-    """No file, no other header, no operator of MongoDB."""
+    """It reaches no file, no response header and no operator of MongoDB."""
     answer = client.get(DATA + path)
     assert (status, status) == (answer.status_code, answer.get_json()["code"])
     assert "Set-Cookie" not in answer.headers
@@ -153,7 +153,7 @@ def test_a_hostile_path_is_refused(client: FlaskClient, path: str, status: int) 
 def test_a_hostile_header_is_refused(
     client: FlaskClient, platform: Platform, headers: dict[str, str], status: int
 ) -> None:
-    """With a body that is right."""
+    """It is refused although the body is valid."""
     given = {"Content-Type": JSON, **headers}
     answer = client.post(SYNC + "/background", data=RIGHT, headers=given)
     assert (status, status) == (answer.status_code, answer.get_json()["code"])

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: in bulk, listed, watched, cancelled, tried again."""
+"""Jobs over HTTP: bulk requests, lists, streams, cancellation, retries."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def symbols(count: int) -> list[Json]:
 
 @pytest.fixture
 def make(client: FlaskClient, platform: Platform) -> Make:
-    """Makes and plans a bulk job; gives its id."""
+    """Creates and plans a bulk job; returns its id."""
 
     def bulk(count: int, **fields: Any) -> str:
         answer = client.post(BULK, json={"symbols": symbols(count), **fields})
@@ -59,7 +59,7 @@ def fail(platform: Platform, unit: Unit, error: UnknownSymbol | ProviderTimeout)
 
 
 def test_a_bulk_job_is_accepted_at_once(client: FlaskClient) -> None:
-    """202 with all of its units counted, before any of them is written."""
+    """202 counts all units before any of them is written."""
     body = {"symbols": symbols(3), "intervals": ["1h", "1d"], "n_bars": 50}
     answer = client.post(BULK, json=body)
     job = answer.get_json()
@@ -70,7 +70,7 @@ def test_a_bulk_job_is_accepted_at_once(client: FlaskClient) -> None:
 
 
 def test_ten_thousand_of_the_longest_names_are_accepted(client: FlaskClient) -> None:
-    """The limits of one symbol and of the body agree."""
+    """The limits of a single symbol and of the body agree."""
     longest = [
         {"exchange": "E" * 32, "symbol": f"{'T' * 59}{number:05d}"} for number in range(10_000)
     ]
@@ -79,7 +79,7 @@ def test_ten_thousand_of_the_longest_names_are_accepted(client: FlaskClient) -> 
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "location"),
     [
         ({"symbols": [*symbols(7), {"exchange": "SIM", "symbol": "no such"}]}, ["symbols", 7]),
         ({"symbols": [*symbols(7), {"symbol": "S0001"}]}, ["symbols", 7]),
@@ -91,19 +91,19 @@ def test_ten_thousand_of_the_longest_names_are_accepted(client: FlaskClient) -> 
         ({"symbols": symbols(1), "n_bars": 5001}, ["n_bars"]),
     ],
 )
-def test_a_wrong_bulk_job_is_refused_whole(
-    client: FlaskClient, platform: Platform, body: Json, place: list[Any]
+def test_a_bulk_request_with_one_error_is_refused(
+    client: FlaskClient, platform: Platform, body: Json, location: list[Any]
 ) -> None:
-    """422 names the place; no job is written."""
+    """422 names the location of the error; no job is written."""
     answer = client.post(BULK, json=body)
     (problem,) = answer.get_json()["errors"]["json"]
-    assert (422, place) == (answer.status_code, problem["loc"][: len(place)])
+    assert (422, location) == (answer.status_code, problem["loc"][: len(location)])
     assert 0 == platform.mongo["jobs"].count_documents({})
 
 
 @pytest.mark.parametrize("path", [BULK, "/api/v1/market-data/sync/background"])
-def test_a_request_sent_again_with_its_key_gives_its_job(client: FlaskClient, path: str) -> None:
-    """The same key: the same job; with another body: 422."""
+def test_a_request_repeated_with_its_key_returns_its_job(client: FlaskClient, path: str) -> None:
+    """Another body with the same key is 422."""
     one = {"symbols": symbols(1)} if path == BULK else symbols(1)[0]
     other = {"symbols": symbols(2)} if path == BULK else symbols(2)[1]
     headers = {"Idempotency-Key": "7f3c"}
@@ -115,15 +115,15 @@ def test_a_request_sent_again_with_its_key_gives_its_job(client: FlaskClient, pa
 
 
 @pytest.mark.parametrize("key", ["", "a b", "k" * 201, "clé".encode()])
-def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str | bytes) -> None:
-    """One to two hundred visible ASCII characters."""
+def test_an_invalid_idempotency_key_is_refused(client: FlaskClient, key: str | bytes) -> None:
+    """A key has one to two hundred visible ASCII characters."""
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     answer = client.post(BULK, json={"symbols": symbols(1)}, headers={"Idempotency-Key": text})
     assert (422, "invalid_request") == (answer.status_code, answer.get_json()["error"])
 
 
 def test_jobs_are_listed_and_filtered(client: FlaskClient, make: Make) -> None:
-    """The newest first, in pages; by kind, state and time."""
+    """They come newest first, in pages, and are filtered by kind, state and time."""
     jobs = [make(1) for _ in range(3)]
     page = client.get(f"{JOBS}?page=2&page_size=2")
     assert [jobs[0]] == [job["job_id"] for job in page.get_json()]
@@ -140,10 +140,10 @@ def test_jobs_are_listed_and_filtered(client: FlaskClient, make: Make) -> None:
     assert 422 == client.get(f"{JOBS}?state=lost").status_code
 
 
-def test_a_job_tells_rate_end_and_first_errors(
+def test_a_job_has_its_rate_end_and_first_errors(
     client: FlaskClient, platform: Platform, make: Make
 ) -> None:
-    """What is done a second, when it should end, and which syncs failed first."""
+    """The rate is syncs per second; the end is estimated from it."""
     job_id = make(3)
     first, second, _ = units_of(platform, job_id)
     complete(platform, first)
@@ -159,7 +159,7 @@ def test_a_job_tells_rate_end_and_first_errors(
 def test_dead_letters_are_listed_by_job_and_by_code(
     client: FlaskClient, platform: Platform, make: Make
 ) -> None:
-    """With code, message, attempts and times."""
+    """Each has its code, message, attempts and times."""
     job_id = make(3)
     first, second, third = units_of(platform, job_id)
     fail(platform, first, UnknownSymbol("unknown"))
@@ -179,10 +179,10 @@ def test_dead_letters_are_listed_by_job_and_by_code(
     assert expected == counts
 
 
-def test_failed_syncs_are_tried_again_by_hand(
+def test_failed_syncs_are_retried_on_request(
     client: FlaskClient, platform: Platform, make: Make
 ) -> None:
-    """One code of a job, one unit of all jobs; 409 when there is none left."""
+    """Those of a job with one code, or a single one of all jobs; 409 when none is left."""
     job_id = make(2)
     first, second = units_of(platform, job_id)
     fail(platform, first, UnknownSymbol("unknown"))
@@ -196,7 +196,7 @@ def test_failed_syncs_are_tried_again_by_hand(
 
 
 def test_a_job_is_cancelled_once(client: FlaskClient, platform: Platform, make: Make) -> None:
-    """What has begun is named; a job that has ended is 409, and is not tried again."""
+    """The answer names series in progress; a job that has ended is 409 and cannot be retried."""
     job_id = make(3)
     running = platform.ledger.claim(units_of(platform, job_id)[0].id)
     assert running is not None
@@ -218,7 +218,7 @@ def test_a_job_is_cancelled_once(client: FlaskClient, platform: Platform, make: 
     [("GET", ""), ("DELETE", ""), ("GET", "/units"), ("POST", "/retry"), ("GET", "/events")],
 )
 def test_an_unknown_job_is_404(client: FlaskClient, method: str, path: str) -> None:
-    """Whatever is asked of it."""
+    """So is each path below it."""
     answer = client.open(f"{JOBS}/none{path}", method=method)
     assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
 
@@ -230,8 +230,8 @@ def events(body: Iterator[bytes]) -> Iterator[tuple[str, Json]]:
             yield lines["event"], json.loads(lines["data"])
 
 
-def test_a_job_is_watched_to_its_end(client: FlaskClient, platform: Platform, make: Make) -> None:
-    """An event when something changed, one when it has ended, and then the stream ends."""
+def test_a_job_is_streamed_to_its_end(client: FlaskClient, platform: Platform, make: Make) -> None:
+    """Each change is a `progress` event; the last event is `end`."""
     job_id = make(2)
     answer = client.get(f"{JOBS}/{job_id}/events", buffered=False)
     assert "text/event-stream" == answer.mimetype
@@ -245,10 +245,10 @@ def test_a_job_is_watched_to_its_end(client: FlaskClient, platform: Platform, ma
     answer.close()
 
 
-def test_streams_are_few_on_the_api_process(
+def test_the_api_process_serves_few_streams(
     serve: Callable[[Settings], FlaskClient], settings: Settings
 ) -> None:
-    """Each holds a thread there: one too many is 503, and a closed one makes room."""
+    """Each holds a thread: one too many is 503, and closing one frees its slot."""
     client = serve(settings.model_copy(update={"api_threads": 8}))
     job_id = client.post(BULK, json={"symbols": symbols(1)}).get_json()["job_id"]
     first = client.get(f"{JOBS}/{job_id}/events", buffered=False)

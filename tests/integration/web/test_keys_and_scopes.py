@@ -1,4 +1,4 @@
-"""Who may come in: keys, scopes, and this machine in development."""
+"""API keys, scopes, and requests of this machine in development."""
 
 import signal
 import time
@@ -42,7 +42,7 @@ def keys(platform: Platform) -> ApiKeys:
 
 @pytest.fixture
 def make_key(keys: ApiKeys) -> MakeKey:
-    """A live key of a scope."""
+    """Creates a valid key with a scope."""
 
     def make(scope: Scope = Scope.READ, expires_at: int | None = None) -> KeyText:
         return keys.create("a test", scope, int(time.time()), expires_at)[1]
@@ -55,7 +55,7 @@ def sent(text: object) -> dict[str, str]:
 
 
 def calls(app: Flask) -> Iterator[tuple[str, str]]:
-    """Each method of each route there is, with a path that matches it."""
+    """Yields each method of each route, with a path that matches it."""
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) - {"OPTIONS"}):
             yield method, path_of(rule)
@@ -67,8 +67,8 @@ def path_of(rule: Rule) -> str:
     return built[1]
 
 
-def test_without_a_key_every_route_but_one_is_401(guarded: FlaskClient) -> None:
-    """Each method of each route, docs and metrics too; unknown paths as well."""
+def test_without_a_key_every_route_but_liveness_is_401(guarded: FlaskClient) -> None:
+    """This includes docs, metrics and unknown paths."""
     unknown = [("GET", "/"), ("GET", "/nowhere"), ("POST", "/health"), ("OPTIONS", SYMBOLS)]
     for method, path in [*calls(guarded.application), *unknown]:
         answer = guarded.open(path, method=method)
@@ -79,7 +79,7 @@ def test_without_a_key_every_route_but_one_is_401(guarded: FlaskClient) -> None:
             assert 'Bearer realm="PocketQuant"' == answer.headers["WWW-Authenticate"]
 
 
-def test_a_read_key_reads_and_changes_nothing(guarded: FlaskClient, make_key: MakeKey) -> None:
+def test_a_read_key_can_read_and_cannot_write(guarded: FlaskClient, make_key: MakeKey) -> None:
     """Every route that writes is 403; no route that reads is 401 or 403."""
     headers = sent(make_key(Scope.READ))
     for method, path in calls(guarded.application):
@@ -112,14 +112,14 @@ def test_a_read_key_reads_and_changes_nothing(guarded: FlaskClient, make_key: Ma
 def test_a_route_is_open_to_its_scope_and_those_above(
     guarded: FlaskClient, make_key: MakeKey, method: str, path: str, needed: Scope
 ) -> None:
-    """403 below it."""
+    """A key of a lower scope gets 403."""
     for scope in Scope:
         answer = guarded.open(path, method=method, headers=sent(make_key(scope)))
         assert scope.includes(needed) == (answer.status_code != 403), scope
 
 
-def test_a_key_may_come_as_a_bearer_token(guarded: FlaskClient, make_key: MakeKey) -> None:
-    """In any case of the word; another scheme is no key."""
+def test_a_key_may_be_sent_as_a_bearer_token(guarded: FlaskClient, make_key: MakeKey) -> None:
+    """`Bearer` may be in any case; any other scheme is refused."""
     text = make_key()
     for header, status in (
         (f"Bearer {text}", 200),
@@ -135,7 +135,7 @@ def test_a_key_may_come_as_a_bearer_token(guarded: FlaskClient, make_key: MakeKe
 def test_a_wrong_secret_an_unknown_and_an_expired_key_are_refused_alike(
     guarded: FlaskClient, make_key: MakeKey
 ) -> None:
-    """One answer, which tells nobody what was right about it."""
+    """The single message does not reveal what was wrong."""
     right = make_key()
     assert 200 == guarded.get(SYMBOLS, headers=sent(right)).status_code
     wrong = [
@@ -154,7 +154,7 @@ def test_a_wrong_secret_an_unknown_and_an_expired_key_are_refused_alike(
 def test_a_revoked_key_is_refused_within_seconds(
     guarded: FlaskClient, keys: ApiKeys, make_key: MakeKey
 ) -> None:
-    """Though this process has seen it."""
+    """This holds although the process has cached the key."""
     text = make_key()
 
     def is_refused() -> bool:
@@ -166,10 +166,10 @@ def test_a_revoked_key_is_refused_within_seconds(
 
 
 @pytest.mark.parametrize("ends", ["revoked", "expired"])
-def test_streams_end_soon_after_their_key(
+def test_streams_end_soon_after_their_key_does(
     guarded: FlaskClient, platform: Platform, make_key: MakeKey, ends: str
 ) -> None:
-    """Of quotes and of a job, though nothing is heard in them."""
+    """This holds for streams of quotes and of a job, even while they are silent."""
     request = SyncRequest(Series.parse("NASDAQ:AAPL|1d"), 5)
     job_id = platform.intake.submit(request, QueueName.BULK).job_id
     text = make_key(expires_at=int(time.time()) + 3 if ends == "expired" else None)
@@ -181,8 +181,8 @@ def test_streams_end_soon_after_their_key(
     if ends == "revoked":
         platform.api_keys.revoke(text.id, int(time.time()))
     for body in bodies:
-        heard = list(body)
-        assert b": still there\n\n" not in heard  # the first comes after fifteen seconds
+        received = list(body)
+        assert b": still there\n\n" not in received  # the first comes after fifteen seconds
     for answer in opened:
         answer.close()
 
@@ -190,7 +190,7 @@ def test_streams_end_soon_after_their_key(
 def test_the_use_of_a_key_is_noted_once_a_minute(
     guarded: FlaskClient, keys: ApiKeys, make_key: MakeKey
 ) -> None:
-    """At its first use, and not again before a minute is over."""
+    """The first use is noted; the next one a minute later."""
     text = make_key()
     guarded.get(SYMBOLS, headers=sent(text))
     key = known(keys, text)
@@ -211,7 +211,7 @@ def known(keys: ApiKeys, text: KeyText) -> ApiKey:
 def test_without_mongodb_a_known_key_works_and_an_unknown_one_is_503(
     serve: Serve, settings: Settings, tmp_path: Path
 ) -> None:
-    """Nobody can judge a key that this process never saw; it may be right."""
+    """The unknown key may be valid, so it is not refused with 401."""
     mongod = embedded.private_mongod(tmp_path)
     with embedded.running(mongod) as process:
         changes = {"environment": Environment.PRODUCTION, "mongodb_url": mongod.url}
@@ -235,18 +235,18 @@ def test_without_mongodb_a_known_key_works_and_an_unknown_one_is_503(
         wait_until("it would be looked up", is_stale, (), 60)
 
 
-def test_in_development_this_machine_needs_no_key(client: FlaskClient) -> None:
-    """Any name of it, with or without a port; a page of its own too."""
+def test_in_development_local_requests_need_no_key(client: FlaskClient) -> None:
+    """Any name of this machine will do, with or without a port, and so will a local page."""
     for host in ("localhost", "localhost:8000", "127.0.0.1:5", "[::1]:80", "x.localhost"):
         assert 200 == client.get(SYMBOLS, headers={"Host": host}).status_code, host
     own = {"Origin": "http://localhost:3000"}
     assert 200 == client.get(SYMBOLS, headers=own).status_code
 
 
-def test_in_development_a_key_that_is_given_is_checked(
+def test_in_development_a_key_that_is_sent_is_checked(
     client: FlaskClient, make_key: MakeKey
 ) -> None:
-    """A wrong one is refused, a right one is held to its scope."""
+    """A wrong key is refused, a valid one is limited to its scope."""
     assert 401 == client.get(SYMBOLS, headers=sent("pq_wrong")).status_code
     answer = client.post("/api/v1/quotes/stop", headers=sent(make_key(Scope.READ)))
     assert 403 == answer.status_code
@@ -266,10 +266,10 @@ def test_in_development_a_key_that_is_given_is_checked(
         {"Origin": "http://["},
     ],
 )
-def test_in_development_no_other_web_site_gets_through(
+def test_in_development_other_web_sites_are_refused(
     client: FlaskClient, make_key: MakeKey, headers: dict[str, str]
 ) -> None:
-    """Neither by a name that leads here nor from its own page; a key would do."""
+    """Neither a rebound name nor a foreign origin gets in without a key."""
     for method, path in (("GET", SYMBOLS), ("POST", "/api/v1/quotes/stop")):
         answer = client.open(path, method=method, headers=headers)
         assert answer.status_code in {400, 403}, (method, path)
@@ -290,35 +290,35 @@ def test_in_development_no_other_web_site_gets_through(
         {"X-Real-IP": "203.0.113.9"},
     ],
 )
-def test_in_development_what_a_proxy_forwards_needs_a_key(
+def test_in_development_forwarded_requests_need_a_key(
     client: FlaskClient, make_key: MakeKey, headers: dict[str, str]
 ) -> None:
-    """Though the proxy runs on this machine and calls it by a name of its own."""
+    """This holds although the proxy calls from this machine by a local name."""
     local = {"Host": "127.0.0.1:8000"}
     for method, path in (("GET", SYMBOLS), ("POST", "/api/v1/quotes/stop")):
         assert 401 == client.open(path, method=method, headers=local | headers).status_code
     assert 200 == client.get(LIVE, headers=local | headers).status_code
-    given = sent(make_key(Scope.READ))
-    assert 200 == client.get(SYMBOLS, headers=local | headers | given).status_code
+    key = sent(make_key(Scope.READ))
+    assert 200 == client.get(SYMBOLS, headers=local | headers | key).status_code
 
 
 def test_in_development_other_machines_need_a_key(client: FlaskClient, make_key: MakeKey) -> None:
-    """Whatever they say their name is."""
+    """The Host header does not matter."""
     assert 401 == client.get(SYMBOLS, environ_base=AWAY).status_code
     answer = client.get(SYMBOLS, environ_base=AWAY, headers=sent(make_key()))
     assert 200 == answer.status_code
 
 
-def test_an_api_that_listens_to_the_network_wants_keys_in_development_too(
+def test_an_api_that_listens_to_the_network_requires_keys_in_development(
     serve: Serve, settings: Settings
 ) -> None:
-    """From this machine as well."""
+    """Local requests need one as well."""
     client = serve(settings.model_copy(update={"api_host": "0.0.0.0"}))
     assert 401 == client.get(SYMBOLS).status_code
 
 
 def test_the_document_names_keys_and_scopes(client: FlaskClient) -> None:
-    """Both ways to send one, the scope each operation needs, and the answers of the gate."""
+    """It has both ways to send a key, each operation's scope, and 401, 403 and 429."""
     document = client.get("/api/v1/openapi.json").get_json()
     schemes = document["components"]["securitySchemes"]
     assert {"ApiKey", "Bearer"} == schemes.keys()
@@ -335,10 +335,10 @@ def test_the_document_names_keys_and_scopes(client: FlaskClient) -> None:
             assert {"401", "403", "429"} <= operation["responses"].keys(), path
 
 
-def test_an_idempotency_key_belongs_to_the_api_key_it_came_with(
+def test_each_api_key_has_idempotency_keys_of_its_own(
     guarded: FlaskClient, make_key: MakeKey
 ) -> None:
-    """Two callers who choose the same text get a job each, also of different requests."""
+    """Two callers who choose the same text get a job each, also for different requests."""
     path = "/api/v1/market-data/sync/background"
     mine, others = (sent(make_key(Scope.SYNC)) | {"Idempotency-Key": "monday"} for _ in range(2))
     apple, gold = ({"exchange": "NASDAQ", "symbol": symbol} for symbol in ("AAPL", "GOLD"))

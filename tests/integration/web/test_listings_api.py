@@ -1,4 +1,4 @@
-"""Symbols and sync statuses, in pages."""
+"""Lists of symbols and of sync statuses, in pages."""
 
 import json
 from collections.abc import Callable
@@ -27,8 +27,8 @@ def symbols(platform: Platform) -> None:
 
 
 @pytest.mark.usefixtures("symbols")
-def test_symbols_are_listed_with_what_the_provider_says(client: FlaskClient) -> None:
-    """In order of their name, each with the intervals it was synced at."""
+def test_symbols_are_listed_with_the_providers_description(client: FlaskClient) -> None:
+    """They are ordered by name; each has the intervals it was synced at."""
     first, *others = client.get(f"{ROOT}/symbols").get_json()
     expected = {
         "symbol": "AAPL",
@@ -47,7 +47,7 @@ def test_symbols_are_listed_with_what_the_provider_says(client: FlaskClient) -> 
 
 
 @pytest.mark.usefixtures("symbols")
-def test_symbols_of_one_exchange(client: FlaskClient) -> None:
+def test_symbols_are_filtered_by_exchange(client: FlaskClient) -> None:
     """The filter takes any case."""
     found = client.get(f"{ROOT}/symbols?exchange=nyse").get_json()
     assert ["BRK.B"] == [symbol["symbol"] for symbol in found]
@@ -55,8 +55,8 @@ def test_symbols_of_one_exchange(client: FlaskClient) -> None:
 
 @pytest.mark.usefixtures("symbols")
 @pytest.mark.parametrize("path", ["symbols", "sync-status"])
-def test_pages_say_where_they_are(client: FlaskClient, path: str) -> None:
-    """`X-Pagination` counts entries and pages; beyond the last page there is nothing."""
+def test_pages_have_their_metadata_in_a_header(client: FlaskClient, path: str) -> None:
+    """`X-Pagination` counts entries and pages; a page beyond the last one is empty."""
     pages = [client.get(f"{ROOT}/{path}?page={page}&page_size=2") for page in (1, 2, 3)]
     assert [2, 1, 0] == [len(page.get_json()) for page in pages]
     where: list[Any] = [json.loads(page.headers["X-Pagination"]) for page in pages]
@@ -73,7 +73,7 @@ def test_pages_say_where_they_are(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.usefixtures("symbols")
-def test_statuses_of_one_symbol(client: FlaskClient) -> None:
+def test_statuses_are_filtered_by_symbol(client: FlaskClient) -> None:
     """Exchange and symbol together choose its series."""
     found = client.get(f"{ROOT}/sync-status?exchange=NASDAQ&symbol=aapl").get_json()
     assert ["1d", "1h"] == [status["interval"] for status in found]
@@ -101,17 +101,17 @@ def test_statuses_are_filtered(
     query: str,
     expected: list[str],
 ) -> None:
-    """By exchange, ticker, interval, state, last failure and age; all that are given hold."""
+    """Exchange, ticker, interval, state, last failure and age: an entry must match all filters."""
     store("NASDAQ:AAPL|1h", daily(1))
     platform.statuses.mark_failed(Series.parse("NYSE:BRK.B|1d"), UnknownSymbol("none such"))
     found = client.get(f"{ROOT}/sync-status?{query}").get_json()
     assert expected == [f"{status['symbol']}|{status['interval']}" for status in found]
 
 
-def test_a_status_tells_how_far_the_series_is(
+def test_a_status_has_bars_times_and_the_last_failure(
     client: FlaskClient, platform: Platform, store: Callable[..., None], daily: Any
 ) -> None:
-    """Bars, times, the last failure and when it is tried again."""
+    """It also has the time of the next attempt."""
     store("NASDAQ:AAPL|1d", daily(3))
     series = Series.parse("NASDAQ:AAPL|1d")
     platform.statuses.mark_syncing(series, "job", attempt=2)
@@ -134,8 +134,8 @@ def test_a_status_tells_how_far_the_series_is(
     assert expected == client.get(f"{ROOT}/sync-status/nasdaq/aapl?interval=1d").get_json()
 
 
-def test_a_series_nobody_asked_for_has_no_status(client: FlaskClient) -> None:
-    """404, naming the series."""
+def test_a_series_that_was_never_synced_has_no_status(client: FlaskClient) -> None:
+    """The 404 names the series."""
     answer = client.get(f"{ROOT}/sync-status/NASDAQ/AAPL?interval=1h")
     assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
     assert "NASDAQ:AAPL|1h" in answer.get_json()["message"]

@@ -1,4 +1,4 @@
-"""`GET /metrics` of the API: what it counts, what it asks the fleet for, what it never names."""
+"""`GET /metrics` of the API: its counters, the fleet's gauges, and no label from callers."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture
 def scrape() -> Callable[[FlaskClient], Samples]:
-    """Scrapes as Prometheus does: every sample by its name and labels."""
+    """Scrapes as Prometheus does: returns each sample by its name and labels."""
 
     def once(client: FlaskClient) -> Samples:
         answer = client.get("/metrics")
@@ -43,11 +43,11 @@ def scrape() -> Callable[[FlaskClient], Samples]:
 def growth(
     client: FlaskClient, scrape: Callable[[FlaskClient], Samples]
 ) -> Callable[..., dict[tuple[str, ...], float]]:
-    """What a deed adds to a counter, by the values of its labels."""
+    """Returns how much an action adds to a counter, by the values of its labels."""
 
-    def of(name: str, deed: Callable[[], Any]) -> dict[tuple[str, ...], float]:
+    def of(name: str, action: Callable[[], Any]) -> dict[tuple[str, ...], float]:
         before = scrape(client)
-        deed()
+        action()
         after = scrape(client)
         return {
             tuple(value for _, value in labels): value - before.get((found, labels), 0.0)
@@ -58,16 +58,16 @@ def growth(
     return of
 
 
-def test_the_document_lists_exactly_the_metrics_there_are(client: FlaskClient) -> None:
-    """Of every process: all are told by each, those that it does not feed as empty."""
+def test_docs_metrics_lists_exactly_the_existing_metrics(client: FlaskClient) -> None:
+    """Each process exposes all of them; those it never counts have no samples."""
     text = client.get("/metrics").get_data(as_text=True)
-    told = set(re.findall(r"^# TYPE (pocketquant_\w+)", text, re.MULTILINE))
+    exposed = set(re.findall(r"^# TYPE (pocketquant_\w+)", text, re.MULTILINE))
     listed = re.findall(r"^\| `(pocketquant_\w+)`", TABLES.read_text("utf-8"), re.MULTILINE)
-    assert sorted(told) == sorted(listed)
+    assert sorted(exposed) == sorted(listed)
 
 
 def test_requests_are_counted_by_route_never_by_path(client: FlaskClient, growth: Any) -> None:
-    """What callers make up, paths and methods alike, makes no new label."""
+    """Invented paths and methods make no new label."""
 
     def ask() -> None:
         client.get(OHLCV)
@@ -87,7 +87,7 @@ def test_requests_are_counted_by_route_never_by_path(client: FlaskClient, growth
     assert 1 == grown["other", "unmatched", "405"]
 
 
-def test_answers_from_the_store_from_redis_and_from_the_process_are_told_apart(
+def test_cache_hits_are_counted_by_layer(
     serve: Serve,
     settings: Settings,
     client: FlaskClient,
@@ -95,7 +95,7 @@ def test_answers_from_the_store_from_redis_and_from_the_process_are_told_apart(
     daily: Callable[[int], Bars],
     growth: Any,
 ) -> None:
-    """A first read misses both layers, a second finds a copy, another process that of Redis."""
+    """A first read misses both layers, a second hits the process, another process hits Redis."""
     store("NASDAQ:AAPL|1d", daily(3))
     lookups = "pocketquant_response_cache_lookups_total"
     both_miss = {("near", "miss"): 1.0, ("redis", "miss"): 1.0}
@@ -110,69 +110,69 @@ def test_answers_from_the_store_from_redis_and_from_the_process_are_told_apart(
     assert {("read",): 1.0} == growth(reads, lambda: client.get(f"{OHLCV}?limit=2"))
 
 
-def test_the_fleet_is_told_as_it_is(
+def test_the_fleet_has_gauges(
     client: FlaskClient, platform: Platform, scrape: Callable[[FlaskClient], Samples]
 ) -> None:
-    """Servers, queues, units, pace, breaker and schedules; without running any worker."""
+    """They show servers, queues, units, pace, breaker and schedules, without any worker."""
     now = int(datetime.now(UTC).timestamp())
     platform.schedules.made(now)
     client.post(
         "/api/v1/market-data/sync/background", json={"symbol": "AAPL", "exchange": "NASDAQ"}
     )
-    told = scrape(client)
+    samples = scrape(client)
     for server in ("mongodb", "redis", "broker"):
-        assert 1 == told["pocketquant_up", (("dependency", server),)]
+        assert 1 == samples["pocketquant_up", (("dependency", server),)]
     for kind in MemberKind:
-        assert 0 == told["pocketquant_fleet_members", (("kind", kind),)]
-    assert 1 == told["pocketquant_queue_messages", (("queue", "bulk"),)]
-    assert 1 == told["pocketquant_units_waiting", (("queue", "bulk"),)]
-    assert 0 <= told["pocketquant_units_oldest_wait_seconds", (("queue", "bulk"),)] < 60
-    assert 0 == told["pocketquant_units_running", ()]
+        assert 0 == samples["pocketquant_fleet_members", (("kind", kind),)]
+    assert 1 == samples["pocketquant_queue_messages", (("queue", "bulk"),)]
+    assert 1 == samples["pocketquant_units_waiting", (("queue", "bulk"),)]
+    assert 0 <= samples["pocketquant_units_oldest_wait_seconds", (("queue", "bulk"),)] < 60
+    assert 0 == samples["pocketquant_units_running", ()]
     rate = platform.settings.provider_start_rate
-    assert rate == told["pocketquant_pace_fetches_per_second", (("of", "now"),)]
-    assert 1 == told["pocketquant_breaker_state", (("state", "closed"),)]
-    assert 0 == told["pocketquant_breaker_state", (("state", "open"),)]
-    assert 0 <= told["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)] < 60
+    assert rate == samples["pocketquant_pace_fetches_per_second", (("of", "now"),)]
+    assert 1 == samples["pocketquant_breaker_state", (("state", "closed"),)]
+    assert 0 == samples["pocketquant_breaker_state", (("state", "open"),)]
+    assert 0 <= samples["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)] < 60
 
 
-def test_shards_are_told_as_their_streamers_do(
+def test_shards_have_gauges_from_their_streamers(
     serve: Serve,
     settings: Settings,
     attend: Callable[..., None],
     scrape: Callable[[FlaskClient], Samples],
 ) -> None:
-    """One without a streamer is not attended, and nothing else is known of it."""
+    """A shard without a streamer has `shard_attended` 0 and no other sample."""
     client = serve(settings.model_copy(update={"streamer_shards": 2}))
     aapl = {"symbol": "AAPL", "exchange": "NASDAQ"}
     client.post("/api/v1/quotes/subscribe", json={"symbols": [aapl]})
     attend("1-of-2", symbols=7, bars_waiting=3, connected_at=1.0)
-    told = scrape(client)
-    assert 1 == told["pocketquant_wished_symbols", ()]
+    samples = scrape(client)
+    assert 1 == samples["pocketquant_wished_symbols", ()]
     first, second = (("shard", "1-of-2"),), (("shard", "2-of-2"),)
-    assert {first: 1, second: 0} == of(told, "pocketquant_shard_attended")
-    assert {first: 1} == of(told, "pocketquant_shard_connected")
-    assert {first: 7} == of(told, "pocketquant_shard_symbols")
-    assert {first: 0} == of(told, "pocketquant_shard_refused_symbols")
-    assert {first: 3} == of(told, "pocketquant_shard_bars_waiting")
+    assert {first: 1, second: 0} == of(samples, "pocketquant_shard_attended")
+    assert {first: 1} == of(samples, "pocketquant_shard_connected")
+    assert {first: 7} == of(samples, "pocketquant_shard_symbols")
+    assert {first: 0} == of(samples, "pocketquant_shard_refused_symbols")
+    assert {first: 3} == of(samples, "pocketquant_shard_bars_waiting")
     client.post("/api/v1/quotes/stop")
     assert 0 == scrape(client)["pocketquant_wished_symbols", ()]
 
 
-def of(told: Samples, name: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """The samples of one metric, by their labels."""
-    return {labels: value for (found, labels), value in told.items() if found == name}
+def of(samples: Samples, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """Returns the samples of one metric by their labels."""
+    return {labels: value for (found, labels), value in samples.items() if found == name}
 
 
-def test_a_server_that_is_away_costs_its_own_gauges_only(
+def test_only_the_gauges_of_a_missing_server_are_absent(
     serve: Serve, settings: Settings, scrape: Callable[[FlaskClient], Samples]
 ) -> None:
-    """They are absent rather than 0, and `up` says why."""
+    """They are absent rather than 0, and its `up` is 0."""
     nowhere = f"redis://127.0.0.1:{embedded.reserve_port()}"
     servers = {"redis_url": nowhere, "celery_broker_url": settings.redis_url}
-    told = scrape(serve(settings.model_copy(update=servers)))
-    assert 0 == told["pocketquant_up", (("dependency", "redis"),)]
-    assert 1 == told["pocketquant_up", (("dependency", "mongodb"),)]
-    assert 0 == told["pocketquant_queue_messages", (("queue", "bulk"),)]
-    names = {name for name, _ in told}
+    samples = scrape(serve(settings.model_copy(update=servers)))
+    assert 0 == samples["pocketquant_up", (("dependency", "redis"),)]
+    assert 1 == samples["pocketquant_up", (("dependency", "mongodb"),)]
+    assert 0 == samples["pocketquant_queue_messages", (("queue", "bulk"),)]
+    names = {name for name, _ in samples}
     lost = {"fleet_members", "pace_in_progress", "shard_attended", "shard_symbols"}
     assert not names & {f"pocketquant_{name}" for name in lost}

@@ -1,4 +1,4 @@
-"""Live quotes over HTTP: wished for, read, streamed, and why there are none."""
+"""Live quotes over HTTP: subscriptions, latest values, streams, and reasons for missing ones."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Flushes = Callable[..., None]
 
 @pytest.fixture
 def flush(cache: redis.Redis) -> Flushes:
-    """Puts a symbol on the board, its bars too, as the streamer of shard 0 does."""
+    """Writes quotes and bars of symbols to the board, as a streamer does."""
     lease = Leases(cache, seconds=60.0).acquire("streamer:0")
     assert lease is not None
     writer = BoardWriter(cache, "0", lease.key, lease.token)
@@ -56,7 +56,7 @@ def named(*symbols: str) -> Json:
 
 
 def test_symbols_are_subscribed_and_unsubscribed(client: FlaskClient, platform: Platform) -> None:
-    """The answer says what holds from now on; in any case, each once."""
+    """Names may be in any case, duplicates count once; the answer has the new state."""
     calls = [
         ("subscribe", ["NASDAQ:AAPL", "nasdaq:aapl", "NASDAQ:MSFT"]),
         ("subscribe", ["NASDAQ:AAPL"]),
@@ -71,7 +71,7 @@ def test_symbols_are_subscribed_and_unsubscribed(client: FlaskClient, platform: 
 
 
 def test_streaming_is_stopped_and_started(client: FlaskClient, platform: Platform) -> None:
-    """Without a body; what is subscribed stays so."""
+    """Neither needs a body; subscriptions are kept."""
     client.post(f"{QUOTES}/subscribe", json=named(AAPL))
     answers = [client.post(f"{QUOTES}/{call}").get_json() for call in ("stop", "start")]
     expected = [
@@ -85,7 +85,7 @@ def test_streaming_is_stopped_and_started(client: FlaskClient, platform: Platfor
 def test_a_malformed_symbol_refuses_the_request(
     client: FlaskClient, platform: Platform, call: str
 ) -> None:
-    """422 names its place in the list, and nothing is done."""
+    """422 names its index in the list, and no symbol is subscribed."""
     body = named(AAPL, AAPL)
     body["symbols"][1]["symbol"] = "A B"
     answer = client.post(f"{QUOTES}/{call}", json=body)
@@ -96,7 +96,7 @@ def test_a_malformed_symbol_refuses_the_request(
 
 @pytest.mark.parametrize("body", [{}, {"symbols": []}, {"symbols": AAPL}, [], {"symbols": [AAPL]}])
 def test_other_bodies_are_refused(client: FlaskClient, body: object) -> None:
-    """422."""
+    """They are 422."""
     assert 422 == client.post(f"{QUOTES}/subscribe", json=body).status_code
 
 
@@ -111,8 +111,10 @@ def test_a_change_of_subscriptions_wakes_the_streamers(
         assert [True, True, False] == [listener.wait(seconds) for seconds in (5.0, 5.0, 0.001)]
 
 
-def test_the_latest_quote(client: FlaskClient, flush: Flushes) -> None:
-    """With exactly the fields that are promised."""
+def test_the_latest_quote_has_exactly_the_documented_fields(
+    client: FlaskClient, flush: Flushes
+) -> None:
+    """Its values are those on the board."""
     flush(AAPL)
     answer = client.get(f"{QUOTES}/latest/nasdaq/aapl")
     fields = (
@@ -123,8 +125,8 @@ def test_the_latest_quote(client: FlaskClient, flush: Flushes) -> None:
     assert ("AAPL", "NASDAQ", "2100-01-01T00:00:01Z", 10.0) == tuple(answer.get_json().values())[:4]
 
 
-def test_all_latest_quotes(client: FlaskClient, flush: Flushes) -> None:
-    """In order of the symbol; none is an empty list."""
+def test_all_latest_quotes_are_ordered_by_symbol(client: FlaskClient, flush: Flushes) -> None:
+    """Without any quote, the list is empty."""
     assert [] == client.get(f"{QUOTES}/all").get_json()
     flush("NASDAQ:MSFT", AAPL)
     answer = client.get(f"{QUOTES}/all").get_json()
@@ -159,7 +161,7 @@ def test_all_latest_quotes(client: FlaskClient, flush: Flushes) -> None:
         ),
     ],
 )
-def test_why_there_is_no_quote(
+def test_a_missing_quote_has_its_reason(
     client: FlaskClient,
     flush: Flushes,
     what: str,
@@ -168,7 +170,7 @@ def test_why_there_is_no_quote(
     expected: tuple[int, str],
     said: str,
 ) -> None:
-    """404 or 403 where waiting does not help, 503 where it may."""
+    """404 or 403 if waiting does not help, 503 if it may."""
     for call in wish:
         client.post(f"{QUOTES}/{call}", json=named(AAPL) if call == "subscribe" else None)
     if status:
@@ -179,8 +181,8 @@ def test_why_there_is_no_quote(
     assert said in document["message"]
 
 
-def test_an_unsubscribed_symbol_is_not_shown(client: FlaskClient, flush: Flushes) -> None:
-    """Even before its streamer hears of it."""
+def test_an_unsubscribed_symbol_has_no_quote(client: FlaskClient, flush: Flushes) -> None:
+    """This holds even before its streamer unsubscribes it."""
     client.post(f"{QUOTES}/subscribe", json=named(AAPL))
     flush(AAPL)
     client.post(f"{QUOTES}/unsubscribe", json=named(AAPL))
@@ -195,10 +197,10 @@ def test_an_unsubscribed_symbol_is_not_shown(client: FlaskClient, flush: Flushes
         ("?interval=1M", "1M", "2100-02-01T00:00:00Z"),
     ],
 )
-def test_the_current_bar(
+def test_the_current_bar_has_exactly_the_documented_fields(
     client: FlaskClient, flush: Flushes, query: str, interval: str, end: str
 ) -> None:
-    """Of any interval, with exactly the fields that are promised."""
+    """This holds for any interval."""
     flush(AAPL)
     flush(AAPL, price=12.5)
     expected = {
@@ -219,10 +221,10 @@ def test_the_current_bar(
     assert expected == client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL{query}").get_json()
 
 
-def test_no_trade_in_the_current_bar(
+def test_a_current_bar_without_a_trade_is_404(
     client: FlaskClient, flush: Flushes, cache: redis.Redis
 ) -> None:
-    """404 says so, while there is a quote."""
+    """This holds although there is a quote."""
     flush(AAPL)
     cache.delete("bar:current:NASDAQ:AAPL:1m")
     answer = client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL")
@@ -230,8 +232,10 @@ def test_no_trade_in_the_current_bar(
     assert "not been traded" in answer.get_json()["message"]
 
 
-def test_the_status(client: FlaskClient, flush: Flushes) -> None:
-    """The wish, who fulfils it, and what cannot be."""
+def test_the_status_has_subscriptions_streamers_and_refused_symbols(
+    client: FlaskClient, flush: Flushes
+) -> None:
+    """It also has symbols with unreadable quotes."""
     client.post(f"{QUOTES}/subscribe", json=named(AAPL, "NASDAQ:NONE"))
     flush(
         status=replace(
@@ -271,15 +275,15 @@ def test_the_status(client: FlaskClient, flush: Flushes) -> None:
 
 
 def events(body: Iterator[bytes]) -> Iterator[Json]:
-    """The quotes of a stream; comments and the rest are left out."""
+    """Yields the quotes of a stream; skips comments and the rest."""
     for chunk in body:
         for block in chunk.decode().split("\n\n"):
             if block.startswith("event: quote\ndata: "):
                 yield json.loads(block.partition("data: ")[2])
 
 
-def test_a_stream_shows_each_change(client: FlaskClient, flush: Flushes) -> None:
-    """The latest first, then what changes; of these symbols only."""
+def test_a_stream_sends_each_change(client: FlaskClient, flush: Flushes) -> None:
+    """It sends the latest quotes first, then each change of its symbols alone."""
     flush(AAPL, "NASDAQ:MSFT", price=1.0)
     answer = client.get(f"{QUOTES}/stream?symbols=nasdaq:aapl,A:B", buffered=False)
     assert ("text/event-stream", "no") == (answer.mimetype, answer.headers["X-Accel-Buffering"])
@@ -292,8 +296,8 @@ def test_a_stream_shows_each_change(client: FlaskClient, flush: Flushes) -> None
     assert [("AAPL", 1.0), ("AAPL", 3.0)] == [(each["symbol"], each["last_price"]) for each in seen]
 
 
-def test_a_slow_reader_gets_the_newest(client: FlaskClient, flush: Flushes) -> None:
-    """Not all that lay between."""
+def test_a_slow_reader_gets_the_newest_quote(client: FlaskClient, flush: Flushes) -> None:
+    """It misses the quotes in between."""
     answer = client.get(f"{QUOTES}/stream?symbols={AAPL}", buffered=False)
     quotes = events(iter(answer.response))  # type: ignore[arg-type]
     flush(AAPL, price=1.0)
@@ -309,7 +313,7 @@ def test_a_slow_reader_gets_the_newest(client: FlaskClient, flush: Flushes) -> N
 def test_a_stream_goes_on_after_redis_lost_its_connections(
     client: FlaskClient, flush: Flushes, cache: redis.Redis
 ) -> None:
-    """What changed meanwhile is shown."""
+    """It sends the changes that happened meanwhile."""
     flush(AAPL, price=1.0)
     answer = client.get(f"{QUOTES}/stream?symbols={AAPL}", buffered=False)
     quotes = events(iter(answer.response))  # type: ignore[arg-type]
@@ -324,7 +328,7 @@ def test_a_stream_goes_on_after_redis_lost_its_connections(
 def test_all_streams_share_one_subscription(
     client: FlaskClient, settings: Settings, serve: Callable[..., FlaskClient], cache: redis.Redis
 ) -> None:
-    """Which ends with the last of them."""
+    """The subscription ends with the last of them."""
 
     def channels() -> list[Any]:
         return list(cache.pubsub_numsub(f"quotes:{AAPL}"))  # type: ignore[arg-type]
@@ -342,8 +346,10 @@ def test_all_streams_share_one_subscription(
     is_heard(times=0)
 
 
-def test_streams_are_bounded(client: FlaskClient, settings: Settings, serve: Any) -> None:
-    """503 where there are enough; a place is free again when its stream has ended."""
+def test_the_number_of_streams_is_limited(
+    client: FlaskClient, settings: Settings, serve: Any
+) -> None:
+    """One too many is 503; a stream that ends frees its slot."""
     narrow = serve(settings.model_copy(update={"api_threads": 8}))
     url = f"{QUOTES}/stream?symbols={AAPL}"
     first = narrow.get(url, buffered=False)
@@ -357,11 +363,11 @@ def test_streams_are_bounded(client: FlaskClient, settings: Settings, serve: Any
 
 @pytest.mark.parametrize("query", ["", "?symbols=", "?symbols=AAPL", f"?symbols={AAPL},", "?x=1"])
 def test_a_stream_needs_symbols(client: FlaskClient, query: str) -> None:
-    """422."""
+    """Without any, the answer is 422."""
     assert 422 == client.get(f"{QUOTES}/stream{query}").status_code
 
 
 def test_a_stream_has_at_most_500_symbols(client: FlaskClient) -> None:
-    """422."""
+    """One more is 422."""
     many = ",".join(f"A:S{number}" for number in range(501))
     assert 422 == client.get(f"{QUOTES}/stream?symbols={many}").status_code

@@ -1,4 +1,4 @@
-"""How often a caller may ask."""
+"""Rate limits, and limits of open exports and streams per caller."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Limited = Callable[..., FlaskClient]
 
 @pytest.fixture
 def limited(serve: Serve, settings: Settings) -> Limited:
-    """A client of an API in production that may be asked five times a year."""
+    """A client of an API in production that takes five requests a year."""
 
     def make(**changes: object) -> FlaskClient:
         made = {"environment": Environment.PRODUCTION, "api_rate_limit": "5/year", **changes}
@@ -36,7 +36,7 @@ def limited(serve: Serve, settings: Settings) -> Limited:
 
 @pytest.fixture
 def header(platform: Platform) -> Callable[[], dict[str, str]]:
-    """The header of a key of its own."""
+    """The header of a new key."""
 
     def make() -> dict[str, str]:
         keys: ApiKeys = platform.api_keys
@@ -49,10 +49,10 @@ def statuses(client: FlaskClient, count: int, **arguments: object) -> list[int]:
     return [client.get(PATH, **arguments).status_code for _ in range(count)]
 
 
-def test_too_many_requests_are_429_and_told_when_to_come_back(
+def test_too_many_requests_are_429_with_retry_after(
     limited: Limited, header: Callable[[], dict[str, str]]
 ) -> None:
-    """With the error document, Retry-After, and how many are left before."""
+    """Earlier responses show how many requests are left."""
     client, sent = limited(), header()
     left = [client.get(PATH, headers=sent).headers["X-RateLimit-Remaining"] for _ in range(5)]
     assert ["4", "3", "2", "1", "0"] == left
@@ -63,26 +63,28 @@ def test_too_many_requests_are_429_and_told_when_to_come_back(
     assert refused.headers["Retry-After"] == refused.headers["X-RateLimit-Reset"]
 
 
-def test_each_key_counts_for_itself(limited: Limited, header: Callable[[], dict[str, str]]) -> None:
-    """What one has used up is nothing to the next."""
+def test_each_key_has_a_limit_of_its_own(
+    limited: Limited, header: Callable[[], dict[str, str]]
+) -> None:
+    """Requests with one key do not count for the next key."""
     client, one, other = limited(), header(), header()
     assert [404] * 5 + [429] == statuses(client, 6, headers=one)
     assert 404 == client.get(PATH, headers=other).status_code
 
 
-def test_a_key_is_served_though_its_address_has_used_up_its_requests(
+def test_a_key_is_served_after_its_address_used_up_its_requests(
     limited: Limited, header: Callable[[], dict[str, str]]
 ) -> None:
-    """Others behind the same proxy asked without a key; this one was never shown before."""
+    """Callers behind the same proxy sent no key; this key is new to the process."""
     client, sent = limited(), header()
     assert [401] * 5 + [429] == statuses(client, 6)
     assert [404] * 5 + [429] == statuses(client, 6, headers=sent)
 
 
-def test_a_key_that_is_revoked_counts_for_its_address(
+def test_requests_with_a_revoked_key_count_for_its_address(
     limited: Limited, header: Callable[[], dict[str, str]], platform: Platform
 ) -> None:
-    """As any other that opens nothing."""
+    """A revoked key is like any other invalid key."""
     client, sent = limited(), header()
     platform.api_keys.revoke(sent["X-API-Key"].split("_")[1], int(time.time()))
     assert [401] * 5 + [429] == statuses(client, 6, headers=sent)
@@ -90,7 +92,7 @@ def test_a_key_that_is_revoked_counts_for_its_address(
 
 
 def test_guessing_keys_is_limited_by_address(limited: Limited) -> None:
-    """Each guess another key, all of them from one address."""
+    """Each guess uses another key from the same address."""
     client = limited()
     guesses = [{"X-API-Key": f"pq_{n:012x}_{'A' * 43}"} for n in range(7)]
     found = [client.get(PATH, headers=guess).status_code for guess in guesses]
@@ -99,10 +101,10 @@ def test_guessing_keys_is_limited_by_address(limited: Limited) -> None:
     assert 401 == elsewhere.status_code
 
 
-def test_what_watches_is_not_starved(
+def test_monitoring_has_limits_of_its_own(
     limited: Limited, header: Callable[[], dict[str, str]]
 ) -> None:
-    """Liveness has no limit; metrics and fleet count apart."""
+    """Liveness has no limit; metrics and fleet are counted separately."""
     client, sent = limited(), header()
     assert 429 in statuses(client, 8, headers=sent)
     assert [200] * 20 == [client.get("/health/live").status_code for _ in range(20)]
@@ -113,11 +115,11 @@ def test_what_watches_is_not_starved(
 def test_processes_share_their_counts(
     limited: Limited, header: Callable[[], dict[str, str]], cache: redis.Redis
 ) -> None:
-    """What one process counted another knows at its next exchange."""
+    """Each process learns the counts of the others at its next exchange."""
     one, other, sent = limited(), limited(), header()
     assert [404] * 5 + [429] == statuses(one, 6, headers=sent)
     (counted,) = [key for key in cache.keys("limit:*") if b"key:" in key]
-    cache.incrby(counted, 5)  # what the first process had not told yet
+    cache.incrby(counted, 5)  # what the first process had not shared yet
     statuses(other, 1, headers=sent)
     assert 429 == other.get(PATH, headers=sent).status_code
     assert 0 < cache.ttl(counted) <= 2 * YEAR
@@ -126,35 +128,35 @@ def test_processes_share_their_counts(
 def test_without_redis_each_process_counts_alone(
     limited: Limited, header: Callable[[], dict[str, str]]
 ) -> None:
-    """No error, and no end of requests."""
+    """There is no error, and requests are still limited."""
     sent = header()
     client = limited(redis_url=f"redis://127.0.0.1:{embedded.reserve_port()}")
     assert [404] * 5 + [429] == statuses(client, 6, headers=sent)
 
 
-def test_this_machine_in_development_and_no_limit_have_none(
+def test_local_development_and_an_empty_limit_are_unlimited(
     serve: Serve, settings: Settings, limited: Limited
 ) -> None:
-    """Neither headers nor an end."""
+    """Responses have no limit headers."""
     free = serve(settings.model_copy(update={"api_rate_limit": "1/year"}))
     assert [404] * 5 == statuses(free, 5)
     unlimited = limited(api_rate_limit="")
     assert [401] * 9 == statuses(unlimited, 9)
 
 
-def test_a_limit_that_is_none_is_named(limited: Limited) -> None:
-    """At start."""
+def test_an_invalid_limit_is_an_error_at_start(limited: Limited) -> None:
+    """The error names the setting."""
     with pytest.raises(InvalidSettings, match="API_RATE_LIMIT"):
         limited(api_rate_limit="often")
 
 
-def test_one_caller_does_not_get_all_exports(
+def test_one_caller_cannot_take_all_export_slots(
     limited: Limited,
     header: Callable[[], dict[str, str]],
     store: Callable[..., None],
     daily: Callable[[int], Bars],
 ) -> None:
-    """Half of the four, until they are read; the others are for other keys."""
+    """A caller has half of the four until its files are read; the others are for other keys."""
     store("NASDAQ:AAPL|1d", daily(6000))
     client, one, other = limited(api_threads=16, api_rate_limit=""), header(), header()
 
@@ -174,10 +176,10 @@ def test_one_caller_does_not_get_all_exports(
         export.close()
 
 
-def test_one_caller_does_not_get_all_streams(
+def test_one_caller_cannot_take_all_stream_slots(
     limited: Limited, header: Callable[[], dict[str, str]]
 ) -> None:
-    """Half of the four; the others are for other keys, and a closed one is free again."""
+    """A caller has half of the four; closing a stream frees its slot."""
     client, one, other = limited(api_threads=32, api_rate_limit=""), header(), header()
 
     def opened(headers: dict[str, str]) -> TestResponse:

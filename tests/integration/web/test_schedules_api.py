@@ -1,4 +1,4 @@
-"""Schedules, seen and changed by REST."""
+"""Schedules over HTTP: listed, changed, paused and run at once."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def _seconds(text: str) -> float:
 
 @pytest.fixture
 def run(platform: Platform) -> Callable[[], str]:
-    """Have a tick run the schedules and the planner plan what they ask for; the job's id."""
+    """Runs due schedules as a tick does, plans their job and returns its id."""
 
     def once() -> str:
         platform.scheduler.run_due()
@@ -38,7 +38,7 @@ def run(platform: Platform) -> Callable[[], str]:
 
 
 def test_there_are_two_schedules(client: FlaskClient) -> None:
-    """From the first look on, before any worker has run."""
+    """They exist from the first request on, before any worker has run."""
     everything, daily = client.get(ROOT).get_json()
     next_run_at = everything.pop("next_run_at")
     expected = {
@@ -61,16 +61,16 @@ def test_there_are_two_schedules(client: FlaskClient) -> None:
     assert ("daily-series", 10, ["1d"]) == (daily["name"], daily["n_bars"], daily["intervals"])
 
 
-def test_one_schedule(client: FlaskClient) -> None:
-    """The same as in the list."""
+def test_a_schedule_equals_its_entry_in_the_list(client: FlaskClient) -> None:
+    """All fields agree."""
     assert client.get(ROOT).get_json()[0] == client.get(ALL_SERIES).get_json()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_an_unknown_schedule_is_404_and_names_those_there_are(
+def test_an_unknown_schedule_is_404_and_names_the_existing_ones(
     client: FlaskClient, method: str
 ) -> None:
-    """None can be added by naming it."""
+    """A change of it does not create one."""
     answer = client.open(f"{ROOT}/hourly", method=method, json={"n_bars": 5})
     document = answer.get_json()
     assert (404, "not_found") == (answer.status_code, document["error"])
@@ -80,7 +80,7 @@ def test_an_unknown_schedule_is_404_and_names_those_there_are(
 
 
 def test_a_schedule_is_changed(client: FlaskClient) -> None:
-    """What is not mentioned stays; a new cron shows in the next run at once."""
+    """Absent fields stay as they are; a new cron changes the next run at once."""
     before = client.get(ALL_SERIES).get_json()
     assert before == client.put(ALL_SERIES, json={}).get_json()
     changed = client.put(ALL_SERIES, json={"cron": " 30  7 * * MON ", "n_bars": 50})
@@ -101,7 +101,7 @@ def test_a_schedule_is_changed(client: FlaskClient) -> None:
 
 
 def test_a_paused_schedule_has_no_next_run(client: FlaskClient) -> None:
-    """Until it is resumed."""
+    """It has one again once it is resumed."""
     before = client.get(ALL_SERIES).get_json()
     paused = client.put(ALL_SERIES, json={"paused": True}).get_json()
     assert before | {"paused": True, "next_run_at": None} == paused
@@ -129,7 +129,7 @@ def test_a_paused_schedule_has_no_next_run(client: FlaskClient) -> None:
 def test_a_bad_change_is_422_and_changes_nothing(
     client: FlaskClient, body: dict[str, Any], field: str, reason: str
 ) -> None:
-    """It names the field and says why, and what else was asked for is not done either."""
+    """The error names the field and the reason; the valid fields are not applied either."""
     before = client.get(ALL_SERIES).get_json()
     answer = client.put(ALL_SERIES, json={"n_bars": 77, **body})
     document = answer.get_json()
@@ -140,10 +140,10 @@ def test_a_bad_change_is_422_and_changes_nothing(
     assert before == client.get(ALL_SERIES).get_json()
 
 
-def test_a_run_asked_for_now_is_seen_to_its_end(
+def test_a_requested_run_is_reported_until_its_end(
     client: FlaskClient, platform: Platform, run: Callable[[], str], work: Work
 ) -> None:
-    """With its job, also where the schedule is paused; the success is dated."""
+    """Its job and its success are shown, also while the schedule is paused."""
     platform.symbols.register(Listing(AAPL.symbol), AAPL.interval, 1_700_000_000)
     answer = client.put(ALL_SERIES, json={"run_now": True, "paused": True})
     assert (200, None) == (answer.status_code, answer.get_json()["last_run_at"])
@@ -166,18 +166,18 @@ def test_a_run_asked_for_now_is_seen_to_its_end(
     assert _seconds(ended["last_success_at"]) == int(job.finished_at.timestamp())
 
 
-def test_run_now_may_be_declined(client: FlaskClient, platform: Platform) -> None:
-    """`false` asks for nothing."""
+def test_run_now_false_requests_no_run(client: FlaskClient, platform: Platform) -> None:
+    """No run is pending after it."""
     client.put(ALL_SERIES, json={"run_now": False})
     schedule = platform.schedules.get("all-series")
     assert schedule
     assert schedule.run_request is None
 
 
-def test_a_job_that_has_expired_has_no_state(
+def test_an_expired_job_has_no_state(
     client: FlaskClient, platform: Platform, run: Callable[[], str]
 ) -> None:
-    """Its id is still told."""
+    """Its id is still shown."""
     platform.symbols.register(Listing(AAPL.symbol), AAPL.interval, 1_700_000_000)
     client.put(ALL_SERIES, json={"run_now": True})
     job_id = run()

@@ -1,4 +1,4 @@
-"""Symbols found at the provider, through the API."""
+"""`GET /market-data/symbols/search`: symbols at the provider."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ SEARCH = f"{ROOT}/symbols/search"
 
 @pytest.fixture
 def client(serve: Callable[..., FlaskClient], settings: Settings) -> Iterator[FlaskClient]:
-    """A client of the application, whose provider is a simulator."""
+    """A client of the application, with a simulator as its provider."""
     with server.running() as simulator:
         yield serve(
             settings.model_copy(
@@ -29,7 +29,7 @@ def client(serve: Callable[..., FlaskClient], settings: Settings) -> Iterator[Fl
 
 
 def test_a_found_symbol_is_described(client: FlaskClient) -> None:
-    """By name, kind, currency and country; nothing has to be registered for it."""
+    """It has name, kind, currency and country without being registered."""
     found = client.get(f"{SEARCH}?query=%20aapl&exchange=nasdaq&type=stock").get_json()
     expected = {
         "symbol": "AAPL",
@@ -45,7 +45,7 @@ def test_a_found_symbol_is_described(client: FlaskClient) -> None:
 
 
 def test_pages_of_a_search_follow_each_other(client: FlaskClient) -> None:
-    """`next_start` goes on where the page ended, until nothing remains."""
+    """`next_start` continues where the page ended, until no match remains."""
     seen: list[str] = []
     start: int | None = 0
     while start is not None:
@@ -60,23 +60,21 @@ def test_pages_of_a_search_follow_each_other(client: FlaskClient) -> None:
     "query",
     ["", "query=", "query=%20", "query=a&type=shoes", "query=a&country=USA", "query=a&limit=51"],
 )
-def test_a_search_for_nothing_is_refused(client: FlaskClient, query: str) -> None:
-    """422, before the provider is asked."""
+def test_an_empty_search_is_refused(client: FlaskClient, query: str) -> None:
+    """422 is returned before the provider is called."""
     assert 422 == client.get(f"{SEARCH}?{query}").status_code
 
 
-def test_a_provider_that_is_away_is_named(
-    serve: Callable[..., FlaskClient], settings: Settings
-) -> None:
-    """502 with its code."""
+def test_a_missing_provider_is_502(serve: Callable[..., FlaskClient], settings: Settings) -> None:
+    """The error has its code."""
     away = serve(settings.model_copy(update={"tradingview_search_url": "http://127.0.0.1:1"}))
     answer = away.get(f"{SEARCH}?query=a")
     assert (502, "connection_lost") == (answer.status_code, answer.get_json()["error"])
 
 
 @pytest.mark.parametrize("kind", ["stock", "fund", "futures", "forex", "crypto", "index"])
-def test_what_is_found_can_be_synced_as_it_is(client: FlaskClient, kind: str) -> None:
-    """Of every kind that an account may see."""
+def test_a_found_symbol_can_be_synced(client: FlaskClient, kind: str) -> None:
+    """This holds for every kind that the account may read."""
     platform = client.application.extensions["pocketquant"].platform
     syncer = wire_syncer(platform)
     found = client.get(f"{SEARCH}?query=:&type={kind}&limit=3").get_json()["symbols"]

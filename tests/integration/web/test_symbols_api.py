@@ -1,4 +1,4 @@
-"""The registry: symbols are found, added, changed and removed."""
+"""Registered symbols: listed, added, changed and removed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ DAILY = Series.parse("NASDAQ:AAPL|1d")
 
 @pytest.fixture
 def symbols(platform: Platform) -> None:
-    """Apple and Microsoft, a fund, and a pair that is not kept up to date."""
+    """Apple and Microsoft, a fund, and an inactive currency pair."""
     for name, text, kind in (
         ("NASDAQ:AAPL", "Apple Inc.", "stock"),
         ("NASDAQ:MSFT", "Microsoft (Corp.)", "stock"),
@@ -48,19 +48,19 @@ def symbols(platform: Platform) -> None:
     ],
 )
 def test_symbols_are_filtered(client: FlaskClient, query: str, expected: list[str]) -> None:
-    """By type, state, interval, and a part of ticker or name that is taken as it is written."""
+    """Filters are type, state, interval, and part of the ticker or name, taken literally."""
     found = client.get(f"{ROOT}/symbols?{query}").get_json()
     assert expected == [symbol["symbol"] for symbol in found]
 
 
 @pytest.mark.parametrize("query", ["query=", "query=%00", f"query={'x' * 65}", "active=maybe"])
-def test_filters_that_mean_nothing_are_refused(client: FlaskClient, query: str) -> None:
-    """422, before the database is asked."""
+def test_invalid_filters_are_refused(client: FlaskClient, query: str) -> None:
+    """422 is returned before the database is queried."""
     assert 422 == client.get(f"{ROOT}/symbols?{query}").status_code
 
 
 def test_a_symbol_is_added_once(client: FlaskClient, platform: Platform) -> None:
-    """201 says where it is, and schedules sync it; a second time is a conflict."""
+    """201 has its location, and schedules sync it; adding it again is 409."""
     body = {"symbol": "brk/b", "exchange": "nyse", "intervals": ["1d", "1h"]}
     added = client.post(f"{ROOT}/symbols", json=body)
     assert (201, ["1h", "1d"]) == (added.status_code, added.get_json()["intervals"])
@@ -71,10 +71,10 @@ def test_a_symbol_is_added_once(client: FlaskClient, platform: Platform) -> None
     assert (409, "conflict") == (again.status_code, again.get_json()["error"])
 
 
-def test_the_first_sync_tells_what_an_added_symbol_is(
+def test_the_first_sync_adds_the_providers_description(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """Name and type come with it; what the user chose stays."""
+    """The sync sets name and type, and keeps the user's choices."""
     client.post(f"{ROOT}/symbols", json={"symbol": "AAPL", "exchange": "NASDAQ", "active": False})
     platform.symbols.register(Listing(DAILY.symbol, "Apple Inc.", "stock"), Interval.D1, now=1)
     found = client.get(AAPL).get_json()
@@ -85,7 +85,7 @@ def test_the_first_sync_tells_what_an_added_symbol_is(
 def test_an_inactive_symbol_is_synced_by_no_schedule(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """Until it is active again."""
+    """Schedules sync it again once it is active."""
     assert not client.patch(AAPL, json={"active": False}).get_json()["active"]
     assert DAILY not in list(platform.symbols.tracked([]))
     assert not client.patch(AAPL, json={"active": None}).get_json()["active"]
@@ -94,10 +94,10 @@ def test_an_inactive_symbol_is_synced_by_no_schedule(
 
 
 @pytest.mark.usefixtures("symbols")
-def test_an_untracked_interval_stays_out_though_it_is_synced(
+def test_an_untracked_interval_stays_untracked_after_a_sync(
     client: FlaskClient, platform: Platform
 ) -> None:
-    """A new interval is tracked with its first sync, one taken out only when it is named again."""
+    """A new interval is tracked by its first sync; a removed one only by a change of the symbol."""
     assert [] == client.patch(AAPL, json={"intervals": []}).get_json()["intervals"]
     for interval in (Interval.D1, Interval.H1):
         platform.symbols.register(Listing(DAILY.symbol), interval, now=1)
@@ -109,7 +109,7 @@ def test_an_untracked_interval_stays_out_though_it_is_synced(
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 def test_an_unregistered_symbol_is_not_found(client: FlaskClient, method: str) -> None:
-    """404, naming it."""
+    """The 404 names it."""
     given: dict[str, Any] = {"json": {"active": True}} if method == "patch" else {}
     answer = getattr(client, method)(AAPL, **given)
     assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
@@ -117,16 +117,16 @@ def test_an_unregistered_symbol_is_not_found(client: FlaskClient, method: str) -
 
 
 @pytest.mark.parametrize("body", [[], {"name": "Apple"}, {"active": "yes"}, {"intervals": ["1y"]}])
-def test_a_change_of_anything_else_is_refused(client: FlaskClient, body: object) -> None:
-    """422, before the symbol is looked for."""
+def test_a_change_of_other_fields_is_refused(client: FlaskClient, body: object) -> None:
+    """422 is returned before the symbol is read."""
     assert 422 == client.patch(AAPL, json=body).status_code
 
 
 @pytest.mark.usefixtures("symbols")
-def test_a_removed_symbol_leaves_its_bars(
+def test_a_removed_symbol_keeps_its_bars(
     client: FlaskClient, store: Callable[..., None], daily: Callable[[int], Bars]
 ) -> None:
-    """They are read as before, and a sync registers it anew."""
+    """They can still be read, and a sync registers the symbol again."""
     store(str(DAILY), daily(3))
     assert (204, b"") == ((gone := client.delete(AAPL)).status_code, gone.data)
     assert 404 == client.get(AAPL).status_code
@@ -135,13 +135,13 @@ def test_a_removed_symbol_leaves_its_bars(
 
 
 @pytest.mark.usefixtures("symbols")
-def test_a_symbol_is_removed_with_all_that_was_stored_of_it(
+def test_a_symbol_is_removed_with_its_bars(
     client: FlaskClient,
     platform: Platform,
     store: Callable[..., None],
     daily: Callable[[int], Bars],
 ) -> None:
-    """Bars, live bars, statuses, cached answers; other symbols keep theirs."""
+    """Live bars, statuses and cached answers go too; other symbols keep theirs."""
     for key in ("NASDAQ:AAPL|1d", "NASDAQ:AAPL|1h", "NASDAQ:MSFT|1d"):
         store(key, daily(3))
     live = LiveBar(
@@ -162,7 +162,7 @@ def test_a_symbol_is_removed_with_all_that_was_stored_of_it(
 def test_a_symbol_is_not_removed_while_it_is_synced(
     client: FlaskClient, platform: Platform, work: Callable[..., Unit]
 ) -> None:
-    """409 while a unit waits or runs: its worker would put back what is removed."""
+    """409 while a unit is open, for its worker would write bars again after the removal."""
     body = {"symbol": "AAPL", "exchange": "NASDAQ"}
     client.post(f"{ROOT}/sync/background", json=body)
     refused = client.delete(f"{AAPL}?with_bars=true")

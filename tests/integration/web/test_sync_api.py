@@ -28,7 +28,7 @@ Work = Callable[..., Any]
 
 @pytest.fixture
 def call_sync(client: FlaskClient) -> Callable[..., "Future[Any]"]:
-    """A call in a thread of its own, once its unit stands in the ledger."""
+    """Sends a sync request in a thread; returns once its unit is in the ledger."""
 
     def call(body: dict[str, Any], query: str = "") -> "Future[Any]":
         units = client.application.extensions["pocketquant"].platform.mongo["units"]
@@ -46,7 +46,7 @@ def call_sync(client: FlaskClient) -> Callable[..., "Future[Any]"]:
 def test_a_sync_answers_with_its_report(
     call_sync: Callable[..., "Future[Any]"], platform: Platform, daily: Any, work: Work
 ) -> None:
-    """200 once the unit has ended: what it did, and what the series has now."""
+    """200 once the unit has ended, with its counts and the extent of the series."""
     platform.bars.upsert({Series.parse("NASDAQ:AAPL|1h"): daily(3)})
     waiting = call_sync(AAPL | {"interval": "1h", "n_bars": 7})
     unit = work()
@@ -84,7 +84,7 @@ def test_a_sync_answers_with_its_report(
 def test_a_failed_sync_answers_with_its_error_and_job(
     call_sync: Callable[..., "Future[Any]"], work: Work, error: Any, status: int, code: str
 ) -> None:
-    """Given up or put back for later: whoever waits learns why at once."""
+    """The answer is sent at once, whether the unit failed for good or was put back."""
     waiting = call_sync(AAPL)
     unit = work(error)
     answer = waiting.result(60)
@@ -98,10 +98,8 @@ def test_a_failed_sync_answers_with_its_error_and_job(
 
 
 @pytest.mark.parametrize(("path", "query"), [(SYNC, "?timeout=0"), (SYNC + "/background", "")])
-def test_a_sync_nobody_waits_for_is_a_job(
-    client: FlaskClient, work: Work, path: str, query: str
-) -> None:
-    """202, the job, and where to ask for it; it is there until its end and after."""
+def test_a_background_sync_is_a_job(client: FlaskClient, work: Work, path: str, query: str) -> None:
+    """202 has the job and its location; the job stays there after its end."""
     answer = client.post(path + query, json=AAPL)
     job = answer.get_json()
     assert 202 == answer.status_code
@@ -117,30 +115,30 @@ def test_a_sync_nobody_waits_for_is_a_job(
 
 
 def test_a_sync_that_takes_too_long_goes_on_as_a_job(client: FlaskClient, work: Work) -> None:
-    """The time of the call is over, the unit stays and is done."""
+    """The request ends at its time-out; the unit stays and is run."""
     answer = client.post(SYNC + "?timeout=0.2", json=AAPL)
     assert 202 == answer.status_code
     work()
     assert "completed" == client.get(answer.headers["Location"]).get_json()["state"]
 
 
-def test_calls_beyond_the_places_to_wait_get_a_job_at_once(
+def test_requests_beyond_the_waiting_slots_get_a_job_at_once(
     serve: Callable[..., FlaskClient], settings: Settings
 ) -> None:
-    """Threads are left for others: of two threads one may wait."""
+    """One of two threads may wait, so that the other serves quick requests."""
     client = serve(settings.model_copy(update={"api_threads": 2}))
-    places = client.application.extensions["pocketquant"].waiting_calls
+    slots = client.application.extensions["pocketquant"].waiting_calls
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(lambda: client.post(SYNC + "?timeout=10", json=AAPL).status_code)
-        wait_until("a call waits", lambda: places._value == 0, (), 60)
+        wait_until("a call waits", lambda: slots._value == 0, (), 60)
         second = client.post(SYNC + "?timeout=60", json={"symbol": "MSFT", "exchange": "NASDAQ"})
         assert (202, True) == (second.status_code, waiting.running())
         assert 202 == waiting.result(60)
-    assert 1 == places._value
+    assert 1 == slots._value
 
 
-def test_a_job_nobody_knows_is_404(client: FlaskClient) -> None:
-    """With what was asked for, cut short."""
+def test_an_unknown_job_is_404(client: FlaskClient) -> None:
+    """The message quotes the id, cut short."""
     for job_id in ("6565f1f0a7b1c2d3e4f50617", "x" * 5000, "%00", "..."):
         answer = client.get(f"/api/v1/jobs/{job_id}")
         assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
@@ -149,7 +147,7 @@ def test_a_job_nobody_knows_is_404(client: FlaskClient) -> None:
 def test_an_empty_series_has_no_first_and_last_bar(
     call_sync: Callable[..., "Future[Any]"], platform: Platform, work: Work
 ) -> None:
-    """A listing that never traded completes with zero bars and null times."""
+    """A listing that was never traded completes with zero bars and null times."""
     platform.bars.upsert({Series.parse("NASDAQ:AAPL|1d"): Bars.empty()})
     waiting = call_sync(AAPL)
     work()

@@ -1,4 +1,4 @@
-"""Errors → answers."""
+"""Errors → responses."""
 
 import pytest
 from flask import Flask
@@ -55,21 +55,21 @@ def family(kind: type[domain.PocketQuantError]) -> set[type[domain.PocketQuantEr
 
 
 def test_every_error_is_in_this_table() -> None:
-    """A new error class has to say here what callers get."""
+    """A new error class has to declare its status here."""
     assert family(domain.PocketQuantError) == EXPECTED.keys()
 
 
 @pytest.mark.parametrize("kind", EXPECTED, ids=lambda kind: kind.__name__)
 def test_a_class_has_its_status_and_code(kind: type[domain.PocketQuantError]) -> None:
-    """Status from the table, the stable code in `error`, details in `errors`."""
+    """The status is that of the table, `error` has the stable code, `errors` the details."""
     response = answer(kind("why"), job_id="7")
     document = response.get_json()
     assert EXPECTED[kind] == response.status_code == document["code"]
     assert (kind.code, {"job_id": "7"}) == (document["error"], document["errors"])
 
 
-def test_unavailable_storage_says_when_to_come_back_and_not_where_it_is() -> None:
-    """503 with Retry-After; addresses of our servers stay in the log."""
+def test_missing_storage_is_503_with_retry_after_and_no_address() -> None:
+    """Addresses of our servers stay in the log."""
     response = answer(domain.StorageUnavailable("MongoDB does not answer: db.internal:27017: …"))
     assert response.headers["Retry-After"] == "5"
     assert response.get_json()["message"] == "MongoDB does not answer"
@@ -85,10 +85,8 @@ def test_unavailable_storage_says_when_to_come_back_and_not_where_it_is() -> Non
         (domain.PocketQuantError("secret"), "an error of the server; its log has"),
     ],
 )
-def test_messages_help_and_defects_stay_inside(
-    error: domain.PocketQuantError, expected: str
-) -> None:
-    """What a caller or operator can act on is said; what broke inside is not."""
+def test_messages_of_defects_are_hidden(error: domain.PocketQuantError, expected: str) -> None:
+    """A message that a caller or operator can act on is shown."""
     assert answer(error).get_json()["message"].startswith(expected)
 
 
@@ -122,10 +120,10 @@ def app() -> Flask:
         ("GET", "/crash", 500, "internal_error"),
     ],
 )
-def test_what_flask_refuses_is_the_same_document(
+def test_flasks_own_errors_have_the_usual_body(
     app: Flask, method: str, path: str, status: int, code: str
 ) -> None:
-    """Routes, methods, sizes and crashes answer like every other error, without internals."""
+    """Routes, methods, sizes and crashes get the same form of body, without internals."""
     response = app.test_client().open(path, method=method, data=b"x" * 11)
     document = response.get_json()
     assert (status, code) == (response.status_code, document["error"])
@@ -133,6 +131,6 @@ def test_what_flask_refuses_is_the_same_document(
     assert "secret" not in response.get_data(as_text=True)
 
 
-def test_a_wrong_method_is_told_the_right_ones(app: Flask) -> None:
-    """405 carries Allow."""
+def test_a_wrong_method_is_405_with_allow(app: Flask) -> None:
+    """Allow names the right methods."""
     assert "POST" in app.test_client().get("/body").headers["Allow"]

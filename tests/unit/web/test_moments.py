@@ -1,4 +1,4 @@
-"""Dates as users write them."""
+"""Dates and moments in requests → epoch seconds."""
 
 import pytest
 
@@ -43,12 +43,12 @@ def test_a_date_or_a_moment_is_the_first_whole_second_at_or_after_it(
     ],
 )
 def test_anything_else_is_refused(text: object) -> None:
-    """Only ISO 8601 as documented; no epoch seconds, no week dates, no other digits."""
+    """Only ISO 8601 is accepted: no epoch seconds, no week dates, no other digits."""
     with pytest.raises(ValueError, match=r"."):
         epoch_seconds(text)
 
 
-def test_a_moment_without_offset_is_refused_with_the_cure() -> None:
-    """Naive moments are ambiguous; the message says what to add."""
+def test_a_moment_without_offset_is_refused_with_advice() -> None:
+    """Such a moment is ambiguous; the message says what to add."""
     with pytest.raises(ValueError, match=r"needs its offset: Z"):
         epoch_seconds("2024-01-31T14:30:00")

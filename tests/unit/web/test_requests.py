@@ -1,4 +1,4 @@
-"""What the API takes."""
+"""Request models: valid values, refused values, defaults."""
 
 from typing import Any
 
@@ -36,8 +36,8 @@ AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
         ),
     ],
 )
-def test_a_sync_body_is_the_request_it_means(body: dict[str, Any], expected: SyncRequest) -> None:
-    """Names in any case; daily and 5000 bars unless said otherwise."""
+def test_a_sync_body_becomes_a_request(body: dict[str, Any], expected: SyncRequest) -> None:
+    """Names may be in any case; the defaults are daily bars and 5000 of them."""
     assert expected == SyncIn.model_validate(body).request()
 
 
@@ -76,17 +76,15 @@ def test_a_sync_body_is_the_request_it_means(body: dict[str, Any], expected: Syn
         ({"nBars": 5}, "nBars"),
     ],
 )
-def test_a_bad_sync_body_is_refused_by_the_name_of_its_field(
-    change: dict[str, Any], field: str
-) -> None:
-    """Each bad value, and each field nobody knows, is one problem at its own place."""
+def test_a_bad_sync_body_is_refused_with_its_field(change: dict[str, Any], field: str) -> None:
+    """Each bad value and each unknown field is one problem with its own location."""
     with pytest.raises(ValidationError) as refused:
         SyncIn.model_validate(AAPL | change)
     assert [(field,)] == [problem["loc"] for problem in refused.value.errors()]
 
 
 @pytest.mark.parametrize("missing", ["symbol", "exchange"])
-def test_a_missing_field_is_refused_by_its_name(missing: str) -> None:
+def test_a_missing_field_is_refused_with_its_name(missing: str) -> None:
     """Symbol and exchange have no default."""
     with pytest.raises(ValidationError) as refused:
         SyncIn.model_validate({name: AAPL[name] for name in AAPL.keys() - {missing}})
@@ -95,7 +93,7 @@ def test_a_missing_field_is_refused_by_its_name(missing: str) -> None:
 
 @pytest.mark.parametrize("timeout", ["-1", "61", "nan", "inf", "x", "", ["1", "2"]])
 def test_a_bad_timeout_is_refused(timeout: object) -> None:
-    """From 0 to 60 seconds."""
+    """It must be from 0 to 60 seconds."""
     with pytest.raises(ValidationError):
         SyncQuery.model_validate({"timeout": timeout})
 
@@ -109,15 +107,15 @@ def test_a_bad_timeout_is_refused(timeout: object) -> None:
         {"limit": "01000", "interval": "1d"},
     ],
 )
-def test_queries_that_mean_the_same_have_one_window(query: dict[str, str]) -> None:
-    """Defaults may be said or not: the cached answer is shared."""
-    asked = OhlcvQuery.model_validate(query)
+def test_equivalent_queries_have_one_window(query: dict[str, str]) -> None:
+    """Explicit defaults make no difference, so they share a cached answer."""
+    parsed = OhlcvQuery.model_validate(query)
     expected = (Interval.D1, Window(None, None, 1000, newest_first=True).key)
-    assert expected == (asked.interval, asked.window().key)
+    assert expected == (parsed.interval, parsed.window().key)
 
 
 def test_a_range_is_in_epoch_seconds() -> None:
-    """Start inclusive, end exclusive; a moment written in two ways is the same one."""
+    """Start is inclusive, end exclusive; two spellings of a moment are equal."""
     one = OhlcvQuery(start_date="2024-01-31", end_date="2024-02-01T00:00:00Z", order="asc")
     other = OhlcvQuery(start_date="2024-01-31T01:00:00+01:00", end_date="2024-02-01", order="asc")
     expected = Window(1_706_659_200, 1_706_745_600, 1000, newest_first=False)
@@ -137,30 +135,28 @@ def test_a_range_is_in_epoch_seconds() -> None:
         ({"from": "2024-01-31"}, "from"),
     ],
 )
-def test_a_bad_ohlcv_query_is_refused_by_the_name_of_its_field(
-    query: dict[str, Any], field: str
-) -> None:
-    """Also a parameter nobody knows, and an empty or backward range."""
+def test_a_bad_ohlcv_query_is_refused_with_its_field(query: dict[str, Any], field: str) -> None:
+    """So are an unknown parameter and an empty or backward range."""
     with pytest.raises(ValidationError) as refused:
         OhlcvQuery.model_validate(query)
     assert [(field,)] == [problem["loc"] for problem in refused.value.errors()]
 
 
 def test_a_path_names_a_series() -> None:
-    """Exchange and ticker of the path, in any case."""
+    """Exchange and ticker may be in any case."""
     path = SymbolPath.model_validate({"exchange": "nyse", "symbol": "brk.b"})
     assert Series.parse("NYSE:BRK.B|1w") == path.series(Interval.W1)
 
 
 @pytest.mark.parametrize("page", [{"page": "0"}, {"page": "1" + "0" * 30}, {"page_size": "501"}])
 def test_pages_have_limits(page: dict[str, str]) -> None:
-    """Neither a page nor its size may be anything."""
+    """A page number or size outside them is refused."""
     with pytest.raises(ValidationError):
         PageQuery.model_validate(page)
 
 
-def test_statuses_are_filtered_by_what_is_given() -> None:
-    """Exchange and ticker in any case, each by itself too; nothing means all."""
+def test_a_status_query_becomes_filters() -> None:
+    """Exchange and ticker may be in any case and given alone; an empty query has no filter."""
     assert WantedStatuses() == SyncStatusesQuery().filters()
     whole = SyncStatusesQuery.model_validate({"exchange": "nasdaq", "symbol": "aapl"})
     assert WantedStatuses("NASDAQ", "AAPL") == whole.filters()

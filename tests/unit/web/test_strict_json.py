@@ -1,4 +1,4 @@
-"""JSON by the letter."""
+"""Strict JSON."""
 
 import json
 from typing import Any
@@ -15,21 +15,21 @@ values = st.recursive(
     | st.booleans()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text()
-    # beyond 64 bits orjson makes a float of a whole number
+    # orjson reads whole numbers beyond 64 bits as floats
     | st.integers(-(2**63), 2**64 - 1),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
 @given(values, st.booleans())
-def test_what_is_json_is_read_as_another_reader_reads_it(value: Any, is_ascii: bool) -> None:
-    """Whether characters are escaped or not."""
+def test_valid_json_is_read_as_another_parser_reads_it(value: Any, is_ascii: bool) -> None:
+    """Characters may be escaped or not."""
     body = json.dumps(value, ensure_ascii=is_ascii).encode()
     assert orjson.loads(body) == decode(body)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "Expecting value"),
         (b"{", "Expecting"),
@@ -53,26 +53,26 @@ def test_what_is_json_is_read_as_another_reader_reads_it(value: Any, is_ascii: b
         (b'[{"b": {"a": 1, "\\u0061": 2}}]', "the name 'a' is there twice"),
     ],
 )
-def test_what_readers_read_differently_is_refused(body: bytes, said: str) -> None:
-    """With what is wrong."""
-    with pytest.raises(ValueError, match=said):
+def test_json_that_parsers_read_differently_is_refused(body: bytes, message: str) -> None:
+    """The error says what is wrong."""
+    with pytest.raises(ValueError, match=message):
         decode(body)
 
 
 def test_a_surrogate_pair_is_one_character() -> None:
-    """Escaped, as JSON has to."""
+    """JSON escapes characters beyond the basic plane as a pair."""
     assert "\N{GRINNING FACE}" == decode(b'"\\ud83d\\ude00"')
 
 
-def test_endless_nesting_is_refused() -> None:
-    """By an error that names it."""
+def test_too_deep_nesting_is_refused() -> None:
+    """It raises RecursionError."""
     with pytest.raises(RecursionError):
         decode(b"[" * 100_000)
 
 
 @pytest.mark.timeout(60)  # a comparison of each name with each would take far longer
-def test_names_without_end_are_compared_in_one_go() -> None:
-    """The one that is there twice is found among a quarter of a million."""
+def test_a_repeated_name_is_found_in_linear_time() -> None:
+    """One repeated name is found among a quarter of a million."""
     names = b",".join(b'"%d":1' % number for number in range(250_000))
     with pytest.raises(ValueError, match="the name '249999' is there twice"):
         decode(b'{%b,"249999":2}' % names)

@@ -1,4 +1,4 @@
-"""What names mean in the API's document."""
+"""Default descriptions and examples in the OpenAPI document."""
 
 from enum import StrEnum
 
@@ -28,8 +28,8 @@ class Whole(BaseModel):
     word: str
 
 
-def test_a_field_says_what_its_name_means() -> None:
-    """Where it is silent; its own words stay."""
+def test_a_field_without_a_description_gets_that_of_its_name() -> None:
+    """A description of its own stays."""
     document = Whole.model_json_schema(ref_template="#/components/schemas/{model}")
     complete(document, document.pop("$defs"))
     fields = document["properties"]
@@ -44,8 +44,8 @@ def test_a_field_says_what_its_name_means() -> None:
     assert not {"description", "examples"} & fields["word"].keys()
 
 
-def test_what_is_made_of_models_shows_theirs() -> None:
-    """Lists, nested models, defaults, enumerations, and what no name tells."""
+def test_a_field_of_models_gets_an_example_made_of_theirs() -> None:
+    """So do lists, defaults, enumerations, and fields whose name is unknown."""
     document = Whole.model_json_schema(ref_template="#/components/schemas/{model}")
     complete(document, document["$defs"])
     fields = document["properties"]
@@ -55,8 +55,8 @@ def test_what_is_made_of_models_shows_theirs() -> None:
     assert expected == {name: shown[name] for name in expected}
 
 
-def test_parameters_of_a_path_are_described() -> None:
-    """By their names, as far as these are known."""
+def test_path_parameters_are_described_by_their_names() -> None:
+    """Unknown names are left out."""
     found = described_path("/things/<int:thing>/<exchange>/<path:symbol>")
     assert ["exchange", "symbol"] == [parameter["name"] for parameter in found]
     assert ("the exchange", "NASDAQ") == (found[0]["description"], found[0]["example"])
