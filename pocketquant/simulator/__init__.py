@@ -1,1 +1,1 @@
-"""A TradingView on loopback, to develop, test, demonstrate and benchmark against."""
+"""A simulated TradingView on loopback, for development, tests, the demo and benchmarks."""

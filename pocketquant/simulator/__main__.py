@@ -1,11 +1,11 @@
-"""`python -m pocketquant.simulator`: a TradingView of your own, until SIGTERM or SIGINT."""
+"""`python -m pocketquant.simulator` runs a simulated TradingView until SIGTERM or SIGINT."""
 
 import signal
 import threading
 
 import click
 
-from pocketquant.simulator.clocks import market_clock, read_moment
+from pocketquant.simulator.clocks import market_clock, parse_time
 from pocketquant.simulator.server import HOST, running
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire.faults import Fault, FaultKind
@@ -23,11 +23,9 @@ def _read_faults(
         raise click.BadParameter(str(error)) from error
 
 
-def _read_moment(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> float | None:
+def _read_time(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
     try:
-        return read_moment(text) if text else None
+        return parse_time(text) if text else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -56,7 +54,7 @@ def _read_moment(
     help="How many seconds of the market pass in a second; heartbeats keep real time.",
 )
 @click.option(
-    "--start", callback=_read_moment, metavar="ISO", help="The market's time to start at, not now."
+    "--start", callback=_read_time, metavar="ISO", help="The market's time to start at, not now."
 )
 def main(
     port: int,

@@ -1,4 +1,4 @@
-"""The market's clock: the real one, or one that starts elsewhere or runs faster."""
+"""The simulated market's clock: the real time, or another start or speed."""
 
 import time
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 
 def market_clock(speed: float = 1.0, start: float | None = None) -> Callable[[], float]:
-    """Gives epoch seconds; the market's time is `start`, or now, at this moment."""
+    """Return a clock in epoch seconds that starts at `start`, or now, and runs at `speed`."""
     if speed == 1.0 and start is None:
         return time.time
-    begun, first = time.monotonic(), time.time() if start is None else start
-    return lambda: first + speed * (time.monotonic() - begun)
+    started_at, first = time.monotonic(), time.time() if start is None else start
+    return lambda: first + speed * (time.monotonic() - started_at)
 
 
-def read_moment(text: str) -> float:
-    """The epoch seconds of an ISO 8601 moment; without a zone it is in UTC. ValueError if none."""
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def parse_time(text: str) -> float:
+    """Parse an ISO 8601 time, in UTC if it has no zone, to epoch seconds. ValueError if invalid."""
+    parsed = datetime.fromisoformat(text)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""The simulator as a whole: its WebSocket and the website beside it."""
+"""Runs the whole simulator: its WebSocket server and its website."""
 
 import json
 import time
@@ -24,7 +24,7 @@ _AT_ONCE = SimulatorPace()
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """A simulator that runs: where it is, its market, its orders to misbehave, what it has done."""
+    """A running simulator: its URLs, market, ordered faults and counts."""
 
     url: str
     http_url: str
@@ -39,11 +39,11 @@ class Simulator:
         value: str | float | None = None,
         times: int | None = None,
     ) -> None:
-        """Have a fault from now on, for one symbol or all, `times` times or until it is lifted."""
+        """Order a fault for one symbol or all, `times` times or until it is lifted."""
         self.faults.order(Fault(FaultKind(kind), symbol, value, times))
 
     def lift(self, kind: str | None = None, symbol: str | None = None) -> None:
-        """Take the faults of this kind (all kinds) for this symbol (every symbol) back."""
+        """Cancel the faults of this kind (all kinds) for this symbol (every symbol)."""
         self.faults.lift(FaultKind(kind) if kind else None, symbol)
 
 
@@ -56,7 +56,7 @@ def running(
     clock: Callable[[], float] = time.time,
     host: str = HOST,
 ) -> Iterator[Simulator]:
-    """A simulator in threads of this process until the end of the block; port 0 is a free one."""
+    """Run a simulator in threads of this process for a `with` block; port 0 picks a free one."""
     market = Market({"SP:SPX": _captured()})
     ordered, tally = Faults(), Tally()
     for fault in faults:
@@ -70,6 +70,6 @@ def running(
 
 
 def _captured() -> Bars:
-    """The daily bars of a message captured from the real server."""
+    """Return daily bars that were captured from the real server."""
     rows = json.loads(resources.files(__package__).joinpath(_CAPTURED).read_text())
     return Bars(np.array(rows, dtype=np.float64).T)

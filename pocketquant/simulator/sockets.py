@@ -1,4 +1,4 @@
-"""The simulator's conversations on WebSockets."""
+"""The simulator's WebSocket server."""
 
 import asyncio
 import threading
@@ -25,18 +25,18 @@ from pocketquant.simulator.wire.tapes import Tape
 PATH = "/socket.io/websocket"
 
 _ORIGINS = frozenset(f"https://{site}.tradingview.com" for site in ("www", "data", "s"))
-_MOST_RECEIVED_BYTES = 16 * 1024 * 1024
+_MAX_RECEIVED_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
 _CHART_SECONDS = 0.5
-_QUIET_SECONDS = 0.5  # after which a client is taken to have added all its symbols
+_QUIET_SECONDS = 0.5  # a client silent for so long is assumed to have added all its symbols
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorPace:
-    """How fast the simulator answers, and how it keeps an eye on its clients.
+    """The simulator's delays, heartbeats and push interval.
 
-    `speed` is that of its clock. With a `tape`, that is what quote sessions get.
+    `speed` is the speed of its clock. With a `tape`, quote sessions receive the tape's texts.
     """
 
     latency_seconds: float = 0.0
@@ -66,7 +66,7 @@ class Sockets:
 
     @contextmanager
     def serving(self, host: str, port: int) -> Iterator[str]:
-        """Serve until the end of the block; gives the URL."""
+        """Serve for a `with` block; yields the URL."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
         thread.start()
@@ -89,28 +89,28 @@ class Sockets:
             port,
             process_request=self._admit,
             compression=None,
-            max_size=_MOST_RECEIVED_BYTES,
+            max_size=_MAX_RECEIVED_BYTES,
             ping_interval=None,
             close_timeout=_CLOSE_SECONDS,
             server_header="tv",
         )
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse a handshake as TradingView does; None lets it through."""
+        """Return the refusal of a handshake, as TradingView would; None accepts it."""
         if urlsplit(request.path).path != PATH:
             return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
         refusal = self._refusal(request)
         if refusal:
             self._tally.refused_handshakes += 1
             return connection.respond(refusal, f"{refusal.phrase}\n")
-        # More than one Origin header is fine with TradingView, and an error to the library.
+        # TradingView accepts several Origin headers; the library does not.
         origin = request.headers.get_all("Origin")[0]
         del request.headers["Origin"]
         request.headers["Origin"] = origin
         return None
 
     def _refusal(self, request: Request) -> HTTPStatus | None:
-        """The simulator's own origin counts as TradingView's: it is where its clients are sent."""
+        """Return the status of a refusal. Like TradingView's, the simulator's origin is allowed."""
         if self._faults.trigger(FaultKind.RATE_LIMIT):
             return HTTPStatus.TOO_MANY_REQUESTS
         origins = set(request.headers.get_all("Origin"))
@@ -137,7 +137,7 @@ class Sockets:
 
 
 class _Peer:
-    """One client: its connection, and our half of the conversation."""
+    """One client: its connection and the server's side of the protocol."""
 
     def __init__(
         self,
@@ -152,18 +152,18 @@ class _Peer:
         self._tally = tally
         self._pace = pace
         self._clock = clock
-        self._turn = asyncio.Lock()  # no heartbeat comes between the pieces of a frame
+        self._sending = asyncio.Lock()  # keeps heartbeats from splitting the pieces of a frame
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_pushing = False
-        self._heard_at = 0.0
+        self._received_at = 0.0
 
     async def converse(self) -> None:
-        """From the hello to the end of the connection."""
+        """Serve the client from the hello to the end of the connection."""
         self._start(self._beat)
         try:
             await self._act(self._conversation.open(self._now_ms()))
             async for text in self._connection:
-                self._heard_at = asyncio.get_running_loop().time()
+                self._received_at = asyncio.get_running_loop().time()
                 await self._act(self._conversation.receive(str(text), self._now_ms()))
                 if self._conversation.is_live and not self._is_pushing:
                     self._is_pushing = True
@@ -171,7 +171,7 @@ class _Peer:
         finally:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)  # they are cancelled
+            await asyncio.gather(*self._tasks, return_exceptions=True)  # all end as cancelled
 
     async def _beat(self) -> None:
         while True:
@@ -179,39 +179,39 @@ class _Peer:
             await self._act(self._conversation.beat(self._now_ms()))
 
     async def _push(self) -> None:
-        """Tell what is new, from when there may be anything to the end of the connection."""
-        is_to_replay = self._pace.tape is not None
+        """Send updates of quotes and bars until the end of the connection."""
+        will_replay = self._pace.tape is not None
         while True:
-            await asyncio.sleep(self._seconds_to_rest())
+            await asyncio.sleep(self._seconds_to_next_push())
             await self._act(self._conversation.push(self._now_ms()))
-            is_quiet = asyncio.get_running_loop().time() - self._heard_at > _QUIET_SECONDS
-            if is_to_replay and is_quiet and (name := self._conversation.hand_over()):
-                is_to_replay = False
+            is_quiet = asyncio.get_running_loop().time() - self._received_at > _QUIET_SECONDS
+            if will_replay and is_quiet and (name := self._conversation.hand_over()):
+                will_replay = False
                 self._start(partial(self._replay, name))
 
-    def _seconds_to_rest(self) -> float:
-        """Until something new may be there; charts have news once a second at most."""
+    def _seconds_to_next_push(self) -> float:
+        """Return how long to wait for updates; charts have at most one a second."""
         if not self._conversation.has_quotes:
             return _CHART_SECONDS
         return 0 if self._conversation.is_behind(self._now_ms()) else self._pace.push_seconds
 
     async def _replay(self, name: str) -> None:
-        """Send the tape to this session, at its pace or as fast as the client takes it."""
-        tape, begun = self._pace.tape, asyncio.get_running_loop().time()
+        """Send the tape to this session, at the tape's pace or as fast as the client reads."""
+        tape, started_at = self._pace.tape, asyncio.get_running_loop().time()
         self._tally.replay_began_at = time.time()
-        for after, text in tape.timed(name) if tape else ():
-            late = asyncio.get_running_loop().time() - begun - after
-            if late < 0:
-                await asyncio.sleep(-late)
+        for due_after, text in tape.timed(name) if tape else ():
+            wait_seconds = started_at + due_after - asyncio.get_running_loop().time()
+            if wait_seconds > 0:
+                await asyncio.sleep(wait_seconds)
             await self._act([Send(text)])
 
     async def _act(self, actions: list[Action]) -> None:
-        async with self._turn:
-            for place, action in enumerate(actions):
+        async with self._sending:
+            for index, action in enumerate(actions):
                 if isinstance(action, Send):
                     await self._connection.send(action.text)
                 elif isinstance(action, Pause):
-                    self._start(partial(self._act_later, action.seconds, actions[place + 1 :]))
+                    self._start(partial(self._act_later, action.seconds, actions[index + 1 :]))
                     return
                 elif action.is_abrupt:
                     self._connection.transport.abort()
@@ -223,7 +223,7 @@ class _Peer:
         await self._act(actions)
 
     def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do it beside all else until the connection ends, which may be before it begins."""
+        """Run a task until the connection ends, even if it ends before the task starts."""
         task = asyncio.create_task(_while_connected(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

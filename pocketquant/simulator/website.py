@@ -1,4 +1,4 @@
-"""The website beside the WebSocket: signing in, symbol search, and the simulator's own controls."""
+"""The simulator's website: sign-in, symbol search, and `/control` for tests."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from pocketquant.simulator.wire import tokens
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
 from pocketquant.simulator.wire.tally import Tally
 
-_PAGE = 50
+_PAGE_LENGTH = 50
 _POLL_SECONDS = 0.1
 _CAPTCHA = {
     "error": "Please confirm that you are not a robot by clicking the captcha box.",
@@ -50,7 +50,7 @@ _Body = TypeVar("_Body")
 def serving_website(
     host: str, port: int, faults: Faults, tally: Tally, clock: Callable[[], float]
 ) -> Iterator[str]:
-    """Serve until the end of the block; gives the URL."""
+    """Serve for a `with` block; yields the URL."""
     site = make_server(
         host, port, website(faults, tally, clock), threaded=True, request_handler=_Quiet
     )
@@ -67,7 +67,7 @@ def serving_website(
 
 
 def website(faults: Faults, tally: Tally, clock: Callable[[], float]) -> Flask:
-    """The site: what TradingView's has, and `/control`."""
+    """Return the app: TradingView's own pages, and `/control`."""
     app = Flask(__name__)
     _add_sign_in(app, faults, tally, clock)
     _add_search(app)
@@ -88,36 +88,36 @@ def _add_sign_in(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], f
             return jsonify(_WRONG_PASSWORD)
         expiry = faults.trigger(FaultKind.TOKEN_EXPIRY)
         valid_seconds = expiry.number(0) if expiry else tokens.VALID_SECONDS
-        return _signed_in(username, int(clock()), valid_seconds)
+        return _sign_in_response(username, int(clock()), valid_seconds)
 
 
 def _add_search(app: Flask) -> None:
     @app.get("/symbol_search/")
     def search() -> Response:
-        return jsonify(_found())
+        return jsonify(_matches())
 
     @app.get("/symbol_search/v3/")
     def search_v3() -> Response:
-        found, start = _found(), request.args.get("start", 0, type=int)
-        page = found[start : start + _PAGE]
-        remaining = max(0, len(found) - start - _PAGE)
+        matches, start = _matches(), request.args.get("start", 0, type=int)
+        page = matches[start : start + _PAGE_LENGTH]
+        remaining = max(0, len(matches) - start - _PAGE_LENGTH)
         return jsonify({"symbols_remaining": remaining, "symbols": page})
 
 
 def _add_look_ups(app: Flask) -> None:
-    """What clients ask before they open a WebSocket: whether there is such a symbol."""
+    """Add the pages where clients check that a symbol exists before they open a WebSocket."""
 
     @app.get("/symbols/<name>")
     def page(name: str) -> Response:
-        return Response(f"<title>{_known(name).name}</title>", mimetype="text/html")
+        return Response(f"<title>{_instrument(name).name}</title>", mimetype="text/html")
 
     @app.get("/symbol")
-    def scanned() -> Response:
-        market = _known(request.args.get("symbol", "")).type
+    def scanner() -> Response:
+        market = _instrument(request.args.get("symbol", "")).type
         return jsonify({"market": market})
 
 
-def _known(name: str) -> Instrument:
+def _instrument(name: str) -> Instrument:
     return world.find(name.upper()) or abort(404)
 
 
@@ -136,26 +136,26 @@ def _add_controls(app: Flask, faults: Faults, tally: Tally, clock: Callable[[], 
 
     @app.post("/control/faults")
     def order() -> Response:
-        asked = _read(_Order, request.get_json())
+        body = _read(_Order, request.get_json())
         try:
-            faults.order(Fault(asked.kind, asked.symbol, asked.value, asked.times))
+            faults.order(Fault(body.kind, body.symbol, body.value, body.times))
         except ValueError as error:
             abort(400, str(error))
         return ordered()
 
     @app.delete("/control/faults")
     def lift() -> Response:
-        asked = _read(_Lift, request.get_json(silent=True) or {})
-        faults.lift(asked.kind, asked.symbol)
+        body = _read(_Lift, request.get_json(silent=True) or {})
+        faults.lift(body.kind, body.symbol)
         return ordered()
 
 
 class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # its own name
-        """Say nothing: a test's output is not the place."""
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # the base's name
+        """Write nothing, to keep the output of tests clean."""
 
 
-def _signed_in(username: str, now: int, valid_seconds: float) -> Response:
+def _sign_in_response(username: str, now: int, valid_seconds: float) -> Response:
     user_id = 1 + sum(username.encode())
     user = {
         "id": user_id,
@@ -172,32 +172,32 @@ def _signed_in(username: str, now: int, valid_seconds: float) -> Response:
     return answer
 
 
-def _found() -> list[dict[str, Any]]:
-    """The symbols that match the query, best first: the same ticker, then the same beginning."""
+def _matches() -> list[dict[str, Any]]:
+    """Return the symbols that match the query: equal tickers first, then equal prefixes."""
     text = request.args.get("text", "").upper()
     kind = request.args.get("search_type") or request.args.get("type") or "undefined"
     exchange = request.args.get("exchange", "").upper()
-    marks = request.args.get("hl") == "1"
+    is_highlighted = request.args.get("hl") == "1"
     exact = world.find(text) if ":" in text else world.find(f"{exchange}:{text}")
-    known = [*world.listed(), *([exact] if exact and exact not in world.listed() else [])]
-    wanted = [
+    candidates = dict.fromkeys([*world.listed(), *filter(None, [exact])])
+    matches = [
         instrument
-        for instrument in known
+        for instrument in candidates
         if (text in instrument.name or text in instrument.description.upper())
         and kind in ("undefined", instrument.type, *instrument.typespecs)
         and exchange in ("", instrument.exchange)
     ]
-    wanted.sort(key=lambda found: (found.ticker != text, not found.ticker.startswith(text)))
-    return [_entry(instrument, text if marks else "") for instrument in wanted]
+    matches.sort(key=lambda match: (match.ticker != text, not match.ticker.startswith(text)))
+    return [_entry(instrument, text if is_highlighted else "") for instrument in matches]
 
 
-def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
-    """An entry as TradingView's; a future is that of all its months, of which there is one."""
+def _entry(instrument: Instrument, highlighted: str) -> dict[str, Any]:
+    """Return an entry in TradingView's form; a future has one contract."""
     is_future = instrument.type == "futures"
     name = instrument.ticker.rstrip("1!") if is_future else instrument.ticker
     exchange = instrument.exchange.partition("_")[0] if is_future else instrument.exchange
     entry = {
-        "symbol": _marked(name, marked),
+        "symbol": _highlight(name, highlighted),
         "description": instrument.description,
         "type": instrument.type,
         "exchange": exchange,
@@ -211,7 +211,7 @@ def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
     }
     if is_future:
         contract = {
-            "symbol": _marked(instrument.ticker, marked),
+            "symbol": _highlight(instrument.ticker, highlighted),
             "description": instrument.description,
             "prefix": instrument.exchange,
             "typespecs": list(instrument.typespecs),
@@ -223,12 +223,12 @@ def _entry(instrument: Instrument, marked: str) -> dict[str, Any]:
     }
 
 
-def _marked(ticker: str, part: str) -> str:
+def _highlight(ticker: str, part: str) -> str:
     return ticker.replace(part, f"<em>{part}</em>") if part else ticker
 
 
 def _read(kind: type[_Body], body: object) -> _Body:
-    """The body of a request, or 400."""
+    """Convert the body of a request, or abort with 400."""
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:

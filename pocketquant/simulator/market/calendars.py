@@ -1,4 +1,4 @@
-"""When an exchange trades: its sessions from 2000 to 2039, one a trading date."""
+"""The sessions of exchanges from 2000 to 2039, one for each trading date."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,10 +21,10 @@ _FIRST_MONDAY = 4  # 1970-01-05, in days since the epoch
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The trading hours of an exchange, as TradingView writes them: `0930-1600`, or `24x7`.
+    """The trading hours of an exchange in TradingView's form: `0930-1600`, or `24x7`.
 
-    A session that ends no later on the clock than it begins opened the evening before its
-    trading date. Holidays are months and days, the same every year.
+    A session whose closing time is not after its opening time opens the evening before its trading
+    date. Holidays are (month, day) pairs, equal in every year.
     """
 
     timezone: str
@@ -37,13 +37,13 @@ class Calendar:
 
     @property
     def minutes(self) -> int:
-        """How long every session is."""
+        """The length of every session."""
         opening, closing = self.hours
         return (closing - opening - 1) % (24 * 60) + 1
 
     @property
     def hours(self) -> tuple[int, int]:
-        """The minutes of the local day at which a session opens and closes."""
+        """The opening and closing times in minutes after local midnight."""
         if self.is_continuous:
             return 0, 0
         opening, closing = self.session.split("-")
@@ -57,10 +57,10 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sessions:
-    """All sessions of a calendar: epoch seconds at which each opens and closes.
+    """All sessions of a calendar: epoch seconds of each opening and close.
 
-    `dates`, `weeks` and `months` number the trading dates, their Monday weeks and their months
-    since the epoch.
+    `dates`, `weeks` and `months` count the trading dates, their weeks (from Monday) and their
+    months since the epoch.
     """
 
     opens: Ints
@@ -70,17 +70,17 @@ class Sessions:
     months: Ints
 
     def begun_by(self, moment: int) -> int:
-        """How many sessions have opened at or before `moment`."""
+        """Return how many sessions have opened at or before `moment`."""
         return int(np.searchsorted(self.opens, moment, "right"))
 
     def midnights(self, times: Ints) -> Ints:
-        """Midnight, as if in UTC, of the trading date each time belongs to."""
+        """Return UTC midnight of the trading date that each time belongs to."""
         return np.asarray(self.dates[np.searchsorted(self.opens, times, "right") - 1] * DAY)
 
 
 @lru_cache(maxsize=16)
 def sessions(calendar: Calendar) -> Sessions:
-    """The sessions of all trading dates, oldest first."""
+    """Return the sessions of all trading dates, oldest first."""
     days = [day for day in _all_dates() if calendar.is_trading_date(day)]
     dates = np.array([(day - _EPOCH).days for day in days], dtype=np.int64)
     opens = np.array([_opens_at(calendar, day) for day in days], dtype=np.int64)
@@ -95,20 +95,20 @@ def sessions(calendar: Calendar) -> Sessions:
 
 
 def is_open(calendar: Calendar, moment: int) -> bool:
-    """Whether a session is going on."""
-    known = sessions(calendar)
-    begun = known.begun_by(moment)
-    return bool(begun and moment < known.closes[begun - 1])
+    """Return whether the exchange is in a session."""
+    every = sessions(calendar)
+    begun = every.begun_by(moment)
+    return bool(begun and moment < every.closes[begun - 1])
 
 
 def is_timezone(name: str) -> bool:
-    """Whether it is the name of a time zone."""
+    """Return whether a time zone has this name."""
     return name in _all_timezones()
 
 
 @lru_cache(maxsize=20_000)
 def utc_offset_seconds(timezone: str, day: int) -> int:
-    """How far local time is ahead of UTC at noon of the `day`-th day since the epoch."""
+    """Return the offset from UTC at noon (UTC) of the `day`-th day since the epoch."""
     noon = datetime.fromtimestamp(day * DAY + DAY // 2, tz=UTC)
     offset = noon.astimezone(ZoneInfo(timezone)).utcoffset() or timedelta()
     return int(offset.total_seconds())

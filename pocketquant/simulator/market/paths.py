@@ -1,9 +1,8 @@
-"""The seeded path of a price: days split into hours, hours into minutes, minutes into ticks.
+"""Seeded random prices: days split into hours, hours into minutes, minutes into ticks.
 
-Each part adds up to its whole exactly: its first open, last close, highest high, lowest low and
-the sum of its volumes are those of the whole. To be exact, everything here is counted in whole
-price steps and whole lots. Nothing is drawn in order: each part's chance is a hash of the symbol
-and its time, so any stretch of the path can be had without the rest.
+The parts add up to their whole exactly: first open, last close, highest high, lowest low and the
+sum of volumes. To be exact, prices are counted in whole steps and volumes in whole lots. Randomness
+is a hash of the symbol and the time, so any part can be computed without the parts before it.
 """
 
 from functools import lru_cache
@@ -16,16 +15,16 @@ from pocketquant.domain.intervals import HOUR, MINUTE
 from pocketquant.simulator.market.calendars import Ints, sessions
 from pocketquant.simulator.market.world import Instrument
 
-MOST_TICKS = 12  # of a minute
+MAX_TICKS = 12  # in a minute
 
-_FEWEST_TICKS = 4
-_LEAST_OF_MINUTE = MOST_TICKS  # a lot for each tick
-_LEAST_OF_HOUR = 60 * _LEAST_OF_MINUTE
-_FINE = 1_000_000  # steps of the logarithm of the price
-_LONGEST_WALK = 900_000  # such steps, up and down from the first price
-_SHARE_OF_RANGE = 0.6  # how much of its range a price's own walk fills
-_FIELD = 12  # bits of a hash that make one random number
-_MASK = (1 << _FIELD) - 1
+_MIN_TICKS = 4
+_MIN_MINUTE_VOLUME = MAX_TICKS  # a lot for each tick
+_MIN_HOUR_VOLUME = 60 * _MIN_MINUTE_VOLUME
+_LOG_STEPS = 1_000_000  # steps of the price's logarithm to a factor of e
+_MAX_WALK = 900_000  # the most such steps up or down from the first price
+_SHARE_OF_RANGE = 0.6  # the part of a range that the random walk fills
+_FIELD_BITS = 12  # bits of a hash that make one random number
+_MASK = (1 << _FIELD_BITS) - 1
 
 Hashes = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
@@ -33,84 +32,84 @@ Flags = NDArray[np.bool_]
 
 @lru_cache(maxsize=64)
 def days(instrument: Instrument) -> Ints:
-    """Every session of the symbol, past and to come: rows time, open, high, low, close, volume."""
+    """Return every session, past and future: rows time, open, high, low, close, volume."""
     return some_days(instrument, 0, len(sessions(instrument.calendar).opens))
 
 
 def some_days(instrument: Instrument, first: int, last: int) -> Ints:
-    """The same of sessions `first` up to `last` alone, which is less work."""
+    """Return sessions `first` up to `last`, in the rows of `days`, with less work."""
     calendar = sessions(instrument.calendar)
     shape = _hashes(instrument, "shape", calendar.dates[first:last])
     before, close = _closes(instrument, calendar.dates[:last], first)
-    stretch = close * instrument.volatility
-    gap = 0.0 if instrument.calendar.is_continuous else 0.2 * stretch * (_part(shape, 0) - 0.5)
-    opens = before + _whole(gap)
-    high = np.maximum(opens, close) + 1 + _whole(stretch * _part(shape, 1))
-    low = np.minimum(opens, close) - 1 - _whole(stretch * _part(shape, 2))
+    swing = close * instrument.volatility
+    gap = 0.0 if instrument.calendar.is_continuous else 0.2 * swing * (_fraction(shape, 0) - 0.5)
+    opens = before + _rounded(gap)
+    high = np.maximum(opens, close) + 1 + _rounded(swing * _fraction(shape, 1))
+    low = np.minimum(opens, close) - 1 - _rounded(swing * _fraction(shape, 2))
     lots = instrument.day_volume * instrument.lots_per_unit
-    volume = _whole(lots * (0.5 + _part(shape, 3)))
+    volume = _rounded(lots * (0.5 + _fraction(shape, 3)))
     return np.stack((calendar.opens[first:last], opens, high, low, close, volume))
 
 
 def hours(instrument: Instrument, first: int, last: int) -> Ints:
-    """The traded hours of sessions `first` up to `last`; the last hour of a session may be short.
+    """Return the traded hours of sessions `first` up to `last`.
 
-    Hours count from the session's opening.
+    Hours count from a session's opening; its last one may be shorter.
     """
     return hours_of(instrument, days(instrument)[:, first:last])
 
 
 def hours_of(instrument: Instrument, whole: Ints) -> Ints:
-    """The traded hours of some days."""
+    """Split days into their traded hours."""
     length = -(-instrument.calendar.minutes // 60)
     times = whole[0][:, None] + HOUR * np.arange(length)
     noise = _hashes(instrument, "hour", times)
-    return _split(whole, times, noise, _trading(instrument, noise), _LEAST_OF_HOUR)
+    return _split(whole, times, noise, _trading(instrument, noise), _MIN_HOUR_VOLUME)
 
 
 def minutes(instrument: Instrument, first: int, last: int) -> Ints:
-    """The traded minutes of sessions `first` up to `last`."""
+    """Return the traded minutes of sessions `first` up to `last`."""
     return minutes_of(instrument, hours(instrument, first, last))
 
 
 def minutes_of(instrument: Instrument, whole: Ints) -> Ints:
-    """The traded minutes of some hours."""
+    """Split hours into their traded minutes."""
     times = whole[0][:, None] + MINUTE * np.arange(60)
     noise = _hashes(instrument, "minute", times)
     trading = _trading(instrument, noise)
     if instrument.calendar.minutes % 60:
         trading &= times < _session_ends(instrument, whole[0])[:, None]
-    return _split(whole, times, noise, trading, _LEAST_OF_MINUTE)
+    return _split(whole, times, noise, trading, _MIN_MINUTE_VOLUME)
 
 
 def ticks(instrument: Instrument, minute: Ints) -> Ints:
-    """The trades that make the minute of one row: rows time, price, size."""
+    """Split one minute, a column, into its trades: rows time, price, size."""
     return ticks_of(instrument, minute[:, None])
 
 
 def ticks_of(instrument: Instrument, whole: Ints) -> Ints:
-    """The trades that make some minutes: rows time, price, size.
+    """Split minutes into their trades: rows time, price, size.
 
-    No two are in the same second. The first of a minute is its open, the last its close.
+    Trades never share a second. The first of a minute makes its open, the last its close.
     """
     time, opens, high, low, close, volume = (column[:, None] for column in whole)
-    noise = _hashes(instrument, "tick", time + np.arange(MOST_TICKS + 1))
-    spread = np.uint64(MOST_TICKS - _FEWEST_TICKS + 1)
-    count = _FEWEST_TICKS + (noise[:, -1:] % spread).astype(np.int64)
-    noise, places = noise[:, :-1], np.arange(MOST_TICKS)
-    offsets = (places * MINUTE + _whole(_part(noise, 0) * (MINUTE - count))) // count
-    prices = low + _whole(_part(noise, 1) * (high - low))
-    is_inner = (places > 0) & (places < count - 1)
+    noise = _hashes(instrument, "tick", time + np.arange(MAX_TICKS + 1))
+    spread = np.uint64(MAX_TICKS - _MIN_TICKS + 1)
+    count = _MIN_TICKS + (noise[:, -1:] % spread).astype(np.int64)
+    noise, numbers = noise[:, :-1], np.arange(MAX_TICKS)
+    offsets = (numbers * MINUTE + _rounded(_fraction(noise, 0) * (MINUTE - count))) // count
+    prices = low + _rounded(_fraction(noise, 1) * (high - low))
+    is_inner = (numbers > 0) & (numbers < count - 1)
     order = np.argsort(np.where(is_inner, _field(noise, 2), _MASK + 1), axis=1, kind="stable")
     ends = np.concatenate((np.zeros_like(count), order[:, :2], count - 1), axis=1)
     np.put_along_axis(prices, ends, np.concatenate((opens, high, low, close), axis=1), axis=1)
-    is_trade = places < count
+    is_trade = numbers < count
     sizes = 1 + _shares((volume - count)[:, 0], (1 + _field(noise, 3)) * is_trade)
     return np.stack([part[is_trade] for part in (time + offsets, prices, sizes)])
 
 
 def merge(rows: Ints, keys: Ints) -> Ints:
-    """One row for each run of equal keys; its time is that of its first row."""
+    """Merge each run of bars with equal keys into one bar, at the time of its first."""
     starts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
     if len(starts) == rows.shape[1]:
         return rows
@@ -128,22 +127,26 @@ def merge(rows: Ints, keys: Ints) -> Ints:
 
 
 def _closes(instrument: Instrument, dates: Ints, first: int) -> tuple[Ints, Ints]:
-    """What each session from `first` on closed at, and the one before it; the walk is from 2000."""
-    steps = _whole(_bell(_hashes(instrument, "walk", dates)) * instrument.volatility * _FINE)
+    """Return the previous close and the close of each session from `first` on.
+
+    The random walk starts at the first session, in 2000.
+    """
+    steps = _rounded(
+        _normal(_hashes(instrument, "walk", dates)) * instrument.volatility * _LOG_STEPS
+    )
     drift = np.cumsum(steps)[max(0, first - 1) :]
     price = instrument.first_price * instrument.pricescale
-    close = _whole(price * np.exp(_fold(drift, -_LONGEST_WALK, _LONGEST_WALK) / _FINE))
+    close = _rounded(price * np.exp(_fold(drift, -_MAX_WALK, _MAX_WALK) / _LOG_STEPS))
     if first:
         return close[:-1], close[1:]
-    return np.concatenate(([_whole(price)], close[:-1])), close
+    return np.concatenate(([_rounded(price)], close[:-1])), close
 
 
 def _split(whole: Ints, times: Ints, noise: Hashes, trading: Flags, least: int) -> Ints:
-    """Split each of n wholes into its trading parts; `times`, `noise`, `trading` are (n, parts).
+    """Split each of n bars into its trading parts; `times`, `noise`, `trading` are (n, parts).
 
-    The close walks at random from the whole's open to its close, reflected at its high and low,
-    and stands still where there is no trade; the parts that come nearest to the high and the low
-    reach them.
+    The close walks at random from the bar's open to its close, reflected at its high and low, and
+    stands still in parts without trades. The parts nearest to the high and the low reach them.
     """
     opening, highest, lowest, closing = (column[:, None] for column in whole[1:5])
     span = highest - lowest
@@ -153,7 +156,7 @@ def _split(whole: Ints, times: Ints, noise: Hashes, trading: Flags, least: int) 
     bridge = walk - walk[:, -1:] * progress
     reach = _SHARE_OF_RANGE * span / np.maximum(np.abs(bridge).max(axis=1, keepdims=True), 1)
     path = opening + (closing - opening) * progress + bridge * reach
-    close = _fold(_whole(path), lowest, highest)
+    close = _fold(_rounded(path), lowest, highest)
     opens = np.concatenate((opening, close[:, :-1]), axis=1)
     wick = span // 64 + 1
     high = np.minimum(np.maximum(opens, close) + _field(noise, 1) % wick, highest)
@@ -167,15 +170,15 @@ def _split(whole: Ints, times: Ints, noise: Hashes, trading: Flags, least: int) 
 
 
 def _shares(totals: Ints, weights: Ints) -> Ints:
-    """Each total handed out in whole numbers by the weights of its row, none left over."""
-    handed = np.cumsum(weights, axis=1)
-    handed = totals[:, None] * handed // handed[:, -1:]
-    return np.diff(handed, axis=1, prepend=0)
+    """Distribute each total in whole numbers by the weights of its row, without a rest."""
+    running = np.cumsum(weights, axis=1)
+    running = totals[:, None] * running // running[:, -1:]
+    return np.diff(running, axis=1, prepend=0)
 
 
 def _trading(instrument: Instrument, noise: Hashes) -> Flags:
-    """Where there is trade: everywhere but in thin symbols; the first part always trades."""
-    trading = _part(noise, 4) < instrument.trading_share
+    """Return which parts trade: all but some of thinly traded symbols; the first always does."""
+    trading = _fraction(noise, 4) < instrument.trading_share
     trading[:, 0] = True
     return np.asarray(trading)
 
@@ -186,7 +189,7 @@ def _session_ends(instrument: Instrument, times: Ints) -> Ints:
 
 
 def _hashes(instrument: Instrument, purpose: str, numbers: Ints) -> Hashes:
-    """A random 64-bit number for each number, by splitmix64."""
+    """Return a random 64-bit number for each number, by splitmix64."""
     seed = _seed(instrument.name, purpose)
     mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + seed
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -200,27 +203,27 @@ def _seed(name: str, purpose: str) -> np.uint64:
     return np.uint64(int.from_bytes(digest, "little"))
 
 
-def _field(noise: Hashes, place: int) -> Ints:
-    """The `place`-th random whole number, from 0 to 4095, of each hash; there are five."""
-    return ((noise >> np.uint64(place * _FIELD)) & np.uint64(_MASK)).astype(np.int64)
+def _field(noise: Hashes, index: int) -> Ints:
+    """Return one of five random whole numbers from 0 to 4095 in each hash."""
+    return ((noise >> np.uint64(index * _FIELD_BITS)) & np.uint64(_MASK)).astype(np.int64)
 
 
-def _part(noise: Hashes, place: int) -> NDArray[np.float64]:
-    """The same from 0 to just under 1."""
-    return np.asarray(_field(noise, place) / (_MASK + 1))
+def _fraction(noise: Hashes, index: int) -> NDArray[np.float64]:
+    """Return `_field` scaled to at least 0 and below 1."""
+    return np.asarray(_field(noise, index) / (_MASK + 1))
 
 
-def _bell(noise: Hashes) -> NDArray[np.float64]:
-    """A nearly normal number of mean 0 and deviation 1."""
-    return 2 * (_part(noise, 0) + _part(noise, 1) + _part(noise, 2) - 1.5)
+def _normal(noise: Hashes) -> NDArray[np.float64]:
+    """Return nearly normal numbers of mean 0 and standard deviation 1."""
+    return 2 * (_fraction(noise, 0) + _fraction(noise, 1) + _fraction(noise, 2) - 1.5)
 
 
-def _whole(values: NDArray[np.float64] | float) -> Ints:
+def _rounded(values: NDArray[np.float64] | float) -> Ints:
     return np.asarray(np.rint(values).astype(np.int64))
 
 
 def _fold(values: Ints, low: Ints | int, high: Ints | int) -> Ints:
-    """Reflect what leaves [low, high] back into it, as between two mirrors."""
+    """Reflect values outside [low, high] back into it, as between two mirrors."""
     span = high - low
     depth = (values - low) % np.maximum(2 * span, 1)
     return np.asarray(low + np.minimum(depth, 2 * span - depth))

@@ -1,6 +1,6 @@
 """The bars of the simulated market: a pure function of symbol, resolution and time.
 
-Bars of any resolution are exact aggregates of the same minutes, the one still forming included.
+Bars of every resolution are exact aggregates of the same minutes, also while they form.
 """
 
 import re
@@ -27,14 +27,14 @@ _COUNTS: dict[str, Container[int]] = {
     "W": (1,),
     "M": (1, 3, 6, 12),
 }
-_FEWEST_SESSIONS = 4  # looked at for bars within sessions
+_MIN_SESSIONS = 4  # read at first for bars shorter than a session
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The length of a bar: `count` times `unit`, which is `m` (minutes), `D`, `W` or `M` (months).
 
-    Of `S` (seconds) and `T` (ticks) the market has no bars.
+    The units `S` (seconds) and `T` (ticks) are parsed, but the market has no such bars.
     """
 
     count: int
@@ -42,7 +42,7 @@ class Resolution:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read `1`, `240`, `4H`, `D`, `1D`, `1W`, `12M`, `5S`; None for any other text."""
+        """Parse `1`, `240`, `4H`, `D`, `1D`, `1W`, `12M`, `5S`; None for any other text."""
         match = _RESOLUTION.fullmatch(text)
         if match is None:
             return None
@@ -58,9 +58,9 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class BarRange:
-    """Bars in a row, oldest first; the newest may still be forming.
+    """Consecutive bars, oldest first; the newest may still be forming.
 
-    `reaches_start` says that there are no older ones.
+    With `reaches_start`, there are no older ones.
     """
 
     bars: Bars
@@ -70,7 +70,7 @@ class BarRange:
 class Market:
     """Every bar of every symbol.
 
-    `captured` are the daily bars of symbols that are not simulated and have no others.
+    `captured` holds the daily bars of symbols that are not simulated and have no other bars.
     """
 
     def __init__(self, captured: Mapping[str, Bars]) -> None:
@@ -84,23 +84,23 @@ class Market:
         count: int,
         before: int | None = None,
     ) -> BarRange:
-        """The newest `count` bars as of `now`, of those that open before `before`."""
+        """Return the newest `count` bars as of `now` that open before `before`."""
         if not instrument.has_traded:
             return BarRange(Bars.empty(), True)
         now -= instrument.delay_seconds
         end = now + 1 if before is None else min(before, now + 1)
         if instrument.name in self._captured:
-            known = _converted(self._captured[instrument.name].between(None, end), instrument)
-            return BarRange(known.last(count), len(known) <= count)
+            bars = _converted(self._captured[instrument.name].between(None, end), instrument)
+            return BarRange(bars.last(count), len(bars) <= count)
         if resolution.is_intraday:
-            rows, is_all = _within_sessions(instrument, resolution.count, now, count, end)
+            rows, reaches_start = _within_sessions(instrument, resolution.count, now, count, end)
         else:
-            rows, is_all = _whole_sessions(instrument, resolution, now, end), True
+            rows, reaches_start = _whole_sessions(instrument, resolution, now, end), True
         newest = rows[:, max(0, rows.shape[1] - count) :]
-        return BarRange(_to_bars(instrument, newest), is_all and rows.shape[1] <= count)
+        return BarRange(_to_bars(instrument, newest), reaches_start and rows.shape[1] <= count)
 
     def day(self, instrument: Instrument, now: int) -> Day | None:
-        """The trading session of the newest trade as of `now`; None where there was no trade."""
+        """Return the trading session of the newest trade as of `now`; None without any trade."""
         if not instrument.has_traded:
             return None
         if instrument.name in self._captured:
@@ -108,23 +108,23 @@ class Market:
         return day_so_far(instrument, now - instrument.delay_seconds)
 
     def has_trades(self, instrument: Instrument) -> bool:
-        """Whether trades of the symbol can be had, one by one."""
+        """Return whether the market has single trades of the symbol."""
         return instrument.has_traded and instrument.name not in self._captured
 
     def market_events(self, instrument: Instrument, now: int) -> Iterator[MarketEvent]:
-        """What happens after `day` as of `now`."""
+        """Iterate over the events that follow `day(instrument, now)`."""
         if not self.has_trades(instrument):
             return iter(())
         return market_events(instrument, now - instrument.delay_seconds)
 
 
 def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
-    """When the bar that opened at `time` is over, as TradingView says it.
+    """Return the close time that TradingView sends for the bar that opened at `time`.
 
-    That is its start and length, but the last second of the session for a session's last bar, and
-    so for all of a day and longer.
+    It is the open plus the length; for the last bar of a session, and so for all bars of a day or
+    longer, it is the last second of the session.
     """
-    calendar = sessions(_trading_by(instrument, resolution).calendar)
+    calendar = sessions(_in_hours_of(instrument, resolution).calendar)
     session = calendar.begun_by(time) - 1
     if not resolution.is_intraday:
         periods = _periods(calendar, resolution)
@@ -142,7 +142,7 @@ def _captured_day(instrument: Instrument, bars: Bars) -> Day | None:
     time, opens, high, low, close, volume = bars.columns[:, -1].tolist()
     return Day(
         session=sessions(instrument.calendar).begun_by(int(time)) - 1,
-        before=round(float(bars.last(2).close[0]) * scale),
+        previous_close=round(float(bars.last(2).close[0]) * scale),
         open=round(opens * scale),
         high=round(high * scale),
         low=round(low * scale),
@@ -155,24 +155,24 @@ def _captured_day(instrument: Instrument, bars: Bars) -> Day | None:
 def _within_sessions(
     instrument: Instrument, minutes: int, now: int, count: int, end: int
 ) -> tuple[Ints, bool]:
-    """At least `count` bars of so many minutes that open before `end`, or all there are.
+    """Return at least `count` bars of `minutes` that open before `end`, or all; and whether all.
 
-    Sessions before the last are looked up as one block, twice as many if they held too few bars.
+    Sessions before the last are read as one block, of twice as many until it holds enough bars.
     """
     last = sessions(instrument.calendar).begun_by(end - 1) - 1
     if last < 0:
         return np.empty((6, 0), dtype=np.int64), True
     newest = _bars_of(instrument, minutes, _session_so_far(instrument, last, now))
     newest = newest[:, : np.searchsorted(newest[0], end)]
-    looked_at = max(_FEWEST_SESSIONS, -(-count * minutes // instrument.calendar.minutes))
+    read = max(_MIN_SESSIONS, -(-count * minutes // instrument.calendar.minutes))
     while True:
-        first = max(0, last - looked_at)
+        first = max(0, last - read)
         rows = np.concatenate(
             (_complete_sessions(instrument, minutes, first, last), newest), axis=1
         )
         if first == 0 or rows.shape[1] >= count:
             return rows, first == 0
-        looked_at *= 2
+        read *= 2
 
 
 @lru_cache(maxsize=128)
@@ -185,7 +185,7 @@ def _complete_sessions(instrument: Instrument, minutes: int, first: int, last: i
 
 
 def _bars_of(instrument: Instrument, minutes: int, parts: Ints) -> Ints:
-    """Bars of so many minutes, counted from the opening of each session."""
+    """Merge shorter bars into bars of `minutes`, counted from each session's opening."""
     if minutes == 1:
         return parts
     opens = sessions(instrument.calendar).opens
@@ -196,7 +196,7 @@ def _bars_of(instrument: Instrument, minutes: int, parts: Ints) -> Ints:
 
 
 def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
-    """The minutes of one session up to `now`, the last made of its trades so far."""
+    """Return the minutes of one session up to `now`, the last made of its trades so far."""
     if instrument.parts:
         return _in_order([_session_so_far(part, number, now) for part in instrument.parts])
     rows = paths.minutes(instrument, number, number + 1)
@@ -213,11 +213,11 @@ def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
 
 
 def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, end: int) -> Ints:
-    """All bars of days, weeks or months before `end`; each opens with its first session.
+    """Return all bars of days, weeks or months before `end`; each opens with its first session.
 
-    They are of regular hours whatever is wanted.
+    They cover regular hours, even for a symbol with extended hours.
     """
-    instrument = _trading_by(instrument, resolution)
+    instrument = _in_hours_of(instrument, resolution)
     calendar = sessions(instrument.calendar)
     begun = calendar.begun_by(now)
     rows = paths.days(instrument)[:, :begun]
@@ -229,8 +229,8 @@ def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, en
     return bars[:, : np.searchsorted(bars[0], end)]
 
 
-def _trading_by(instrument: Instrument, resolution: Resolution) -> Instrument:
-    """The symbol with the hours that bars of this length are of."""
+def _in_hours_of(instrument: Instrument, resolution: Resolution) -> Instrument:
+    """Return the symbol with the trading hours that bars of this resolution cover."""
     if instrument.parts and not resolution.is_intraday:
         return instrument.parts[1]
     return instrument

@@ -1,8 +1,8 @@
-"""The world of the simulator: which symbols there are, and what each is like."""
+"""The symbols of the simulator and their properties."""
 
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from pocketquant.simulator.market.calendars import Calendar
 
@@ -15,7 +15,7 @@ MUMBAI = Calendar("Asia/Kolkata", "0915-1530", ((1, 26), (8, 15), (10, 2), (12, 
 CURRENCIES = Calendar("America/New_York", "1700-1700", ((1, 1), (12, 25)))
 FUTURES = Calendar("America/New_York", "1800-1700", ((1, 1), (12, 25)))
 
-_OUTSIDE_SHARE = 0.02  # of a day's volume, before the opening and again after the close
+_OUTSIDE_SHARE = 0.02  # the part of a day's volume before the opening, and again after the close
 _DOLLARS = {"USD": 1.0, "USDT": 1.0, "EUR": 1.09, "GBP": 1.27, "INR": 0.0119, "JPY": 0.0067}
 _BINARY_LOTS = 256  # a power of two, so that sums of volumes are exact as floats too
 _FLEET_TICKER = re.compile(r"SIM:S(?!0000)\d{4}")
@@ -23,18 +23,18 @@ _FLEET_TICKER = re.compile(r"SIM:S(?!0000)\d{4}")
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One symbol: how it trades, and what the server says of it.
+    """One symbol: how it trades, and what the server sends about it.
 
-    `day_volume` is its usual volume of a day, in units; `volatility` the usual change of a day as
-    a part of the price; `trading_share` the part of the hours, and of their minutes, with trade.
-    Prices are counted in its own currency, and told multiplied by `rate`. `parts` are those that
-    bars of extended hours are made of: before, in and after the regular session.
+    `day_volume` is the typical volume of a day in units; `volatility` the typical change of a day
+    as a part of the price; `trading_share` the part of the hours, and of their minutes, with
+    trades. Prices are computed in its own currency and sent multiplied by `rate`. Bars of extended
+    hours consist of `parts`: before, in and after the regular session.
     """
 
     name: str
     description: str
-    calendar: Calendar
     first_price: float
+    calendar: Calendar
     type: str = "stock"
     typespecs: tuple[str, ...] = ("common",)
     currency: str = "USD"
@@ -63,9 +63,9 @@ class Instrument:
 
 
 def find(name: str) -> Instrument | None:
-    """The symbol of this name, `EXCHANGE:TICKER` in upper case; None where there is none.
+    """Return the symbol named `EXCHANGE:TICKER` in upper case; None if there is none.
 
-    Besides the listed ones, each of `SIM:S0001` to `SIM:S9999` is a 24x7 pair.
+    Besides the listed symbols, `SIM:S0001` to `SIM:S9999` are pairs that trade 24x7.
     """
     if _FLEET_TICKER.fullmatch(name):
         number = int(name[-4:])
@@ -73,8 +73,8 @@ def find(name: str) -> Instrument | None:
     return _LISTED.get(name)
 
 
-def wanted(name: str, session: str = "regular", currency: str = "") -> Instrument | None:
-    """The symbol as a client wants it: with its extended hours, in a currency of the client's."""
+def resolve(name: str, session: str = "regular", currency: str = "") -> Instrument | None:
+    """Return the symbol with the client's choice of hours and currency; None if impossible."""
     instrument = find(name)
     if instrument is None:
         return None
@@ -84,14 +84,14 @@ def wanted(name: str, session: str = "regular", currency: str = "") -> Instrumen
         rate = _DOLLARS[instrument.currency] / _DOLLARS[currency]
         instrument = replace(instrument, currency=currency, rate=rate)
     if session == "extended" and instrument.has_extended_hours:
-        before, after = outside(instrument)
+        before, after = pre_and_post_market(instrument)
         return replace(instrument, calendar=EXTENDED, parts=(before, instrument, after))
     return instrument
 
 
 @lru_cache(maxsize=256)
-def outside(instrument: Instrument) -> tuple[Instrument, ...]:
-    """What is traded of it before the opening and after the close, where anything is."""
+def pre_and_post_market(instrument: Instrument) -> tuple[Instrument, ...]:
+    """Return the symbol as it trades before and after its session; empty if it does not."""
     if not instrument.has_extended_hours:
         return ()
     volume = instrument.day_volume * _OUTSIDE_SHARE
@@ -102,7 +102,7 @@ def outside(instrument: Instrument) -> tuple[Instrument, ...]:
 
 
 def listed() -> tuple[Instrument, ...]:
-    """All symbols but the `SIM` ones."""
+    """Return all symbols except the `SIM` ones."""
     return tuple(_LISTED.values())
 
 
@@ -110,8 +110,8 @@ def _pair(name: str, description: str, first_price: float, currency: str = "USDT
     return Instrument(
         name,
         description,
-        ALWAYS,
         first_price,
+        ALWAYS,
         type="spot",
         typespecs=("crypto",),
         currency=currency,
@@ -123,64 +123,35 @@ def _pair(name: str, description: str, first_price: float, currency: str = "USDT
     )
 
 
-def _stock(name: str, description: str, first_price: float) -> Instrument:
-    return Instrument(name, description, NEW_YORK, first_price, has_extended_hours=True)
-
-
-def _indian(ticker: str, description: str, first_price: float) -> Instrument:
-    return Instrument(
-        f"NSE:{ticker}",
-        description,
-        MUMBAI,
-        first_price,
-        currency="INR",
-        country="IN",
-        day_volume=6e6,
-        delay_seconds=900,
-    )
-
-
-def _currencies(ticker: str, description: str, first_price: float, pricescale: int) -> Instrument:
-    return Instrument(
-        f"OANDA:{ticker}",
-        description,
-        CURRENCIES,
-        first_price,
-        type="forex",
-        typespecs=(),
-        currency=ticker[3:],
-        country="",
-        pricescale=pricescale,
-        day_volume=150e3,
-        volatility=0.005,
-    )
-
-
-def _future(name: str, description: str, first_price: float) -> Instrument:
-    return Instrument(
-        name,
-        description,
-        FUTURES,
-        first_price,
-        type="futures",
-        typespecs=("continuous", "synthetic"),
-        day_volume=400e3,
-        volatility=0.012,
-    )
-
-
-def _index(name: str, description: str, first_price: float) -> Instrument:
-    return Instrument(
-        name,
-        description,
-        NEW_YORK,
-        first_price,
-        type="index",
-        typespecs=("main", "cfd"),
-        volatility=0.01,
-        has_volume=False,
-    )
-
+_stock = partial(Instrument, calendar=NEW_YORK, has_extended_hours=True)
+_indian_stock = partial(
+    Instrument, calendar=MUMBAI, currency="INR", country="IN", day_volume=6e6, delay_seconds=900
+)
+_currency = partial(
+    Instrument,
+    calendar=CURRENCIES,
+    type="forex",
+    typespecs=(),
+    country="",
+    day_volume=150e3,
+    volatility=0.005,
+)
+_future = partial(
+    Instrument,
+    calendar=FUTURES,
+    type="futures",
+    typespecs=("continuous", "synthetic"),
+    day_volume=400e3,
+    volatility=0.012,
+)
+_index = partial(
+    Instrument,
+    calendar=NEW_YORK,
+    type="index",
+    typespecs=("main", "cfd"),
+    volatility=0.01,
+    has_volume=False,
+)
 
 _LISTED = {
     instrument.name: instrument
@@ -218,37 +189,45 @@ _LISTED = {
         _stock("NYSE:XOM", "Exxon Mobil Corporation", 115.0),
         _stock("NYSE:WMT", "Walmart Inc.", 70.0),
         _stock("NYSE:BRK.B", "Berkshire Hathaway Inc.", 430.0),
-        replace(
-            _stock("AMEX:SPY", "SPDR S&P 500 ETF Trust", 550.0), type="fund", typespecs=("etf",)
-        ),
-        replace(
-            _stock("OTC:QUIET", "Quiet Mining Corporation", 12.0),
+        _stock("AMEX:SPY", "SPDR S&P 500 ETF Trust", 550.0, type="fund", typespecs=("etf",)),
+        _stock(
+            "OTC:QUIET",
+            "Quiet Mining Corporation",
+            12.0,
             day_volume=40e3,
             trading_share=0.2,
             has_extended_hours=False,
         ),
-        replace(_stock("NYSE:UNBORN", "A listing that never traded", 10.0), has_traded=False),
-        _indian("RELIANCE", "Reliance Industries Limited", 2_900.0),
-        _indian("TCS", "Tata Consultancy Services Limited", 4_000.0),
-        _indian("INFY", "Infosys Limited", 1_600.0),
-        _indian("HDFCBANK", "HDFC Bank Limited", 1_500.0),
-        _indian("SBIN", "State Bank of India", 800.0),
-        _currencies("EURUSD", "Euro / U.S. dollar", 1.09, 100_000),
-        _currencies("GBPUSD", "British pound / U.S. dollar", 1.27, 100_000),
-        _currencies("USDJPY", "U.S. dollar / Japanese yen", 150.0, 1_000),
+        _stock("NYSE:UNBORN", "A listing that never traded", 10.0, has_traded=False),
+        _indian_stock("NSE:RELIANCE", "Reliance Industries Limited", 2_900.0),
+        _indian_stock("NSE:TCS", "Tata Consultancy Services Limited", 4_000.0),
+        _indian_stock("NSE:INFY", "Infosys Limited", 1_600.0),
+        _indian_stock("NSE:HDFCBANK", "HDFC Bank Limited", 1_500.0),
+        _indian_stock("NSE:SBIN", "State Bank of India", 800.0),
+        _currency("OANDA:EURUSD", "Euro / U.S. dollar", 1.09, currency="USD", pricescale=100_000),
+        _currency(
+            "OANDA:GBPUSD", "British pound / U.S. dollar", 1.27, currency="USD", pricescale=100_000
+        ),
+        _currency(
+            "OANDA:USDJPY", "U.S. dollar / Japanese yen", 150.0, currency="JPY", pricescale=1_000
+        ),
         _future("CME_MINI:ES1!", "S&P 500 E-mini futures", 5_500.0),
         _future("NYMEX:CL1!", "Light crude oil futures", 78.0),
         _future("COMEX:GC1!", "Gold futures", 2_400.0),
         _index("TVC:RUT", "RUSSELL 2000", 2_100.0),
         _index("TVC:VIX", "CBOE volatility index", 18.0),
-        replace(
-            _index("SP:SPX", "S&P 500", 4_500.0),
+        _index(
+            "SP:SPX",
+            "S&P 500",
+            4_500.0,
             calendar=replace(NEW_YORK, session="0930-1610"),
             has_volume=True,
             is_daily_only=True,
         ),
-        replace(
-            _index("ECONOMICS:USM2", "United States money supply M2", 21_000.0),
+        _index(
+            "ECONOMICS:USM2",
+            "United States money supply M2",
+            21_000.0,
             type="economic",
             typespecs=(),
             permission_group="economics_paid",

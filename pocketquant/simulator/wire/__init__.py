@@ -1,1 +1,1 @@
-"""The simulated server's side of the protocol; opens nothing."""
+"""The simulated server's side of the protocol; it opens no socket."""

@@ -1,4 +1,4 @@
-"""What the server's messages hold besides bars: itself, what it knows of a symbol, error texts."""
+"""The contents of messages other than bars: the hello, a symbol's description, error texts."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,7 +14,7 @@ WHERE = f"{POD}@{POD}"
 
 
 def hello(now_ms: int) -> str:
-    """The first object of a connection, as JSON text."""
+    """Return the first message of a connection as JSON."""
     greeting = {
         "session_id": f"0.{now_ms % 10**7}.{now_ms % 10**4}_{POD}",
         "timestamp": now_ms // 1000,
@@ -31,7 +31,7 @@ def hello(now_ms: int) -> str:
 
 @lru_cache(maxsize=256)
 def resolved(instrument: Instrument) -> dict[str, Any]:
-    """What the server knows of a symbol."""
+    """Return the description of a symbol for `symbol_resolved`."""
     calendar = instrument.calendar
     subsessions = [_subsession(*each) for each in _subsessions(instrument)]
     return {
@@ -91,7 +91,7 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "visible_plots_set": "ohlcv" if instrument.has_volume else "ohlc",
         "is-tickbars-available": True,
         "exchange_listed_name": instrument.ticker,
-        **_where_there_is(
+        **_without_empty(
             country=instrument.country,
             session_holidays=_holidays(instrument),
             delay=instrument.delay_seconds,
@@ -100,7 +100,7 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
 
 
 def _subsessions(instrument: Instrument) -> list[tuple[str, str, str]]:
-    """Of each stretch of the day that can be had: its id, what it is called, and its hours."""
+    """Return id, description and hours of each part of the day that clients may request."""
     if not instrument.has_extended_hours:
         return [("regular", "Regular Trading Hours", instrument.calendar.session)]
     return [
@@ -122,7 +122,7 @@ def _subsession(name: str, description: str, hours: str) -> dict[str, object]:
     }
 
 
-def _where_there_is(**values: object) -> dict[str, object]:
+def _without_empty(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value}
 
 
@@ -135,18 +135,18 @@ def _holidays(instrument: Instrument) -> str:
 
 
 def update_mode(instrument: Instrument) -> str:
-    """How fresh the symbol's data is."""
+    """Return the mode of a symbol's updates: streaming, or delayed by so many seconds."""
     delay = instrument.delay_seconds
     return f"delayed_streaming_{delay}" if delay else "streaming"
 
 
 def call_text(method: str, params: Sequence[object]) -> str:
-    """A call as critical errors quote it: without the session, and without quotes."""
+    """Return a call as critical errors quote it: without the session and quotation marks."""
     return f'method: {method}. args: "[{", ".join(str(param) for param in params[1:])}]"'
 
 
 def unknown_session_text(method: str, params: Sequence[object]) -> str:
-    """An Erlang term."""
+    """Return the reason for a call to an unknown session, an Erlang term."""
     session, *others = params or [""]
     texts = ",".join(_erlang(other) for other in others)
     return (

@@ -1,4 +1,4 @@
-"""The calls of a chart session: their parameters, typed."""
+"""The typed parameters of a chart session's calls."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -7,26 +7,30 @@ import msgspec
 from pocketquant.simulator.wire.outgoing import CallRefused
 
 
-class Resolve(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Give a symbol an id; `text` is `EXCHANGE:TICKER` or `={json}`."""
+class _Parameters(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """The parameters of a call; the first one is its chart session."""
 
     session: str
+
+
+class Resolve(_Parameters, frozen=True):
+    """Define a symbol's id; `text` is `EXCHANGE:TICKER` or `={json}`."""
+
     symbol_id: str
     text: str
 
 
 class Anchored(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """In the place of a count: so many bars up to a time, or after it where `count` is negative."""
+    """Replaces a count: `count` bars up to a time, or after it if `count` is negative."""
 
     kind: Literal["bar_count"]
     time: float
     count: int
 
 
-class Create(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Make a series of a symbol, `count` bars back from the newest."""
+class Create(_Parameters, frozen=True):
+    """Create a series of a symbol with its newest `count` bars."""
 
-    session: str
     series: str
     turnaround: str
     symbol_id: str
@@ -35,10 +39,9 @@ class Create(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen
     range: str = ""
 
 
-class Modify(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Give a series another symbol, resolution or range."""
+class Modify(_Parameters, frozen=True):
+    """Change a series' symbol, resolution or range."""
 
-    session: str
     series: str
     turnaround: str
     symbol_id: str
@@ -46,25 +49,22 @@ class Modify(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen
     range: str = ""
 
 
-class Remove(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Forget a series."""
+class Remove(_Parameters, frozen=True):
+    """Remove a series."""
 
-    session: str
     series: str
 
 
-class More(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Send `count` older bars; where it is negative, as many newer ones."""
+class More(_Parameters, frozen=True):
+    """Request `count` older bars, or newer ones if `count` is negative."""
 
-    session: str
     series: str
     count: int
 
 
-class CreateStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Reckon something from the bars of a series."""
+class CreateStudy(_Parameters, frozen=True):
+    """Create a study, a computation on the bars of a series."""
 
-    session: str
     study: str
     turnaround: str
     series: str
@@ -72,42 +72,39 @@ class CreateStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, f
     inputs: dict[str, Any]
 
 
-class ModifyStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Reckon it with other inputs."""
+class ModifyStudy(_Parameters, frozen=True):
+    """Change a study's inputs."""
 
-    session: str
     study: str
     turnaround: str
     inputs: dict[str, Any]
 
 
-class RemoveStudy(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Reckon it no more."""
+class RemoveStudy(_Parameters, frozen=True):
+    """Remove a study."""
 
-    session: str
     study: str
 
 
-class Timezone(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """Write marks in this time zone."""
+class Timezone(_Parameters, frozen=True):
+    """Use this time zone for marks."""
 
-    session: str
     timezone: str
 
 
 class SymbolText(msgspec.Struct, frozen=True, rename={"currency": "currency-id"}):
-    """A symbol as clients name it, with what they want of it."""
+    """A symbol with the client's choice of session and currency."""
 
     symbol: str
     session: Literal["regular", "extended"] = "regular"
     currency: str = ""
 
 
-Asked = TypeVar("Asked")
+Parameters = TypeVar("Parameters", bound=_Parameters)
 
 
-def read(kind: type[Asked], params: list[Any]) -> Asked:
-    """The parameters as this kind of call, or `CallRefused`."""
+def read(kind: type[Parameters], params: list[Any]) -> Parameters:
+    """Convert the parameters of a call; `CallRefused` if they are invalid."""
     try:
         return msgspec.convert(params, kind)
     except msgspec.ValidationError as error:
@@ -115,11 +112,11 @@ def read(kind: type[Asked], params: list[Any]) -> Asked:
 
 
 def symbol(text: str) -> SymbolText:
-    """The symbol in `EXCHANGE:TICKER` or `={"symbol": …}`. Chart types are unsupported."""
+    """Parse `EXCHANGE:TICKER` or `={"symbol": …}`. Chart types are not supported."""
     if not text.startswith("="):
         return SymbolText(text.upper())
     try:
-        asked = msgspec.json.decode(text[1:], type=SymbolText)
-        return msgspec.structs.replace(asked, symbol=asked.symbol.upper())
+        decoded = msgspec.json.decode(text[1:], type=SymbolText)
+        return msgspec.structs.replace(decoded, symbol=decoded.symbol.upper())
     except msgspec.DecodeError as error:
         raise CallRefused("invalid parameters") from error

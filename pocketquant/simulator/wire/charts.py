@@ -1,4 +1,4 @@
-"""A chart session of the server: its symbols, its series, and the answers to its calls."""
+"""The server's side of a chart session: its symbols, series and studies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pocketquant.simulator.wire.tally import Tally
 
 
 class SimulatedChartSession:
-    """One chart session. A call it refuses ends it."""
+    """One chart session; a refused call ends it."""
 
     def __init__(
         self,
@@ -45,22 +45,22 @@ class SimulatedChartSession:
 
     @property
     def is_live(self) -> bool:
-        """Whether the newest bar of any series is kept up to date."""
+        """Whether any series has a newest bar that is kept up to date."""
         return bool(self._live)
 
     def answer(self, method: str, params: list[Any], now_ms: int) -> list[Action]:
-        """Execute a call. `CallRefused` ends this session, `ConnectionEnded` the connection."""
+        """Execute a call; `CallRefused` ends this session, `ConnectionEnded` the connection."""
         if method not in _METHODS:
             raise CallRefused("unsupported method")
         return _METHODS[method](self, params, now_ms)
 
     def push(self, now_ms: int) -> list[str]:
-        """The frames that keep the newest bars up to date."""
+        """Return the frames that update the newest bars."""
         live = self._live.values()
         return [event.framed(now_ms) for bar in live for event in bar.push(self._market, now_ms)]
 
     def _switch_timezone(self, params: list[Any], _: int) -> list[Action]:
-        """Have marks in this time zone from now on; those already sent stay as they are."""
+        """Use this time zone for the marks of later answers."""
         timezone = calls.read(calls.Timezone, params).timezone
         if timezone != EXCHANGE_TIMEZONE and not is_timezone(timezone):
             raise CallRefused("invalid timezone")
@@ -68,72 +68,73 @@ class SimulatedChartSession:
         return []
 
     def _resolve_symbol(self, params: list[Any], _: int) -> list[Action]:
-        """Note a symbol; it is looked up when a series wants it."""
-        asked = calls.read(calls.Resolve, params)
-        if asked.symbol_id in self._symbols:
+        """Store a symbol by its id; the first series that uses it looks it up."""
+        call = calls.read(calls.Resolve, params)
+        if call.symbol_id in self._symbols:
             raise CallRefused("duplicate id")
-        self._symbols[asked.symbol_id] = calls.symbol(asked.text)
+        self._symbols[call.symbol_id] = calls.symbol(call.text)
         return []
 
     def _create_series(self, params: list[Any], now_ms: int) -> list[Action]:
-        asked = calls.read(calls.Create, params)
-        if asked.series in self._series:
+        call = calls.read(calls.Create, params)
+        if call.series in self._series:
             raise CallRefused("duplicate id")
         if len(self._series) >= self._plan.series:
             raise CallRefused("exceed limit of series in the session")
-        series = self._begin(asked, asked.count)
-        return self._load(series, asked.count, asked.range, now_ms)
+        series = self._add_series(call, call.count)
+        return self._load(series, call.count, call.range, now_ms)
 
     def _modify_series(self, params: list[Any], now_ms: int) -> list[Action]:
-        asked = calls.read(calls.Modify, params)
-        old = self._known(asked.series)
-        is_same = (asked.symbol_id, asked.resolution) == (old.symbol_id, old.resolution_text)
+        call = calls.read(calls.Modify, params)
+        old = self._get_series(call.series)
+        is_same = (call.symbol_id, call.resolution) == (old.symbol_id, old.resolution_text)
         if is_same and old.oldest is not None:
-            old.turnaround = asked.turnaround
-            return self._load(old, 0, asked.range, now_ms)
-        series = self._begin(asked, old.count)
+            old.turnaround = call.turnaround
+            return self._load(old, 0, call.range, now_ms)
+        series = self._add_series(call, old.count)
         if series.symbol == old.symbol:
-            return self._load(series, series.count, asked.range, now_ms)
-        return self._load(series, series.count, asked.range, now_ms, wipe(series))
+            return self._load(series, series.count, call.range, now_ms)
+        return self._load(series, series.count, call.range, now_ms, wipe(series))
 
     def _remove_series(self, params: list[Any], _: int) -> list[Action]:
-        """Forget a series; the id of its symbol stays taken."""
-        name = self._known(calls.read(calls.Remove, params).series).name
+        """Remove a series; the id of its symbol stays taken."""
+        name = self._get_series(calls.read(calls.Remove, params).series).name
         del self._series[name]
         self._live.pop(name, None)
         return []
 
     def _request_more_data(self, params: list[Any], now_ms: int) -> list[Action]:
-        asked = calls.read(calls.More, params)
-        if not asked.count:
+        call = calls.read(calls.More, params)
+        if not call.count:
             raise CallRefused("invalid parameters")
-        return self._load(self._known(asked.series), asked.count, "", now_ms)
+        return self._load(self._get_series(call.series), call.count, "", now_ms)
 
     def _create_study(self, params: list[Any], now_ms: int) -> list[Action]:
-        asked = calls.read(calls.CreateStudy, params)
-        if asked.study in self._studies:
+        call = calls.read(calls.CreateStudy, params)
+        if call.study in self._studies:
             raise CallRefused("duplicate id")
-        series = self._known(asked.series)
-        turnaround = f"{series.turnaround}_{asked.turnaround}"
-        self._studies[asked.study] = _Study(asked.study, turnaround, series.is_refused)
-        return self._reckon(self._studies[asked.study], now_ms)
+        series = self._get_series(call.series)
+        turnaround = f"{series.turnaround}_{call.turnaround}"
+        study = self._studies[call.study] = _Study(call.study, turnaround, series.is_refused)
+        return self._complete_study(study, now_ms)
 
     def _modify_study(self, params: list[Any], now_ms: int) -> list[Action]:
-        return self._reckon(self._study(calls.read(calls.ModifyStudy, params).study), now_ms)
+        study = self._get_study(calls.read(calls.ModifyStudy, params).study)
+        return self._complete_study(study, now_ms)
 
     def _remove_study(self, params: list[Any], now_ms: int) -> list[Action]:
-        study = self._study(calls.read(calls.RemoveStudy, params).study)
+        study = self._get_study(calls.read(calls.RemoveStudy, params).study)
         del self._studies[study.name]
         deleted = Event("study_deleted", (self._name, study.name, study.turnaround))
         return [Send(deleted.framed(now_ms))]
 
-    def _study(self, name: str) -> "_Study":
+    def _get_study(self, name: str) -> "_Study":
         if name not in self._studies:
             raise CallRefused("invalid parameters")
         return self._studies[name]
 
-    def _reckon(self, study: "_Study", now_ms: int) -> list[Action]:
-        """Say that a study is done; it has no values, like one of dividends of a young share."""
+    def _complete_study(self, study: "_Study", now_ms: int) -> list[Action]:
+        """Answer that a study is complete; it has no values."""
         ids = (self._name, study.name, study.turnaround)
         if study.is_refused:
             reason = "check study unexpected error"
@@ -146,29 +147,29 @@ class SimulatedChartSession:
         )
         return [Send("".join(event.framed(now_ms) for event in events))]
 
-    def _known(self, name: str) -> SimulatedSeries:
+    def _get_series(self, name: str) -> SimulatedSeries:
         if name not in self._series:
             raise CallRefused("invalid parameters")
         return self._series[name]
 
-    def _begin(
-        self, asked: calls.Create | calls.Modify, count: int | calls.Anchored
+    def _add_series(
+        self, call: calls.Create | calls.Modify, count: int | calls.Anchored
     ) -> SimulatedSeries:
-        resolution = Resolution.parse(asked.resolution)
-        if resolution is None or asked.symbol_id not in self._symbols:
+        resolution = Resolution.parse(call.resolution)
+        if resolution is None or call.symbol_id not in self._symbols:
             raise CallRefused("invalid parameters")
         series = SimulatedSeries(
             self._name,
-            asked.series,
-            asked.turnaround,
-            asked.symbol_id,
-            self._symbols[asked.symbol_id].symbol,
+            call.series,
+            call.turnaround,
+            call.symbol_id,
+            self._symbols[call.symbol_id].symbol,
             resolution,
-            asked.resolution,
+            call.resolution,
             count,
         )
-        self._series[asked.series] = series
-        self._live.pop(asked.series, None)
+        self._series[call.series] = series
+        self._live.pop(call.series, None)
         return series
 
     def _load(
@@ -179,33 +180,33 @@ class SimulatedChartSession:
         now_ms: int,
         *first: Event,
     ) -> list[Action]:
-        """Answer with bars of the series, or with what hinders it."""
+        """Answer with bars of the series, or with the reason why it has none."""
         active = self._trigger_faults(series.symbol)
         self._tally.requested[series.symbol] += 1
         self.is_silent |= FaultKind.SILENCE in active
         loading = Event("series_loading", series.ids).framed(now_ms)
-        asked = self._symbols[series.symbol_id]
-        instrument = world.wanted(asked.symbol, asked.session, asked.currency)
+        symbol = self._symbols[series.symbol_id]
+        instrument = world.resolve(symbol.symbol, symbol.session, symbol.currency)
         events = refusal(series, instrument, self._plan, active)
         series.is_refused = bool(events)
         if instrument and not events:
-            wanted = BarsRequest(series, instrument, self._timezone, count, span)
-            events = [*first, *self._bars(wanted, active, now_ms // 1000)]
-            self._follow(wanted, active, now_ms)
+            request = BarsRequest(series, instrument, self._timezone, count, span)
+            events = [*first, *self._bars(request, active, now_ms // 1000)]
+            self._follow(request, active, now_ms)
         answer = misbehaviour.texts(events, active, now_ms)
         return misbehaviour.sending(loading, answer, active, self._latency_seconds)
 
-    def _follow(self, wanted: BarsRequest, active: ActiveFaults, now_ms: int) -> None:
-        """Keep the newest bar up to date from now on, where an undisturbed answer has it."""
-        series = wanted.series
-        is_known = series.oldest is not None and series.name not in self._live
-        is_followed = is_known and not active and not wanted.is_of_a_period and series.reaches_now
-        if is_followed and self._market.has_trades(wanted.instrument):
+    def _follow(self, request: BarsRequest, active: ActiveFaults, now_ms: int) -> None:
+        """Start live updates if an answer without faults included the newest bar."""
+        series = request.series
+        is_new = series.oldest is not None and series.name not in self._live
+        is_followed = is_new and not active and not request.period and series.reaches_now
+        if is_followed and self._market.has_trades(request.instrument):
             since_ms = now_ms + int(self._latency_seconds * 1000)
-            self._live[series.name] = SimulatedLiveBar(wanted, self._plan, since_ms)
+            self._live[series.name] = SimulatedLiveBar(request, self._plan, since_ms)
 
     def _trigger_faults(self, symbol: str) -> dict[FaultKind, Fault]:
-        """The faults that happen to this answer; two kinds leave none."""
+        """Return the faults of this answer; two kinds end the session or connection instead."""
         active = self._faults.triggered(OF_A_SERIES, symbol)
         if fault := active.get(FaultKind.CRITICAL_ERROR):
             raise CallRefused(fault.text("internal error"))
@@ -213,22 +214,22 @@ class SimulatedChartSession:
             raise ConnectionEnded(fault.text("internal error"))
         return active
 
-    def _bars(self, wanted: BarsRequest, active: ActiveFaults, now: int) -> list[Event]:
-        series = wanted.series
+    def _bars(self, request: BarsRequest, active: ActiveFaults, now: int) -> list[Event]:
+        series = request.series
         is_new = series.oldest is None
         sent_before = series.sent
-        events = load(wanted, self._plan, self._market, active, now)
+        events = load(request, self._plan, self._market, active, now)
         self._tally.served[series.symbol] += 1
         self._tally.bars += series.sent - sent_before
         if not is_new:
             return events
-        known = answers.resolved(wanted.instrument)
-        return [Event("symbol_resolved", (series.chart, series.symbol_id, known)), *events]
+        description = answers.resolved(request.instrument)
+        return [Event("symbol_resolved", (series.chart, series.symbol_id, description)), *events]
 
 
 @dataclass(frozen=True, slots=True)
 class _Study:
-    """A study as the client knows it; `turnaround` is made of its series' and its own."""
+    """A study of the client; `turnaround` joins those of its series and its own."""
 
     name: str
     turnaround: str

@@ -1,6 +1,6 @@
-"""Bars and their time scale as the JSON of a `timescale_update`.
+"""Encodes bars and their time scale as the JSON of a `timescale_update`.
 
-Texts are remembered by what they were made of, so that asking again costs little.
+Encoded texts are cached, so that repeated requests cost little.
 """
 
 from functools import lru_cache
@@ -39,7 +39,7 @@ _FIRST_MONDAY = 4 * DAY
 
 
 def block(columns: Floats, first_index: int, turnaround: str, close_time: int) -> msgspec.Raw:
-    """The bars of a series; the first has the index `first_index`."""
+    """Encode the bars of a series; the first has the index `first_index`."""
     rows = np.ascontiguousarray(columns.T)
     older = _bars_text(rows[:-1].tobytes(), rows.shape[1], first_index)
     newest = _bars_text(rows[-1:].tobytes(), rows.shape[1], first_index + len(rows) - 1)
@@ -53,10 +53,10 @@ def block(columns: Floats, first_index: int, turnaround: str, close_time: int) -
 def scale(
     instrument: Instrument, timezone: str, is_intraday: bool, times: Floats, first_index: int
 ) -> dict[str, object]:
-    """The time scale of the bars.
+    """Return the time scale of the bars.
 
-    A mark is the weight of the largest boundary of time crossed since the bar before, the bar's
-    local time written as if in UTC, and its index. Of a daily bar the time is its trading date.
+    A mark consists of the weight of the largest time boundary since the bar before, the bar's local
+    time written as if in UTC, and its index. The time of a daily bar is its trading date.
     """
     changes, marks = _scale_texts(instrument, timezone, is_intraday, times.tobytes(), first_index)
     return {
@@ -94,12 +94,12 @@ def _scale_texts(
 
 def _offsets(instrument: Instrument, timezone: str, times: Ints) -> Ints:
     name = instrument.calendar.timezone if timezone == EXCHANGE_TIMEZONE else timezone
-    days, places = np.unique(times // DAY, return_inverse=True)
-    return np.array([utc_offset_seconds(name, int(day)) for day in days], dtype=np.int64)[places]
+    days, indexes = np.unique(times // DAY, return_inverse=True)
+    return np.array([utc_offset_seconds(name, int(day)) for day in days], dtype=np.int64)[indexes]
 
 
 def _weights(walls: Ints) -> Ints:
-    """The first bar's weight is its own, as if a bar had ended the second before."""
+    """Return the weights of the marks; the first bar counts as if one ended a second before it."""
     before = np.concatenate((walls[:1] - 1, walls[:-1]))
     weights = np.full(len(walls), _LENGTHS_WITH_WEIGHTS[0][1])
     for length, weight in _LENGTHS_WITH_WEIGHTS:

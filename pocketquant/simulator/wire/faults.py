@@ -1,4 +1,4 @@
-"""How the simulator can be ordered to misbehave, for one symbol or for all."""
+"""The faults that the simulator can be ordered to produce, for one symbol or all."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. `value` is what a fault may be given besides."""
+    """The kinds of faults; comments name the meaning of a fault's `value`, if it takes one."""
 
     # the handshake
     RATE_LIMIT = "rate_limit"  # HTTP 429
@@ -47,25 +47,25 @@ class FaultKind(StrEnum):
     DROP_BUNDLE = "drop_bundle"  # the connection closes in the middle of a frame
     BAD_FRAME = "bad_frame"
     SPLIT = "split"  # frames are cut anywhere
-    GLUE = "glue"  # all in one text, a heartbeat in the midst
+    GLUE = "glue"  # all in one text, with a heartbeat in the middle
     EACH_ALONE = "each_alone"  # a text for each message
-    # connections with quotes, when some are due; `symbol` does not matter
+    # connections with quotes, when an update is due; `symbol` is ignored
     QUOTES_DROP = "quotes_drop"  # the connection is aborted
-    QUOTES_STALL = "quotes_stall"  # nothing more on it, ever, not even heartbeats
+    QUOTES_STALL = "quotes_stall"  # the connection stays silent for ever, without heartbeats
     QUOTES_SPLIT = "quotes_split"  # frames are cut anywhere
-    QUOTES_GLUE = "quotes_glue"  # all in one text, a heartbeat in the midst
+    QUOTES_GLUE = "quotes_glue"  # all in one text, with a heartbeat in the middle
     QUOTES_EACH_ALONE = "quotes_each_alone"
     # the quotes of a symbol, its first included
     QUOTES_MUTE = "quotes_mute"  # none; heartbeats go on
-    QUOTES_UNKNOWN = "quotes_unknown"  # no such symbol any more, until it is added again
-    QUOTES_PERMISSION = "quotes_permission"  # withdrawn; `value`: the group that has it
+    QUOTES_UNKNOWN = "quotes_unknown"  # the symbol is unknown until it is added again
+    QUOTES_PERMISSION = "quotes_permission"  # `value`: the group that has the permission
     # each quote with a trade
     QUOTES_REPEATED = "quotes_repeated"  # sent twice
     QUOTES_UNORDERED = "quotes_unordered"  # sent after the next
     QUOTES_UNREADABLE = "quotes_unreadable"  # its volume is a text
-    TIME_ALONE = "time_alone"  # another follows, of nothing but a later time
+    TIME_ALONE = "time_alone"  # followed by an update of a later time alone
     VOLUME_FALLS = "volume_falls"  # `value`: by how much, as after a cancelled trade
-    VOLUME_RESET = "volume_reset"  # the day's volume begins again from zero
+    VOLUME_RESET = "volume_reset"  # the day's volume restarts at zero
 
 
 _ELSEWHERE = frozenset(
@@ -106,9 +106,9 @@ OF_A_SERIES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One order; without a symbol it holds for all, without `times` until it is taken back.
+    """One ordered fault; without a symbol for all, without `times` until it is lifted.
 
-    ValueError where the value should be a number and is not.
+    ValueError if the value must be a number and is not.
     """
 
     kind: FaultKind
@@ -122,35 +122,35 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `KIND[=VALUE][:SYMBOL]`: `stall`, `latency=2`, `series_error:NASDAQ:AAPL`."""
+        """Parse `KIND[=VALUE][:SYMBOL]`: `stall`, `latency=2`, `series_error:NASDAQ:AAPL`."""
         order, _, symbol = text.partition(":")
         kind, _, value = order.partition("=")
         return cls(FaultKind(kind), symbol.upper() or None, value or None)
 
-    def number(self, otherwise: float) -> float:
-        """The value as a number."""
-        return otherwise if self.value is None else float(self.value)
+    def number(self, default: float) -> float:
+        """Return the value as a number."""
+        return default if self.value is None else float(self.value)
 
-    def text(self, otherwise: str) -> str:
-        """The value as text."""
-        return otherwise if self.value is None else str(self.value)
+    def text(self, default: str) -> str:
+        """Return the value as text."""
+        return default if self.value is None else str(self.value)
 
 
 class Faults:
-    """The orders that hold now. Safe to change while the simulator runs."""
+    """The faults ordered now; safe to change while the simulator runs."""
 
     def __init__(self) -> None:
         self._ordered: list[Fault] = []
         self._lock = Lock()
 
     def order(self, fault: Fault) -> None:
-        """Have this fault from now on, in place of the same kind for the same symbol."""
+        """Order a fault; it replaces one of the same kind for the same symbol."""
         fault = replace(fault, symbol=fault.symbol and fault.symbol.upper())
         with self._lock:
             self._ordered = [*self._others(fault), fault]
 
     def lift(self, kind: FaultKind | None = None, symbol: str | None = None) -> None:
-        """Take back the faults of this kind (all kinds) for this symbol (every symbol)."""
+        """Cancel the faults of this kind (all kinds) for this symbol (every symbol)."""
         symbol = symbol and symbol.upper()
         with self._lock:
             self._ordered = [
@@ -161,35 +161,35 @@ class Faults:
 
     @property
     def are_ordered(self) -> bool:
-        """Whether any hold now."""
+        """Whether any fault is ordered now."""
         return bool(self._ordered)
 
     def ordered(self) -> list[Fault]:
-        """All that hold now."""
+        """Return all faults ordered now."""
         return list(self._ordered)
 
     def triggered(self, kinds: Iterable[FaultKind], symbol: str = "") -> dict[FaultKind, Fault]:
-        """The faults of these kinds that happen now; that is one of the `times` of each."""
+        """Return the ordered faults of these kinds, and use up one of the `times` of each."""
         if not self._ordered:
             return {}
         found = ((kind, self.trigger(kind, symbol)) for kind in kinds)
         return {kind: fault for kind, fault in found if fault}
 
     def trigger(self, kind: FaultKind, symbol: str = "") -> Fault | None:
-        """The fault of this kind that happens now, if ordered; that is one of its `times`."""
+        """Return the fault of this kind if it is ordered, and use up one of its `times`."""
         if not self._ordered:
             return None
         with self._lock:
             for fault in self._ordered:
                 if fault.kind is kind and fault.symbol in (None, symbol):
-                    self._wear(fault)
+                    self._use_up(fault)
                     return fault
         return None
 
-    def _wear(self, fault: Fault) -> None:
+    def _use_up(self, fault: Fault) -> None:
         if fault.times is not None:
-            worn = replace(fault, times=fault.times - 1)
-            self._ordered = [*self._others(fault), *([worn] if worn.times else [])]
+            remaining = replace(fault, times=fault.times - 1)
+            self._ordered = [*self._others(fault), *([remaining] if remaining.times else [])]
 
     def _others(self, fault: Fault) -> list[Fault]:
         return [

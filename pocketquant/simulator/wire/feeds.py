@@ -1,4 +1,4 @@
-"""The live state of one symbol, and how it changes from one market event to the next."""
+"""`Feed`: the live state of one symbol, changed by one market event after the other."""
 
 from collections.abc import Iterator
 
@@ -9,44 +9,44 @@ from pocketquant.simulator.wire.snapshots import Values
 
 
 class Feed:
-    """One symbol from now on: `values` is all that is known of it, `next` what happens next."""
+    """The state of one symbol from now on: `values` are all its fields, `next` its next event."""
 
     def __init__(
-        self, instrument: Instrument, day: Day, to_come: Iterator[MarketEvent], now: int
+        self, instrument: Instrument, day: Day, events: Iterator[MarketEvent], now: int
     ) -> None:
         self._instrument = instrument
         self._day = day
-        self._to_come = to_come
+        self._events = events
         self._changes: Values = {}
         self.values = snapshots.values(instrument, day, now)
-        self.next = next(to_come, None)
+        self.next = next(events, None)
 
     @property
     def due_ms(self) -> int | None:
-        """When something happens next; None where nothing ever does."""
+        """When the next event is due; None if none will come."""
         return self.next.due_ms if self.next else None
 
     def play(self, until_ms: int | None = None) -> None:
-        """Let the next thing happen, and all that is due by then."""
+        """Apply the next event, and all later ones due by `until_ms`."""
         while self.next:
             for name, value in self._values_after(self.next).items():
                 if self.values.get(name) != value:
                     self.values[name] = self._changes[name] = value
-            self.next = next(self._to_come, None)
+            self.next = next(self._events, None)
             if until_ms is None or self.next is None or self.next.due_ms > until_ms:
                 return
 
     def take(self) -> Values:
-        """What has changed since this was last asked."""
+        """Return the fields that changed since the last call."""
         changes, self._changes = self._changes, {}
         return changes
 
     def restart_day(self) -> None:
-        """Count the volume of the day from zero again."""
+        """Restart the day's volume at zero."""
         self._day.total = 0
 
     def correct_volume(self, units: float) -> None:
-        """Take so much off the volume of the day, as an exchange that cancels a trade."""
+        """Reduce the day's volume, as an exchange does after a cancelled trade."""
         lots = round(units * self._instrument.lots_per_unit)
         self._day.total = max(self._day.total - lots, 0)
 

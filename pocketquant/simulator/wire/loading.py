@@ -1,4 +1,4 @@
-"""The messages that bring the bars of a series to the client."""
+"""Makes the messages that send the bars of a series to the client."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pocketquant.simulator.wire.calls import Anchored
 from pocketquant.simulator.wire.misbehaviour import ActiveFaults
 from pocketquant.simulator.wire.outgoing import Event
 
-_MOST_BARS = 40_000
+_MAX_DAILY_BARS = 40_000
 _PERIOD = re.compile(r"r,(-?[0-9]{1,12}):(-?[0-9]{1,12})")
 _SPAN = re.compile(r"([1-9][0-9]{0,3})(M?)")
 _DAYS_OF_MONTH = 30.4375
@@ -24,7 +24,7 @@ _DAYS_OF_MONTH = 30.4375
 
 @dataclass(frozen=True, slots=True)
 class AccountPlan:
-    """What an account may do: bars within sessions of one series, series of one chart session."""
+    """The limits of an account: intraday bars of a series, series of a chart session."""
 
     intraday_bars: int
     series: int
@@ -38,10 +38,10 @@ PREMIUM = AccountPlan(20_000, 40, has_custom_minutes=True, update_period_seconds
 
 @dataclass(slots=True)
 class SimulatedSeries:
-    """A series as the client knows it, and how much of it was sent, `older` of it on request.
+    """A series of the client, and how many of its bars were sent, `older` of them on request.
 
-    `newest` and `newest_index` are of the last bar sent that is no update of a live one.
-    `reaches_now` says that there was none after it.
+    `oldest`, `newest` and `newest_index` are the open times and the index of the bars sent, without
+    live updates. `reaches_now` says that the newest bar sent was the newest of the market.
     """
 
     chart: str
@@ -65,7 +65,7 @@ class SimulatedSeries:
         return self.chart, self.name, self.turnaround
 
     def note(self, bars: Bars) -> None:
-        """Remember that these bars were sent."""
+        """Record that these bars were sent."""
         first, last = int(bars.time[0]), int(bars.time[-1])
         self.sent += len(bars)
         if self.oldest is None:
@@ -78,9 +78,9 @@ class SimulatedSeries:
             self.newest_index += len(bars)
 
     def first_index(self, bars: Bars) -> int:
-        """The index of the first of these bars, which are not sent yet.
+        """Return the index of the first of these bars, before they are sent.
 
-        That of the first bar ever sent is 0; older ones have negative indexes.
+        The first bar of the first answer has index 0; older bars have negative indexes.
         """
         if self.oldest is None:
             return 0
@@ -90,9 +90,9 @@ class SimulatedSeries:
 
 @dataclass(frozen=True, slots=True)
 class BarsRequest:
-    """The newest `count` bars of a series; where some were sent, as many older ones.
+    """A request for the newest `count` bars of a series, or older ones if some were sent.
 
-    Newer ones where the count is negative; none where it is 0 and no range says which.
+    A negative count requests newer bars; 0 requests none, unless `range` names a period.
     """
 
     series: SimulatedSeries
@@ -103,111 +103,102 @@ class BarsRequest:
 
     @property
     def period(self) -> tuple[int, int] | None:
-        """From when to when bars are asked for, if they are by that."""
-        found = _PERIOD.fullmatch(self.range)
-        return (int(found[1]), int(found[2])) if found else None
-
-    @property
-    def is_of_a_period(self) -> bool:
-        """Whether a stretch of the past is asked for."""
-        return self.period is not None
+        """The open times of the first and last bar requested; None for another range."""
+        match = _PERIOD.fullmatch(self.range)
+        return (int(match[1]), int(match[2])) if match else None
 
 
 def load(
-    wanted: BarsRequest, plan: AccountPlan, market: Market, active: ActiveFaults, now: int
+    request: BarsRequest, plan: AccountPlan, market: Market, active: ActiveFaults, now: int
 ) -> list[Event]:
-    """The messages that bring the bars, up to `series_completed`; the series notes what it got.
+    """Return the messages up to `series_completed`; the series records the bars sent.
 
-    Bars that were sent are not sent again, and what the plan does not reach is not there. Where
-    history begins after the time of an anchor, nothing comes at all.
+    Bars are sent once, and none beyond the limits of the plan. If history begins after the time of
+    an anchor, there is no answer.
     """
-    series = wanted.series
-    cap = plan.intraday_bars if series.resolution.is_intraday else _MOST_BARS
-    chosen = _Choice(wanted, cap, market, now)
-    stretch = chosen.stretch()
-    if stretch is None:
+    series = request.series
+    limit = plan.intraday_bars if series.resolution.is_intraday else _MAX_DAILY_BARS
+    choice = _Choice(request, limit, market, now)
+    chosen = choice.bars()
+    if chosen is None:
         return []
     is_known = series.oldest is not None
-    timeframes = _timeframes(wanted, stretch.bars, now) if wanted.range and not is_known else []
-    updates = [_updated(wanted, bars, active) for bars in _unsent(series, stretch.bars)]
-    if is_known and wanted.period:
-        timeframes = _timeframes_known(wanted, wanted.period, market, now)
-    if wanted.is_of_a_period or isinstance(series.count, Anchored):
-        newest = market.newest(wanted.instrument, series.resolution, now, 1).bars.last_time
+    timeframes = _timeframes(request, chosen.bars, now) if request.range and not is_known else []
+    updates = [_update(request, bars, active) for bars in _unsent(series, chosen.bars)]
+    if is_known and request.period:
+        timeframes = _timeframes_of_known(request, request.period, market, now)
+    if request.period or isinstance(series.count, Anchored):
+        newest = market.newest(request.instrument, series.resolution, now, 1).bars.last_time
         series.reaches_now = series.newest == newest
     elif not is_known:
         series.reaches_now = True
-    is_cut = series.sent >= cap or chosen.is_cut(stretch)
-    completed = _completed(wanted, plan, stretch.reaches_start, is_cut)
+    is_limited = series.sent >= limit or choice.is_limited(chosen)
+    completed = _completed(request, plan, chosen.reaches_start, is_limited)
     if not updates and not is_known:
-        return [*_empty(wanted, now), completed]
+        timeframes = []
+        updates = [] if is_open(request.instrument.calendar, now) else [wipe(series)]
     return [*timeframes[:1], *updates, *timeframes[1:], completed]
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which bars an answer is about, of those that the plan reaches."""
+    """The bars of one answer, within the limit of the plan."""
 
-    wanted: BarsRequest
-    cap: int
+    request: BarsRequest
+    limit: int
     market: Market
     now: int
 
-    def stretch(self) -> BarRange | None:
-        """The bars, sent or not; None where the answer never comes."""
-        series, count, period = self.wanted.series, self.wanted.count, self.wanted.period
+    def bars(self) -> BarRange | None:
+        """Return the requested bars, sent before or not; None if there is no answer."""
+        series, count, period = self.request.series, self.request.count, self.request.period
         if period:
-            return self._of_a_period(*period)
+            return self._in_period(*period)
         if isinstance(count, Anchored):
-            return self._anchored(count)
+            return self._at_anchor(count)
         if count < 0:
-            return BarRange(
-                self._reached().bars.between(series.newest + 1, None).first(-count), False
-            )
-        return self._newest(max(0, min(count, self.cap - series.sent)), series.oldest)
+            newer = self._allowed().bars.between(series.newest + 1, None)
+            return BarRange(newer.first(-count), False)
+        return self._newest(max(0, min(count, self.limit - series.sent)), series.oldest)
 
-    def is_cut(self, stretch: BarRange) -> bool:
-        """Whether the plan is why there are no older bars than these."""
-        is_chosen = self.wanted.period or isinstance(self.wanted.count, Anchored)
-        reached = self._reached() if is_chosen and len(stretch.bars) else None
-        return bool(
-            reached
-            and not reached.reaches_start
-            and reached.bars.first_time == stretch.bars.first_time
-        )
+    def is_limited(self, chosen: BarRange) -> bool:
+        """Return whether only the plan's limit keeps older bars out."""
+        has_start = self.request.period or isinstance(self.request.count, Anchored)
+        if not has_start or not len(chosen.bars):
+            return False
+        allowed = self._allowed()
+        return not allowed.reaches_start and allowed.bars.first_time == chosen.bars.first_time
 
-    def _of_a_period(self, start: int, end: int) -> BarRange:
-        """A chart has no holes: of a period before what was sent, all up to that."""
-        oldest, reached = self.wanted.series.oldest, self._reached()
+    def _in_period(self, start: int, end: int) -> BarRange:
+        """Return the bars of a period, extended to the oldest bar sent so that no gap is left."""
+        oldest, allowed = self.request.series.oldest, self._allowed()
         end = end + 1 if oldest is None else max(end + 1, oldest)
-        bars = reached.bars.between(start, end)
-        is_whole = len(bars) > 0 and bars.first_time == reached.bars.first_time
-        return BarRange(bars, reached.reaches_start and is_whole)
+        bars = allowed.bars.between(start, end)
+        has_first = len(bars) > 0 and bars.first_time == allowed.bars.first_time
+        return BarRange(bars, allowed.reaches_start and has_first)
 
-    def _anchored(self, anchor: Anchored) -> BarRange | None:
-        reached = self._reached()
-        bars, time = reached.bars, int(anchor.time)
+    def _at_anchor(self, anchor: Anchored) -> BarRange | None:
+        allowed = self._allowed()
+        bars, time = allowed.bars, int(anchor.time)
         if anchor.count < 0:
             return BarRange(bars.between(time + 1, None).first(-anchor.count), False)
-        if reached.reaches_start and len(bars) and time < int(bars.time[0]):
+        if allowed.reaches_start and len(bars) and time < int(bars.time[0]):
             return None
         up_to = bars.between(None, time + 1)
-        reaches_start = reached.reaches_start and len(up_to) <= anchor.count
+        reaches_start = allowed.reaches_start and len(up_to) <= anchor.count
         return BarRange(up_to.last(anchor.count), reaches_start)
 
-    def _reached(self) -> BarRange:
-        """All that the plan reaches."""
-        return self._newest(self.cap, None)
+    def _allowed(self) -> BarRange:
+        """Return all bars that the plan allows."""
+        return self._newest(self.limit, None)
 
     def _newest(self, count: int, before: int | None) -> BarRange:
-        series = self.wanted.series
-        return self.market.newest(
-            self.wanted.instrument, series.resolution, self.now, count, before
-        )
+        instrument, resolution = self.request.instrument, self.request.series.resolution
+        return self.market.newest(instrument, resolution, self.now, count, before)
 
 
 def _unsent(series: SimulatedSeries, bars: Bars) -> list[Bars]:
-    """What of these bars the client does not have, older and newer."""
+    """Return the bars that the client does not have: older ones, newer ones."""
     if series.oldest is None:
         parts = [bars]
     else:
@@ -216,76 +207,70 @@ def _unsent(series: SimulatedSeries, bars: Bars) -> list[Bars]:
 
 
 def wipe(series: SimulatedSeries) -> Event:
-    """The update that clears a series before another symbol's bars, or says there are none."""
+    """Return the update that clears a series, or says that it has no bars."""
     block = {"s": [], "ns": {"d": "", "indexes": []}, "t": series.turnaround}
     return Event("timescale_update", (series.chart, {series.name: block}, encoding.EMPTY_SCALE))
 
 
-def _empty(wanted: BarsRequest, now: int) -> list[Event]:
-    """Where a first load has no bars: no update while the market is open, an empty one after."""
-    is_first = wanted.series.oldest is None
-    return (
-        [wipe(wanted.series)] if is_first and not is_open(wanted.instrument.calendar, now) else []
-    )
-
-
-def _updated(wanted: BarsRequest, bars: Bars, active: ActiveFaults) -> Event:
-    """The message that brings the bars; the series notes them."""
-    series, instrument = wanted.series, wanted.instrument
+def _update(request: BarsRequest, bars: Bars, active: ActiveFaults) -> Event:
+    """Return the message that sends the bars; the series records them."""
+    series, instrument = request.series, request.instrument
     columns = misbehaviour.spoiled(bars.columns, active)
     columns = columns if instrument.has_volume else columns[:-1]
     first_index = series.first_index(bars)
     closes_at = close_time(instrument, series.resolution, int(bars.time[-1]))
     block = encoding.block(columns, first_index, series.turnaround, closes_at)
     is_intraday = series.resolution.is_intraday
-    scale = encoding.scale(instrument, wanted.timezone, is_intraday, columns[0], first_index)
+    scale = encoding.scale(instrument, request.timezone, is_intraday, columns[0], first_index)
     series.note(bars)
     return Event("timescale_update", (series.chart, {series.name: block}, scale))
 
 
-def _timeframes(wanted: BarsRequest, bars: Bars, now: int) -> list[Event]:
-    """The whole span, sent before the bars, and what of it is to be seen, sent after them."""
+def _timeframes(request: BarsRequest, bars: Bars, now: int) -> list[Event]:
+    """Return the whole range, sent before the bars, and its visible part, sent after them."""
     last = len(bars) - 1
-    seen_from = min(int(np.searchsorted(bars.time, _seen_from(wanted, now))), last)
-    ids, span = wanted.series.ids, wanted.range
+    first_visible = min(int(np.searchsorted(bars.time, _range_start(request, now))), last)
+    ids, span = request.series.ids, request.range
     return [
         Event("series_timeframe", (*ids, 0, last, span, False)),
-        Event("series_timeframe", (*ids, seen_from, last, span, True)),
+        Event("series_timeframe", (*ids, first_visible, last, span, True)),
     ]
 
 
-def _timeframes_known(
-    wanted: BarsRequest, period: tuple[int, int], market: Market, now: int
+def _timeframes_of_known(
+    request: BarsRequest, period: tuple[int, int], market: Market, now: int
 ) -> list[Event]:
-    """The part of a known series that a period holds, said twice, by the indexes of its scale."""
-    series = wanted.series
+    """Return the indexes of a period in a loaded series, twice: as range and as visible part."""
+    series = request.series
     loaded = market.newest(
-        wanted.instrument, series.resolution, now, series.sent, series.newest + 1
+        request.instrument, series.resolution, now, series.sent, series.newest + 1
     ).bars.between(series.oldest, None)
     first = -series.older + int(np.searchsorted(loaded.time, period[0]))
     last = -series.older + int(np.searchsorted(loaded.time, period[1], "right")) - 1
-    span = (*series.ids, first, last, wanted.range)
-    return [Event("series_timeframe", (*span, is_seen)) for is_seen in (False, True)]
+    span = (*series.ids, first, last, request.range)
+    return [Event("series_timeframe", (*span, is_visible)) for is_visible in (False, True)]
 
 
-def _seen_from(wanted: BarsRequest, now: int) -> int:
-    """The time a named range begins; a name not known here means all."""
-    calendar = sessions(wanted.instrument.calendar)
-    if wanted.range == "LASTSESSION":
+def _range_start(request: BarsRequest, now: int) -> int:
+    """Return the start of a named range; an unknown name covers all."""
+    calendar = sessions(request.instrument.calendar)
+    if request.range == "LASTSESSION":
         return int(calendar.opens[calendar.begun_by(now) - 1])
-    if wanted.range == "YTD":
+    if request.range == "YTD":
         return int(datetime(datetime.fromtimestamp(now, UTC).year, 1, 1, tzinfo=UTC).timestamp())
-    span = _SPAN.fullmatch(wanted.range)
+    span = _SPAN.fullmatch(request.range)
     if span is None:
         return 0
     days = int(span[1]) * (_DAYS_OF_MONTH if span[2] else 1)
     return now - int(days * DAY)
 
 
-def _completed(wanted: BarsRequest, plan: AccountPlan, is_first: bool, is_cut: bool) -> Event:
+def _completed(
+    request: BarsRequest, plan: AccountPlan, reaches_start: bool, is_limited: bool
+) -> Event:
     state: dict[str, object] = {"rt_update_period": plan.update_period_seconds}
-    if is_first or is_cut:
-        state["data_completed"] = "end" if is_first else "limit"
-    series = wanted.series
-    mode = answers.update_mode(wanted.instrument)
+    if reaches_start or is_limited:
+        state["data_completed"] = "end" if reaches_start else "limit"
+    series = request.series
+    mode = answers.update_mode(request.instrument)
     return Event("series_completed", (series.chart, series.name, mode, series.turnaround, state))

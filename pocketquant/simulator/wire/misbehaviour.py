@@ -1,4 +1,4 @@
-"""What each fault does to the answer of a series: to its bars, its messages, their sending."""
+"""Applies faults to the answer of a series: to its bars, its messages and how they are sent."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ _BIG = 1_600_000
 _HEARTBEAT = frames.encode("~h~1")
 _FOREIGN = "Société Générale 法国兴业银行 𝄞"
 _PIECES = 7
-_MOST_FRAMES = 50  # in one text
+_MAX_FRAMES = 50  # in one text
 
 
 def spoiled(columns: Floats, active: ActiveFaults) -> Floats:
-    """The bars as these faults leave them; the one in the middle suffers."""
+    """Return the bars with the faults applied to the one in the middle."""
     for kind, spoil in _OF_BARS.items():
         if kind in active and columns.shape[1]:
             columns = columns.copy()
@@ -30,12 +30,12 @@ def spoiled(columns: Floats, active: ActiveFaults) -> Floats:
 
 
 def texts(events: list[Event], active: ActiveFaults, now_ms: int) -> list[str]:
-    """The frames of an answer as these faults leave them."""
+    """Return the frames of an answer with the faults applied."""
     for kind, disturb in _OF_MESSAGES.items():
         if kind in active:
             events = disturb(events)
     step_ms = -1000 if FaultKind.UNORDERED_CLOCK in active else 0
-    framed = [event.framed(now_ms + step_ms * place) for place, event in enumerate(events)]
+    framed = [event.framed(now_ms + step_ms * index) for index, event in enumerate(events)]
     if FaultKind.NON_ASCII in active:
         counts_bytes = active[FaultKind.NON_ASCII].text("units") == "bytes"
         framed = [_in_foreign_letters(frame, counts_bytes) for frame in framed]
@@ -45,7 +45,7 @@ def texts(events: list[Event], active: ActiveFaults, now_ms: int) -> list[str]:
 def sending(
     loading: str, answer: list[str], active: ActiveFaults, latency_seconds: float
 ) -> list[Action]:
-    """How `series_loading` is sent, at once, and the frames of the answer, as one text."""
+    """Return the actions that send `series_loading` at once and the answer as one text."""
     if FaultKind.LATENCY in active:
         latency_seconds = active[FaultKind.LATENCY].number(latency_seconds)
     for kind, send in _OF_SENDING.items():
@@ -58,37 +58,37 @@ def sending(
     return [first, *pause, *others]
 
 
-def pushing(told: list[str], active: ActiveFaults) -> list[Action]:
-    """How frames that no call asked for are sent: many in one text."""
-    if not told or FaultKind.QUOTES_STALL in active:
+def pushing(updates: list[str], active: ActiveFaults) -> list[Action]:
+    """Return the actions that send frames of updates, many in one text."""
+    if not updates or FaultKind.QUOTES_STALL in active:
         return []
     if FaultKind.QUOTES_DROP in active:
         return [Close(is_abrupt=True)]
     for kind, send in _OF_PUSHING.items():
         if kind in active:
-            return send(told[0], told[1:])
-    bundles = range(0, len(told), _MOST_FRAMES)
-    return [Send("".join(told[start : start + _MOST_FRAMES])) for start in bundles]
+            return send(updates[0], updates[1:])
+    starts = range(0, len(updates), _MAX_FRAMES)
+    return [Send("".join(updates[start : start + _MAX_FRAMES])) for start in starts]
 
 
-def _nan(columns: Floats, place: int) -> None:
-    columns[_HIGH, place] = np.nan
+def _nan(columns: Floats, index: int) -> None:
+    columns[_HIGH, index] = np.nan
 
 
-def _high_below_low(columns: Floats, place: int) -> None:
-    columns[_HIGH, place] = columns[_LOW, place] - 1
+def _high_below_low(columns: Floats, index: int) -> None:
+    columns[_HIGH, index] = columns[_LOW, index] - 1
 
 
-def _repeated_time(columns: Floats, place: int) -> None:
-    columns[0, place] = columns[0, place - 1]
+def _repeated_time(columns: Floats, index: int) -> None:
+    columns[0, index] = columns[0, index - 1]
 
 
-def _unordered_time(columns: Floats, place: int) -> None:
-    columns[:, [place - 1, place]] = columns[:, [place, place - 1]]
+def _unordered_time(columns: Floats, index: int) -> None:
+    columns[:, [index - 1, index]] = columns[:, [index, index - 1]]
 
 
-def _negative_volume(columns: Floats, place: int) -> None:
-    columns[_VOLUME, place] = -1.0
+def _negative_volume(columns: Floats, index: int) -> None:
+    columns[_VOLUME, index] = -1.0
 
 
 _OF_BARS: dict[FaultKind, Callable[[Floats, int], None]] = {
@@ -109,7 +109,7 @@ def _only_completed(events: list[Event]) -> list[Event]:
 
 
 def _after_stale_turnaround(events: list[Event]) -> list[Event]:
-    """First the bars and the end of a turnaround that nobody waits for any more."""
+    """Put the bars and the end of an earlier turnaround before the answer."""
     if not _only_completed(events):
         return events
     session, series, mode, turnaround, state = _only_completed(events)[0].params

@@ -1,4 +1,4 @@
-"""What the server's half of a conversation wants sent, and how it refuses a call."""
+"""The server's actions on a connection, its messages, and its refusals of calls."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait before what follows. Other answers and heartbeats do not wait."""
+    """Wait before the actions that follow; other answers and heartbeats do not wait."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection, with a closing handshake or without."""
+    """Close the connection, with a closing handshake unless `is_abrupt`."""
 
     is_abrupt: bool = False
 
@@ -35,20 +35,20 @@ Action = Send | Pause | Close
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One message of the server, not yet text."""
+    """One message of the server, before it is encoded."""
 
     method: str
     params: tuple[object, ...]
 
     def framed(self, now_ms: int) -> str:
-        """Its frame; the kinds that carry the server's time get it."""
+        """Return its frame, with the server's time if its kind carries it."""
         has_time = self.method not in _WITHOUT_TIME
         return messages.event(self.method, self.params, now_ms if has_time else None)
 
 
 class CallRefused(Exception):
-    """A call that ends its chart session: `critical_error`."""
+    """A call was refused: `critical_error`."""
 
 
 class ConnectionEnded(Exception):
-    """A call that ends the connection: `protocol_error`."""
+    """A call ended the connection: `protocol_error`."""

@@ -1,4 +1,4 @@
-"""A quote session of the server: its symbols, what each is told at first, and what changes."""
+"""The server's side of a quote session: its symbols, their first states and their changes."""
 
 import json
 from collections import deque
@@ -19,10 +19,10 @@ from pocketquant.simulator.wire.outgoing import CallRefused, Event
 from pocketquant.simulator.wire.snapshots import Values
 from pocketquant.tradingview import frames
 
-SLOW_MS = 10_000  # between two updates of a symbol that is not among the fast ones
+SLOW_MS = 10_000  # between two updates of a symbol that is not fast
 
-_MOST_FIRST = 50  # symbols looked up at a time, each at the cost of a thousand updates
-_MOST_UPDATES = 5_000
+_MAX_FIRST = 50  # first states in one push; each costs as much as a thousand updates
+_MAX_UPDATES = 5_000
 _CORRECTION = 10.0  # units
 _ENCODER = msgspec.json.Encoder()
 _UNKNOWN: Values = {"s": "error", "errmsg": "no_such_symbol", "v": {}}
@@ -40,7 +40,7 @@ _METHODS = frozenset(
 
 @dataclass(slots=True, eq=False)
 class _Watched:
-    """A symbol of the session, by the very text that named it; `opening` begins its updates."""
+    """A symbol of the session with the text that added it; `opening` begins its updates."""
 
     text: str
     symbol: str
@@ -49,15 +49,12 @@ class _Watched:
     held: list[str] = field(default_factory=list)
 
     def framed(self, changes: Values) -> str:
-        """An update with these changes."""
+        """Return the frame of an update with these changes."""
         return frames.encode(f"{self.opening}{_ENCODER.encode(changes).decode()}}}]}}")
 
 
 class SimulatedQuoteSession:
-    """One quote session, from its making to its end.
-
-    `answer` does what a call asks, `push` gives what is due; both give frames.
-    """
+    """One quote session; `answer` executes calls, `push` returns updates; both return frames."""
 
     def __init__(self, name: str, market: Market, faults: Faults) -> None:
         self.name = name
@@ -73,16 +70,16 @@ class SimulatedQuoteSession:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has symbols, and all have been told for the first time."""
+        """Whether it has symbols, and the first state of each was sent."""
         return bool(self._watched) and not self._waiting
 
     def is_behind(self, now_ms: int) -> bool:
-        """Whether `push` has more than it could give at once."""
+        """Return whether `push` has more frames than it could return at once."""
         is_due = bool(self._agenda) and self._agenda[0][0] <= now_ms
         return is_due or (bool(self._waiting) and not self._faults.are_ordered)
 
     def answer(self, method: str, params: list[Any], now_ms: int) -> list[str]:
-        """Do what a call asks. A call that is `CallRefused` is lost, the session lives."""
+        """Execute a call; after `CallRefused`, the session goes on."""
         names = params[1:]
         if method not in _METHODS or not all(isinstance(name, str) for name in names):
             raise CallRefused
@@ -99,17 +96,17 @@ class SimulatedQuoteSession:
         return []
 
     def hibernate(self) -> None:
-        """Tell no more changes until symbols are added or made fast."""
+        """Send no changes until symbols are added or made fast."""
         self._is_hibernating = True
 
     def push(self, now_ms: int) -> list[str]:
-        """The first state of symbols that wait for it, then the changes that are due, in order."""
-        told = self._first_quotes(now_ms)
-        while self._agenda and self._agenda[0][0] <= now_ms and len(told) < _MOST_UPDATES:
+        """Return first states that are still missing, then the changes that are due, in order."""
+        updates = self._first_quotes(now_ms)
+        while self._agenda and self._agenda[0][0] <= now_ms and len(updates) < _MAX_UPDATES:
             watched = heappop(self._agenda)[2]
             if self._watched.get(watched.text) is watched:
-                told += self._update(watched, now_ms)
-        return told
+                updates += self._update(watched, now_ms)
+        return updates
 
     def _add(self, texts: list[str], now_ms: int) -> list[str]:
         for text in texts:
@@ -124,9 +121,9 @@ class SimulatedQuoteSession:
             del self._watched[text]
 
     def _first_quotes(self, now_ms: int) -> list[str]:
-        """The state of each symbol; of one that is mute nothing yet."""
-        told: list[str] = []
-        for _ in range(min(_MOST_FIRST, len(self._waiting))):
+        """Return the first state of waiting symbols; muted symbols go on waiting."""
+        states: list[str] = []
+        for _ in range(min(_MAX_FIRST, len(self._waiting))):
             text = self._waiting.popleft()
             symbol = calls.symbol(text).symbol
             active = self._faults.triggered(OF_QUOTES, symbol)
@@ -134,13 +131,12 @@ class SimulatedQuoteSession:
                 self._waiting.append(text)
                 continue
             state = _refusal(active) or self._first_state(text, symbol, now_ms)
-            told.append(self._qsd(text, state))
-            told.append(Event("quote_completed", (self.name, text)).framed(now_ms))
-        return told
+            states.append(self._qsd(text, state))
+            states.append(Event("quote_completed", (self.name, text)).framed(now_ms))
+        return states
 
     def _first_state(self, text: str, symbol: str, now_ms: int) -> Values:
-        asked = calls.symbol(text)
-        instrument = world.wanted(symbol, currency=asked.currency)
+        instrument = world.resolve(symbol, currency=calls.symbol(text).currency)
         if instrument is None:
             return _UNKNOWN
         if instrument.permission_group:
@@ -148,21 +144,21 @@ class SimulatedQuoteSession:
         now = now_ms // 1000
         day = self._market.day(instrument, now)
         if day is None:
-            return {"s": "ok", "v": self._wanted(snapshots.values(instrument, day, now))}
+            return {"s": "ok", "v": self._selected(snapshots.values(instrument, day, now))}
         feed = Feed(instrument, day, self._market.market_events(instrument, now), now)
         watched = self._watched[text] = _Watched(text, symbol, feed, _opening(self.name, text))
-        self._note(watched, 0)
-        return {"s": "ok", "v": self._wanted(feed.values)}
+        self._schedule(watched, 0)
+        return {"s": "ok", "v": self._selected(feed.values)}
 
-    def _note(self, watched: _Watched, earliest_ms: int) -> None:
-        """Put its next change on the agenda."""
+    def _schedule(self, watched: _Watched, earliest_ms: int) -> None:
+        """Put the symbol's next change on the agenda."""
         due_ms = watched.feed.due_ms
         if due_ms is not None:
             self._entries += 1
             heappush(self._agenda, (max(due_ms, earliest_ms), self._entries, watched))
 
     def _update(self, watched: _Watched, now_ms: int) -> list[str]:
-        """What one symbol is told: a fast one each change, another all of them now and then."""
+        """Return a symbol's update: the next change of a fast one, all due changes of another."""
         is_trade = isinstance(watched.feed.next, Trade)
         active = self._faults.triggered(OF_TRADES if is_trade else OF_QUOTES, watched.symbol)
         if refusal := _refusal(active):
@@ -174,19 +170,19 @@ class SimulatedQuoteSession:
             watched.feed.correct_volume(fault.number(_CORRECTION))
         is_fast = self._fast is None or watched.text in self._fast
         watched.feed.play(None if is_fast else now_ms)
-        self._note(watched, 0 if is_fast else now_ms + SLOW_MS)
+        self._schedule(watched, 0 if is_fast else now_ms + SLOW_MS)
         if self._is_hibernating or FaultKind.QUOTES_MUTE in active:
             return []
-        changes = self._wanted(watched.feed.take())
+        changes = self._selected(watched.feed.take())
         if FaultKind.QUOTES_UNREADABLE in active:
             changes["volume"] = str(changes.get("volume"))
-        told = [watched.framed(changes)] if changes else []
+        updates = [watched.framed(changes)] if changes else []
         if FaultKind.TIME_ALONE in active:
-            told.append(watched.framed({"lp_time": now_ms // 1000}))
-        return _disturbed(watched, told, active) if is_trade else told
+            updates.append(watched.framed({"lp_time": now_ms // 1000}))
+        return _disturbed(watched, updates, active) if is_trade else updates
 
-    def _wanted(self, values: Values) -> Values:
-        """Without a list of fields, all."""
+    def _selected(self, values: Values) -> Values:
+        """Return the fields that the client selected; without a selection, all."""
         if not self._fields:
             return values
         return {name: value for name, value in values.items() if name in self._fields}
@@ -196,23 +192,23 @@ class SimulatedQuoteSession:
 
 
 def _opening(name: str, text: str) -> str:
-    """What all updates of a symbol begin with."""
+    """Return the text at the beginning of all updates of a symbol."""
     return f'{{"m":"qsd","p":[{json.dumps(name)},{{"n":{json.dumps(text)},"s":"ok","v":'
 
 
-def _disturbed(watched: _Watched, told: list[str], active: ActiveFaults) -> list[str]:
-    """A trade told twice, or after the one that comes next."""
+def _disturbed(watched: _Watched, updates: list[str], active: ActiveFaults) -> list[str]:
+    """Repeat a trade, or hold it back until after the next one, as the faults say."""
     if FaultKind.QUOTES_REPEATED in active:
-        told = told * 2
+        updates = updates * 2
     if FaultKind.QUOTES_UNORDERED in active and not watched.held:
-        watched.held = told
+        watched.held = updates
         return []
-    told, watched.held = told + watched.held, []
-    return told
+    updates, watched.held = updates + watched.held, []
+    return updates
 
 
 def _refusal(active: ActiveFaults) -> Values | None:
-    """What the state of a symbol is instead, on order."""
+    """Return the refusal that a fault puts in place of a symbol's state."""
     if FaultKind.QUOTES_UNKNOWN in active:
         return _UNKNOWN
     if fault := active.get(FaultKind.QUOTES_PERMISSION):

@@ -1,4 +1,4 @@
-"""The messages that say why a series cannot be had."""
+"""The error messages for series that the server refuses."""
 
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.market.world import Instrument
@@ -16,7 +16,7 @@ _GROUP = "economics_paid"
 def refusal(
     series: SimulatedSeries, instrument: Instrument | None, plan: AccountPlan, active: ActiveFaults
 ) -> list[Event]:
-    """What follows `series_loading`; nothing where the series can be had."""
+    """Return the error messages that follow `series_loading`; none if the series is allowed."""
     if instrument is None or FaultKind.SYMBOL_ERROR in active:
         return _symbol_error(series, "invalid symbol")
     group = _GROUP if FaultKind.PERMISSION in active else instrument.permission_group

@@ -1,4 +1,4 @@
-"""The server's half of one conversation: texts in, texts and closing out. Time is an argument."""
+"""The server's side of one connection: takes texts, returns texts to send. Time is an argument."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,15 +23,15 @@ from pocketquant.tradingview import frames, messages
 
 ECHO_SECONDS = 60.0
 
-_MOST_SESSIONS = 200
-_MOST_CALL_BYTES = 1024 * 1024
+_MAX_SESSIONS = 200
+_MAX_CALL_BYTES = 1024 * 1024
 
 
 class Conversation:
     """One connection, from the hello to its end.
 
-    `receive` takes what the client sent, `beat` is called at each heartbeat, and `push` every so
-    often once it `is_live`; all give what is to be done. After a `Close` nothing more is.
+    Call `receive` with each text of the client, `beat` at each heartbeat, and `push` periodically
+    while it `is_live`. Each returns actions; a `Close` is the last one.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Conversation:
         self._tally = tally
         self._latency_seconds = latency_seconds
         self._echo_seconds = echo_seconds
-        self._decoder = frames.FrameDecoder(_MOST_CALL_BYTES)
+        self._decoder = frames.FrameDecoder(_MAX_CALL_BYTES)
         self._plan = ANONYMOUS
         self._charts: dict[str, SimulatedChartSession] = {}
         self._quotes: dict[str, SimulatedQuoteSession] = {}
@@ -57,7 +57,7 @@ class Conversation:
 
     @property
     def is_live(self) -> bool:
-        """Whether anything may have to be pushed."""
+        """Whether it may have updates to push."""
         return bool(self._quotes) or any(chart.is_live for chart in self._charts.values())
 
     @property
@@ -65,16 +65,16 @@ class Conversation:
         return bool(self._quotes)
 
     def is_behind(self, now_ms: int) -> bool:
-        """Whether there is more to push than came at once."""
+        """Return whether there is more to push than the last call returned."""
         return any(quotes.is_behind(now_ms) for quotes in self._quotes.values())
 
     def open(self, now_ms: int) -> list[Action]:
-        """Greet the client, before it has said anything."""
+        """Greet the client, before its first text."""
         self._echoed_at_ms = now_ms
         return [Send(frames.encode(answers.hello(now_ms)))]
 
     def beat(self, now_ms: int) -> list[Action]:
-        """Send a heartbeat, or close where none was echoed for too long."""
+        """Send a heartbeat, or close the connection if the client echoed none for too long."""
         if self._is_silent:
             return []
         if now_ms - self._echoed_at_ms > self._echo_seconds * 1000:
@@ -98,18 +98,18 @@ class Conversation:
         return actions
 
     def push(self, now_ms: int) -> list[Action]:
-        """Tell what has changed: quotes that are due, and the newest bars of live series."""
+        """Send updates: quotes that are due, and the newest bars of live series."""
         if self._is_silent:
             return []
-        told = [frame for quotes in self._quotes.values() for frame in quotes.push(now_ms)]
-        active = self._faults.triggered(OF_A_CONNECTION) if told else {}
-        self._tally.quotes += len(told)
-        told += [frame for chart in self._charts.values() for frame in chart.push(now_ms)]
+        updates = [frame for quotes in self._quotes.values() for frame in quotes.push(now_ms)]
+        active = self._faults.triggered(OF_A_CONNECTION) if updates else {}
+        self._tally.quotes += len(updates)
+        updates += [frame for chart in self._charts.values() for frame in chart.push(now_ms)]
         self._is_silent |= FaultKind.QUOTES_STALL in active or FaultKind.QUOTES_DROP in active
-        return misbehaviour.pushing(told, active)
+        return misbehaviour.pushing(updates, active)
 
     def hand_over(self) -> str | None:
-        """The name of a quote session that has all its symbols; its own updates cease."""
+        """Return the name of a complete quote session, whose own updates then stop; or None."""
         for quotes in self._quotes.values():
             if quotes.is_complete:
                 quotes.hibernate()
@@ -125,9 +125,9 @@ class Conversation:
             return _OF_CONNECTION[method](self, params, now_ms)
         session = params[0] if params and isinstance(params[0], str) else ""
         if session in self._charts:
-            return self._ask_chart(session, method, params, now_ms)
+            return self._call_chart(session, method, params, now_ms)
         if session in self._quotes:
-            return self._ask_quotes(session, method, params, now_ms)
+            return self._call_quotes(session, method, params, now_ms)
         raise ConnectionEnded(answers.unknown_session_text(method, params))
 
     def _accept(self, _params: list[Any], _now_ms: int) -> list[Action]:
@@ -155,11 +155,13 @@ class Conversation:
         return []
 
     def _new_session(self, params: list[Any]) -> str:
-        if len(self._charts) + len(self._quotes) >= _MOST_SESSIONS:
+        if len(self._charts) + len(self._quotes) >= _MAX_SESSIONS:
             raise ConnectionEnded("max sessions rate reached")
         return _only_text(params[:1])
 
-    def _ask_chart(self, session: str, method: str, params: list[Any], now_ms: int) -> list[Action]:
+    def _call_chart(
+        self, session: str, method: str, params: list[Any], now_ms: int
+    ) -> list[Action]:
         if method == "chart_delete_session":
             del self._charts[session]
             return []
@@ -171,18 +173,18 @@ class Conversation:
         self._is_silent = self._charts[session].is_silent
         return actions
 
-    def _ask_quotes(
+    def _call_quotes(
         self, session: str, method: str, params: list[Any], now_ms: int
     ) -> list[Action]:
         if method == "quote_delete_session":
             del self._quotes[session]
             return []
         try:
-            told = self._quotes[session].answer(method, params, now_ms)
+            updates = self._quotes[session].answer(method, params, now_ms)
         except CallRefused:
             return _critical_error(session, "invalid_parameters", method)
-        self._tally.quotes += len(told)
-        return misbehaviour.pushing(told, {})
+        self._tally.quotes += len(updates)
+        return misbehaviour.pushing(updates, {})
 
 
 _OF_CONNECTION: dict[str, Callable[[Conversation, list[Any], int], list[Action]]] = {

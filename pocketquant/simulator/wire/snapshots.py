@@ -1,4 +1,4 @@
-"""What a quote says of a symbol, in full."""
+"""The fields of quotes."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ Values = dict[str, Any]
 
 
 def values(instrument: Instrument, day: Day | None, now: int) -> Values:
-    """Every field as of `now`; no prices of what never traded."""
+    """Return every field as of `now`, without prices for a symbol that never traded."""
     moment = now - instrument.delay_seconds
     prices = {**day_values(instrument, day), **session_values(instrument, day)} if day else {}
     book = book_values(instrument, *book_around(day.last, day.total)) if day else {}
@@ -54,30 +54,30 @@ def values(instrument: Instrument, day: Day | None, now: int) -> Values:
 
 
 def day_values(instrument: Instrument, day: Day) -> Values:
-    """What a trade may change. `volume` is the running total of the trading session."""
-    change = day.last - day.before
+    """Return the fields that a trade changes; `volume` is the running total of the session."""
+    change = day.last - day.previous_close
     return {
         "volume": day.total / instrument.lots_per_unit if instrument.has_volume else NO_VOLUME,
         "lp_time": day.traded_at,
         "lp": _price(instrument, day.last),
         "low_price": _price(instrument, day.low),
         "high_price": _price(instrument, day.high),
-        "chp": round(100 * change / day.before, 2),
+        "chp": round(100 * change / day.previous_close, 2),
         "ch": _price(instrument, change),
     }
 
 
 def session_values(instrument: Instrument, day: Day) -> Values:
-    """What only the first trade of a session changes besides."""
+    """Return the fields that the first trade of a session changes besides."""
     return {
-        "prev_close_price": _price(instrument, day.before),
+        "prev_close_price": _price(instrument, day.previous_close),
         "open_time": int(sessions(instrument.calendar).dates[day.session]) * DAY,
         "open_price": _price(instrument, day.open),
     }
 
 
 def book_values(instrument: Instrument, bid: int, ask: int, bid_size: int, ask_size: int) -> Values:
-    """What a change of the book may change."""
+    """Return the fields that a change of the book changes."""
     lots = instrument.lots_per_unit
     return {
         "bid_size": bid_size / lots,
@@ -87,27 +87,27 @@ def book_values(instrument: Instrument, bid: int, ask: int, bid_size: int, ask_s
     }
 
 
-def outside_values(instrument: Instrument, day: Day, told: OutsideTrade) -> Values:
-    """What a trade outside the session may change: never the price of the last one in it.
+def outside_values(instrument: Instrument, day: Day, trade: OutsideTrade) -> Values:
+    """Return the fields that a trade outside the session changes; the last price is not one.
 
-    The total is the day's before it and this phase's; before the opening it is that alone.
+    Before the opening, the volume is that of this phase; after the close, it includes the day's.
     """
-    if told.price is None:
-        return {"lp_time": told.time}
-    change, before = told.price - day.last, day.total if told.phase is Phase.POST_MARKET else 0
+    if trade.price is None:
+        return {"lp_time": trade.time}
+    change, before = trade.price - day.last, day.total if trade.phase is Phase.POST_MARKET else 0
     return {
-        "volume": (before + told.total) / instrument.lots_per_unit,
-        "rtc_time": told.time,
-        "rtc": _price(instrument, told.price),
+        "volume": (before + trade.total) / instrument.lots_per_unit,
+        "rtc_time": trade.time,
+        "rtc": _price(instrument, trade.price),
         "rchp": round(100 * change / day.last, 2),
         "rch": _price(instrument, change),
-        "lp_time": told.time,
+        "lp_time": trade.time,
     }
 
 
 def _outside_values(instrument: Instrument, day: Day | None, moment: int) -> Values:
-    told = outside_so_far(instrument, moment) if day else None
-    return outside_values(instrument, day, told) if day and told else {}
+    trade = outside_so_far(instrument, moment) if day else None
+    return outside_values(instrument, day, trade) if day and trade else {}
 
 
 def _price(instrument: Instrument, steps: int) -> float:

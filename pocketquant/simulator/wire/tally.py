@@ -1,16 +1,17 @@
-"""What the simulator has seen and done, for tests to look at."""
+"""`Tally`: counts of what the simulator received and sent, for tests."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start. `requested` and `served` count the series of each symbol.
+    """Counts since the start; `requested` and `served` count the series of each symbol.
 
-    `quotes` counts the frames of quote sessions, a tape's not included; `replay_began_at` is when
-    the last tape was begun, by the real clock.
+    `quotes` counts the frames of quote sessions without those of tapes; `replay_began_at` is the
+    time at which the last tape started, by the real clock.
     """
 
     connections: int = 0
@@ -25,19 +26,7 @@ class Tally:
     served: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values."""
-        requested, served = dict(self.requested), dict(self.served)
-        return {
-            "connections": self.connections,
-            "open_connections": self.open_connections,
-            "refused_handshakes": self.refused_handshakes,
-            "unanswered_heartbeats": self.unanswered_heartbeats,
-            "sign_ins": self.sign_ins,
-            "bars": self.bars,
-            "quotes": self.quotes,
-            "replay_began_at": self.replay_began_at,
-            "series_requested": sum(requested.values()),
-            "series_served": sum(served.values()),
-            "requested": requested,
-            "served": served,
-        }
+        """Return a copy of the counts, with the sums of `requested` and `served`."""
+        counts = {each.name: copy(getattr(self, each.name)) for each in fields(self)}
+        totals = {"series_requested": self.requested.total(), "series_served": self.served.total()}
+        return counts | totals

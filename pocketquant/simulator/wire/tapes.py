@@ -1,4 +1,4 @@
-"""Quotes prepared beforehand, so that a benchmark measures the client and not the simulator."""
+"""Recorded quotes, so that a benchmark measures the client and not the simulator."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _STEP_MS = 1_000
 class Tape:
     """Texts of `quotes_each` frames for a quote session with a name of 15 letters.
 
-    With `quotes_per_second` they are sent at that pace, otherwise as fast as the client takes
-    them. `until` is the market's time at the end of it.
+    With `quotes_per_second` they are sent at that rate, otherwise as fast as the client reads.
+    `until` is the market's time at the end of the tape.
     """
 
     texts: Sequence[str]
@@ -25,12 +25,12 @@ class Tape:
     quotes_per_second: float | None = None
 
     def timed(self, session: str) -> Iterator[tuple[float, str]]:
-        """Each text for this session, and the seconds after the beginning at which it is due."""
+        """Yield each text for this session with its due time in seconds after the start."""
         if len(session) != len(_PLACEHOLDER):
             raise ValueError(f"a tape needs a session's name of {len(_PLACEHOLDER)} letters")
         gap = self.quotes_each / self.quotes_per_second if self.quotes_per_second else 0.0
-        for place, text in enumerate(self.texts):
-            yield place * gap, text.replace(_PLACEHOLDER, session)
+        for number, text in enumerate(self.texts):
+            yield number * gap, text.replace(_PLACEHOLDER, session)
 
 
 def record(
@@ -42,10 +42,10 @@ def record(
     quotes_each: int = 50,
     quotes_per_second: float | None = None,
 ) -> Tape:
-    """The first so many changes of these symbols after `start`, as the market makes them.
+    """Record the first `quotes` changes of these symbols after `start` on a tape.
 
-    The names are the texts the client adds. Their first states are not on the tape: the client
-    gets them when it adds the symbols.
+    `names` are the texts that the client adds. The tape lacks their first states, which the client
+    receives when it adds the symbols.
     """
     session = SimulatedQuoteSession(_PLACEHOLDER, market, Faults())
     session.answer("quote_set_fields", [_PLACEHOLDER, *fields], 0)
@@ -55,10 +55,10 @@ def record(
         session.push(now_ms)
     if not session.is_complete:
         raise ValueError("none of these symbols has quotes")
-    told: list[str] = []
-    while len(told) < quotes:
+    frames: list[str] = []
+    while len(frames) < quotes:
         now_ms += _STEP_MS
-        told += session.push(now_ms)
-    bundles = range(0, quotes, quotes_each)
-    texts = ["".join(told[place : min(place + quotes_each, quotes)]) for place in bundles]
+        frames += session.push(now_ms)
+    starts = range(0, quotes, quotes_each)
+    texts = ["".join(frames[start : min(start + quotes_each, quotes)]) for start in starts]
     return Tape(texts, quotes_each, now_ms // 1000, quotes_per_second)

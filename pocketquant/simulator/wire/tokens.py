@@ -1,4 +1,4 @@
-"""Auth tokens as TradingView's: JSON web tokens, good for four hours."""
+"""Auth tokens like TradingView's: JSON web tokens that are valid for four hours."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ _SECRET = b"the simulator keeps no secrets, and any simulator takes another's to
 
 
 def issue(user_id: int, now: int, valid_seconds: float = VALID_SECONDS) -> str:
-    """A token for a user who has just signed in."""
+    """Return a token for a user who has just signed in."""
     claims = {
         "user_id": user_id,
         "exp": int(now + valid_seconds),
@@ -29,7 +29,7 @@ def issue(user_id: int, now: int, valid_seconds: float = VALID_SECONDS) -> str:
 
 
 def is_good(token: str, now: int) -> bool:
-    """Whether a simulator issued the token and it has not expired."""
+    """Return whether a simulator issued the token and it has not expired."""
     signed, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode(), _signature(signed).encode()):
         return False

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pocketquant.simulator.clocks import market_clock, read_moment
+from pocketquant.simulator.clocks import market_clock, parse_time
 
 
 def test_without_orders_it_is_the_real_clock() -> None:
@@ -28,10 +28,10 @@ def test_it_starts_where_it_is_told() -> None:
 )
 def test_moments_are_read(text: str) -> None:
     """In UTC unless they say otherwise."""
-    assert 1_763_480_420.0 == read_moment(text)
+    assert 1_763_480_420.0 == parse_time(text)
 
 
 def test_what_is_no_moment_is_an_error() -> None:
     """ValueError."""
     with pytest.raises(ValueError, match="soon"):
-        read_moment("soon")
+        parse_time("soon")

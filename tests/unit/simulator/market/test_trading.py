@@ -88,7 +88,9 @@ def test_the_day_so_far_is_the_daily_bar(instrument: world.Instrument, now: int)
     moment = now + instrument.delay_seconds
     bars = Market({}).newest(instrument, Resolution(1, "D"), moment, 2).bars
     scale, lots = instrument.pricescale, instrument.lots_per_unit
-    prices = [price / scale for price in (day.before, day.open, day.high, day.low, day.last)]
+    prices = [
+        price / scale for price in (day.previous_close, day.open, day.high, day.low, day.last)
+    ]
     newest = bars.columns[:, -1].tolist()
     assert [float(bars.close[0]), *newest[1:5]] == prices
     assert not instrument.has_volume or newest[5] == day.total / lots
@@ -100,7 +102,7 @@ def test_before_the_first_trade_there_is_no_day() -> None:
     assert day_so_far(known("NASDAQ:AAPL"), at("2000-01-03T14:00")) is None
     day = day_so_far(known("NASDAQ:AAPL"), at("2000-01-03T15:00"))
     assert day is not None
-    assert (0, day.open) == (day.session, day.before)
+    assert (0, day.open) == (day.session, day.previous_close)
 
 
 def test_a_new_day_begins_with_its_first_trade() -> None:
@@ -113,7 +115,7 @@ def test_a_new_day_begins_with_its_first_trade() -> None:
     today = day_so_far(aapl, first)
     assert evening is not None
     assert today is not None
-    assert evening.last == today.before
+    assert evening.last == today.previous_close
     trade = next(one for one in market_events(aapl, opens - 1) if isinstance(one, Trade))
     evening.add(trade)
     assert today == evening
@@ -121,7 +123,9 @@ def test_a_new_day_begins_with_its_first_trade() -> None:
 
 def test_a_day_takes_trades_in() -> None:
     """Its range widens, its total grows; another session starts afresh."""
-    day = Day(session=7, before=90, open=100, high=105, low=95, last=101, total=50, traded_at=1)
+    day = Day(
+        session=7, previous_close=90, open=100, high=105, low=95, last=101, total=50, traded_at=1
+    )
     day.add(Trade(0, 7, 2, 107, 3))
     assert Day(7, 90, 100, 107, 95, 107, 53, 2) == day
     day.add(Trade(0, 7, 3, 94, 3))
@@ -196,7 +200,7 @@ def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
         traded = [one for one in told if one.price is not None]
         (part,) = (
             each
-            for each in world.outside(known("NASDAQ:AAPL"))
+            for each in world.pre_and_post_market(known("NASDAQ:AAPL"))
             if trades_between(each, start, end).shape[1]
         )
         expected = trades_between(part, start, end)
@@ -208,7 +212,7 @@ def test_what_was_traded_outside_the_session_last() -> None:
     """After the close that of the day before, until the first trade before the opening; then none
     while the market is open."""
     stock = known("NASDAQ:AAPL")
-    before, _ = world.outside(stock)
+    before, _ = world.pre_and_post_market(stock)
     opened = next(
         moment
         for day in range(30)

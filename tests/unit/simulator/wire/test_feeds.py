@@ -20,7 +20,7 @@ def stock() -> world.Instrument:
 def feed_of(stock: world.Instrument, *to_come: Trade | Book | PhaseChange) -> Feed:
     day = Day(
         session=SESSION,
-        before=10_000,
+        previous_close=10_000,
         open=10_100,
         high=10_300,
         low=10_050,
