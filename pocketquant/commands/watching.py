@@ -62,7 +62,7 @@ def _subscribe(client: Client, symbols: tuple[str, ...]) -> None:
 
 
 def _print_changes(quotes: LiveQuotes, as_json: bool) -> None:
-    with quotes.looked_after(print_note):
+    with quotes.checking_status(print_note):
         for quote in quotes.follow():
             click.echo(json.dumps(quote, ensure_ascii=False) if as_json else quote_line(quote))
 
@@ -71,6 +71,6 @@ def _show_table(quotes: LiveQuotes) -> None:
     from rich.live import Live
 
     drawn = Live(quotes, refresh_per_second=_DRAWN_PER_SECOND)
-    with quotes.looked_after(lambda _: None), drawn:
+    with quotes.checking_status(lambda _: None), drawn:
         for _ in quotes.follow():
             pass

@@ -1,1 +1,1 @@
-"""The demo: the whole platform on private servers and a simulated market."""
+"""The demo runs the whole platform on private servers and a simulated market."""

@@ -1,4 +1,4 @@
-"""What an operator sees in the demo: a bulk job, a schedule run now, the fleet, Flower."""
+"""The demo's part for operators: a bulk job, a schedule run now, the fleet, Flower."""
 
 from collections import Counter
 
@@ -17,16 +17,16 @@ SYMBOLS = [f"SIM:S{number:04d}" for number in range(1, 301)]
 _N_BARS = 500
 _SCHEDULE = "daily-series"
 _PATIENCE_SECONDS = 120.0
-_MOST_TASKS = 1000
+_MAX_TASKS = 1000
 
 
 def sync_in_bulk(client: Client, push: Client, console: Console) -> None:
-    """One job of many series, watched by the events that it sends."""
+    """Sync many series in one job, and follow its events."""
     job_id = client.bulk(SYMBOLS, ["1d"], _N_BARS)["job_id"]
     with progress_bar(console) as progress:
         task = progress.add_task(f"bulk job {job_id}", total=len(SYMBOLS))
-        for seen in push.jobs.watch(job_id):
-            counts = seen["counts"]
+        for event in push.jobs.watch(job_id):
+            counts = event["counts"]
             progress.update(task, completed=counts["total"] - counts["queued"] - counts["running"])
     job = client.jobs.get(job_id)
     if job["counts"]["completed"] != len(SYMBOLS):
@@ -35,7 +35,7 @@ def sync_in_bulk(client: Client, push: Client, console: Console) -> None:
 
 
 def run_schedule_now(client: Client, console: Console) -> None:
-    """A schedule that is asked to run, until its job has ended."""
+    """Run a schedule now, and wait for the end of its job."""
     before = client.schedules.get(_SCHEDULE)["last_run_at"]
     client.schedules.change(_SCHEDULE, run_now=True)
 
@@ -56,11 +56,10 @@ def run_schedule_now(client: Client, console: Console) -> None:
 
 
 def show_fleet(client: Client, console: Console) -> None:
-    """The tables of `GET /fleet`."""
+    """Print the workers, queues and pace of `GET /fleet`."""
     fleet = client.fleet()
-    workers = Table(title="GET /api/v1/fleet: workers", title_justify="left")
-    for heading in ("name", "queues", "slots", "busy"):
-        workers.add_column(heading)
+    title = "GET /api/v1/fleet: workers"
+    workers = Table("name", "queues", "slots", "busy", title=title, title_justify="left")
     for worker in fleet["workers"] or ():
         queues = ", ".join(worker["queues"])
         workers.add_row(worker["name"], queues, str(worker["slots"]), str(worker["busy"]))
@@ -77,23 +76,21 @@ def show_fleet(client: Client, console: Console) -> None:
 
 
 def show_flower(url: str, login: tuple[str, SecretStr], console: Console) -> None:
-    """Print the tasks that Flower's page lists, by name and state."""
+    """Print the counts of tasks that Flower lists, by name and state."""
     user, password = login
     credentials = (user, password.get_secret_value())
-    seen: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
 
-    def has_seen_all() -> bool:
-        query = {"limit": str(_MOST_TASKS)}
-        answer = requests.get(f"{url}/api/tasks", params=query, auth=credentials, timeout=10)
-        answer.raise_for_status()
-        seen.clear()
-        seen.update((task["name"] or "?", task["state"]) for task in answer.json().values())
-        return any(name == "pocketquant.plan_job" for name, _ in seen)
+    def are_listed() -> bool:
+        query = {"limit": str(_MAX_TASKS)}
+        response = requests.get(f"{url}/api/tasks", params=query, auth=credentials, timeout=10)
+        response.raise_for_status()
+        counts.clear()
+        counts.update((task["name"] or "?", task["state"]) for task in response.json().values())
+        return any(name == "pocketquant.plan_job" for name, _ in counts)
 
-    wait_until("Flower lists the tasks", has_seen_all, requests.RequestException, 60)
-    table = Table(title=f"Flower: {url}/tasks", title_justify="left")
-    for heading in ("task", "state", "seen"):
-        table.add_column(heading)
-    for (name, state), count in sorted(seen.items()):
+    wait_until("Flower lists the tasks", are_listed, requests.RequestException, 60)
+    table = Table("task", "state", "seen", title=f"Flower: {url}/tasks", title_justify="left")
+    for (name, state), count in sorted(counts.items()):
         table.add_row(name, state, str(count))
     console.print(table)

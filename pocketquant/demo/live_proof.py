@@ -1,10 +1,10 @@
-"""`LiveProof`: whether the bars built from quotes equal the exchange's own.
+"""`LiveProof` checks that bars built from quotes equal the exchange's own bars.
 
-Of each series, once bars of it have closed that were seen whole:
+For each series, once it has closed bars that were streamed from their start:
 
-    read            an answer with live bars
-    sync            the exchange's own history takes their place
-    read again      the same answer, without live bars
+    read            the response contains live bars
+    sync            the exchange's own bars replace them
+    read again      the response is equal, without live bars
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from pocketquant.terminal.quote_table import name_of
 
 _FEWEST_BARS = 10
 _CONNECTED_SECONDS = 30.0
-_STORED_SECONDS = 20.0  # after this what is not stored counts as missing
+_STORED_SECONDS = 20.0  # bars not stored by then count as missing
 _NO_BARS: BarsPage = {
     "symbol": "",
     "exchange": "",
@@ -37,8 +37,8 @@ _NO_BARS: BarsPage = {
 }
 
 
-class Window(NamedTuple):
-    """A series' bars that open from `start` up to `end`; its last trade was at `traded_at`."""
+class ProofWindow(NamedTuple):
+    """The bars of a series that open from `start` up to `end`; `traded_at` is its last trade."""
 
     symbol: str
     interval: Interval
@@ -49,31 +49,33 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One series: its live bars seen whole that equal the exchange's own, those that differ or are
-    missing, and how many bars are still live after the sync.
+    """The comparison of one series.
+
+    `equal` counts the complete live bars that equal the exchange's own, `differing` names those
+    that differ or are missing, and `left` counts the bars that are still live after the sync.
     """
 
-    window: Window
+    window: ProofWindow
     equal: int
     differing: tuple[str, ...]
     left: int
 
 
 class LiveProof:
-    """Compares each live bar of these symbols once."""
+    """Compares every live bar of these symbols once."""
 
     def __init__(self, client: Client, symbols: tuple[str, ...]) -> None:
         self._client = client
         self._symbols = symbols
         self._compared_until: dict[tuple[str, Interval], int] = {}
 
-    def seen_since(self, began: float) -> float:
-        """Since when all ticks have come: `began`, or when a streamer connected last."""
+    def streamed_since(self, began: float) -> float:
+        """Return the time since which no tick was missed: `began` or the last connection."""
         wait_until("a streamer is connected", self._connections, (), _CONNECTED_SECONDS)
         return max([began, *self._connections()])
 
     def compare(self, since: float, now: float) -> list[Compared]:
-        """What has closed by now and was not compared before, of the bars begun since then."""
+        """Compare the bars that opened after `since`, closed by `now` and are not yet compared."""
         windows = list(self._windows(since, now, self._quotes()))
         self._wait_until_stored([one for one in windows if one.interval is Interval.M1])
         compared = [self._compare(window) for window in windows]
@@ -92,14 +94,16 @@ class LiveProof:
             raise PocketQuantError(f"there are no live quotes of {', '.join(missing)}")
         return {symbol: quotes[symbol] for symbol in self._symbols}
 
-    def _windows(self, since: float, now: float, quotes: Mapping[str, Quote]) -> Iterator[Window]:
-        """Those in which there may have been trade; for a delayed symbol by its own clock."""
+    def _windows(
+        self, since: float, now: float, quotes: Mapping[str, Quote]
+    ) -> Iterator[ProofWindow]:
+        """Yield the windows that may contain trades; delayed symbols have a clock of their own."""
         for interval in Interval:
             for symbol, quote in quotes.items():
                 delay = delay_seconds(quote["update_mode"])
                 first = interval.period_end(int(since) - delay)
                 start = self._compared_until.get((symbol, interval), first)
-                window = Window(
+                window = ProofWindow(
                     symbol,
                     interval,
                     max(first, start),
@@ -109,22 +113,22 @@ class LiveProof:
                 if window.start < window.end and window.start <= window.traded_at:
                     yield window
 
-    def _wait_until_stored(self, minutes: list[Window]) -> None:
+    def _wait_until_stored(self, minutes: list[ProofWindow]) -> None:
         def are_stored() -> bool:
             return all(self._has_newest(window) for window in minutes)
 
         try:
             wait_until("closed minutes are stored", are_stored, NotFound, _STORED_SECONDS)
         except TimeoutError:
-            return  # the comparison names what is missing
+            return  # the comparison will name the missing bars
 
-    def _has_newest(self, window: Window) -> bool:
+    def _has_newest(self, window: ProofWindow) -> bool:
         newest = self._read(window)["data"][-1:]
         awaited = Interval.M1.period_start(min(window.traded_at, window.end - 1))
         return bool(newest) and _seconds(newest[0]["datetime"]) >= awaited
 
-    def _compare(self, window: Window) -> Compared | None:
-        """None where the exchange has no such bars, or has them at hours of its own."""
+    def _compare(self, window: ProofWindow) -> Compared | None:
+        """Compare one window; None if the exchange has no such bars or other open times."""
         before = self._read(window)
         n_bars = (window.end - window.start) // window.interval.seconds + _FEWEST_BARS
         try:
@@ -132,9 +136,9 @@ class LiveProof:
         except UnsupportedInterval:
             return None
         after = self._read(window)
-        return compare(window, before, after) if _is_on_our_grid(window, after) else None
+        return compare(window, before, after) if _opens_as_ours(window, after) else None
 
-    def _read(self, window: Window) -> BarsPage:
+    def _read(self, window: ProofWindow) -> BarsPage:
         query = {"start_date": _date(window.start), "end_date": _date(window.end)}
         try:
             return self._client.series.page(
@@ -144,8 +148,8 @@ class LiveProof:
             return _NO_BARS
 
 
-def compare(window: Window, before: BarsPage, after: BarsPage) -> Compared:
-    """An answer with live bars, and the same one after the sync; both in order of time."""
+def compare(window: ProofWindow, before: BarsPage, after: BarsPage) -> Compared:
+    """Compare the responses before and after the sync; both are in order of time."""
     partial = frozenset(before["live"]["partial"])
     shown = {bar["datetime"]: bar for bar in before["data"] if bar["datetime"] not in partial}
     true = {bar["datetime"]: bar for bar in after["data"] if bar["datetime"] not in partial}
@@ -163,19 +167,19 @@ def compare(window: Window, before: BarsPage, after: BarsPage) -> Compared:
 
 
 def verdict(interval: Interval, compared: Iterable[Compared]) -> str:
-    """What was found of one interval, in a line."""
-    found = [one for one in compared if one.window.interval is interval]
-    equal, left = sum(one.equal for one in found), sum(one.left for one in found)
-    differing = sum(len(one.differing) for one in found)
+    """Return the result of one interval in a line."""
+    results = [one for one in compared if one.window.interval is interval]
+    equal, left = sum(one.equal for one in results), sum(one.left for one in results)
+    differing = sum(len(one.differing) for one in results)
     return (
-        f"{equal} closed live {interval.value} bars of {len(found)} symbols equal the exchange's"
+        f"{equal} closed live {interval.value} bars of {len(results)} symbols equal the exchange's"
         f" own, {differing} differ; after the sync {left} live bars are left, the answer"
         f" {'has CHANGED' if differing else 'is unchanged'}"
     )
 
 
-def _is_on_our_grid(window: Window, answer: BarsPage) -> bool:
-    times = [_seconds(bar["datetime"]) for bar in answer["data"]]
+def _opens_as_ours(window: ProofWindow, page: BarsPage) -> bool:
+    times = [_seconds(bar["datetime"]) for bar in page["data"]]
     return all(window.interval.period_start(time) == time for time in times)
 
 
@@ -186,7 +190,7 @@ def _values(bar: Bar | None) -> str:
 
 
 def _seconds(date: str | None) -> int:
-    """0 for a quote that was never traded."""
+    """Return epoch seconds; 0 for the time of a quote without a trade."""
     return 0 if date is None else int(datetime.fromisoformat(date).timestamp())
 
 

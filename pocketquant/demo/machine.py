@@ -1,4 +1,4 @@
-"""The machine of the demo: every process, on free ports, against a simulated TradingView."""
+"""Runs the demo's machine: every process, on free ports, with a simulated TradingView."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from pocketquant.settings import Settings
 
 
 def full_pace() -> dict[str, Any]:
-    """A simulator needs no caution: it is asked as quickly as may be at once."""
+    """Return settings that start at the full request rate, as a simulator needs no caution."""
     ceiling = Settings()
     return {
         "provider_start_rate": ceiling.provider_rate,
@@ -24,7 +24,7 @@ def full_pace() -> dict[str, Any]:
 
 @contextmanager
 def running() -> Iterator[Machine]:
-    """The platform, its data in a folder that is removed at the end."""
+    """Run the platform; the folder with its data is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="pocketquant-demo-") as folder:
         port, http_port = reserve_port(), reserve_port()
         settings = Settings(

@@ -1,4 +1,4 @@
-"""What the demo shows of live quotes: the watch-list's, as they change, and who streams them."""
+"""The demo's live quotes: the table as it changes, a forming bar, and the streamers."""
 
 from threading import Event, Thread
 
@@ -24,9 +24,9 @@ _FORMING = ("SIM:S0001", "1h")
 
 
 def subscribe(client: Client, console: Console) -> None:
-    """Have the symbols watched; all of them have quotes then."""
-    watched = client.quotes.subscribe(SYMBOLS)
-    console.print(f"subscribed {watched['changed']} symbols")
+    """Subscribe the symbols, and wait until all of them have quotes."""
+    subscribed = client.quotes.subscribe(SYMBOLS)
+    console.print(f"subscribed {subscribed['changed']} symbols")
 
     def are_quoted() -> bool:
         return len(client.quotes.all()) >= len(SYMBOLS)
@@ -35,7 +35,7 @@ def subscribe(client: Client, console: Console) -> None:
 
 
 def show_quotes(client: Client, push: Client, console: Console) -> None:
-    """The table of quotes, for some seconds; where it can't change in place, how it is then."""
+    """Show the table of quotes for some seconds; without a terminal, print it at the end."""
     quotes = LiveQuotes(client, push, SYMBOLS)
     ended = Event()
 
@@ -55,7 +55,7 @@ def show_quotes(client: Client, push: Client, console: Console) -> None:
 
 
 def show_current_bar(client: Client, console: Console) -> None:
-    """A bar that is still being built of quotes."""
+    """Print a bar that is still forming from quotes."""
     symbol, interval = _FORMING
     wait_until(
         f"{symbol} is traded",
@@ -73,14 +73,11 @@ def show_current_bar(client: Client, console: Console) -> None:
 
 
 def show_status(client: Client, console: Console) -> None:
-    """The table of `GET /quotes/status`."""
+    """Print the streamers of `GET /quotes/status`."""
     status = client.quotes.status()
-    table = Table(
-        title=f"GET /api/v1/quotes/status: {status['watched']} of {status['subscribed']} symbols",
-        title_justify="left",
-    )
-    for heading in ("streamer", "connected since (UTC)", "symbols", "ticks", "late", "bars stored"):
-        table.add_column(heading)
+    headings = ("streamer", "connected since (UTC)", "symbols", "ticks", "late", "bars stored")
+    title = f"GET /api/v1/quotes/status: {status['watched']} of {status['subscribed']} symbols"
+    table = Table(*headings, title=title, title_justify="left")
     for streamer in status["streamers"]:
         counts = (streamer[name] for name in ("symbols", "ticks", "late_ticks", "bars_stored"))
         table.add_row(

@@ -1,4 +1,4 @@
-"""The demo from its start to its end."""
+"""Runs the demo from start to end."""
 
 import subprocess
 import time
@@ -12,12 +12,12 @@ from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.machine.processes import Machine
 
-_AFTER_MINUTE_SECONDS = 3.0  # what closed with it is stored then, as a rule
-_MOST_DIFFERENCES_SHOWN = 10
+_AFTER_MINUTE_SECONDS = 3.0  # by then, the bars that closed with a minute are usually stored
+_MAX_DIFFERENCES_SHOWN = 10
 
 
 def run(console: Console, once: bool, minutes: int | None) -> None:
-    """Show everything, and then compare live bars: for so many minutes, or until Ctrl-C."""
+    """Show everything; unless `once`, compare live bars for `minutes` or until Ctrl-C."""
     console.print(
         "Starting MongoDB, Redis, a simulated TradingView, the API, workers, a streamer, beat,"
         " Flower …"
@@ -46,7 +46,7 @@ def _show_history(client: Client, push: Client, started: Machine, console: Conso
 
 
 def _show_live(client: Client, push: Client, console: Console) -> float:
-    """Since when all symbols are streamed."""
+    """Show live quotes; return the time since which all symbols are streamed."""
     quotes.subscribe(client, console)
     began = time.time()
     quotes.show_quotes(client, push, console)
@@ -71,7 +71,7 @@ def _show_addresses(started: Machine, console: Console) -> None:
 def _prove_each_minute(
     client: Client, started: Machine, began: float, minutes: int | None, console: Console
 ) -> None:
-    """After each minute, compare the bars that have closed; an error if one differs."""
+    """After each minute, compare the closed bars; an error if one differs."""
     console.print(
         "Each minute, the bars that were built from live quotes and are closed by then are compared"
         " with the exchange's own; the next minute is the first that is seen whole."
@@ -80,13 +80,13 @@ def _prove_each_minute(
     proven = 0
     while minutes is None or proven < minutes:
         _wait_for_the_next_minute(started)
-        compared = proof.compare(proof.seen_since(began), time.time())
-        _tell(compared, console)
+        compared = proof.compare(proof.streamed_since(began), time.time())
+        _print_results(compared, console)
         proven += bool(compared)
 
 
 def _wait_for_the_next_minute(started: Machine) -> None:
-    """PocketQuantError where the platform ends meanwhile."""
+    """Wait for the next minute; PocketQuantError if the platform ends meanwhile."""
     seconds = MINUTE - (time.time() - _AFTER_MINUTE_SECONDS) % MINUTE
     try:
         started.supervisord.wait(seconds)
@@ -95,15 +95,15 @@ def _wait_for_the_next_minute(started: Machine) -> None:
     raise PocketQuantError("the platform has ended by itself")
 
 
-def _tell(compared: list[Compared], console: Console) -> None:
-    """A line for each interval, and what differs."""
+def _print_results(compared: list[Compared], console: Console) -> None:
+    """Print a line for each interval, and the differences; an error if there are any."""
     clock = time.strftime("%H:%M", time.gmtime())
     is_wrong = any(one.differing or one.left for one in compared)
     for interval in dict.fromkeys(one.window.interval for one in compared):
         line = f"{clock} UTC: {verdict(interval, compared)}"
         console.print(line, style="bold red" if is_wrong else "", soft_wrap=True)
     differing = [text for one in compared for text in one.differing]
-    for text in differing[:_MOST_DIFFERENCES_SHOWN]:
+    for text in differing[:_MAX_DIFFERENCES_SHOWN]:
         console.print(text, style="red", highlight=False, soft_wrap=True)
     if is_wrong:
         raise PocketQuantError("live bars are not what the exchange's own history says")

@@ -1,4 +1,4 @@
-"""The watch-list of the demo: series of every kind, synced one job each."""
+"""The demo's watch-list: series of every kind, each synced by its own job."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ WATCH_LIST = (
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """One series of the watch-list as the API tells it after the sync."""
+    """One series of the watch-list, as the API returns it after the sync."""
 
     symbol: str
     interval: str
@@ -38,14 +38,14 @@ class Synced:
 
 
 def sync_watch_list(client: Client, console: Console) -> list[Synced]:
-    """Sync every series of the watch-list through the API, showing how far it is."""
-    wanted = [(symbol, interval) for symbol, all_of in WATCH_LIST for interval in all_of]
+    """Sync every series of the watch-list through the API, with a progress bar."""
     jobs: dict[tuple[str, str], Job] = {
         (symbol, interval): client.syncs.in_background(symbol, interval, _N_BARS)
-        for symbol, interval in wanted
+        for symbol, intervals in WATCH_LIST
+        for interval in intervals
     }
     with progress_bar(console) as progress:
-        task = progress.add_task("syncing", total=len(wanted))
+        task = progress.add_task("syncing", total=len(jobs))
 
         def have_ended() -> bool:
             for series, job in jobs.items():
@@ -53,7 +53,7 @@ def sync_watch_list(client: Client, console: Console) -> list[Synced]:
                     jobs[series] = client.jobs.get(job["job_id"])
             ended = sum(bool(job["finished_at"]) for job in jobs.values())
             progress.update(task, completed=ended)
-            return ended == len(wanted)
+            return ended == len(jobs)
 
         wait_until("the watch-list is synced", have_ended, (), _SYNC_SECONDS)
     return [
@@ -63,7 +63,7 @@ def sync_watch_list(client: Client, console: Console) -> list[Synced]:
 
 
 def show(synced: list[Synced], console: Console) -> None:
-    """The table of what was synced."""
+    """Print the table of synced series."""
     table = Table(title=f"{len(synced)} series synced through REST and Celery workers")
     for heading in ("series", "bars", "first", "last", "seconds", "status"):
         table.add_column(heading, justify="right" if heading in {"bars", "seconds"} else "left")
@@ -80,18 +80,17 @@ def show(synced: list[Synced], console: Console) -> None:
 
 
 def show_newest_bars(client: Client, console: Console) -> None:
-    """The last bars of the one series that is a real capture."""
-    table = Table(title="SP:SPX 1d, as captured from TradingView in 2023: the newest five bars")
+    """Print the newest bars of the one series that was captured from TradingView."""
+    title = "SP:SPX 1d, as captured from TradingView in 2023: the newest five bars"
     bars = client.series.page("SP:SPX", "1d", limit=5)["data"]
-    for column in bars[0]:
-        table.add_column(column)
+    table = Table(*bars[0], title=title)
     for bar in bars:
         table.add_row(*map(str, bar.values()))
     console.print(table)
 
 
 def require_all_completed(synced: list[Synced]) -> None:
-    """Raise when a series was not synced: a demo that hides a failure is worth nothing."""
+    """Raise an error if a series was not synced."""
     failed = [one for one in synced if one.status["status"] != "completed"]
     if failed:
         names = ", ".join(f"{one.symbol} {one.interval}" for one in failed)
@@ -103,5 +102,5 @@ def _day(moment: str | None) -> str:
 
 
 def _seconds(job: Job) -> float:
-    begin, end = job["created_at"], job["finished_at"] or job["created_at"]
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    start, end = job["created_at"], job["finished_at"] or job["created_at"]
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -1,8 +1,8 @@
-"""`LiveQuotes`: what is seen of some symbols at this moment, for a terminal.
+"""`LiveQuotes`: the current quotes of some symbols, for a terminal.
 
-follow          changed quotes, as the push process streams them
-look            why there are none of some: the API's /quotes/status
-rich.live       a table of it all, drawn as often as it likes
+follow          receives changed quotes from the push process
+check_status    finds out from the API's /quotes/status why symbols have no quotes
+rich.live       draws the table of both at its own rate
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -18,11 +18,11 @@ from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.symbols import Symbol
 from pocketquant.terminal.quote_table import name_of, quote_table
 
-_LOOK_SECONDS = 3.0
+_STATUS_SECONDS = 3.0
 
 
 class LiveQuotes:
-    """One thread follows, another looks; whoever draws reads what is known by then."""
+    """The latest quotes and problems: one thread follows, another checks, a third may draw."""
 
     def __init__(self, client: Client, push: Client, symbols: Collection[str]) -> None:
         self._client = client
@@ -31,13 +31,13 @@ class LiveQuotes:
         self._quotes: dict[str, Quote] = {}
         self._directions: dict[str, float] = {}
         self._refusals: dict[str, str] = {}
-        self._trouble: str | None = None
-        self._told: set[str] = set()
-        self._telling = Lock()
+        self._problem: str | None = None
+        self._reported: set[str] = set()
+        self._reporting = Lock()
         self.changes = 0
 
     def follow(self) -> Iterator[Quote]:
-        """The latest quote of each symbol, and each that changes, for ever."""
+        """Yield the latest quote of each symbol, then every changed one, for ever."""
         for quote in self._push.quotes.stream(self._symbols):
             name = name_of(quote)
             before = self._quotes.get(name)
@@ -48,45 +48,45 @@ class LiveQuotes:
                 yield quote
 
     @contextmanager
-    def looked_after(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Look every few seconds for as long as the block lasts; `tell` hears what is new.
+    def checking_status(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Check the status every few seconds during the block; `report` gets each new problem.
 
-        Nothing is told once the block has ended: its own error is the last word.
+        There are no reports after the block has ended, so that its own error is the last message.
         """
         ended = Event()
-        thread = Thread(target=self._look_until, args=(ended, tell), name="status", daemon=True)
+        thread = Thread(target=self._check_until, args=(ended, report), name="status", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            with self._telling:
+            with self._reporting:
                 ended.set()
 
     def __rich__(self) -> Group:
         table = quote_table(self._symbols, self._quotes, self._directions, tuple(self._refusals))
         refusals = [Text(why, "red") for why in tuple(self._refusals.values())]
-        trouble = [Text(self._trouble, "bold yellow")] if self._trouble else []
-        return Group(table, *refusals, *trouble)
+        problem = [Text(self._problem, "bold yellow")] if self._problem else []
+        return Group(table, *refusals, *problem)
 
-    def _look_until(self, ended: Event, tell: Callable[[str], None]) -> None:
-        """Not one of the `Loops`, whose libraries only the server has; an error is printed."""
+    def _check_until(self, ended: Event, report: Callable[[str], None]) -> None:
+        """Check and report in turn. `Loops` is no choice here: it needs libraries of the server."""
         while not ended.is_set():
-            self._tell(ended, tell)
-            ended.wait(_LOOK_SECONDS)
+            self._check_status()
+            self._report_new(ended, report)
+            ended.wait(_STATUS_SECONDS)
 
-    def _tell(self, ended: Event, tell: Callable[[str], None]) -> None:
-        self._look()
-        troubles = {*self._refusals.values(), *([self._trouble] if self._trouble else [])}
-        with self._telling:
-            for trouble in sorted(troubles - self._told) if not ended.is_set() else ():
-                tell(trouble)
-        self._told = troubles
+    def _report_new(self, ended: Event, report: Callable[[str], None]) -> None:
+        problems = {*self._refusals.values(), *([self._problem] if self._problem else [])}
+        with self._reporting:
+            for problem in sorted(problems - self._reported) if not ended.is_set() else ():
+                report(problem)
+        self._reported = problems
 
-    def _look(self) -> None:
+    def _check_status(self) -> None:
         try:
             status = self._client.quotes.status()
         except PocketQuantError as error:
-            self._trouble = f"{error} [{error.code}]"
+            self._problem = f"{error} [{error.code}]"
             return
         refused = {name_of(each): each for each in status["refused"]}
         self._refusals = {
@@ -94,16 +94,17 @@ class LiveQuotes:
             for symbol in self._symbols
             if symbol in refused
         }
-        self._trouble = _why_all_is_silent(status)
+        self._problem = _problem_of_all(status)
 
 
 def _direction(before: Quote | None, quote: Quote) -> float:
-    """Where the last price went; 0 where it stayed, or nothing is known."""
+    """Return the change of the last price; 0 if either price is unknown."""
     last, now = before["last_price"] if before else None, quote["last_price"]
     return 0.0 if last is None or now is None else now - last
 
 
-def _why_all_is_silent(status: QuotesStatus) -> str | None:
+def _problem_of_all(status: QuotesStatus) -> str | None:
+    """Return why no symbol has new quotes; None if a streamer is connected."""
     if not status["streaming"]:
         return "streaming is stopped; POST /api/v1/quotes/start starts it"
     if not status["streamers"]:

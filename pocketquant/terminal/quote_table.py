@@ -1,4 +1,4 @@
-"""How quotes look in a terminal: a table of many, or a line of one."""
+"""Formats quotes for a terminal: many in a table, or one in a line."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,16 +12,16 @@ from pocketquant.domain.quotes import delay_seconds
 _HEADINGS = ("symbol", "last", "change", "%", "bid", "ask", "volume", "UTC", "mode")
 _LEFT = frozenset({"symbol", "UTC", "mode"})
 _TIME_OF_DAY = slice(11, 19)  # of 2024-01-31T18:00:00Z
-_FIRST_TO_GO = "mode"  # where the terminal is narrow
+_SHRINKABLE = "mode"  # the first column cut short on a narrow terminal
 _UNKNOWN = "-"
-_MOST_DECIMALS = 8
-_FEWEST_DECIMALS = 2
+_MAX_DECIMALS = 8
+_MIN_DECIMALS = 2
 _SHORT_MODES: dict[str | None, str] = {"streaming": "live"}
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 def name_of(quote: Mapping[str, object]) -> str:
-    """`EXCHANGE:TICKER`."""
+    """Return the quote's symbol as `EXCHANGE:TICKER`."""
     return f"{quote['exchange']}:{quote['symbol']}"
 
 
@@ -31,21 +31,21 @@ def quote_table(
     directions: Mapping[str, float],
     refused: Iterable[str],
 ) -> Table:
-    """A row for each symbol, whether or not there is a quote of it.
+    """Return a table with a row for each symbol, with or without a quote.
 
-    `directions` tell where the last price went: it is green after it rose, red after it fell.
+    `directions` holds each last price's change: it is green after a rise, red after a fall.
     """
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for heading in _HEADINGS:
         table.add_column(
             heading,
             justify="left" if heading in _LEFT else "right",
-            no_wrap=heading != _FIRST_TO_GO,
+            no_wrap=heading != _SHRINKABLE,
             overflow="ellipsis",
         )
-    known_as_refused = frozenset(refused)
+    refused = frozenset(refused)
     for symbol in symbols:
-        if symbol in known_as_refused:
+        if symbol in refused:
             table.add_row(symbol, Text("refused", "red"))
         elif symbol in quotes:
             table.add_row(symbol, *_cells(quotes[symbol], directions.get(symbol, 0.0)))
@@ -55,7 +55,7 @@ def quote_table(
 
 
 def quote_line(quote: Quote) -> str:
-    """The quote in words, of the same order as the columns."""
+    """Return the quote in one line, in the order of the columns."""
     last, change, bid, ask = _prices(quote)
     return (
         f"{quote['timestamp'] or _UNKNOWN} {name_of(quote)} {last}"
@@ -66,11 +66,11 @@ def quote_line(quote: Quote) -> str:
 
 def _cells(quote: Quote, direction: float) -> tuple[str | Text, ...]:
     last, change, bid, ask = _prices(quote)
-    of_day = _colour(quote["change"] or 0.0)
+    day_colour = _colour(quote["change"] or 0.0)
     return (
         Text(last, _colour(direction)),
-        Text(change, of_day),
-        Text(_percent(quote["change_percent"]), of_day),
+        Text(change, day_colour),
+        Text(_percent(quote["change_percent"]), day_colour),
         bid,
         ask,
         _amount(quote["volume"]),
@@ -86,7 +86,7 @@ def _colour(direction: float) -> str:
 
 
 def _prices(quote: Quote) -> tuple[str, str, str, str]:
-    """Last, change, bid and ask, with as many decimals as the one of them that needs most."""
+    """Format last, change, bid and ask with the decimals that the longest of them needs."""
     last, change, bid, ask = quote["last_price"], quote["change"], quote["bid"], quote["ask"]
     decimals = max(_decimals(price) for price in (last, change, bid, ask))
     return (
@@ -98,8 +98,8 @@ def _prices(quote: Quote) -> tuple[str, str, str, str]:
 
 
 def _decimals(price: float | None) -> int:
-    digits = f"{price or 0.0:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2]
-    return max(_FEWEST_DECIMALS, len(digits))
+    digits = f"{price or 0.0:.{_MAX_DECIMALS}f}".rstrip("0").partition(".")[2]
+    return max(_MIN_DECIMALS, len(digits))
 
 
 def _rounded(price: float | None, decimals: int, sign: str = "-") -> str:
@@ -111,7 +111,7 @@ def _percent(percent: float | None) -> str:
 
 
 def _amount(amount: float | None) -> str:
-    """Three or more digits of it."""
+    """Format an amount with two decimals and a unit: 1.23M."""
     if amount is None:
         return _UNKNOWN
     for size, unit in _UNITS:

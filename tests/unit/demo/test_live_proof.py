@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from pocketquant.demo.live_proof import Compared, Window, compare, verdict
+from pocketquant.demo.live_proof import Compared, ProofWindow, compare, verdict
 from pocketquant.domain.intervals import Interval
 
 Json = dict[str, Any]
 
-WINDOW = Window("A:B", Interval.M1, 0, 180, 180)
+WINDOW = ProofWindow("A:B", Interval.M1, 0, 180, 180)
 
 
 def answer(closes: dict[int, float], live: int = 0, partial: tuple[int, ...] = ()) -> Json:
