@@ -41,7 +41,6 @@ from web.bars.near_chunks import NearChunks
 from web.bars.ohlcv import OhlcvReader
 from web.bars.response_cache import NearCache
 from web.bars.stored_bars import StoredBars
-from web.clock import now
 from web.errors import Api
 from web.fleet.gauges import FleetCollector
 from web.fleet.probes import ServerProbes
@@ -180,7 +179,7 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
         tick_problems=platform.tick_problems,
         dispatcher=platform.dispatcher,
         shards=[shard.name for shard in all_shards(platform.settings.streamer_shards)],
-        now=now,
+        clock=time.time,
     )
 
 

@@ -12,6 +12,7 @@ from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
 from pocketquant.coordination.governor import Governor, Pace
 from pocketquant.coordination.tick_problems import TickProblems
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.schedules import Schedule
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName
@@ -99,7 +100,7 @@ class FleetProbe:
     tick_problems: TickProblems
     dispatcher: Dispatcher
     shards: Sequence[str]
-    now: Callable[[], datetime]
+    clock: Callable[[], float]
     _calls: ServerCalls = field(default_factory=ServerCalls, init=False)
 
     def take_snapshot(self) -> FleetSnapshot:
@@ -120,7 +121,7 @@ class FleetProbe:
         mongodb_time, scheduled = schedules.value or (None, None)
         replies = (members, pace, lengths, work, schedules, statuses, subscribed, ticks)
         return FleetSnapshot(
-            taken_at=self.now(),
+            taken_at=to_date(self.clock()),
             members=members.value,
             pace=pace.value,
             queue_lengths=lengths.value,

@@ -95,7 +95,7 @@ class OhlcvQuery(RequestModel):
     )
     end_date: Moment | None = Field(
         None,
-        description="only bars that open before this date (00:00 UTC) or moment (with its offset)",
+        description="only bars that open before this date (00:00 UTC) or moment (with offset)",
         examples=["2024-02-29"],
     )
     limit: int | None = Field(
@@ -220,10 +220,10 @@ class ColumnsOut(BaseModel):
     """Bars as six lists of equal length."""
 
     datetime: list[UtcMoment] = Field(description="open times", examples=[["2024-01-30T14:30:00Z"]])
-    open: list[float] = Field(examples=[[190.94]])
-    high: list[float] = Field(examples=[[191.8]])
-    low: list[float] = Field(examples=[[187.47]])
-    close: list[float] = Field(examples=[[188.04]])
+    open: list[float] = Field(description="first prices", examples=[[190.94]])
+    high: list[float] = Field(description="highest prices", examples=[[191.8]])
+    low: list[float] = Field(description="lowest prices", examples=[[187.47]])
+    close: list[float] = Field(description="last prices", examples=[[188.04]])
     volume: list[float | None] = Field(
         description="traded volumes; null: unknown", examples=[[55859400.0]]
     )

@@ -21,7 +21,7 @@ _R = TypeVar("_R")
 class BeatOut(BaseModel):
     """A beat: the process that triggers schedules and the recovery of lost work."""
 
-    name: str = Field(examples=["beat"])
+    name: str = Field(description="name of the process", examples=["beat"])
     host: str
     pid: int
     started_at: datetime
@@ -83,7 +83,7 @@ class TotalsOut(BaseModel):
 class QueueOut(BaseModel):
     """A queue: its messages in the broker, and its units in MongoDB."""
 
-    name: QueueName
+    name: QueueName = Field(description="name of the queue")
     length: int | None = Field(description="messages waiting in the broker", examples=[12])
     waiting_units: int | None = Field(description="units that could start now", examples=[12])
     oldest_seconds: float | None = Field(
@@ -128,14 +128,7 @@ class PaceOut(BaseModel):
 
     @classmethod
     def of(cls, pace: Pace) -> Self:
-        return cls(
-            rate=pace.rate,
-            ceiling_rate=pace.ceiling_rate,
-            concurrency=pace.concurrency,
-            ceiling_concurrency=pace.ceiling_concurrency,
-            in_progress=pace.in_progress,
-            last_lowered_at=to_date(pace.last_lowered_at),
-        )
+        return cls.model_validate(pace, from_attributes=True)
 
 
 class BreakerOut(BaseModel):

@@ -20,7 +20,7 @@ class Wellness(StrEnum):
 class CheckOut(BaseModel):
     """The check of one server or one part of the fleet."""
 
-    status: Wellness
+    status: Wellness = Field(description="`ok`, `degraded` or `down`")
     reason: str | None = Field(
         description="what is wrong; null: nothing", examples=["does not answer"]
     )

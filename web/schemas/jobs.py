@@ -97,7 +97,7 @@ class JobOut(BaseModel):
 
     job_id: str
     kind: str = Field(
-        description="what requested it: `sync`, `bulk` or `schedule:…`", examples=["sync"]
+        description="kind of the request: `sync`, `bulk` or `schedule:…`", examples=["sync"]
     )
     state: JobState = Field(
         description="pending, running, completed or cancelled; completed once every sync has ended,"
@@ -192,7 +192,7 @@ class CancellationOut(BaseModel):
     """The result of a cancellation; `GET /jobs/{job_id}/units` lists the single syncs."""
 
     job_id: str
-    state: JobState = Field(description="cancelled", examples=["cancelled"])
+    state: JobState = Field(description="always `cancelled`", examples=["cancelled"])
     cancelled: int = Field(description="syncs that had not begun and never will", examples=[9120])
     stopping: list[str] = Field(
         description="series being synced: they stop before anything is stored, or complete first",
@@ -230,7 +230,7 @@ class CodeCountOut(BaseModel):
     """How many failed syncs have one error."""
 
     code: str = Field(examples=["captcha_required"])
-    count: int = Field(examples=[17])
+    count: int = Field(description="number of failed syncs with this error", examples=[17])
 
 
 def _job_fields(job: Job) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class SyncOut(BaseModel):
     symbol: str
     exchange: str
     interval: Interval
-    status: SyncState = Field(description="completed", examples=["completed"])
+    status: SyncState = Field(description="always `completed`", examples=["completed"])
     fetched: int = Field(description="bars the provider sent", examples=[500])
     inserted: int
     changed: int

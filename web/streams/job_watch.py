@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from pocketquant.domain.dates import to_date
 from pocketquant.storage.jobs import Jobs
 from pocketquant.storage.units import Job
-from web import clock
 from web.schemas.jobs import JobProgressOut
 
 PERIOD_SECONDS = 1.0
@@ -76,4 +76,4 @@ def read_progress(jobs: Jobs, job_id: str) -> JobProgressOut | None:
 
 def progress_of(jobs: Jobs, job: Job) -> JobProgressOut:
     """Return the job with its speed and estimated end as of now."""
-    return JobProgressOut.with_progress(job, jobs.progress(job, clock.now()))
+    return JobProgressOut.with_progress(job, jobs.progress(job, to_date(time.time())))
