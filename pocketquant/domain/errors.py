@@ -5,6 +5,7 @@
     │   ├── InvalidSymbol          invalid_symbol
     │   ├── InvalidInterval        invalid_interval
     │   ├── InvalidRequest         invalid_request
+    │   ├── InvalidCalendar        invalid_calendar
     │   ├── UnknownSymbol          unknown_symbol
     │   ├── NoPermission           no_permission
     │   ├── UnsupportedInterval    unsupported_interval
@@ -73,6 +74,12 @@ class InvalidRequest(Rejected):
     """A value of the request is out of its range."""
 
     code = "invalid_request"
+
+
+class InvalidCalendar(Rejected):
+    """The provider's text of a symbol's trading hours is not understood."""
+
+    code = "invalid_calendar"
 
 
 class UnknownSymbol(Rejected):

@@ -17,6 +17,7 @@ EXPECTED = {
     domain.InvalidSymbol: 422,
     domain.InvalidInterval: 422,
     domain.InvalidRequest: 422,
+    domain.InvalidCalendar: 422,
     domain.UnsupportedInterval: 422,
     domain.KeyReused: 422,
     domain.Rejected: 422,
