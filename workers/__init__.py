@@ -1,1 +1,1 @@
-"""The Celery side: workers and the beat."""
+"""Processes without an API: Celery's workers and beat, and the streamer."""

@@ -46,11 +46,11 @@ _WORKER_SETTINGS = {
 
 
 def make_app(settings: Settings, platform: Platform) -> Celery:
-    """The application that speaks the queues' contract, with our tasks and the metronome."""
+    """The application with our queues, tasks and scheduler."""
     worker_settings = {**_WORKER_SETTINGS, "worker_concurrency": settings.worker_slots}
     made = celery_app(settings.broker_url, worker_settings)
     made.conf.beat_schedule = schedule(settings.tick_seconds)
-    syncer = cache(partial(wire_syncer, platform))  # a beat needs none, nor the libraries of one
+    syncer = cache(partial(wire_syncer, platform))  # late: beat needs no syncer
     register_tasks(made, platform, syncer)
     _load_before_the_first_sync(syncer)
     hand_back_at_shutdown(syncer, settings.worker_grace_seconds)
@@ -64,7 +64,7 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
 
 
 def _load_before_the_first_sync(syncer: Callable[[], Syncer]) -> None:
-    """Its libraries take a second, for which nobody should wait."""
+    """Build the syncer at the start: its libraries take a second to load."""
 
     def load(**_: object) -> None:
         syncer()

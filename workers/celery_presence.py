@@ -1,4 +1,4 @@
-"""How Celery's workers and beats join the fleet, and count what only Celery knows."""
+"""Celery's workers and beats announce themselves to the fleet and serve their metrics."""
 
 import atexit
 from dataclasses import replace
@@ -17,7 +17,7 @@ from pocketquant.settings import Settings
 
 
 def join_fleet(app: Celery, fleet: Fleet, settings: Settings, loops: Loops) -> None:
-    """Have each worker and beat of this application announce itself and serve its metrics."""
+    """Give each worker and beat of this application a `Presence`."""
 
     class FleetPresence(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Pool",)

@@ -1,4 +1,4 @@
-"""Task events, which Flower shows, go out in batches of half a second, not two a task."""
+"""Task events for Flower are sent in batches every half second, not two messages a task."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _MOST_EVENTS = 1000
 
 
 def send_events_in_batches(app: Celery) -> None:
-    """A batch goes out earlier when it is full, and when the worker ends."""
+    """Send a batch earlier if it is full, or if the worker ends."""
     app.steps["consumer"].add(_EventBatches)
 
 
@@ -19,7 +19,7 @@ class _EventBatches(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         dispatcher = consumer.event_dispatcher
-        dispatcher.on_send_buffered = None  # it would flush at each turn of the loop
+        dispatcher.on_send_buffered = None  # would flush at each turn of the loop
         dispatcher.buffer_limit = _MOST_EVENTS
         self._flushing = consumer.timer.call_repeatedly(_SECONDS, dispatcher.flush)
 

@@ -1,9 +1,9 @@
 """Flower's configuration file: `celery -A workers.app flower --conf=…/flower_configuration.py`.
 
-Flower executes this file and takes the names it knows. What Tornado logs goes the way of all our
-logs, and what it answers does not tell its name and version. Where the API needs no key, for it
-answers to this machine alone, Flower answers to names of this machine alone: a page of another
-site whose name was rebound to this machine is refused, whatever it knows.
+Flower executes this file and reads the names it knows. Tornado's logs go to our logs, and its
+responses do not contain its name and version. If the API needs no key, because it serves this
+machine only, Flower accepts only host names of this machine: this stops a page of another site
+whose name was rebound to this machine (DNS rebinding).
 """
 
 from typing import Any

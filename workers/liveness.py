@@ -1,8 +1,8 @@
-"""The file that tells a health check that a worker lives: its age stays at about a second.
+"""The alive file of a worker: a thread touches it each second while the worker is well.
 
-The worker's timer notes each second that the worker's loop has come round. While there is no
-broker the loop stands still without fault, waiting for one, and the timer with it; so a thread
-touches the file, as long as the loop turns or is known to wait.
+The worker's timer notes each second that the worker's event loop turns. Without a broker the loop
+rightly waits for one, and the timer stands still. So the thread touches the file if the loop turns
+or waits for a broker.
 """
 
 import time
@@ -14,11 +14,11 @@ from pocketquant.presence.alive_file import AliveFile
 from pocketquant.presence.repeating import Loop, Loops
 
 _EVERY_SECONDS = 1.0
-_LONGEST_TURN_SECONDS = 45.0  # a broker that hangs is noticed after 15 s, by each of its users
+_LONGEST_TURN_SECONDS = 45.0  # each user of a hanging broker takes 15 s to notice
 
 
 def keep_alive_file(app: Celery, file: AliveFile) -> None:
-    """Have each worker of this application touch the file, and remove it when it ends."""
+    """Have each worker of this application touch the file, and remove it at its end."""
 
     class PulseStep(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Timer",)
@@ -37,7 +37,7 @@ def keep_alive_file(app: Celery, file: AliveFile) -> None:
 
 
 class Pulse:
-    """The thread that touches the file while all is well with the worker."""
+    """The thread that touches the file while the worker is well."""
 
     def __init__(
         self, worker: Any, file: AliveFile, longest_turn_seconds: float = _LONGEST_TURN_SECONDS
@@ -46,11 +46,11 @@ class Pulse:
         self._file = file
         self._longest_turn_seconds = longest_turn_seconds
         self._turned_at = time.monotonic()
-        self._loops = Loops()  # a loop that fails leaves the file untouched anyway
+        self._loops = Loops()  # its own: if this loop fails, the file is not touched anyway
         self._touching: Loop | None = None
 
     def begin(self) -> None:
-        """A folder that can't be made or written fails the worker's start."""
+        """Create the file and start. An OSError makes the start of the worker fail."""
         self._file.make()
         self.note_turn()
         self._touching = self._loops.begin(
@@ -58,7 +58,7 @@ class Pulse:
         )
 
     def note_turn(self) -> None:
-        """The worker's loop has come round."""
+        """Note that the worker's loop turns."""
         self._turned_at = time.monotonic()
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""`Metronome`: Celery's beat, which says once that the broker is away, and once that it is back."""
+"""`Metronome`: Celery's scheduler, which logs the loss of the broker once, and its return once."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Metronome(Scheduler):
-    """Publishes ticks. One that can't be published is left out: the next comes in seconds.
+    """Publishes ticks. A tick that fails is skipped: the next one comes in seconds.
 
-    Celery's own scheduler logs a stack and a traceback for each.
+    Celery's own scheduler logs a stack and a traceback for each failure.
     """
 
     _is_broker_away = False
@@ -19,7 +19,7 @@ class Metronome(Scheduler):
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         try:
             self.apply_async(entry, producer=producer, advance=False)
-        except Exception as error:  # noqa: BLE001  # whatever it is, beat goes on
+        except Exception as error:  # noqa: BLE001  # no error may end beat
             self._note_away(error)
             return
         if self._is_broker_away:

@@ -1,4 +1,4 @@
-"""What beat publishes: one tick, every few seconds. All else follows from the ledger."""
+"""The schedule of beat: one tick every few seconds. Ticks read the ledger for all else."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pocketquant.messaging.queues import TICK, QueueName
 
 
 def schedule(tick_seconds: float) -> dict[str, dict[str, Any]]:
-    """Celery's beat schedule; a tick nobody took in time is worth nothing and expires."""
+    """Celery's beat schedule; a tick that no worker takes within two periods expires."""
     return {
         "tick": {
             "task": TICK,

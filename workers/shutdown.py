@@ -1,4 +1,4 @@
-"""A worker that is told to end: it begins nothing, and what it cannot finish it hands back."""
+"""Shutdown of a worker: it starts no fetch, and hands back the units that it cannot finish."""
 
 from collections.abc import Callable
 from threading import Timer
@@ -12,9 +12,9 @@ _log = structlog.get_logger(__name__)
 
 
 def hand_back_at_shutdown(syncer: Callable[[], Syncer], grace_seconds: float) -> None:
-    """From SIGTERM on no fetch begins; after the grace those in progress are given up.
+    """At SIGTERM stop starting fetches; after the grace abort the running ones.
 
-    Celery itself takes no new messages then, and waits for the tasks that run.
+    Celery itself then takes no new messages, and waits for the running tasks.
     """
 
     def begin(**_: object) -> None:
@@ -22,7 +22,7 @@ def hand_back_at_shutdown(syncer: Callable[[], Syncer], grace_seconds: float) ->
         provider = syncer().provider
         provider.drain()
         deadline = Timer(grace_seconds, provider.hang_up)
-        deadline.daemon = True  # a worker that is done earlier does not wait for it
+        deadline.daemon = True  # a worker that finishes earlier does not wait for it
         deadline.start()
 
     worker_shutting_down.connect(begin, weak=False)

@@ -1,4 +1,4 @@
-"""The tasks, each a thin cover over one use-case."""
+"""The Celery tasks; each calls one use-case."""
 
 from collections.abc import Callable
 
@@ -14,27 +14,27 @@ _log = structlog.get_logger(__name__)
 
 
 def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]) -> None:
-    """Give the application its tasks; the syncer is built with the first sync."""
+    """Register the tasks; `syncer` is called at the first sync."""
 
     @app.task(name=SYNC_UNIT)
     def sync_unit(unit_id: str) -> None:
-        """Do one unit of the ledger."""
+        """Sync one unit of the ledger."""
         try:
             syncer().do(unit_id)
-        except StorageUnavailable as error:  # its lease runs out and the tick publishes it again
+        except StorageUnavailable as error:  # its lease expires, and a tick publishes it again
             _log.error("unit_left", unit_id=unit_id, cause=str(error))
 
     @app.task(name=PLAN_JOB)
     def plan_job(job_id: str) -> None:
-        """Make the units of a job, and publish them."""
+        """Create the units of a job, and publish them."""
         try:
             platform.planner.plan(job_id)
-        except StorageUnavailable as error:  # its lease runs out and the tick sends another planner
+        except StorageUnavailable as error:  # its lease expires, and a tick sends another planner
             _log.error("plan_left", job_id=job_id, cause=str(error))
 
     @app.task(name=TICK)
     def tick() -> None:
-        """Find again what was lost on the way, and start what is due."""
+        """Publish lost messages again, and start due schedules."""
         for round_of in (platform.reconciler.run, platform.scheduler.run_due):
             try:
                 round_of()

@@ -1,1 +1,1 @@
-"""Redis: what may be lost."""
+"""Caches and live data in Redis; all of it may be lost."""

@@ -1,6 +1,6 @@
-"""`QuoteBoard`: latest quotes and forming bars, as the streamers write them, read by anybody.
+"""`QuoteBoard`: reads the latest quotes and forming bars that streamers write to Redis.
 
-A symbol that nobody streams any more vanishes: its quote after a minute, its bars after five.
+Without a streamer, a symbol's quote expires after one minute and its bars after five.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ from pocketquant.domain.open_bars import BarsState
 from pocketquant.domain.quotes import Quote
 
 _LONGEST_OVERDUE_SECONDS = MINUTE
-_SYMBOLS_AT_ONCE = 500
+_SYMBOLS_A_TRIP = 500
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentBar:
-    """A forming bar, the epoch second of its last change, and how late its quotes come."""
+    """A forming bar, the epoch second of its last change, and the delay of its quotes."""
 
     bar: LiveBar
     as_of: int
@@ -31,13 +31,13 @@ class CurrentBar:
 
     @property
     def ends_at(self) -> int:
-        """When the last quotes of its time come."""
+        """The epoch second at which its last quotes arrive."""
         return self.bar.end + self.delay_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Resumable:
-    """What a streamer goes on from: no tick until `seen_until` is missing in bars and quote."""
+    """A symbol's state for a streamer to continue from; contains all ticks until `seen_until`."""
 
     bars: BarsState
     quote: Quote
@@ -45,17 +45,17 @@ class Resumable:
 
 
 class QuoteBoard:
-    """The board; the driver's errors pass through."""
+    """The driver's errors pass through."""
 
     def __init__(self, cache: redis.Redis) -> None:
         self._redis = cache
 
     def latest(self, symbol: str) -> bytes | None:
-        """The symbol's quote as JSON; None where there is no live one."""
+        """The symbol's live quote as JSON, or None."""
         return cast(bytes | None, self._redis.get(records.quote_key(symbol)))
 
     def latest_of(self, symbols: Sequence[str]) -> dict[str, bytes]:
-        """The quotes as JSON, of those symbols that have a live one."""
+        """The live quotes as JSON, by symbol; symbols without one are left out."""
         keys = [records.quote_key(symbol) for symbol in symbols]
         found = cast(list[bytes | None], self._redis.mget(keys)) if keys else []
         return {
@@ -63,14 +63,14 @@ class QuoteBoard:
         }
 
     def all_latest(self) -> list[bytes]:
-        """All live quotes as JSON, in order of the symbol."""
+        """All live quotes as JSON, ordered by symbol."""
         symbols = cast(set[bytes], self._redis.smembers(records.SYMBOLS))
         return list(self.latest_of(sorted(symbol.decode() for symbol in symbols)).values())
 
     def current_bar(self, symbol: str, interval: Interval, now: float) -> CurrentBar | None:
-        """The newest bar of the interval with a tick in it, unless it is closed.
+        """The forming bar of the newest period with a tick; None if it is closed.
 
-        One whose time has long passed is none either: whoever should have closed it is dead.
+        A bar that should have closed more than a minute ago counts as none: its streamer is dead.
         """
         keys = [records.bar_key(symbol, Interval.M1), records.bar_key(symbol, interval)]
         found, made = cast(list[bytes | None], self._redis.mget(keys))
@@ -87,27 +87,27 @@ class QuoteBoard:
         return None if current.ends_at + _LONGEST_OVERDUE_SECONDS < now else current
 
     def resumable(self, shard: str, symbols: Sequence[str]) -> list[Resumable]:
-        """What is kept of these symbols, which that shard has written or will write."""
+        """The stored states of those symbols, which must belong to the shard."""
         seen = cast(bytes | None, self._redis.get(records.seen_key(shard)))
         seen_until = float(seen) if seen else 0.0
         resumable: list[Resumable] = []
-        for piece in batched(symbols, _SYMBOLS_AT_ONCE):
-            resumable += self._resumable_piece(piece, seen_until)
+        for piece in batched(symbols, _SYMBOLS_A_TRIP):
+            resumable += self._resumable_batch(piece, seen_until)
         return resumable
 
     def waiting(self, shard: str) -> dict[str, list[LiveBar]]:
-        """The closed bars that the shard's streamers have not seen stored, by batch."""
+        """The shard's closed bars that are not known to be in MongoDB, by batch."""
         found = cast(dict[bytes, bytes], self._redis.hgetall(records.waiting_key(shard)))
         return {batch.decode(): records.decode_bars(bars) for batch, bars in found.items()}
 
     def statuses(self) -> list[StreamerStatus]:
-        """The status of every shard that somebody works on, in order of the shard."""
+        """The status of each shard with a streamer, ordered by shard."""
         shards = cast(set[bytes], self._redis.smembers(records.SHARDS))
         keys = sorted(records.status_key(shard.decode()) for shard in shards)
         found = cast(list[bytes | None], self._redis.mget(keys)) if keys else []
         return [records.decode_status(status) for status in found if status is not None]
 
-    def _resumable_piece(self, symbols: Sequence[str], seen_until: float) -> Iterator[Resumable]:
+    def _resumable_batch(self, symbols: Sequence[str], seen_until: float) -> Iterator[Resumable]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for symbol in symbols:
                 pipeline.mget([records.bar_key(symbol, interval) for interval in Interval])
@@ -117,7 +117,7 @@ class QuoteBoard:
                 yield _resumable(symbol, records.decode_minutes(minutes), longer, seen_until)
 
     def forget(self, symbols: Sequence[str]) -> None:
-        """Show no quotes of these symbols, until a streamer writes some."""
+        """Delete the quotes of these symbols; a streamer may write them again."""
         if symbols:
             self._redis.unlink(*map(records.quote_key, symbols))
 

@@ -1,13 +1,13 @@
-"""What the quote board keeps of a symbol, as JSON.
+"""The records of the quote board in Redis, as JSON.
 
-quote:latest:{EXCHANGE}:{SYMBOL}             a quote, as the API answers it
-bar:current:{EXCHANGE}:{SYMBOL}:1m           `Minutes`: the open minutes, and all else
-bar:current:{EXCHANGE}:{SYMBOL}:{interval}   a `LiveBar`: what closed minutes made, if any
+quote:latest:{EXCHANGE}:{SYMBOL}             a quote, as the API returns it
+bar:current:{EXCHANGE}:{SYMBOL}:1m           `Minutes`: open minutes, quote and state
+bar:current:{EXCHANGE}:{SYMBOL}:{interval}   a `LiveBar` of closed minutes, if any
 quote:symbols                                the symbols with a latest quote
 streamer:status:{shard}                      a `StreamerStatus`
-streamer:seen:{shard}                        until when the shard's records hold all ticks
+streamer:seen:{shard}                        the epoch second until which records have all ticks
 streamer:shards                              the shards with a status
-streamer:waiting:{shard}                     batch → list of `LiveBar`: closed, not stored yet
+streamer:waiting:{shard}                     batch → list of closed `LiveBar`s not yet in MongoDB
 pub/sub quotes:{EXCHANGE}:{SYMBOL}           each changed quote, as above
 """
 
@@ -39,9 +39,9 @@ _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 
 @dataclass(frozen=True, slots=True)
 class Minutes:
-    """The open minutes of a symbol, with what else its aggregation and quote need to go on.
+    """The open minutes of a symbol, its quote, and the state to continue its aggregation.
 
-    `as_of` is when it was written, epoch seconds.
+    `as_of` is the epoch second of the write.
     """
 
     delay_seconds: int
@@ -54,7 +54,7 @@ class Minutes:
 
 @dataclass(frozen=True, slots=True)
 class RefusedSymbol:
-    """Why a symbol is not watched although it is subscribed: an error's code and message."""
+    """A subscribed symbol that the provider does not serve, with the error's code and message."""
 
     symbol: str
     code: str
@@ -63,7 +63,7 @@ class RefusedSymbol:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSymbol:
-    """How many quotes of a symbol could not be read, and what was wrong with the last one."""
+    """The number of unreadable quotes of a symbol, and the fault of the last one."""
 
     symbol: str
     count: int
@@ -72,11 +72,10 @@ class UnreadableSymbol:
 
 @dataclass(frozen=True, slots=True)
 class StreamerStatus:
-    """What a streamer tells of its shard; times in epoch seconds.
+    """The status of a shard; times are epoch seconds.
 
-    `version` is that of the wish which it makes true. `connected_at` is None while there is no
-    connection, `last_error` the code of what broke the last one, and
-    `last_error_message` says what to do.
+    `version` is that of the subscriptions it follows. `connected_at` is None without a connection;
+    `last_error` and `last_error_message` are code and message of the error that broke the last one.
     """
 
     shard: str
@@ -109,7 +108,7 @@ decode_status = msgspec.json.Decoder(StreamerStatus).decode
 
 
 def encode_quote(quote: Quote) -> bytes:
-    """The quote as the API answers it."""
+    """The quote as the API returns it."""
     exchange, _, ticker = quote.symbol.partition(":")
     return orjson.dumps(
         {
@@ -133,14 +132,14 @@ def encode_quote(quote: Quote) -> bytes:
 
 
 def encode_minutes(bars: BarsState, quote: Quote, as_of: float) -> bytes:
-    """The record of the open minutes; the quote is as of the same moment."""
+    """The record of the open minutes; bars and quote must be of the same moment."""
     return encode(
         Minutes(bars.delay_seconds, bars.unseen, bars.closed_until, bars.minutes, quote, as_of)
     )
 
 
 def encode_longer(bars: BarsState) -> list[bytes]:
-    """What closed minutes made of each longer interval, in the order of `LONGER`; or nothing."""
+    """The record of each longer bar in the order of `LONGER`; empty if there is no such bar."""
     made = {bar.interval: encode(bar) for bar in bars.longer}
     return [made.get(interval, b"") for interval in LONGER]
 

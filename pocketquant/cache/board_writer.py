@@ -1,9 +1,9 @@
-"""`BoardWriter`: what a streamer puts on the quote board, a flush at a time.
+"""`BoardWriter`: writes a streamer's changes to the quote board, one flush at a time.
 
-A flush is some pipelines of scripts. Each script checks, in one step with what it writes, that the
-lease still holds the writer's token: a streamer that has lost its shard writes nothing, not even
-the rest of a flush that it has begun. A symbol's quote and bars are written in one step, so that
-what is resumed from is of one moment.
+A flush consists of pipelines of scripts. Each script atomically checks that the lease still holds
+the writer's token, and writes. So a streamer that has lost its shard writes no more, not even the
+rest of a flush. A symbol's quote and bars are written by one script, so that a resumed state is of
+one moment.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import LONGER, BarsState
 from pocketquant.domain.quotes import Quote
 
-_PIECE = 200  # symbols a script: Redis serves nobody else while it runs
-_CALLS_A_TRIP = 6  # scripts a pipeline: all that is sent in it is in memory at once
+_PIECE = 200  # symbols a script: Redis serves no other client while it runs
+_CALLS_A_TRIP = 6  # scripts a pipeline: a whole pipeline is held in memory
 _QUOTE_AND_BAR_SECONDS = (records.QUOTE_SECONDS, records.BAR_SECONDS)
 _LONGER = [interval.value for interval in LONGER]
 _ALL = [interval.value for interval in Interval]
@@ -32,33 +32,38 @@ T = TypeVar("T")
 _Args = list[str | bytes | int | float]
 
 # KEYS: lease, status, seen, shards; ARGV: token, shard, seconds, status, seconds, seen until
-_TELL = """
+_STATUS = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
-if ARGV[4] ~= '' then
-  redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[3])
-  redis.call('SADD', KEYS[4], ARGV[2])
-  redis.call('EXPIRE', KEYS[4], ARGV[3])
+local shard, status_seconds, status = ARGV[2], ARGV[3], ARGV[4]
+if status ~= '' then
+  redis.call('SET', KEYS[2], status, 'EX', status_seconds)
+  redis.call('SADD', KEYS[4], shard)
+  redis.call('EXPIRE', KEYS[4], status_seconds)
 end
-redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[5])
+local seen_seconds, seen_until = ARGV[5], ARGV[6]
+redis.call('SET', KEYS[3], seen_until, 'EX', seen_seconds)
 return {}
 """
 
 # KEYS: lease, waiting; ARGV: token, seconds, number of batches, each with its bars, batches stored
-_WAIT = """
+_WAITING = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
-local last = 3 + 2 * tonumber(ARGV[3])
-for place = 4, last, 2 do redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1]) end
-for place = last + 1, #ARGV do redis.call('HDEL', KEYS[2], ARGV[place]) end
-redis.call('EXPIRE', KEYS[2], ARGV[2])
+local seconds, batches, first_batch = ARGV[2], tonumber(ARGV[3]), 4
+local first_stored = first_batch + 2 * batches
+for index = first_batch, first_stored - 1, 2 do
+  redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1])
+end
+for index = first_stored, #ARGV do redis.call('HDEL', KEYS[2], ARGV[index]) end
+redis.call('EXPIRE', KEYS[2], seconds)
 return {}
 """
 
 
 class Entry(NamedTuple):
-    """A symbol whose quote or bars have changed; both as of the same moment.
+    """A symbol whose quote or bars have changed; both are of the same moment.
 
-    `is_news`: the quote has changed, and is to be published. `has_closed`: a minute has closed, so
-    that the longer bars are others too.
+    `is_news`: the quote has changed, and is published. `has_closed`: a minute has closed, so the
+    longer bars have changed too.
     """
 
     quote: Quote
@@ -69,11 +74,11 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """All that is to be written at `as_of`; `seen_until` then no tick is missing in any record.
+    """The changes to write at `as_of`. All records contain all ticks until `seen_until`.
 
-    `kept` are symbols without a change, whose records shall live on, to be named every 20 s;
-    `forgotten` those that are no longer watched. `closed` are closed bars by batch, kept until
-    their batch is named in `stored`. A status goes along about once a second.
+    `kept` are symbols without a change whose records must not expire, passed every 20 s;
+    `forgotten` are symbols that are no longer watched. `closed` are closed bars by batch, kept in
+    Redis until their batch is named in `stored`. A status is passed about once a second.
     """
 
     as_of: float
@@ -86,8 +91,8 @@ class Flush:
     status: StreamerStatus | None = None
 
 
-class _Call(NamedTuple):
-    """One script; the lease's token goes before the other arguments."""
+class _ScriptCall(NamedTuple):
+    """A call of a script; the lease's token is added before the other arguments."""
 
     script: "redis.commands.core.Script"
     keys: list[str]
@@ -95,10 +100,10 @@ class _Call(NamedTuple):
 
 
 class BoardWriter:
-    """Writes for one shard, while the lease at `lease_key` holds `token`.
+    """Writes for one shard while the lease at `lease_key` holds `token`.
 
-    After the stream was lost or found again every symbol is to be written, since a record tells
-    when its symbol was not seen.
+    A record contains the gaps of its symbol, so all symbols must be written after the stream was
+    lost or is back.
     """
 
     def __init__(self, cache: redis.Redis, shard: str, lease_key: str, token: int) -> None:
@@ -107,23 +112,23 @@ class BoardWriter:
         self._lease_key = lease_key
         self._token = token
         self._write = _script(cache, "board_write.lua")
-        self._keep = _script(cache, "board_keep.lua")
+        self._renew = _script(cache, "board_keep.lua")
         self._forget = _script(cache, "board_forget.lua")
-        self._tell = cache.register_script(_TELL)
-        self._wait = cache.register_script(_WAIT)
+        self._write_status = cache.register_script(_STATUS)
+        self._write_waiting = cache.register_script(_WAITING)
 
     def write(self, flush: Flush) -> list[str]:
-        """Do all of it; those of the kept symbols that were gone, and must be written.
+        """Write all changes; return the kept symbols whose records have expired.
 
-        LeaseLost, and nothing more is written, once the lease is not the writer's any more. Closed
-        bars go first: a record in which they are closed is never there without them.
+        LeaseLost if the lease has another token; the rest is not written then. Closed bars are
+        written first, so that no record ever lacks bars that it counts as closed.
         """
-        gone: list[str] = []
+        expired: list[str] = []
         for trip in batched(self._calls(flush), _CALLS_A_TRIP):
-            gone += self._go(trip)
-        return gone
+            expired += self._send(trip)
+        return expired
 
-    def _go(self, calls: "list[_Call]") -> list[str]:
+    def _send(self, calls: "list[_ScriptCall]") -> list[str]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for script, keys, args in calls:
                 script(keys, [self._token, *args], pipeline)
@@ -132,27 +137,27 @@ class BoardWriter:
             raise LeaseLost(f"another streamer has taken shard {self._shard} over")
         return [symbol.decode() for answer in answers for symbol in answer or ()]
 
-    def _calls(self, flush: Flush) -> "Iterator[_Call]":
+    def _calls(self, flush: Flush) -> "Iterator[_ScriptCall]":
         keys = [self._lease_key, records.SYMBOLS]
         if flush.closed or flush.stored:
-            yield self._waiting(flush)
+            yield self._waiting_call(flush)
         for entries in batched(flush.entries, _PIECE):
             args = _packed(entries, flush.as_of)
-            yield _Call(self._write, keys, [*_QUOTE_AND_BAR_SECONDS, *args])
+            yield _ScriptCall(self._write, keys, [*_QUOTE_AND_BAR_SECONDS, *args])
         for symbols in batched(flush.kept, _PIECE):
-            yield _Call(self._keep, keys, [*_QUOTE_AND_BAR_SECONDS, *_ALL, *symbols])
+            yield _ScriptCall(self._renew, keys, [*_QUOTE_AND_BAR_SECONDS, *_ALL, *symbols])
         for symbols in batched(flush.forgotten, _PIECE):
-            yield _Call(self._forget, keys, [*_ALL, *symbols])
-        yield self._told(flush)
+            yield _ScriptCall(self._forget, keys, [*_ALL, *symbols])
+        yield self._status_call(flush)
 
-    def _waiting(self, flush: Flush) -> "_Call":
+    def _waiting_call(self, flush: Flush) -> "_ScriptCall":
         args: _Args = [records.WAITING_SECONDS, len(flush.closed)]
         for batch, bars in flush.closed.items():
             args += (batch, records.encode(bars))
         keys = [self._lease_key, records.waiting_key(self._shard)]
-        return _Call(self._wait, keys, [*args, *flush.stored])
+        return _ScriptCall(self._write_waiting, keys, [*args, *flush.stored])
 
-    def _told(self, flush: Flush) -> "_Call":
+    def _status_call(self, flush: Flush) -> "_ScriptCall":
         shard, status = self._shard, flush.status
         keys = [records.status_key(shard), records.seen_key(shard), records.SHARDS]
         args: _Args = [
@@ -162,7 +167,7 @@ class BoardWriter:
             records.BAR_SECONDS,
             flush.seen_until,
         ]
-        return _Call(self._tell, [self._lease_key, *keys], args)
+        return _ScriptCall(self._write_status, [self._lease_key, *keys], args)
 
 
 def _script(cache: redis.Redis, name: str) -> "redis.commands.core.Script":
@@ -171,7 +176,7 @@ def _script(cache: redis.Redis, name: str) -> "redis.commands.core.Script":
 
 
 def _packed(entries: Sequence[Entry], as_of: float) -> _Args:
-    """Three lists for the script, each its length first: quotes, minutes, longer bars."""
+    """The three lists of board_write.lua, each after its length: quotes, minutes, longer bars."""
     news = [entry.quote for entry in entries if entry.is_news]
     closed = [entry.bars for entry in entries if entry.has_closed]
     packed: _Args = [len(news)]

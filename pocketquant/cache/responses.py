@@ -1,17 +1,17 @@
-"""`ResponseCache`: encoded answers of reads, each kept under the token of its series.
+"""`ResponseCache`: encoded answers of reads, each stored under the token of its series.
 
-Whoever computes an answer asks for the token *before* reading the store, and puts the answer back
-under it. A write drops the token, so an answer computed from older data is never found again:
+A reader takes the token *before* it reads the store, and stores its answer under that token. A
+write drops the token, so an answer computed from older data is never found again:
 
     reader   begin ──── reads the store ──── put: outdated
     writer          upsert ── drop
 
-A token never comes back, so whoever has kept an answer with its token knows that the answer holds
-for as long as the token does. A token lives at most `_TTL_SECONDS`, however often it is used.
+A token never returns: an answer that a process has kept is valid as long as its token exists. A
+token lives at most `_TTL_SECONDS`, however often it is used.
 
-Tokens lie in the Redis that all processes share. Answers are large, and lie on a server that evicts
-them when it is full, or share that Redis within a budget of bytes. The answers of one token are one
-hash; it expires by itself, so a write need not reach the server of the answers.
+Tokens are in the Redis that all processes share. Answers are large: they are on another server that
+evicts them when it is full, or in the shared Redis within a budget of bytes. The answers of one
+token are one hash, which expires, so a write need not reach the server of the answers.
 """
 
 import secrets
@@ -35,8 +35,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2])
 return redis.call('GET', KEYS[1])
 """
 
-# What was put within the last `seconds to live` bounds what can still be there, dropped or not. It
-# is counted by the minute, in keys that expire, so nothing has to be counted down.
+# The bytes put within the last `seconds to live` are an upper bound of the stored bytes. They are
+# counted by the minute, in keys that expire, so no counter has to be decreased.
 # KEYS: hash; ARGV: field, answer, seconds to live, most fields, most bytes of all hashes or 0
 _PUT = """
 local fields = redis.call('HLEN', KEYS[1])
@@ -58,7 +58,7 @@ return 'kept'
 
 
 class Put(StrEnum):
-    """What became of an answer: kept, or the series was written since, or there is no room."""
+    """The result of `put`: kept; outdated, as the series was written since; or no room."""
 
     KEPT = "kept"
     OUTDATED = "outdated"
@@ -68,8 +68,8 @@ class Put(StrEnum):
 class ResponseCache:
     """Answers by series and query; the driver's errors pass through.
 
-    `answers` is a server that evicts them by itself. Without one they share that of the tokens,
-    and at most `most_bytes` of them are kept there.
+    `answers` is a server that evicts. Without it the answers share the server of the tokens, with
+    at most `most_bytes` of them.
     """
 
     def __init__(
@@ -85,22 +85,22 @@ class ResponseCache:
         self._put = self._answers.register_script(_PUT)
 
     def get(self, series: Series, query: str, token: bytes) -> bytes | None:
-        """The answer to this query that was kept under this token."""
+        """The answer to this query under this token, or None."""
         return cast(bytes | None, self._answers.hget(answers_key(series, token), query))
 
     def token(self, series: Series) -> bytes | None:
-        """The token that holds now; None where the series has none."""
+        """The current token of the series, or None."""
         return cast(bytes | None, self._tokens.get(key_of(series)))
 
     def begin(self, series: Series) -> bytes:
-        """A token that holds until the series is written; take it before reading the store."""
+        """The token that is valid until the next write; call this before reading the store."""
         fresh = secrets.token_hex(12)
         return cast(bytes, self._begin([key_of(series)], [fresh, _TTL_SECONDS]))
 
     def put(self, series: Series, query: str, token: bytes, body: bytes) -> Put:
-        """Keep the answer, if the token of `begin` still holds and there is room.
+        """Store the answer if the token of `begin` is still valid and there is room.
 
-        One whose token ends at this very moment is kept, but nobody asks for it again.
+        If the token ends at this moment, the answer is stored, but never read.
         """
         if self.token(series) != token:
             return Put.OUTDATED
@@ -109,9 +109,9 @@ class ResponseCache:
         return Put(done.decode())
 
     def drop(self, *all_series: Series) -> None:
-        """End the tokens of these series, so that none of their answers is found, and tell readers.
+        """Delete the tokens of these series, and publish that to the channel `DROPS`.
 
-        In one transaction, whose message Redis sends before it answers.
+        One transaction does both: Redis has sent the message before this returns.
         """
         if not all_series:
             return
@@ -123,17 +123,17 @@ class ResponseCache:
 
 
 def key_of(series: Series) -> str:
-    """The name of the series' token."""
+    """The key of the series' token."""
     symbol = series.symbol
     return f"ohlcv:{symbol.ticker}:{symbol.exchange}:{series.interval.value}"
 
 
 def answers_key(series: Series, token: bytes) -> str:
-    """The name of the hash with the answers under a token."""
+    """The key of the hash with the answers under a token."""
     return f"{key_of(series)}:{token.decode()}"
 
 
 def dropped_keys(message: bytes) -> list[str]:
-    """The tokens that a message on the channel `DROPS` names."""
+    """The keys of the tokens in a message of the channel `DROPS`."""
     keys: list[str] = orjson.loads(message)
     return keys

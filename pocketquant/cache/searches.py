@@ -1,7 +1,7 @@
-"""`SearchCache`: pages of symbol search, kept for some minutes.
+"""`SearchCache`: pages of symbol search, stored for ten minutes.
 
-`search:{hash of the request}` → the page as JSON. A page that was kept by another version of the
-program and no longer reads counts as none.
+`search:{hash of the request}` → the page as JSON. A page that another version of the program stored
+and this one cannot read counts as absent.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ class SearchCache:
         self._redis = cache
 
     def get(self, request: SearchRequest) -> SearchPage | None:
-        """The page that was kept, if there is one."""
+        """The stored page, or None."""
         body = cast(bytes | None, self._redis.get(_key(request)))
         try:
             return msgspec.json.decode(body, type=SearchPage) if body else None
@@ -30,7 +30,7 @@ class SearchCache:
             return None
 
     def put(self, request: SearchRequest, page: SearchPage) -> None:
-        """Keep the page for some minutes."""
+        """Store the page for ten minutes."""
         self._redis.set(_key(request), msgspec.json.encode(page), ex=_TTL_SECONDS)
 
 

@@ -1,1 +1,1 @@
-"""How a process shows that it is alive."""
+"""Signs of life of a process: fleet, metrics page, alive file, and its loops."""

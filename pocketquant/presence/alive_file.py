@@ -1,4 +1,4 @@
-"""`AliveFile`: what tells a health check that a process lives, as long as it is young."""
+"""`AliveFile`: a file whose age tells a health check whether the process is well."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ _log = structlog.get_logger(__name__)
 
 
 class AliveFile:
-    """Touched about once a second by a process that is well; an empty `path` is no file.
+    """A file that its process touches about once a second. An empty `path` means no file.
 
-    It grows old while one of the `loops` keeps failing.
+    It is not touched while one of the `loops` keeps failing.
     """
 
     def __init__(self, path: str, loops: Loops | None = None) -> None:
@@ -20,13 +20,13 @@ class AliveFile:
         self._loops = loops or Loops()
 
     def make(self) -> None:
-        """A folder that can't be made or written is an OSError."""
+        """Create the file and its folder; OSError if that is impossible."""
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch()
 
     def touch(self) -> None:
-        """Be well at this moment, unless a loop is not."""
+        """Renew the file's time, unless a loop is failing. A failure is only logged."""
         if self._path is None or not self._loops.are_well:
             return
         try:
@@ -35,6 +35,5 @@ class AliveFile:
             _log.error("alive_file_not_touched", cause=str(error))
 
     def remove(self) -> None:
-        """Be gone."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)

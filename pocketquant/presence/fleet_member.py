@@ -1,4 +1,4 @@
-"""How processes that serve no API show themselves: in the fleet, and by a page with metrics."""
+"""`Presence`: a process without an API announces itself to the fleet and serves its metrics."""
 
 import os
 import socket
@@ -21,9 +21,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Presence:
-    """This process in the fleet, from now until it ends; without Redis it keeps trying.
+    """Announces this process from now until `end`; without Redis it keeps trying.
 
-    `updated` completes the member with what changes, for each announcement.
+    `updated` returns the member with its current values, for each announcement.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Presence:
         )
 
     def end(self) -> None:
-        """Leave the fleet; one that can't is forgotten by it in 20 s."""
+        """Leave the fleet. Without Redis the entry expires after 20 s."""
         self._announcing.end()
         if not self._is_lost:
             try:
@@ -71,14 +71,14 @@ class Presence:
 def streamer_presence(
     fleet: Fleet, settings: Settings, loops: Loops, shard: Callable[[], str | None]
 ) -> Presence:
-    """This process as a streamer: of the shard it streams at the moment, if any."""
+    """The presence of a streamer; `shard` returns its current shard, if any."""
     name = f"streamer-{os.getpid()}@{socket.gethostname()}"
     member = this_process(MemberKind.STREAMER, name)
     return Presence(fleet, member, settings, loops, lambda member: replace(member, shard=shard()))
 
 
 def this_process(kind: MemberKind, name: str) -> Member:
-    """A member of the fleet."""
+    """This process as a member of the fleet."""
     return Member(
         id=uuid4().hex,
         kind=kind,

@@ -1,4 +1,4 @@
-"""`/metrics` of a process that serves nothing else."""
+"""`/metrics` of a process that has no other HTTP server."""
 
 import socket
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MetricsPage:
-    """A small server in a thread of its own."""
+    """A running HTTP server in a thread."""
 
     url: str
     server: WSGIServer
@@ -28,9 +28,10 @@ class MetricsPage:
 
 
 def open_metrics_page(host: str, port: int) -> MetricsPage | None:
-    """Serve this process' metrics; port 0 is a free one. None, with a log line, where it is taken.
+    """Serve the metrics of this process; port 0 takes a free port.
 
-    Several workers of one machine can't share a fixed port: all but the first go without.
+    If the port is taken, log it and return None: of several workers on one machine with a fixed
+    port only the first serves metrics.
     """
     try:
         server, thread = start_http_server(port, host)

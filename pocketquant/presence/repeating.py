@@ -1,7 +1,7 @@
-"""`Loops`: the threads of one process that watch or repeat something for as long as it runs.
+"""`Loops`: the threads of one process that repeat something for as long as it runs.
 
-An unforeseen error ends no loop: it is logged and counted, and the loop goes on after a pause.
-While a loop has failed for long, the process is not well, and its health check says so.
+An unforeseen error does not end a loop: it is logged and counted, and the next turn follows after a
+pause. A loop that keeps failing makes the process unwell, which its health check reports.
 """
 
 import time
@@ -32,7 +32,7 @@ class Loops:
         self._running: set[Loop] = set()
 
     def begin(self, name: str, turn: Turn, seconds: float = 0.0) -> "Loop":
-        """Call `turn` at once, and again so many seconds after each return, until the loop ends."""
+        """Call `turn` now, and again `seconds` after each return, until the loop ends."""
         loop = Loop(name, turn, seconds, self._discard)
         with self._lock:
             self._running.add(loop)
@@ -41,7 +41,7 @@ class Loops:
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """The names of the loops that have not succeeded for too long."""
+        """The names of the loops that have been failing for `failing_seconds`."""
         now = time.monotonic()
         with self._lock:
             names = {
@@ -61,7 +61,7 @@ class Loops:
 
 
 class Loop:
-    """One of them. A turn that takes long looks at `is_ending`, and notes each success itself."""
+    """A repeating thread. A long turn must check `is_ending` and call `note_success` itself."""
 
     def __init__(
         self, name: str, turn: Turn, seconds: float, at_end: Callable[["Loop"], None]
@@ -80,7 +80,7 @@ class Loop:
 
     @property
     def is_failing(self) -> bool:
-        """Whether it has failed, at `failing_since` for the first time, and not worked since."""
+        """Whether all turns since `failing_since` have failed."""
         return self._failures > 0
 
     @property
@@ -88,24 +88,24 @@ class Loop:
         return self._ending.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait, but not beyond the loop's end; whether that has come."""
+        """Wait until the time is over or the loop ends; return whether it ends."""
         return self._ending.wait(seconds)
 
     def stop(self) -> None:
-        """Begin no more turns; a turn may call this too."""
+        """Begin no further turn; a turn may call this itself."""
         self._ending.set()
 
     def join(self, seconds: float) -> None:
-        """Wait for the turn that runs."""
+        """Wait for the running turn."""
         self._thread.join(seconds)
 
     def end(self, seconds: float = _JOIN_SECONDS) -> None:
-        """Stop. A turn that takes longer than `seconds` is left to itself."""
+        """Stop, and wait at most `seconds` for the running turn."""
         self.stop()
         self.join(seconds)
 
     def note_success(self) -> None:
-        """It works at this moment."""
+        """Note that the loop works: earlier failures no longer count."""
         if self._failures:
             _log.info("loop_works_again", loop=self.name, failures=self._failures)
         self._failures = 0
@@ -120,7 +120,7 @@ class Loop:
     def _take_turn(self) -> None:
         try:
             self._turn(self)
-        except Exception:  # noqa: BLE001  # a defect must not end the loop in silence
+        except Exception:  # noqa: BLE001  # a defect must not end the loop silently
             self._note_failure()
             pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10)
             self.wait(max(self._seconds, min(pause, _LONGEST_PAUSE_SECONDS)))
