@@ -9,7 +9,7 @@ one moment.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import redis
 
@@ -28,7 +28,6 @@ _QUOTE_AND_BAR_SECONDS = (records.QUOTE_SECONDS, records.BAR_SECONDS)
 _LONGER = [interval.value for interval in LONGER]
 _ALL = [interval.value for interval in Interval]
 
-T = TypeVar("T")
 _Args = list[str | bytes | int | float]
 
 # KEYS: lease, status, seen, shards; ARGV: token, shard, seconds, status, seconds, seen until

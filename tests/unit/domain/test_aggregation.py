@@ -44,7 +44,7 @@ def seeing(*symbols: str, delay_seconds: int = 0, **settings: float) -> BarAggre
 
 
 def tick(offset: float, price: float = 10.0, size: Volume | None = 1, symbol: str = KO) -> Tick:
-    """A tick so many seconds after noon."""
+    """A tick `offset` seconds after noon."""
     return Tick(symbol, NOON + int(offset), price, size)
 
 
@@ -93,15 +93,15 @@ def test_longer_bars_close_with_their_last_minute() -> None:
 
 
 def test_empty_minutes_make_no_bar() -> None:
-    """Where nothing was traded there is no bar, however far the clock goes."""
+    """There is no bar without a trade, however far the clock moves."""
     aggregator = seeing(KO)
     aggregator.take([tick(0)])
     assert len(Interval) == len(aggregator.advance(LONG_AFTER))
     assert [] == aggregator.advance(LONG_AFTER + WEEK)
 
 
-def test_a_doubtful_moment() -> None:
-    """Bars with the time of a quote that told nothing are partial, those beside them whole."""
+def test_an_unreadable_quote_makes_its_minute_partial() -> None:
+    """The minutes before and after it stay complete."""
     aggregator = seeing(KO)
     aggregator.doubt(IBM, NOON)
     for minute in range(3):
@@ -112,8 +112,8 @@ def test_a_doubtful_moment() -> None:
     assert [False, True, False] == [bar.is_partial for bar in closed]
 
 
-def test_a_doubtful_moment_of_a_lost_stream() -> None:
-    """A stream that is lost stays lost."""
+def test_an_unreadable_quote_leaves_a_lost_stream_lost() -> None:
+    """All bars after the loss are partial."""
     aggregator = seeing(KO)
     aggregator.lose(NOON + 30)
     aggregator.doubt(KO, NOON + 40)
@@ -123,7 +123,7 @@ def test_a_doubtful_moment_of_a_lost_stream() -> None:
 
 
 def test_late_ticks_within_the_grace() -> None:
-    """A tick of the minute before still counts until that is closed; its close goes by time."""
+    """A tick counts until its minute is closed; its time decides whether it is open or close."""
     aggregator = seeing(KO)
     aggregator.take([tick(59, 10.0), tick(61, 20.0), tick(58, 30.0, 5), tick(60, 25.0)])
     first, *_ = aggregator.advance(NOON + 62)
@@ -134,7 +134,7 @@ def test_late_ticks_within_the_grace() -> None:
 
 
 def test_later_ticks_are_counted() -> None:
-    """A closed bar never reopens, also one that had no tick; what comes for it is counted."""
+    """A closed minute never reopens, even without a tick; its later ticks are counted."""
     aggregator = seeing()
     aggregator.take([tick(10), tick(70)])
     aggregator.advance(NOON + 62)
@@ -143,8 +143,8 @@ def test_later_ticks_are_counted() -> None:
     assert [2] == [bar.tick_count for bar in aggregator.advance(NOON + 122)]
 
 
-def test_what_a_late_tick_belongs_to() -> None:
-    """Longer bars that are open are partial; each minute is told once, however many ticks come."""
+def test_a_late_tick_makes_open_bars_partial() -> None:
+    """`too_late` returns each minute once, however many ticks come."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(70)])
     aggregator.advance(NOON + 62)
@@ -157,8 +157,8 @@ def test_what_a_late_tick_belongs_to() -> None:
     assert NOON + 180 == aggregator.closed_until(KO)
 
 
-def test_a_minute_in_question() -> None:
-    """Its bar is partial, and those beside it are whole."""
+def test_a_marked_minute_is_partial() -> None:
+    """The minutes before and after it stay complete."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(70), tick(130)])
     assert (NOON + 60, NOON + 120) == aggregator.mark_minute(KO, NOON + 70)
@@ -167,7 +167,7 @@ def test_a_minute_in_question() -> None:
 
 
 def test_ticks_from_before_the_stream() -> None:
-    """A first quote tells of an old trade: that is no late tick, and makes no bar."""
+    """A first quote carries an old trade, which counts as missed and makes no bar."""
     aggregator = BarAggregator()
     aggregator.see(KO, NOON)
     aggregator.take([tick(-DAY)])
@@ -176,7 +176,7 @@ def test_ticks_from_before_the_stream() -> None:
 
 
 def test_ticks_ahead_of_the_clock() -> None:
-    """Ticks may be ahead of the clock, of several minutes: each minute closes in its time."""
+    """Ticks may be several minutes ahead of the clock; each minute closes at its own time."""
     aggregator = seeing(KO)
     aggregator.advance(NOON)
     aggregator.take([tick(70), tick(130), tick(10)])
@@ -186,7 +186,7 @@ def test_ticks_ahead_of_the_clock() -> None:
 
 
 def test_the_clock_does_not_go_back() -> None:
-    """A clock that is set back reopens nothing."""
+    """A clock that is set back reopens no bar."""
     aggregator = seeing(KO)
     aggregator.advance(NOON + 62)
     aggregator.advance(NOON)
@@ -205,8 +205,8 @@ def test_a_delayed_symbol() -> None:
     assert [2] == [bar.tick_count for bar in later if bar[:2] == (IBM, Interval.M1)]
 
 
-def test_a_delayed_symbol_of_whose_past_nothing_is_known() -> None:
-    """Its first ticks are as old as its delay, and not late."""
+def test_the_first_ticks_of_a_delayed_symbol_are_not_late() -> None:
+    """They are as old as its delay."""
     aggregator = BarAggregator()
     aggregator.see(KO, NOON + 870, 900)
     aggregator.take([tick(10)])
@@ -219,7 +219,7 @@ def test_a_delayed_symbol_of_whose_past_nothing_is_known() -> None:
     ("before", "after", "closes_at"), [(0, 900, 962), (900, 0, 62), (900, 900, 962)]
 )
 def test_a_delay_that_changes(before: int, after: int, closes_at: int) -> None:
-    """Open bars close by the new delay, once."""
+    """Open bars close once, by the new delay."""
     aggregator = seeing(KO, delay_seconds=before)
     aggregator.take([tick(10), tick(70)])
     aggregator.advance(NOON + 50)
@@ -230,7 +230,7 @@ def test_a_delay_that_changes(before: int, after: int, closes_at: int) -> None:
 
 
 def test_a_new_delay_reopens_nothing() -> None:
-    """What was closed before a feed became a delayed one stays closed."""
+    """A bar that closed before its feed became delayed stays closed."""
     aggregator = seeing(KO)
     aggregator.take([tick(10)])
     assert [("1m", 0)] == starts(aggregator.advance(NOON + 62))
@@ -240,7 +240,7 @@ def test_a_new_delay_reopens_nothing() -> None:
 
 
 def test_the_grace_can_change() -> None:
-    """A new grace holds at once, for bars that are open already; closed ones stay closed."""
+    """A new grace is valid at once for open bars; closed ones stay closed."""
     aggregator = seeing(KO, grace_seconds=0)
     aggregator.take([tick(10), tick(70)])
     assert [("1m", 0)] == starts(aggregator.advance(NOON + 60))
@@ -252,7 +252,7 @@ def test_the_grace_can_change() -> None:
 
 
 def test_intervals_can_change() -> None:
-    """Only bars of the wanted intervals come out; one that is added later is whole at once."""
+    """`advance` returns bars of the chosen intervals; a new one is complete at once."""
     aggregator = seeing(KO)
     aggregator.intervals = (Interval.M3,)
     aggregator.take([tick(10), tick(70)])
@@ -290,7 +290,7 @@ def test_a_stream_that_begins_in_mid_bar() -> None:
 
 
 def test_a_stream_that_begins_with_a_bar() -> None:
-    """A stream that begins at noon sees the hour from noon whole, but not the day."""
+    """The hour from noon of a stream that begins at noon is complete, the day is not."""
     aggregator = BarAggregator()
     aggregator.see(KO, NOON)
     aggregator.take([tick(0)])
@@ -299,7 +299,7 @@ def test_a_stream_that_begins_with_a_bar() -> None:
 
 
 def test_a_gap_touches_its_bars_only() -> None:
-    """The bars with any of the gap in them are partial, those before and after it are not."""
+    """Bars that contain a part of the gap are partial, those before and after it are complete."""
     aggregator = seeing()
     aggregator.take([tick(10), tick(10, symbol=IBM), tick(90), tick(100, symbol=IBM)])
     aggregator.lose(NOON + 100, [KO])
@@ -323,7 +323,7 @@ def test_a_gap_touches_bars_that_begin_after_it() -> None:
 
 
 def test_bars_that_close_while_the_stream_is_lost() -> None:
-    """A bar that ended before the loss is whole, one that ended after it is partial."""
+    """A bar that ended before the loss is complete, one that ended after it is partial."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(70)])
     aggregator.lose(NOON + 90)
@@ -331,7 +331,7 @@ def test_bars_that_close_while_the_stream_is_lost() -> None:
 
 
 def test_a_gap_of_a_delayed_symbol() -> None:
-    """What a delayed symbol misses in a gap was traded that much earlier."""
+    """The ticks that a delayed symbol loses in a gap were traded earlier by its delay."""
     aggregator = seeing(KO, delay_seconds=900)
     aggregator.take([tick(10), tick(70), tick(130)])
     aggregator.lose(NOON + 900 + 70)
@@ -340,8 +340,8 @@ def test_a_gap_of_a_delayed_symbol() -> None:
     assert [False, True, False] == [bar.is_partial for bar in minutes]
 
 
-def test_a_trade_told_after_a_gap() -> None:
-    """A trade of a minute that closed during a gap is counted as missed."""
+def test_a_trade_from_a_gap_is_missed() -> None:
+    """A trade of a minute that closed during a gap is not late."""
     aggregator = seeing(KO)
     aggregator.lose(NOON + 10)
     aggregator.advance(NOON + 100)
@@ -358,14 +358,14 @@ def test_symbols_without_volume() -> None:
 
 
 def test_volume_that_appears() -> None:
-    """A minute has a volume from the first tick on that has one."""
+    """The volume of a minute sums up its ticks with a size."""
     aggregator = seeing(KO)
     aggregator.take([tick(10, size=None), tick(20, size=0), tick(30, size=4)])
     assert {4.0} == {bar.volume for bar in aggregator.advance(LONG_AFTER)}
 
 
 def test_forming_bars() -> None:
-    """The forming bar of any interval holds closed minutes, one in grace, and the newest."""
+    """The forming bar of any interval contains closed minutes, one in its grace, and the newest."""
     aggregator = seeing(KO)
     assert aggregator.forming(KO, Interval.M5) is None
     aggregator.take([tick(10, 10.0), tick(70, 12.0), tick(130, 9.0)])
@@ -378,7 +378,7 @@ def test_forming_bars() -> None:
 
 
 def test_a_forming_bar_in_its_grace() -> None:
-    """A bar that is over is still the forming one until it closes or the next has a tick."""
+    """A bar past its end is the forming one until it closes or the next one has a tick."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(170)])
     aggregator.advance(NOON + 181)
@@ -391,7 +391,7 @@ def test_a_forming_bar_in_its_grace() -> None:
 
 
 def test_forming_bars_are_put_together_from_the_state() -> None:
-    """Whoever has the parts of the state can put the forming bar together."""
+    """`put_together` makes the forming bar from the parts of the state."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(70), tick(130)])
     aggregator.advance(NOON + 62)
@@ -404,7 +404,7 @@ def test_forming_bars_are_put_together_from_the_state() -> None:
 
 
 def test_the_state_without_longer_bars() -> None:
-    """It is the state all the same, but for the bars of closed minutes."""
+    """The other parts of the state are equal."""
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(70)])
     aggregator.advance(NOON + 62)
@@ -414,7 +414,7 @@ def test_the_state_without_longer_bars() -> None:
 
 
 def test_a_symbol_is_forgotten() -> None:
-    """A forgotten symbol makes no bar; seen again, it begins anew."""
+    """A forgotten symbol makes no bar; if it is seen again, it starts anew."""
     aggregator = seeing()
     aggregator.take([tick(10), tick(10, symbol=IBM)])
     aggregator.advance(NOON + 62)
@@ -427,8 +427,8 @@ def test_a_symbol_is_forgotten() -> None:
     assert {IBM} == {bar.symbol for bar in aggregator.advance(LONG_AFTER)}
 
 
-def test_going_on_after_a_restart() -> None:
-    """The bar in progress is gone on with; partial is what the time in between touched."""
+def test_a_restart_resumes_open_bars() -> None:
+    """Bars that contain a part of the downtime are partial."""
     before = seeing(KO)
     before.take([tick(10, 10.0), tick(61, 11.0)])
     before.advance(NOON + 65)
@@ -441,8 +441,8 @@ def test_going_on_after_a_restart() -> None:
     assert [(2, True), (1, False), (4, True)] == [(bar.tick_count, bar.is_partial) for bar in bars]
 
 
-def test_a_restart_in_a_pause() -> None:
-    """A symbol without an open minute goes on too, and nothing closed is opened again."""
+def test_a_restart_without_an_open_minute_reopens_no_bar() -> None:
+    """The symbol's next ticks make bars."""
     before = seeing(KO)
     before.take([tick(10)])
     before.advance(NOON + 62)
@@ -456,7 +456,7 @@ def test_a_restart_in_a_pause() -> None:
 
 @given(tapes(), st.sets(st.integers(1, 59)))
 def test_batches_do_not_matter(tape: list[Tick], cuts: set[int]) -> None:
-    """However ticks are batched in order, and the clock moved on between, the bars are the same."""
+    """The bars do not depend on how the ticks are batched and when the clock moves."""
     at_once = seeing()
     at_once.take(tape)
     batched = seeing()
@@ -479,7 +479,7 @@ def test_batches_do_not_matter(tape: list[Tick], cuts: set[int]) -> None:
 def test_a_restart_changes_nothing(
     tape: list[Tick], late: list[int], cut: int, delay_seconds: int
 ) -> None:
-    """A state handed on at any moment makes the same bars as if nothing had happened."""
+    """An aggregator that resumes a state at any moment makes the bars of the original one."""
     tape = [tick._replace(time=tick.time - by) for tick, by in zip(tape, late, strict=False)]
     whole, first, second = (seeing(delay_seconds=delay_seconds) for _ in range(3))
     now = tape[min(cut, len(tape) - 1)].time + delay_seconds
@@ -503,7 +503,7 @@ def test_a_restart_changes_nothing(
 @settings(max_examples=50)
 @given(tapes())
 def test_all_intervals_are_those_of_pandas(tape: list[Tick]) -> None:
-    """Bars of every interval are what pandas makes: minutes of ticks, the longer of minutes."""
+    """pandas makes the same minutes of ticks, and the same longer bars of minutes."""
     aggregator = seeing()
     aggregator.take(tape)
     closed = aggregator.advance(LONG_AFTER)
@@ -522,7 +522,7 @@ def test_all_intervals_are_those_of_pandas(tape: list[Tick]) -> None:
 
 
 def resampled(parts: pd.DataFrame, times: pd.Series, interval: Interval) -> pd.DataFrame:
-    """The oracle: parts grouped by the period they lie in."""
+    """The expected bars: parts grouped by their periods."""
     period = {Interval.W1: "W-SUN", Interval.MONTH: "M"}.get(interval)
     keys = (
         times.dt.floor(f"{interval.seconds}s")
@@ -535,7 +535,7 @@ def resampled(parts: pd.DataFrame, times: pd.Series, interval: Interval) -> pd.D
 
 @given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 10**9)), min_size=1, max_size=60))
 def test_volumes_of_a_day_add_up_to_its_total(steps: list[tuple[int, int]]) -> None:
-    """The volumes of a day's bars, of any interval, are as decimals exactly the day's total."""
+    """The sum of the bars' volumes, as decimals, is exactly the day's total for each interval."""
     quote, aggregator = LiveQuote(KO), seeing(KO)
     quote.update({"last_price": 1.0, "time": NOON - 1, "day_volume": 0.0}, NOON)
     time, total = NOON, 0
@@ -549,8 +549,8 @@ def test_volumes_of_a_day_add_up_to_its_total(steps: list[tuple[int, int]]) -> N
         assert Decimal(total) / 100_000 == sum(Decimal(repr(volume)) for volume in volumes)
 
 
-def test_what_is_known_of_a_stream() -> None:
-    """Whether the symbol was ever seen, how far it is behind, and its gaps by its own clock."""
+def test_the_state_of_a_stream_can_be_read() -> None:
+    """It is whether the symbol is known, its delay, and its gaps by its own clock."""
     aggregator = seeing(KO, delay_seconds=900)
     aggregator.lose(NOON + 900)
     aggregator.see(KO, NOON + 990, 900)

@@ -45,8 +45,8 @@ def test_columns_have_their_names() -> None:
     assert np.int64 == bars.time.dtype
 
 
-def test_the_ends_of_no_bars_are_none() -> None:
-    """Empty bars have no first and no last time."""
+def test_empty_bars_have_no_first_and_last_time() -> None:
+    """Both are None."""
     assert (0, None, None) == (
         len(Bars.empty()),
         Bars.empty().first_time,
@@ -71,7 +71,7 @@ def test_bars_are_equal_by_value() -> None:
 
 
 def test_bars_are_no_dictionary_keys() -> None:
-    """Bars are mutable underneath, so they don't pretend to have a hash."""
+    """Bars are mutable inside, so they have no hash."""
     with pytest.raises(TypeError, match="unhashable"):
         hash(Bars.empty())
 
@@ -80,7 +80,7 @@ def test_bars_are_no_dictionary_keys() -> None:
 def test_between_includes_the_start_and_excludes_the_end(
     by_time: dict[int, Row], start: int | None, end: int | None
 ) -> None:
-    """Exactly the bars that open at or after the start and before the end."""
+    """It returns the bars that open at or after the start and before the end."""
     expected = [
         time
         for time in sorted(by_time)
@@ -90,8 +90,8 @@ def test_between_includes_the_start_and_excludes_the_end(
 
 
 @given(rows_by_time, st.integers(0, 70))
-def test_first_and_last_take_at_most_so_many(by_time: dict[int, Row], count: int) -> None:
-    """The oldest or the newest bars, all of them when there are fewer."""
+def test_first_and_last_return_at_most_count_bars(by_time: dict[int, Row], count: int) -> None:
+    """They return all bars if there are fewer."""
     bars, times = _bars(by_time), sorted(by_time)
     assert times[:count] == bars.first(count).time.tolist()
     assert times[len(times) - min(count, len(times)) :] == bars.last(count).time.tolist()
@@ -99,14 +99,14 @@ def test_first_and_last_take_at_most_so_many(by_time: dict[int, Row], count: int
 
 @given(rows_by_time, rows_by_time)
 def test_merge_is_the_union_where_the_newer_wins(old: dict[int, Row], new: dict[int, Row]) -> None:
-    """A merge holds the bars of both in order, the newer one where a time is in both."""
+    """A merge contains the bars of both in order; for a time in both it has the newer bar."""
     merge = _bars(old).merge(_bars(new))
     assert _bars(old | new) == merge.bars
 
 
 @given(rows_by_time, rows_by_time)
 def test_merge_counts_each_newer_bar_once(old: dict[int, Row], new: dict[int, Row]) -> None:
-    """A newer bar was inserted, or it changed the old one, or it was the same already."""
+    """A newer bar is inserted, or changes the old one, or equals it."""
     merge = _bars(old).merge(_bars(new))
     unchanged = sum(_is_same(old.get(time), row) for time, row in new.items())
     inserted = len(new.keys() - old.keys())
@@ -125,7 +125,7 @@ def test_merging_twice_changes_nothing(old: dict[int, Row], new: dict[int, Row])
 
 @given(rows_by_time, rows_by_time)
 def test_merge_leaves_its_inputs_alone(old: dict[int, Row], new: dict[int, Row]) -> None:
-    """Both inputs hold afterwards what they held before, so they may be read-only views."""
+    """Both inputs are unchanged, so they may be read-only views."""
     left, right = _bars(old), _bars(new)
     left.columns.flags.writeable = right.columns.flags.writeable = False
     left.merge(right)
@@ -134,10 +134,10 @@ def test_merge_leaves_its_inputs_alone(old: dict[int, Row], new: dict[int, Row])
 
 @given(st.lists(rows_by_time, max_size=4))
 def test_concatenate_joins_blocks_in_a_row(blocks: list[dict[int, Row]]) -> None:
-    """Blocks that follow one another become one."""
+    """Blocks that follow each other become one."""
     shifted = [
-        {time + 100 * place: row for time, row in block.items()}
-        for place, block in enumerate(blocks)
+        {time + 100 * number: row for time, row in block.items()}
+        for number, block in enumerate(blocks)
     ]
     whole = {time: row for block in shifted for time, row in block.items()}
     assert _bars(whole) == concatenate([_bars(block) for block in shifted])
@@ -175,7 +175,7 @@ def test_a_bad_bar_is_refused_for_its_reason(row: Row, reason: Refusal) -> None:
 
 
 def test_a_bar_is_counted_under_the_first_of_its_reasons() -> None:
-    """Whatever else is wrong with a bar, it is one refused bar."""
+    """A bar with several faults is one refused bar."""
     bars, refused = validate(_raw((0.5, math.nan, 1, 2, 3, -1), (0, math.nan, 1, 2, 3, -1)))
     assert 0 == len(bars)
     assert Counter({Refusal.BAD_TIME: 1, Refusal.NOT_FINITE: 1}) == refused
@@ -190,7 +190,7 @@ def test_repeated_and_late_bars_are_refused() -> None:
 
 
 def test_bars_after_the_latest_time_are_refused() -> None:
-    """A bar may open at the latest time, not after it, and one of the future holds back none."""
+    """A bar may open at the latest time, not after it; a refused one does not affect the others."""
     times = [60, 9e9, 120, 121, 180]
     bars, refused = validate(_raw(*[(time, *GOOD[1:]) for time in times]), latest=120)
     assert [60, 120] == bars.time.tolist()
@@ -198,7 +198,7 @@ def test_bars_after_the_latest_time_are_refused() -> None:
 
 
 def test_a_refused_bar_does_not_hold_back_the_next_ones() -> None:
-    """The time of a bar refused for its prices is no measure for the bars after it."""
+    """The time of a bar that is refused for its prices does not count for later bars."""
     bars, _ = validate(_raw((600, math.nan, 4, 1, 3, 100), GOOD))
     assert Bars(_raw(GOOD)) == bars
 
@@ -218,8 +218,8 @@ def test_times_before_1970_are_times() -> None:
 
 
 @given(st.lists(st.tuples(*[anything] * 6), max_size=12), st.booleans())
-def test_what_is_kept_is_good_and_the_rest_is_counted(rows: list[Row], has_volume: bool) -> None:
-    """However broken the block: no bar is lost from the count, and those kept are sound."""
+def test_every_bar_of_any_block_is_kept_or_counted(rows: list[Row], has_volume: bool) -> None:
+    """All kept bars are valid."""
     bars, refused = validate(_raw(*rows), has_volume)
     assert len(rows) == len(bars) + refused.total()
     assert (np.diff(bars.time) > 0).all()
@@ -232,6 +232,6 @@ def test_what_is_kept_is_good_and_the_rest_is_counted(rows: list[Row], has_volum
 
 @given(rows_by_time)
 def test_good_bars_are_all_kept(by_time: dict[int, Row]) -> None:
-    """A sound block passes unchanged, and nothing is counted."""
+    """A valid block passes unchanged, without a refusal."""
     sound = _bars({time: (row[0], 9.0, 0.5, row[3], row[4]) for time, row in by_time.items()})
     assert (sound, Counter()) == validate(sound.columns, has_volume=False)

@@ -22,7 +22,7 @@ def test_the_last_batch_may_be_shorter(items: str, batches: list[list[str]]) -> 
 
 
 def test_items_are_taken_batch_by_batch() -> None:
-    """An endless iterable works, for a batch is only taken when it is asked for."""
+    """An endless iterable works, since each batch is read only when it is needed."""
     numbers = count()
     batches = batched(numbers, 3)
     assert [0, 1, 2] == next(batches)

@@ -23,18 +23,18 @@ def test_every_code_belongs_to_one_error() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_reads_back_from_its_code(kind: type[PocketQuantError]) -> None:
-    """What was written down as code and message is the same error again."""
+    """A stored code and message become the same error again."""
     again = error_named(kind.code, "why")
     assert (kind, "why") == (type(again), str(again))
 
 
 def test_an_unknown_code_is_an_internal_error() -> None:
-    """A code of another version does not break who reads it."""
+    """A code of another version does not raise."""
     assert InternalError is type(error_named("of_the_future", "why"))
 
 
 def test_the_docstring_draws_the_tree() -> None:
-    """Every error stands in the module's picture; those that are raised stand beside their code."""
+    """The module's picture shows every error, and the code of each one that is raised."""
     lines = [line for line in (errors.__doc__ or "").splitlines() if "──" in line]
     drawn = [line.strip(" │├└─").replace(":", "").split() for line in lines]
     assert {kind.__name__ for kind in KINDS[1:]} == {words[0] for words in drawn}

@@ -10,18 +10,18 @@ seconds = st.integers(0, 3600)
 
 
 def seen_from(time: float) -> Unseen:
-    """A stream that was seen from `time` on."""
+    """A stream that is seen from `time` on."""
     return Unseen().found(time)
 
 
-def test_a_stream_begins_unseen() -> None:
-    """Before it is first seen everything is unseen, and nothing has been seen since ever."""
+def test_a_new_stream_is_lost() -> None:
+    """All time before its first `found` is a gap."""
     assert Unseen().touches(NOW, NOW + 60)
     assert NOW + 10**9 < Unseen().seen_since
 
 
 def test_the_beginning_of_a_stream() -> None:
-    """The minute in which a stream begins is unseen in part, the next one is not."""
+    """The minute in which a stream begins touches a gap, the next one does not."""
     unseen = seen_from(NOW + 0.5)
     assert [True, True, False] == [
         unseen.touches(start, start + 60) for start in (NOW - 60, NOW, NOW + 60)
@@ -29,15 +29,15 @@ def test_the_beginning_of_a_stream() -> None:
     assert NOW + 60 == unseen.seen_since
 
 
-def test_a_stream_seen_whole() -> None:
-    """Without any gap left, everything was seen since ever."""
+def test_a_stream_without_a_gap_is_seen_since_ever() -> None:
+    """Its last gaps have been dropped."""
     unseen = seen_from(NOW).after(NOW)
     assert not unseen.touches(NOW, NOW + 60)
     assert NOW - 10**9 > unseen.seen_since
 
 
 def test_a_gap() -> None:
-    """A gap touches the minutes it has a part of, and the longer bars they lie in."""
+    """A gap touches the minutes that contain a part of it, and the longer bars around them."""
     unseen = seen_from(NOW).lost(NOW + 119).found(NOW + 180)
     starts = range(NOW, NOW + 300, 60)
     assert [False, True, True, False, False] == [
@@ -47,8 +47,8 @@ def test_a_gap() -> None:
     assert NOW + 180 == unseen.seen_since
 
 
-def test_while_it_is_lost() -> None:
-    """What begins before the loss and ends in it is touched; what ended before is not."""
+def test_a_lost_stream_touches_bars_that_end_after_the_loss() -> None:
+    """Bars that ended before it are not touched."""
     unseen = seen_from(NOW).lost(NOW + 60)
     assert [False, True, True] == [
         unseen.touches(start, start + 60) for start in (NOW, NOW + 60, NOW + 600)
@@ -57,14 +57,14 @@ def test_while_it_is_lost() -> None:
 
 
 def test_no_time_is_no_gap() -> None:
-    """Lost and found in the same moment, or found twice, changes nothing."""
+    """A loss of no time, and a second `found`, change nothing."""
     unseen = seen_from(NOW)
     assert unseen == unseen.lost(NOW + 30.5).found(NOW + 30.5)
     assert unseen == unseen.found(NOW + 90)
 
 
 def test_gaps_in_a_row_are_one() -> None:
-    """Gaps of one minute, or of minutes in a row, are kept as one."""
+    """Gaps in one minute, or in adjacent minutes, become one."""
     unseen = seen_from(NOW)
     for lost_at, found_at in ((130, 131), (140, 150), (180, 190), (300, 301)):
         unseen = unseen.lost(NOW + lost_at).found(NOW + found_at)
@@ -72,17 +72,17 @@ def test_gaps_in_a_row_are_one() -> None:
 
 
 def test_old_gaps_are_dropped() -> None:
-    """Gaps from before a time are forgotten."""
+    """`after` drops the gaps that ended by a time."""
     unseen = seen_from(NOW).lost(NOW + 120).found(NOW + 180)
     assert unseen.gaps[1:] == unseen.after(NOW).gaps
     assert () == unseen.after(NOW + 180).gaps
 
 
 def test_too_many_gaps() -> None:
-    """Of too many gaps the oldest become one: what lies between counts as unseen too."""
+    """Of too many gaps the oldest two become one, including the time between them."""
     unseen = seen_from(NOW)
-    for place in range(1, MOST_GAPS + 1):
-        unseen = unseen.lost(NOW + 120 * place).found(NOW + 120 * place + 1)
+    for number in range(1, MOST_GAPS + 1):
+        unseen = unseen.lost(NOW + 120 * number).found(NOW + 120 * number + 1)
     assert MOST_GAPS == len(unseen.gaps)
     assert NOW + 180 == unseen.gaps[0][1]
     assert unseen.touches(NOW + 60, NOW + 120)
@@ -90,13 +90,13 @@ def test_too_many_gaps() -> None:
 
 
 def test_a_clock_that_was_put_back() -> None:
-    """Found before it was lost: all between may lack something."""
+    """If a stream is back before its loss, the time between them is a gap."""
     unseen = seen_from(NOW).lost(NOW + 300).found(NOW + 130)
     assert ((NOW + 120, NOW + 300), None) == (unseen.gaps[-1], unseen.lost_at)
 
 
-def test_what_is_found_lacking_later() -> None:
-    """Minutes of the past, beside gaps or between them, also while the stream is lost."""
+def test_a_gap_can_be_added_later() -> None:
+    """It merges with gaps beside it, also while the stream is lost."""
     unseen = seen_from(NOW).lost(NOW + 300).found(NOW + 301).lacking(NOW + 130, NOW + 131)
     assert ((NOW + 120, NOW + 180), (NOW + 300, NOW + 360)) == unseen.gaps[1:]
     joined = unseen.lacking(NOW + 180, NOW + 299)
@@ -105,8 +105,10 @@ def test_what_is_found_lacking_later() -> None:
 
 
 @given(st.lists(st.tuples(seconds, seconds), max_size=20), seconds)
-def test_touched_is_what_overlaps(spans: list[tuple[int, int]], minute: int) -> None:
-    """A minute is touched by just the gaps that have any time in it."""
+def test_a_minute_is_touched_if_a_gap_overlaps_it(
+    spans: list[tuple[int, int]], minute: int
+) -> None:
+    """No other minute is touched."""
     start = NOW + minute // 60 * 60
     unseen = seen_from(NOW)
     happened = []

@@ -13,19 +13,19 @@ NOTHING = Surroundings(np.empty(0))
 
 
 def block(*times: float, volume: float = 5.0) -> Floats:
-    """A good bar at each time."""
+    """A valid bar at each time."""
     return np.array([[time, 2.0, 3.0, 1.0, 2.5, volume] for time in times]).T
 
 
 def test_good_bars_are_put_in_order() -> None:
-    """As they are: nothing of them is changed."""
+    """Their values are not changed."""
     bars, refused = check(block(NOW - DAY, NOW - 3 * DAY), Interval.D1, NOTHING, NOW)
     assert [NOW - 3 * DAY, NOW - DAY] == bars.time.tolist()
     assert [] == refused
 
 
-def test_what_a_sync_would_refuse_is_refused_by_its_place() -> None:
-    """The places are those in which they were brought."""
+def test_invalid_bars_are_refused_by_their_index() -> None:
+    """The index is that of the imported order."""
     given = block(NOW - DAY, NOW - 2 * DAY, NOW - 3 * DAY, NOW - 3 * DAY)
     given[3, 0] = 9.0  # the low over the open
     bars, refused = check(given, Interval.D1, NOTHING, NOW)
@@ -37,8 +37,8 @@ def test_what_a_sync_would_refuse_is_refused_by_its_place() -> None:
     assert expected == refused
 
 
-def test_volumes_are_of_all_bars_or_of_none() -> None:
-    """One that misses among others is refused."""
+def test_a_single_missing_volume_is_refused() -> None:
+    """If all volumes are missing, the symbol has none."""
     without = block(NOW - DAY, NOW - 2 * DAY, volume=np.nan)
     assert 2 == len(check(without, Interval.D1, NOTHING, NOW)[0])
     without[5, 0] = 7.0
@@ -50,15 +50,15 @@ def test_volumes_are_of_all_bars_or_of_none() -> None:
     ("interval", "opened"),
     [(Interval.M1, MINUTE), (Interval.D1, DAY), (Interval.MONTH, 31 * DAY)],
 )
-def test_a_bar_has_to_have_closed(interval: Interval, opened: int) -> None:
-    """Its whole length ago."""
+def test_an_open_bar_is_refused(interval: Interval, opened: int) -> None:
+    """A bar counts as closed when its whole length has passed."""
     bars, refused = check(block(NOW - opened, NOW - opened + 60), interval, NOTHING, NOW)
     assert [NOW - opened] == bars.time.tolist()
     assert [Refusal.NOT_CLOSED] == [each.reason for each in refused]
 
 
-def test_a_bar_has_closed_with_its_session_where_hours_are_known() -> None:
-    """By the hours of its listing, long before its whole length has passed."""
+def test_known_trading_hours_close_a_bar_earlier() -> None:
+    """Its session ends long before its whole length has passed."""
     hours = TradingHours.parse("Etc/UTC", "0930-1600")
     opened = NOW + 9 * HOUR + 30 * MINUTE
     around = Surroundings(np.empty(0), hours=hours)
@@ -70,7 +70,7 @@ def test_a_bar_has_closed_with_its_session_where_hours_are_known() -> None:
 
 
 def test_a_bar_that_stored_history_reaches_has_closed() -> None:
-    """History holds closed bars only; one after its end may still grow."""
+    """History contains closed bars only; a bar after its end may still change."""
     times = [NOW - 2 * DAY, NOW - DAY + HOUR]
     around = Surroundings(np.array([float(times[1])]), last_time=times[1])
     _, refused = check(block(*times, NOW + DAY), Interval.D1, around, NOW)
@@ -78,14 +78,14 @@ def test_a_bar_that_stored_history_reaches_has_closed() -> None:
 
 
 def test_an_intraday_bar_opens_at_a_whole_minute() -> None:
-    """A daily one may open when it likes."""
+    """A daily bar may open at any second."""
     _, refused = check(block(NOW - HOUR - 30), Interval.M1, NOTHING, NOW)
     assert [Refusal.MISALIGNED] == [each.reason for each in refused]
     assert 1 == len(check(block(NOW - 2 * DAY - 30), Interval.D1, NOTHING, NOW)[0])
 
 
 def test_a_day_is_not_stored_twice() -> None:
-    """Files let it begin at midnight, providers with the session; the same time is no other day."""
+    """Files open days at midnight, providers with the session."""
     session = NOW - 5 * DAY + 14 * HOUR
     around = Surroundings(np.array([session - DAY, session], dtype=float))
     given = block(NOW - 5 * DAY, session, session + DAY - HOUR)
@@ -94,16 +94,16 @@ def test_a_day_is_not_stored_twice() -> None:
     assert [RefusedBar(0, NOW - 5 * DAY, Refusal.OVERLAPPING)] == refused
 
 
-def test_bars_brought_together_overlap_no_more_than_stored_ones() -> None:
-    """The first of each stays."""
+def test_imported_bars_must_not_overlap_each_other() -> None:
+    """The first of two overlapping bars stays."""
     hours = [NOW - 9 * HOUR, NOW - 9 * HOUR + 1800, NOW - 8 * HOUR, NOW - 7 * HOUR]
     bars, refused = check(block(*hours), Interval.H1, NOTHING, NOW)
     assert [hours[0], hours[2], hours[3]] == bars.time.tolist()
     assert [RefusedBar(1, hours[1], Refusal.OVERLAPPING)] == refused
 
 
-def test_bars_after_live_ones_would_hide_them() -> None:
-    """Up to where live bars begin, or history ends, there is room."""
+def test_a_bar_that_would_hide_live_bars_is_refused() -> None:
+    """Bars before the first live bar, or before the end of history, are accepted."""
     times = [NOW - 5 * HOUR, NOW - 4 * HOUR, NOW - 3 * HOUR]
     live = Surroundings(np.empty(0), live_from=NOW - 4 * HOUR)
     bars, refused = check(block(*times), Interval.H1, live, NOW)

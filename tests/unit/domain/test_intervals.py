@@ -17,8 +17,8 @@ def _time(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def test_there_are_thirteen() -> None:
-    """Users write the 13 intervals so, shortest first."""
+def test_there_are_thirteen_intervals() -> None:
+    """Their texts, shortest first."""
     expected = "1m 3m 5m 15m 30m 45m 1h 2h 3h 4h 1d 1w 1M"
     by_length = sorted(Interval, key=lambda interval: interval.seconds)
     assert expected == " ".join(interval.value for interval in Interval)
@@ -47,7 +47,7 @@ def test_intraday_is_shorter_than_a_day() -> None:
 
 @given(intervals, times)
 def test_a_time_lies_in_its_period(interval: Interval, time: int) -> None:
-    """A period holds the time it was asked for, its own start included, its end excluded."""
+    """A period contains its time; its start is included and its end excluded."""
     start, end = interval.period_start(time), interval.period_end(time)
     assert start <= time < end
     assert (start, end) == (interval.period_start(start), interval.period_end(start))
@@ -63,7 +63,7 @@ def test_periods_leave_no_gap(interval: Interval, time: int) -> None:
 
 @given(intervals, times)
 def test_periods_are_about_as_long_as_the_interval(interval: Interval, time: int) -> None:
-    """Every period has the nominal length, but a month has its own 28 to 31 days."""
+    """Every period has the nominal length, except months of 28 to 31 days."""
     length = interval.period_end(time) - interval.period_start(time)
     if interval is Interval.MONTH:
         assert length in {28 * DAY, 29 * DAY, 30 * DAY, 31 * DAY}
@@ -81,7 +81,7 @@ def test_weeks_begin_on_monday(time: int) -> None:
 
 @given(times)
 def test_months_begin_on_the_first(time: int) -> None:
-    """A month begins on the first at 00:00 UTC and is the month of the time asked for."""
+    """A month begins on the first at 00:00 UTC."""
     moment = datetime.fromtimestamp(time, UTC)
     expected = int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp())
     assert expected == Interval.MONTH.period_start(time)
@@ -101,7 +101,7 @@ def test_months_begin_on_the_first(time: int) -> None:
     ],
 )
 def test_periods_a_calendar_confirms(interval: str, time: str, start: str, end: str) -> None:
-    """Periods across the ends of hours, years, weeks and leap days are the calendar's."""
+    """Periods at the ends of hours, years, weeks and leap days equal those of a calendar."""
     found = Interval.parse(interval)
     assert _time(start) == found.period_start(_time(time))
     assert _time(end) == found.period_end(_time(time))

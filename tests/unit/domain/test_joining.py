@@ -47,8 +47,8 @@ def bars(*times: int) -> Bars:
         ("1M", "2023-10-31T22:00", "2023-12-01T00:00"),
     ],
 )
-def test_where_a_history_ends(interval: str, last_open: str, expected: str) -> None:
-    """No live bar from then on has anything of the last bar's time."""
+def test_history_ends_where_its_last_bar_ends(interval: str, last_open: str, expected: str) -> None:
+    """No live bar from then on shares time with the last bar."""
     assert seconds(expected) == history_end(Interval(interval), seconds(last_open))
 
 
@@ -66,13 +66,13 @@ def test_where_a_history_ends(interval: str, last_open: str, expected: str) -> N
 def test_live_bars_follow_history(
     limit: int, newest: bool, expected: tuple[list[int], int]
 ) -> None:
-    """The limit holds for both together."""
+    """The limit counts bars of both."""
     joined = join(Interval.M1, bars(60, 120, 180), bars(240, 300), ()).cut(limit, newest)
     assert expected == (joined.bars.time.tolist(), newest_live_count(joined.is_live))
 
 
 def test_either_may_be_empty() -> None:
-    """A symbol that was never synced has live bars only."""
+    """A symbol that was never synced has only live bars."""
     live = join(Interval.M1, Bars.empty(), bars(60))
     history = join(Interval.M1, bars(60), Bars.empty())
     assert (bars(60), [True]) == (live.bars, live.is_live.tolist())
@@ -94,7 +94,7 @@ def test_either_may_be_empty() -> None:
 def test_a_live_bar_gives_way_to_history_of_its_time(
     interval: str, history: list[str], live: list[str], beyond: list[str], expected: str
 ) -> None:
-    """Others stay, before, between and after the bars of history; `beyond` are some of these."""
+    """Other live bars stay; `beyond` counts as history."""
     given, built, outside = (
         [seconds(f"2023-11-{time}") for time in times] for times in (history, live, beyond)
     )
@@ -114,15 +114,17 @@ def test_a_live_bar_gives_way_to_history_of_its_time(
         ("llhlhll", 2, [(0, 60), (180, 180)]),
     ],
 )
-def test_which_bars_are_live(kinds: str, count: int, stretches: list[tuple[int, int]]) -> None:
-    """So many at the end, and runs before that history follows."""
+def test_live_bars_at_the_end_and_between_are_found(
+    kinds: str, count: int, stretches: list[tuple[int, int]]
+) -> None:
+    """The first count, and the runs before a history bar."""
     is_live = np.array([kind == "l" for kind in kinds], dtype=bool)
     times = 60 * np.arange(len(kinds))
     assert (count, stretches) == (newest_live_count(is_live), live_stretches(times, is_live))
 
 
 def test_time_between_history_and_live_bars_is_unseen() -> None:
-    """Where they are not next to each other; a pause within either is none."""
+    """Adjacent bars have no time between them, and a pause within either does not count."""
     joined = join(Interval.M1, bars(0, 180, 240, 600), bars(300, 420))
     assert [(480, 600)] == unseen_between(joined, Interval.M1)
     assert [(60, 120)] == unseen_between(join(Interval.M1, bars(0), bars(120)), Interval.M1)
@@ -136,16 +138,16 @@ def test_time_between_history_and_live_bars_is_unseen() -> None:
         (540, 3, None),
         (420, 3, 8),
         (0, 3, 15),
-        (420, 5, 8),  # of those asked for, one is forming and one was refused
+        (420, 5, 8),  # of the requested bars, one is forming and one was refused
         (420, 6, None),  # there are no older ones
         (-60 * 10_000, 3, MAX_BARS),
         (420, MAX_BARS, None),
     ],
 )
-def test_how_far_history_has_to_reach(
+def test_a_sync_requests_bars_back_to_the_oldest_live_bar(
     oldest_live: int | None, wanted: int, n_bars: int | None
 ) -> None:
-    """Back to the oldest live bar, with some bars to spare; where that can be had."""
+    """It requests some spare ones, if the provider has them."""
     request = SyncRequest(Series.parse("NASDAQ:AAPL|1m"), wanted)
     forming = FormingBar(660, 720, 1, 2, 0.5, 1, 7, 661)
     history = History(bars(480, 540, 600), forming, Counter({Refusal.NOT_FINITE: 1}))
@@ -161,10 +163,10 @@ def test_how_far_history_has_to_reach(
         (Interval.D1, "2024-01-31T00:00:00", True, "2024-01-30T18:00:00", "2024-01-31T18:00:00"),
     ],
 )
-def test_what_comes_before_and_after_a_bar(
+def test_bounds_of_earlier_and_later_bars(
     interval: Interval, open_time: str, is_live: bool, before: str, after: str
 ) -> None:
-    """Next to it; beside a live day, not the session that history will have for it."""
-    told = seconds(open_time)
-    assert seconds(before) == earlier_bars_end(interval, told, is_live)
-    assert seconds(after) == later_bars_start(interval, told, is_live)
+    """They exclude the session of history that a live day stands for."""
+    opened = seconds(open_time)
+    assert seconds(before) == earlier_bars_end(interval, opened, is_live)
+    assert seconds(after) == later_bars_start(interval, opened, is_live)

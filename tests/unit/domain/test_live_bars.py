@@ -25,7 +25,7 @@ def test_the_series_of_a_bar() -> None:
 
 
 def test_a_bar_of_its_parts() -> None:
-    """The first opens, the last closes, the highest is the high; volumes add up exactly."""
+    """It has the first open, the last close and the extremes; volumes add up exactly."""
     expected = LiveBar(
         symbol="NYSE:KO",
         interval=Interval.M5,
@@ -45,7 +45,7 @@ def test_a_bar_of_its_parts() -> None:
 
 
 def test_parts_of_an_earlier_period() -> None:
-    """Only the newest period counts."""
+    """Only parts of the newest period count."""
     parts = [minute(3), minute(4), minute(5)]
     assert minute(5)._replace(interval=Interval.M5, end=NOON + 600) == put_together(
         Interval.M5, parts, NOON
@@ -61,8 +61,10 @@ def test_parts_of_an_earlier_period() -> None:
         ([minute(3, is_partial=True), minute(4)], NOON, True),
     ],
 )
-def test_what_is_partial(parts: list[LiveBar], seen_since: int, expected: bool) -> None:
-    """A bar is partial if one of its parts is, or if it began before everything was seen."""
+def test_a_bar_is_partial_if_a_part_is_or_if_it_began_in_a_gap(
+    parts: list[LiveBar], seen_since: int, expected: bool
+) -> None:
+    """Otherwise it is complete."""
     bar = put_together(Interval.M5, parts, seen_since)
     assert bar is not None
     assert expected == bar.is_partial
@@ -72,19 +74,21 @@ def test_what_is_partial(parts: list[LiveBar], seen_since: int, expected: bool) 
     ("volumes", "expected"), [((None, None), None), ((None, 2.0), 2.0), ((0.0, None), 0.0)]
 )
 def test_bars_without_volume(volumes: tuple[float | None, ...], expected: float | None) -> None:
-    """A bar has no volume if no part of it has."""
-    bar = put_together(Interval.M5, [minute(place, each) for place, each in enumerate(volumes)], 0)
+    """A bar has no volume if none of its parts has one."""
+    bar = put_together(
+        Interval.M5, [minute(number, each) for number, each in enumerate(volumes)], 0
+    )
     assert bar is not None
     assert expected == bar.volume
 
 
-def test_no_parts() -> None:
-    """Of nothing there is no bar."""
+def test_no_parts_make_no_bar() -> None:
+    """The result is None."""
     assert put_together(Interval.M5, [], NOON) is None
 
 
 def test_a_mark() -> None:
-    """It names the bar that holds a time, and has no prices of its own."""
+    """It names the bar that contains a time, and has no prices."""
     mark = LiveBar.mark("NYSE:KO", Interval.M5, 1_700_000_123)
     assert (1_700_000_100, 1_700_000_400) == (mark.start, mark.end)
     assert (True, True, None) == (mark.is_mark, mark.is_partial, mark.volume)

@@ -20,7 +20,7 @@ trades = st.lists(st.tuples(offsets, prices, sizes), min_size=1)
 
 
 def tick(offset: int, price: float, size: Volume | None = 1) -> Tick:
-    """A tick so many seconds after noon."""
+    """A tick `offset` seconds after noon."""
     return Tick(SYMBOL, NOON + offset, price, size)
 
 
@@ -34,7 +34,7 @@ def minute_of(*ticks: Tick) -> Minute:
 
 @given(trades)
 def test_a_minute_in_any_order(trades: list[tuple[int, float, Volume | None]]) -> None:
-    """Its open and close go by time, and by arrival within a second; the rest by nothing."""
+    """Open and close go by time, and by arrival within a second; only they depend on order."""
     ticks = [tick(*trade) for trade in trades]
     bar = OpenBars(SYMBOL).minute_bar(minute_of(*ticks))
     ordered = sorted(ticks, key=lambda each: each.time)
@@ -61,7 +61,7 @@ def test_a_minute_in_any_order(trades: list[tuple[int, float, Volume | None]]) -
 
 
 def test_minutes_are_kept_in_order() -> None:
-    """A minute that is opened late takes its place among the others."""
+    """A minute that opens late is sorted in."""
     bars = OpenBars(SYMBOL)
     for number in (1, 0, 2):
         bars.open_minute(NOON + 60 * number, tick(60 * number, 1.0))
@@ -71,11 +71,11 @@ def test_minutes_are_kept_in_order() -> None:
 
 
 def test_minutes_make_longer_bars() -> None:
-    """The first closed minute begins all longer bars; the next one goes into them."""
+    """The first closed minute opens all longer bars; the next one is merged into them."""
     bars = OpenBars(SYMBOL)
     first = bars.open_minute(NOON, tick(5, 10.0, Decimal("0.1")))
     begun = bars.merge(first, PERIODS)
-    assert list(range(len(LONGER))) == [place for place, _ in begun]
+    assert list(range(len(LONGER))) == [slot for slot, _ in begun]
     second = bars.open_minute(NOON + 60, tick(70, 12.0, Decimal("0.2")))
     second.add(tick(71, 9.0, None))
     assert [] == bars.merge(second, PERIODS)
@@ -99,19 +99,19 @@ def test_minutes_make_longer_bars() -> None:
 
 
 def test_longer_bars_without_volume() -> None:
-    """A longer bar has no volume if none of its minutes has, even if others before had."""
+    """A longer bar has no volume if none of its minutes has, even if earlier minutes had."""
     bars = OpenBars(SYMBOL)
     bars.merge(bars.open_minute(NOON, tick(0, 1.0, 7)), PERIODS)
     bars.longer[0] = None
-    ((place, bar),) = bars.merge(bars.open_minute(NOON + 180, tick(180, 1.0, None)), PERIODS)
+    ((slot, bar),) = bars.merge(bars.open_minute(NOON + 180, tick(180, 1.0, None)), PERIODS)
     assert (None, 1) == (
-        bars.longer_bar(place, bar).volume,
-        bars.longer_bar(place, bar).tick_count,
+        bars.longer_bar(slot, bar).volume,
+        bars.longer_bar(slot, bar).tick_count,
     )
 
 
 def test_a_state_reads_back() -> None:
-    """Bars made of a state have that state, and go on from it."""
+    """Bars restored from a state have that state, and continue from it."""
     bars = OpenBars(SYMBOL)
     bars.delay_seconds = 900
     bars.unseen = bars.unseen.found(NOON)
@@ -138,7 +138,7 @@ def test_a_state_without_volume_reads_back() -> None:
     assert {3.0} == {bar.volume for bar in again.state(0).longer}
 
 
-def test_longer_bars_begin_apart() -> None:
-    """Every longer bar has the period it was given."""
+def test_each_longer_bar_has_its_period() -> None:
+    """Each opens when its own period does."""
     bar = Longer((NOON, NOON + 300), minute_of(tick(3, 1.0)), OpenBars(SYMBOL))
     assert (NOON, NOON + 300, None) == (bar.start, bar.end, bar.due)

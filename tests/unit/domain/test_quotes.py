@@ -18,21 +18,21 @@ scales = st.sampled_from([1, 100, 100_000, 100_000_000])
 
 @pytest.fixture
 def live() -> LiveQuote:
-    """A symbol that traded last at 10.0, a hundred seconds ago."""
+    """A symbol with a last trade at 10.0, a hundred seconds ago."""
     live = LiveQuote(SYMBOL)
     live.update({"last_price": 10.0, "time": NOW - 100, "day_volume": 1000.0}, NOW)
     return live
 
 
 def test_the_first_quote() -> None:
-    """The first price is a tick at its time; of the day's total nothing was traded just then."""
+    """The first price is a tick at its time; its size is 0, as the total is from earlier."""
     first = LiveQuote(SYMBOL)
     fields: QuoteChanges = {"last_price": 10.0, "time": NOW - 3, "day_volume": 1000.0}
     assert Tick(SYMBOL, NOW - 3, 10.0, 0) == first.update(fields, NOW)
 
 
 def test_a_quote_is_merged() -> None:
-    """Fields that are absent keep their values, null takes one away."""
+    """Absent fields keep their values, and None removes one."""
     live = LiveQuote(SYMBOL)
     live.update(
         {
@@ -91,13 +91,15 @@ def test_a_quote_is_merged() -> None:
         ({}, None),
     ],
 )
-def test_what_is_a_tick(live: LiveQuote, changes: QuoteChanges, expected: Tick | None) -> None:
-    """What moves price or volume is a trade; a total that falls to nearly none is a new day's."""
+def test_a_new_price_or_total_is_a_tick(
+    live: LiveQuote, changes: QuoteChanges, expected: Tick | None
+) -> None:
+    """A total that falls to nearly none begins a new day."""
     assert expected == live.update(changes, NOW)
 
 
-def test_nothing_is_a_tick_before_a_price() -> None:
-    """Volume without a price is no tick, and counts from the first price on."""
+def test_there_is_no_tick_before_a_price() -> None:
+    """The total is counted from the first price on."""
     live = LiveQuote(SYMBOL)
     ticks = [
         live.update({"day_volume": 100.0}, NOW),
@@ -109,7 +111,7 @@ def test_nothing_is_a_tick_before_a_price() -> None:
 
 
 def test_volume_that_comes_back(live: LiveQuote) -> None:
-    """A total that was away for a while is counted from where it was."""
+    """A total that was missing for a while is counted from its last value."""
     ticks = [
         live.update({"day_volume": None, "last_price": 11.0}, NOW),
         live.update({"day_volume": 1003.0}, NOW),
@@ -122,20 +124,20 @@ def test_volume_that_comes_back(live: LiveQuote) -> None:
     [(NOW + 2.9, NOW), (NOW + 3, NOW + 3), (NOW - 5, NOW), (NOW + 60.7, NOW + 60)],
 )
 def test_a_tick_without_a_time(live: LiveQuote, now: float, expected: int) -> None:
-    """Without a time it is arrival, unless the last time was told just before."""
+    """Its time is the arrival, or the last time if that came just before."""
     live.update({"time": NOW}, NOW)
     assert Tick(SYMBOL, expected, 12.0, 0) == live.update({"last_price": 12.0}, now)
 
 
 def test_a_delayed_tick_without_a_time() -> None:
-    """Arrival at a delayed symbol is that much later than the trade."""
+    """Its time is the arrival less the delay."""
     live = LiveQuote(SYMBOL)
     fields: QuoteChanges = {"last_price": 12.0, "update_mode": "delayed_streaming_900"}
     assert Tick(SYMBOL, NOW - 900, 12.0, None) == live.update(fields, NOW)
 
 
-def test_a_time_far_ahead_is_none() -> None:
-    """A time of more than an hour ahead is not believed, now or later."""
+def test_a_time_far_ahead_is_ignored() -> None:
+    """A time of more than an hour ahead never counts."""
     live = LiveQuote(SYMBOL)
     ticks = [
         live.update({"last_price": 12.0, "time": 1e300}, NOW),
@@ -147,16 +149,16 @@ def test_a_time_far_ahead_is_none() -> None:
     assert [NOW, NOW, NOW + HOUR, NOW, NOW] == [tick.time for tick in ticks if tick]
 
 
-def test_going_on_after_a_reconnect(live: LiveQuote) -> None:
-    """What is told again is no tick; what was traded meanwhile is the first one's size."""
+def test_a_known_quote_continues_after_a_reconnect(live: LiveQuote) -> None:
+    """Repeated values are no tick; the volume meanwhile is the size of the first one."""
     again = LiveQuote(SYMBOL, live.quote())
     assert live.quote() == again.quote()
     assert again.update({"last_price": 10.0, "time": NOW - 100, "day_volume": 1000.0}, NOW) is None
     assert Tick(SYMBOL, NOW, 10.0, 40) == again.update({"time": NOW, "day_volume": 1040.0}, NOW)
 
 
-def test_going_on_from_what_never_traded() -> None:
-    """A quote without a tick, or without a volume, is nothing to count from."""
+def test_a_known_quote_without_a_trade_or_total_gives_no_size() -> None:
+    """There is no total to count from."""
     fields: QuoteChanges = {"last_price": 10.0, "time": NOW, "day_volume": 1000.0}
     for known in (Quote(SYMBOL, day_volume=7.0), Quote(SYMBOL, time=NOW - 9, last_price=1.0)):
         assert Tick(SYMBOL, NOW, 10.0, 0) == LiveQuote(SYMBOL, known).update(fields, NOW)
@@ -164,7 +166,7 @@ def test_going_on_from_what_never_traded() -> None:
 
 @given(totals, scales)
 def test_sizes_add_up_to_the_total(steps: list[int], scale: int) -> None:
-    """The sizes of a day add up to exactly its last total, whatever decimals it has."""
+    """The sizes of a day add up to its last total exactly, with any decimals."""
     live = LiveQuote(SYMBOL)
     ticks = [live.update({"last_price": 1.0, "day_volume": 0.0}, NOW)]
     ticks += [live.update({"day_volume": step / scale}, NOW) for step in steps]
@@ -175,7 +177,7 @@ def test_sizes_add_up_to_the_total(steps: list[int], scale: int) -> None:
 
 @given(st.floats(0, 1e99))
 def test_exact_decimals_are_the_float(volume: float) -> None:
-    """A decimal stands for its float, and a whole one is an int."""
+    """A decimal equals its float, and a whole number is an int."""
     assert volume == float(exact(volume))
     assert volume.is_integer() == isinstance(exact(volume), int)
 
@@ -191,13 +193,13 @@ def test_exact_decimals_are_the_float(volume: float) -> None:
     ],
 )
 def test_delays(mode: str | None, expected: int) -> None:
-    """The update mode names the delay."""
+    """The update mode contains the delay."""
     assert expected == delay_seconds(mode)
 
 
 @pytest.mark.parametrize("session", ["out_of_session", "pre_market", "post_market", "holiday"])
 def test_no_trade_outside_the_session(live: LiveQuote, session: str) -> None:
-    """The quote is kept up to date; what its total moves by meanwhile is no later trade's size."""
+    """The quote is kept up to date; growth of the total meanwhile is in no trade's size."""
     ticks = [
         live.update({"current_session": session}, NOW),
         live.update({"time": NOW, "day_volume": 1500.0}, NOW),
@@ -213,8 +215,8 @@ def test_no_trade_outside_the_session(live: LiveQuote, session: str) -> None:
     assert () == live.doubts
 
 
-def test_outside_the_session_of_a_symbol_without_volume() -> None:
-    """There is no total to follow, and no tick either."""
+def test_no_trade_outside_the_session_of_a_symbol_without_volume() -> None:
+    """There is no total to follow."""
     live = LiveQuote(SYMBOL)
     live.update({"last_price": 10.0, "time": NOW, "current_session": "out_of_session"}, NOW)
     assert live.update({"time": NOW + 1}, NOW + 1) is None
@@ -222,8 +224,8 @@ def test_outside_the_session_of_a_symbol_without_volume() -> None:
     assert Tick(SYMBOL, NOW + 3, 10.0, None) == live.update({"time": NOW + 3}, NOW + 3)
 
 
-def test_a_correction(live: LiveQuote) -> None:
-    """A total that falls a little: no size, both minutes in doubt, and that of the next growth."""
+def test_a_correction_has_no_size(live: LiveQuote) -> None:
+    """Its minute and the one before are doubtful, and so is the next growth."""
     live.update({"time": NOW, "day_volume": 50_000_090.0}, NOW)
     live.doubts = ()
     assert Tick(SYMBOL, NOW + 60, 10.0, 0) == live.update(
@@ -238,8 +240,8 @@ def test_a_correction(live: LiveQuote) -> None:
     assert () == live.doubts
 
 
-def test_swapped_updates(live: LiveQuote) -> None:
-    """The older one comes second: its total is a correction too."""
+def test_swapped_updates_are_a_correction(live: LiveQuote) -> None:
+    """The older total comes second."""
     ticks = [
         live.update({"last_price": 12.0, "time": NOW, "day_volume": 1020.0}, NOW),
         live.update({"last_price": 11.0, "time": NOW - 1, "day_volume": 1010.0}, NOW),
@@ -248,8 +250,8 @@ def test_swapped_updates(live: LiveQuote) -> None:
     assert (NOW, NOW - 1) == live.doubts
 
 
-def test_a_correction_of_a_total_that_no_tick_told() -> None:
-    """Only the minute of the correction is in doubt."""
+def test_a_correction_before_the_first_tick() -> None:
+    """Only the minute of the correction is doubtful."""
     live = LiveQuote(SYMBOL)
     closed: QuoteChanges = {
         "last_price": 10.0,
@@ -269,8 +271,8 @@ DAYS = [
 
 
 @pytest.mark.parametrize(("day", "next_day"), DAYS)
-def test_a_new_day_that_the_quote_tells(day: QuoteChanges, next_day: QuoteChanges) -> None:
-    """All of its first total is new, however much that is; told before or with it."""
+def test_a_named_new_day_counts_its_whole_total(day: QuoteChanges, next_day: QuoteChanges) -> None:
+    """The day may be named before the total or with it."""
     for is_told_before in (True, False):
         live = LiveQuote(SYMBOL)
         live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, **day}, NOW)
@@ -283,8 +285,8 @@ def test_a_new_day_that_the_quote_tells(day: QuoteChanges, next_day: QuoteChange
 
 
 @pytest.mark.parametrize(("day", "next_day"), DAYS)
-def test_a_total_that_rises_over_a_new_day(day: QuoteChanges, next_day: QuoteChanges) -> None:
-    """Whether it began anew cannot be told: its growth, in doubt."""
+def test_growth_over_a_new_day_is_doubtful(day: QuoteChanges, next_day: QuoteChanges) -> None:
+    """The total may have begun anew or not."""
     live = LiveQuote(SYMBOL)
     live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, **day}, NOW)
     risen = live.update({"time": NOW + 1, "day_volume": 1100.0, **next_day}, NOW + 1)
@@ -292,28 +294,30 @@ def test_a_total_that_rises_over_a_new_day(day: QuoteChanges, next_day: QuoteCha
 
 
 @pytest.mark.parametrize(("day", "next_day"), DAYS)
-def test_a_fall_within_a_day(day: QuoteChanges, next_day: QuoteChanges) -> None:
-    """To nearly none, in the middle of a day that the quote names: a correction."""
+def test_a_fall_within_a_named_day_is_a_correction(
+    day: QuoteChanges, next_day: QuoteChanges
+) -> None:
+    """This holds for a fall to nearly none too."""
     live = LiveQuote(SYMBOL)
     live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, **day}, NOW)
     assert Tick(SYMBOL, NOW, 10.0, 0) == live.update({"day_volume": 5.0, **day}, NOW)
 
 
-def test_a_fall_at_a_session_s_start() -> None:
-    """Of the same day, as far as the quote has said by then: a new one if little is left, once."""
+def test_a_fall_to_little_after_the_open_is_a_new_day_once() -> None:
+    """The quote still names the old day then."""
     live = LiveQuote(SYMBOL)
     live.update({"last_price": 10.0, "time": NOW, "day_volume": 1000.0, "open_time": 1}, NOW)
     live.update({"current_session": "out_of_session"}, NOW)
     live.update({"current_session": "market"}, NOW)
     sizes = [
-        live.update({"day_volume": volume, "time": NOW + place}, NOW + place)
-        for place, volume in enumerate((101.0, 10.0, 1.0), start=1)
+        live.update({"day_volume": volume, "time": NOW + second}, NOW + second)
+        for second, volume in enumerate((101.0, 10.0, 1.0), start=1)
     ]
     assert [0, 10, 0] == [tick.size for tick in sizes if tick]
 
 
-def test_a_total_that_was_gone_for_a_moment(live: LiveQuote) -> None:
-    """A fall to nothing and back is no day's volume in one tick."""
+def test_a_fall_to_zero_and_back_is_not_a_day_s_volume(live: LiveQuote) -> None:
+    """The size is the growth since before the fall."""
     live.update({"day_volume": 0.0}, NOW)
     assert () == live.doubts
     back = live.update({"day_volume": 1004.0, "time": NOW}, NOW)

@@ -24,7 +24,7 @@ def due_times(repairs: Repairs, times: list[float]) -> list[dict[Series, int]]:
 
 
 def test_a_series_is_due_when_the_last_touched_bar_has_ended() -> None:
-    """Each interval at its own time, and once only."""
+    """Each interval has its own time, and is due once."""
     repairs = Repairs(INTERVALS, WAIT)
     repairs.note(AAPL, [(NOON + MINUTE, NOON + 3 * MINUTE)])
     since = NOON + MINUTE
@@ -37,15 +37,15 @@ def test_a_series_is_due_when_the_last_touched_bar_has_ended() -> None:
 
 
 def test_gaps_of_one_bar_are_repaired_together() -> None:
-    """Since the first of them."""
+    """The repair starts at the first gap."""
     repairs = Repairs((Interval.H1,), WAIT)
     for start in (NOON + 2 * MINUTE, NOON + 40 * MINUTE):
         repairs.note(AAPL, [(start, start + MINUTE)])
     assert {series(Interval.H1): NOON + 2 * MINUTE} == repairs.due(NOON + HOUR + WAIT)
 
 
-def test_several_that_are_due_at_once() -> None:
-    """A clock that has jumped finds each series once, since its first gap."""
+def test_a_clock_that_jumps_finds_each_series_once() -> None:
+    """The repair starts at the first gap of each."""
     repairs = Repairs((Interval.M1,), WAIT)
     for start in (NOON, NOON + 10 * MINUTE):
         repairs.note(AAPL, [(start, start + MINUTE)])
@@ -53,15 +53,15 @@ def test_several_that_are_due_at_once() -> None:
 
 
 def test_a_delayed_symbol_is_due_later() -> None:
-    """By as much as its clock is behind."""
+    """The difference is its delay."""
     repairs = Repairs((Interval.M1,), WAIT)
     repairs.note(AAPL, [(NOON, NOON + MINUTE)], delay_seconds=900)
     assert repairs.due(NOON + MINUTE + WAIT + 899) == {}
     assert {series(Interval.M1): NOON} == repairs.due(NOON + MINUTE + WAIT + 900)
 
 
-def test_what_was_due_before_the_last_gap_is_not_asked_for_again() -> None:
-    """Of the gaps handed over after a restart, only bars that were open by then."""
+def test_repairs_due_before_the_last_gap_are_not_repeated() -> None:
+    """After a restart, of all gaps only bars that were open by then count."""
     repairs = Repairs(INTERVALS, WAIT)
     old, new = NOON, NOON + HOUR
     repairs.note(AAPL, [(old, old + MINUTE), (new, new + MINUTE)])
@@ -73,8 +73,8 @@ def test_what_was_due_before_the_last_gap_is_not_asked_for_again() -> None:
     } == due
 
 
-def test_what_may_have_been_held_up_before_a_restart_is_asked_for_again() -> None:
-    """For a quarter of an hour."""
+def test_a_restart_repeats_repairs_of_the_last_quarter_of_an_hour() -> None:
+    """The streamer before may not have submitted them."""
     repairs = Repairs((Interval.M1,), WAIT)
     gaps = [(start, start + MINUTE) for start in (NOON, NOON + HOUR, NOON + HOUR + 10 * MINUTE)]
     repairs.note(AAPL, gaps, is_restart=True)
@@ -82,7 +82,7 @@ def test_what_may_have_been_held_up_before_a_restart_is_asked_for_again() -> Non
 
 
 def test_a_sync_reaches_back_to_the_gap() -> None:
-    """With some bars more, for those that end while it waits."""
+    """It requests some extra bars, which may end while it waits."""
     gaps = {series(Interval.M1): NOON - HOUR, series(Interval.D1): NOON}
     requests = list(repairing(gaps, NOON))
     assert [
@@ -91,14 +91,14 @@ def test_a_sync_reaches_back_to_the_gap() -> None:
     ] == requests
 
 
-def test_a_long_gap_takes_as_many_bars_as_there_are() -> None:
-    """No sync asks for more than the provider gives."""
+def test_a_long_gap_requests_the_most_bars() -> None:
+    """No sync requests more than the provider sends."""
     gaps = {series(Interval.M1): NOON - 30 * DAY}
     assert [SyncRequest(series(Interval.M1), MAX_BARS)] == list(repairing(gaps, NOON))
 
 
-def test_a_stream_that_was_never_seen_before() -> None:
-    """Its first bars are partial, and a few of the newest are asked for."""
+def test_a_new_stream_requests_a_few_of_the_newest_bars() -> None:
+    """Its first bars are partial."""
     repairs = Repairs((Interval.M1,), WAIT)
     repairs.note(AAPL, Unseen().found(NOON + 20).gaps)
     due = repairs.due(NOON + MINUTE + WAIT)
@@ -106,7 +106,7 @@ def test_a_stream_that_was_never_seen_before() -> None:
 
 
 def test_a_symbol_is_repaired_once_in_five_minutes() -> None:
-    """What is due meanwhile comes together when they are over; other symbols do not wait."""
+    """Later repairs of the symbol are due together then; other symbols do not wait."""
     repairs = Repairs((Interval.M1, Interval.M3, Interval.M5), WAIT)
     repairs.note(AAPL, [(NOON, NOON + MINUTE)])
     first = NOON + MINUTE + WAIT
@@ -122,7 +122,7 @@ def test_a_symbol_is_repaired_once_in_five_minutes() -> None:
 
 
 def test_one_sync_of_minutes_serves_all_intraday_series() -> None:
-    """It reaches back to where the first bar that the gap touched begins."""
+    """It reaches back to the start of the first touched bar."""
     intraday = [Interval.M1, Interval.M15, Interval.H4]
     gaps = {series(each): NOON + 7 * MINUTE for each in intraday}
     now = NOON + 4 * HOUR
@@ -134,7 +134,7 @@ def test_one_sync_of_minutes_serves_all_intraday_series() -> None:
 
 
 def test_a_series_that_minutes_do_not_reach_has_a_sync_of_its_own() -> None:
-    """Of a gap of weeks, its own bars."""
+    """A gap of weeks needs the bars of the series."""
     gaps = {series(Interval.H4): NOON - 30 * DAY}
     assert [
         SyncRequest(series(Interval.M1), MAX_BARS),
@@ -142,8 +142,8 @@ def test_a_series_that_minutes_do_not_reach_has_a_sync_of_its_own() -> None:
     ] == repairing(gaps, NOON)
 
 
-def test_longer_series_that_were_never_seen_before() -> None:
-    """So many minutes as the newest bar has, and those since it ended."""
+def test_a_new_longer_series_requests_the_minutes_of_its_newest_bar() -> None:
+    """The minutes since its end are added."""
     gaps = {series(Interval.H1): -1, series(Interval.D1): -1}
     assert [
         SyncRequest(series(Interval.M1), 82),
@@ -161,7 +161,7 @@ def minutes(*rows: tuple[int, float, float | None]) -> Bars:
 
 
 def test_a_longer_bar_is_made_of_its_minutes() -> None:
-    """First, highest, lowest, last and sum, none of it partial; minutes may be missing."""
+    """It has the first open, highest, lowest, last close and sum; single minutes may be missing."""
     found = longer_bars(
         minutes((0, 10, 0.1), (1, 14, 0.2), (4, 12, 0.3)), series(Interval.M5), NOON + 5 * MINUTE
     )
@@ -172,7 +172,7 @@ def test_a_longer_bar_is_made_of_its_minutes() -> None:
 
 
 def test_a_longer_bar_whose_time_is_not_wholly_known_is_not_made() -> None:
-    """Neither one that began before the first minute, nor one that has not ended by the last."""
+    """It began before the first minute, or ends after the known time."""
     known = minutes((4, 10, None), (6, 11, None), (11, 12, None))
     assert [(NOON + 5 * MINUTE, None)] == [
         (bar.start, bar.volume)

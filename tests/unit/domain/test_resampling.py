@@ -38,7 +38,7 @@ def minutes(draw: st.DrawFn) -> Bars:
 
 
 def by_pandas(bars: Bars, seconds: int) -> Bars:
-    """What pandas makes of it, without the bars that have not ended."""
+    """The bars that pandas makes, without those that have not ended."""
     frame = pd.DataFrame(
         bars.columns[1:].T,
         index=pd.to_datetime(bars.time, unit="s"),
@@ -55,13 +55,13 @@ def by_pandas(bars: Bars, seconds: int) -> Bars:
 
 @given(minutes(), st.sampled_from([2, 7, 10, 90, 360]))
 def test_bars_are_those_of_pandas(bars: Bars, count: int) -> None:
-    """First, highest, lowest, last, and the sum of the volumes there are."""
+    """They have the first, highest, lowest and last price, and the sum of the known volumes."""
     closed = resample(bars, 60 * count).between(None, down(int(bars.time[-1]) + 60, 60 * count))
     assert by_pandas(bars, 60 * count) == closed
 
 
-def test_nothing_makes_nothing() -> None:
-    """No bars of no bars."""
+def test_no_bars_make_no_bars() -> None:
+    """The result is empty."""
     assert Bars.empty() == resample(Bars.empty(), 600)
 
 
@@ -69,19 +69,19 @@ def test_nothing_makes_nothing() -> None:
     ("text", "seconds"), [("10m", 600), ("90m", 5400), ("6h", 21600), ("168h", 604800)]
 )
 def test_minutes_and_hours_are_lengths(text: str, seconds: int) -> None:
-    """As the 13 are written."""
+    """They are written like the 13 intervals."""
     assert seconds == custom_seconds(text)
 
 
 @pytest.mark.parametrize("text", ["", "0m", "10", "10s", "2d", "-5m", "1.5h", "169h", "10M"])
 def test_other_texts_are_no_interval(text: str) -> None:
-    """They are refused, and so is more than a week."""
+    """InvalidInterval names the text; more than a week is refused too."""
     with pytest.raises(InvalidInterval):
         custom_seconds(text)
 
 
 def test_the_longest_source_comes_first() -> None:
-    """Shorter than the bar, intraday, and dividing it."""
+    """Sources are intraday, shorter than the bar, and divide it."""
     assert [Interval.H2, Interval.H1, Interval.M45, Interval.M1] == sources(
         6 * 3600, [Interval.M1, Interval.H1, Interval.M45, Interval.H2, Interval.H4, Interval.D1]
     )
@@ -89,7 +89,7 @@ def test_the_longest_source_comes_first() -> None:
 
 
 def test_bars_that_begin_at_the_half_hour_are_not_aligned_to_the_hour() -> None:
-    """US markets' hours begin at :30; their half hours fit."""
+    """Hours of US markets begin at :30, which fits half hours."""
     times = np.array([1800, 5400])
     assert (False, True) == (is_aligned(times, 3600), is_aligned(times, 1800))
 
@@ -119,7 +119,7 @@ SPANS = [
 def test_the_source_covers_most_of_the_range(
     seconds: int, start: int | None, end: int | None, expected: Interval
 ) -> None:
-    """Counted in whole bars; of equals the longest."""
+    """Complete bars count; of equal sources the longest wins."""
     assert expected is covering(SPANS, seconds, start, end).interval
 
 
@@ -135,15 +135,15 @@ def test_the_source_covers_most_of_the_range(
         ([(0, 2**53)], [0, 1800, 2400]),
     ],
 )
-def test_which_bars_a_stretch_touches(
+def test_a_stretch_touches_the_bars_that_it_overlaps(
     stretches: list[tuple[int, int]], expected: list[int]
 ) -> None:
-    """Those with any of their time in it."""
+    """Other bars are not touched."""
     times = np.array([0, 1800, 2400])
     assert expected == times[touched(times, 600, stretches)].tolist()
 
 
 def test_multiples_before_and_after() -> None:
-    """Before 1970 too."""
+    """They are right before 1970 too."""
     assert (0, 600, 600) == (up(0, 600), up(1, 600), up(600, 600))
     assert (0, 0, 600, -600) == (down(0, 600), down(599, 600), down(600, 600), down(-1, 600))

@@ -55,7 +55,7 @@ def _moment(text: str) -> int:
     ],
 )
 def test_the_next_run_is_the_first_time_after(cron: str, expected: str) -> None:
-    """In UTC, whatever clocks do elsewhere, and never the moment itself."""
+    """It is in UTC, and always later than the given moment."""
     assert _moment(expected) == next_run(cron, NOON)
 
 
@@ -78,21 +78,21 @@ def test_the_next_run_is_the_first_time_after(cron: str, expected: str) -> None:
         ("0 0 */20 * MON#2", "names a day that never comes"),
     ],
 )
-def test_a_cron_that_is_wrong_says_where(cron: str, reason: str) -> None:
-    """The field that is wrong, or that the time never comes."""
+def test_a_wrong_cron_names_the_wrong_field(cron: str, reason: str) -> None:
+    """Or it says that no time matches."""
     with pytest.raises(InvalidRequest, match=reason):
         next_run(cron, NOON)
 
 
 @given(st.text(st.sampled_from("0123456789*/,-#L SUNJA"), max_size=30), st.integers(0, 2**31))
 def test_any_text_has_a_later_time_or_is_refused(cron: str, after: int) -> None:
-    """Whatever users write, nothing else comes out."""
+    """No text raises another error."""
     with suppress(InvalidRequest):
         assert after < next_run(cron, after)
 
 
-def test_everybody_has_two_schedules() -> None:
-    """All series every six hours, daily ones each business hour; due at their next time."""
+def test_there_are_two_built_in_schedules() -> None:
+    """All series every six hours, daily series each business hour."""
     everything, daily = built_in_schedules(NOON)
     assert ("all-series", 500, ()) == (everything.name, everything.n_bars, everything.intervals)
     assert ("daily-series", 10, (Interval.D1,)) == (daily.name, daily.n_bars, daily.intervals)
@@ -101,35 +101,35 @@ def test_everybody_has_two_schedules() -> None:
 
 
 def test_a_run_is_due_at_its_time() -> None:
-    """Not before; its key is fixed by the time, however late it is found due."""
+    """Its key contains the time at which it was due, however late it is found."""
     assert due_run(HOURLY, NOON - 1) is None
     assert f"schedule:hourly:{NOON}" == due_run(HOURLY, NOON) == due_run(HOURLY, NOON + DAY)
 
 
-def test_a_paused_schedule_runs_when_asked_by_hand_only() -> None:
-    """Its time comes and goes."""
+def test_a_paused_schedule_runs_only_on_request() -> None:
+    """Its cron is ignored."""
     paused = replace(HOURLY, paused=True)
     assert due_run(paused, NOON + DAY) is None
     assert "schedule:hourly:r1" == due_run(replace(paused, run_request="r1"), NOON + DAY)
 
 
-def test_a_run_asked_for_by_hand_is_due_at_once() -> None:
-    """Before its time; and the time it would have run at anyway stays."""
-    asked = replace(HOURLY, run_request="r1")
-    assert "schedule:hourly:r1" == due_run(asked, NOON - 60)
+def test_a_requested_run_is_due_at_once() -> None:
+    """The next run by cron stays as it is."""
+    requested = replace(HOURLY, run_request="r1")
+    assert "schedule:hourly:r1" == due_run(requested, NOON - 60)
     expected = replace(HOURLY, starting="schedule:hourly:r1", last_run_at=NOON - 60)
-    assert expected == begun(asked, "schedule:hourly:r1", NOON - 60)
+    assert expected == begun(requested, "schedule:hourly:r1", NOON - 60)
 
 
 @pytest.mark.parametrize("going_on", [{"has_open_job": True}, {"starting": "schedule:hourly:1"}])
 def test_no_two_runs_overlap(going_on: dict[str, object]) -> None:
-    """While the last run is being started, or its job is open, none is due."""
+    """No run is due while the last one is starting or its job is open."""
     busy = replace(HOURLY, run_request="r1", **going_on)  # type: ignore[arg-type]
     assert due_run(busy, NOON + DAY) is None
 
 
 def test_missed_runs_are_one_run() -> None:
-    """The next run is counted from now; a request made meanwhile is served by the same run."""
+    """The next run is computed from now, and this run fulfils an earlier request."""
     now = NOON + 5 * HOUR + 1
     missed = replace(HOURLY, run_request="r1")
     key = due_run(missed, now)
@@ -139,7 +139,7 @@ def test_missed_runs_are_one_run() -> None:
 
 
 def test_a_change_leaves_the_rest() -> None:
-    """Also a run that is due stays due."""
+    """A due run stays due, too."""
     now = NOON + DAY
     assert HOURLY == changed(HOURLY, ScheduleChange(), now)
     assert replace(HOURLY, n_bars=7) == changed(HOURLY, ScheduleChange(n_bars=7), now)
@@ -148,23 +148,23 @@ def test_a_change_leaves_the_rest() -> None:
 
 
 def test_a_new_cron_counts_from_now() -> None:
-    """And must be valid."""
+    """It must be valid."""
     daily = changed(HOURLY, ScheduleChange(cron="0 6 * * *"), NOON)
     assert replace(HOURLY, cron="0 6 * * *", next_run_at=NOON + 18 * HOUR) == daily
     with pytest.raises(InvalidRequest):
         changed(HOURLY, ScheduleChange(cron="0 6 * *"), NOON)
 
 
-def test_what_fell_into_a_pause_was_not_missed() -> None:
-    """A schedule that is resumed goes on with its next time."""
+def test_runs_during_a_pause_are_not_made_up_for() -> None:
+    """A resumed schedule continues with its next time."""
     paused = changed(HOURLY, ScheduleChange(paused=True), NOON)
     assert replace(HOURLY, paused=True) == paused
     resumed = changed(paused, ScheduleChange(paused=False), NOON + DAY + 1)
     assert replace(HOURLY, next_run_at=NOON + DAY + HOUR) == resumed
 
 
-def test_a_series_without_bars_gets_all_of_them() -> None:
-    """As many as the schedule fetches at most."""
+def test_a_series_without_bars_requests_the_maximum() -> None:
+    """This is the limit of the schedule."""
     assert 500 == bars_to_fetch(None, NOON, Interval.D1, 500)
 
 
@@ -183,15 +183,15 @@ def test_a_series_without_bars_gets_all_of_them() -> None:
         (0, Interval.M1, 500),
     ],
 )
-def test_a_run_asks_for_what_is_missing_and_two_more(
+def test_a_run_requests_the_missing_bars_and_two_more(
     last_bar_at: int, interval: Interval, expected: int
 ) -> None:
-    """Never more than the schedule fetches at most; a clock that is behind asks for two."""
+    """The limit of the schedule holds; a clock that is behind requests two."""
     assert expected == bars_to_fetch(last_bar_at, NOON, interval, 500)
 
 
-def test_a_schedule_of_one_bar_asks_for_one() -> None:
-    """The limit is the user's."""
+def test_a_schedule_of_one_bar_requests_one() -> None:
+    """The limit of the user counts."""
     assert 1 == bars_to_fetch(NOON - DAY, NOON, Interval.D1, 1)
 
 
@@ -201,19 +201,19 @@ def test_a_schedule_of_one_bar_asks_for_one() -> None:
     st.floats(0, 1),
     st.integers(0, 400 * DAY),
 )
-def test_a_run_never_asks_for_too_few(
-    calendar: Calendar, interval: Interval, place: float, elapsed: int
+def test_a_run_never_requests_too_few_bars(
+    calendar: Calendar, interval: Interval, position: float, elapsed: int
 ) -> None:
-    """Whenever markets open: the stored bar is among the newest ones that are asked for."""
+    """The stored bar is among the requested ones, whenever markets open."""
     openings = _openings(calendar, interval)
-    last = int(openings[int(place * (len(openings) - 1))])
+    last = int(openings[int(position * (len(openings) - 1))])
     until = last + elapsed
     first, end = np.searchsorted(openings, [last, until + 1])
     assert end - first <= bars_to_fetch(last, until, interval, 10**9)
 
 
 def _openings(calendar: Calendar, interval: Interval) -> Ints:
-    """When a year of bars opens: those of a session count from its opening."""
+    """The opens of the bars of a year; intraday ones count from the session's open."""
     known = sessions(calendar)
     year = slice(*np.searchsorted(known.opens, [NOON - 500 * DAY, NOON]))
     opens, closes = known.opens[year], known.closes[year]

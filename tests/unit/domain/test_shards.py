@@ -7,14 +7,14 @@ from pocketquant.domain.shards import Shard, all_shards
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_every_symbol_is_in_exactly_one_part(count: int) -> None:
-    """However many parts there are."""
+    """This holds for any number of parts."""
     symbols = [f"SIM:S{number:04}" for number in range(200)]
     held = [sum(shard.holds(symbol) for shard in all_shards(count)) for symbol in symbols]
     assert [1] * len(symbols) == held
 
 
 def test_parts_are_about_equal() -> None:
-    """A thousand symbols in four parts."""
+    """Four parts of a thousand symbols have similar sizes."""
     sizes = [
         sum(shard.holds(f"SIM:S{number:04}") for number in range(1000)) for shard in all_shards(4)
     ]
@@ -26,6 +26,6 @@ def test_a_symbol_stays_in_its_part() -> None:
     assert [False, True, False] == [shard.holds("NASDAQ:AAPL") for shard in all_shards(3)]
 
 
-def test_names_tell_the_split() -> None:
-    """Parts of different splits never share a name."""
+def test_parts_of_different_splits_have_different_names() -> None:
+    """A name contains number and count."""
     assert ("1-of-2", "1-of-3") == (Shard(1, 2).name, Shard(1, 3).name)

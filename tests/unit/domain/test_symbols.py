@@ -70,14 +70,14 @@ def test_a_key_with_an_unknown_interval_is_refused() -> None:
         Series.parse("NASDAQ:AAPL|2m")
 
 
-def test_a_listing_may_be_silent() -> None:
-    """A listing says nothing but its symbol and a volume until the provider says more."""
+def test_a_listing_needs_only_a_symbol() -> None:
+    """It has a volume until the provider says otherwise."""
     symbol = Symbol.parse("SP:SPX")
     assert Listing(symbol, "", "", "", "", "", True) == Listing(symbol)
 
 
 def test_symbols_are_in_order_of_exchange_and_ticker() -> None:
-    """Symbols sort as their text does to a reader: exchange first."""
+    """The exchange counts first."""
     names = ["NYSE:A", "AMEX:Z", "NYSE:AA"]
     assert ["AMEX:Z", "NYSE:A", "NYSE:AA"] == [
         str(each) for each in sorted(map(Symbol.parse, names))

@@ -24,13 +24,13 @@ def test_a_request_is_for_1_to_5000_bars(n_bars: int) -> None:
 
 @pytest.mark.parametrize("n_bars", [-1, 0, 5001])
 def test_a_request_outside_the_range_is_refused(n_bars: int) -> None:
-    """What a provider would not send is not asked for."""
+    """The provider would not send so many bars."""
     with pytest.raises(InvalidRequest, match=f"n_bars is {n_bars};"):
         SyncRequest(SERIES, n_bars)
 
 
 def test_fetched_counts_every_bar_the_provider_sent() -> None:
-    """Closed, forming and refused bars were all fetched."""
+    """It counts closed, forming and refused bars."""
     closed = Bars(np.ones((6, 4)))
     forming = FormingBar(60, 120, 1.0, 1.0, 1.0, 1.0, None, 90)
     refused = Counter({Refusal.NOT_FINITE: 2, Refusal.BAD_TIME: 1})
@@ -40,7 +40,7 @@ def test_fetched_counts_every_bar_the_provider_sent() -> None:
 
 
 def test_an_answer_whose_bars_were_all_refused_is_an_error() -> None:
-    """The message counts the bars by reason; a forming bar beside them does not help."""
+    """The message counts the bars by reason, with or without a forming bar."""
     refused = Counter({Refusal.NOT_FINITE: 2, Refusal.BAD_TIME: 1})
     forming = FormingBar(60, 120, 1.0, 1.0, 1.0, 1.0, None, 90)
     for history in (History(Bars.empty(), None, refused), History(Bars.empty(), forming, refused)):
@@ -48,14 +48,14 @@ def test_an_answer_whose_bars_were_all_refused_is_an_error() -> None:
             history.require_bars(SERIES)
 
 
-def test_an_answer_with_any_closed_bar_or_without_a_refused_one_is_none() -> None:
-    """A listing that never traded has no bars, and one bad bar leaves the others to be stored."""
+def test_an_answer_with_a_closed_bar_or_without_a_refused_one_is_no_error() -> None:
+    """A new listing has no bars, and one bad bar does not stop the others."""
     History(Bars.empty()).require_bars(SERIES)
     History(Bars(np.ones((6, 4))), None, Counter({Refusal.BAD_TIME: 1})).require_bars(SERIES)
 
 
-def test_until_when_all_bars_are_known() -> None:
-    """To the forming bar; without one, to the end of the last closed or the feed's own time."""
+def test_bars_are_known_until_the_forming_one() -> None:
+    """Without one, until the end of the last closed bar or the feed's own time."""
     closed = Bars(np.array([[0.0, 60.0], *[[1.0, 1.0]] * 5]))
     forming = FormingBar(120, 180, 1.0, 1.0, 1.0, 1.0, None, 150)
     assert None is History(Bars.empty()).known_until(Interval.M1)
@@ -72,6 +72,6 @@ def test_a_retry_waits_twice_as_long_each_time() -> None:
 
 @given(st.integers(1, 10**9), st.floats(0, 1, exclude_max=True))
 def test_jitter_takes_up_to_half_of_the_delay(attempt: int, jitter: float) -> None:
-    """However often a unit failed, its delay is between half of the full one and the full one."""
+    """The delay is between half of the full one and the full one after any number of failures."""
     full = retry_delay_seconds(attempt, 0.0)
     assert full / 2 <= retry_delay_seconds(attempt, jitter) <= full <= 900

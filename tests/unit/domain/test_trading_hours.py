@@ -12,7 +12,7 @@ NEW_YORK = "America/New_York"
 
 
 def at(text: str, zone: str = NEW_YORK) -> int:
-    """Epoch seconds of a local time."""
+    """The epoch second of a local time."""
     return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp())
 
 
@@ -43,10 +43,10 @@ def at(text: str, zone: str = NEW_YORK) -> int:
         ("24x7", "4h", "2026-02-01T00:00", "2026-02-01T04:00"),
     ],
 )
-def test_a_bar_is_over_with_the_last_session_of_its_period(
+def test_a_bar_ends_with_the_last_session_of_its_period(
     session: str, interval: str, opened: str, end: str
 ) -> None:
-    """An intraday bar is over after its length, or with the trading day."""
+    """An intraday bar ends after its length, or with the trading day."""
     hours = TradingHours.parse(NEW_YORK, session)
     assert hours is not None
     assert at(end) == hours.end(Interval(interval), at(opened))
@@ -57,5 +57,5 @@ def test_a_bar_is_over_with_the_last_session_of_its_period(
     [("", "0930-1600"), ("Nowhere", "0930-1600"), ("../etc", "24x7"), (NEW_YORK, "")],
 )
 def test_hours_that_are_not_understood_are_none(timezone: str, session: str) -> None:
-    """An empty text is what the registry holds of a listing that was never synced."""
+    """The registry has an empty text for a listing that was never synced."""
     assert TradingHours.parse(timezone, session) is None

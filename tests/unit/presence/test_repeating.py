@@ -13,7 +13,7 @@ from pocketquant.servers.connections import wait_until
 
 @dataclass
 class Work:
-    """Something done again and again, which fails as long as there is `trouble`."""
+    """A repeated turn that fails while there is `trouble`."""
 
     trouble: Exception | None = None
     turns: int = 0
@@ -40,19 +40,19 @@ def failures(name: str) -> float:
 def test_a_loop_goes_on_after_an_unforeseen_error() -> None:
     """The error is logged with its traceback and counted, and the next turn comes."""
     work = Work(ValueError("a defect"))
-    with capture_logs() as told, running(Loops(), work, "troubled"):
+    with capture_logs() as logged, running(Loops(), work, "troubled"):
         wait_until("it was tried again", lambda: work.turns >= 2, (), 60)
         work.trouble = None
         before = work.turns
         wait_until("it goes on", lambda: work.turns > before + 2, (), 60)
     assert failures("troubled") >= 2
-    *failed, last = told
+    *failed, last = logged
     assert {("loop_failed", True)} == {(line["event"], line["exc_info"]) for line in failed}
     assert "loop_works_again" == last["event"]
 
 
 def test_a_loop_that_keeps_failing_makes_its_process_unwell() -> None:
-    """Until it works again; other loops change nothing."""
+    """The process is well again when the loop works; other loops do not matter."""
     loops, work = Loops(failing_seconds=0.5), Work(ValueError("a defect"))
     with running(loops, work, "failing"), running(loops, Work(), "fine"):
         wait_until("it is unwell", lambda: not loops.are_well, (), 30)
@@ -63,23 +63,23 @@ def test_a_loop_that_keeps_failing_makes_its_process_unwell() -> None:
 
 
 def test_one_failure_leaves_a_process_well() -> None:
-    """Only a loop that fails for long takes its health away."""
+    """Only a loop that fails for long makes it unwell."""
     loops, work = Loops(failing_seconds=3600), Work(ValueError("a defect"))
     with running(loops, work, "once"):
         wait_until("it has failed", lambda: failures("once") > 0, (), 30)
         assert loops.are_well
 
 
-def test_a_loop_that_ended_makes_nobody_unwell() -> None:
-    """Its failures are history."""
+def test_a_loop_that_ended_no_longer_counts() -> None:
+    """Its failures do not make the process unwell."""
     loops, work = Loops(failing_seconds=0), Work(ValueError("a defect"))
     with running(loops, work, "ended"):
         wait_until("it is unwell", lambda: not loops.are_well, (), 30)
     wait_until("it is forgotten", lambda: loops.are_well, (), 30)
 
 
-def test_a_long_turn_tells_of_its_success() -> None:
-    """A turn that never returns is well from the moment it says so."""
+def test_a_long_turn_notes_its_own_success() -> None:
+    """The loop is well from then on, though the turn does not return."""
     loops = Loops(failing_seconds=0)
     attempts = []
 
@@ -99,7 +99,7 @@ def test_a_long_turn_tells_of_its_success() -> None:
 
 
 def test_a_turn_may_stop_its_own_loop() -> None:
-    """There is no turn after it."""
+    """No further turn begins."""
     turns = []
 
     def turn(loop: Loop) -> None:
