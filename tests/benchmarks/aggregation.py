@@ -1,13 +1,13 @@
 """Bars of ticks beside nautilus_trader's TimeBarAggregator.
 
-Tapes are random walks in cents, whole sizes, so many ticks a minute of each symbol, in order of
-time. Nautilus builds nine intervals with an aggregator for each, on the clock it has for tests,
-moved on each second; ours builds all 13, its clock moved on each second too. Both are given ready
-ticks of their own kind, and the minute bars both make of one tape must be equal. Peers get the
-tape of ten symbols, where they do best. They take turns, in an order reversed each round.
+A tape is a random walk in cents with whole sizes: a number of ticks a minute of each symbol, in
+order of time. Nautilus builds nine intervals with one aggregator each, on its clock for tests; ours
+builds all 13. Both clocks move each second. Both receive ready ticks of their own types, and their
+minute bars of one tape must be equal. Peers get the tape of ten symbols, where they are fastest.
+They take turns, in an order that is reversed each round.
 
-Figures are of the best round, in seconds of this process's own CPU time: neighbours on the machine
-only ever slow one down, by the caches they share. One core.
+Figures are those of the best round, by the CPU time of this process on one core: other processes
+can only slow it down, through shared caches.
 """
 
 import gc
@@ -94,21 +94,21 @@ def tape(
     ticks_a_minute: int = TICKS_A_MINUTE,
     size: Callable[[int], Volume] = int,
 ) -> Seconds:
-    """Ticks of the symbols in turn, by the second, until the last of the minutes is closed."""
+    """Ticks of the symbols in turn, in whole seconds, until the last minute is closed."""
     chance = Random(symbols)
     names = [f"SIM:S{number:05}" for number in range(symbols)]
     cents = [10_000] * symbols
     made = []
     for number in range(symbols * ticks_a_minute * minutes + symbols):
-        place = number % symbols
-        cents[place] += chance.randint(-3, 3)
+        symbol = number % symbols
+        cents[symbol] += chance.randint(-3, 3)
         moment = MIDNIGHT + number * 60 // (symbols * ticks_a_minute)
-        made.append(Tick(names[place], moment, cents[place] / 100, size(chance.randint(1, 999))))
+        made.append(Tick(names[symbol], moment, cents[symbol] / 100, size(chance.randint(1, 999))))
     return [list(each) for _, each in groupby(made, key=lambda tick: tick.time)]
 
 
 def take_turns(contenders: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Each one's best rate."""
+    """The best rate of each."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(ROUNDS):
         for name in list(contenders) if number % 2 else reversed(contenders):
@@ -146,7 +146,7 @@ def nautilus(seconds: Seconds) -> float:
 
 
 def rate(seconds: Seconds, build: Callable[[Seconds], int]) -> float:
-    """Ticks a second of CPU time, warmed up. The collector leaves alone what was there before."""
+    """Ticks a second of CPU time after a warm-up. The collector ignores older objects."""
     warm_up = sum(ticks[0].time < MIDNIGHT + WARM_UP_SECONDS for ticks in seconds)
     build(seconds[:warm_up])
     gc.collect()
@@ -195,7 +195,7 @@ def peers(
 def trades(
     ticks: list[Tick], aggregators: dict[str, tuple[Instrument, Handlers]]
 ) -> Iterator[tuple[TradeTick, Handlers]]:
-    """The same ticks as nautilus has them, each with who is to get it."""
+    """The ticks as nautilus has them, each with its aggregators."""
     for number, tick in enumerate(ticks):
         instrument, handlers = aggregators[tick.symbol]
         moment = tick.time * NANOSECONDS

@@ -1,12 +1,11 @@
-"""Live quotes from the provider's socket to those who watch them.
+"""Live quotes from the provider's socket to their readers.
 
-Simulator, streamer, MongoDB, Redis and push are processes of their own, as is this one, which
-reads what they have written; they share the machine's processors. The streamer is the product,
-all 13 intervals and every flush included, and each measurement spans the end of a minute, when
-a bar of every symbol closes. The peer is a loop of websocket-client and `json.loads` that gets
-the same quotes and does nothing with them but count.
+Simulator, streamer, MongoDB, Redis, push and this reader are separate processes that share the
+machine's processors. The streamer is the product with all 13 intervals and every flush. Each
+measurement includes the end of a minute, when a bar of every symbol closes. The peer is a loop of
+websocket-client and `json.loads` that receives equal quotes and only counts them.
 
-A quote's wait is counted from the moment its text was due to leave, not from when it did.
+The wait of a quote starts when its text was due to be sent, not when it was sent.
 """
 
 import socket
@@ -52,7 +51,7 @@ def run() -> list[Row]:
 
 
 def _sustained(machine: Machine) -> list[Row]:
-    """Quotes a second at full speed, and in a second of the process's own CPU time."""
+    """Quotes a second at full speed, and quotes a second of the process's CPU time."""
     with machine.feed(SYMBOLS) as feed:
         command = [sys.executable, "-m", "tests.benchmarks.live_plain", feed.url]
         answer = subprocess.run(
@@ -79,7 +78,7 @@ def _now(stream: Stream) -> tuple[int, float, float]:
 
 
 def _waits(machine: Machine) -> list[Row]:
-    """Milliseconds until a quote is in Redis, where the step that sets it publishes it too."""
+    """Milliseconds until a quote is in Redis, where the same step publishes it."""
     with machine.stream(SYMBOLS, PACE) as stream:
         waits = Waits(stream.feed.tape(), stream.feed.began_at() or 0)
         _follow(stream, waits, WARM_UP_SECONDS)
@@ -98,7 +97,7 @@ def _waits(machine: Machine) -> list[Row]:
 
 
 def _follow(stream: Stream, waits: Waits, seconds: float) -> None:
-    """See all that is published, read by hand: redis-py takes longer for it than the streamer."""
+    """Read all published messages by hand: redis-py needs more time for them than the streamer."""
     ends_at = time.monotonic() + seconds
     address = urlsplit(stream.platform.settings.redis_url)
     reader = hiredis.Reader()
@@ -113,7 +112,7 @@ def _follow(stream: Stream, waits: Waits, seconds: float) -> None:
 
 
 def _size(machine: Machine) -> Row:
-    """The most memory the streamer took while it told of so many symbols for some minutes."""
+    """The most memory of a streamer that received quotes of this many symbols for some minutes."""
     most = 0
     with machine.stream(MANY_SYMBOLS, MANY_PACE) as stream:
         ends_at = time.monotonic() + MANY_SECONDS
@@ -130,7 +129,7 @@ def _size(machine: Machine) -> Row:
 
 
 def _listeners(machine: Machine) -> list[Row]:
-    """Milliseconds until a listener of the symbol has it, each listener on one symbol."""
+    """Milliseconds until a listener of the symbol has its quote; each listens to one symbol."""
     with machine.stream(LISTENERS, LISTENERS_PACE) as stream:
         settings = stream.platform.settings
         command, environment = push_command(settings), settings.environment_of_children()

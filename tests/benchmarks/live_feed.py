@@ -1,10 +1,10 @@
-"""A simulator whose quotes tell when they were sent, in a process of its own.
+"""A simulator in its own process, whose quotes contain their time of sending.
 
 `python -m tests.benchmarks.live_feed PORT HTTP_PORT SYMBOLS QUOTES_PER_SECOND` serves until it is
-ended; at 0 quotes a second, as fast as they are taken.
+ended; 0 quotes a second means as fast as they are read.
 
-The quotes are such as the simulated market makes, prices and bids and all, but for two fields: the
-time of a trade is that of sending it, and the day's volume begins with the number of its text.
+The quotes are those of the simulated market, except for two fields: the time of a trade is that of
+sending it, and the day's volume begins with the number of its text.
 """
 
 import re
@@ -39,7 +39,7 @@ _NAME_FIELD = re.compile(r'"n":"([^"]+)"')
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StampedTape(Tape):
-    """A tape without an end, whose quotes are given their volumes and times as they are sent."""
+    """An endless tape whose quotes get their volumes and times as they are sent."""
 
     def timed(self, session: str) -> Iterator[tuple[float, str]]:
         texts = [text for _, text in super(StampedTape, self).timed(session)]
@@ -50,61 +50,61 @@ class StampedTape(Tape):
 
     @property
     def gap_seconds(self) -> float:
-        """Between texts."""
+        """The seconds between two texts."""
         return self.quotes_each / self.quotes_per_second if self.quotes_per_second else 0.0
 
 
 class Numbers:
-    """Which texts of a tape have a trade of a symbol in them."""
+    """Which texts of a tape contain a trade of a symbol."""
 
     def __init__(self, tape: StampedTape) -> None:
         self._lap = len(tape.texts)
-        self._places: defaultdict[str, list[int]] = defaultdict(list)
-        for place, text in enumerate(tape.texts):
+        self._numbers: defaultdict[str, list[int]] = defaultdict(list)
+        for number, text in enumerate(tape.texts):
             for payload in frames.FrameDecoder().feed(text):
                 name = _NAME_FIELD.search(payload)
                 if _NUMBER in payload and name:
-                    self._places[name[1]].append(place)
+                    self._numbers[name[1]].append(number)
 
     def between(self, symbol: str, after: int, until: int) -> list[int]:
-        """The numbers of those texts, later than the one and up to the other."""
-        places = self._places[symbol]
+        """The numbers of the symbol's texts after one number and up to another."""
+        numbers = self._numbers[symbol]
         found = []
         for lap in range((after + 1) // self._lap, until // self._lap + 1):
             start = lap * self._lap
             first, last = (
-                bisect_left(places, after + 1 - start),
-                bisect_right(places, until - start),
+                bisect_left(numbers, after + 1 - start),
+                bisect_right(numbers, until - start),
             )
-            found += [start + place for place in places[first:last]]
+            found += [start + number for number in numbers[first:last]]
         return found
 
 
 def names(symbols: int) -> list[str]:
-    """That many symbols; the simulator's fleet has one less than the most that is asked for."""
+    """This many symbols; the simulator's fleet has one less than the most that is requested."""
     fleet = [f"SIM:S{number:04}" for number in range(1, min(symbols, _FLEET) + 1)]
     return fleet if symbols <= _FLEET else [*fleet, "BINANCE:BTCUSDT"]
 
 
 def stamped_tape(symbols: int, quotes_per_second: float | None) -> StampedTape:
-    """The same tape in every process that asks for it."""
+    """The tape, equal in every process that makes it."""
     made = record(Market({}), names(symbols), _NOON, symbols * QUOTES_A_SYMBOL, QUOTE_FIELDS)
     payloads = frames.FrameDecoder().feed("".join(made.texts))
     stamped = [frames.encode(_with_marks(payload)) for payload in payloads]
     texts = [
-        "".join(stamped[place : place + QUOTES_A_TEXT])
-        for place in range(0, len(stamped), QUOTES_A_TEXT)
+        "".join(stamped[number : number + QUOTES_A_TEXT])
+        for number in range(0, len(stamped), QUOTES_A_TEXT)
     ]
     return StampedTape(texts, QUOTES_A_TEXT, made.until, quotes_per_second)
 
 
 def number_of(day_volume: float) -> int | None:
-    """The number of the text that told of this volume; None for one from before the tape."""
+    """The number of the text with this volume; None for one from before the tape."""
     return int(day_volume) - FIRST_NUMBER if day_volume >= FIRST_NUMBER else None
 
 
 def _with_marks(payload: str) -> str:
-    """Volumes get a part of a unit, so that they are the decimals they are of most pairs."""
+    """Add a part of a unit to volumes, so that they are decimals as those of most pairs."""
     marked = _VOLUME_FIELD.sub(f'"volume":{_NUMBER}.5', payload)
     return _TIME_FIELD.sub(f'"lp_time":{_SECOND}', marked)
 

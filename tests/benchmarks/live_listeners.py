@@ -1,4 +1,4 @@
-"""Many listeners to streams of quotes, each a connection of its own, in one loop."""
+"""Many listeners to streams of quotes, each with its own connection, in one loop."""
 
 import selectors
 import socket
@@ -20,7 +20,7 @@ class Listeners:
             self._listen(host, port, symbol)
 
     def hear(self, seconds: float, handle: Callable[[bytes, float], None]) -> None:
-        """Hand over what comes within that time: quotes as JSON, with the epoch second."""
+        """Call `handle` with each quote of the next seconds, as JSON, and its epoch second."""
         ends_at = time.monotonic() + seconds
         while (left := ends_at - time.monotonic()) > 0:
             for key, _ in self._selector.select(left):
@@ -53,7 +53,7 @@ class Listeners:
 
 @contextmanager
 def listening(host: str, port: int, symbols: Sequence[str]) -> Iterator[Listeners]:
-    """Listeners for as long as the block lasts."""
+    """Listeners until the end of the block."""
     listeners = Listeners(host, port, symbols)
     try:
         yield listeners

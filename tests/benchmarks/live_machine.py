@@ -1,7 +1,7 @@
 """One machine for the live benchmarks: private servers, a simulator, and a streamer in between.
 
-Each is a process of its own. What they show is read from outside: quotes in Redis, the streamer's
-status, and what the system knows of its process.
+Each is a separate process. Everything is measured from outside: by quotes in Redis, the streamer's
+status, and the system's figures of its process.
 """
 
 import os
@@ -42,7 +42,7 @@ _shown = msgspec.json.Decoder(_Shown).decode
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A simulator that plays a tape to whoever adds that many symbols."""
+    """A simulator that plays a tape to any client that adds this many symbols."""
 
     url: str
     http_url: str
@@ -50,11 +50,11 @@ class Feed:
     quotes_per_second: float
 
     def tape(self) -> StampedTape:
-        """The same as it plays."""
+        """The tape that it plays."""
         return stamped_tape(self.symbols, self.quotes_per_second or None)
 
     def began_at(self) -> float | None:
-        """When the first text of the tape was due, epoch seconds."""
+        """The epoch second at which the first text of the tape was due."""
         began: float | None = requests.get(
             f"{self.http_url}/control/statistics", timeout=10
         ).json()["replay_began_at"]
@@ -63,7 +63,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A streamer that gets the tape, and the servers it writes to."""
+    """A streamer that receives the tape, and its servers."""
 
     feed: Feed
     process: psutil.Process
@@ -75,7 +75,7 @@ class Stream:
         return next(iter(self.platform.board.statuses()), None)
 
     def newest_number(self) -> int:
-        """Of the texts of the tape that have been written to Redis."""
+        """The newest text of the tape that has been written to Redis."""
         quotes = self.platform.board.latest_of(self.symbols).values()
         return max(number_of(_shown(quote).volume or 0) or 0 for quote in quotes)
 
@@ -84,7 +84,7 @@ class Stream:
         return float(times.user + times.system)
 
     def require_soundness(self) -> None:
-        """AssertionError where it has lost anything; trades from before it began do not count."""
+        """Raise AssertionError if a tick was lost; trades from before the start do not count."""
         status = self.status
         assert status is not None
         lost = status.late_ticks, status.reconnects, status.bars_dropped
@@ -92,7 +92,7 @@ class Stream:
 
 
 class Machine:
-    """The servers and their folder; what runs on them is started one after the other."""
+    """The servers and their folder; the other processes are started one after the other."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
@@ -101,7 +101,7 @@ class Machine:
 
     @contextmanager
     def feed(self, symbols: int, quotes_per_second: float = 0) -> Iterator[Feed]:
-        """The simulator; at 0 quotes a second, as fast as they are taken."""
+        """The simulator; 0 quotes a second means as fast as they are read."""
         port, http_port = reserve_port(), reserve_port()
         arguments = map(str, (port, http_port, symbols, quotes_per_second))
         url = f"http://{HOST}:{http_port}"
@@ -117,7 +117,7 @@ class Machine:
 
     @contextmanager
     def stream(self, symbols: int, quotes_per_second: float = 0) -> Iterator[Stream]:
-        """A streamer on an empty database, its symbols told and the tape begun."""
+        """A streamer on an empty database, after its symbols were subscribed and the tape began."""
         self._started += 1
         with self.feed(symbols, quotes_per_second) as feed:
             settings = self._settings.model_copy(
@@ -141,7 +141,7 @@ class Machine:
 
     @contextmanager
     def running(self, command: list[str], environment: dict[str, str]) -> Iterator[psutil.Process]:
-        """The command as a process, which has ended when the block has."""
+        """The command as a process, which ends with the block."""
         with (self._folder / "bench.log").open("ab") as log:
             process = subprocess.Popen(
                 ending_with_parent(command),
@@ -157,7 +157,7 @@ class Machine:
 
 @contextmanager
 def started() -> Iterator[Machine]:
-    """The servers for as long as the block lasts."""
+    """Servers until the end of the block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pocketquant-bench-")))
         mongod, redis = embedded.private_mongod(folder), embedded.private_redis(folder)

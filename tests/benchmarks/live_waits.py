@@ -1,4 +1,4 @@
-"""How long quotes took, from the moment they were due to leave the provider."""
+"""How long quotes took, from the moment at which the provider was due to send them."""
 
 from collections.abc import Iterable
 
@@ -30,7 +30,7 @@ class Waits:
         self._seconds: list[float] = []
 
     def see(self, quote: bytes, at: float) -> None:
-        """A quote as the API answers it, seen at this epoch second."""
+        """Note a quote, as the API returns it, that was seen at this epoch second."""
         seen = _read(quote)
         number = number_of(seen.volume or 0)
         if number is None:
@@ -41,14 +41,14 @@ class Waits:
         self._newest[symbol] = number
 
     def overdue(self, symbols: Iterable[str], at: float, seconds: float) -> int:
-        """How many trades were due by that many seconds ago and are not seen."""
+        """How many trades were due this many seconds ago and have not been seen."""
         due = int((at - seconds - self._began_at) / self._gap_seconds)
         return sum(
             len(self._numbers.between(symbol, self._newest[symbol], due)) for symbol in symbols
         )
 
     def forget(self) -> None:
-        """Begin anew, with what is seen from now on."""
+        """Start anew with the next quotes."""
         self._seconds.clear()
 
     @property
@@ -56,6 +56,6 @@ class Waits:
         return len(self._seconds)
 
     def quantile(self, part: float) -> float:
-        """The seconds within which that part of them was seen; 1 for the longest."""
+        """The seconds within which this part of the trades was seen; 1 for the longest."""
         ordered = sorted(self._seconds)
         return ordered[min(int(part * len(ordered)), len(ordered) - 1)]

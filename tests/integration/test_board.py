@@ -1,4 +1,4 @@
-"""The quote board on a real Redis: what streamers write, what others read, who may write."""
+"""The quote board on a real Redis: writes of streamers, reads, and the lease that guards writes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,7 +63,7 @@ def write(writer: BoardWriter) -> Write:
 
 @pytest.fixture
 def aggregator() -> BarAggregator:
-    """AAPL since midnight: a minute of two trades that has closed, and one trade in the next."""
+    """AAPL since midnight: a closed minute of two trades, and one trade in the next minute."""
     bars = BarAggregator()
     bars.see(AAPL, NOON - DAY / 2)
     bars.take([Tick(AAPL, NOON + 1, 5.0, 10), Tick(AAPL, NOON + 59, 7.0, 20)])
@@ -75,7 +75,7 @@ def aggregator() -> BarAggregator:
 def test_a_quote_is_read_as_the_api_answers_it(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """All fields, null where nothing is known; it lives for a minute."""
+    """It has all fields, null for unknown ones, and lives for a minute."""
     write(Entry(quote(AAPL), aggregator.state(AAPL)))
     found = QuoteBoard(cache).latest(AAPL)
     assert found is not None
@@ -100,7 +100,7 @@ def test_a_quote_is_read_as_the_api_answers_it(
 
 
 def test_all_quotes_in_order(cache: redis.Redis, write: Write) -> None:
-    """Without those that have vanished."""
+    """Expired ones are left out."""
     bars = BarAggregator()
     for symbol in (MSFT, AAPL, "A:GONE"):
         bars.see(symbol, NOON)
@@ -112,8 +112,8 @@ def test_all_quotes_in_order(cache: redis.Redis, write: Write) -> None:
     assert {} == board.latest_of([])
 
 
-def test_nothing_on_an_empty_board(cache: redis.Redis) -> None:
-    """None, or an empty list."""
+def test_an_empty_board_has_no_quote(cache: redis.Redis) -> None:
+    """Reads return None or an empty list."""
     board = QuoteBoard(cache)
     assert (None, None) == (board.latest(AAPL), board.current_bar(AAPL, Interval.M1, NOON))
     assert ([], []) == (board.all_latest(), board.statuses())
@@ -124,7 +124,7 @@ def test_nothing_on_an_empty_board(cache: redis.Redis) -> None:
 def test_the_current_bar_of_any_interval(
     cache: redis.Redis, write: Write, aggregator: BarAggregator, interval: Interval
 ) -> None:
-    """What closed minutes made and the open minute, put together as the aggregator itself does."""
+    """It joins closed minutes and the open minute, as the aggregator does."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     expected = aggregator.forming(AAPL, interval)
     assert expected is not None
@@ -136,7 +136,7 @@ def test_the_current_bar_of_any_interval(
 def test_a_trade_changes_the_minute_only(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """A longer bar's own record is written when a minute closes; the reader adds the rest."""
+    """The record of a longer bar is written when a minute closes; the reader adds the open one."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     before = cache.get("bar:current:NASDAQ:AAPL:1h")
     aggregator.take([Tick(AAPL, NOON + 80, 99.0, 1)])
@@ -150,7 +150,7 @@ def test_a_trade_changes_the_minute_only(
 def test_a_longer_bar_that_has_closed_is_gone(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Of three minutes only the longer ones are left, once they are over."""
+    """Three minutes later only the longer bars are left."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     aggregator.advance(NOON + 183.0)
     write(Entry(quote(AAPL), aggregator.state(AAPL), is_news=False, has_closed=True))
@@ -163,10 +163,10 @@ def test_a_longer_bar_that_has_closed_is_gone(
     assert set(Interval) - {Interval.M1, Interval.M3} == found
 
 
-def test_a_bar_that_nobody_has_closed_is_not_current(
+def test_an_overdue_bar_is_not_current(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Its streamer is dead; a longer bar of the same trades still goes on."""
+    """Its streamer is dead; a longer bar of the same trades still counts."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     board, late = QuoteBoard(cache), NOON + 120 + 61.0
     assert board.current_bar(AAPL, Interval.M1, late - 2) is not None
@@ -177,7 +177,7 @@ def test_a_bar_that_nobody_has_closed_is_not_current(
 def test_a_changed_quote_is_published_and_no_other(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Under the symbol's own name, as it is stored."""
+    """The channel has the symbol's name, and the message is the stored quote."""
     with cache.pubsub() as ear:  # type: ignore[no-untyped-call]
         ear.psubscribe("quotes:*")
         ear.get_message(timeout=5.0)
@@ -190,10 +190,10 @@ def test_a_changed_quote_is_published_and_no_other(
     ]
 
 
-def test_a_restarted_streamer_goes_on(
+def test_a_restarted_streamer_resumes(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """State and quote come back whole, and hold everything until the last flush of the shard."""
+    """State and quote are complete, and contain all ticks until the last flush of the shard."""
     state = aggregator.state(AAPL)
     write(Entry(quote(AAPL), state, has_closed=True))
     write(as_of=NOON + 95.0, seen_until=NOON + 95.0)
@@ -212,7 +212,7 @@ def test_a_restarted_streamer_goes_on(
 def test_numbers_come_back_exactly(
     cache: redis.Redis, write: Write, aggregator: BarAggregator, volume: float | None
 ) -> None:
-    """Also those that are not short, and a volume that there is none of."""
+    """Long decimals and a missing volume do, too."""
     minute = LiveBar(
         AAPL, Interval.M1, NOON, NOON + 60, 0.1, 1 / 3, 1e-8, 0.1, volume, 3, True, NOON, NOON + 9
     )
@@ -223,7 +223,7 @@ def test_numbers_come_back_exactly(
 
 
 def test_kept_symbols_live_on(cache: redis.Redis, write: Write, aggregator: BarAggregator) -> None:
-    """With their bars; those whose records are gone are told, to be written again."""
+    """Their bars live on too; symbols with expired records are returned, to be written again."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     keys = [
         "quote:symbols",
@@ -237,10 +237,10 @@ def test_kept_symbols_live_on(cache: redis.Redis, write: Write, aggregator: BarA
     assert all(seconds_left(cache, key) > 50 for key in keys)
 
 
-def test_after_redis_was_emptied_all_kept_symbols_are_told(
+def test_after_redis_was_emptied_all_kept_symbols_have_expired(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Once the lease is there again."""
+    """They are returned once the lease is back."""
     write(Entry(quote(AAPL), aggregator.state(AAPL)))
     lease = cache.get("lease:streamer:0")
     cache.flushall()
@@ -252,7 +252,7 @@ def test_after_redis_was_emptied_all_kept_symbols_are_told(
 def test_forgotten_symbols_are_off_the_board(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Nothing is left of them."""
+    """All their records are deleted."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     write(forgotten=[AAPL])
     assert [] == [key for key in cache.scan_iter() if b"AAPL" in key]
@@ -262,7 +262,7 @@ def test_forgotten_symbols_are_off_the_board(
 def test_a_quote_can_be_hidden_by_a_reader(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Of a symbol that was unsubscribed, before its streamer hears of it."""
+    """The API hides an unsubscribed symbol before its streamer follows."""
     write(Entry(quote(AAPL), aggregator.state(AAPL)))
     board = QuoteBoard(cache)
     board.forget([])
@@ -271,16 +271,16 @@ def test_a_quote_can_be_hidden_by_a_reader(
 
 
 def test_the_status_of_each_shard(cache: redis.Redis, write: Write) -> None:
-    """It vanishes with its streamer."""
+    """It expires after its streamer ends."""
     write(status=STATUS)
     assert [STATUS] == QuoteBoard(cache).statuses()
     assert 10 < seconds_left(cache, "streamer:status:0") <= 15
 
 
-def test_who_has_lost_the_lease_writes_nothing(
+def test_a_writer_that_lost_the_lease_writes_nothing(
     cache: redis.Redis, write: Write, aggregator: BarAggregator
 ) -> None:
-    """Neither quotes nor bars, status or anything else; and it is told."""
+    """LeaseLost is raised for quotes, bars, status and everything else."""
     write(Entry(quote(AAPL, 1.0), aggregator.state(AAPL), has_closed=True), status=STATUS)
     cache.delete("lease:streamer:0")
     assert Leases(cache, seconds=60.0).acquire("streamer:0") is not None
@@ -304,7 +304,7 @@ def test_who_has_lost_the_lease_writes_nothing(
 
 
 def test_a_large_flush_is_written_whole(cache: redis.Redis, write: Write) -> None:
-    """In pieces, each of which is guarded."""
+    """It is written in pieces, and each one is guarded."""
     bars = BarAggregator()
     symbols = [f"SIM:S{number:04}" for number in range(1001)]
     for symbol in symbols:

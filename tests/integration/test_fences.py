@@ -1,4 +1,4 @@
-"""Fences: the later one writes, the earlier one no more."""
+"""Fences: the streamer with the later token may write, the earlier one no more."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,19 +10,19 @@ from pocketquant.storage.fences import Fences
 
 @pytest.fixture
 def fences(mongo: Mongo) -> Fences:
-    """None raised yet."""
+    """Fences, none of which is raised yet."""
     return Fences(mongo)
 
 
-def test_whoever_has_raised_it_writes(fences: Fences) -> None:
-    """Raising it twice changes nothing."""
+def test_a_streamer_that_raised_the_fence_holds_it(fences: Fences) -> None:
+    """A second raise changes nothing."""
     assert not fences.holds("1-of-2", 7)
     assert [True, True] == [fences.raise_to("1-of-2", 7), fences.raise_to("1-of-2", 7)]
     assert [True, False] == [fences.holds("1-of-2", 7), fences.holds("2-of-2", 7)]
 
 
 def test_a_later_token_takes_over(fences: Fences) -> None:
-    """And the earlier one neither holds nor can be raised again."""
+    """The earlier one neither holds nor can be raised again."""
     later = 1_763_424_000_000_000
     fences.raise_to("1-of-1", 7)
     assert fences.raise_to("1-of-1", later)
@@ -31,8 +31,8 @@ def test_a_later_token_takes_over(fences: Fences) -> None:
     assert fences.holds("1-of-1", later)
 
 
-def test_many_at_once(fences: Fences) -> None:
-    """The largest token holds in the end, whatever the order."""
+def test_of_many_at_once_the_largest_token_holds(fences: Fences) -> None:
+    """The order does not matter."""
     tokens = [5, 3, 8, 1, 7, 2, 6, 4]
     with ThreadPoolExecutor(len(tokens)) as threads:
         raised = list(threads.map(lambda token: fences.raise_to("1-of-1", token), tokens))

@@ -51,7 +51,7 @@ def times(store: LiveBarStore) -> list[int]:
 
 
 def test_bars_are_stored_as_history_is(store: LiveBarStore) -> None:
-    """In order, a symbol's lack of volume as NaN; doing it twice changes nothing."""
+    """They are in order, and a missing volume is NaN; storing them twice changes nothing."""
     bars = [minute(60), minute(0, volume=None)]
     expected = [[0, 5, 7, 3, 6, np.nan], [60, 5, 7, 3, 6, 7]]
     assert {MINUTES: Upserted(inserted=2)} == store.upsert(bars)
@@ -60,7 +60,7 @@ def test_bars_are_stored_as_history_is(store: LiveBarStore) -> None:
 
 
 def test_many_series_at_once(store: LiveBarStore) -> None:
-    """Each gets its own."""
+    """Each series gets its own bars."""
     bars = [
         minute(0)._replace(symbol=f"SIM:S{n}", interval=each)
         for n in range(20)
@@ -72,7 +72,7 @@ def test_many_series_at_once(store: LiveBarStore) -> None:
 
 
 def test_partial_bars_are_marked(store: LiveBarStore) -> None:
-    """Also when they are stored twice; others are not."""
+    """Storing them twice marks them, too; others are not marked."""
     for _ in range(2):
         store.upsert([minute(120, is_partial=True), minute(60), minute(0, is_partial=True)])
     assert ([0, 60, 120], [0, 120]) == (times(store), store.partial_times(MINUTES))
@@ -80,7 +80,7 @@ def test_partial_bars_are_marked(store: LiveBarStore) -> None:
 
 
 def test_a_mark_makes_a_stored_bar_partial(store: LiveBarStore) -> None:
-    """Its values stay; beside new bars, and again, it does the same."""
+    """The values stay. A second mark, and one beside new bars, do the same."""
     store.upsert([minute(0), minute(60)])
     mark = LiveBar.mark("NASDAQ:AAPL", Interval.M1, 65)
     store.upsert([minute(120), mark])
@@ -90,15 +90,15 @@ def test_a_mark_makes_a_stored_bar_partial(store: LiveBarStore) -> None:
 
 
 def test_a_partial_bar_never_replaces_another(store: LiveBarStore) -> None:
-    """What was seen whole, or first, stays; the rest of the call is stored."""
+    """The complete or first one stays; the rest of the call is stored."""
     store.upsert([minute(0, price=1.0), minute(60, price=2.0, is_partial=True)])
     store.upsert([minute(start, price=50.0, is_partial=True) for start in (0, 60, 120)])
     assert [1.0, 2.0, 50.0] == read(store).open.tolist()
     assert [60, 120] == store.partial_times(MINUTES)
 
 
-def test_a_prune_removes_what_opens_before(store: LiveBarStore) -> None:
-    """Whole chunks, the part of one, and the marks; twice is as good as once."""
+def test_a_prune_removes_earlier_bars(store: LiveBarStore) -> None:
+    """It removes whole chunks, a part of one, and marks; a second one changes nothing."""
     starts = [0, 60, CHUNK, CHUNK + 60, CHUNK + 120, 2 * CHUNK]
     store.upsert([minute(start, is_partial=start > 0) for start in starts])
     assert [4, 0] == [store.prune(MINUTES, 0, CHUNK + 120) for _ in range(2)]
@@ -106,14 +106,14 @@ def test_a_prune_removes_what_opens_before(store: LiveBarStore) -> None:
 
 
 def test_a_prune_of_nothing(store: LiveBarStore) -> None:
-    """Neither of a series without bars, nor of one whose bars are all later."""
+    """It may find no bars, or only later ones."""
     assert 0 == store.prune(MINUTES, 0, 120)
     store.upsert([minute(120)])
     assert (0, [120]) == (store.prune(MINUTES, 0, 120), times(store))
 
 
 def test_a_prune_of_all(store: LiveBarStore) -> None:
-    """And what is stored after it is there."""
+    """Bars that are stored afterwards are there."""
     store.upsert([minute(0)])
     assert (1, False) == (store.prune(MINUTES, 0, 60), store.has_any(MINUTES))
     store.upsert([minute(60)])
@@ -121,7 +121,7 @@ def test_a_prune_of_all(store: LiveBarStore) -> None:
 
 
 def test_a_prune_takes_nothing_from_a_writer_of_the_same_chunk(store: LiveBarStore) -> None:
-    """Of two that go on at once, no bar is lost that is not overtaken."""
+    """If both run at once, no later bar is lost."""
 
     def write() -> None:
         for start in range(0, 60 * 200, 60):
@@ -137,8 +137,8 @@ def test_a_prune_takes_nothing_from_a_writer_of_the_same_chunk(store: LiveBarSto
     assert list(range(60 * 100, 60 * 200, 60)) == times(store)
 
 
-def test_a_bar_that_was_taken_for_whole_is_marked_after_all(store: LiveBarStore) -> None:
-    """If it is stored with the very values of the partial one; another one is left alone."""
+def test_an_identical_stored_bar_is_marked_partial_too(store: LiveBarStore) -> None:
+    """It was wrongly taken as complete; a bar with other values is not marked."""
     store.upsert([minute(0), minute(60), minute(120, volume=None)])
     before = read(store)
     store.upsert([minute(each, is_partial=True) for each in (0,)])
@@ -149,15 +149,15 @@ def test_a_bar_that_was_taken_for_whole_is_marked_after_all(store: LiveBarStore)
     assert [0, 120] == store.partial_times(MINUTES)
 
 
-def test_a_prune_leaves_what_opens_earlier(store: LiveBarStore) -> None:
-    """Bars that history does not hold, with their marks."""
+def test_a_prune_from_a_start_leaves_earlier_bars(store: LiveBarStore) -> None:
+    """History does not contain them; their marks stay too."""
     store.upsert([minute(start, is_partial=True) for start in (0, 60, 120, 180)])
     assert 2 == store.prune(MINUTES, 60, 180)
     assert ([0, 180], [0, 180]) == (times(store), store.partial_times(MINUTES))
 
 
 def test_the_oldest_bar(store: LiveBarStore) -> None:
-    """Of the series alone; None where there is no bar."""
+    """It is that of the series only, and None if there is no bar."""
     assert store.first_time(MINUTES) is None
     store.upsert([minute(CHUNK + 60), minute(CHUNK - 60)])
     assert CHUNK - 60 == store.first_time(MINUTES)

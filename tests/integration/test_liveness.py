@@ -1,4 +1,4 @@
-"""The file a worker touches: fresh while its loop turns or waits for a broker, stale when stuck."""
+"""The alive file of a worker: fresh while its loop turns or waits for a broker, stale if stuck."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from workers.liveness import Pulse
 
 
 def test_a_worker_whose_loop_is_stuck_grows_stale(tmp_path: Path) -> None:
-    """Unless it waits for the broker; and a loop that turns again makes it fresh."""
+    """It stays fresh if the loop waits for the broker, and is fresh again when the loop turns."""
     connected = SimpleNamespace(consumer=SimpleNamespace(connection=object()))
     file = tmp_path / "run" / "alive"
 
@@ -39,7 +39,7 @@ def test_a_worker_whose_loop_is_stuck_grows_stale(tmp_path: Path) -> None:
 
 
 def test_a_process_whose_loop_keeps_failing_grows_stale(tmp_path: Path) -> None:
-    """Its file is not touched before the loop works again."""
+    """Its file is not touched until the loop works again."""
     trouble = [ValueError("a defect")]
 
     def turn(_: Loop) -> None:

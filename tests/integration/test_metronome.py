@@ -1,4 +1,4 @@
-"""What beat says of a broker that is away, on a real Redis."""
+"""The log lines of beat without a broker, on a real Redis."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from workers.metronome import Metronome
 from workers.schedule import schedule
 
 
-def test_a_broker_that_is_away_is_told_once_and_so_is_its_return(tmp_path: Path) -> None:
-    """However many ticks are lost meanwhile; those that follow are published."""
+def test_the_loss_and_the_return_of_a_broker_are_logged_once_each(tmp_path: Path) -> None:
+    """Later ticks are published, however many were lost."""
     server = embedded.private_redis(tmp_path)
     app = celery_app(server.url, {"beat_schedule": schedule(1.0)})
     metronome = Metronome(app=app)
     tick = metronome.schedule["tick"]
-    with capture_logs() as told:
+    with capture_logs() as logged:
         with embedded.running(server):
             metronome.apply_entry(tick, producer=metronome.producer)
         for _ in range(3):
@@ -28,4 +28,4 @@ def test_a_broker_that_is_away_is_told_once_and_so_is_its_return(tmp_path: Path)
                 queue = app.amqp.queues[QueueName.INTERACTIVE].bind(connection.channel())
                 assert queue.queue_declare().message_count >= 2
     app.close()
-    assert ["ticks_not_published", "ticks_published_again"] == [line["event"] for line in told]
+    assert ["ticks_not_published", "ticks_published_again"] == [line["event"] for line in logged]

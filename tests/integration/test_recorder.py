@@ -1,4 +1,4 @@
-"""What a stream of quotes makes of its messages, with a real board."""
+"""QuoteRecorder: messages of a stream become bars and marks, with a real board."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +21,7 @@ INTERVALS = (Interval.M1, Interval.M5)
 
 
 class Stream:
-    """A recorder that has seen a symbol for long; times are seconds after noon."""
+    """A recorder that has watched a symbol for an hour; times are seconds after noon."""
 
     def __init__(self, cache: redis.Redis) -> None:
         self.clock = MarketClock(NOON, 0.0, 2.0)
@@ -31,18 +31,18 @@ class Stream:
         )
         self.recorder.watch(frozenset({KO}))
         self.recorder.open("qs_mine", "token")
-        self.tell(-3600, lp=10.0, volume=1000.0, lp_time=NOON - 3600, open_time=1)
+        self.receive(-3600, lp=10.0, volume=1000.0, lp_time=NOON - 3600, open_time=1)
         self.recorder.advance(NOON - 1, NOON - 1)
         self.recorder.repairs_due(NOON - 600)  # the next may come five minutes later
 
-    def tell(self, at: float, **fields: object) -> None:
+    def receive(self, at: float, **fields: object) -> None:
         answer = {"n": KO, "s": "ok", "v": fields}
         self.recorder.receive(event("qsd", ["qs_mine", answer], None), NOON + at)
 
     def trade(self, at: float, day_volume: float, comes_at: float | None = None) -> None:
-        """A trade, told at once unless it is said when."""
+        """Receive a trade that was made `at`, at once or when it `comes_at`."""
         arrival = at if comes_at is None else comes_at
-        self.tell(arrival, lp_time=NOON + at, volume=day_volume)
+        self.receive(arrival, lp_time=NOON + at, volume=day_volume)
 
     def closed(self, now: float) -> list[LiveBar]:
         return self.recorder.advance(NOON + now, NOON + now)
@@ -58,8 +58,8 @@ def shown(bars: Iterable[LiveBar]) -> list[tuple[str, int, object, bool]]:
     return [(bar.interval.value, bar.start - NOON, bar.volume, bar.is_partial) for bar in bars]
 
 
-def test_a_late_tick_marks_what_is_closed_and_has_it_repaired(stream: Stream) -> None:
-    """Its minute, which was stored as whole, and the longer bar that is still open."""
+def test_a_late_tick_marks_its_closed_minute_and_repairs_it(stream: Stream) -> None:
+    """The stored minute becomes partial, and so does the open longer bar."""
     stream.trade(10, 1005)
     stream.trade(70, 1007)
     assert [("1m", 0, 5.0, False)] == shown(stream.closed(62))
@@ -73,7 +73,7 @@ def test_a_late_tick_marks_what_is_closed_and_has_it_repaired(stream: Stream) ->
 
 
 def test_a_very_late_tick_marks_longer_bars_too(stream: Stream) -> None:
-    """Those that were stored as whole."""
+    """They were stored as complete."""
     stream.trade(10, 1005)
     assert 2 == len(stream.closed(302))
     stream.trade(20, 1006, comes_at=303)
@@ -97,19 +97,19 @@ def test_a_correction_of_the_total_is_no_trade(stream: Stream) -> None:
 
 
 def test_outside_the_session_no_bars_are_built(stream: Stream) -> None:
-    """Time and total move while the price stands; the first bar of the session is its own."""
-    stream.tell(0, current_session="pre_market")
+    """Time and total move while the price stands; the first bar of the session excludes them."""
+    stream.receive(0, current_session="pre_market")
     for at in range(10, 300, 10):
         stream.trade(at, 1000 + at)
-    stream.tell(300, current_session="market")
+    stream.receive(300, current_session="market")
     assert [] == stream.closed(302)
-    stream.tell(310, lp=11.0, lp_time=NOON + 310, volume=1295.0)
+    stream.receive(310, lp=11.0, lp_time=NOON + 310, volume=1295.0)
     (minute,) = stream.closed(362)
     assert (11.0, 5.0, False) == (minute.open, minute.volume, minute.is_partial)
 
 
 def test_the_hello_sets_the_clock(stream: Stream, wire: Path) -> None:
-    """By the captured one's milliseconds; later ones, of other connections, do so again."""
+    """Its milliseconds count; the hello of each later connection sets it again."""
     hello = (wire / "hello_2025-03_free.txt").read_text()
     for now in (NOON + 10, NOON + 500):
         stream.recorder.open("qs_next", "token")

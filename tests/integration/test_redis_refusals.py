@@ -1,4 +1,4 @@
-"""A Redis that answers but refuses to write: the same as one that is away."""
+"""A Redis that answers but refuses writes is handled like one that is away."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def run_out_of_memory(client: redis.Redis, _: Path) -> None:
 
 
 def fail_to_save(client: redis.Redis, folder: Path) -> None:
-    """Its folder is gone, so that it can't write its snapshot."""
+    """Delete its folder, so that it can't write its snapshot."""
     gone = folder / "gone"
     gone.mkdir()
     client.config_set("dir", str(gone))
@@ -59,7 +59,7 @@ REFUSALS = [run_out_of_memory, fail_to_save, lack_replicas, become_a_replica]
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[redis.Redis]:
-    """A redis-server of the test's own."""
+    """A redis-server for this test only."""
     server = embedded.private_redis(tmp_path)
     with embedded.running(server), open_redis(server.url) as made:
         yield made
@@ -69,7 +69,7 @@ def client(tmp_path: Path) -> Iterator[redis.Redis]:
 def test_a_refused_write_is_named_as_our_own_trouble(
     client: redis.Redis, tmp_path: Path, refuse: Refuse
 ) -> None:
-    """Of a command, of a transaction, of a script, and of a published message."""
+    """This holds for a command, a transaction, a script, and a published message."""
     dispatcher = Dispatcher(celery_app(url_of(client)))
     script = client.register_script(SCRIPT)
     script(["before"])
@@ -91,14 +91,14 @@ def test_a_refused_write_is_named_as_our_own_trouble(
 
 
 def test_an_error_of_our_own_making_is_still_one(client: redis.Redis) -> None:
-    """A wrong type is no trouble of the server's."""
+    """A wrong type is not an error of the server."""
     client.rpush("key", "x")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"), translating_driver_errors():
         client.get("key")
 
 
-class Unasked:
-    """A provider that is never reached."""
+class UnusedProvider:
+    """A provider that must not be called."""
 
     def fetch(self, _: SyncRequest) -> History:
         raise AssertionError("the governor could not give a slot")
@@ -108,11 +108,11 @@ class Unasked:
 def test_a_redis_that_refuses_is_not_held_against_a_unit(
     client: redis.Redis, tmp_path: Path, wire_with: Callable[..., Platform], refuse: Refuse
 ) -> None:
-    """It waits for its next attempt with all its tries."""
+    """The unit waits for its next attempt with all its tries."""
     wired = wire_with(redis_url=url_of(client))
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
     parts = (wired.statuses, wired.symbols, wired.responses, wired.nudges, lambda: 86_400.0)
-    provider = PacedProvider(Unasked(), wired.governor)
+    provider = PacedProvider(UnusedProvider(), wired.governor)
     mending = Mending(wired.bars, wired.live_bars)
     syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending)
     refuse(client, tmp_path)

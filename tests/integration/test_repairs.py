@@ -1,4 +1,4 @@
-"""Repairs: what a streamer asks for after a gap, and what the sync of the minutes makes right."""
+"""Repairs: the syncs that a streamer requests after a gap, and the bars that they correct."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,15 +30,15 @@ Submit = Callable[[dict[Interval, int]], list[tuple[str, int]]]
 
 
 class Minutes:
-    """A minute for each minute up to now, whose price is its number since noon."""
+    """A provider with a minute for each minute until now, whose price is its number since noon."""
 
     def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        self.asked: list[int] = []
+        self.requested: list[int] = []
         self._meanwhile = meanwhile
 
     def fetch(self, request: SyncRequest) -> History:
         self._meanwhile()
-        self.asked.append(request.n_bars)
+        self.requested.append(request.n_bars)
         times = np.arange(NOW - request.n_bars * MINUTE, NOW, MINUTE, dtype=float)
         prices = (times - NOON) / MINUTE + 1000
         columns = np.vstack([times, prices, prices, prices, prices, np.ones_like(times)])
@@ -46,12 +46,12 @@ class Minutes:
         return History(Bars(columns), None, listing=listing, reached_at=NOW)
 
     def hang_up(self) -> None:
-        """Nothing hangs."""
+        """There is no connection to hang up."""
 
 
 @pytest.fixture
 def repair(wired: Platform) -> Callable[..., Minutes]:
-    """Does a sync of minutes as a worker would, on a queue; the provider that it asked."""
+    """Sync minutes as a worker would, from a queue; return the provider that was called."""
 
     def do(queue: QueueName = QueueName.REPAIR, n_bars: int = 10, **more: Any) -> Minutes:
         provider = Minutes(**more)
@@ -64,7 +64,7 @@ def repair(wired: Platform) -> Callable[..., Minutes]:
 
 @pytest.fixture
 def submit(wired: Platform) -> Submit:
-    """Submits what is due of the symbol, as a streamer does; the syncs that it comes to."""
+    """Submit the due repairs of the symbol as a streamer does; return their syncs."""
 
     def do(due: dict[Interval, int]) -> list[tuple[str, int]]:
         leases = Leases(wired.cache, 60)
@@ -119,20 +119,20 @@ def shown(wired: Platform, interval: Interval) -> list[tuple[int, float]]:
 
 
 def test_all_intraday_series_of_a_gap_are_one_sync_of_minutes(submit: Submit) -> None:
-    """As far back as the longest bar that it touched, whatever is tracked."""
+    """It reaches back as far as the longest touched bar, whatever is tracked."""
     due = {Interval.M1: NOON + HOUR, Interval.M15: NOON + HOUR, Interval.H4: NOON + HOUR}
     assert [("1m", 63)] == submit(due)
 
 
 def test_days_are_repaired_where_they_are_tracked(wired: Platform, submit: Submit) -> None:
-    """Nobody has asked for the others, and minutes make no days."""
+    """Minutes cannot repair them, and untracked ones were not requested."""
     assert [] == submit({Interval.D1: NOON - DAY, Interval.W1: NOON - DAY})
     wired.symbols.register(Listing(BITCOIN), Interval.W1, NOW)
     assert [("1w", 10)] == submit({Interval.D1: NOON - DAY, Interval.W1: NOON - DAY})
 
 
 def test_a_repair_tracks_nothing(wired: Platform, repair: Callable[..., Minutes]) -> None:
-    """The symbol is known then, and schedules leave the series alone."""
+    """The symbol is known then, but schedules ignore the series."""
     repair()
     assert (True, ()) == (registered(wired).active, registered(wired).intervals)
     assert [] == list(wired.symbols.tracked(()))
@@ -143,7 +143,7 @@ def test_a_repair_tracks_nothing(wired: Platform, repair: Callable[..., Minutes]
 def test_a_sync_that_joins_a_repair_is_tracked(
     wired: Platform, repair: Callable[..., Minutes]
 ) -> None:
-    """Somebody asked for the series after all, while it was repaired."""
+    """A user requested the series during its repair."""
 
     def join() -> None:
         wired.intake.submit(SyncRequest(series(Interval.M1), 10), QueueName.INTERACTIVE)
@@ -154,10 +154,8 @@ def test_a_sync_that_joins_a_repair_is_tracked(
     assert (Interval.M1,) == registered(wired).intervals
 
 
-def test_minutes_make_longer_live_bars_right(
-    wired: Platform, repair: Callable[..., Minutes]
-) -> None:
-    """Partial and missing ones; whole ones stay, and those that the minutes do not tell wholly."""
+def test_minutes_repair_longer_live_bars(wired: Platform, repair: Callable[..., Minutes]) -> None:
+    """Partial and missing ones are made; complete ones, and those without all minutes, stay."""
     wired.live_bars.upsert(
         [
             live(Interval.M15, NOON, is_partial=True),
@@ -167,7 +165,7 @@ def test_minutes_make_longer_live_bars_right(
         ]
     )
     token = wired.responses.begin(series(Interval.M15))
-    assert [10, 65] == repair().asked
+    assert [10, 65] == repair().requested
     assert [(0, 1014.0), (15, 1.0), (30, 1044.0), (45, 1059.0)] == shown(wired, Interval.M15)
     assert [] == wired.live_bars.partial_times(series(Interval.M15))
     assert wired.responses.put(series(Interval.M15), "query", token, b"older") is Put.OUTDATED
@@ -176,10 +174,10 @@ def test_minutes_make_longer_live_bars_right(
     assert [] == shown(wired, Interval.H1)
 
 
-def test_what_history_has_is_not_made_again(
+def test_live_bars_of_history_s_time_are_not_made_again(
     wired: Platform, repair: Callable[..., Minutes]
 ) -> None:
-    """Live bars extend history, and begin at its end."""
+    """Live bars begin at the end of history."""
     history = Bars(np.array([[NOON + 15.0 * MINUTE]] + [[1.0]] * 5))
     wired.bars.upsert({series(Interval.M15): history})
     wired.live_bars.upsert([live(Interval.M15, NOON + 45 * MINUTE, is_partial=True)])
@@ -187,17 +185,17 @@ def test_what_history_has_is_not_made_again(
     assert [(30, 1044.0), (45, 1059.0)] == shown(wired, Interval.M15)
 
 
-def test_minutes_of_a_symbol_that_nobody_watches_make_nothing(
+def test_minutes_of_an_unwatched_symbol_make_no_live_bar(
     wired: Platform, repair: Callable[..., Minutes]
 ) -> None:
-    """There is no live bar to mend."""
-    assert [120] == repair(n_bars=120).asked
+    """There is no live bar to repair."""
+    assert [120] == repair(n_bars=120).requested
     assert 0 == wired.mongo["ohlcv_live"].count_documents({})
 
 
 def test_a_bar_too_old_for_minutes_does_not_make_every_repair_long(
     wired: Platform, repair: Callable[..., Minutes]
 ) -> None:
-    """A sync of its own series would mend it."""
+    """A sync of its own series would repair it."""
     wired.live_bars.upsert([live(Interval.H4, NOON - 20 * DAY, is_partial=True)])
-    assert [10] == repair().asked
+    assert [10] == repair().requested

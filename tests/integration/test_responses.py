@@ -16,7 +16,7 @@ HOURLY = Series.parse("NASDAQ:AAPL|1h")
 
 
 def found(responses: ResponseCache, series: Series, query: str) -> bytes | None:
-    """The answer under the token that holds now."""
+    """The answer under the current token."""
     token = responses.token(series)
     return token and responses.get(series, query, token)
 
@@ -35,8 +35,8 @@ def test_an_answer_is_kept_by_series_and_query(cache: redis.Redis) -> None:
     ]
 
 
-def test_a_write_forgets_all_answers_of_its_series_alone(cache: redis.Redis) -> None:
-    """One token is deleted, the other series keep theirs; also when readers have begun since."""
+def test_a_write_drops_only_the_answers_of_its_series(cache: redis.Redis) -> None:
+    """Other series keep their tokens, also if readers have begun since."""
     responses = ResponseCache(cache)
     for series in (AAPL, MSFT):
         for query in ("a", "b"):
@@ -49,7 +49,7 @@ def test_a_write_forgets_all_answers_of_its_series_alone(cache: redis.Redis) -> 
 
 
 def test_an_answer_from_before_a_write_is_not_put_back_after_it(cache: redis.Redis) -> None:
-    """The token of `begin` ends with the write, also when another reader has begun since."""
+    """The token of `begin` ends with the write, even if another reader has begun since."""
     responses = ResponseCache(cache)
     before = responses.begin(AAPL)
     responses.drop(AAPL)
@@ -61,7 +61,7 @@ def test_an_answer_from_before_a_write_is_not_put_back_after_it(cache: redis.Red
 
 
 def test_readers_share_a_token_until_a_write(cache: redis.Redis) -> None:
-    """`begin` gives the token that holds; a new one after a write, and never an old one again."""
+    """`begin` returns the current token, a new one after a write, and never an old one again."""
     responses = ResponseCache(cache)
     assert responses.token(AAPL) is None
     first = responses.begin(AAPL)
@@ -71,8 +71,8 @@ def test_readers_share_a_token_until_a_write(cache: redis.Redis) -> None:
     assert first != responses.begin(AAPL)
 
 
-def test_answers_end_after_five_minutes_however_often_they_are_used(cache: redis.Redis) -> None:
-    """Using them does not lengthen their life, so what a lost drop left behind ends too."""
+def test_answers_expire_after_five_minutes_even_if_used(cache: redis.Redis) -> None:
+    """Reads do not extend them, so answers that a lost drop left behind expire too."""
     responses = ResponseCache(cache)
     token = responses.begin(AAPL)
     responses.put(AAPL, "a", token, b"answer")
@@ -87,7 +87,7 @@ def test_answers_end_after_five_minutes_however_often_they_are_used(cache: redis
 
 
 def test_a_series_keeps_a_limited_number_of_answers(cache: redis.Redis) -> None:
-    """Queries without end cannot fill Redis; those kept are still served."""
+    """Endless queries cannot fill Redis; stored answers are still served."""
     responses = ResponseCache(cache)
     token = responses.begin(AAPL)
     kept = [responses.put(AAPL, str(number), token, b"answer") for number in range(70)]
@@ -97,7 +97,7 @@ def test_a_series_keeps_a_limited_number_of_answers(cache: redis.Redis) -> None:
 
 
 def test_a_query_cannot_name_the_token(cache: redis.Redis) -> None:
-    """Whatever a query reads like, it is no key or field but its own."""
+    """A query of any text has its own field."""
     responses = ResponseCache(cache)
     token = responses.begin(AAPL)
     for query in ("token", token.decode(), f":{token.decode()}", ""):
@@ -109,7 +109,7 @@ def test_a_query_cannot_name_the_token(cache: redis.Redis) -> None:
 
 
 def test_answers_of_all_series_and_processes_keep_to_one_budget(cache: redis.Redis) -> None:
-    """What was put within five minutes counts, dropped or not; smaller answers may still fit."""
+    """All answers of the last five minutes count, dropped or not; smaller ones may still fit."""
     processes = [ResponseCache(cache, most_bytes=2500) for _ in range(2)]
     for series, process in ((AAPL, processes[0]), (MSFT, processes[1])):
         assert process.put(series, "a", process.begin(series), b"0" * 1000) is Put.KEPT
@@ -127,17 +127,15 @@ def test_answers_of_all_series_and_processes_keep_to_one_budget(cache: redis.Red
 
 @pytest.fixture
 def evicting(tmp_path: Path) -> Iterator[redis.Redis]:
-    """The private server of `up` for answers, with two megabytes of room."""
+    """The private server of `up` for answers, limited to two megabytes."""
     server = embedded.private_cache(tmp_path)
     with embedded.running(server), redis.Redis.from_url(server.url) as client:
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 2_000_000)
         yield client
 
 
-def test_answers_on_a_server_of_their_own_give_way_to_newer_ones(
-    cache: redis.Redis, evicting: redis.Redis
-) -> None:
-    """However many there are, none lies in the Redis that is shared, and the newest is found."""
+def test_a_server_of_answers_evicts_old_ones(cache: redis.Redis, evicting: redis.Redis) -> None:
+    """None is in the shared Redis, and the newest one is found."""
     responses = ResponseCache(cache, evicting)
     for number in range(100):
         series = Series.parse(f"NASDAQ:S{number}|1d")
@@ -148,7 +146,7 @@ def test_answers_on_a_server_of_their_own_give_way_to_newer_ones(
 
 
 def test_a_write_needs_no_server_of_the_answers(cache: redis.Redis, evicting: redis.Redis) -> None:
-    """Dropping works while it is away; what it still holds afterwards is never found."""
+    """A drop works without it, and the answers that it still has are never found."""
     responses = ResponseCache(cache, evicting)
     responses.put(AAPL, "a", responses.begin(AAPL), b"old")
     with redis.Redis(port=embedded.reserve_port()) as away:

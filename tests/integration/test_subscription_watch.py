@@ -1,4 +1,4 @@
-"""The thread that keeps the wish up to date, on real servers."""
+"""The thread that keeps the subscriptions up to date, on real servers."""
 
 import redis
 
@@ -12,8 +12,8 @@ from workers.streamer.subscription_watch import SubscriptionWatch
 AAPL, MSFT = Symbol("NASDAQ", "AAPL"), Symbol("NASDAQ", "MSFT")
 
 
-def test_a_wish_that_cannot_be_read_is_read_again(mongo: Mongo, cache: redis.Redis) -> None:
-    """While it cannot, the process is not well; changes made since are seen afterwards."""
+def test_unreadable_subscriptions_are_read_again(mongo: Mongo, cache: redis.Redis) -> None:
+    """Meanwhile the process is not well; changes made since are seen afterwards."""
     subscriptions, nudges = Subscriptions(mongo), Nudges(cache)
     loops = Loops(failing_seconds=0)
     watch = SubscriptionWatch(subscriptions, nudges, loops)
@@ -23,12 +23,12 @@ def test_a_wish_that_cannot_be_read_is_read_again(mongo: Mongo, cache: redis.Red
 
     subscriptions.add([AAPL], now=100)
     with watch.watching():
-        wait_until("the wish is known", lambda: knows(AAPL), (), 60)
+        wait_until("the subscriptions are known", lambda: knows(AAPL), (), 60)
         mongo["subscriptions"].insert_one({"_id": "no symbol", "exchange": "?", "since": None})
         subscriptions.add([MSFT], now=100)
         nudges.announce(SUBSCRIPTIONS_CHANNEL)
         wait_until("the watch fails", lambda: loops.failing == ("wish-watch",), (), 60)
         assert knows(AAPL)
         mongo["subscriptions"].delete_one({"_id": "no symbol"})
-        wait_until("the new wish is known", lambda: knows(AAPL, MSFT), (), 60)
+        wait_until("the new subscription is known", lambda: knows(AAPL, MSFT), (), 60)
         wait_until("the watch is well", lambda: loops.are_well, (), 60)

@@ -1,4 +1,4 @@
-"""Platforms on markets whose clock runs fast, and streamers that the tests start and kill."""
+"""Platforms on markets with a fast clock, and streamers that the tests start and kill."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ BARS = ("open", "high", "low", "close", "volume")
 
 @dataclass
 class LiveMarket:
-    """A platform on a market whose clock runs fast, and the streamers that run."""
+    """A platform on a market whose clock runs fast, and the running streamers."""
 
     platform: Any
     simulator: Any
@@ -52,7 +52,7 @@ class LiveMarket:
         return self.clock.speed
 
     def start_streamer(self) -> "subprocess.Popen[bytes]":
-        """A streamer that no supervisor starts again."""
+        """Start a streamer that no supervisor restarts."""
         command = [sys.executable, str(SCRIPT), *map(str, self.clock.arguments())]
         with (self.platform.folder / "logs" / "streamers.log").open("ab") as log:
             streamer = subprocess.Popen(
@@ -62,7 +62,7 @@ class LiveMarket:
         return streamer
 
     def start_streaming(self) -> "subprocess.Popen[bytes]":
-        """A streamer that has begun to stream."""
+        """Start a streamer, and wait until it streams."""
         streamer = self.start_streamer()
         self.wait_until_watched(streamer)
         return streamer
@@ -81,12 +81,12 @@ class LiveMarket:
         assert answer.status == 200, answer.body
 
     def status(self) -> Any:
-        """What the one streamer tells of itself."""
+        """The status of the only streamer."""
         (streamer,) = self.platform.get("/api/v1/quotes/status").body["streamers"]
         return streamer
 
     def wait_until_watched(self, streamer: "subprocess.Popen[bytes]") -> None:
-        """Until this streamer is connected, and quotes of all symbols have come."""
+        """Wait until the streamer is connected and all symbols have quotes."""
         board = QuoteBoard(self.platform.broker)
 
         def is_watched() -> bool:
@@ -101,12 +101,12 @@ class LiveMarket:
         wait_until("the market's clock", lambda: self.now() >= moment, (), patience_seconds)
 
     def wait_for_minutes(self, count: int) -> None:
-        """Until so many more minutes are closed."""
+        """Wait until `count` more minutes are closed."""
         end = Interval.M1.period_end(int(self.now())) + (count - 1) * MINUTE
         self.wait_for(end + self.grace_seconds + 10)
 
     def wait_until_right(self, since: float) -> None:
-        """Until every minute of every symbol since then is answered as the exchange has it."""
+        """Wait until every minute of every symbol since then equals the exchange's."""
         first = Interval.M1.period_end(int(since))
         last = self.last_minute()
         wait_until(
@@ -117,7 +117,7 @@ class LiveMarket:
         )
 
     def wait_until_stored(self, first: int, last: int) -> None:
-        """Until the live minutes of that time, all of them whole, are the exchange's own."""
+        """Wait until the live minutes of that time are complete and equal the exchange's."""
 
         def is_stored(symbol: str) -> bool:
             whole = self.whole(symbol, Interval.M1).between(first, last + 1)
@@ -131,11 +131,11 @@ class LiveMarket:
         )
 
     def last_minute(self) -> int:
-        """The newest one that must have closed by now."""
+        """The newest minute that must have closed by now."""
         return Interval.M1.period_start(int(self.now() - self.grace_seconds - 10)) - MINUTE
 
     def wrong(self, first: int, last: int) -> list[str]:
-        """The symbols with minutes that are not answered as the exchange has them."""
+        """The symbols with minutes that differ from the exchange's."""
         return [
             each
             for each in self.symbols
@@ -144,25 +144,25 @@ class LiveMarket:
         ]
 
     def partial(self, symbol: str, interval: Interval = Interval.M1) -> list[int]:
-        """Open times of the live bars that are marked partial."""
+        """Open times of the partial live bars."""
         return LiveBarStore(self.platform.mongo).partial_times(_series(symbol, interval))
 
     def whole(self, symbol: str, interval: Interval) -> Bars:
-        """The live bars that are not."""
+        """The live bars that are not partial."""
         store = LiveBarStore(self.platform.mongo)
         bars = store.read(_series(symbol, interval), None, None, 1_000_000, newest=True)
         is_whole = ~np.isin(bars.time, self.partial(symbol, interval))
         return Bars(bars.columns[:, is_whole])
 
     def truth(self, symbol: str, interval: Interval, first: int, last: int) -> Bars:
-        """The exchange's own bars from the one that opens at `first` to that at `last`."""
+        """The exchange's own bars that open from `first` to `last`."""
         instrument, resolution = find(symbol), resolution_of(interval)
         assert instrument
         newest = Market({}).newest(instrument, resolution, int(self.now()), 5000)
         return newest.bars.between(first, last + 1)
 
     def answered(self, symbol: str, interval: Interval) -> Bars:
-        """The bars that the API answers, history's and live ones."""
+        """The bars that the API returns, those of history and live ones."""
         exchange, ticker = symbol.split(":")
         path = f"/api/v1/market-data/ohlcv/{exchange}/{ticker}"
         answer = self.platform.get(path, interval=interval.value, order="asc", limit=5000)
@@ -175,7 +175,7 @@ class LiveMarket:
 
 @dataclass(frozen=True)
 class Clock:
-    """A market's time: `start` now, and `speed` times as fast as ours from here on."""
+    """A market's time: `start` now, then `speed` times as fast as the machine's clock."""
 
     speed: float
     start: float
@@ -185,7 +185,7 @@ class Clock:
         return self.start + self.speed * (time.time() - self.wall_time)
 
     def arguments(self) -> tuple[float, float, float]:
-        """What `streamer_at_speed.py` is to be told."""
+        """The arguments of `streamer_at_speed.py`."""
         return self.speed, self.start, self.wall_time
 
 
@@ -195,7 +195,7 @@ def _series(symbol: str, interval: Interval) -> Series:
 
 @pytest.fixture(scope="module")
 def live_market(start_platform: Any) -> Iterator[Callable[..., LiveMarket]]:
-    """Starts a platform without a streamer, some symbols subscribed, on a market of its own."""
+    """Starts a market and a platform without a streamer, with some symbols subscribed."""
     with ExitStack() as ends:
 
         def make(symbols: list[str], speed: float, start: float, **settings: Any) -> LiveMarket:

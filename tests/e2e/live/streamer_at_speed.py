@@ -1,6 +1,6 @@
 """`python streamer_at_speed.py SPEED MARKET_TIME WALL_TIME`: a streamer on a market's fast clock.
 
-The market's time is MARKET_TIME at WALL_TIME, and passes SPEED times as fast. All else is as in
+The market's time is MARKET_TIME at WALL_TIME, and runs SPEED times as fast. Everything else equals
 `python -m workers.streamer.main`.
 """
 

@@ -1,4 +1,4 @@
-"""Six hours of a market through one streamer, its clock running fast."""
+"""Six hours of a market with a fast clock, through one streamer."""
 
 import os
 from collections.abc import Callable
@@ -22,7 +22,7 @@ SERIES = [(symbol, each) for symbol in PAIRS for each in OF_PAIRS] + [
 
 @pytest.mark.timeout(12 * HOUR / SPEED + 240)
 def test_six_hours_leave_no_difference_and_no_growth(live_market: Callable[..., Any]) -> None:
-    """Every bar since the first whole one is the exchange's own; memory stays as it is."""
+    """Every bar since the first complete one equals the exchange's; memory does not grow."""
     market = live_market(PAIRS + STOCKS, SPEED, AFTERNOON)
     streamer = psutil.Process(market.start_streaming().pid)
     begun = market.now()
@@ -38,7 +38,7 @@ def test_six_hours_leave_no_difference_and_no_growth(live_market: Callable[..., 
 
 
 def differs(market: Any, symbol: str, interval: Interval, begun: float) -> bool:
-    """Whether any bar since the first that was seen whole is another than the exchange has."""
+    """Whether any bar since the first complete one differs from the exchange's."""
     first = interval.period_end(int(begun))
     last = interval.period_start(int(begun + 5.5 * HOUR)) - interval.seconds
     assert first <= last

@@ -1,4 +1,4 @@
-"""Streamers that are killed, and servers that go away under them. The market's clock runs fast."""
+"""Killed streamers and servers that go away, on a market with a fast clock."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ PAIRS = [f"SIM:S{number:04}" for number in range(1, 6)]
 
 @pytest.fixture(scope="module")
 def shared_market(live_market: Callable[..., Any]) -> Any:
-    """One for all tests of this module."""
+    """One market for all tests of this module."""
     return live_market(PAIRS, SPEED, MIDNIGHT, streamer_silence_seconds=3, streamer_lease_seconds=3)
 
 
 @pytest.fixture
 def market(shared_market: Any) -> Iterator[Any]:
-    """Without streamers: each test starts its own. No sync waits from the test before."""
+    """The market without streamers; syncs of earlier tests are done."""
     yield shared_market
     shared_market.kill_all()
     shared_market.simulator.lift()
@@ -32,8 +32,8 @@ def market(shared_market: Any) -> Iterator[Any]:
         shared_market.platform.mongo[collection].delete_many({})
 
 
-def test_a_killed_streamer_goes_on_where_it_was(market: Any) -> None:
-    """The minute in progress lacks only what fell into the gap; no bar is missing or doubled."""
+def test_a_killed_streamer_resumes(market: Any) -> None:
+    """Only the time of the gap is missing in the open minute; no bar is missing or doubled."""
     market.start_streaming()
     begun = market.now()
     market.wait_for_minutes(2)
@@ -49,7 +49,7 @@ def test_a_killed_streamer_goes_on_where_it_was(market: Any) -> None:
 
 @pytest.mark.parametrize("server", ["mongod", "redis"])
 def test_a_server_that_goes_away(market: Any, server: str) -> None:
-    """Closed bars wait, and go in when it is back: all of them whole, without any sync."""
+    """Closed bars wait for its return, and are stored complete, without any sync."""
     market.simulator.order("symbol_error")
     streamer = market.start_streaming()
     begun = Interval.M1.period_end(int(market.now()))
@@ -65,7 +65,7 @@ def test_a_server_that_goes_away(market: Any, server: str) -> None:
 
 
 def test_bars_that_wait_survive_a_kill(market: Any) -> None:
-    """Closed while MongoDB was away, by a streamer that is dead when it comes back."""
+    """They closed while MongoDB was away, and their streamer is dead when it returns."""
     market.simulator.order("symbol_error")
     market.start_streaming()
     begun = Interval.M1.period_end(int(market.now()))
@@ -82,7 +82,7 @@ def test_bars_that_wait_survive_a_kill(market: Any) -> None:
 
 
 def test_a_standby_takes_over(market: Any) -> None:
-    """One of two works; when it is killed, the other one goes on, and all is right in the end."""
+    """If the first of two is killed, the other one continues, and all bars are right."""
     works = market.start_streaming()
     waits = market.start_streamer()
     begun = market.now()
@@ -97,7 +97,7 @@ def test_a_standby_takes_over(market: Any) -> None:
 
 
 def test_a_frozen_streamer_writes_nothing_more(market: Any) -> None:
-    """It wakes up when another has its shard, and stands by."""
+    """It wakes up when another one has its shard, and stands by."""
     frozen = market.start_streaming()
     begun = market.now()
     psutil.Process(frozen.pid).suspend()
@@ -108,8 +108,8 @@ def test_a_frozen_streamer_writes_nothing_more(market: Any) -> None:
     market.wait_until_right(begun)
 
 
-def test_a_streamer_told_to_end_gives_its_shard_up(market: Any) -> None:
-    """Exit code 0 within 5 s, and the next one has the shard at once."""
+def test_sigterm_ends_a_streamer_and_releases_its_shard(market: Any) -> None:
+    """The exit code is 0 within 5 s, and the next streamer has the shard at once."""
     first = market.start_streaming()
     began = time.monotonic()
     first.terminate()

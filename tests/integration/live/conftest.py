@@ -1,4 +1,4 @@
-"""A streamer in this process on real servers, and a market whose clock runs faster."""
+"""A streamer in this process on real servers, and a market with a faster clock."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -30,7 +30,7 @@ MOST_BARS = 1_000_000
 
 @dataclass
 class Live:
-    """A simulated market, a platform on it, and the streamers that run."""
+    """A simulated market, a platform on it, and the running streamers."""
 
     platform: Platform
     simulator: simulator_server.Simulator
@@ -38,7 +38,7 @@ class Live:
     threads: list[tuple[Streamer, Thread]] = field(default_factory=list)
 
     def start(self, clock: Callable[[], float] | None = None) -> Streamer:
-        """One more streamer; on a machine with a clock of its own, if that is given."""
+        """Start one more streamer; `clock` is that of its machine."""
         streamer = Streamer(self.platform, clock or self.clock, steady=self.clock)
         thread = Thread(target=streamer.run, daemon=True)
         thread.start()
@@ -46,7 +46,7 @@ class Live:
         return streamer
 
     def stop(self) -> None:
-        """End all streamers in good order."""
+        """End all streamers, and wait for them."""
         for streamer, _ in self.threads:
             streamer.end()
         for _, thread in self.threads:
@@ -58,7 +58,7 @@ class Live:
         self.platform.watching.subscribe([Symbol.parse(symbol) for symbol in symbols])
 
     def wait_until_quoted(self, symbols: Sequence[str]) -> None:
-        """Until each has a live quote."""
+        """Wait until each symbol has a live quote."""
         board = self.platform.board
         wait_until(
             "all symbols have quotes",
@@ -68,11 +68,11 @@ class Live:
         )
 
     def wait_for(self, moment: float, timeout_seconds: float = 120) -> None:
-        """Until the market's clock has come so far."""
+        """Wait until the market's clock reaches the moment."""
         wait_until("the market's clock", lambda: self.clock() >= moment, (), timeout_seconds)
 
     def wait_for_bar(self, symbol: str, time: int, timeout_seconds: float = 30) -> None:
-        """Until the live minute of that time is stored."""
+        """Wait until the live minute that opens at `time` is stored."""
         wait_until(
             f"the minute {time} of {symbol} is stored",
             lambda: time in self.bars(symbol, Interval.M1).time,
@@ -81,12 +81,12 @@ class Live:
         )
 
     def wait_for_the_end(self, interval: Interval) -> None:
-        """Until a bar of the interval has ended, and the repairs of that time are submitted."""
+        """Wait until the current bar of the interval has ended and its repairs are submitted."""
         end = interval.period_end(int(self.clock()))
         self.wait_for(end + self.platform.settings.streamer_grace_seconds + 15)
 
     def wait_for_a_minute(self, symbol: str) -> None:
-        """Until a minute has been seen from its start to its end, and is stored."""
+        """Wait until a complete minute is stored."""
         wait_until(
             f"a whole minute of {symbol} is stored",
             lambda: len(self.whole(symbol, Interval.M1)) > 0,
@@ -95,39 +95,39 @@ class Live:
         )
 
     def status(self) -> StreamerStatus:
-        """What the one streamer tells of itself."""
+        """The status of the only streamer."""
         (status,) = self.platform.board.statuses()
         return status
 
     def bars(self, symbol: str, interval: Interval) -> Bars:
-        """The live bars that are stored."""
+        """The stored live bars."""
         return self.platform.live_bars.read(_series(symbol, interval), None, None, MOST_BARS, True)
 
     def partial(self, symbol: str, interval: Interval) -> list[int]:
-        """Open times of those of them that are partial."""
+        """Open times of the partial live bars."""
         return self.platform.live_bars.partial_times(_series(symbol, interval))
 
     def whole(self, symbol: str, interval: Interval) -> Bars:
-        """Those of them that are not partial."""
+        """The live bars that are not partial."""
         bars = self.bars(symbol, interval)
         is_whole = ~np.isin(bars.time, self.partial(symbol, interval))
         return Bars(bars.columns[:, is_whole])
 
     def history(self, symbol: str, interval: Interval, like: Bars) -> Bars:
-        """The exchange's own bars of the time that those bars cover."""
+        """The exchange's own bars of the time that the given bars cover."""
         if like.first_time is None or like.last_time is None:
             return Bars.empty()
         return self.history_between(symbol, interval, like.first_time, like.last_time)
 
     def history_between(self, symbol: str, interval: Interval, first: int, last: int) -> Bars:
-        """The exchange's own bars from the one that opens at `first` to that at `last`."""
+        """The exchange's own bars that open from `first` to `last`."""
         instrument, resolution = find(symbol), resolution_of(interval)
         assert instrument
         newest = self.simulator.market.newest(instrument, resolution, int(self.clock()), 5000)
         return newest.bars.between(first, last + 1)
 
     def differing(self, symbols: Sequence[str], intervals: Sequence[Interval]) -> list[str]:
-        """The series whose whole live bars are not the exchange's own of the same times."""
+        """The series whose complete live bars differ from the exchange's own."""
         return [
             f"{symbol}|{interval.value}"
             for symbol in symbols
@@ -136,7 +136,7 @@ class Live:
         ]
 
     def wrong_answers(self, symbols: Sequence[str], intervals: Sequence[Interval]) -> list[str]:
-        """The series whose history and live bars, joined, are not the exchange's own."""
+        """The series whose joined history and live bars differ from the exchange's own."""
         return [
             f"{symbol}|{interval.value}"
             for symbol in symbols
@@ -145,7 +145,7 @@ class Live:
         ]
 
     def do_all_syncs(self) -> int:
-        """Do what the ledger has to do, as workers would; how many jobs were repairs."""
+        """Do all units of the ledger as workers would; return how many jobs were repairs."""
         syncer = wire_syncer(self.platform)
         jobs, _ = self.platform.jobs.page(None, None, None, 0, 1000)
         for job in jobs:
@@ -174,7 +174,7 @@ def _series(symbol: str, interval: Interval) -> Series:
 
 @pytest.fixture
 def live_with(wire_with: Callable[..., Platform]) -> Iterator[Callable[..., Live]]:
-    """Starts a market at a time of its own, at a speed, and a platform that knows it."""
+    """Starts a market with its own start time and speed, and a platform on it."""
     with ExitStack() as ends:
 
         def make(speed: float = 30.0, start: float = MIDNIGHT - 600, **settings: Any) -> Live:

@@ -1,4 +1,4 @@
-"""A streamer, from the wish to bars that are the exchange's own."""
+"""A streamer on real servers, from subscriptions to bars equal to the exchange's own."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ SHORT = [Interval.M1, Interval.M3, Interval.M5, Interval.M15]
 
 
 def test_live_bars_are_the_exchange_s_own(live_with: "Callable[..., Live]") -> None:
-    """All that were seen whole; and after the syncs that the first, partial ones call for, all."""
+    """Complete bars are equal at once, all others after the repairs of the first, partial ones."""
     live = live_with(speed=60)
     live.subscribe(PAIRS)
     live.start()
@@ -36,7 +36,7 @@ def test_live_bars_are_the_exchange_s_own(live_with: "Callable[..., Live]") -> N
 
 
 def test_a_delayed_symbol(live_with: "Callable[..., Live]") -> None:
-    """Its bars are there from the first minute that was seen whole, by its own clock."""
+    """Its bars are complete from the first whole minute on, by its own clock."""
     live = live_with(speed=60, start=MIDNIGHT + 5 * HOUR)
     live.subscribe([DELAYED])
     live.start()
@@ -52,7 +52,7 @@ def test_a_delayed_symbol(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_connection_that_breaks(live_with: "Callable[..., Live]") -> None:
-    """It is dialed again; just the bars that lack something are partial, until they are synced."""
+    """The streamer dials again; only bars of the gap are partial, until they are repaired."""
     live = live_with(speed=60)
     live.subscribe(PAIRS)
     live.start()
@@ -73,7 +73,7 @@ def test_a_connection_that_breaks(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_feed_that_goes_mute(live_with: "Callable[..., Live]") -> None:
-    """Bars that were closed as whole before it was noticed are partial after all, and synced."""
+    """Bars that closed as complete before it was noticed become partial, and are repaired."""
     live = live_with(speed=60, streamer_silence_seconds=2)
     live.subscribe(PAIRS)
     live.start()
@@ -94,7 +94,7 @@ def test_a_feed_that_goes_mute(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_feed_that_stalls(live_with: "Callable[..., Live]") -> None:
-    """Nothing at all comes, not even heartbeats: the connection is given up."""
+    """Without any message, even a heartbeat, the connection is given up."""
     live = live_with(speed=60, streamer_silence_seconds=2)
     live.subscribe(PAIRS)
     live.start()
@@ -110,7 +110,7 @@ def test_a_feed_that_stalls(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_handshake_that_is_refused(live_with: "Callable[..., Live]") -> None:
-    """429 is waited out, and then everything is as it should be."""
+    """The streamer waits after a 429, and then streams as usual."""
     live = live_with(speed=60)
     live.simulator.order("rate_limit", times=2)
     live.subscribe(PAIRS)
@@ -124,7 +124,7 @@ def test_a_handshake_that_is_refused(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_symbol_that_is_unknown(live_with: "Callable[..., Live]") -> None:
-    """It stands in the status with its reason, and the others are watched."""
+    """The status shows it with its reason, and the others are watched."""
     live = live_with(speed=60)
     live.subscribe(["SIM:NOSUCH", "ECONOMICS:USM2", PAIRS[0]])
     live.start()
@@ -136,7 +136,7 @@ def test_a_symbol_that_is_unknown(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_symbol_whose_quotes_cannot_be_read(live_with: "Callable[..., Live]") -> None:
-    """It is refused with the reason, and its shard goes on over the same connection."""
+    """It is refused with the reason, and its shard continues on the same connection."""
     live = live_with(speed=60)
     live.subscribe(PAIRS)
     live.start()
@@ -156,7 +156,7 @@ def test_a_symbol_whose_quotes_cannot_be_read(live_with: "Callable[..., Live]") 
 
 
 def test_a_few_quotes_that_cannot_be_read(live_with: "Callable[..., Live]") -> None:
-    """The symbol stays watched; bars that may lack a trade are partial until they are synced."""
+    """The symbol stays watched; bars that may lack a trade are partial until they are repaired."""
     live = live_with(speed=60)
     live.subscribe(PAIRS[:1])
     live.start()
@@ -173,8 +173,8 @@ def test_a_few_quotes_that_cannot_be_read(live_with: "Callable[..., Live]") -> N
     assert [] == live.wrong_answers(PAIRS[:1], SHORT[:3])
 
 
-def test_the_wish_is_made_true_at_once(live_with: "Callable[..., Live]") -> None:
-    """Subscribing, unsubscribing, stopping and starting, while it streams."""
+def test_changes_of_subscriptions_are_followed_at_once(live_with: "Callable[..., Live]") -> None:
+    """The streamer follows subscribe, unsubscribe, stop and start while it streams."""
     live = live_with(speed=60)
     live.start()
     live.subscribe(PAIRS[:2])
@@ -202,7 +202,7 @@ def test_shards_share_the_symbols(live_with: "Callable[..., Live]") -> None:
     live.start()
     live.wait_until_quoted(PAIRS)
     board = live.platform.board
-    wait_until("both tell", lambda: len(board.statuses()) == 2, (), 60)
+    wait_until("both have a status", lambda: len(board.statuses()) == 2, (), 60)
     statuses = board.statuses()
     assert ["1-of-2", "2-of-2"] == [status.shard for status in statuses]
     assert len(PAIRS) == sum(status.symbols for status in statuses)
@@ -210,7 +210,7 @@ def test_shards_share_the_symbols(live_with: "Callable[..., Live]") -> None:
 
 
 def test_a_machine_whose_clock_is_wrong(live_with: "Callable[..., Live]") -> None:
-    """Five seconds ahead, at the market's speed: bars close by the provider's clock, whole."""
+    """Five seconds ahead, bars still close by the provider's clock, complete."""
     live = live_with(speed=60)
     live.subscribe(PAIRS)
     live.start(lambda: live.clock() + 300)
@@ -224,7 +224,7 @@ def test_a_machine_whose_clock_is_wrong(live_with: "Callable[..., Live]") -> Non
 
 @pytest.mark.parametrize("step", [3600, -3600])
 def test_a_clock_that_is_set(live_with: "Callable[..., Live]", step: float) -> None:
-    """By an hour: a gap, seen and repaired; and no other minute is lost."""
+    """A step of one hour is a gap, seen and repaired; no other minute is lost."""
     live = live_with(speed=60)
     live.subscribe(PAIRS)
     off = [0.0]
@@ -249,7 +249,7 @@ def test_a_clock_that_is_set(live_with: "Callable[..., Live]", step: float) -> N
 
 
 def test_a_token_that_was_revoked(live_with: "Callable[..., Live]") -> None:
-    """It is forgotten, a new one is asked for, and quotes come."""
+    """The streamer forgets it, requests a new one, and quotes come."""
     live = live_with(speed=60, tradingview_username="user", tradingview_password="pass")
     live.simulator.order("bad_token", times=1)
     live.subscribe(PAIRS)
@@ -259,7 +259,7 @@ def test_a_token_that_was_revoked(live_with: "Callable[..., Live]") -> None:
 
 
 def test_every_token_is_refused(live_with: "Callable[..., Live]") -> None:
-    """It signs in again once, and then its status says what to do."""
+    """The streamer signs in again once, and then its status says what to do."""
     live = live_with(speed=60, tradingview_username="user", tradingview_password="pass")
     live.simulator.order("bad_token")
     live.subscribe(PAIRS)
@@ -271,6 +271,8 @@ def test_every_token_is_refused(live_with: "Callable[..., Live]") -> None:
         return (REGISTRY.get_sample_value(*refusals) or 0) >= before + 3
 
     wait_until("it is refused three times", is_refused_often, (), 60)
-    wait_until("it is told", lambda: live.status().last_error == "bad_token", ValueError, 60)
+    wait_until(
+        "the status shows it", lambda: live.status().last_error == "bad_token", ValueError, 60
+    )
     assert "TRADINGVIEW_TOKEN" in str(live.status().last_error_message)
     assert 2 == live.simulator.tally.sign_ins
