@@ -151,9 +151,7 @@ class OhlcvQuery(RequestModel):
 class BarOut(BaseModel):
     """A closed bar."""
 
-    datetime: UtcMoment = Field(
-        description="open time of the bar", examples=["2024-01-30T14:30:00Z"]
-    )
+    datetime: UtcMoment = Field(description="open time of the bar")
     open: float = Field(examples=[190.94])
     high: float = Field(examples=[191.8])
     low: float = Field(examples=[187.47])
@@ -165,14 +163,14 @@ class FormingOut(BaseModel):
     """The bar that has not closed yet, built from quotes or seen by the last sync."""
 
     bar_start: datetime
-    bar_end: datetime = Field(examples=["2024-01-31T21:00:00Z"])
+    bar_end: datetime
     open: float = Field(examples=[187.04])
     high: float = Field(examples=[187.1])
     low: float = Field(examples=[184.35])
     close: float = Field(examples=[184.4])
     volume: float | None = Field(examples=[55467803.0])
     partial: bool
-    as_of: datetime = Field(examples=["2024-01-31T18:00:00Z"])
+    as_of: datetime
     source: str = Field(
         description="`live`: built from quotes; `history`: seen by a sync", examples=["history"]
     )
@@ -181,7 +179,7 @@ class FormingOut(BaseModel):
 class LiveOut(BaseModel):
     """The bars of this response that were built from quotes, where history has none."""
 
-    count: int = Field(description="how many of the newest bars are live bars", examples=[1])
+    count: int = Field(description="how many of the newest bars are live bars")
     partial: list[datetime] = Field(
         description="open times of incomplete bars: live bars not seen from start to end, until a"
         " sync replaces them, and bars computed from shorter bars that do not cover them",
@@ -209,7 +207,7 @@ class OhlcvOut(BaseModel):
     exchange: str
     interval: str = Field(description="the requested bar length")
     data: list[BarOut]
-    count: int = Field(description="number of bars in `data`", examples=[1])
+    count: int = Field(description="number of bars in `data`")
     next_cursor: str | None
     resampled_from: Interval | None
     live: LiveOut
@@ -219,7 +217,7 @@ class OhlcvOut(BaseModel):
 class ColumnsOut(BaseModel):
     """Bars as six lists of equal length."""
 
-    datetime: list[UtcMoment] = Field(description="open times", examples=[["2024-01-30T14:30:00Z"]])
+    datetime: list[UtcMoment] = Field(description="open times")
     open: list[float] = Field(description="first prices", examples=[[190.94]])
     high: list[float] = Field(description="highest prices", examples=[[191.8]])
     low: list[float] = Field(description="lowest prices", examples=[[187.47]])
@@ -248,7 +246,7 @@ class OhlcvColumnsOut(BaseModel):
             }
         ],
     )
-    count: int = Field(description="number of bars in `columns`", examples=[1])
+    count: int = Field(description="number of bars in `columns`")
     next_cursor: str | None
     resampled_from: Interval | None
     live: LiveOut

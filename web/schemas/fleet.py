@@ -62,10 +62,7 @@ class WorkerOut(BeatOut):
 class FleetStreamerOut(BeatOut):
     """A process that streams live quotes, or stands by to take over."""
 
-    shard: str | None = Field(
-        description="the part of the symbols it streams; null: it stands by",
-        examples=["1-of-1"],
-    )
+    shard: str | None = Field(description="the part of the symbols it streams; null: it stands by")
 
     @classmethod
     def of(cls, member: Member, taken_at: datetime) -> Self:
@@ -75,9 +72,9 @@ class FleetStreamerOut(BeatOut):
 class TotalsOut(BaseModel):
     """Sums over all workers."""
 
-    workers: int = Field(description="number of workers", examples=[2])
+    workers: int = Field(description="number of workers")
     slots: int
-    busy: int = Field(examples=[5])
+    busy: int
 
 
 class QueueOut(BaseModel):
@@ -87,8 +84,7 @@ class QueueOut(BaseModel):
     length: int | None = Field(description="messages waiting in the broker", examples=[12])
     waiting_units: int | None = Field(description="units that could start now", examples=[12])
     oldest_seconds: float | None = Field(
-        description="how long the oldest of these units has waited; null: none waits",
-        examples=[1.5],
+        description="how long the oldest of these units has waited; null: none waits"
     )
 
     @classmethod
@@ -121,9 +117,9 @@ class PaceOut(BaseModel):
     ceiling_concurrency: int = Field(
         description="the most that PROVIDER_CONCURRENCY allows", examples=[200]
     )
-    in_progress: int = Field(description="fetches in progress", examples=[16])
+    in_progress: int = Field(description="fetches in progress")
     last_lowered_at: datetime | None = Field(
-        description="when the pace was last lowered; null: not lately", examples=[None]
+        description="when the pace was last lowered; null: not lately"
     )
 
     @classmethod
@@ -139,11 +135,9 @@ class BreakerOut(BaseModel):
         " provider"
     )
     consecutive_failures: int
-    opened_at: datetime | None = Field(
-        description="when it opened; null: it is closed", examples=[None]
-    )
+    opened_at: datetime | None = Field(description="when it opened; null: it is closed")
     next_probe_at: datetime | None = Field(
-        description="when one call tests the provider; null: it is closed", examples=[None]
+        description="when one call tests the provider; null: it is closed"
     )
     last_reason: Outcome | None = Field(
         description="why the last failed call failed; null: none failed"
@@ -169,9 +163,7 @@ class FleetScheduleOut(BaseModel):
     last_run_at: datetime | None
     last_job_id: str | None
     last_success_at: datetime | None
-    seconds_since_last_success: float | None = Field(
-        description="seconds since a run last succeeded; null: none has yet", examples=[1800.0]
-    )
+    seconds_since_last_success: float | None
 
     @classmethod
     def of(cls, schedule: Schedule, snapshot: FleetSnapshot) -> Self:

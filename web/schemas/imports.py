@@ -66,7 +66,7 @@ class RefusedBarOut(BaseModel):
     """A bar that was not stored."""
 
     index: int = Field(description="its index in the request, from 0", examples=[3])
-    datetime: dt.datetime = Field(description="its open time", examples=["2020-01-02T14:30:00Z"])
+    datetime: dt.datetime = Field(description="its open time")
     reason: Refusal = Field(description="why it was refused", examples=["overlapping"])
 
     @classmethod

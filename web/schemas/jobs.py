@@ -17,7 +17,6 @@ from web.schemas.requests import PageQuery, RequestModel
 
 _MOST_KEPT_SERIES = 100
 _JOB_ID = "6565f1f0a7b1c2d3e4f50617"
-_UNIT_ID = f"{_JOB_ID}-42"
 
 
 class JobsQuery(PageQuery):
@@ -26,7 +25,6 @@ class JobsQuery(PageQuery):
         None,
         max_length=64,
         description="only jobs of this kind: `sync`, `bulk`, `schedule:all-series`, …",
-        examples=["bulk"],
     )
     since: Moment | None = Field(
         None,
@@ -61,9 +59,7 @@ class RetryQuery(RequestModel):
         description="only units whose last failure has this code",
         examples=["captcha_required"],
     )
-    unit_id: str | None = Field(
-        None, max_length=64, description="only this unit", examples=[_UNIT_ID]
-    )
+    unit_id: str | None = Field(None, max_length=64, description="only this unit")
 
     def selection(self, job_id: str | None) -> DeadLetters:
         return DeadLetters(job_id, self.code, (self.unit_id,) if self.unit_id else ())
@@ -82,11 +78,9 @@ class RetryDeadLettersQuery(RetryQuery):
 class JobCounts(BaseModel):
     """Number of syncs of a job in each state."""
 
-    total: int = Field(examples=[1])
-    queued: int = Field(
-        description="syncs that are waiting, also for another attempt", examples=[0]
-    )
-    running: int = Field(examples=[1])
+    total: int
+    queued: int = Field(description="syncs that wait, also for another attempt")
+    running: int
     completed: int = Field(examples=[0])
     failed: int = Field(description="syncs that failed for good (dead letters)", examples=[0])
     cancelled: int
@@ -96,17 +90,14 @@ class JobOut(BaseModel):
     """A job and the number of its syncs in each state."""
 
     job_id: str
-    kind: str = Field(
-        description="kind of the request: `sync`, `bulk` or `schedule:…`", examples=["sync"]
-    )
+    kind: str
     state: JobState = Field(
-        description="pending, running, completed or cancelled; completed once every sync has ended,"
-        " whether it succeeded or failed",
+        description="pending, running, completed (also if syncs failed) or cancelled",
         examples=["running"],
     )
     counts: JobCounts
     created_at: datetime
-    finished_at: datetime | None = Field(examples=[None])
+    finished_at: datetime | None
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -120,25 +111,19 @@ class UnitOut(BaseModel):
     symbol: str
     exchange: str
     interval: Interval
-    n_bars: int = Field(description="requested number of bars", examples=[500])
+    n_bars: int = Field(description="requested number of bars")
     state: UnitState = Field(
         description="queued, running, completed, failed or cancelled", examples=["failed"]
     )
     attempts: int = Field(
-        description="attempts so far; one that had to wait for its turn is not counted",
-        examples=[8],
+        description="attempts so far, without those that had to wait for their turn"
     )
-    error: str | None = Field(description="code of the last failure", examples=["provider_timeout"])
+    error: str | None
     error_message: str | None = Field(examples=["TradingView did not answer completely in time"])
     created_at: datetime
-    begun_at: datetime | None = Field(
-        description="when the last attempt began; null: none has begun",
-        examples=["2024-01-31T14:31:00Z"],
-    )
-    next_attempt_at: datetime | None = Field(
-        description="when the next attempt is due; null: at once, or there is none", examples=[None]
-    )
-    finished_at: datetime | None = Field(examples=["2024-01-31T14:31:30Z"])
+    begun_at: datetime | None = Field(description="when the last attempt began; null: none has")
+    next_attempt_at: datetime | None
+    finished_at: datetime | None
     job_ids: list[str] = Field(description="jobs that requested this sync", examples=[[_JOB_ID]])
 
     @classmethod
@@ -172,8 +157,7 @@ class JobProgressOut(JobOut):
         examples=[21.4],
     )
     estimated_end_at: datetime | None = Field(
-        description="when the job will end at that speed; null: it has ended or stalled",
-        examples=["2024-01-31T14:38:00Z"],
+        description="when the job will end at that speed; null: it has ended or stalled"
     )
     first_errors: list[UnitOut] = Field(description="the first syncs that failed, at most five")
 
@@ -198,9 +182,7 @@ class CancellationOut(BaseModel):
         description="series being synced: they stop before anything is stored, or complete first",
         examples=[["NASDAQ:AAPL|1d"]],
     )
-    kept: int = Field(
-        description="syncs that go on, because another job requested them too", examples=[1]
-    )
+    kept: int = Field(description="syncs that go on for another job")
     kept_series: list[str] = Field(
         description="series of these syncs, at most a hundred", examples=[["NASDAQ:MSFT|1d"]]
     )
@@ -230,7 +212,7 @@ class CodeCountOut(BaseModel):
     """How many failed syncs have one error."""
 
     code: str = Field(examples=["captcha_required"])
-    count: int = Field(description="number of failed syncs with this error", examples=[17])
+    count: int = Field(description="number of failed syncs with this error")
 
 
 def _job_fields(job: Job) -> dict[str, Any]:

@@ -65,9 +65,7 @@ class StreamQuery(RequestModel):
 class WatchOut(BaseModel):
     """The subscriptions after this call; streamers follow within a second or two."""
 
-    streaming: bool = Field(
-        description="false: nothing is streamed until `POST /quotes/start`", examples=[True]
-    )
+    streaming: bool = Field(description="false: nothing is streamed until `POST /quotes/start`")
     subscribed: int = Field(description="number of subscribed symbols", examples=[12])
     changed: int = Field(description="symbols that this call added or removed", examples=[2])
 
@@ -77,9 +75,7 @@ class QuoteOut(BaseModel):
 
     symbol: str
     exchange: str
-    timestamp: datetime | None = Field(
-        description="when the last price was traded", examples=["2024-01-31T18:00:00Z"]
-    )
+    timestamp: datetime | None = Field(description="when the last price was traded")
     last_price: float | None = Field(examples=[184.4])
     bid: float | None = Field(examples=[184.39])
     ask: float | None = Field(examples=[184.41])
@@ -101,8 +97,8 @@ class CurrentBarOut(BaseModel):
     symbol: str
     exchange: str
     interval: Interval
-    bar_start: datetime = Field(examples=["2024-01-31T18:00:00Z"])
-    bar_end: datetime = Field(examples=["2024-01-31T18:01:00Z"])
+    bar_start: datetime
+    bar_end: datetime
     open: float = Field(examples=[184.5])
     high: float = Field(examples=[184.6])
     low: float = Field(examples=[184.35])
@@ -110,7 +106,7 @@ class CurrentBarOut(BaseModel):
     volume: float | None = Field(examples=[120300.0])
     tick_count: int = Field(description="trades seen in this bar", examples=[74])
     partial: bool
-    as_of: datetime = Field(description="when it last changed", examples=["2024-01-31T18:00:41Z"])
+    as_of: datetime = Field(description="when it last changed")
 
     @classmethod
     def of(cls, current: CurrentBar) -> Self:
@@ -139,37 +135,27 @@ class StreamerOut(BaseModel):
     shard: str
     host: str = Field(examples=["quotes-1"])
     pid: int
-    started_at: datetime = Field(examples=["2024-01-31T14:00:00Z"])
-    as_of: datetime = Field(
-        description="when it published this status", examples=["2024-01-31T18:00:41Z"]
-    )
+    started_at: datetime
+    as_of: datetime = Field(description="when it published this status")
     connected_at: datetime | None = Field(
-        description="when it connected to the provider; null: it is not connected",
-        examples=["2024-01-31T14:00:01Z"],
+        description="when it connected to the provider; null: it is not connected"
     )
     symbols: int = Field(description="number of symbols it streams", examples=[12])
-    ticks: int = Field(examples=[1234567])
-    late_ticks: int = Field(
-        description="trades that arrived after their bar was closed", examples=[0]
-    )
-    missed_ticks: int = Field(
-        description="trades that happened while it was not connected", examples=[0]
-    )
+    ticks: int
+    late_ticks: int = Field(description="trades that arrived after their bar was closed")
+    missed_ticks: int = Field(description="trades that happened while it was not connected")
     unreadable_quotes: int = Field(
-        description="quotes dropped because they could not be read; see `unreadable`", examples=[0]
+        description="dropped quotes that could not be read; see `unreadable`"
     )
     reconnects: int
-    bars_stored: int = Field(examples=[2880])
+    bars_stored: int
     bars_waiting: int = Field(description="closed bars that are not stored yet", examples=[0])
-    bars_dropped: int = Field(
-        description="closed bars lost because too many were waiting", examples=[0]
-    )
+    bars_dropped: int = Field(description="closed bars lost because too many were waiting")
     last_error: str | None = Field(
-        description="code of the error that ended the last connection; null: none", examples=[None]
+        description="code of the error that ended the last connection", examples=[None]
     )
     last_error_message: str | None = Field(
-        description="message of that error, and what to do about it",
-        examples=[None],
+        description="message of that error, and what to do about it", examples=[None]
     )
 
     @classmethod
@@ -213,7 +199,7 @@ class UnreadableOut(BaseModel):
 class QuotesStatusOut(BaseModel):
     """The subscriptions, and how far the streamers serve them."""
 
-    streaming: bool = Field(description="false: streaming is stopped", examples=[True])
+    streaming: bool = Field(description="false: streaming is stopped")
     subscribed: int = Field(description="number of subscribed symbols", examples=[12])
     watched: int = Field(description="number of symbols that are streamed", examples=[11])
     streamers: list[StreamerOut]

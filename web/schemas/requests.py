@@ -29,7 +29,7 @@ class SymbolPath(RequestModel):
 
 
 class PageQuery(RequestModel):
-    page: int = Field(1, ge=1, le=1_000_000, description="page number, from 1", examples=[1])
+    page: int = Field(1, ge=1, le=1000000, description="page number, from 1")
     page_size: int = Field(50, ge=1, le=500, description="entries per page", examples=[50])
 
     @property

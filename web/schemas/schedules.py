@@ -28,13 +28,8 @@ class ScheduleIn(RequestModel):
         max_length=MOST_CRON_CHARACTERS,
         description="minute hour day-of-month month day-of-week, in UTC; the next run is the first"
         " such time from now on",
-        examples=["0 */6 * * *"],
     )
-    n_bars: BarCount | None = Field(
-        None,
-        description="maximum number of bars to fetch per series",
-        examples=[500],
-    )
+    n_bars: BarCount | None = None
     paused: StrictBool | None = Field(
         None,
         description="true: run only on request (`run_now`); missed runs are not made up for",
@@ -67,41 +62,26 @@ class ScheduleOut(BaseModel):
 
     name: str
     description: str
-    cron: str = Field(
-        description="minute hour day-of-month month day-of-week, in UTC", examples=["0 */6 * * *"]
-    )
-    n_bars: int = Field(
-        description="maximum number of bars to fetch per series; only missing bars are fetched",
-        examples=[500],
-    )
-    intervals: list[Interval] = Field(
-        description="intervals that it syncs; empty: all", examples=[[]]
-    )
+    cron: str
+    n_bars: int = Field(description="most bars to fetch per series; only missing ones are fetched")
+    intervals: list[Interval] = Field(description="intervals that it syncs; empty: all")
     paused: bool
     next_run_at: datetime | None = Field(
         description="when it runs next; a time in the past: as soon as the current run has ended;"
-        " null: it is paused",
-        examples=["2024-01-31T18:00:00Z"],
+        " null: it is paused"
     )
-    last_run_at: datetime | None = Field(
-        description="when it last ran; null: it has not run yet", examples=["2024-01-31T12:00:02Z"]
-    )
+    last_run_at: datetime | None
     last_job_id: str | None = Field(
-        description="job of the last run; null: it has not run yet, or no series was tracked",
-        examples=["6565f1f0a7b1c2d3e4f50617"],
+        description="job of the last run; null: it has not run, or no series was tracked"
     )
     last_job_state: JobState | None = Field(
         description="state of that job; null: there is none, or it was deleted",
         examples=["completed"],
     )
     last_success_at: datetime | None = Field(
-        description="when a run last ended with at least one series up to date, or with nothing to"
-        " do; null: never",
-        examples=["2024-01-31T12:04:31Z"],
+        description="when a run last brought a series up to date or had nothing to do; null: never"
     )
-    seconds_since_last_success: int | None = Field(
-        description="seconds since then; null: never", examples=[7200]
-    )
+    seconds_since_last_success: int | None
 
     @classmethod
     def of(cls, schedule: Schedule, job_state: JobState | None, now: int) -> Self:

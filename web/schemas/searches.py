@@ -15,20 +15,11 @@ _PAGE = 50
 class SearchQuery(RequestModel):
     """What to search for."""
 
-    query: SearchText = Field(
-        description="part of the ticker or of the name, or an ISIN", examples=["aapl"]
-    )
-    type: SymbolKind | None = Field(
-        None, description="only symbols of this kind", examples=["stock"]
-    )
-    exchange: Exchange | None = Field(
-        None, description="only symbols of this exchange", examples=["NASDAQ"]
-    )
+    query: SearchText = Field(description="part of the ticker or of the name, or an ISIN")
+    type: SymbolKind | None = Field(None, description="only symbols of this kind")
+    exchange: Exchange | None = Field(None, description="only symbols of this exchange")
     country: str | None = Field(
-        None,
-        pattern="^[A-Za-z]{2}$",
-        description="only symbols of this country (two letters)",
-        examples=["US"],
+        None, pattern="^[A-Za-z]{2}$", description="only symbols of this country (two letters)"
     )
     limit: int = Field(
         _PAGE,
@@ -38,11 +29,7 @@ class SearchQuery(RequestModel):
         examples=[10],
     )
     start: int = Field(
-        0,
-        ge=0,
-        le=10_000,
-        description="matches to skip: `next_start` of the previous page",
-        examples=[0],
+        0, ge=0, le=10_000, description="matches to skip: `next_start` of the previous page"
     )
 
     @field_validator("query")
@@ -64,12 +51,12 @@ class FoundSymbolOut(BaseModel):
     """A symbol that can be synced; texts are empty where the provider has none."""
 
     symbol: str
-    exchange: str = Field(description="the exchange, as a sync expects it", examples=["NASDAQ"])
+    exchange: str = Field(description="the exchange, as a sync expects it")
     name: str = Field(description="name of the company, pair or contract", examples=["Apple Inc."])
-    type: str = Field(description="type, in the provider's words", examples=["stock"])
+    type: str
     kinds: list[str] = Field(description="subtypes, in the provider's words", examples=[["common"]])
-    currency: str = Field(description="currency of its prices", examples=["USD"])
-    country: str = Field(description="country, as two letters", examples=["US"])
+    currency: str
+    country: str
     provider_exchange: str = Field(
         description="name of the exchange at the provider", examples=["NASDAQ"]
     )
@@ -98,9 +85,7 @@ class SearchOut(BaseModel):
     next_start: int | None = Field(
         description="`start` of the next page; null: this is the last one", examples=[50]
     )
-    unusable: int = Field(
-        description="symbols left out because charts do not accept their names", examples=[0]
-    )
+    unusable: int = Field(description="symbols left out: charts do not accept their names")
 
     @classmethod
     def of(cls, page: SearchPage, query: SearchQuery) -> Self:

@@ -18,23 +18,15 @@ SearchText = Annotated[
 class SymbolsQuery(PageQuery):
     """Which symbols to list."""
 
-    exchange: Exchange | None = Field(
-        None, description="only symbols of this exchange", examples=["NASDAQ"]
-    )
+    exchange: Exchange | None = Field(None, description="only symbols of this exchange")
     type: SearchText | None = Field(
-        None, description="only symbols of this type, in the provider's words", examples=["stock"]
+        None, description="only symbols of this type, in the provider's words"
     )
     active: bool | None = Field(
-        None,
-        description="true: only symbols that schedules sync; false: only the others",
-        examples=[True],
+        None, description="only symbols that schedules sync, or (false) only the others"
     )
-    interval: Interval | None = Field(
-        None, description="only symbols tracked at this interval", examples=["1d"]
-    )
-    query: SearchText | None = Field(
-        None, description="part of the ticker or of the name, in any case", examples=["apple"]
-    )
+    interval: Interval | None = Field(None, description="only symbols tracked at this interval")
+    query: SearchText | None = None
 
     def filters(self) -> Wanted:
         return Wanted(self.exchange, self.type, self.active, self.interval, self.query)
@@ -50,22 +42,18 @@ class SymbolIn(RequestModel):
         min_length=1,
         max_length=len(Interval),
         description="intervals that schedules keep up to date",
-        examples=[["1h", "1d"]],
     )
-    active: StrictBool = Field(True, description="false: no schedule syncs it", examples=[True])
+    active: StrictBool = Field(True, description="false: no schedule syncs it")
 
 
 class SymbolChange(RequestModel):
     """Changes of a symbol; an absent or null field stays as it is."""
 
-    active: StrictBool | None = Field(
-        None, description="whether schedules sync the symbol", examples=[False]
-    )
+    active: StrictBool | None = None
     intervals: list[Interval] | None = Field(
         None,
         max_length=len(Interval),
         description="intervals that schedules keep up to date, in place of the current ones",
-        examples=[["1d"]],
     )
 
 
@@ -75,7 +63,6 @@ class RemovalQuery(RequestModel):
     with_bars: bool = Field(
         False,
         description="true: also remove its bars, live bars and sync statuses of all intervals",
-        examples=[True],
     )
 
 
@@ -85,14 +72,14 @@ class SymbolOut(BaseModel):
     symbol: str
     exchange: str
     name: str = Field(description="name of the company, pair or contract", examples=["Apple Inc."])
-    type: str = Field(description="type, in the provider's words", examples=["stock"])
-    currency: str = Field(description="currency of its prices", examples=["USD"])
+    type: str
+    currency: str
     session: str = Field(description="trading hours, in local time", examples=["0930-1600"])
     timezone: str = Field(description="time zone of the session", examples=["America/New_York"])
-    has_volume: bool = Field(description="whether the provider has volumes", examples=[True])
-    active: bool = Field(description="whether schedules sync it", examples=[True])
+    has_volume: bool = Field(description="whether the provider has volumes")
+    active: bool
     intervals: list[Interval] = Field(
-        description="tracked intervals, which schedules keep up to date", examples=[["1h", "1d"]]
+        description="tracked intervals, which schedules keep up to date"
     )
 
     @classmethod

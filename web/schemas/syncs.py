@@ -24,11 +24,7 @@ class SyncIn(RequestModel):
     symbol: Ticker
     exchange: Exchange
     interval: Interval = Interval.D1
-    n_bars: BarCount = Field(
-        MAX_BARS,
-        description="how many of the newest bars to fetch",
-        examples=[500],
-    )
+    n_bars: BarCount = MAX_BARS
 
     def request(self) -> SyncRequest:
         return SyncRequest(Series(Symbol(self.exchange, self.symbol), self.interval), self.n_bars)
@@ -53,14 +49,8 @@ class BulkIn(RequestModel):
     interval: Interval | None = Field(
         None, description="bar length, by default `1d`; or give `intervals`"
     )
-    intervals: list[Interval] | None = Field(
-        None, min_length=1, max_length=len(Interval), examples=[["1h", "1d"]]
-    )
-    n_bars: BarCount = Field(
-        MAX_BARS,
-        description="how many of the newest bars to fetch for each series",
-        examples=[500],
-    )
+    intervals: list[Interval] | None = Field(None, min_length=1, max_length=len(Interval))
+    n_bars: BarCount = MAX_BARS
 
     @model_validator(mode="after")
     def _has_interval_or_intervals(self) -> Self:
@@ -103,13 +93,12 @@ class SyncOut(BaseModel):
     unchanged: int
     refused: int = Field(description="invalid bars, which were not stored", examples=[0])
     forming: int = Field(
-        description="1 if the newest bar has not closed yet and was kept apart, else 0",
-        examples=[1],
+        description="1 if the newest bar has not closed yet and was kept apart, else 0"
     )
     refusals: dict[str, int] = Field(description="number of refused bars by reason", examples=[{}])
     bar_count: int
-    first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
-    last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
+    first_bar_at: datetime | None
+    last_bar_at: datetime | None
     job_id: str
 
     @classmethod
@@ -135,21 +124,14 @@ class SyncOut(BaseModel):
 class SyncStatusesQuery(PageQuery):
     """Which sync statuses to list."""
 
-    exchange: Exchange | None = Field(
-        None, description="only series of this exchange", examples=["NASDAQ"]
-    )
+    exchange: Exchange | None = Field(None, description="only series of this exchange")
     symbol: Ticker | None = Field(None, description="only series of this ticker", examples=["AAPL"])
-    interval: Interval | None = Field(
-        None, description="only series of this interval", examples=["1d"]
-    )
+    interval: Interval | None = Field(None, description="only series of this interval")
     status: SyncState | None = Field(
         None, description="only series in this state", examples=["error"]
     )
     error: str | None = Field(
-        None,
-        pattern="^[a-z_]{1,64}$",
-        description="only series whose last failure has this code",
-        examples=["provider_timeout"],
+        None, pattern="^[a-z_]{1,64}$", description="only series whose last failure has this code"
     )
     stale_before: Moment | None = Field(
         None,
@@ -182,18 +164,14 @@ class SyncStatusOut(BaseModel):
         description="pending, syncing, completed or error", examples=["completed"]
     )
     bar_count: int
-    first_bar_at: datetime | None = Field(examples=["2004-02-02T14:30:00Z"])
-    last_bar_at: datetime | None = Field(examples=["2024-01-30T14:30:00Z"])
+    first_bar_at: datetime | None
+    last_bar_at: datetime | None
     last_sync_at: datetime | None
-    error: str | None = Field(description="code of the last failure; null: none", examples=[None])
+    error: str | None
     error_message: str | None = Field(examples=[None])
-    job_id: str | None = Field(
-        description="the last job; null: none", examples=["6565f1f0a7b1c2d3e4f50617"]
-    )
-    attempts: int = Field(description="attempts of that job so far", examples=[1])
-    next_attempt_at: datetime | None = Field(
-        description="when the next attempt is due; null: none is", examples=[None]
-    )
+    job_id: str | None = Field(description="the last job; null: none")
+    attempts: int = Field(description="attempts of that job so far")
+    next_attempt_at: datetime | None
 
     @classmethod
     def of(cls, status: SyncStatus) -> Self:
