@@ -1,4 +1,4 @@
-"""HistorySession: what a server says about one series becomes its bars, or the right error."""
+"""HistorySession turns the messages about one series into its bars or the right error."""
 
 import json
 from collections import Counter
@@ -36,7 +36,7 @@ Values = Sequence[float | None]
 
 @pytest.fixture
 def session() -> HistorySession:
-    """The session of one request, with the ids that tvdatafeed uses."""
+    """A session of one request, with the ids that tvdatafeed uses."""
     return HistorySession(SyncRequest(Series.parse("NASDAQ:AAPL|1m"), 100), "cs_mine")
 
 
@@ -48,7 +48,7 @@ def update(
     turnaround: str | None = "s1",
     now: int | None = NOW,
 ) -> str:
-    """A timescale update with these bars."""
+    """Return a timescale update with these bars."""
     block: dict[str, object] = {"s": [{"i": i, "v": v} for i, v in enumerate(bars)]}
     if turnaround is not None:
         block["t"] = turnaround
@@ -59,30 +59,30 @@ def update(
 
 
 def du(*bars: Values, close: float | None = None) -> str:
-    """A data update with these bars."""
+    """Return a data update with these bars."""
     block = {"s": [{"i": 0, "v": v} for v in bars], "t": "s1", "lbs": {"bar_close_time": close}}
     return event("du", ["cs_mine", {"s1": block}], None)
 
 
 def resolved(symbol: str = "symbol_1", **known: str | None) -> str:
-    """The symbol as the server knows it."""
+    """Return the server's description of a symbol."""
     return event("symbol_resolved", ["cs_mine", symbol, known], NOW * 1000)
 
 
 def completed(
     session: str = "cs_mine", series: str = "s1", turnaround: str = "s1", mode: str = "streaming"
 ) -> str:
-    """The end of the series."""
+    """Return the end of a series."""
     return event("series_completed", [session, series, mode, turnaround, {}], NOW * 1000)
 
 
 def closed(session: HistorySession) -> list[list[float]]:
-    """The closed bars of the result, row by row."""
+    """Return the closed bars of the result, row by row."""
     return session.result().closed.columns.T.tolist()
 
 
-def test_a_whole_answer(session: HistorySession) -> None:
-    """Closed bars, the forming one beside them, and what the symbol is, under its asked name."""
+def test_a_complete_answer(session: HistorySession) -> None:
+    """The result has closed bars, the forming bar, and the listing under the requested symbol."""
     for text in (
         encode(json.dumps({"session_id": "x", "timestamp": NOW - 1})),
         event("series_loading", ["cs_mine", "s1", "s1"], NOW * 1000),
@@ -117,7 +117,7 @@ def test_a_whole_answer(session: HistorySession) -> None:
 
 
 def test_captured_bars(wire: Path) -> None:
-    """368 real daily bars of a real symbol; the newest had closed the evening before."""
+    """A captured answer gives 368 daily bars, the newest of which closed the evening before."""
     request = SyncRequest(Series.parse("SP:SPX|1d"))
     session = HistorySession(request, "cs_HkkyfdFBmlYf", "sds_7", "s1", "sds_sym_7")
     for name in (
@@ -142,8 +142,8 @@ def test_captured_bars(wire: Path) -> None:
     )
 
 
-def test_all_in_one_text_cut_anywhere(session: HistorySession) -> None:
-    """How the server groups its messages does not matter."""
+def test_messages_in_one_text_split_anywhere(session: HistorySession) -> None:
+    """The result does not depend on how the server groups its messages."""
     text = resolved() + update(BAR_1, BAR_2, close=NOW - 60) + encode("~h~1") + completed()
     for start in range(0, len(text), 7):
         session.receive(text[start : start + 7])
@@ -152,27 +152,27 @@ def test_all_in_one_text_cut_anywhere(session: HistorySession) -> None:
 
 
 def test_heartbeats_are_echoed_once(session: HistorySession) -> None:
-    """Each heartbeat goes back as it came, whatever else is under way."""
+    """Each heartbeat is sent back unchanged, between any other messages."""
     session.receive(encode("~h~1") + resolved() + encode("~h~2"))
     assert [encode("~h~1"), encode("~h~2")] == session.outgoing()
     assert [] == session.outgoing()
 
 
 def test_never_traded(session: HistorySession) -> None:
-    """A listing that never traded completes without bars, which is no error."""
+    """A listing that never traded completes without bars and without an error."""
     session.receive(completed())
     history = session.result()
     assert (0, None, 0) == (len(history.closed), history.forming, history.fetched)
 
 
 def test_never_traded_after_hours(session: HistorySession) -> None:
-    """After hours an empty update comes before."""
+    """A listing that never traded completes without bars after an empty update too."""
     session.receive(update() + completed())
     assert [] == closed(session)
 
 
 def test_later_updates_win(session: HistorySession) -> None:
-    """Several updates are merged by time, older bars among them; the later value of a bar wins."""
+    """Updates are merged by time; a later value of a bar replaces an earlier one."""
     session.receive(update(BAR_2, BAR_3, close=NOW))
     session.receive(update(BAR_1))
     session.receive(du([*BAR_3[:4], 12.5, 301.0], close=NOW))
@@ -183,8 +183,8 @@ def test_later_updates_win(session: HistorySession) -> None:
     assert (12.5, 301.0) == (forming.close, forming.volume)
 
 
-def test_an_empty_update_takes_back(session: HistorySession) -> None:
-    """An update of no bars wipes those before it, and what was known of the newest one."""
+def test_an_empty_update_discards_bars(session: HistorySession) -> None:
+    """A timescale update without bars discards earlier bars and their close time."""
     session.receive(update(BAR_1, BAR_2, close=NOW - 30))
     session.receive(update())
     session.receive(update([*BAR_1[:5]]))
@@ -198,8 +198,8 @@ def test_an_empty_update_takes_back(session: HistorySession) -> None:
     )
 
 
-def test_an_empty_data_update_takes_nothing_back(session: HistorySession) -> None:
-    """A data update of no bars changes nothing, nor does a block that does not speak of bars."""
+def test_an_empty_data_update_discards_no_bars(session: HistorySession) -> None:
+    """A data update without bars, or a block without a list of bars, changes nothing."""
     session.receive(update(BAR_1, BAR_2, close=NOW - 60))
     session.receive(event("du", ["cs_mine", {"s1": {"t": "s1", "ns": {}}}], None))
     session.receive(event("du", ["cs_mine", {"s1": {"s": [], "t": "s1"}}], None))
@@ -207,8 +207,8 @@ def test_an_empty_data_update_takes_nothing_back(session: HistorySession) -> Non
     assert [BAR_1, BAR_2] == closed(session)
 
 
-def test_others_are_not_heard(session: HistorySession) -> None:
-    """Other sessions, series, symbols and turnarounds neither add bars nor end anything."""
+def test_messages_about_others_are_ignored(session: HistorySession) -> None:
+    """Messages of other sessions, series, symbols and turnarounds add no bars and end nothing."""
     other = [9.0] * 6
     for text in (
         update(other, session="cs_other"),
@@ -231,8 +231,8 @@ def test_others_are_not_heard(session: HistorySession) -> None:
     assert session.result().listing is None
 
 
-def test_what_comes_after_the_end(session: HistorySession) -> None:
-    """Frames that come late are dropped, in the same text or another, be they broken."""
+def test_later_messages_are_ignored(session: HistorySession) -> None:
+    """Messages after the end are ignored, in the same text or another, even if invalid."""
     session.receive(update(BAR_1, close=NOW - 120) + completed() + update(BAR_2))
     session.receive(update(BAR_3) + "nonsense")
     assert [BAR_1] == closed(session)
@@ -258,33 +258,33 @@ def test_what_comes_after_the_end(session: HistorySession) -> None:
 def test_the_newest_bar(
     session: HistorySession, close_time: int | None, mode: str, now: int | None, is_closed: bool
 ) -> None:
-    """It is forming until the feed, less its delay, is proved to be past the bar's close."""
+    """The newest bar is forming until the feed's time, less its delay, is past its close."""
     session.receive(update(BAR_2, BAR_3, close=close_time, now=now) + completed(mode=mode))
     expected = [BAR_2, BAR_3] if is_closed else [BAR_2]
     assert expected == closed(session)
 
 
 def test_the_clock_of_the_hello(session: HistorySession) -> None:
-    """Where an update does not tell the server's time, the hello's is taken."""
+    """If an update has no time, the hello's time counts as the server's."""
     session.receive(encode(json.dumps({"session_id": "x", "timestamp": NOW})))
     session.receive(update(BAR_2, BAR_3, close=NOW - 30, now=None) + completed())
     assert [BAR_2, BAR_3] == closed(session)
 
 
 def test_the_close_of_an_older_bar(session: HistorySession) -> None:
-    """A close time that is not after the newest bar's open speaks of a bar before it."""
+    """A close time that is not after the newest bar's open belongs to an older bar."""
     session.receive(update(BAR_1, BAR_2, close=NOW - 60) + update(BAR_3) + completed())
     assert [BAR_1, BAR_2] == closed(session)
 
 
-def test_a_close_that_is_taken_back(session: HistorySession) -> None:
-    """Where the last word on the newest bar tells no close, nothing proves it closed."""
+def test_a_removed_close_time(session: HistorySession) -> None:
+    """If the last update of the newest bar has no close time, the bar counts as forming."""
     session.receive(update(BAR_2, BAR_3, close=NOW - 30) + du(BAR_3, close=None) + completed())
     assert [BAR_2] == closed(session)
 
 
 def test_the_last_bar_of_a_session(session: HistorySession) -> None:
-    """Its close is told a second early; the bar is given with the true end."""
+    """The last bar of a session announces its close a second early; the result has the true end."""
     session.receive(update(BAR_3, close=NOW - 1) + completed())
     forming = session.result().forming
     assert forming is not None
@@ -292,7 +292,7 @@ def test_the_last_bar_of_a_session(session: HistorySession) -> None:
 
 
 def test_the_nominal_close_of_a_forming_bar(session: HistorySession) -> None:
-    """A forming bar of which no close was told closes with its period."""
+    """A forming bar without a close time closes at the end of its period."""
     session.receive(update(BAR_3) + completed())
     forming = session.result().forming
     assert forming is not None
@@ -300,7 +300,7 @@ def test_the_nominal_close_of_a_forming_bar(session: HistorySession) -> None:
 
 
 def test_bars_without_volume(session: HistorySession) -> None:
-    """Five values a bar: the symbol has no volume."""
+    """A symbol whose bars have five values has no volume."""
     session.receive(resolved(visible_plots_set="ohlc"))
     session.receive(update(BAR_1[:5], BAR_2[:5]) + completed())
     history = session.result()
@@ -310,22 +310,22 @@ def test_bars_without_volume(session: HistorySession) -> None:
     assert (None, False) == (history.forming.volume, history.listing.has_volume)
 
 
-def test_volume_that_a_listing_denies(session: HistorySession) -> None:
-    """Where the listing says that there is no volume, a sixth value is none."""
+def test_volume_of_a_listing_without_volume(session: HistorySession) -> None:
+    """If the listing has no volume, the sixth value of bars is ignored."""
     session.receive(resolved(visible_plots_set="ohlc"))
     session.receive(update(BAR_1, BAR_2) + completed())
     assert np.isnan(session.result().closed.volume).all()
 
 
 def test_a_bar_that_lacks_its_volume(session: HistorySession) -> None:
-    """Among bars with a volume, one without is refused, in whatever update it comes."""
+    """A bar without volume among bars with volume is refused, in any update."""
     session.receive(update(BAR_1[:5]) + update(BAR_2, BAR_3) + completed())
     assert [BAR_2] == closed(session)
     assert Counter({Refusal.NOT_FINITE: 1}) == session.result().refused
 
 
 def test_refused_bars(session: HistorySession) -> None:
-    """Bad bars are counted by their reason, in the order sent; the good ones stay."""
+    """Invalid bars are counted by reason, in the order sent; the valid ones stay."""
     bad: list[Values] = [
         [NOW - 170.0, None, 12.0, 9.0, 11.0, 1.0],
         [NOW - 160.0, 10.0, 8.0, 9.0, 10.0, 1.0],
@@ -352,20 +352,20 @@ def test_refused_bars(session: HistorySession) -> None:
 
 
 def test_the_bar_before_a_refused_one(session: HistorySession) -> None:
-    """Where the newest bar is refused, the one before it is closed all the same."""
+    """The bar before a refused newest bar is closed."""
     session.receive(update(BAR_1, BAR_2, [BAR_3[0], *[None] * 5], close=NOW) + completed())
     assert [BAR_1, BAR_2] == closed(session)
     assert session.result().forming is None
 
 
 def test_the_bar_before_one_without_time(session: HistorySession) -> None:
-    """A refused bar without a time of its own proves nothing of the bar before it."""
+    """A refused bar without a valid time does not prove that the bar before it closed."""
     session.receive(update(BAR_1, BAR_2, [None, *BAR_3[1:]], close=NOW) + completed())
     assert [BAR_1] == closed(session)
 
 
 def test_bars_of_the_future(session: HistorySession) -> None:
-    """They are refused, and the bar that really forms is not taken for closed because of them."""
+    """Bars that open in the future are refused, and do not make the forming bar count as closed."""
     forming = [NOW - 20.0, *BAR_3[1:]]
     future = [[NOW + 40.0, *BAR_3[1:]], [NOW + 8 * 3600.0, *BAR_3[1:]]]
     session.receive(update(BAR_1, BAR_2, forming, *future, close=NOW + 9 * 3600) + completed())
@@ -377,29 +377,29 @@ def test_bars_of_the_future(session: HistorySession) -> None:
 
 
 def test_a_bar_that_opens_this_second(session: HistorySession) -> None:
-    """It is the forming one."""
+    """A bar that opens at the server's current second is the forming bar."""
     session.receive(update(BAR_3, [NOW + 0.0, *BAR_3[1:]], close=NOW + 60) + completed())
     forming = session.result().forming
     assert forming is not None
     assert ([BAR_3], NOW) == (closed(session), forming.time)
 
 
-def test_bars_where_no_time_is_told(session: HistorySession) -> None:
-    """Where the server does not tell the time, no bar counts as in the future."""
+def test_bars_without_a_server_time(session: HistorySession) -> None:
+    """If the server sends no time, no bar counts as in the future."""
     session.receive(update(BAR_1, [NOW + 4e9, *BAR_3[1:]], now=None) + completed())
     assert [BAR_1] == closed(session)
 
 
 @pytest.mark.parametrize("close", [9e18, 1e100, -9e18])
-def test_a_close_time_that_is_none(session: HistorySession, close: float) -> None:
-    """The session ends with an error that names the series and the value."""
+def test_an_invalid_close_time(session: HistorySession, close: float) -> None:
+    """An invalid close time ends the session with an error that names the series and the value."""
     session.receive(update(BAR_1, BAR_2, close=close) + completed())
     with pytest.raises(ProtocolViolation, match=r"NASDAQ:AAPL\|1m: .*bar_close_time is"):
         session.result()
 
 
-def test_the_number_that_means_none(session: HistorySession) -> None:
-    """1e+100 is no volume: of a symbol whose bars all have it, and of a bar among others."""
+def test_the_number_for_no_volume(session: HistorySession) -> None:
+    """The volume 1e+100 means none, for a whole symbol and for one bar."""
     none = [[*BAR_1[:5], 1e100], [*BAR_2[:5], 1e100]]
     session.receive(update(*none, BAR_3[:5], close=NOW - 60) + completed())
     history = session.result()
@@ -407,8 +407,8 @@ def test_the_number_that_means_none(session: HistorySession) -> None:
     assert np.isnan(history.closed.volume).all()
 
 
-def test_a_bar_with_the_number_that_means_none(session: HistorySession) -> None:
-    """Among bars with a volume it is refused, as one that lacks it, and so is a price of it."""
+def test_a_bar_with_the_number_for_no_value(session: HistorySession) -> None:
+    """Among bars with volume, a bar with the volume or a price of 1e+100 is refused."""
     none = [[*BAR_1[:5], 1e100], [BAR_2[0], 1e100, 1e100, 1e100, 1e100, 5.0]]
     session.receive(update(*none, BAR_3, close=NOW - 30) + completed())
     assert [BAR_3] == closed(session)
@@ -453,7 +453,7 @@ def test_a_bar_with_the_number_that_means_none(session: HistorySession) -> None:
 def test_errors(
     session: HistorySession, method: str, params: list[str], expected: type[PocketQuantError]
 ) -> None:
-    """Each error of the server ends the session as the one that says what can be done."""
+    """Each error of the server ends the session with the matching error class."""
     session.receive(event(method, params, None))
     assert session.is_over
     with pytest.raises(expected, match=r"NASDAQ:AAPL\|1m") as raised:
@@ -471,7 +471,7 @@ def test_errors(
     ],
 )
 def test_captured_errors(wire: Path, name: str, expected: type[PocketQuantError]) -> None:
-    """The real server's errors; the first one that concerns the series says what it was."""
+    """Captured errors of the real server give the error of the first one about the series."""
     text = (wire / f"{name}.txt").read_text()
     ids = {"errors": ("cs_vtnztfvikwom", "s1", "s1", "symbol_1")}.get(
         name.partition("_")[0], ("cs_test", "sds_1", "s1", "sds_sym_1")
@@ -483,14 +483,14 @@ def test_captured_errors(wire: Path, name: str, expected: type[PocketQuantError]
 
 
 def test_a_refused_token_says_what_to_do(session: HistorySession) -> None:
-    """The message names the setting."""
+    """The error of a refused token names the setting to change."""
     session.receive(event("protocol_error", ["bad auth token"], None))
     with pytest.raises(BadToken, match="set TRADINGVIEW_TOKEN"):
         session.result()
 
 
-def test_long_words_are_cut(session: HistorySession) -> None:
-    """An error does not repeat everything that the server says."""
+def test_long_reasons_are_shortened(session: HistorySession) -> None:
+    """A long reason of the server is shortened in the error."""
     session.receive(event("protocol_error", ["x" * 100_000], None))
     with pytest.raises(ProviderFault) as raised:
         session.result()
@@ -498,8 +498,8 @@ def test_long_words_are_cut(session: HistorySession) -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense", encode("{"), "~m~2~m~~h~1"])
-def test_nonsense(session: HistorySession, text: str) -> None:
-    """What is no frame or no message ends the session."""
+def test_invalid_text(session: HistorySession, text: str) -> None:
+    """Text that is no frame or no message ends the session with an error."""
     session.receive(text)
     with pytest.raises(ProtocolViolation):
         session.result()
@@ -518,14 +518,14 @@ def test_nonsense(session: HistorySession, text: str) -> None:
 def test_needed_values_that_cannot_be_read(
     session: HistorySession, method: str, params: list[object], place: str
 ) -> None:
-    """The session ends with an error that names the series, the message's value and its place."""
+    """An unreadable needed value ends the session; the error names the series and the field."""
     session.receive(event(method, params, None))
     with pytest.raises(ProtocolViolation, match=r"NASDAQ:AAPL\|1m: .*cannot be read") as raised:
         session.result()
     assert place in str(raised.value)
 
 
-def test_what_others_have_that_cannot_be_read(session: HistorySession) -> None:
+def test_unreadable_messages_of_others(session: HistorySession) -> None:
     """Messages of other sessions, series, symbols and studies may hold anything."""
     bad = {"s": [{"v": ["text"]}]}
     for text in (
@@ -546,8 +546,8 @@ def test_what_others_have_that_cannot_be_read(session: HistorySession) -> None:
     assert [BAR_1] == closed(session)
 
 
-def test_more_bars_than_can_be(session: HistorySession) -> None:
-    """A server that never stops sending bars is stopped."""
+def test_too_many_bars(session: HistorySession) -> None:
+    """A server that sends too many bars ends the session with an error."""
     values = np.column_stack([np.arange(60_000.0), *[np.ones(60_000)] * 5]).tolist()
     session.receive(update(*values))
     assert not session.is_over
@@ -556,8 +556,8 @@ def test_more_bars_than_can_be(session: HistorySession) -> None:
         session.result()
 
 
-def test_asked_too_early(session: HistorySession) -> None:
-    """There is no result before the end."""
+def test_no_result_before_the_end(session: HistorySession) -> None:
+    """The result raises an error before the session is over."""
     session.receive(update(BAR_1))
     with pytest.raises(RuntimeError, match="not over"):
         session.result()

@@ -1,4 +1,4 @@
-"""Answers of the symbol search → symbols that can be synced."""
+"""The responses of the symbol search are decoded into symbols that can be synced."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def names(page: SearchPage) -> list[list[str]]:
 
 
 def test_a_captured_stock(wire: Path) -> None:
-    """Marks are gone, and the id of the source is the exchange."""
+    """The `<em>` marks are removed, and the id of the source is the exchange."""
     page = read_page((wire / "http_search_v3_aapl.txt").read_bytes())
     ((apple,),) = page.matches
     assert (15, 0) == (page.remaining, page.unusable)
@@ -30,7 +30,7 @@ def test_a_captured_stock(wire: Path) -> None:
 
 
 def test_a_captured_perpetual(wire: Path) -> None:
-    """The prefix is the exchange, not its name for people; there is no country."""
+    """The prefix, not the display name, is the exchange; an entry may lack a country."""
     ((found,),) = read_page((wire / "http_search_v3_crypto_perp.txt").read_bytes()).matches
     assert ("BYBIT", "HYPEUSDT.P", "Bybit") == (
         found.exchange,
@@ -41,14 +41,14 @@ def test_a_captured_perpetual(wire: Path) -> None:
 
 
 def test_one_ticker_at_many_exchanges(wire: Path) -> None:
-    """`BYMA` is charted as `BCBA`."""
+    """The exchange displayed as `BYMA` has the id `BCBA` in charts."""
     entries = msgspec.json.decode((wire / "http_search_v3_aapl_list.txt").read_bytes())
     expected = [["PYTH:AAPL"], ["BCBA:AAPL"], ["TSX:AAPL"], ["BMV:AAPL"]]
     assert expected == names(page_of(*entries))
 
 
 def test_the_months_of_a_future_are_symbols() -> None:
-    """The future itself has no chart; a month may tell less than the future does."""
+    """A future has no chart but its months do; a month may have fewer fields than the future."""
     months = [
         {"symbol": "<em>ES</em>1!", "description": "Front month", "typespecs": ["continuous"]},
         {"symbol": "<em>ES</em>H2027", "description": None},
@@ -62,7 +62,7 @@ def test_the_months_of_a_future_are_symbols() -> None:
 
 
 def test_each_contract_has_its_own_prefix() -> None:
-    """It is the exchange of the contract's chart; without one the future's own counts."""
+    """A contract's prefix is its exchange; without one, the future's prefix is."""
     months = [{"symbol": "ES1!", "prefix": "CME_MINI"}, {"symbol": "ESH2027", "prefix": None}]
     future = {"symbol": "ES", "exchange": "CME", "source_id": "CME", "contracts": months}
     assert [["CME_MINI:ES1!", "CME:ESH2027"]] == names(page_of(future))
@@ -70,7 +70,7 @@ def test_each_contract_has_its_own_prefix() -> None:
 
 
 def test_values_of_other_types() -> None:
-    """Of a text that only describes nothing is made; an entry without a name alone is unusable."""
+    """A descriptive text of another type is empty; only an entry without a name is unusable."""
     odd = {"description": 7, "type": [], "currency_code": {}, "country": 1, "typespecs": [None]}
     page = page_of({"symbol": "A", "prefix": "NYSE", **odd}, {"symbol": 7}, 7, {"symbol": "B"})
     assert [["NYSE:A"], [], [], []] == names(page)
@@ -82,8 +82,8 @@ def test_values_of_other_types() -> None:
     )
 
 
-def test_nearly_all_may_be_missing() -> None:
-    """A source's own id, or else the exchange, names where it is traded."""
+def test_nearly_all_fields_may_be_missing() -> None:
+    """Without a prefix, the source's id or else the exchange names the exchange."""
     page = page_of(
         {"symbol": "A", "source2": {"id": "NYSE"}}, {"symbol": "B", "exchange": "otc", "logo": None}
     )
@@ -93,8 +93,8 @@ def test_nearly_all_may_be_missing() -> None:
 
 
 @pytest.mark.parametrize("entry", [{"symbol": "A B", "exchange": "X"}, {"symbol": "A"}])
-def test_names_that_no_chart_takes_are_counted(entry: object) -> None:
-    """A match of which nothing can be synced is empty, so that places in the list hold."""
+def test_names_that_no_chart_accepts_are_counted(entry: object) -> None:
+    """An entry without any symbol for a chart gives an empty match and counts as unusable."""
     page = page_of(entry, {"symbol": "GOOD", "exchange": "X"}, remaining=3)
     assert [[], ["X:GOOD"]] == names(page)
     assert (1, 3) == (page.unusable, page.remaining)
@@ -105,6 +105,6 @@ def test_names_that_no_chart_takes_are_counted(entry: object) -> None:
     [b"", b"<html>", b"[]", b"{}", b"\xff", b'{"symbols": [{}]}', b'{"symbols": [{"symbol": 1}]}'],
 )
 def test_anything_else_is_a_violation(body: bytes) -> None:
-    """Never a guess."""
+    """Any other body raises ProtocolViolation."""
     with pytest.raises(ProtocolViolation):
         read_page(body)

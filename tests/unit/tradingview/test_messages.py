@@ -1,4 +1,4 @@
-"""Messages: calls out, typed messages in, and whatever the server may send does no harm."""
+"""Calls are encoded and messages decoded into typed values, whatever the server sends."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ from pocketquant.tradingview.messages import (
 
 
 def captured(wire: Path, name: str) -> list[Message]:
-    """The messages of a captured file, with or without framing."""
+    """Return the messages of a captured file, with or without framing."""
     text = (wire / f"{name}.txt").read_text()
     payloads = FrameDecoder().feed(text) if text.startswith("~m~") else text.splitlines()
     return [messages.read(payload) for payload in payloads]
 
 
 def test_hello(wire: Path) -> None:
-    """The first text of a connection tells the server's clock."""
+    """The first message of a connection carries the server's clock."""
     assert [Hello(1742933763, 1742933763175)] == captured(wire, "hello_2025-03_free")
 
 
@@ -58,17 +58,17 @@ def test_hello(wire: Path) -> None:
     ],
 )
 def test_hellos_of_another_release(hello: str, expected: Hello) -> None:
-    """A hello may lack keys, have new ones, and values of any type; what is no time is 0."""
+    """A hello may lack fields, have new ones, and values of any type; an invalid time is 0."""
     assert expected == messages.read(hello)
 
 
 def test_heartbeat() -> None:
-    """A heartbeat keeps the payload that is to be sent back."""
+    """A heartbeat keeps the payload that must be sent back."""
     assert Heartbeat("~h~17") == messages.read("~h~17")
 
 
 def test_captured_errors(wire: Path) -> None:
-    """Errors of the symbol, the series, the session and the connection, in the server's words."""
+    """Errors of a symbol, a series, a session and the connection keep the server's reasons."""
     expected = [
         CriticalError("qs_vtnztfvikwom", "invalid_parameters", "quote_add_symbols"),
         Other("series_loading"),
@@ -94,7 +94,7 @@ def test_captured_errors(wire: Path) -> None:
 
 
 def test_captured_permission_denied(wire: Path) -> None:
-    """The sequence for a symbol without permission; studies are none of our business."""
+    """A symbol without permission gives a symbol error and a series error; studies are ignored."""
     text = '={"adjustment":"splits","backadjustment":"default","symbol":"ECONOMICS:USM2"}'
     assert [
         Other("series_loading"),
@@ -107,7 +107,7 @@ def test_captured_permission_denied(wire: Path) -> None:
 
 
 def test_captured_series(wire: Path) -> None:
-    """The messages around the bars of a series."""
+    """The messages around the bars of a series are decoded."""
     assert [Other("series_loading")] == captured(wire, "series_loading_2026-06")
     assert [Other("series_timeframe")] * 2 == captured(wire, "series_timeframe_12M_false_then_true")
     assert [SeriesCompleted("cs_FgfPxXzCgyqG", "sds_2", "delayed_streaming_900", "s1")] == captured(
@@ -133,7 +133,7 @@ def test_captured_series(wire: Path) -> None:
     ],
 )
 def test_captured_symbols(wire: Path, name: str, expected: tuple[str, ...]) -> None:
-    """What a symbol is, and whether it has a volume."""
+    """The description of a symbol includes whether it has volume."""
     (resolved,) = captured(wire, f"symbol_resolved_{name}")
     assert isinstance(resolved, SymbolResolved)
     symbol = resolved.symbol
@@ -148,7 +148,7 @@ def test_captured_symbols(wire: Path, name: str, expected: tuple[str, ...]) -> N
 
 
 def test_captured_bars(wire: Path) -> None:
-    """368 real daily bars as columns, in the order sent."""
+    """368 captured daily bars become columns, in the order sent."""
     (update,) = captured(wire, "timescale_update_daily_index_with_volume")
     assert isinstance(update, TimescaleUpdate)
     block = update.blocks["sds_7"]
@@ -160,7 +160,7 @@ def test_captured_bars(wire: Path) -> None:
 
 
 def test_captured_updates_of_the_newest_bar(wire: Path) -> None:
-    """A data update carries the newest bar and its close; one of a drawing study, no bars."""
+    """A data update has the newest bar and its close; one of a drawing study has no bars."""
     (update,) = captured(wire, "du_live_bar_2022")
     assert isinstance(update, Du)
     block = update.blocks["s1"]
@@ -179,14 +179,14 @@ def test_captured_updates_of_the_newest_bar(wire: Path) -> None:
 
 
 def test_captured_wipe(wire: Path) -> None:
-    """An update may say that there are no bars, which is not the same as saying nothing of them."""
+    """An update with an empty list of bars differs from one without a list."""
     (update,) = captured(wire, "timescale_update_empty_clear_payload")
     assert isinstance(update, TimescaleUpdate)
     assert [] == update.blocks["sds_1"].bars
 
 
 def test_captured_quotes(wire: Path) -> None:
-    """A quote's fields by the server's names; what PocketQuant does not use is left out."""
+    """A quote has the fields that PocketQuant uses under the server's names, and no others."""
     quote, completed = captured(wire, "qsd_aapl_original_name_bats")
     fields = {
         "volume": 48899973.0,
@@ -213,7 +213,7 @@ def test_captured_quotes(wire: Path) -> None:
     ],
 )
 def test_captured_fields(wire: Path, name: str, symbol: str, field: str, expected: float) -> None:
-    """Whole numbers, long decimals and the number that means none are read as floats."""
+    """Whole numbers, long decimals and the number for no value are decoded as floats."""
     (quote,) = captured(wire, name)
     assert isinstance(quote, Qsd)
     assert (symbol, True, expected) == (
@@ -224,7 +224,7 @@ def test_captured_fields(wire: Path, name: str, symbol: str, field: str, expecte
 
 
 def test_captured_quote_of_an_unknown_symbol(wire: Path) -> None:
-    """A quote may say that there is no such symbol."""
+    """A quote may carry the error that there is no such symbol."""
     (quote,) = captured(wire, "qsd_error_no_such_symbol_payload")
     answer = QuoteAnswer("FOREX:EURUSD", "error", {}, "no_such_symbol")
     assert Qsd("qs_afcyponiwryy", answer) == quote
@@ -240,7 +240,7 @@ def test_captured_quote_of_an_unknown_symbol(wire: Path) -> None:
     ],
 )
 def test_quotes_in_any_order(payload: str) -> None:
-    """Keys may come in any order; null, and what is no number, are none."""
+    """Keys may come in any order; null and invalid numbers become None."""
     fields = {"lp": 1.0, "bid": None}
     assert Qsd("qs", QuoteAnswer("A:B", "ok", fields)) == messages.read(payload)
 
@@ -289,14 +289,14 @@ def test_a_status_without_a_trading_day_changes_nothing(status: object) -> None:
 
 
 def test_every_captured_message_is_read(wire: Path) -> None:
-    """No captured message is refused, whatever is in it."""
+    """Every captured message is decoded without an error."""
     names = [path.stem for path in wire.glob("*.txt") if not path.stem.startswith("http_")]
     assert names
     assert all(captured(wire, name) for name in names)
 
 
 def test_bars_with_and_without_volume() -> None:
-    """A bar of five values has a volume of NaN, null is NaN, and what is too much is dropped."""
+    """A missing or null volume is NaN, and surplus values are dropped."""
     columns = columns_of("1.0,2,3,1,2", "2.0,2,3,1,2,7", "3.0,2,null,1,2,7,8", "")
     expected = [
         [1, 2, 3, 1, 2, np.nan],
@@ -309,13 +309,13 @@ def test_bars_with_and_without_volume() -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "null"])
 def test_numbers_that_json_does_not_have(number: str) -> None:
-    """A bar with a NaN, or a number that no float holds, does not cost the bars beside it."""
+    """A bar with NaN, or with a number beyond float64, does not affect the bars beside it."""
     columns = columns_of("1.0,2,3,1,2,7", f"2.0,{number},3,1,2,7")
     assert [2.0, True] == [columns[1, 0], np.isnan(columns[1, 1])]
 
 
 def test_unknown_messages() -> None:
-    """A message of an unknown kind is none of our business, whatever its parameters are."""
+    """A message of an unknown kind is accepted with any parameters."""
     assert [Other("brand_new")] * 2 == [
         messages.read('{"m":"brand_new","p":{"a":[null]}}'),
         messages.read('{"m":"brand_new"}'),
@@ -335,8 +335,8 @@ def test_unknown_messages() -> None:
         '{"m":"x","p":' + "[" * 100_000,
     ],
 )
-def test_what_is_no_message(payload: str) -> None:
-    """What cannot be read is a violation, never another exception."""
+def test_payloads_that_are_no_message(payload: str) -> None:
+    """A payload that is no message raises ProtocolViolation, never another exception."""
     with pytest.raises(ProtocolViolation, match="no message"):
         messages.read(payload)
 
@@ -362,8 +362,8 @@ def test_what_is_no_message(payload: str) -> None:
         ),
     ],
 )
-def test_values_that_nobody_needs(payload: str, expected: Message) -> None:
-    """A value of any type does no harm where only a text for people, or nothing, is made of it."""
+def test_values_that_are_not_needed(payload: str, expected: Message) -> None:
+    """A value of any type is accepted where it is unused or only descriptive."""
     assert expected == messages.read(payload)
 
 
@@ -397,15 +397,15 @@ def test_values_that_nobody_needs(payload: str, expected: Message) -> None:
 def test_values_that_are_needed(
     payload: str, method: str, session: str | None, subject: str | None, value: str
 ) -> None:
-    """A needed value of another type names its message, session, subject and place."""
+    """A needed value of the wrong type names its message, session, subject and path."""
     unreadable = messages.read(payload)
     assert isinstance(unreadable, Unreadable)
     assert (method, session, subject) == unreadable[:3]
     assert value in unreadable.fault
 
 
-def test_a_block_that_cannot_be_read() -> None:
-    """A bad block is set aside with the reason, those beside it are read, values too many cut."""
+def test_an_unreadable_block() -> None:
+    """An unreadable block is removed with its reason; other blocks are decoded."""
     bars = '{"s":[{"i":"x","v":[1.0,2,3,1,2,7,"extra"]}],"t":"s1"}'
     for method, time in (("du", ""), ("timescale_update", ',"t":1700000000.5')):
         update = messages.read(
@@ -424,7 +424,7 @@ def test_a_block_that_cannot_be_read() -> None:
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet='{}[]",:mp0.e-', max_size=20))
 def test_any_text_is_read_or_refused(payload: str) -> None:
-    """No text at all makes the reader fail in another way."""
+    """Any text is either decoded or raises ProtocolViolation."""
     try:
         messages.read(payload)
     except ProtocolViolation:
@@ -432,7 +432,7 @@ def test_any_text_is_read_or_refused(payload: str) -> None:
 
 
 def test_calls(wire: Path) -> None:
-    """A call goes out framed, compact and in ASCII, as a real client's does."""
+    """A call is framed, compact and in ASCII, like a real client's."""
     expected = (wire / "client_set_auth_token_anonymous.txt").read_text()
     assert expected == messages.call("set_auth_token", "unauthorized_user_token")
     escaped = r'~m~39~m~{"m":"\u00e9\ud83d\ude00","p":[1,null]}'
@@ -440,21 +440,21 @@ def test_calls(wire: Path) -> None:
 
 
 def test_calls_are_read_back(wire: Path) -> None:
-    """The server's side reads a real client's call."""
+    """A captured call of a real client is decoded."""
     (payload,) = FrameDecoder().feed((wire / "client_quote_add_symbols_json.txt").read_text())
     text = '={"adjustment":"splits","currency-id":"USD","session":"regular","symbol":"BATS:SPY"}'
     assert MethodCall("quote_add_symbols", ["qs_6NGU6pXLpVVI", text]) == messages.read_call(payload)
 
 
 @pytest.mark.parametrize("payload", ["", "~h~1", "[]", '{"m":"x"}', '{"m":1,"p":[]}', '{"p":[]}'])
-def test_what_is_no_call(payload: str) -> None:
-    """What is no call is a violation for the server's side too."""
+def test_payloads_that_are_no_call(payload: str) -> None:
+    """A payload that is no call raises ProtocolViolation."""
     with pytest.raises(ProtocolViolation, match="no call"):
         messages.read_call(payload)
 
 
 def test_events() -> None:
-    """The server's side frames a message with its clock, where its kind carries one."""
+    """A message of the server is framed with its clock if its kind carries one."""
     assert [
         '~m~25~m~{"m":"du","p":["cs",1.5]}',
         '~m~59~m~{"m":"series_loading","p":[],"t":1742933,"t_ms":1742933764}',
@@ -465,7 +465,7 @@ def test_events() -> None:
 
 
 def columns_of(*bars: str) -> np.ndarray:
-    """The columns read from an update with bars of these values."""
+    """Return the columns decoded from an update with bars of these values."""
     values = ",".join(f'{{"i":0,"v":[{bar}]}}' for bar in bars)
     update = messages.read(f'{{"m":"du","p":["cs",{{"s1":{{"s":[{values}]}}}}]}}')
     assert isinstance(update, Du)

@@ -1,4 +1,4 @@
-"""QuoteSession: subscriptions out, quotes and ticks in, whatever else the server says."""
+"""QuoteSession sends subscriptions, and turns messages into quotes and ticks."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ KO, IBM = Symbol.parse("NYSE:KO"), Symbol.parse("NYSE:IBM")
 
 @pytest.fixture
 def session() -> QuoteSession:
-    """A session that watches two symbols, its calls sent."""
+    """A session with two symbols, whose calls were sent."""
     session = QuoteSession("qs_mine", "token")
     session.add([KO, IBM])
     session.outgoing()
@@ -48,7 +48,7 @@ def qsd(
     errmsg: str | None = None,
     **fields: object,
 ) -> str:
-    """A quote with these fields."""
+    """Return a quote with these fields."""
     answer: dict[str, object] = {"n": str(symbol), "s": status, "v": fields}
     if errmsg is not None:
         answer["errmsg"] = errmsg
@@ -56,22 +56,22 @@ def qsd(
 
 
 def completed(symbol: object, session: str = "qs_mine") -> str:
-    """The end of what is known of a symbol."""
+    """Return the end of a symbol's full state."""
     return event("quote_completed", [session, str(symbol)], None)
 
 
 def calls(session: QuoteSession) -> list[MethodCall]:
-    """The calls to be sent."""
+    """Return the calls to send."""
     return [read_call(payload) for payload in FrameDecoder().feed("".join(session.outgoing()))]
 
 
 def errors_of(received: Received) -> list[tuple[str, type[PocketQuantError]]]:
-    """Which symbols were refused, and how."""
+    """Return the refused symbols with the classes of their errors."""
     return [(refused.symbol, type(refused.error)) for refused in received.refused]
 
 
 def test_the_first_calls() -> None:
-    """A session is created, its fields are named, and its symbols added and made fast."""
+    """The first calls create a session, select its fields, add its symbols and make them fast."""
     session = QuoteSession("qs_mine", "token")
     session.add([KO, IBM, KO])
     session.add([IBM])
@@ -87,7 +87,7 @@ def test_the_first_calls() -> None:
 
 
 def test_many_symbols() -> None:
-    """Many symbols are added in calls of a limited size, and named once as fast ones."""
+    """Many symbols are added in calls of limited size, and made fast in one call."""
     session = QuoteSession("qs_mine", "token")
     session.outgoing()
     symbols = [Symbol("SIM", f"S{number:04}") for number in range(2 * SYMBOLS_A_CALL + 1)]
@@ -103,7 +103,7 @@ def test_many_symbols() -> None:
 
 
 def test_removing_symbols(session: QuoteSession) -> None:
-    """What is removed is asked for no more, and what comes of it late is dropped."""
+    """A removed symbol is unsubscribed, and its late quotes are ignored."""
     session.remove([KO, Symbol("NYSE", "DIS")])
     assert [
         MethodCall("quote_remove_symbols", ["qs_mine", "NYSE:KO"]),
@@ -114,7 +114,7 @@ def test_removing_symbols(session: QuoteSession) -> None:
 
 
 def test_adding_and_removing_before_anything_is_sent(session: QuoteSession) -> None:
-    """What was added and removed at once is not sent; what was removed and added is, in order."""
+    """Adding and removing a symbol sends nothing; removing and adding one sends both, in order."""
     session.add([Symbol("NYSE", "DIS")])
     session.remove([Symbol("NYSE", "DIS"), KO])
     session.add([KO])
@@ -126,7 +126,7 @@ def test_adding_and_removing_before_anything_is_sent(session: QuoteSession) -> N
 
 
 def test_other_calls(session: QuoteSession) -> None:
-    """A renewed token is sent again; hibernation stops all updates."""
+    """A renewed token is sent; hibernation stops all updates."""
     session.authorize("renewed")
     session.hibernate()
     assert [
@@ -136,7 +136,7 @@ def test_other_calls(session: QuoteSession) -> None:
 
 
 def test_quotes_and_ticks(session: QuoteSession) -> None:
-    """The first quote of a symbol is told as seen; later ones are merged; trades are ticks."""
+    """A symbol's first quote reports its delay; later quotes are merged; trades become ticks."""
     first = session.receive(
         qsd(KO, lp=60.0, lp_time=NOW - 5, volume=100, update_mode="delayed_streaming_900")
         + completed(KO)
@@ -156,7 +156,7 @@ def test_quotes_and_ticks(session: QuoteSession) -> None:
 
 
 def test_changed_quotes(session: QuoteSession) -> None:
-    """A quote that has changed, however often, is given once, as it is by then."""
+    """A changed quote is returned once, in its latest state."""
     session.receive(qsd(KO, lp=60.0, lp_time=1, volume=1e100) + qsd(KO, bid=59.0, ch=1.0), NOW)
     expected = Quote("NYSE:KO", time=1, last_price=60.0, bid=59.0, change=1.0)
     assert [expected] == session.changed()
@@ -167,14 +167,14 @@ def test_changed_quotes(session: QuoteSession) -> None:
 
 
 def test_a_delay_that_changes(session: QuoteSession) -> None:
-    """A symbol is told as seen again when its delay changes."""
+    """A symbol's delay is reported again when it changes."""
     session.receive(qsd(KO, lp=60.0, update_mode="streaming"), NOW)
     again = session.receive(qsd(KO, update_mode="delayed_streaming_900"), NOW)
     assert Received(delays=[FeedDelay("NYSE:KO", 900)]) == again
 
 
 def test_whether_a_market_is_open(session: QuoteSession) -> None:
-    """A market is open if one symbol's is."""
+    """A session has an open market if any of its symbols does."""
     session.receive(qsd(KO, current_session="out_of_session"), NOW)
     assert session.open_market is None
     session.receive(qsd(IBM, current_session="market"), NOW)
@@ -182,7 +182,7 @@ def test_whether_a_market_is_open(session: QuoteSession) -> None:
 
 
 def test_refused_symbols(session: QuoteSession) -> None:
-    """A symbol that is unknown or not permitted is reported and left out; the rest goes on."""
+    """An unknown or forbidden symbol is reported and dropped; the session goes on."""
     session.add([Symbol("NYSE", "DIS")])
     received = session.receive(
         qsd(KO, "error", errmsg="no_such_symbol")
@@ -199,15 +199,15 @@ def test_refused_symbols(session: QuoteSession) -> None:
 
 
 def test_a_symbol_that_is_refused_later(session: QuoteSession) -> None:
-    """A symbol may be refused after it had quotes, and is then forgotten."""
+    """A symbol that is refused after it had quotes is forgotten."""
     session.receive(qsd(KO, lp=60.0), NOW)
     received = session.receive(qsd(KO, "error", errmsg="gone"), NOW)
     assert [("NYSE:KO", ProviderFault)] == errors_of(received)
     assert ([], []) == (session.changed(), session.quotes())
 
 
-def test_a_quote_that_cannot_be_read(session: QuoteSession) -> None:
-    """It is dropped and named, with the field; other symbols, and later quotes of it, go on."""
+def test_an_unreadable_quote(session: QuoteSession) -> None:
+    """An unreadable quote is dropped and reported; other symbols and later quotes go on."""
     received = session.receive(
         qsd(KO, lp=60.0, lp_time=1, volume="many")
         + qsd(IBM, lp=190.0, lp_time=2)
@@ -220,8 +220,8 @@ def test_a_quote_that_cannot_be_read(session: QuoteSession) -> None:
     assert not session.is_over
 
 
-def test_quotes_of_others_that_cannot_be_read(session: QuoteSession) -> None:
-    """One of another session or symbol is none of ours; one without a name is counted."""
+def test_unreadable_quotes_of_others(session: QuoteSession) -> None:
+    """Unreadable quotes of others are ignored; one without a name is reported."""
     received = session.receive(
         qsd(KO, session="qs_other", lp="text")
         + event("qsd", [None, {"n": "NYSE:KO", "s": "ok", "v": 7}], None)
@@ -235,8 +235,8 @@ def test_quotes_of_others_that_cannot_be_read(session: QuoteSession) -> None:
     assert not session.is_over
 
 
-def test_a_symbol_whose_quotes_cannot_be_read(session: QuoteSession) -> None:
-    """After ten within an hour it is refused with the reason, and asked for no more."""
+def test_a_symbol_with_unreadable_quotes(session: QuoteSession) -> None:
+    """A symbol with ten unreadable quotes within an hour is refused with the reason and removed."""
     bad = qsd(KO, lp=60.0, volume="many")
     for number in range(MOST_UNREADABLE):
         assert [] == session.receive(bad, NOW + 3600 * number).refused
@@ -256,7 +256,7 @@ def test_a_symbol_whose_quotes_cannot_be_read(session: QuoteSession) -> None:
 
 
 def test_captured_refusals(wire: Path) -> None:
-    """The captured refusals, their symbols added by the names they have there."""
+    """A captured refusal refuses the symbol under the name it was added by."""
     session = QuoteSession("qs_afcyponiwryy", "token")
     session.add([Symbol.parse("FOREX:EURUSD")])
     payload = (wire / "qsd_error_no_such_symbol_payload.txt").read_text()
@@ -274,7 +274,7 @@ def test_captured_refusals(wire: Path) -> None:
 def test_captured_quotes_of_closed_markets(
     wire: Path, file: str, name: str, delay_seconds: int, expected: tuple[object, ...]
 ) -> None:
-    """A quote from outside the session is shown, and is no tick; nor is a time that moves on."""
+    """A quote outside the session is stored but makes no tick, nor does a later time alone."""
     session = QuoteSession("qs_PL4Mnuk8pRGP", "token")
     session.add([Symbol.parse(name)])
     received = session.receive((wire / f"{file}.txt").read_text(), NOW)
@@ -286,7 +286,7 @@ def test_captured_quotes_of_closed_markets(
 
 
 def test_a_captured_quote_of_an_open_market(wire: Path) -> None:
-    """It is the tick it should be; a time alone, as captured of another one, is none after it."""
+    """A captured trade makes one tick; an update of the time alone makes none."""
     session = QuoteSession("qs_PL4Mnuk8pRGP", "token")
     session.add([Symbol.parse("BITSTAMP:BTCUSD")])
     received = session.receive((wire / "qsd_btcusd_2023.txt").read_text(), NOW)
@@ -298,7 +298,7 @@ def test_a_captured_quote_of_an_open_market(wire: Path) -> None:
 
 
 def test_the_day_of_a_captured_quote(wire: Path) -> None:
-    """`open_time` and `market-status` name the day, and a fall of the total within it is none."""
+    """`open_time` and `market-status` name the day; a volume that falls within it starts none."""
     name, now = "NSE:JUNIPER", 1766031100.0
     session = QuoteSession("qs_mine", "token")
     session.add([Symbol.parse(name)])
@@ -315,7 +315,7 @@ def test_the_day_of_a_captured_quote(wire: Path) -> None:
 
 
 def test_going_on_after_a_reconnect(session: QuoteSession) -> None:
-    """The next session counts from what was known, and tells each symbol as seen anew."""
+    """The next session counts sizes from the known quotes, and reports each delay again."""
     session.receive(qsd(KO, lp=60.0, lp_time=1, volume=100) + qsd(IBM, lp=190.0), NOW)
     following = QuoteSession("qs_next", "token", session.quotes())
     following.add([KO, IBM])
@@ -328,8 +328,8 @@ def test_going_on_after_a_reconnect(session: QuoteSession) -> None:
     ]
 
 
-def test_what_was_removed_is_not_known_after_a_reconnect(session: QuoteSession) -> None:
-    """A symbol that was removed and comes back begins anew."""
+def test_a_removed_symbol_starts_anew(session: QuoteSession) -> None:
+    """A symbol that was removed and added again starts without its old quote."""
     following = QuoteSession("qs_mine", "token", [Quote("NYSE:KO", 1, 60.0, day_volume=100.0)])
     following.add([KO])
     following.remove([KO])
@@ -349,19 +349,19 @@ def test_what_was_removed_is_not_known_after_a_reconnect(session: QuoteSession) 
 def test_the_time_of_the_hello(
     session: QuoteSession, hello: dict[str, object], expected: float | None
 ) -> None:
-    """It is given once."""
+    """The time of the hello is returned once."""
     session.receive(encode(json.dumps(hello)), NOW)
     assert [expected, None] == [session.greeted_at(), session.greeted_at()]
 
 
 def test_heartbeats_are_echoed(session: QuoteSession) -> None:
-    """A heartbeat goes back as it came, also from between other frames."""
+    """A heartbeat is sent back unchanged, also from between other frames."""
     session.receive(qsd(KO, lp=1.0) + encode("~h~7") + completed(KO), NOW)
     assert [encode("~h~7")] == session.outgoing()
 
 
-def test_what_concerns_others(session: QuoteSession) -> None:
-    """The hello, other sessions and other symbols, and kinds not known yet, change nothing."""
+def test_messages_about_others_are_ignored(session: QuoteSession) -> None:
+    """The hello, messages of other sessions and symbols, and unknown kinds change nothing."""
     texts = (
         encode(json.dumps({"session_id": "x", "timestamp": 1})),
         qsd(KO, session="qs_other", lp=1.0),
@@ -375,8 +375,8 @@ def test_what_concerns_others(session: QuoteSession) -> None:
     assert ([], False, 2) == (session.outgoing(), session.is_over, len(session.awaited))
 
 
-def test_texts_cut_anywhere(session: QuoteSession) -> None:
-    """A text that is cut in two says the same."""
+def test_split_texts(session: QuoteSession) -> None:
+    """A text split in two gives the same ticks."""
     text = qsd(KO, lp=60.0, lp_time=1)
     assert Received() == session.receive(text[:30], NOW)
     assert [Tick("NYSE:KO", 1, 60.0, None)] == session.receive(text[30:], NOW).ticks
@@ -391,10 +391,10 @@ def test_texts_cut_anywhere(session: QuoteSession) -> None:
         (encode("no message"), ProtocolViolation),
     ],
 )
-def test_what_ends_a_session(
+def test_errors_that_end_a_session(
     session: QuoteSession, text: str, expected: type[PocketQuantError]
 ) -> None:
-    """An error of the session or the connection ends it; what came before still counts."""
+    """An error of the session or the connection ends it; earlier quotes stay known."""
     before, after = qsd(KO, lp=60.0, lp_time=1), qsd(KO, lp=61.0, lp_time=2)
     session.receive(before, NOW)
     session.receive(text + after, NOW)
@@ -405,14 +405,14 @@ def test_what_ends_a_session(
 
 
 def test_the_first_error_counts(session: QuoteSession) -> None:
-    """What comes after the error that ended the session does not replace it."""
+    """The error that ended the session is not replaced by a later one."""
     session.receive(event("protocol_error", ["bad auth token"], None), NOW)
     session.receive("no frame", NOW)
     assert BadToken is type(session.error)
 
 
-def test_asking_again(session: QuoteSession) -> None:
-    """The symbol is removed and added, and what is known of it stays: told again it is no tick."""
+def test_requesting_a_symbol_again(session: QuoteSession) -> None:
+    """The symbol is removed and added but stays known, so that a repeated quote makes no tick."""
     session.receive(qsd(KO, lp=60.0, lp_time=NOW // 1, volume=7.0), NOW)
     session.ask_again("NYSE:KO")
     assert [

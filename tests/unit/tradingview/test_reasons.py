@@ -1,4 +1,4 @@
-"""What the server's words mean."""
+"""TradingView's reasons are mapped to errors."""
 
 import pytest
 
@@ -31,19 +31,19 @@ from pocketquant.tradingview.reasons import error_for_reason
         ("", ProviderFault),
     ],
 )
-def test_meanings(reason: str, expected: type[PocketQuantError]) -> None:
-    """Known words have their error; others are a fault of the provider."""
+def test_reasons(reason: str, expected: type[PocketQuantError]) -> None:
+    """A known reason gives its error, an unknown one ProviderFault."""
     assert expected is type(error_for_reason("NYSE:KO", reason))
 
 
 def test_messages() -> None:
-    """The message names the subject and quotes the words, cut short if there are too many."""
+    """The error's message names the subject and quotes the reason, shortened if it is long."""
     error = error_for_reason("NYSE:KO", "odd", "x" * 1000)
     assert f"TradingView on NYSE:KO: odd {'x' * 196}" == str(error)
 
 
 def test_a_bad_token_says_what_to_do() -> None:
-    """Of a bad token the message says how to mend it."""
+    """The error of a bad token says how to replace it."""
     assert str(error_for_reason("quotes", "bad auth token")).endswith(
         "bad auth token; set TRADINGVIEW_TOKEN to a fresh token, or unset it"
     )

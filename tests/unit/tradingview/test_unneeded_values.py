@@ -1,4 +1,4 @@
-"""Whatever the server puts where PocketQuant needs nothing changes no result."""
+"""Values in fields that PocketQuant does not use never change a result."""
 
 import json
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from pocketquant.tradingview.history import HistorySession
 from pocketquant.tradingview.messages import QUOTE_FIELDS
 from pocketquant.tradingview.quotes import QuoteSession, Received
 
-Place = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 WIRE = Path(__file__).parents[2] / "wire"
 NOW = 1_686_355_200.0
 CHART, QUOTES = "cs_HkkyfdFBmlYf", "qs_PL4Mnuk8pRGP"
 
-# Of each kind of message, the places that are used; "*" is any element.
-USED: dict[str, list[Place]] = {
+# The used paths in each kind of message; "*" is any element.
+USED: dict[str, list[FieldPath]] = {
     "": [("timestamp",), ("timestampMs",)],
     "symbol_resolved": [
         ("p", 0),
@@ -47,7 +47,7 @@ USED: dict[str, list[Place]] = {
         ("p", 1, "sds_7", "t"),
         ("p", 1, "sds_7", "lbs", "bar_close_time"),
     ],
-    "series_completed": [("p", place) for place in range(4)],
+    "series_completed": [("p", index) for index in range(4)],
     "qsd": [
         ("p", 0),
         ("p", 1, "n"),
@@ -66,7 +66,7 @@ values = st.recursive(
 
 
 def captured(*names: str) -> list[dict[str, Any]]:
-    """The messages of captured files."""
+    """Return the messages of captured files."""
     texts = [(WIRE / f"{name}.txt").read_text() for name in names]
     return [
         json.loads(payload)
@@ -99,7 +99,7 @@ HISTORY[-1]["p"][1] |= captured("du_study_graphics")[0]["p"][1]  # a study besid
 
 
 def history(texts: list[str]) -> History:
-    """What a session makes of the texts, with the end of its series behind them."""
+    """Return the history that a session makes of the texts and the end of its series."""
     session = HistorySession(
         SyncRequest(Series.parse("SP:SPX|1d")), CHART, "sds_7", "s1", "sds_sym_7"
     )
@@ -110,7 +110,7 @@ def history(texts: list[str]) -> History:
 
 
 def quotes(texts: list[str]) -> tuple[list[Received], list[Quote], frozenset[str]]:
-    """What a session makes of the texts."""
+    """Return what a session makes of the texts."""
     session = QuoteSession(QUOTES, "token")
     session.add([Symbol.parse("NASDAQ:AAPL"), Symbol.parse("NASDAQ:NDX")])
     received = [session.receive(encode(text), NOW) for text in texts]
@@ -123,64 +123,64 @@ EXPECTED_QUOTES = quotes([json.dumps(message) for message in QUOTED])
 
 @given(st.data())
 def test_history_is_the_same(data: st.DataObject) -> None:
-    """A fetch gives the same bars, whatever its messages and those of others hold besides."""
+    """A fetch gives the same bars, whatever its messages hold in unused fields."""
     assert (368, None) == (len(EXPECTED_HISTORY.closed), EXPECTED_HISTORY.forming)
     assert EXPECTED_HISTORY == history(mutated(data, HISTORY))
 
 
 @given(st.data())
 def test_quotes_are_the_same(data: st.DataObject) -> None:
-    """A stream gives the same ticks and quotes, whatever its messages hold besides."""
+    """A stream gives the same ticks and quotes, whatever its messages hold in unused fields."""
     assert 2 == sum(len(received.ticks) for received in EXPECTED_QUOTES[0])
     assert EXPECTED_QUOTES == quotes(mutated(data, QUOTED))
 
 
 def mutated(data: st.DataObject, messages: list[dict[str, Any]]) -> list[str]:
-    """The messages as texts, one place or more of one of them changed, taken out or added."""
+    """Return the messages as texts, with some unused fields of one changed, removed or added."""
     chosen = data.draw(st.integers(0, len(messages) - 1))
     message = json.loads(json.dumps(messages[chosen]))
     needed = used(message)
     for _ in range(data.draw(st.integers(1, 3))):
-        places = list(unused(message, (), needed))
-        if places:
-            change(data, message, data.draw(st.sampled_from(places)))
+        paths = list(unused(message, (), needed))
+        if paths:
+            change(data, message, data.draw(st.sampled_from(paths)))
     return [json.dumps(message if n == chosen else each) for n, each in enumerate(messages)]
 
 
-def used(message: dict[str, Any]) -> list[Place]:
-    """The places used of this message; of one of another session, its name alone."""
+def used(message: dict[str, Any]) -> list[FieldPath]:
+    """Return the used paths of a message; for one of another session, only the session."""
     method = message.get("m", "")
     is_of_others = method in OF_OTHERS or (method and message["p"][0] not in (CHART, QUOTES))
-    places = [("p", 0)] if is_of_others else USED.get(method, [])
-    return [("m",), *places] if method else places
+    paths = [("p", 0)] if is_of_others else USED.get(method, [])
+    return [("m",), *paths] if method else paths
 
 
-def unused(value: Any, place: Place, used: list[Place]) -> Iterator[Place]:
-    """The places that may hold anything, and those of objects where a new key may be put."""
-    if place and not any(is_on_the_way(place, each) for each in used):
-        yield place
-    if any(is_on_the_way(place, each) and len(place) == len(each) for each in used):
+def unused(value: Any, path: FieldPath, used: list[FieldPath]) -> Iterator[FieldPath]:
+    """Yield the paths that may hold anything, and paths of new keys in objects."""
+    if path and not any(is_prefix(path, each) for each in used):
+        yield path
+    if any(is_prefix(path, each) and len(path) == len(each) for each in used):
         return
     if isinstance(value, dict):
-        yield (*place, "brand_new")
+        yield (*path, "brand_new")
         for key, inner in value.items():
-            yield from unused(inner, (*place, key), used)
+            yield from unused(inner, (*path, key), used)
     elif isinstance(value, list):
         for number, inner in enumerate(value[:3]):
-            yield from unused(inner, (*place, number), used)
+            yield from unused(inner, (*path, number), used)
 
 
-def is_on_the_way(place: Place, used: Place) -> bool:
-    """Whether the place is a used one, or leads to it."""
-    return len(place) <= len(used) and all(
-        theirs in ("*", ours) for ours, theirs in zip(place, used, strict=False)
+def is_prefix(path: FieldPath, used: FieldPath) -> bool:
+    """Return whether the path is a used one or leads to it."""
+    return len(path) <= len(used) and all(
+        theirs in ("*", ours) for ours, theirs in zip(path, used, strict=False)
     )
 
 
-def change(data: st.DataObject, message: Any, place: Place) -> None:
-    for key in place[:-1]:
+def change(data: st.DataObject, message: Any, path: FieldPath) -> None:
+    for key in path[:-1]:
         message = message[key]
-    if isinstance(message, dict) and place[-1] in message and data.draw(st.booleans()):
-        del message[place[-1]]
+    if isinstance(message, dict) and path[-1] in message and data.draw(st.booleans()):
+        del message[path[-1]]
     else:
-        message[place[-1]] = data.draw(values)
+        message[path[-1]] = data.draw(values)
