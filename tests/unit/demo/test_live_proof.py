@@ -1,4 +1,4 @@
-"""Live bars against the exchange's own."""
+"""Live bars are compared with the exchange's own bars."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ WINDOW = ProofWindow("A:B", Interval.M1, 0, 180, 180)
 
 
 def answer(closes: dict[int, float], live: int = 0, partial: tuple[int, ...] = ()) -> Json:
-    """Flat bars of 1970, by minute."""
+    """Return flat bars of 1970, by minute."""
     fields = ("open", "high", "low", "close")
     return {
         "data": [
@@ -44,7 +44,7 @@ def moment(minute: int) -> str:
     ],
 )
 def test_answers_before_and_after_a_sync(before: Json, equal: int, differing: list[int]) -> None:
-    """Whole live bars are counted; each bar that is another, missing or too many differs."""
+    """Complete live bars are counted; each bar that differs, is missing or is extra is reported."""
     compared = compare(WINDOW, before, answer({0: 1.0, 1: 2.0, 2: 3.0}))
     assert (equal, 0) == (compared.equal, compared.left)
     assert [f"A:B 1m {moment(minute)}" for minute in differing] == [
@@ -52,8 +52,8 @@ def test_answers_before_and_after_a_sync(before: Json, equal: int, differing: li
     ]
 
 
-def test_what_differs_is_told() -> None:
-    """With both bars, or that one is missing."""
+def test_differences_are_described() -> None:
+    """A difference shows both bars, or that one is missing."""
     compared = compare(WINDOW, answer({0: 1.0}, live=1), answer({0: 2.0, 1: 3.0}, live=1))
     assert compared.differing == (
         "A:B 1m 1970-01-01T00:00:00Z: 1.0/1.0/1.0/1.0/1.0, the exchange's own: 2.0/2.0/2.0/2.0/1.0",
@@ -63,7 +63,7 @@ def test_what_differs_is_told() -> None:
 
 
 def test_a_verdict() -> None:
-    """Of one interval, in a line."""
+    """The result of an interval is one line."""
     compared = [
         Compared(WINDOW, 3, (), 0),
         Compared(WINDOW, 1, ("one",), 2),

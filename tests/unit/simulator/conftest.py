@@ -1,4 +1,4 @@
-"""A client of the simulator's pure half: it says calls and gets messages."""
+"""A client of the simulated server without sockets: it makes calls and gets messages."""
 
 import json
 from collections.abc import Callable
@@ -21,24 +21,24 @@ Message = dict[str, Any]
 
 
 class Client:
-    """Talks to one conversation at a time that stands still."""
+    """Talks to one connection's server side while time stands still."""
 
     def __init__(self, conversation: Conversation, now: int) -> None:
         self.conversation = conversation
         self.now_ms = now * 1000
         self.actions: list[Action] = []
 
-    def say(self, method: str, *params: object) -> list[Message]:
-        """Call a method; the messages that come back."""
+    def call(self, method: str, *params: object) -> list[Message]:
+        """Call a method; return the messages that answer it."""
         return self.send(messages.call(method, *params))
 
     def send(self, text: str) -> list[Message]:
-        """Send any text; the messages that come back."""
+        """Send any text; return the messages that answer it."""
         self.actions = self.conversation.receive(text, self.now_ms)
         return messages_of(self.actions)
 
     def wait(self, seconds: float, step_seconds: float = 1.0) -> list[Message]:
-        """Let time pass; the messages that are pushed."""
+        """Let time pass; return the messages pushed meanwhile."""
         self.actions, end_ms = [], self.now_ms + int(seconds * 1000)
         while self.now_ms < end_ms:
             self.now_ms = min(end_ms, self.now_ms + int(step_seconds * 1000))
@@ -46,25 +46,27 @@ class Client:
         return messages_of(self.actions)
 
     def open_chart(self, symbol: str, name: str = "cs_1") -> None:
-        """Make a chart session with one symbol in it, `sym_1`."""
-        self.say("chart_create_session", name, "")
-        self.say("resolve_symbol", name, "sym_1", f'={{"symbol":"{symbol}"}}')
+        """Create a chart session with one symbol in it, `sym_1`."""
+        self.call("chart_create_session", name, "")
+        self.call("resolve_symbol", name, "sym_1", f'={{"symbol":"{symbol}"}}')
 
-    def ask(self, symbol: str, resolution: str = "1", count: int = 10, *more: str) -> list[Message]:
-        """Make a chart and a series, `sds_1`, in it."""
+    def create_series(
+        self, symbol: str, resolution: str = "1", count: int = 10, *more: str
+    ) -> list[Message]:
+        """Create a chart session and a series, `sds_1`, in it; return the messages."""
         self.open_chart(symbol)
-        return self.say("create_series", "cs_1", "sds_1", "s1", "sym_1", resolution, count, *more)
+        return self.call("create_series", "cs_1", "sds_1", "s1", "sym_1", resolution, count, *more)
 
 
 def messages_of(actions: list[Action]) -> list[Message]:
-    """The messages in what is to be sent."""
+    """Return the messages that the actions send."""
     text = "".join(action.text for action in actions if isinstance(action, Send))
     return [json.loads(payload) for payload in frames.FrameDecoder().feed(text)]
 
 
 @pytest.fixture
 def now() -> int:
-    """A moment at which every exchange but NSE is open."""
+    """A time at which every exchange but NSE is open."""
     return TUESDAY_AFTERNOON
 
 
@@ -87,7 +89,7 @@ def tally() -> Tally:
 
 @pytest.fixture
 def client(market: Market, faults: Faults, tally: Tally, now: int) -> Client:
-    """A client that has just been greeted."""
+    """A client that has received the hello."""
     conversation = Conversation(market, faults, tally)
     conversation.open(now * 1000)
     return Client(conversation, now)
@@ -95,5 +97,5 @@ def client(market: Market, faults: Faults, tally: Tally, now: int) -> Client:
 
 @pytest.fixture
 def methods() -> Callable[[list[Message]], list[str]]:
-    """Gives the methods of messages."""
+    """Returns the methods of messages."""
     return lambda received: [message["m"] for message in received]

@@ -1,4 +1,4 @@
-"""How quotes look in a terminal."""
+"""Quotes in a terminal."""
 
 import io
 from typing import Any
@@ -31,7 +31,7 @@ EMPTY: Json = dict.fromkeys(AAPL) | {"symbol": "RUT", "exchange": "TVC"}
 
 
 def drawn(table: Any, styled: bool = False) -> list[str]:
-    """The lines as a terminal of 80 columns shows them."""
+    """Return the lines that a terminal of 80 columns shows."""
     file = io.StringIO()
     colours = "standard" if styled else None
     Console(file=file, width=80, force_terminal=styled, color_system=colours).print(table)
@@ -59,12 +59,12 @@ def drawn(table: Any, styled: bool = False) -> list[str]:
     ],
 )
 def test_a_line(changes: Json, expected: str) -> None:
-    """Prices with the decimals that they need, two at least; the day's volume in short."""
+    """Prices have the decimals they need and at least two; the day's volume is abbreviated."""
     assert expected == quote_line(AAPL | changes)
 
 
-def test_what_is_not_known_is_a_dash() -> None:
-    """In a line as in a table."""
+def test_a_missing_value_is_a_dash() -> None:
+    """A missing value is a dash in a line and in a table."""
     assert "- TVC:RUT - - - bid - ask - volume - -" == quote_line(EMPTY)
     assert ["TVC:RUT", *"--------"] == drawn(quote_table(["TVC:RUT"], {"TVC:RUT": EMPTY}, {}, ()))[
         1
@@ -72,7 +72,7 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 
 def test_a_table_has_a_row_for_each_symbol() -> None:
-    """In the order asked for, within the width of a terminal; also for those without a quote."""
+    """Rows are in the requested order and fit the terminal, also without a quote."""
     symbols = ["BINANCE:BTCUSDT", "NASDAQ:AAPL", "NASDAQ:NONE"]
     lines = drawn(quote_table(symbols, {"NASDAQ:AAPL": AAPL}, {}, ["NASDAQ:NONE"]))
     assert [
@@ -84,8 +84,8 @@ def test_a_table_has_a_row_for_each_symbol() -> None:
 
 
 @pytest.mark.parametrize(("direction", "colour"), [(0.1, 32), (-0.1, 31)])
-def test_the_last_price_shows_where_it_went(direction: float, colour: int) -> None:
-    """Green after it rose, red after it fell; the change of the day has a colour of its own."""
+def test_the_last_price_has_the_colour_of_its_change(direction: float, colour: int) -> None:
+    """The last price is green after a rise, red after a fall, whatever the day's change."""
     table = quote_table(["NASDAQ:AAPL"], {"NASDAQ:AAPL": AAPL}, {"NASDAQ:AAPL": direction}, ())
     (row,) = drawn(table, styled=True)[1:]
     assert f"\x1b[{colour}m184.40\x1b[0m" in row

@@ -1,4 +1,4 @@
-"""When the simulated exchanges trade."""
+"""Exchanges trade in sessions."""
 
 from datetime import UTC, date, datetime
 
@@ -32,14 +32,14 @@ def at(text: str) -> int:
     ],
 )
 def test_a_session_opens_by_the_local_clock(calendar: Calendar, opens: str, closes: str) -> None:
-    """Summer time moves it; one that ends no later than it begins opened the evening before."""
+    """Opening times follow local summer time; a session past midnight opens the evening before."""
     known = sessions(calendar)
     place = known.begun_by(at(opens)) - 1
     assert (at(opens), at(closes)) == (known.opens[place], known.closes[place])
 
 
 def test_sessions_never_overlap() -> None:
-    """Each begins when the one before is over, or later."""
+    """Each session opens at or after the close of the one before."""
     for calendar in (NEW_YORK, MUMBAI, CURRENCIES, FUTURES, ALWAYS):
         known = sessions(calendar)
         assert np.all(known.opens[1:] >= known.closes[:-1])
@@ -57,7 +57,7 @@ def test_sessions_never_overlap() -> None:
 def test_weekends_and_holidays_are_no_trading_dates(
     calendar: Calendar, day: date, expected: bool
 ) -> None:
-    """Except where trade never rests."""
+    """Weekends and holidays have no session, except in markets that never close."""
     assert expected == calendar.is_trading_date(day)
 
 
@@ -65,8 +65,8 @@ def test_weekends_and_holidays_are_no_trading_dates(
     ("calendar", "minutes"),
     [(NEW_YORK, 390), (MUMBAI, 375), (CURRENCIES, 1440), (FUTURES, 1380), (ALWAYS, 1440)],
 )
-def test_how_long_a_session_is(calendar: Calendar, minutes: int) -> None:
-    """As the clock says."""
+def test_the_length_of_a_session(calendar: Calendar, minutes: int) -> None:
+    """A session's length follows from its opening and closing times."""
     assert minutes == calendar.minutes
 
 
@@ -81,7 +81,7 @@ def test_how_long_a_session_is(calendar: Calendar, minutes: int) -> None:
     ],
 )
 def test_an_exchange_is_open_in_its_sessions(moment: str, expected: bool) -> None:
-    """From the opening second up to the closing one."""
+    """An exchange is open from the opening second until before the closing second."""
     assert expected == is_open(NEW_YORK, at(moment))
 
 
@@ -100,7 +100,7 @@ def test_the_trading_date_of_an_evening_is_the_next_day() -> None:
     ],
 )
 def test_the_offset_of_a_day(timezone: str, day: str, hours: int) -> None:
-    """Local time less UTC."""
+    """The offset is local time minus UTC."""
     assert hours * 3600 == utc_offset_seconds(timezone, at(day) // 86_400)
 
 
@@ -108,5 +108,5 @@ def test_the_offset_of_a_day(timezone: str, day: str, hours: int) -> None:
     ("name", "expected"), [("Asia/Kolkata", True), ("Nowhere/Nowhere", False), ("", False)]
 )
 def test_time_zones_are_known_by_name(name: str, expected: bool) -> None:
-    """Those of the IANA."""
+    """The IANA names of time zones are known, others are not."""
     assert expected == is_timezone(name)

@@ -1,4 +1,4 @@
-"""The seeded path: parts add up to their whole."""
+"""The parts of the seeded price path add up to their whole."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ instruments = st.sampled_from(INSTRUMENTS)
 
 
 def whole_of(rows: Ints) -> list[int]:
-    """Open, high, low, close and volume of rows in a row."""
+    """Return open, high, low, close and volume of consecutive rows."""
     return [
         int(rows[1, 0]),
         int(rows[2].max()),
@@ -38,7 +38,7 @@ def whole_of(rows: Ints) -> list[int]:
 @settings(deadline=None, max_examples=60)
 @given(instruments, st.integers(0, 8000))
 def test_hours_and_minutes_add_up_to_the_day(instrument: world.Instrument, day: int) -> None:
-    """Exactly, for any day of any symbol; every row is a proper bar within its session."""
+    """The hours and minutes of any day add up to it exactly; each is a valid bar in its session."""
     whole = paths.days(instrument)[:, day]
     for parts in (paths.hours(instrument, day, day + 1), paths.minutes(instrument, day, day + 1)):
         assert whole[1:].tolist() == whole_of(parts)
@@ -55,7 +55,7 @@ def test_hours_and_minutes_add_up_to_the_day(instrument: world.Instrument, day: 
 def test_the_ticks_of_a_minute_make_its_bar(
     instrument: world.Instrument, day: int, place: int
 ) -> None:
-    """Exactly; they lie within the minute, no two in one second."""
+    """The ticks of a minute add up to its bar exactly, and no two share a second."""
     rows = paths.minutes(instrument, day, day + 1)
     minute = rows[:, place % rows.shape[1]]
     times, prices, sizes = paths.ticks(instrument, minute)
@@ -72,8 +72,8 @@ def test_the_ticks_of_a_minute_make_its_bar(
     assert times[-1] < minute[0] + 60
 
 
-def test_any_stretch_can_be_had_without_the_rest() -> None:
-    """A day's minutes are the same alone and among others."""
+def test_a_part_does_not_depend_on_other_parts() -> None:
+    """The minutes of a day are equal, computed alone or with other days."""
     for instrument in INSTRUMENTS:
         together = paths.minutes(instrument, 5000, 5003)
         alone = [paths.minutes(instrument, day, day + 1) for day in range(5000, 5003)]
@@ -81,7 +81,7 @@ def test_any_stretch_can_be_had_without_the_rest() -> None:
 
 
 def test_a_thin_symbol_has_gaps() -> None:
-    """Minutes and hours without trade are simply not there."""
+    """A thinly traded symbol lacks the minutes and hours without trade."""
     quiet = world.find("OTC:QUIET")
     assert quiet is not None
     assert paths.minutes(quiet, 5000, 5100).shape[1] < 0.2 * 390 * 100
@@ -89,7 +89,7 @@ def test_a_thin_symbol_has_gaps() -> None:
 
 
 def test_symbols_differ() -> None:
-    """Two symbols of the same kind go their own ways."""
+    """Two symbols of one kind have different prices."""
     one, other = world.find("NASDAQ:AMZN"), world.find("NASDAQ:GOOGL")
     assert one is not None
     assert other is not None
@@ -97,7 +97,7 @@ def test_symbols_differ() -> None:
 
 
 def test_a_price_stays_in_its_bounds() -> None:
-    """In forty years it neither dies out nor goes through the roof."""
+    """In forty years, a price neither falls to zero nor grows without limit."""
     for instrument in INSTRUMENTS:
         close = paths.days(instrument)[4] / instrument.pricescale
         assert close.min() > instrument.first_price / 3
@@ -105,7 +105,7 @@ def test_a_price_stays_in_its_bounds() -> None:
 
 
 def test_rows_with_the_same_key_become_one() -> None:
-    """With the time and open of the first, the close of the last, the extremes and the sum."""
+    """A merged row has the first open, last close, the extremes and the sum of volumes."""
     rows = np.array(
         [[0, 60, 120, 180], [5, 6, 7, 8], [9, 8, 9, 12], [4, 5, 3, 6], [6, 7, 8, 9], [1, 2, 3, 4]]
     )

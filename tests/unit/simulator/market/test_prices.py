@@ -1,4 +1,4 @@
-"""Bars of every resolution, from the same minutes."""
+"""Bars of every resolution are made of the same minutes."""
 
 from datetime import UTC, datetime
 
@@ -52,7 +52,7 @@ def texts(times: Floats) -> list[str]:
 
 
 def period_of(instrument: Instrument, interval: Interval, time: int) -> object:
-    """The period a minute belongs to: counted from its session's opening, or by trading date."""
+    """Return the period of a minute, counted from its session's opening or by trading date."""
     calendar = sessions(instrument.calendar)
     opened = int(calendar.opens[calendar.begun_by(time) - 1])
     if interval.is_intraday:
@@ -62,7 +62,7 @@ def period_of(instrument: Instrument, interval: Interval, time: int) -> object:
 
 
 def aggregated(instrument: Instrument, interval: Interval, minutes: Bars) -> list[list[float]]:
-    """Open, high, low, close and volume of each period, put together minute by minute."""
+    """Aggregate open, high, low, close and volume of each period minute by minute."""
     periods: dict[object, list[list[float]]] = {}
     for minute in minutes.columns.T.tolist():
         periods.setdefault(period_of(instrument, interval, int(minute[0])), []).append(minute)
@@ -79,7 +79,7 @@ def aggregated(instrument: Instrument, interval: Interval, minutes: Bars) -> lis
 
 
 def added(instrument: Instrument, volumes: list[float]) -> float:
-    """The sum, counted in whole lots as volumes are."""
+    """Return the sum of volumes, counted in whole lots."""
     if not instrument.has_volume:
         return float("nan")
     return sum(round(volume * instrument.lots_per_unit) for volume in volumes) / (
@@ -92,7 +92,7 @@ def added(instrument: Instrument, volumes: list[float]) -> float:
 def test_bars_are_exact_aggregates_of_the_minutes(
     instrument: Instrument, interval: Interval, now: int, count: int
 ) -> None:
-    """For any symbol, interval and moment, to the last bit, the forming bar included."""
+    """Bars of any interval and time are exact aggregates of minutes, the forming bar too."""
     resolution = resolution_of(interval)
     bars = MARKET.newest(instrument, resolution, now, count).bars
     enough = 3 * interval.seconds // 60 + 3 * 1440
@@ -106,7 +106,7 @@ def test_bars_are_exact_aggregates_of_the_minutes(
 def test_the_forming_minute_holds_the_trades_so_far(
     instrument: Instrument, session: int, place: int, second: int
 ) -> None:
-    """As of any second it is made of the ticks up to it, and is not there before the first."""
+    """The forming minute consists of the ticks so far, and does not exist before the first."""
     rows = paths.minutes(instrument, session, session + 1)
     minute = rows[:, place % rows.shape[1]]
     now = int(minute[0]) + second
@@ -127,7 +127,7 @@ def test_the_forming_minute_holds_the_trades_so_far(
 def test_the_past_never_changes(
     instrument: Instrument, interval: Interval, now: int, later: int
 ) -> None:
-    """What is closed now is the same ever after."""
+    """A closed bar is the same at any later time."""
     resolution = resolution_of(interval)
     bars = MARKET.newest(instrument, resolution, now, 4).bars
     closed = bars.first(max(0, len(bars) - 1))
@@ -137,7 +137,7 @@ def test_the_past_never_changes(
 
 
 def test_intraday_bars_count_from_the_opening_of_the_session() -> None:
-    """The last one of a session is shorter; where trade never rests they count from midnight."""
+    """Intraday bars count from the opening, or from midnight in markets that never close."""
     assert [
         "2025-11-17T19:30",
         "2025-11-17T20:30",
@@ -170,23 +170,23 @@ def test_intraday_bars_count_from_the_opening_of_the_session() -> None:
 def test_long_bars_open_with_their_first_session(
     name: str, resolution: str, expected: list[str]
 ) -> None:
-    """A day at the opening of its session, a week or month at that of its first trading date."""
+    """A daily bar opens with its session, a weekly or monthly bar with its first session."""
     assert expected == texts(newest(name, resolution, "2025-11-03T18:00", 2).columns[0])
 
 
 def test_a_delayed_symbol_is_as_it_was() -> None:
-    """Its newest bar is that of fifteen minutes ago."""
+    """The newest bar of a delayed symbol is that of fifteen minutes ago."""
     (newest_time,) = newest("NSE:RELIANCE", "1", "2025-11-18T05:00:30", 1).columns[0]
     assert at("2025-11-18T04:45") == newest_time
 
 
 def test_a_symbol_without_volume_says_so() -> None:
-    """Its volumes are NaN."""
+    """The volumes of a symbol without volume are NaN."""
     assert np.isnan(newest("TVC:RUT", "5", "2025-11-18T15:00", 5).volume).all()
 
 
 def test_there_is_nothing_before_the_first_session() -> None:
-    """Nor of a listing that never traded."""
+    """There are no bars before the first session, and none of a listing that never traded."""
     for resolution in ("1", "1D"):
         stretch = MARKET.newest(known("NASDAQ:AAPL"), parsed(resolution), 0, 10)
         assert (0, True) == (len(stretch.bars), stretch.reaches_start)
@@ -195,7 +195,7 @@ def test_there_is_nothing_before_the_first_session() -> None:
 
 
 def test_a_day_has_no_bar_before_its_first_trade() -> None:
-    """At the very second of the opening nothing has been traded yet, or the opening itself."""
+    """At the opening second, a day has no bar or one made of the opening trade."""
     opening = at("2025-11-18T14:30")
     minute = paths.minutes(known("NASDAQ:AAPL"), *_session(opening))[:, 0]
     first_trade = int(paths.ticks(known("NASDAQ:AAPL"), minute)[0, 0])
@@ -211,7 +211,7 @@ def _session(time: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize("resolution", ["1", "60", "1D", "1M"])
 def test_older_bars_join_newer_ones(resolution: str) -> None:
-    """Those before the oldest had are the ones a longer request would have brought."""
+    """The bars before a given bar are those that a longer request returns."""
     instrument, asked, now = known("OTC:QUIET"), parsed(resolution), at("2025-11-18T15:40")
     together = MARKET.newest(instrument, asked, now, 200).bars
     newer = MARKET.newest(instrument, asked, now, 80).bars
@@ -220,7 +220,7 @@ def test_older_bars_join_newer_ones(resolution: str) -> None:
 
 
 def test_history_reaches_its_start() -> None:
-    """All there is, and said to be all."""
+    """A request for all bars returns them and says that there are no older ones."""
     instrument, now = known("NASDAQ:AAPL"), at("2000-01-05T15:00")
     for resolution, first, count in (("1", "2000-01-03T14:30", 810), ("1D", "2000-01-03T14:30", 3)):
         stretch = MARKET.newest(instrument, parsed(resolution), now, 5000)
@@ -230,7 +230,7 @@ def test_history_reaches_its_start() -> None:
 
 
 def test_captured_bars_are_served_as_they_are(market: Market) -> None:
-    """The newest of them, up to the moment asked for."""
+    """Captured bars are returned unchanged, the newest up to the requested time."""
     spx, far = known("SP:SPX"), at("2025-11-18")
     stretch = market.newest(spx, DAILY, far, 2)
     assert ([11.0, 12.0], False) == (stretch.bars.volume.tolist(), stretch.reaches_start)
@@ -253,7 +253,7 @@ def test_captured_bars_are_served_as_they_are(market: Market) -> None:
     ],
 )
 def test_close_times_are_tradingviews(name: str, resolution: str, opened: str, closes: str) -> None:
-    """Start and length; the last second of the session for what ends with it."""
+    """A close time is the open plus the length, or the session's last second for its last bar."""
     assert at(closes) == close_time(known(name), parsed(resolution), at(opened))
 
 
@@ -278,5 +278,5 @@ def test_close_times_are_tradingviews(name: str, resolution: str, opened: str, c
     ],
 )
 def test_resolutions_are_read(text: str, expected: Resolution | None) -> None:
-    """Minutes, hours, days, weeks, months, seconds and ticks; nothing else."""
+    """Minutes, hours, days, weeks, months, seconds and ticks are parsed, and no other text."""
     assert expected == Resolution.parse(text)

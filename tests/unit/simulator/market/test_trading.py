@@ -1,4 +1,4 @@
-"""Trades, bells and days, one after the other."""
+"""Trades, phase changes and days follow each other."""
 
 from datetime import UTC, datetime
 from itertools import islice, pairwise, takewhile
@@ -50,17 +50,17 @@ def known(name: str) -> world.Instrument:
 
 
 def between(name: str, start: str, end: str) -> list[MarketEvent]:
-    """What happens to a symbol in a stretch of time of the server."""
+    """Return the events of a symbol between two times of the server."""
     to_come = market_events(known(name), at(start) - 1 - known(name).delay_seconds)
     return list(takewhile(lambda market_event: market_event.due_ms < at(end) * 1000, to_come))
 
 
 @settings(deadline=None, max_examples=60)
 @given(instruments, moments, st.integers(1, 7200), st.integers(1, 7200))
-def test_trades_can_be_had_in_any_pieces(
+def test_trades_do_not_depend_on_the_range_requested(
     instrument: world.Instrument, start: int, first: int, second: int
 ) -> None:
-    """They are the ticks of the minutes, wherever the cuts are."""
+    """Trades of any ranges are the ticks of the minutes."""
     middle, end = start + first, start + first + second
     pieces = [
         trades_between(instrument, start, middle),
@@ -82,7 +82,7 @@ def test_trades_can_be_had_in_any_pieces(
 @settings(deadline=None, max_examples=100)
 @given(instruments, moments)
 def test_the_day_so_far_is_the_daily_bar(instrument: world.Instrument, now: int) -> None:
-    """The forming one of a session that goes on, else the last; and the close before."""
+    """The day so far equals the forming daily bar, or the last one when the market is closed."""
     day = day_so_far(instrument, now)
     assert day is not None
     moment = now + instrument.delay_seconds
@@ -98,7 +98,7 @@ def test_the_day_so_far_is_the_daily_bar(instrument: world.Instrument, now: int)
 
 
 def test_before_the_first_trade_there_is_no_day() -> None:
-    """The world begins in 2000; its first session opens where it says the day before closed."""
+    """There is no day before the first trade, whose previous close is its open."""
     assert day_so_far(known("NASDAQ:AAPL"), at("2000-01-03T14:00")) is None
     day = day_so_far(known("NASDAQ:AAPL"), at("2000-01-03T15:00"))
     assert day is not None
@@ -106,7 +106,7 @@ def test_before_the_first_trade_there_is_no_day() -> None:
 
 
 def test_a_new_day_begins_with_its_first_trade() -> None:
-    """Until then the old one stands."""
+    """The old day stays until the first trade of the new session."""
     aapl = known("NASDAQ:AAPL")
     opens = at("2025-11-18T14:30")
     first = int(trades_between(aapl, opens, opens + 60)[0, 0])
@@ -121,8 +121,8 @@ def test_a_new_day_begins_with_its_first_trade() -> None:
     assert today == evening
 
 
-def test_a_day_takes_trades_in() -> None:
-    """Its range widens, its total grows; another session starts afresh."""
+def test_a_day_adds_trades() -> None:
+    """A trade widens the range and adds to the total; one of another session starts a new day."""
     day = Day(
         session=7, previous_close=90, open=100, high=105, low=95, last=101, total=50, traded_at=1
     )
@@ -136,10 +136,10 @@ def test_a_day_takes_trades_in() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(instruments, moments, st.integers(1, 20_000))
-def test_what_is_to_come_does_not_depend_on_when_one_asks(
+def test_events_do_not_depend_on_their_start(
     instrument: world.Instrument, now: int, later: int
 ) -> None:
-    """Asked later, the same but for what has happened; always in order."""
+    """Events requested later are the same without those past, and always in order."""
     after = now + later
     early = [
         one
@@ -157,8 +157,8 @@ def test_what_is_to_come_does_not_depend_on_when_one_asks(
     assert remaining == late[: len(remaining)]
 
 
-def test_bells_ring_at_the_opening_and_the_close() -> None:
-    """All trades lie between, and the server hears of everything late where data is delayed."""
+def test_phases_change_at_the_opening_and_the_close() -> None:
+    """All trades lie between the phase changes; events of delayed symbols come later."""
     for name, opens, closes in (
         ("TVC:RUT", "2025-11-18T14:30", "2025-11-18T21:00"),
         ("NSE:RELIANCE", "2025-11-18T04:00", "2025-11-18T10:15"),
@@ -177,14 +177,14 @@ def test_bells_ring_at_the_opening_and_the_close() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"), [("BINANCE:BTCUSDT", []), ("OANDA:EURUSD", [False, True])]
 )
-def test_no_bell_rings_where_one_session_follows_another(name: str, expected: list[bool]) -> None:
-    """Around the clock never, five days a week before and after the weekend."""
+def test_no_phase_changes_between_adjacent_sessions(name: str, expected: list[bool]) -> None:
+    """A session that follows another without a gap makes no phase change."""
     week = between(name, "2025-11-17T00:00", "2025-11-24T00:00")
     assert expected == [one.phase is Phase.MARKET for one in week if isinstance(one, PhaseChange)]
 
 
 def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
-    """By halves of an hour or all at once, in order; two updates may be swapped, none is lost."""
+    """Trades outside the session come in order but for swapped pairs, and none is lost."""
     day = between("NASDAQ:AAPL", "2025-11-18T02:00", "2025-11-19T04:00")
     outside = [one for one in day if isinstance(one, OutsideTrade)]
     assert all(one.due_ms <= other.due_ms for one, other in pairwise(outside))
@@ -208,9 +208,8 @@ def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
         assert max(one.total for one in traded) <= expected[2].sum()
 
 
-def test_what_was_traded_outside_the_session_last() -> None:
-    """After the close that of the day before, until the first trade before the opening; then none
-    while the market is open."""
+def test_the_last_trade_outside_the_session() -> None:
+    """The last trade after the close counts until the next one, but not in the session."""
     stock = known("NASDAQ:AAPL")
     before, _ = world.pre_and_post_market(stock)
     opened = next(
@@ -231,7 +230,7 @@ def test_what_was_traded_outside_the_session_last() -> None:
 
 
 def test_some_trades_move_the_book_only_afterwards() -> None:
-    """Half a second later, and around the price."""
+    """A book change follows some trades half a second later, with offers around the price."""
     hour = between("SIM:S0007", "2025-11-18T15:00", "2025-11-18T16:00")
     moved = [(one, other) for one, other in pairwise(hour) if isinstance(other, Book)]
     assert 0.3 < len(moved) / sum(isinstance(one, Trade) for one in hour) < 0.7
@@ -242,6 +241,6 @@ def test_some_trades_move_the_book_only_afterwards() -> None:
         assert min(book.bid_size, book.ask_size) > 0
 
 
-def test_the_world_ends() -> None:
-    """In 2040."""
+def test_events_end() -> None:
+    """The events of a symbol end in 2040."""
     assert [] == list(market_events(known("SIM:S0007"), at("2040-01-02T00:00")))

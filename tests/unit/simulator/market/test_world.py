@@ -1,4 +1,4 @@
-"""Which symbols the simulated world has."""
+"""The simulated symbols."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from pocketquant.domain.symbols import Symbol
 from pocketquant.simulator.market.world import find, listed
 
 
-def test_the_world_is_wide() -> None:
-    """At least forty symbols that every client can write, with each sort among them."""
+def test_many_kinds_of_symbols_are_listed() -> None:
+    """There are at least forty symbols that every client can write, of every kind."""
     names = [instrument.name for instrument in listed()]
     assert len(names) >= 40
     assert names == [str(Symbol.parse(name)) for name in names]
@@ -17,7 +17,7 @@ def test_the_world_is_wide() -> None:
 
 
 def test_a_listed_symbol_is_found_by_its_name() -> None:
-    """With its exchange and ticker."""
+    """A listed symbol is found by its exchange and ticker."""
     instrument = find("NYSE:BRK.B")
     assert instrument is not None
     assert ("NYSE", "BRK.B") == (instrument.exchange, instrument.ticker)
@@ -25,7 +25,7 @@ def test_a_listed_symbol_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["SIM:S0001", "SIM:S9999"])
 def test_a_whole_exchange_is_there_for_fleets(name: str) -> None:
-    """Each of its tickers is a pair that always trades."""
+    """Each ticker of the exchange SIM is a pair that always trades."""
     instrument = find(name)
     assert instrument is not None
     assert instrument.calendar.is_continuous
@@ -33,5 +33,5 @@ def test_a_whole_exchange_is_there_for_fleets(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["SIM:S0000", "SIM:S10000", "SIM:X0001", "NASDAQ:NOSUCH", ""])
 def test_all_else_is_unknown(name: str) -> None:
-    """None, not an error."""
+    """Another name gives None, not an error."""
     assert find(name) is None

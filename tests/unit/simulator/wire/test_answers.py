@@ -1,4 +1,4 @@
-"""What is known of a symbol, and texts of errors."""
+"""The descriptions of symbols and the texts of errors."""
 
 import json
 from typing import Any
@@ -9,8 +9,8 @@ from pocketquant.simulator.market.world import find
 from pocketquant.simulator.wire import answers
 
 
-def test_the_greeting_tells_the_time_twice() -> None:
-    """In seconds and in milliseconds."""
+def test_the_hello_has_the_time_twice() -> None:
+    """The hello has the time in seconds and in milliseconds."""
     greeting = json.loads(answers.hello(1_763_480_420_007))
     assert (1_763_480_420, 1_763_480_420_007) == (greeting["timestamp"], greeting["timestampMs"])
 
@@ -23,8 +23,8 @@ def test_the_greeting_tells_the_time_twice() -> None:
         ("TVC:RUT", "symbol_resolved_index_rut_ohlc_only.txt"),
     ],
 )
-def test_what_is_known_has_the_captured_keys(name: str, captured: str, wire: Any) -> None:
-    """All but what only a real market has, each of the captured type."""
+def test_a_description_has_the_captured_keys(name: str, captured: str, wire: Any) -> None:
+    """A description has the captured keys and types, but for those of real markets alone."""
     text = (wire / captured).read_text()
     expected = json.loads(text.split("~m~", 2)[2])["p"][2]
     instrument = find(name)
@@ -37,7 +37,7 @@ def test_what_is_known_has_the_captured_keys(name: str, captured: str, wire: Any
 
 
 def test_only_a_delayed_symbol_has_a_delay() -> None:
-    """In seconds, and in the update mode."""
+    """Only a delayed symbol has a delay, in seconds and in its update mode."""
     reliance, apple = find("NSE:RELIANCE"), find("NASDAQ:AAPL")
     assert reliance is not None
     assert apple is not None
@@ -48,13 +48,13 @@ def test_only_a_delayed_symbol_has_a_delay() -> None:
 
 
 def test_a_call_is_quoted_without_its_session() -> None:
-    """As critical errors do."""
+    """Critical errors quote a call without its session."""
     params = ["cs_1", "$prices", "s1", 100]
     expected = 'method: create_series. args: "[$prices, s1, 100]"'
     assert expected == answers.call_text("create_series", params)
 
 
 @pytest.mark.parametrize("params", [[], [7], ["cs_1"]])
-def test_a_call_without_a_session_can_be_told_too(params: list[object]) -> None:
-    """Whatever its parameters."""
+def test_a_call_without_a_session_can_be_quoted(params: list[object]) -> None:
+    """A call without a session is quoted, whatever its parameters."""
     assert "unknown_session_id" in answers.unknown_session_text("switch_timezone", params)

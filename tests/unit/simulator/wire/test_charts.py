@@ -1,4 +1,4 @@
-"""The calls of a chart session and what they bring."""
+"""The calls of a chart session and their answers."""
 
 import json
 from itertools import pairwise
@@ -15,21 +15,21 @@ COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_com
 
 
 def reason(received: list[dict[str, Any]]) -> str:
-    """Why a critical error came."""
+    """Return the reason of a critical error."""
     (error,) = received
     assert "critical_error" == error["m"]
     return str(error["p"][1])
 
 
 def test_a_series_comes_in_the_captured_order(client: Any, methods: Any) -> None:
-    """`series_loading` alone, all else in one text."""
-    assert COMPLETE == methods(client.ask("BINANCE:BTCUSDT"))
+    """`series_loading` comes alone, all other messages in one text."""
+    assert COMPLETE == methods(client.create_series("BINANCE:BTCUSDT"))
     assert 2 == len(client.actions)
 
 
 def test_ids_come_back_as_they_were_given(client: Any) -> None:
-    """Session, series, turnaround and symbol."""
-    loading, resolved, update, completed = client.ask("BINANCE:BTCUSDT")
+    """The ids of session, series, turnaround and symbol come back unchanged."""
+    loading, resolved, update, completed = client.create_series("BINANCE:BTCUSDT")
     assert ["cs_1", "sds_1", "s1"] == loading["p"]
     assert ["cs_1", "sym_1"] == resolved["p"][:2]
     assert ("cs_1", ["sds_1"]) == (update["p"][0], list(update["p"][1]))
@@ -38,41 +38,41 @@ def test_ids_come_back_as_they_were_given(client: Any) -> None:
 
 @pytest.mark.parametrize("text", ["NASDAQ:AAPL", '={"symbol":"nasdaq:aapl","session":"regular"}'])
 def test_a_symbol_is_named_bare_or_in_json(client: Any, text: str, methods: Any) -> None:
-    """In any case."""
-    client.say("chart_create_session", "cs_1")
-    client.say("resolve_symbol", "cs_1", "sym", text)
-    received = client.say("create_series", "cs_1", "sds_1", "s1", "sym", "1D", 5, "")
+    """A symbol may be a bare name or JSON, in upper or lower case."""
+    client.call("chart_create_session", "cs_1")
+    client.call("resolve_symbol", "cs_1", "sym", text)
+    received = client.call("create_series", "cs_1", "sds_1", "s1", "sym", "1D", 5, "")
     assert COMPLETE == methods(received)
 
 
 @pytest.mark.parametrize("text", ["={", '={"symbol":{"symbol":"NASDAQ:AAPL"}}', 7])
 def test_a_symbol_that_cannot_be_read_is_refused(client: Any, text: object) -> None:
-    """Broken JSON, chart types, no text."""
-    client.say("chart_create_session", "cs_1")
-    assert "invalid parameters" == reason(client.say("resolve_symbol", "cs_1", "sym", text))
+    """Invalid JSON, chart types and values other than texts are refused."""
+    client.call("chart_create_session", "cs_1")
+    assert "invalid parameters" == reason(client.call("resolve_symbol", "cs_1", "sym", text))
 
 
 def test_an_id_is_used_once(client: Any) -> None:
-    """Of a symbol as of a series; removing the series does not free its symbol's."""
-    client.ask("SIM:S0001")
-    client.say("remove_series", "cs_1", "sds_1")
-    assert "duplicate id" == reason(client.say("resolve_symbol", "cs_1", "sym_1", "SIM:S0002"))
-    client.ask("SIM:S0001")
-    again = client.say("create_series", "cs_1", "sds_1", "s2", "sym_1", "1", 10)
+    """An id of a symbol or series is used once; removing a series does not free its symbol's."""
+    client.create_series("SIM:S0001")
+    client.call("remove_series", "cs_1", "sds_1")
+    assert "duplicate id" == reason(client.call("resolve_symbol", "cs_1", "sym_1", "SIM:S0002"))
+    client.create_series("SIM:S0001")
+    again = client.call("create_series", "cs_1", "sds_1", "s2", "sym_1", "1", 10)
     assert "duplicate id" == reason(again)
 
 
-def test_the_anonymous_have_one_series_a_session(client: Any, methods: Any) -> None:
-    """One after the other is fine, two at a time are not; with an account they are."""
-    client.ask("SIM:S0001")
-    client.say("remove_series", "cs_1", "sds_1")
+def test_anonymous_clients_have_one_series(client: Any, methods: Any) -> None:
+    """An anonymous client may have one series at a time, an account several."""
+    client.create_series("SIM:S0001")
+    client.call("remove_series", "cs_1", "sds_1")
     second = ("cs_1", "sds_2", "s1", "sym_1", "1", 10)
-    assert COMPLETE == methods(client.say("create_series", *second))
+    assert COMPLETE == methods(client.call("create_series", *second))
     third = ("cs_1", "sds_3", "s1", "sym_1", "1", 10)
-    assert "exceed limit of series in the session" == reason(client.say("create_series", *third))
-    client.say("set_auth_token", tokens.issue(1, client.now_ms // 1000))
-    client.ask("SIM:S0001")
-    assert COMPLETE == methods(client.say("create_series", *third))
+    assert "exceed limit of series in the session" == reason(client.call("create_series", *third))
+    client.call("set_auth_token", tokens.issue(1, client.now_ms // 1000))
+    client.create_series("SIM:S0001")
+    assert COMPLETE == methods(client.call("create_series", *third))
 
 
 @pytest.mark.parametrize(
@@ -87,24 +87,24 @@ def test_the_anonymous_have_one_series_a_session(client: Any, methods: Any) -> N
         ("sds_1", "s1", "sym_2", "1", 10),
     ],
 )
-def test_nonsense_is_refused(client: Any, params: tuple[object, ...]) -> None:
-    """Resolutions, counts, ids that are none."""
+def test_invalid_values_are_refused(client: Any, params: tuple[object, ...]) -> None:
+    """Invalid resolutions, counts and ids are refused."""
     client.open_chart("SIM:S0001")
-    assert "invalid parameters" == reason(client.say("create_series", "cs_1", *params))
+    assert "invalid parameters" == reason(client.call("create_series", "cs_1", *params))
 
 
-def test_a_call_that_is_none_of_a_chart_is_refused(client: Any) -> None:
-    """`unsupported method`."""
+def test_an_unknown_method_is_refused(client: Any) -> None:
+    """An unknown method gives the reason `unsupported method`."""
     client.open_chart("SIM:S0001")
-    assert "unsupported method" == reason(client.say("paint_chart", "cs_1", "st1"))
+    assert "unsupported method" == reason(client.call("paint_chart", "cs_1", "st1"))
 
 
 def test_more_bars_are_the_older_ones(client: Any, methods: Any) -> None:
-    """Their indexes count down from -1, further with each call; times join without a gap."""
+    """Older bars have indexes that count down from -1, and their times join without a gap."""
     client.open_chart("SIM:S0001")
-    first = client.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 5)
-    second = client.say("request_more_data", "cs_1", "sds_1", 3)
-    third = client.say("request_more_data", "cs_1", "sds_1", 2)
+    first = client.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 5)
+    second = client.call("request_more_data", "cs_1", "sds_1", 3)
+    third = client.call("request_more_data", "cs_1", "sds_1", 2)
     assert ["series_loading", "timescale_update", "series_completed"] == methods(second)
     bars = [_bars(received) for received in (third, second, first)]
     assert [[-5, -4], [-3, -2, -1], [0, 1, 2, 3, 4]] == [
@@ -127,17 +127,17 @@ def _bars(received: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_a_series_may_change_its_resolution(client: Any, methods: Any) -> None:
     """A new turnaround brings as many bars as the first."""
-    client.ask("SIM:S0001", "1", 7)
-    received = client.say("modify_series", "cs_1", "sds_1", "s2", "sym_1", "60", "")
+    client.create_series("SIM:S0001", "1", 7)
+    received = client.call("modify_series", "cs_1", "sds_1", "s2", "sym_1", "60", "")
     assert COMPLETE == methods(received)
     assert (7, "s2") == (len(_bars(received)), _update(received)["p"][1]["sds_1"]["t"])
 
 
 def test_a_series_may_change_its_symbol(client: Any, methods: Any) -> None:
-    """An empty update wipes it first."""
-    client.ask("SIM:S0001", "1", 7)
-    client.say("resolve_symbol", "cs_1", "sym_2", "SIM:S0002")
-    received = client.say("modify_series", "cs_1", "sds_1", "s2", "sym_2", "1")
+    """An empty update clears the series before the new symbol's bars."""
+    client.create_series("SIM:S0001", "1", 7)
+    client.call("resolve_symbol", "cs_1", "sym_2", "SIM:S0002")
+    received = client.call("modify_series", "cs_1", "sds_1", "s2", "sym_2", "1")
     assert [COMPLETE[0], "timescale_update", *COMPLETE[1:]] == methods(received)
     assert [] == received[1]["p"][1]["sds_1"]["s"]
 
@@ -150,106 +150,105 @@ def test_a_series_may_change_its_symbol(client: Any, methods: Any) -> None:
         ("request_more_data", "cs_1", "sds_9", 10),
     ],
 )
-def test_a_series_that_is_not_there_is_refused(client: Any, call: tuple[object, ...]) -> None:
-    """Whatever is wanted of it."""
-    client.ask("SIM:S0001")
-    assert "invalid parameters" == reason(client.say(*call))
+def test_an_unknown_series_is_refused(client: Any, call: tuple[object, ...]) -> None:
+    """Every call about an unknown series is refused."""
+    client.create_series("SIM:S0001")
+    assert "invalid parameters" == reason(client.call(*call))
 
 
-def test_a_known_series_gets_only_what_it_lacks(client: Any, methods: Any) -> None:
-    """A period that is loaded brings its indexes twice and no update, as captured; the turnaround
-    may stay. Of a period that begins before, all up to what was sent comes."""
+def test_a_loaded_series_gets_only_missing_bars(client: Any, methods: Any) -> None:
+    """A loaded period brings its indexes twice; an earlier one brings the missing bars."""
     client.open_chart("SIM:S0001")
-    first = _bars(client.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10))
+    first = _bars(client.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10))
     start, end = (int(first[place]["v"][0]) for place in (3, 7))
     ids = ("cs_1", "sds_1", "s1", "sym_1", "1")
-    loaded = client.say("modify_series", *ids, f"r,{start}:{end}")
+    loaded = client.call("modify_series", *ids, f"r,{start}:{end}")
     frame = "series_timeframe"
     assert ["series_loading", frame, frame, "series_completed"] == methods(loaded)
     span = ["cs_1", "sds_1", "s1", 3, 7, f"r,{start}:{end}"]
     assert [[*span, False], [*span, True]] == [message["p"] for message in loaded[1:3]]
-    older = client.say("modify_series", *ids, f"r,{start - 600}:{start - 540}")
+    older = client.call("modify_series", *ids, f"r,{start - 600}:{start - 540}")
     assert ["series_loading", frame, "timescale_update", frame, COMPLETE[3]] == methods(older)
     assert [*range(-7, 0)] == [bar["i"] for bar in _bars(older)]
     assert start - 600 == _bars(older)[0]["v"][0]
     assert [-7, -6] == older[1]["p"][3:5]
-    again = client.say("modify_series", *ids)
+    again = client.call("modify_series", *ids)
     assert ["series_loading", "series_completed"] == methods(again)
 
 
-def test_bars_up_to_a_moment_and_after_it(client: Any, methods: Any) -> None:
-    """`bar_count` with a time: so many bars up to it, or after it; then more on either side."""
+def test_bars_up_to_a_time_and_after_it(client: Any, methods: Any) -> None:
+    """`bar_count` with a time brings bars up to it or after it, and then more on either side."""
     moment = client.now_ms // 1000 // 60 * 60 - 3600
-    received = client.ask("SIM:S0001", "1", ["bar_count", moment, 5])
+    received = client.create_series("SIM:S0001", "1", ["bar_count", moment, 5])
     assert COMPLETE == methods(received)
     assert [moment - 60 * ago for ago in (4, 3, 2, 1, 0)] == _times(received)
-    older = client.say("request_more_data", "cs_1", "sds_1", 2)
+    older = client.call("request_more_data", "cs_1", "sds_1", 2)
     assert [moment - 360, moment - 300] == _times(older)
-    newer = client.say("request_more_data", "cs_1", "sds_1", -3)
+    newer = client.call("request_more_data", "cs_1", "sds_1", -3)
     assert [moment + 60, moment + 120, moment + 180] == _times(newer)
     assert [5, 6, 7] == [bar["i"] for bar in _bars(newer)]
     client.open_chart("SIM:S0001", "cs_2")
     ids = ("cs_2", "sds_1", "s1", "sym_1", "1")
-    after = client.say("create_series", *ids, ["bar_count", moment, -2])
+    after = client.call("create_series", *ids, ["bar_count", moment, -2])
     assert [moment + 60, moment + 120] == _times(after)
     assert [] == client.wait(60)
 
 
 def test_a_series_that_comes_to_the_present_is_followed(client: Any, methods: Any) -> None:
-    """From then on its newest bar is kept up to date."""
+    """Once a series reaches the present, its newest bar is kept up to date."""
     moment = client.now_ms // 1000 - 600
-    client.ask("SIM:S0001", "1", ["bar_count", moment, 5])
+    client.create_series("SIM:S0001", "1", ["bar_count", moment, 5])
     assert [] == client.wait(60)
-    client.say("request_more_data", "cs_1", "sds_1", -100)
+    client.call("request_more_data", "cs_1", "sds_1", -100)
     assert "du" in methods(client.wait(30))
-    nothing = client.say("request_more_data", "cs_1", "sds_1", -100)
+    nothing = client.call("request_more_data", "cs_1", "sds_1", -100)
     assert "series_completed" == nothing[-1]["m"]
 
 
-def test_a_moment_before_the_first_bar(client: Any, methods: Any) -> None:
-    """The symbol is known, and then nothing comes."""
-    received = client.ask("SIM:S0001", "1D", ["bar_count", 900_000_000, 5])
+def test_a_time_before_the_first_bar(client: Any, methods: Any) -> None:
+    """A time before the first bar brings the symbol and then no answer."""
+    received = client.create_series("SIM:S0001", "1D", ["bar_count", 900_000_000, 5])
     assert COMPLETE[:2] == methods(received)
 
 
 @pytest.mark.parametrize(
     "count", [["bar_count", 1, "x"], ["bars", 1, 1], ["bar_count", 1], ["bar_count", 1, 1, 1]]
 )
-def test_a_count_that_is_none_is_refused(client: Any, count: list[object]) -> None:
-    """Another word, too few, too many."""
-    assert "invalid parameters" == reason(client.ask("SIM:S0001", "1", count))
+def test_an_invalid_count_is_refused(client: Any, count: list[object]) -> None:
+    """An unknown kind of count, or too few or too many values, is refused."""
+    assert "invalid parameters" == reason(client.create_series("SIM:S0001", "1", count))
 
 
-def test_no_more_bars_are_nonsense(client: Any) -> None:
-    """0 is refused."""
-    client.ask("SIM:S0001")
-    assert "invalid parameters" == reason(client.say("request_more_data", "cs_1", "sds_1", 0))
+def test_zero_more_bars_are_refused(client: Any) -> None:
+    """A request for 0 more bars is refused."""
+    client.create_series("SIM:S0001")
+    assert "invalid parameters" == reason(client.call("request_more_data", "cs_1", "sds_1", 0))
 
 
 def test_a_study_is_answered(client: Any, wire: Any, methods: Any) -> None:
-    """As captured, and the updates of its series go on."""
-    client.ask("SIM:S0001")
+    """A study is answered as captured, and the updates of its series go on."""
+    client.create_series("SIM:S0001")
     study = ("cs_1", "st1", "st1", "sds_1", "Volume@tv-basicstudies-251", {"length": 20})
-    answers = client.say("create_study", *study)
+    answers = client.call("create_study", *study)
     expected = ["study_loading", "du", "study_completed"]
     assert expected == methods(answers)
     assert ["cs_1", "st1", "s1_st1"] == answers[0]["p"] == answers[2]["p"]
     assert ["node", "st", "ns", "t"] == list(answers[1]["p"][1]["st1"])
-    assert expected == methods(client.say("modify_study", "cs_1", "st1", "st1", {"length": 9}))
+    assert expected == methods(client.call("modify_study", "cs_1", "st1", "st1", {"length": 9}))
     assert "du" in methods(client.wait(30))
-    (deleted,) = client.say("remove_study", "cs_1", "st1")
+    (deleted,) = client.call("remove_study", "cs_1", "st1")
     assert ["cs_1", "st1", "s1_st1"] == deleted["p"]
-    assert expected == methods(client.say("create_study", *study))
-    assert "duplicate id" == reason(client.say("create_study", *study))
+    assert expected == methods(client.call("create_study", *study))
+    assert "duplicate id" == reason(client.call("create_study", *study))
 
 
-def test_a_study_of_what_is_refused(client: Any, wire: Any) -> None:
-    """As captured."""
+def test_a_study_of_a_refused_series(client: Any, wire: Any) -> None:
+    """A study of a refused series gives the captured error."""
     captured = json.loads(
         (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()[-1]
     )
-    client.ask("ECONOMICS:USM2", "1D")
-    (error,) = client.say("create_study", "cs_1", "st1", "st1", "sds_1", "Volume@x", {})
+    client.create_series("ECONOMICS:USM2", "1D")
+    (error,) = client.call("create_study", "cs_1", "st1", "st1", "sds_1", "Volume@x", {})
     assert (captured["m"], captured["p"][1:4]) == (error["m"], error["p"][1:4])
 
 
@@ -262,26 +261,26 @@ def test_a_study_of_what_is_refused(client: Any, wire: Any) -> None:
         ("remove_study", ("st1",)),
     ],
 )
-def test_a_study_that_cannot_be(client: Any, method: str, params: tuple[object, ...]) -> None:
-    """Of no series, without inputs, of a name not known."""
-    client.ask("SIM:S0001")
-    assert "invalid parameters" == reason(client.say(method, "cs_1", *params))
+def test_an_invalid_study_is_refused(client: Any, method: str, params: tuple[object, ...]) -> None:
+    """A study without a series, without inputs or with an unknown name is refused."""
+    client.create_series("SIM:S0001")
+    assert "invalid parameters" == reason(client.call(method, "cs_1", *params))
 
 
 def test_extended_hours(client: Any) -> None:
-    """The bars of the regular session are those of it alone, with others before and after."""
+    """Bars in extended hours include the regular ones unchanged, and others before and after."""
     kinds = {}
     client.now_ms += 20 * 3600 * 1000  # before the next opening
     for session in ("regular", "extended"):
         text = f'={{"symbol":"NASDAQ:AAPL","session":"{session}"}}'
-        client.say("chart_create_session", session)
-        client.say("resolve_symbol", session, "sym", text)
+        client.call("chart_create_session", session)
+        client.call("resolve_symbol", session, "sym", text)
         for name, resolution in (("minutes", "30"), ("days", "1D")):
-            received = client.say("create_series", session, name, "s1", "sym", resolution, 60, "")
+            received = client.call("create_series", session, name, "s1", "sym", resolution, 60, "")
             update = _update(received)["p"][1][name]
             kinds[session, name] = {bar["v"][0]: bar["v"][1:] for bar in update["s"]}
             resolved = next(each for each in received if each["m"] == "symbol_resolved")["p"][2]
-            client.say("remove_series", session, name)
+            client.call("remove_series", session, name)
         assert (session, True) == (resolved["subsession_id"], resolved["has_extended_hours"])
     assert kinds["regular", "days"] == kinds["extended", "days"]
     wide, narrow = kinds["extended", "minutes"], kinds["regular", "minutes"]
@@ -294,13 +293,13 @@ def test_extended_hours(client: Any) -> None:
 
 
 def test_another_currency(client: Any) -> None:
-    """All prices are converted, and the listing says so; what cannot be had is unknown."""
+    """Prices are converted to the currency, and the listing names it; an unknown one is refused."""
     bars = {}
     for number, currency in enumerate(("USD", "INR", "XYZ")):
         text = f'={{"symbol":"NASDAQ:AAPL","currency-id":"{currency}"}}'
-        client.say("chart_create_session", currency)
-        client.say("resolve_symbol", currency, "sym", text)
-        received = client.say("create_series", currency, "sds_1", "s1", "sym", "1D", 3, "")
+        client.call("chart_create_session", currency)
+        client.call("resolve_symbol", currency, "sym", text)
+        received = client.call("create_series", currency, "sds_1", "s1", "sym", "1D", 3, "")
         if number < 2:
             bars[currency] = _bars(received)
             assert currency == received[1]["p"][2]["currency_code"]
@@ -316,39 +315,39 @@ def _times(received: list[dict[str, Any]]) -> list[float]:
 
 
 def test_marks_are_in_the_time_zone_of_the_chart(client: Any) -> None:
-    """UTC, a named zone, or the exchange's own; the bars' times never change."""
+    """Marks are in UTC, a named zone or the exchange's own; times of bars do not change."""
     walls, times = [], []
     for timezone in ("Etc/UTC", "Asia/Kolkata", "exchange"):
         client.open_chart("NASDAQ:AAPL")
-        assert [] == client.say("switch_timezone", "cs_1", timezone)
-        received = client.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "60", 1)
+        assert [] == client.call("switch_timezone", "cs_1", timezone)
+        received = client.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "60", 1)
         walls.append(_update(received)["p"][2]["marks"][0][1])
         times.append(_bars(received)[0]["v"][0])
     assert [0, 19_800, -18_000] == [int(wall - times[0]) for wall in walls]
     assert 1 == len(set(times))
 
 
-def test_a_time_zone_that_is_none_is_refused(client: Any) -> None:
-    """As captured."""
-    client.say("chart_create_session", "cs_1")
-    (error,) = client.say("switch_timezone", "cs_1", "Nowhere/Nowhere")
+def test_an_unknown_time_zone_is_refused(client: Any) -> None:
+    """An unknown time zone gives the captured error."""
+    client.call("chart_create_session", "cs_1")
+    (error,) = client.call("switch_timezone", "cs_1", "Nowhere/Nowhere")
     quoted = 'method: switch_timezone. args: "[Nowhere/Nowhere]"'
     assert ["cs_1", "invalid timezone", quoted] == error["p"]
 
 
-def test_errors_on_order(client: Any, faults: Faults) -> None:
-    """A critical error ends the chart session, a protocol error the connection."""
+def test_ordered_errors(client: Any, faults: Faults) -> None:
+    """An ordered critical error ends the chart session, a protocol error the connection."""
     faults.order(Fault(FaultKind.CRITICAL_ERROR, "SIM:S0001", "out of luck"))
-    assert "out of luck" == reason(client.ask("SIM:S0001"))
+    assert "out of luck" == reason(client.create_series("SIM:S0001"))
     faults.order(Fault(FaultKind.PROTOCOL_ERROR, "SIM:S0002"))
-    assert ["internal error"] == client.ask("SIM:S0002")[0]["p"]
+    assert ["internal error"] == client.create_series("SIM:S0002")[0]["p"]
     assert Close() == client.actions[-1]
 
 
-def test_what_was_asked_and_what_was_served_are_counted(client: Any, tally: Tally) -> None:
-    """By symbol; a refusal is asked but not served."""
-    client.ask("SIM:S0001", "1", 7)
-    client.say("request_more_data", "cs_1", "sds_1", 3)
-    client.ask("NASDAQ:NOSUCH")
+def test_requested_and_served_series_are_counted(client: Any, tally: Tally) -> None:
+    """Requested and served series are counted by symbol; a refused one only as requested."""
+    client.create_series("SIM:S0001", "1", 7)
+    client.call("request_more_data", "cs_1", "sds_1", 3)
+    client.create_series("NASDAQ:NOSUCH")
     assert {"SIM:S0001": 2, "NASDAQ:NOSUCH": 1} == tally.requested
     assert ({"SIM:S0001": 2}, 10) == (tally.served, tally.bars)

@@ -37,8 +37,8 @@ def at(text: str) -> float:
 
 
 @given(st.lists(st.tuples(*[numbers] * 6), min_size=1, max_size=5), st.integers(-9, 9))
-def test_a_block_holds_the_very_values(rows: list[tuple[float, ...]], first_index: int) -> None:
-    """Each bar with its index, floats to the last bit."""
+def test_a_block_has_the_exact_values(rows: list[tuple[float, ...]], first_index: int) -> None:
+    """Each bar has its index and its exact values."""
     block = decoded(encoding.block(np.array(rows).T, first_index, "s1", 99))
     assert rows == [tuple(bar["v"]) for bar in block["s"]]
     assert list(range(first_index, first_index + len(rows))) == [bar["i"] for bar in block["s"]]
@@ -46,14 +46,14 @@ def test_a_block_holds_the_very_values(rows: list[tuple[float, ...]], first_inde
 
 
 def test_times_and_volumes_have_a_point() -> None:
-    """As the real server writes them; what is not finite is null."""
+    """Times and volumes have a decimal point, as the real server writes them; NaN is null."""
     columns: Floats = np.array([[1728272700.0], [361.5], [np.nan], [351.0], [354.1], [90305.0]])
     text = bytes(encoding.block(columns, 0, "s1", 0)).decode()
     assert '"s":[{"i":0,"v":[1728272700.0,361.5,null,351.0,354.1,90305.0]}]' in text
 
 
 def test_a_mark_weighs_the_boundary_crossed() -> None:
-    """From a minute to a year; the first bar by itself."""
+    """A mark has the weight of the boundary crossed, from a minute to a year."""
     moments = [
         "2024-12-31T23:31",
         "2024-12-31T23:32",
@@ -73,7 +73,7 @@ def test_a_mark_weighs_the_boundary_crossed() -> None:
 
 
 def test_weights_of_days_are_the_captured_ones(wire: Any) -> None:
-    """All but the first's, which was 10 then, and those of weeks that began on a Tuesday."""
+    """Weights of days are the captured ones, but for the first and weeks begun on a Tuesday."""
     text = (wire / "timescale_update_daily_index_with_volume.txt").read_text()
     captured = json.loads(text.split("~m~", 2)[2])["p"][2]
     spx = find("SP:SPX")
@@ -93,13 +93,13 @@ def test_weights_of_days_are_the_captured_ones(wire: Any) -> None:
     ("timezone", "hours"), [("Etc/UTC", 0), ("Asia/Kolkata", 5.5), ("exchange", -5)]
 )
 def test_a_mark_shows_local_time(timezone: str, hours: float) -> None:
-    """Written as if it were UTC."""
+    """A mark has the local time, written as if it were UTC."""
     moment = "2025-11-18T15:30"
     ((_, wall, index),) = marks_of("NASDAQ:AAPL", timezone, True, moment, first_index=-3)
     assert (at(moment) + hours * 3600, -3) == (wall, index)
 
 
 def test_a_daily_mark_shows_the_trading_date() -> None:
-    """Also where the session opened the evening before."""
+    """A daily mark has the trading date, also if the session opened the evening before."""
     ((_, wall, _),) = marks_of("OANDA:EURUSD", "Etc/UTC", False, "2025-11-16T22:00")
     assert at("2025-11-17") == wall

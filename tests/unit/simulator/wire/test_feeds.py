@@ -31,16 +31,16 @@ def feed_of(stock: world.Instrument, *to_come: Trade | Book | PhaseChange) -> Fe
     return Feed(stock, day, iter(to_come), NOW)
 
 
-def test_at_first_all_is_known(stock: world.Instrument) -> None:
-    """And nothing has changed."""
+def test_the_first_state_is_complete(stock: world.Instrument) -> None:
+    """A new feed has all fields and no changes."""
     feed = feed_of(stock)
     expected = {"lp": 102.0, "volume": 5000.0, "ch": 2.0, "chp": 2.0, "prev_close_price": 100.0}
     assert expected.items() <= feed.values.items()
     assert ({}, None) == (feed.take(), feed.due_ms)
 
 
-def test_a_trade_changes_what_it_changes(stock: world.Instrument) -> None:
-    """At the same price neither the price nor its change; a new high is one."""
+def test_a_trade_changes_its_fields(stock: world.Instrument) -> None:
+    """A trade at an equal price changes neither price nor change; a new high changes the high."""
     feed = feed_of(stock, Trade(1, SESSION, NOW, 10_200, 7), Trade(2, SESSION, NOW + 1, 10_400, 1))
     feed.play()
     assert {"volume": 5007.0, "lp_time": NOW} == feed.take()
@@ -56,7 +56,7 @@ def test_a_trade_changes_what_it_changes(stock: world.Instrument) -> None:
 
 
 def test_the_first_trade_of_a_session_begins_the_day(stock: world.Instrument) -> None:
-    """Its volume is the trade's, its open the price, the close before the last price."""
+    """The first trade of a session sets the volume, the open and the previous close."""
     feed = feed_of(stock, Trade(1, SESSION + 1, NOW + 60, 10_300, 9))
     open_time = feed.values["open_time"]
     feed.play()
@@ -71,8 +71,8 @@ def test_the_first_trade_of_a_session_begins_the_day(stock: world.Instrument) ->
     assert 0 < changes["open_time"] - open_time < 5 * 86_400
 
 
-def test_the_book_and_the_bell_are_no_trades(stock: world.Instrument) -> None:
-    """They change their own fields only."""
+def test_book_and_phase_changes_are_no_trades(stock: world.Instrument) -> None:
+    """Changes of the book or the phase change only their own fields."""
     feed = feed_of(stock, Book(1, 10_100, 10_300, 4, 5), PhaseChange(2, Phase.OUT))
     feed.play()
     assert {"bid": 101.0, "ask": 103.0, "bid_size": 4.0, "ask_size": 5.0} == feed.take()
@@ -81,7 +81,7 @@ def test_the_book_and_the_bell_are_no_trades(stock: world.Instrument) -> None:
 
 
 def test_changes_gather_until_they_are_taken(stock: world.Instrument) -> None:
-    """All that is due by a moment can be played at once."""
+    """All events due by a time can be applied at once, and their changes are taken together."""
     trades = [Trade(due, SESSION, NOW + due, 10_200 + due, 10) for due in range(1, 5)]
     feed = feed_of(stock, *trades)
     feed.play(until_ms=3)
@@ -96,8 +96,8 @@ def test_changes_gather_until_they_are_taken(stock: world.Instrument) -> None:
     assert {} == feed.take()
 
 
-def test_the_volume_of_the_day_can_begin_again(stock: world.Instrument) -> None:
-    """From zero, with the next trade."""
+def test_the_volume_of_the_day_can_restart(stock: world.Instrument) -> None:
+    """After a restart, the volume counts from zero with the next trade."""
     feed = feed_of(stock, Trade(1, SESSION, NOW, 10_200, 7))
     feed.restart_day()
     feed.play()

@@ -14,7 +14,7 @@ from pocketquant.simulator.wire.tally import Tally
 
 
 def rows_of(messages: list[dict[str, Any]]) -> dict[int, list[float]]:
-    """The bars as a client has them, by index: the last word counts."""
+    """Return the bars that a client has, by index; the last update of a bar counts."""
     blocks = [message["p"][1]["sds_1"] for message in messages if len(message["p"]) > 1]
     return {bar["i"]: bar["v"] for block in blocks for bar in block.get("s", ())}
 
@@ -30,21 +30,21 @@ def updates(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_live_bars_are_those_of_history(
     client: Any, market: Market, symbol: str, resolution: str
 ) -> None:
-    """At every moment the client has what it would get if it asked anew."""
-    loaded = client.ask(symbol, resolution, 10)
+    """At any time, a client's live bars equal those of a new request."""
+    loaded = client.create_series(symbol, resolution, 10)
     live = updates(loaded) + client.wait(3000, 5)
     rows = rows_of(live)
-    client.say("chart_delete_session", "cs_1")
-    again = rows_of(updates(client.ask(symbol, resolution, len(rows))))
+    client.call("chart_delete_session", "cs_1")
+    again = rows_of(updates(client.create_series(symbol, resolution, len(rows))))
     assert list(again.values()) == [rows[index] for index in sorted(rows)]
     assert list(range(len(rows))) == sorted(rows)
     assert len(rows) > 10
 
 
 def test_the_newest_bar_is_sent_whole_as_it_grows(client: Any, wire: Path) -> None:
-    """In the captured shape, at most every five seconds for the anonymous."""
+    """The newest bar is sent in the captured form, at most every five seconds to the anonymous."""
     captured = json.loads((wire / "du_live_bar_2022.txt").read_text().split("~m~")[2])
-    client.ask("SIM:S0001", "60", 5)
+    client.create_series("SIM:S0001", "60", 5)
     grown = client.wait(600)
     assert 60 < len(grown) <= 120
     assert {"du"} == {message["m"] for message in grown}
@@ -61,9 +61,9 @@ def test_the_newest_bar_is_sent_whole_as_it_grows(client: Any, wire: Path) -> No
 
 
 def test_accounts_get_each_trade(client: Any) -> None:
-    """No two trades of a symbol are in the same second."""
-    client.say("set_auth_token", tokens.issue(1, client.now_ms // 1000))
-    client.ask("SIM:S0001", "60", 5)
+    """An account gets an update for each second with a trade."""
+    client.call("set_auth_token", tokens.issue(1, client.now_ms // 1000))
+    client.create_series("SIM:S0001", "60", 5)
     fast = client.wait(600)
     assert 60 < len(fast)
     gaps = {message["p"][1]["sds_1"]["s"][0]["v"][5] for message in fast}
@@ -71,8 +71,8 @@ def test_accounts_get_each_trade(client: Any) -> None:
 
 
 def test_a_new_bar_is_announced_empty(client: Any) -> None:
-    """By a `timescale_update` with the next index; then it grows."""
-    client.ask("SIM:S0001", "1", 10)
+    """A new bar is announced by an empty `timescale_update` with the next index, and then grows."""
+    client.create_series("SIM:S0001", "1", 10)
     received = client.wait(120)
     place = next(n for n, message in enumerate(received) if message["m"] == "timescale_update")
     update, du = received[place : place + 2]
@@ -88,47 +88,49 @@ def test_a_new_bar_is_announced_empty(client: Any) -> None:
 
 
 def test_a_jump_of_time_leaves_no_bar_out(client: Any) -> None:
-    """Each is announced and filled, the old one first."""
-    loaded = client.ask("SIM:S0001", "1", 10)
+    """After a jump of time, each missed bar is announced and filled, the old one first."""
+    loaded = client.create_series("SIM:S0001", "1", 10)
     received = client.wait(300, 300)
     assert ["du", *["timescale_update", "du"] * 5] == [message["m"] for message in received]
     assert 15 == len(rows_of(updates(loaded) + received))
 
 
 def test_a_closed_market_adds_nothing(client: Any) -> None:
-    """The last bar is told once more at most."""
+    """A closed market sends the last bar at most once more."""
     client.now_ms += 8 * 3600 * 1000
-    client.ask("NASDAQ:AAPL", "1", 10)
+    client.create_series("NASDAQ:AAPL", "1", 10)
     assert len(client.wait(600, 5)) <= 1
 
 
 @pytest.mark.parametrize("symbol", ["NYSE:UNBORN", "SP:SPX"])
-def test_of_some_nothing_more_comes(client: Any, symbol: str) -> None:
-    """What never traded, and what is not simulated."""
-    client.ask(symbol, "1D", 10)
+def test_symbols_without_trades_have_no_updates(client: Any, symbol: str) -> None:
+    """A symbol that never traded, or is not simulated, has no updates."""
+    client.create_series(symbol, "1D", 10)
     assert not client.conversation.is_live
 
 
 def test_a_period_of_the_past_does_not_grow(client: Any) -> None:
-    """A named range does."""
-    client.ask("SIM:S0001", "1", 10, f"r,{client.now_ms // 1000 - 6000}:{client.now_ms // 1000}")
+    """A series of a past period has no updates; one of a named range has."""
+    client.create_series(
+        "SIM:S0001", "1", 10, f"r,{client.now_ms // 1000 - 6000}:{client.now_ms // 1000}"
+    )
     assert not client.conversation.is_live
-    client.say("chart_delete_session", "cs_1")
-    client.ask("SIM:S0001", "1", 10, "1")
+    client.call("chart_delete_session", "cs_1")
+    client.create_series("SIM:S0001", "1", 10, "1")
     assert client.conversation.is_live
 
 
-def test_a_disturbed_answer_is_not_followed(client: Any, faults: Faults) -> None:
-    """What was stalled stays so."""
+def test_an_answer_with_a_fault_is_not_followed(client: Any, faults: Faults) -> None:
+    """A series whose answer had a fault gets no updates."""
     faults.order(Fault(FaultKind.STALL))
-    client.ask("SIM:S0001")
+    client.create_series("SIM:S0001")
     assert [] == client.wait(60)
 
 
 def test_more_data_does_not_disturb_the_newest_bar(client: Any) -> None:
-    """It keeps its index."""
-    client.ask("SIM:S0001", "60", 5)
-    client.say("request_more_data", "cs_1", "sds_1", 5)
+    """After a request for more bars, the newest bar keeps its index."""
+    client.create_series("SIM:S0001", "60", 5)
+    client.call("request_more_data", "cs_1", "sds_1", 5)
     grown = client.wait(30)
     assert {4} == rows_of(grown).keys()
 
@@ -141,19 +143,19 @@ def test_more_data_does_not_disturb_the_newest_bar(client: Any) -> None:
         (("modify_series", "cs_1", "sds_1", "s2", "sym_1", "5S"), False),
     ],
 )
-def test_what_is_gone_does_not_grow(client: Any, call: tuple[str, ...], is_live: bool) -> None:
-    """A modified series grows as it is now."""
-    client.ask("SIM:S0001")
-    client.say(*call)
+def test_a_removed_series_has_no_updates(client: Any, call: tuple[str, ...], is_live: bool) -> None:
+    """A removed series has no updates, and a modified one only those of its new form."""
+    client.create_series("SIM:S0001")
+    client.call(*call)
     grown = client.wait(60)
     assert is_live == client.conversation.is_live == bool(grown)
     assert {"s2"} >= {message["p"][1]["sds_1"]["t"] for message in grown}
 
 
-def test_nothing_comes_before_a_late_answer(
+def test_no_updates_come_before_a_late_answer(
     market: Market, faults: Faults, tally: Tally, now: int
 ) -> None:
-    """Growth counts from when it is sent."""
+    """Updates start after the delayed answer is sent."""
     conversation = Conversation(market, faults, tally, latency_seconds=20)
     calls = [
         '{"m":"chart_create_session","p":["cs_1",""]}',

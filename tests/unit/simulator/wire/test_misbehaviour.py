@@ -19,11 +19,11 @@ SYMBOL = "SIM:S0001"
 
 @pytest.fixture
 def ask(client: Any, faults: Faults) -> Callable[..., Any]:
-    """Asks for ten bars while one fault holds; gives the messages."""
+    """Requests ten bars with one fault ordered; returns the messages."""
 
     def asked(kind: FaultKind, value: str | float | None = None, symbol: str = SYMBOL) -> Any:
         faults.order(Fault(kind, symbol, value))
-        return client.ask(symbol)
+        return client.create_series(symbol)
 
     return asked
 
@@ -41,7 +41,7 @@ def ask(client: Any, faults: Faults) -> Callable[..., Any]:
 def test_a_spoiled_bar_is_one_that_is_refused(
     ask: Callable[..., Any], client: Any, kind: FaultKind, refusal: Refusal
 ) -> None:
-    """One of ten, for this reason and no other."""
+    """One of ten bars is refused, for the fault's reason alone."""
     ask(kind)
     text = "".join(action.text for action in client.actions)
     read = [messages.read(payload) for payload in frames.FrameDecoder().feed(text)]
@@ -51,11 +51,11 @@ def test_a_spoiled_bar_is_one_that_is_refused(
 
 
 def test_the_market_itself_is_not_spoiled(ask: Callable[..., Any], client: Any) -> None:
-    """The next answer, without the fault, is right again."""
-    good = client.ask("SIM:S0002")
+    """The next answer, without the fault, is correct again."""
+    good = client.create_series("SIM:S0002")
     spoiled = ask(FaultKind.HIGH_BELOW_LOW, symbol="SIM:S0002")
     client.conversation._faults.lift()
-    again = client.ask("SIM:S0002")
+    again = client.create_series("SIM:S0002")
     assert good == again != spoiled
 
 
@@ -76,15 +76,15 @@ def test_the_market_itself_is_not_spoiled(ask: Callable[..., Any], client: Any) 
         (FaultKind.EACH_ALONE, COMPLETE),
     ],
 )
-def test_messages_that_come(
+def test_faults_of_messages(
     ask: Callable[..., Any], methods: Any, kind: FaultKind, expected: list[str]
 ) -> None:
-    """Missing ones, extra ones, or all of them in other pieces."""
+    """A fault drops messages, adds some, or splits them differently."""
     assert expected == methods(ask(kind))
 
 
-def test_a_stale_turnaround_is_another_than_asked_for(ask: Callable[..., Any]) -> None:
-    """Its bars are of the year 2000."""
+def test_a_stale_turnaround_comes_first(ask: Callable[..., Any]) -> None:
+    """The bars of a stale turnaround are of the year 2000."""
     stale = ask(FaultKind.STALE_TURNAROUND)
     assert "s1_old" == stale[1]["p"][1]["sds_1"]["t"] == stale[2]["p"][3]
 
@@ -93,18 +93,18 @@ def test_a_stale_turnaround_is_another_than_asked_for(ask: Callable[..., Any]) -
 def test_a_refusal_can_be_disturbed_too(
     ask: Callable[..., Any], methods: Any, kind: FaultKind
 ) -> None:
-    """It still says what it says."""
+    """A refusal with a fault still has its reason."""
     assert ["symbol_error", "series_error"] == methods(ask(kind, symbol="SIM:NOSUCH"))[-2:]
 
 
 def test_a_big_message_is_over_a_megabyte_and_a_half(ask: Callable[..., Any], client: Any) -> None:
-    """In one text."""
+    """A big message has over 1.5 MB in one text."""
     ask(FaultKind.BIG_MESSAGE)
     assert max(len(action.text) for action in client.actions) > 1.5 * 2**20
 
 
 def test_the_servers_clock_may_run_backwards(ask: Callable[..., Any]) -> None:
-    """From message to message of one text."""
+    """The server's clock may run backwards within one text."""
     times = [message["t_ms"] for message in ask(FaultKind.UNORDERED_CLOCK)[1:]]
     assert sorted(times, reverse=True) == times
     assert 3 == len(set(times))
@@ -112,12 +112,12 @@ def test_the_servers_clock_may_run_backwards(ask: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("counted_in", ["units", "bytes"])
 def test_a_description_may_be_in_any_letters(ask: Callable[..., Any], counted_in: str) -> None:
-    """The length counts UTF-16 units, or UTF-8 bytes."""
+    """The length of a description that is not ASCII counts UTF-16 units or UTF-8 bytes."""
     assert "𝄞" in ask(FaultKind.NON_ASCII, counted_in)[1]["p"][2]["description"]
 
 
 def test_latency_comes_before_the_answer(ask: Callable[..., Any], client: Any) -> None:
-    """`series_loading` comes at once."""
+    """`series_loading` comes at once, the answer after the latency."""
     ask(FaultKind.LATENCY, 1.5)
     loading, pause, answer = client.actions
     assert Pause(1.5) == pause
@@ -125,8 +125,10 @@ def test_latency_comes_before_the_answer(ask: Callable[..., Any], client: Any) -
     assert "series_completed" in answer.text
 
 
-def test_latency_of_nothing_is_none(ask: Callable[..., Any], client: Any, faults: Faults) -> None:
-    """A stalled answer never comes, however long one waits."""
+def test_a_stalled_answer_has_no_latency(
+    ask: Callable[..., Any], client: Any, faults: Faults
+) -> None:
+    """A stalled answer never comes, whatever the latency."""
     faults.order(Fault(FaultKind.LATENCY, value=1.5))
     ask(FaultKind.STALL)
     assert 1 == len(client.actions)
@@ -136,7 +138,7 @@ def test_latency_of_nothing_is_none(ask: Callable[..., Any], client: Any, faults
 
 
 def test_a_connection_may_break_in_a_frame(client: Any, faults: Faults) -> None:
-    """Two thirds of the answer, then nothing."""
+    """The connection closes after two thirds of the answer."""
     faults.order(Fault(FaultKind.DROP_BUNDLE, SYMBOL))
     client.open_chart(SYMBOL)
     text = messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
@@ -147,8 +149,8 @@ def test_a_connection_may_break_in_a_frame(client: Any, faults: Faults) -> None:
     assert Close(is_abrupt=True) == close
 
 
-def test_a_frame_may_be_none(client: Any, faults: Faults) -> None:
-    """The decoder refuses it."""
+def test_a_frame_may_be_invalid(client: Any, faults: Faults) -> None:
+    """The decoder refuses an invalid frame."""
     faults.order(Fault(FaultKind.BAD_FRAME, SYMBOL))
     client.open_chart(SYMBOL)
     text = messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
@@ -158,7 +160,7 @@ def test_a_frame_may_be_none(client: Any, faults: Faults) -> None:
 
 
 def test_all_may_be_glued_around_a_heartbeat(client: Any, faults: Faults) -> None:
-    """One text, and an echo is wanted in its midst."""
+    """All messages come in one text, with a heartbeat in the middle."""
     faults.order(Fault(FaultKind.GLUE, SYMBOL))
     client.open_chart(SYMBOL)
     text = messages.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10)
@@ -169,7 +171,7 @@ def test_all_may_be_glued_around_a_heartbeat(client: Any, faults: Faults) -> Non
 
 
 def test_pieces_may_be_cut_anywhere(ask: Callable[..., Any], client: Any) -> None:
-    """Seven texts after `series_loading`, or one text for each message."""
+    """The answer may come split into seven texts, or in one text for each message."""
     ask(FaultKind.SPLIT)
     assert 1 + 7 == len(client.actions)
     ask(FaultKind.EACH_ALONE, symbol="SIM:S0002")
@@ -181,7 +183,7 @@ def test_pieces_may_be_cut_anywhere(ask: Callable[..., Any], client: Any) -> Non
 
 
 def test_without_bars_nothing_is_spoiled(ask: Callable[..., Any], methods: Any) -> None:
-    """A listing that never traded has no bar to spoil."""
+    """A listing that never traded has no bar that a fault could change."""
     received = ask(FaultKind.NAN_BAR, symbol="NYSE:UNBORN")
     assert ["series_loading", "symbol_resolved", "series_completed"] == methods(received)
 
@@ -195,7 +197,7 @@ def test_without_bars_nothing_is_spoiled(ask: Callable[..., Any], methods: Any) 
     ],
 )
 def test_quotes_may_come_in_any_pieces(kind: FaultKind, texts: int) -> None:
-    """Together they are the same, but for a heartbeat where they are glued."""
+    """Quotes split or joined by a fault are the same, but for an added heartbeat."""
     told = [frames.encode(f'{{"m":"qsd","p":[{number}]}}') for number in range(20)]
     sent = pushing(told, {kind: Fault(kind)})
     assert texts == len(sent)
@@ -207,6 +209,6 @@ def test_quotes_may_come_in_any_pieces(kind: FaultKind, texts: int) -> None:
     assert told == [frames.encode(payload) for payload in received if payload not in beats]
 
 
-def test_nothing_to_push_is_nothing_whatever_happens() -> None:
-    """No empty text, no close."""
+def test_faults_push_nothing_without_updates() -> None:
+    """Without updates, a fault sends no empty text and closes nothing."""
     assert [] == pushing([], {FaultKind.QUOTES_DROP: Fault(FaultKind.QUOTES_DROP)})

@@ -1,4 +1,4 @@
-"""Quote sessions: what is told at first, and then."""
+"""Quote sessions send first states and then changes."""
 
 import json
 from collections import Counter
@@ -21,18 +21,18 @@ ONE, OTHER = "SIM:S0001", "SIM:S0002"
 @pytest.fixture
 def quotes(client: Any) -> Any:
     """A client with a quote session `qs_1`."""
-    client.say("quote_create_session", "qs_1")
+    client.call("quote_create_session", "qs_1")
     return client
 
 
 def add(quotes: Any, *texts: str) -> dict[str, dict[str, Any]]:
-    """Add symbols; their first states."""
-    received = quotes.say("quote_add_symbols", "qs_1", *texts)
+    """Add symbols; return their first states."""
+    received = quotes.call("quote_add_symbols", "qs_1", *texts)
     return {message["p"][1]["n"]: message["p"][1] for message in received[::2]}
 
 
 def states(received: list[dict[str, Any]], text: str = ONE) -> list[dict[str, Any]]:
-    """What was told of one symbol."""
+    """Return the states sent of one symbol."""
     return [
         message["p"][1]
         for message in received
@@ -69,7 +69,7 @@ def minutes_of(first: dict[str, Any], told: list[dict[str, Any]]) -> dict[int, l
 def history(
     market: Market, name: str, resolution: str, start: int, end: int
 ) -> dict[int, list[float]]:
-    """Bars that open from `start` up to `end`, by open time."""
+    """Return the bars that open from `start` up to `end`, by open time."""
     instrument, parsed = world.find(name), Resolution.parse(resolution)
     assert instrument is not None
     assert parsed is not None
@@ -93,7 +93,7 @@ def history(
 def test_the_quotes_of_a_minute_make_its_bar(
     quotes: Any, market: Market, name: str, start_hours: int, hours: int
 ) -> None:
-    """To the last bit, in all five values, and no minute without trade has any."""
+    """Quotes make up the exact bar of their minute; a minute without trade has no quotes."""
     quotes.now_ms += start_hours * HOUR * 1000
     instrument = world.find(name)
     assert instrument is not None
@@ -110,7 +110,7 @@ def test_the_quotes_of_a_minute_make_its_bar(
 
 
 def test_the_days_volume_is_the_sum_of_its_minutes(quotes: Any, market: Market) -> None:
-    """After each minute, as floats added one by one."""
+    """The day's volume equals the sum of its minutes' volumes, added as floats."""
     quotes.now_ms = 1_763_424_000_000  # midnight
     quotes.now_ms += 30_000
     values = add(quotes, ONE)[ONE]["v"]
@@ -125,7 +125,7 @@ def test_the_days_volume_is_the_sum_of_its_minutes(quotes: Any, market: Market) 
 
 
 def test_later_quotes_hold_only_what_has_changed(quotes: Any) -> None:
-    """Never a value told before; the most frequent kinds are those witnessed."""
+    """Later quotes have only changed fields; the most frequent kinds are those captured."""
     known = add(quotes, "TVC:VIX")["TVC:VIX"]["v"]
     kinds: Counter[frozenset[str]] = Counter()
     for change in changes(quotes.wait(HOUR), "TVC:VIX"):
@@ -139,14 +139,14 @@ def test_later_quotes_hold_only_what_has_changed(quotes: Any) -> None:
 
 
 def test_a_volume_may_move_without_the_price(quotes: Any) -> None:
-    """A trade at the same price."""
+    """A trade at an equal price changes the volume alone."""
     add(quotes, "NASDAQ:AAPL")
     told = changes(quotes.wait(HOUR), "NASDAQ:AAPL")
     assert {"volume", "lp_time"} in [set(change) for change in told]
 
 
 def test_updates_have_the_captured_shape(quotes: Any, wire: Path) -> None:
-    """Without time, like the captured partial ones."""
+    """Updates have no time, like the captured partial ones."""
     captured = json.loads((wire / "qsd_lp_time_only_2019.txt").read_text().split("~m~")[2])
     add(quotes, ONE)
     (update, *_) = quotes.wait(MINUTE)
@@ -155,8 +155,8 @@ def test_updates_have_the_captured_shape(quotes: Any, wire: Path) -> None:
     assert ["qs_1", ONE, "ok"] == [update["p"][0], update["p"][1]["n"], update["p"][1]["s"]]
 
 
-def test_a_symbol_is_known_by_the_very_text_that_named_it(quotes: Any) -> None:
-    """Also when the same symbol is there under two names."""
+def test_a_symbol_keeps_the_text_that_added_it(quotes: Any) -> None:
+    """A symbol added under two texts has quotes under both."""
     text = '={"adjustment":"splits","symbol":"SIM:S0001"}'
     first = add(quotes, text, ONE)
     assert first[text]["v"] == first[ONE]["v"]
@@ -165,36 +165,36 @@ def test_a_symbol_is_known_by_the_very_text_that_named_it(quotes: Any) -> None:
 
 
 def test_quote_completed_follows_each_first_state(quotes: Any) -> None:
-    """Also one that says there is none; the answer is one text."""
-    received = quotes.say("quote_add_symbols", "qs_1", ONE, "FOREX:EURUSD")
+    """`quote_completed` follows each first state, even an error; the answer is one text."""
+    received = quotes.call("quote_add_symbols", "qs_1", ONE, "FOREX:EURUSD")
     assert [{"m": "quote_completed", "p": ["qs_1", ONE]}] == received[1:2]
     assert [{"m": "quote_completed", "p": ["qs_1", "FOREX:EURUSD"]}] == received[3:]
     assert 1 == len(quotes.actions)
 
 
-def test_an_unknown_symbol_is_told_as_captured(quotes: Any) -> None:
-    """`no_such_symbol`; the others go on."""
+def test_an_unknown_symbol_is_refused_as_captured(quotes: Any) -> None:
+    """An unknown symbol gives `no_such_symbol`; the others go on."""
     expected = {"n": "FOREX:EURUSD", "s": "error", "errmsg": "no_such_symbol", "v": {}}
     assert expected == add(quotes, "FOREX:EURUSD", ONE)["FOREX:EURUSD"]
     assert [] != changes(quotes.wait(MINUTE))
 
 
-def test_permission_denied_is_told_as_captured(quotes: Any, wire: Path) -> None:
-    """With the group that has it."""
+def test_permission_is_denied_as_captured(quotes: Any, wire: Path) -> None:
+    """A symbol without permission names the group that has it."""
     lines = (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()
     captured = json.loads(lines[3])["p"][1]
     assert captured == add(quotes, captured["n"])[captured["n"]]
 
 
 @pytest.mark.parametrize("name", ["NYSE:UNBORN", "SP:SPX"])
-def test_of_some_nothing_more_is_heard(quotes: Any, name: str) -> None:
-    """What never traded, and what is not simulated."""
+def test_symbols_without_trades_have_no_changes(quotes: Any, name: str) -> None:
+    """A symbol that never traded, or is not simulated, has no changes."""
     assert "ok" == add(quotes, name)[name]["s"]
     assert [] == quotes.wait(2 * HOUR, MINUTE)
 
 
 def test_a_closed_market_is_quiet(quotes: Any) -> None:
-    """From the close to the opening, both of which are told."""
+    """Between the close and the opening, which are both sent, a market sends no quotes."""
     add(quotes, "OTC:QUIET")
     quotes.wait(5 * HOUR, MINUTE)
     *_, closing = changes(quotes.wait(HOUR, MINUTE), "OTC:QUIET")
@@ -205,7 +205,7 @@ def test_a_closed_market_is_quiet(quotes: Any) -> None:
 
 
 def test_the_phases_of_a_us_stocks_day(quotes: Any) -> None:
-    """Each is told as it begins, and at night nothing."""
+    """Each phase of the day is sent as it begins, and no quotes come at night."""
     add(quotes, "NASDAQ:AAPL")
     told = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
     phases = [change["current_session"] for change in told if "current_session" in change]
@@ -215,7 +215,7 @@ def test_the_phases_of_a_us_stocks_day(quotes: Any) -> None:
 
 
 def test_a_stock_outside_its_session(quotes: Any) -> None:
-    """Its last price stands; its time moves, sometimes alone; its total falls, rises and swaps."""
+    """Outside the session, the last price stays, the time moves and the volume may fall."""
     add(quotes, "NASDAQ:AAPL")
     told = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
     after = next(n for n, each in enumerate(told) if each.get("current_session") == "post_market")
@@ -238,8 +238,8 @@ def test_a_stock_outside_its_session(quotes: Any) -> None:
     assert "open_time" in first_trade
 
 
-def test_what_is_known_outside_the_session(quotes: Any) -> None:
-    """Who asks then for the first time gets what the others have been told last."""
+def test_a_first_state_outside_the_session(quotes: Any) -> None:
+    """A new client gets the state that earlier clients have."""
     add(quotes, "NASDAQ:AAPL")
     for hours in (7, 9, 3):  # after the close, before the opening, in the session
         told = changes(quotes.wait(hours * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
@@ -248,11 +248,11 @@ def test_what_is_known_outside_the_session(quotes: Any) -> None:
         last = {name: value for change in told for name, value in change.items()}
         assert last["current_session"] == known["current_session"]
         assert last["lp_time"] - known["lp_time"] in range(-60, 60)
-        quotes.say("quote_remove_symbols", "qs_1", text)
+        quotes.call("quote_remove_symbols", "qs_1", text)
 
 
 def test_prices_in_another_currency(quotes: Any) -> None:
-    """All of them converted, with the noise of floats; the volume is what it is."""
+    """All prices are converted to the currency, the volume is not."""
     text = '={"symbol":"NASDAQ:AAPL","currency-id":"INR"}'
     dollars = add(quotes, "NASDAQ:AAPL")["NASDAQ:AAPL"]["v"]
     rupees = add(quotes, text)[text]["v"]
@@ -263,18 +263,18 @@ def test_prices_in_another_currency(quotes: Any) -> None:
     assert "no_such_symbol" == add(quotes, unknown)[unknown]["errmsg"]
 
 
-def test_only_the_fields_asked_for_come(quotes: Any) -> None:
-    """First and later; what changes nothing of them is not told."""
-    assert [] == quotes.say("quote_set_fields", "qs_1", "lp", "volume", "isin")
+def test_only_selected_fields_are_sent(quotes: Any) -> None:
+    """Only selected fields are sent, and no update without a change of one."""
+    assert [] == quotes.call("quote_set_fields", "qs_1", "lp", "volume", "isin")
     assert {"lp", "volume"} == set(add(quotes, ONE)[ONE]["v"])
     kinds = {frozenset(change) for change in changes(quotes.wait(10 * MINUTE))}
     assert {frozenset({"lp", "volume"}), frozenset({"volume"})} == kinds
 
 
-def test_a_removed_symbol_is_heard_of_no_more(quotes: Any) -> None:
-    """Until it is added again, with its full state."""
+def test_a_removed_symbol_has_no_quotes(quotes: Any) -> None:
+    """A removed symbol has no quotes until it is added again, with its full state."""
     add(quotes, ONE, OTHER)
-    assert [] == quotes.say("quote_remove_symbols", "qs_1", ONE, "SIM:S0003")
+    assert [] == quotes.call("quote_remove_symbols", "qs_1", ONE, "SIM:S0003")
     received = quotes.wait(MINUTE)
     assert [] == changes(received)
     assert [] != changes(received, OTHER)
@@ -282,18 +282,18 @@ def test_a_removed_symbol_is_heard_of_no_more(quotes: Any) -> None:
     assert [] != changes(quotes.wait(MINUTE))
 
 
-def test_a_deleted_session_is_heard_of_no_more(quotes: Any) -> None:
-    """Nor known."""
+def test_a_deleted_session_is_unknown(quotes: Any) -> None:
+    """A deleted session sends no quotes and is unknown."""
     add(quotes, ONE)
-    assert [] == quotes.say("quote_delete_session", "qs_1")
+    assert [] == quotes.call("quote_delete_session", "qs_1")
     assert [] == quotes.wait(MINUTE)
-    assert "protocol_error" == quotes.say("quote_fast_symbols", "qs_1")[0]["m"]
+    assert "protocol_error" == quotes.call("quote_fast_symbols", "qs_1")[0]["m"]
 
 
-def test_symbols_that_are_not_fast_are_told_now_and_then(quotes: Any) -> None:
-    """All changes since in one; the last of them in the end."""
+def test_slow_symbols_are_updated_periodically(quotes: Any) -> None:
+    """A symbol that is not fast gets all its changes together, from time to time."""
     first = add(quotes, ONE, OTHER)
-    quotes.say("quote_fast_symbols", "qs_1", ONE)
+    quotes.call("quote_fast_symbols", "qs_1", ONE)
     quotes.wait(2)
     received = quotes.wait(5 * MINUTE, 0.5)
     slow, fast = changes(received, OTHER), changes(received)
@@ -311,21 +311,21 @@ def test_symbols_that_are_not_fast_are_told_now_and_then(quotes: Any) -> None:
     assert last == values["lp_time"]
 
 
-def test_a_hibernating_session_wakes_with_what_has_changed(quotes: Any) -> None:
-    """When symbols are made fast, or added; until then no change is told."""
+def test_a_hibernating_session_wakes_with_all_changes(quotes: Any) -> None:
+    """A hibernating session sends all changes once symbols are added or made fast."""
     for method in ("quote_fast_symbols", "quote_add_symbols"):
         add(quotes, ONE)
-        assert [] == quotes.say("quote_hibernate_all", "qs_1")
+        assert [] == quotes.call("quote_hibernate_all", "qs_1")
         assert [] == quotes.wait(10 * MINUTE)
-        quotes.say(method, "qs_1", ONE)
+        quotes.call(method, "qs_1", ONE)
         told = changes(quotes.wait(MINUTE))
         assert 0 < len(told) < 30
 
 
-def test_many_symbols_are_told_in_portions(quotes: Any, methods: Any) -> None:
-    """Some at once, the rest when next something is pushed; then they move like the others."""
+def test_many_symbols_are_answered_in_portions(quotes: Any, methods: Any) -> None:
+    """Some first states come at once, the rest with later pushes, then changes as usual."""
     texts = [f"SIM:S{number:04}" for number in range(1, 121)]
-    received = quotes.say("quote_add_symbols", "qs_1", *texts)
+    received = quotes.call("quote_add_symbols", "qs_1", *texts)
     assert 0 < len(received) < 240
     assert quotes.conversation.is_behind(quotes.now_ms)
     while quotes.conversation.is_behind(quotes.now_ms):
@@ -336,17 +336,17 @@ def test_many_symbols_are_told_in_portions(quotes: Any, methods: Any) -> None:
     assert not quotes.conversation.is_behind(quotes.now_ms)
 
 
-def test_what_waits_can_be_removed(quotes: Any) -> None:
-    """Then it is not told."""
+def test_a_waiting_symbol_can_be_removed(quotes: Any) -> None:
+    """A symbol removed before its first state has none."""
     texts = [f"SIM:S{number:04}" for number in range(1, 121)]
-    told = quotes.say("quote_add_symbols", "qs_1", *texts)
-    quotes.say("quote_remove_symbols", "qs_1", *texts)
+    told = quotes.call("quote_add_symbols", "qs_1", *texts)
+    quotes.call("quote_remove_symbols", "qs_1", *texts)
     assert [] == quotes.wait(MINUTE)
     assert len(told) < 240
 
 
-def test_a_late_push_is_cut_off(quotes: Any) -> None:
-    """Where time jumped, the rest comes with the next."""
+def test_a_late_push_is_limited(quotes: Any) -> None:
+    """After a jump of time, the updates over the limit come with the next push."""
     add(quotes, *(f"SIM:S{number:04}" for number in range(1, 21)))
     received = quotes.wait(HOUR, HOUR)
     assert quotes.conversation.is_behind(quotes.now_ms)
@@ -364,8 +364,8 @@ def test_a_late_push_is_cut_off(quotes: Any) -> None:
     ],
 )
 def test_a_bad_call_is_lost_and_the_session_lives(quotes: Any, call: tuple[object, ...]) -> None:
-    """`invalid_parameters`, with the method only."""
-    (error,) = quotes.say(*call)
+    """An invalid call gives `invalid_parameters` with its method, and the session goes on."""
+    (error,) = quotes.call(*call)
     assert ["qs_1", "invalid_parameters", call[0]] == error["p"]
     assert "ok" == add(quotes, ONE)[ONE]["s"]
 
@@ -375,7 +375,7 @@ def test_a_bad_call_is_lost_and_the_session_lives(quotes: Any, call: tuple[objec
 
 @pytest.mark.parametrize("symbol", [ONE, None])
 def test_quotes_may_be_mute(quotes: Any, faults: Faults, symbol: str | None) -> None:
-    """One symbol's or all; later it shows in one step what it did not tell."""
+    """Muted symbols send no changes; later, one update has them all."""
     add(quotes, ONE, OTHER)
     faults.order(Fault(FaultKind.QUOTES_MUTE, symbol))
     received = quotes.wait(50)
@@ -387,8 +387,8 @@ def test_quotes_may_be_mute(quotes: Any, faults: Faults, symbol: str | None) -> 
     assert 0 < len(told) < 30
 
 
-def test_a_mute_symbol_tells_nothing_at_first_either(quotes: Any, faults: Faults) -> None:
-    """Not before the fault is lifted."""
+def test_a_muted_symbol_has_no_first_state(quotes: Any, faults: Faults) -> None:
+    """The first state of a muted symbol comes after the fault is lifted."""
     faults.order(Fault(FaultKind.QUOTES_MUTE, ONE))
     assert {OTHER} == set(add(quotes, ONE, OTHER))
     assert [] == states(quotes.wait(MINUTE))
@@ -398,7 +398,7 @@ def test_a_mute_symbol_tells_nothing_at_first_either(quotes: Any, faults: Faults
 
 
 def test_a_symbol_may_become_unknown(quotes: Any, faults: Faults) -> None:
-    """It says so once; added again afterwards, it is back."""
+    """A symbol that becomes unknown sends one error, and works again once added again."""
     add(quotes, ONE, OTHER)
     faults.order(Fault(FaultKind.QUOTES_UNKNOWN, ONE))
     received = quotes.wait(MINUTE)
@@ -411,7 +411,7 @@ def test_a_symbol_may_become_unknown(quotes: Any, faults: Faults) -> None:
 
 
 def test_permission_may_be_withdrawn(quotes: Any, faults: Faults, wire: Path) -> None:
-    """As captured for one that never was given, but for the group."""
+    """A withdrawn permission gives the captured error, with the group."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_PERMISSION, ONE, "pro_realtime"))
     lines = (wire / "permission_denied_sequence_2026-09.txt").read_text().splitlines()
@@ -422,7 +422,7 @@ def test_permission_may_be_withdrawn(quotes: Any, faults: Faults, wire: Path) ->
 
 
 def test_a_quote_may_come_twice(quotes: Any, faults: Faults) -> None:
-    """Only one with a trade, as often as ordered."""
+    """A quote with a trade is repeated as often as ordered."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_REPEATED, ONE, times=3))
     told = changes(quotes.wait(5 * MINUTE))
@@ -432,7 +432,7 @@ def test_a_quote_may_come_twice(quotes: Any, faults: Faults) -> None:
 
 
 def test_a_quote_may_come_after_the_next(quotes: Any, faults: Faults) -> None:
-    """Its time and its volume are behind what was told before."""
+    """A quote sent after the next one has an older time and volume."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_UNORDERED, ONE, times=1))
     told = [change for change in changes(quotes.wait(5 * MINUTE)) if "lp_time" in change]
@@ -442,8 +442,8 @@ def test_a_quote_may_come_after_the_next(quotes: Any, faults: Faults) -> None:
     assert sorted(times[2:]) == times[2:]
 
 
-def test_the_volume_of_the_day_may_fall(quotes: Any, faults: Faults) -> None:
-    """It counts on from zero."""
+def test_the_volume_of_the_day_may_restart(quotes: Any, faults: Faults) -> None:
+    """The day's volume restarts at zero."""
     total = add(quotes, ONE)[ONE]["v"]["volume"]
     faults.order(Fault(FaultKind.VOLUME_RESET, ONE, times=1))
     volumes = [
@@ -454,7 +454,7 @@ def test_the_volume_of_the_day_may_fall(quotes: Any, faults: Faults) -> None:
 
 
 def test_a_total_that_is_corrected(quotes: Any, faults: Faults) -> None:
-    """It falls by ten, or by what is ordered, and goes on from there."""
+    """The day's volume falls by ten, or by the ordered value, and goes on from there."""
     add(quotes, "NASDAQ:AAPL")
     quotes.wait(MINUTE)
     before = add(quotes, "NASDAQ:AAPL")["NASDAQ:AAPL"]["v"]["volume"]
@@ -468,7 +468,7 @@ def test_a_total_that_is_corrected(quotes: Any, faults: Faults) -> None:
 
 
 def test_a_time_alone(quotes: Any, faults: Faults) -> None:
-    """After a trade comes an update of nothing but a later time."""
+    """An update of a later time alone follows a trade."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.TIME_ALONE, ONE, times=1))
     told = changes(quotes.wait(MINUTE))
@@ -476,7 +476,7 @@ def test_a_time_alone(quotes: Any, faults: Faults) -> None:
 
 
 def test_a_volume_that_is_a_text(quotes: Any, faults: Faults) -> None:
-    """Of a trade, as often as is ordered."""
+    """The volume of a trade is a text, as often as ordered."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_UNREADABLE, ONE, times=2))
     told = changes(quotes.wait(MINUTE))

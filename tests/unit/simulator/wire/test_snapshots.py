@@ -1,4 +1,4 @@
-"""What a quote says in full."""
+"""The fields of a complete quote."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def values_of(market: Market, name: str, now: int) -> dict[str, Any]:
 
 
 def test_a_quote_is_the_day_so_far(market: Market, now: int) -> None:
-    """Last price, day's range and volume are those of the daily bar."""
+    """The last price, range and volume of a quote equal those of the daily bar."""
     aapl = world.find("NASDAQ:AAPL")
     assert aapl is not None
     before, today = market.newest(aapl, Resolution(1, "D"), now, 2).bars.columns.T.tolist()
@@ -33,7 +33,7 @@ def test_a_quote_is_the_day_so_far(market: Market, now: int) -> None:
 
 
 def test_a_closed_market_was_last_traded_before_its_close(market: Market, now: int) -> None:
-    """`out_of_session`, and a time in the past; the day's values stay."""
+    """A closed market is `out_of_session`, with a past time and the day's values."""
     values = values_of(market, "TVC:RUT", now + 8 * 3600)
     closed_at = 1_763_499_600
     assert "out_of_session" == values["current_session"]
@@ -42,7 +42,7 @@ def test_a_closed_market_was_last_traded_before_its_close(market: Market, now: i
 
 
 def test_a_stock_at_night_was_last_traded_after_its_close(market: Market, now: int) -> None:
-    """The last price is the close, and beside it stands what was paid later."""
+    """At night a stock has the close as last price and the later trade beside it."""
     night = values_of(market, "NASDAQ:AAPL", now + 10 * 3600)
     assert "out_of_session" == night["current_session"]
     assert 0 < 1_763_514_000 - night["lp_time"] < 300
@@ -55,7 +55,7 @@ def test_a_stock_at_night_was_last_traded_after_its_close(market: Market, now: i
 
 
 def test_a_delayed_market_closes_later(market: Market, now: int) -> None:
-    """With its last trades."""
+    """A delayed market closes later, with its last trades."""
     closed_at = 1_763_460_000
     sessions = [
         values_of(market, "NSE:TCS", closed_at + late)["current_session"] for late in (899, 900)
@@ -67,19 +67,19 @@ def test_a_delayed_market_closes_later(market: Market, now: int) -> None:
 
 
 def test_no_volume_is_a_number_of_its_own(market: Market, now: int) -> None:
-    """1e+100."""
+    """A symbol without volume has the volume 1e+100."""
     assert 1e100 == values_of(market, "TVC:RUT", now)["volume"]
 
 
-def test_what_never_traded_has_no_price(market: Market, now: int) -> None:
-    """But a name."""
+def test_a_symbol_that_never_traded_has_no_price(market: Market, now: int) -> None:
+    """A symbol that never traded has a name and no price."""
     values = values_of(market, "NYSE:UNBORN", now)
     assert {"lp", "volume", "bid"}.isdisjoint(values)
     assert "NYSE:UNBORN" == values["pro_name"]
 
 
 def test_captured_days_are_quoted_as_they_are(market: Market, now: int) -> None:
-    """The last of them; before the first there is none."""
+    """The newest captured day is quoted unchanged; there is no quote before the first."""
     values = values_of(market, "SP:SPX", now)
     assert (2.0, 3.0, 0.5, 2.0, 12.0) == tuple(
         values[name] for name in ("lp", "high_price", "low_price", "prev_close_price", "volume")
@@ -89,7 +89,7 @@ def test_captured_days_are_quoted_as_they_are(market: Market, now: int) -> None:
 
 @pytest.mark.parametrize("name", ["qsd_aapl_original_name_bats.txt", "qsd_index_volume_1e100.txt"])
 def test_the_captured_fields_are_there(market: Market, now: int, wire: Path, name: str) -> None:
-    """All but the logo, each of the type captured."""
+    """A quote has the captured fields with the captured types, but for the logo."""
     payload = (wire / name).read_text().split("~m~")[2]
     captured = json.loads(payload)["p"][1]["v"]
     captured.pop("logoid")

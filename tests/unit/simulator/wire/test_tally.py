@@ -1,10 +1,10 @@
-"""Counts for tests to look at."""
+"""The simulator counts what it receives and sends."""
 
 from pocketquant.simulator.wire.tally import Tally
 
 
 def test_counts_are_plain_values() -> None:
-    """With the sums of what is counted by symbol."""
+    """The counts include the sums over all symbols."""
     tally = Tally(connections=3)
     tally.requested.update(["SIM:S0001", "SIM:S0001", "NASDAQ:NOSUCH"])
     tally.served.update(["SIM:S0001"])

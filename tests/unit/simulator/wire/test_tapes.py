@@ -1,4 +1,4 @@
-"""Quotes prepared beforehand."""
+"""Quotes are recorded on tapes."""
 
 import json
 
@@ -18,8 +18,8 @@ def payloads(tape: Tape) -> list[str]:
     return frames.FrameDecoder().feed("".join(text for _, text in tape.timed(SESSION)))
 
 
-def test_a_tape_holds_what_the_market_would_tell(market: Market, now: int) -> None:
-    """The same frames, in the same order, for the session that plays it."""
+def test_a_tape_has_the_quotes_of_the_market(market: Market, now: int) -> None:
+    """A tape has the frames of a live session, in their order."""
     tape = record(market, NAMES, now, 1000)
     session = SimulatedQuoteSession(SESSION, market, Faults())
     session.answer("quote_add_symbols", [SESSION, *NAMES], now * 1000)
@@ -31,15 +31,15 @@ def test_a_tape_holds_what_the_market_would_tell(market: Market, now: int) -> No
     assert told[:1000] == [frames.encode(payload) for payload in payloads(tape)]
 
 
-def test_only_the_fields_asked_for_are_on_it(market: Market, now: int) -> None:
-    """Which makes it small."""
+def test_a_tape_has_only_selected_fields(market: Market, now: int) -> None:
+    """A tape has only the selected fields, which keeps it small."""
     tape = record(market, NAMES[:2], now, 20, ["lp", "volume"])
     values = [json.loads(payload)["p"][1]["v"] for payload in payloads(tape)]
     assert {"lp", "volume"} == set().union(*values)
 
 
 def test_it_is_played_at_a_pace_or_at_once(market: Market, now: int) -> None:
-    """Texts of so many quotes, each due when its turn is."""
+    """Texts of several quotes are due at the tape's rate, or all at once."""
     paced = record(market, NAMES, now, 100, quotes_each=40, quotes_per_second=400)
     assert [0.0, 0.1, 0.2] == [after for after, _ in paced.timed(SESSION)]
     assert [40, 40, 20] == [len(frames.FrameDecoder().feed(text)) for text in paced.texts]
@@ -48,13 +48,13 @@ def test_it_is_played_at_a_pace_or_at_once(market: Market, now: int) -> None:
 
 
 def test_names_must_fit(market: Market, now: int) -> None:
-    """Or every frame's length would be wrong."""
+    """A session's name of another length is an error, as the frames' lengths would be wrong."""
     tape = record(market, NAMES[:1], now, 1)
     with pytest.raises(ValueError, match="15 letters"):
         list(tape.timed("qs_1"))
 
 
 def test_there_must_be_something_to_record(market: Market, now: int) -> None:
-    """Unknown symbols have no quotes."""
+    """Recording only unknown symbols is an error."""
     with pytest.raises(ValueError, match="none of these"):
         record(market, ["NASDAQ:NOSUCH"], now, 1)

@@ -1,4 +1,4 @@
-"""Tokens that expire."""
+"""Auth tokens expire."""
 
 import pytest
 
@@ -8,18 +8,18 @@ NOW = 1_763_480_420
 
 
 def test_a_token_is_good_for_four_hours() -> None:
-    """And not a second longer."""
+    """A token is valid for four hours and no second longer."""
     token = issue(7, NOW)
     assert is_good(token, NOW + VALID_SECONDS - 1)
     assert not is_good(token, NOW + VALID_SECONDS)
 
 
 def test_a_token_may_be_shorter_lived() -> None:
-    """As its issuer wishes."""
+    """A token may be issued for a shorter time."""
     assert not is_good(issue(7, NOW, 1), NOW + 1)
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", "ü.ü.ü", issue(7, NOW)[:-2], issue(7, NOW) + "x"])
-def test_other_tokens_are_not_good(token: str) -> None:
-    """Nobody issued them."""
+def test_other_tokens_are_invalid(token: str) -> None:
+    """A token that no simulator issued is invalid."""
     assert not is_good(token, NOW)
