@@ -60,7 +60,7 @@ def export_slots(most: int) -> Slots:
     return Slots(
         most,
         TooManyExports,
-        "as many exports are under way here as may be; try again later",
-        "you have {most} exports under way here, the most for one caller; try again when one has"
+        "too many exports are in progress here; try again later",
+        "you have {most} exports in progress here, the most for one caller; try again when one has"
         " ended",
     )

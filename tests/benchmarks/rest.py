@@ -75,8 +75,8 @@ def run() -> list[Row]:
     ):
         loads = {(kind, bars): _load(servers, kind, bars, folder) for kind, bars in kinds}
         for _ in range(ROUNDS):
-            for asked, load in loads.items():
-                found[asked].append(_requests_a_second(load))
+            for row, load in loads.items():
+                found[row].append(_requests_a_second(load))
     return [
         Row(
             f"GET {bars} bars, {kind}",

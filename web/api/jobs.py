@@ -104,7 +104,7 @@ def retry_job(query: RetryQuery, job_id: str) -> Response:
         if _job(platform.jobs, job_id).state is JobState.CANCELLED:
             raise Conflict(f"job {job_id} was cancelled; ask for a new one")
         if not platform.intake.retry(query.selection(job_id)):
-            raise Conflict("no failed sync of this job is like that")
+            raise Conflict("no failed sync of this job matches")
         return accepted(platform.jobs, job_id)
 
 

@@ -15,7 +15,7 @@ def _in_any_case(pattern: str) -> StringConstraints:
 
 def _refuse_parent_folder(ticker: str) -> str:
     if ".." in ticker:
-        raise ValueError("two dots in a row are in no ticker")
+        raise ValueError("a ticker has no two dots in a row")
     return ticker
 
 

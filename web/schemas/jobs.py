@@ -71,7 +71,7 @@ class RetryDeadLettersQuery(RetryQuery):
     @model_validator(mode="after")
     def _has_a_choice(self) -> Self:
         if self.code is None and self.unit_id is None:
-            raise ValueError("name a code or a unit_id")
+            raise ValueError("give a code or a unit_id")
         return self
 
 

@@ -65,8 +65,8 @@ def test_a_shard_without_a_streamer_leaves_it_ready_but_degraded(
 ) -> None:
     """Without subscriptions, no streamer is missing."""
     assert ("ok", None) == _check(client.get(READY).get_json()["streamers"])
-    wish = {"symbols": [{"symbol": "AAPL", "exchange": "NASDAQ"}]}
-    client.post("/api/v1/quotes/subscribe", json=wish)
+    symbols = {"symbols": [{"symbol": "AAPL", "exchange": "NASDAQ"}]}
+    client.post("/api/v1/quotes/subscribe", json=symbols)
     answer = client.get(READY)
     expected = ("degraded", "shard 1-of-1 has no streamer")
     assert (200, expected) == (answer.status_code, _check(answer.get_json()["streamers"]))

@@ -154,7 +154,7 @@ def test_a_hostile_header_is_refused(
     client: FlaskClient, platform: Platform, headers: dict[str, str], status: int
 ) -> None:
     """It is refused although the body is valid."""
-    given = {"Content-Type": JSON, **headers}
-    answer = client.post(SYNC + "/background", data=RIGHT, headers=given)
+    sent = {"Content-Type": JSON, **headers}
+    answer = client.post(SYNC + "/background", data=RIGHT, headers=sent)
     assert (status, status) == (answer.status_code, answer.get_json()["code"])
     assert 0 == platform.mongo["jobs"].count_documents({})

@@ -60,19 +60,19 @@ def test_an_import_registers_the_symbol_without_tracking_it(
 
 def test_bad_bars_are_refused_one_by_one(client: FlaskClient) -> None:
     """Each has its index and its reason; the good bars are stored."""
-    given = [
+    bars = [
         *days("2020-01-02"),
         *days("2020-01-03", high=0.5),
         {"datetime": "2020-01-02T00:00:00Z", **BAR},
         *days("2999-01-01"),
     ]
-    report = imported(client, given)
+    report = imported(client, bars)
     assert (1, 3) == (report["inserted"], report["refused"])
     reasons = {each["index"]: each["reason"] for each in report["refusals"]}
     assert {0: "overlapping", 1: "inconsistent", 3: "not_closed"} == reasons
     assert "2020-01-03T14:30:00Z" == report["refusals"][1]["datetime"]
-    nothing = imported(client, days("2999-01-01"))
-    assert (0, 1, 1) == tuple(nothing[name] for name in ("inserted", "refused", "bar_count"))
+    again = imported(client, days("2999-01-01"))
+    assert (0, 1, 1) == tuple(again[name] for name in ("inserted", "refused", "bar_count"))
 
 
 @pytest.mark.parametrize(

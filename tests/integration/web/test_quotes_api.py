@@ -135,7 +135,7 @@ def test_all_latest_quotes_are_ordered_by_symbol(client: FlaskClient, flush: Flu
 
 @pytest.mark.parametrize("what", ["latest", "current-bar"])
 @pytest.mark.parametrize(
-    ("wish", "status", "expected", "said"),
+    ("calls", "status", "expected", "reason"),
     [
         ([], None, (404, "not_found"), "is not subscribed"),
         (["subscribe"], None, (503, "no_live_quote"), "no streamer is running"),
@@ -165,20 +165,20 @@ def test_a_missing_quote_has_its_reason(
     client: FlaskClient,
     flush: Flushes,
     what: str,
-    wish: list[str],
+    calls: list[str],
     status: StreamerStatus | None,
     expected: tuple[int, str],
-    said: str,
+    reason: str,
 ) -> None:
     """404 or 403 if waiting does not help, 503 if it may."""
-    for call in wish:
+    for call in calls:
         client.post(f"{QUOTES}/{call}", json=named(AAPL) if call == "subscribe" else None)
     if status:
         flush(status=status)
     answer = client.get(f"{QUOTES}/{what}/NASDAQ/AAPL")
     document = answer.get_json()
     assert expected == (answer.status_code, document["error"])
-    assert said in document["message"]
+    assert reason in document["message"]
 
 
 def test_an_unsubscribed_symbol_has_no_quote(client: FlaskClient, flush: Flushes) -> None:

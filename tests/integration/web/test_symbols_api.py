@@ -110,8 +110,8 @@ def test_an_untracked_interval_stays_untracked_after_a_sync(
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 def test_an_unregistered_symbol_is_not_found(client: FlaskClient, method: str) -> None:
     """The 404 names it."""
-    given: dict[str, Any] = {"json": {"active": True}} if method == "patch" else {}
-    answer = getattr(client, method)(AAPL, **given)
+    options: dict[str, Any] = {"json": {"active": True}} if method == "patch" else {}
+    answer = getattr(client, method)(AAPL, **options)
     assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
     assert "NASDAQ:AAPL" in answer.get_json()["message"]
 
