@@ -1,8 +1,8 @@
-"""What every process counts and measures, in Prometheus' words: `docs/metrics.md` explains each.
+"""The Prometheus metrics of every process; `docs/metrics.md` explains each.
 
-Labels have few values and never name a symbol, a job or a path. One process holds one set of
-numbers, but for the web processes on one port: those of one machine count in files together
-(`shared_metrics`), since nobody can say which of them answers a scrape.
+Labels have few values and never name a symbol, a job or a path. Each process counts by itself,
+except the web processes on one port of a machine: they count together in files (`shared_metrics`),
+since any of them may answer a scrape.
 """
 
 from prometheus_client import (
@@ -20,7 +20,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # noise in the text 
 
 _IS_SHARED = ValueClass._multiprocess
 
-NO_CODE = ""  # the code of what ended well
+NO_CODE = ""  # the error code of a success
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _FETCHES = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120)
@@ -180,7 +180,7 @@ __all__ = [
 
 
 def registry() -> CollectorRegistry:
-    """What a scrape of this process tells: its own numbers, or all that are counted with it."""
+    """Return the metrics to scrape: of this process, or of all that count together with it."""
     if not _IS_SHARED:
         return REGISTRY
     shared = CollectorRegistry()

@@ -1,7 +1,7 @@
-"""What must never be read in a log, a report or a page, and `Redactor`, which strikes it out.
+"""`Redactor`: strikes secrets out of logs, reports and pages.
 
-Known secrets are struck wherever they stand and however they are quoted; unknown ones where their
-surroundings give them away: after `user:` in a URL, in options called password, in keys of the API.
+Known secrets are struck out everywhere, however they are quoted. Unknown ones are struck out where
+the text around them marks them: after `user:` in a URL, in options called password, in API keys.
 """
 
 import json
@@ -15,9 +15,9 @@ from pocketquant.settings import KNOWN_PASSWORDS, Settings
 
 STRUCK = "…"
 
-_SHORTEST = 4  # a shorter one would strike out half of every sentence
+_SHORTEST = 4  # a shorter secret occurs in many ordinary words
 _SECRET_OPTION = r"[\w.-]*(?:pass|token|secret|mechanismproperties|api_?key)[\w.-]*"  # noqa: S105
-# Each with what a text must hold to be looked at: most log lines hold none of it.
+# Each with a text that must occur before the pattern is tried: most log lines have none of them.
 _LOOKS_SECRET = (
     ("://", re.compile(r"(\w://)[^/\s]*@"), rf"\1{STRUCK}@"),
     ("=", re.compile(rf"([?&;]{_SECRET_OPTION}=)[^&;\s\"'<>]+", re.IGNORECASE), rf"\1{STRUCK}"),
@@ -25,11 +25,11 @@ _LOOKS_SECRET = (
 )
 _USER_INFO = re.compile(r"://([^;\s]*)@")
 _OPTION = re.compile(rf"[?&;]{_SECRET_OPTION}=([^&;\s]+)", re.IGNORECASE)
-_SPOILERS = re.compile(r"[/?#@:]")  # what unquoted cuts a password in two, for whoever reads a URL
+_DELIMITERS = re.compile(r"[/?#@:]")  # unquoted in a password, they cut it in two in a URL
 
 
 class Redactor:
-    """Strikes out secrets: from text, and from whatever a log line holds."""
+    """Strikes secrets out of texts, and of any value in a log line."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= _SHORTEST}
@@ -37,7 +37,7 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def __call__(self, text: str) -> str:
-        """The text without secrets."""
+        """Return the text without secrets."""
         if self._known:
             text = self._known.sub(STRUCK, text)
         for sign, pattern, instead in _LOOKS_SECRET:
@@ -46,22 +46,22 @@ class Redactor:
         return text
 
     def value(self, value: object) -> object:
-        """The same of a value that will be shown: text, collections, anything with a repr."""
+        """Return a value to log without secrets: a text, a collection, or anything with a repr."""
         if isinstance(value, str):
             return self(value)
         if value is None or isinstance(value, (int, float)):
             return value
         if isinstance(value, dict):
-            return {key: self.value(one) for key, one in value.items()}
+            return {key: self.value(each) for key, each in value.items()}
         if isinstance(value, list | tuple):
-            return [self.value(one) for one in value]
-        shown = repr(value)
-        struck = self(shown)
-        return value if struck == shown else struck
+            return [self.value(each) for each in value]
+        text = repr(value)
+        redacted = self(text)
+        return value if redacted == text else redacted
 
 
 def redactor_for(settings: Settings) -> Redactor:
-    """A redactor that knows the secrets of these settings; what everybody knows is none."""
+    """Return a redactor for the secrets of these settings; published defaults are no secrets."""
     return Redactor(_secrets_of(settings))
 
 
@@ -75,17 +75,19 @@ def _secrets_of(settings: Settings) -> Iterator[str]:
 
 
 def _secrets_in_url(url: str) -> Iterator[str]:
-    """Passwords, and the pieces of one that should have been quoted and wasn't."""
+    """Yield passwords, and the parts of a password that should have been quoted and is not."""
     yield from _OPTION.findall(url)
     for user_info in _USER_INFO.findall(url):
         password = user_info.partition(":")[2]
         yield password
-        yield from _SPOILERS.split(password)
+        yield from _DELIMITERS.split(password)
 
 
 def _forms(secret: str) -> set[str]:
-    """How a secret may be written: as it is, in a URL, in JSON, in Python."""
+    """Return the secret as written plainly, in a URL, in JSON, and in Python."""
     plain = {secret, unquote(secret), unquote_plus(secret)}
-    quoted = {form for one in plain for form in (quote(one, safe=""), quote(one), quote_plus(one))}
-    literals = {json.dumps(one)[1:-1] for one in plain} | {repr(one)[1:-1] for one in plain}
+    quoted = {
+        form for each in plain for form in (quote(each, safe=""), quote(each), quote_plus(each))
+    }
+    literals = {json.dumps(each)[1:-1] for each in plain} | {repr(each)[1:-1] for each in plain}
     return plain | quoted | literals

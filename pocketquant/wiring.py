@@ -35,11 +35,11 @@ from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.interventions import Interventions
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.lost_units import LostUnits
-from pocketquant.storage.plans import Plans
+from pocketquant.storage.plans import JobPlans
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.subscriptions import Subscriptions
 from pocketquant.storage.symbols import SymbolRegistry
@@ -60,7 +60,7 @@ class Platform:
     cache: redis.Redis
     answers: redis.Redis | None
     api_keys: ApiKeys
-    jobs: Jobs
+    jobs: JobStore
     ledger: Ledger
     bars: BarStore
     live_bars: LiveBarStore
@@ -104,7 +104,7 @@ def wire(settings: Settings) -> Platform:
     cache = open_redis(settings.redis_url)
     answers = open_redis(settings.cache_url, _ANSWERS_SECONDS) if settings.cache_url else None
     most_bytes = settings.answers_most_mb * 1_000_000
-    jobs, plans = Jobs(mongo), Plans(mongo)
+    jobs, plans = JobStore(mongo), JobPlans(mongo)
     ledger = Ledger(mongo, jobs, settings.lease_seconds, settings.max_attempts)
     statuses, symbols, schedules = SyncStatuses(mongo), SymbolRegistry(mongo), Schedules(mongo)
     interventions = Interventions(mongo, jobs, statuses)

@@ -1,1 +1,1 @@
-"""Redis: who may act, and when."""
+"""Coordinate processes through Redis: leases, the governor, the fleet, nudges."""

@@ -1,10 +1,10 @@
-"""Which processes are at work, wherever they run: each announces itself and is forgotten by itself.
+"""`Fleet`: the processes at work on all machines. Each announces itself; announcements expire.
 
     fleet:members          a set of ids
-    fleet:member:{id}      what that process says of itself, for `_TTL_SECONDS`
+    fleet:member:{id}      a `Member` as JSON, for `_TTL_SECONDS`
 
-Ages are judged by Redis' clock alone, so clocks that differ between machines do no harm. How far a
-machine's clock is off is told all the same: what it stamps with its own time is wrong by as much.
+Ages follow Redis's clock alone, so differing clocks of machines do no harm here. Each member still
+reports how far its host's clock is off, since every time it writes is wrong by as much.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,14 +17,14 @@ import msgspec
 import redis
 
 ANNOUNCE_SECONDS = 5.0
-MOST_SECONDS_OFF = 2.0  # of a clock that NTP keeps; more is shown as a problem
+MOST_SECONDS_OFF = 2.0  # NTP keeps clocks closer; a larger offset is shown as a problem
 
 _TTL_SECONDS = 20
 _INDEX = "fleet:members"
 
 
 class MemberKind(StrEnum):
-    """What a process is there for."""
+    """The task of a process."""
 
     WORKER = "worker"
     BEAT = "beat"
@@ -33,10 +33,10 @@ class MemberKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process as it last announced itself, `silent_seconds` ago.
+    """A process as it announced itself `silent_seconds` ago.
 
-    `busy` of a worker's `slots` work; a streamer without a `shard` stands by. `clock_ahead_seconds`
-    is its host's clock minus Redis's; None where it was not measured.
+    A worker uses `busy` of its `slots`; a streamer without a `shard` stands by.
+    `clock_ahead_seconds` is the host's clock minus Redis's clock; None if it was not measured.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Member:
 
 
 def clocks_off(members: Iterable[Member]) -> dict[str, float]:
-    """The hosts whose clock is off by more than NTP leaves it, and how far it is ahead."""
+    """Return the hosts whose clock is off by more than `MOST_SECONDS_OFF`, with seconds ahead."""
     return {
         member.host: member.clock_ahead_seconds
         for member in members
@@ -66,7 +66,7 @@ def clocks_off(members: Iterable[Member]) -> dict[str, float]:
 
 
 def described_offset(ahead_seconds: float) -> str:
-    """`172800.0 s ahead of Redis's`."""
+    """Return a text such as `172800.0 s ahead of Redis's`."""
     direction = "ahead of" if ahead_seconds > 0 else "behind"
     return f"{abs(ahead_seconds):.1f} s {direction} Redis's"
 
@@ -81,27 +81,27 @@ class Fleet:
         self._redis = cache
 
     def announce(self, member: Member) -> None:
-        """Be known for the next 20 s."""
+        """List the member for the next 20 s."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(_key(member.id), msgspec.json.encode(member), ex=_TTL_SECONDS)
             pipeline.sadd(_INDEX, member.id)
             pipeline.execute()
 
     def clock_ahead_seconds(self, clock: Callable[[], float]) -> float:
-        """How far `clock` is ahead of Redis's, to half of the time that asking takes."""
+        """Return how far `clock` is ahead of Redis's, accurate to half of a round trip."""
         before = clock()
         seconds, microseconds = self._redis.time()
         return (before + clock()) / 2 - (seconds + microseconds / 1e6)
 
     def withdraw(self, member_id: str) -> None:
-        """Be forgotten at once."""
+        """Remove the member at once."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.delete(_key(member_id))
             pipeline.srem(_INDEX, member_id)
             pipeline.execute()
 
     def members(self) -> list[Member]:
-        """All that announced themselves lately, by kind and name."""
+        """Return all members that have not expired, in order of kind and name."""
         ids = sorted(each.decode() for each in cast(set[bytes], self._redis.smembers(_INDEX)))
         with self._redis.pipeline(transaction=False) as pipeline:
             for member_id in ids:
@@ -109,20 +109,20 @@ class Fleet:
                 pipeline.pttl(_key(member_id))
             found = pipeline.execute()
         announced = dict(zip(ids, zip(found[::2], found[1::2], strict=True), strict=True))
-        self._forget(each for each, (said, _) in announced.items() if said is None)
-        alive = [_read(said, left) for said, left in announced.values() if said is not None]
+        self._forget(each for each, (text, _) in announced.items() if text is None)
+        alive = [_read(text, left) for text, left in announced.values() if text is not None]
         return sorted(alive, key=lambda member: (member.kind, member.name, member.id))
 
     def _forget(self, silent: Iterable[str]) -> None:
-        """One that announces itself in this very moment is back with its next announcement."""
+        """Remove expired ids; a member that announces itself meanwhile soon does so again."""
         gone = list(silent)
         if gone:
             self._redis.srem(_INDEX, *gone)
 
 
-def _read(said: bytes, left_milliseconds: int) -> Member:
+def _read(text: bytes, left_milliseconds: int) -> Member:
     silent = _TTL_SECONDS - left_milliseconds / 1000
-    return replace(_decode(said), silent_seconds=min(max(silent, 0.0), float(_TTL_SECONDS)))
+    return replace(_decode(text), silent_seconds=min(max(silent, 0.0), float(_TTL_SECONDS)))
 
 
 def _key(member_id: str) -> str:

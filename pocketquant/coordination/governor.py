@@ -1,21 +1,20 @@
-"""`Governor`: the pace of calls to the provider, one for all workers on all machines.
+"""`Governor`: limits the calls to the provider, of all workers on all machines together.
 
-Kept in Redis and judged there, by the server's clock, in `governor.lua`: one round trip to enter,
-one to leave. Who may begin is a matter of
+Its state is in Redis and `governor.lua` decides there, by the server's clock: one round trip to
+enter, one to leave. Three limits decide whether a call may begin:
 
-    pace          so many calls a second, and a burst after a pause (GCRA)
-    concurrency   so many in progress; a holder that crashed counts until its hold is over
-    breaker       none while the provider is down, then one probe at a time
+    pace          a rate of calls a second, and a burst after a pause (GCRA)
+    concurrency   a number of calls in progress; a crashed holder counts until its hold expires
+    breaker       no call while the provider is down, then one probe at a time
 
-A call that was throttled halves rate and concurrency, and calls that end well raise both again,
-evenly, up to the ceiling. The breaker is opened by calls in a row that found nobody there; an
-answer ends the row, be it an error. Of places and burst an eighth, at least one of two or more, is
-left to urgent calls. Those may still have to wait for turns that others have reserved, so calls
-that are not urgent had better ask with a short `max_wait_seconds`.
+A throttled call halves rate and concurrency; successful calls raise both evenly, up to the ceiling.
+Consecutive calls that reach nobody open the breaker; any answer, even an error, ends the series.
+An eighth of concurrency and burst, at least one of two or more, is reserved for urgent calls. An
+urgent call may still wait for turns that other calls have reserved, so other calls should enter
+with a short `max_wait_seconds`.
 
-It starts low and climbs, and what it has reached is remembered for 30 days, over restarts of all
-workers, and of Redis where that keeps an append-only file. Nothing here must survive: on an emptied
-Redis the pace starts low again.
+The pace starts low and climbs. Redis remembers it for 30 days, so it survives restarts of all
+workers, and of Redis if that has an append-only file. On an emptied Redis it starts low again.
 """
 
 import json
@@ -38,11 +37,11 @@ T = TypeVar("T")
 class Outcome(StrEnum):
     """How a call to the provider ended."""
 
-    OK = "ok"  # it answered, be it that it knows no such symbol
+    OK = "ok"  # it answered, even if it knows no such symbol
     THROTTLED = "throttled"  # 429, or a refused handshake
-    FAULT = "fault"  # it answered with an error of its own: it is there, and earns no trust
+    FAULT = "fault"  # it answered with an error of its own: it is up, but rates do not rise
     DOWN = "down"  # connection lost, time-out
-    NEUTRAL = "neutral"  # given up by us: says nothing about the provider
+    NEUTRAL = "neutral"  # given up by us: no evidence about the provider
 
 
 class Reason(StrEnum):
@@ -54,7 +53,7 @@ class Reason(StrEnum):
 
 
 class BreakerState(StrEnum):
-    """Whether calls pass: all, none, or a probe."""
+    """Which calls may begin: all (closed), none (open), or one probe (half open)."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -63,16 +62,16 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """What the operator allows, of all workers together; changing it counts at once."""
+    """The operator's limits for all workers together; a change takes effect at once."""
 
-    rate: float  # calls that begin in a second
+    rate: float  # calls that begin per second
     burst: int  # calls that may begin at once after a pause
     concurrency: int  # calls in progress
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The pace before anything is known of the provider; at most the ceiling."""
+    """The first pace, without any experience of the provider; at most the ceiling."""
 
     rate: float
     concurrency: int
@@ -80,21 +79,21 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Temper:
-    """How quickly the governor loses and regains its trust in the provider."""
+    """How quickly the pace falls and rises, and how long the breaker stays open."""
 
-    failures_to_open: int = 10  # in a row, fleet-wide
+    failures_to_open: int = 10  # consecutive, of all workers
     open_seconds: float = 5.0  # the first time; twice as long after each probe that fails
     longest_open_seconds: float = 60.0
-    climb_seconds: float = 60.0  # of healthy traffic, from nothing to the ceiling
-    lower_period_seconds: float = 1.0  # all who are throttled within it count once
+    climb_seconds: float = 60.0  # of successful calls, from zero to the ceiling
+    lower_period_seconds: float = 1.0  # all throttled calls within it lower the pace once
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Whether a call may begin.
 
-    Admitted: begin after `wait_seconds`; the turn is reserved. Refused: nothing is reserved,
-    ask again after about `wait_seconds`.
+    If admitted, the call has a reserved turn and begins after `wait_seconds`. If not, no turn is
+    reserved; enter again after about `wait_seconds`.
     """
 
     is_admitted: bool
@@ -103,25 +102,25 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """What holds at the moment; moments are epoch seconds of the Redis server."""
+class PaceSnapshot:
+    """The current limits and their use; times are epoch seconds of the Redis server."""
 
     rate: float
     ceiling_rate: float
     concurrency: int
     ceiling_concurrency: int
-    in_progress: int  # those included who wait for the turn they have reserved
+    in_progress: int  # including calls that wait for their reserved turn
     breaker: BreakerState
     consecutive_failures: int
-    opened_at: float | None = None  # since when the breaker has not been closed
+    opened_at: float | None = None  # when the breaker was last opened; None while closed
     next_probe_at: float | None = None
     last_lowered_at: float | None = None
-    last_reason: Outcome | None = None  # how the last call that failed did
+    last_reason: Outcome | None = None  # the outcome of the last failed call
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What one leave has changed: told to the one who left, so that one process logs it."""
+    """A change caused by one `leave`; only the process that left logs it."""
 
     rate: float
     concurrency: int
@@ -133,7 +132,7 @@ class _Change:
 
 
 class Governor:
-    """Lets calls begin and learns from their ends; the driver's errors pass through."""
+    """Admits calls, and adapts to their outcomes; the driver's errors pass through."""
 
     def __init__(
         self,
@@ -143,9 +142,9 @@ class Governor:
         temper: Temper = Temper(),
         start: Start | None = None,
     ) -> None:
-        """`hold_seconds`: a holder that has not left so long after its turn no longer counts.
+        """Limit calls by `ceiling`; without a `start`, begin at the ceiling.
 
-        Without a `start` it begins at the ceiling.
+        A holder that has not left `hold_seconds` after its turn no longer counts.
         """
         start = start or Start(ceiling.rate, ceiling.concurrency)
         begin = {"start_rate": start.rate, "start_concurrency": start.concurrency}
@@ -155,16 +154,16 @@ class Governor:
         self._script = cache.register_script(script)
 
     def enter(self, holder: str, is_urgent: bool, max_wait_seconds: float) -> Admission:
-        """Ask to begin a call within `max_wait_seconds`; who was admitted has to leave.
+        """Ask to begin a call within `max_wait_seconds`; an admitted call has to `leave`.
 
-        `holder` names this one call: to ask again by the same name gives the same turn. While the
-        breaker is open, the first to come when a probe is due is admitted as the probe.
+        `holder` names this one call: entering again under the same name returns the same turn.
+        While the breaker is open, the first call to enter when a probe is due becomes the probe.
         """
-        return self._ask(Admission, "enter", holder, int(is_urgent), max_wait_seconds)
+        return self._call(Admission, "enter", holder, int(is_urgent), max_wait_seconds)
 
     def leave(self, holder: str, outcome: Outcome) -> None:
-        """Free the place and count the outcome, also that of a holder which no longer counts."""
-        change = self._ask(_Change, "leave", holder, outcome.value)
+        """Free the holder's slot, if it has not expired, and learn from the outcome in any case."""
+        change = self._call(_Change, "leave", holder, outcome.value)
         if change.is_lowered:
             _log.warning("pace_lowered", rate=round(change.rate, 3), concurrency=change.concurrency)
         if change.is_opened:
@@ -173,17 +172,16 @@ class Governor:
             _log.info("breaker_closed")
 
     def allowance(self, seconds: float) -> int:
-        """How many calls that are not urgent may begin in the next so many seconds.
+        """Estimate how many calls that are not urgent may begin within the next `seconds`.
 
-        An estimate: it takes the pace of this moment, and that calls go on to take as long as
-        those that ended well lately.
+        The estimate assumes the present pace, and calls as long as recent successful ones.
         """
-        return self._ask(int, "allowance", seconds)
+        return self._call(int, "allowance", seconds)
 
-    def pace(self) -> Pace:
-        """What holds at the moment."""
-        return self._ask(Pace, "pace")
+    def pace(self) -> PaceSnapshot:
+        """Return the current limits and their use."""
+        return self._call(PaceSnapshot, "pace")
 
-    def _ask(self, answer: type[T], action: str, *args: str | float) -> T:
-        told = self._script(_KEYS, [action, self._rules, *args])
-        return msgspec.json.decode(told, type=answer)
+    def _call(self, result: type[T], action: str, *args: str | float) -> T:
+        text = self._script(_KEYS, [action, self._rules, *args])
+        return msgspec.json.decode(text, type=result)

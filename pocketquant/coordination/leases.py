@@ -1,12 +1,11 @@
-"""`Leases`: who may act under a name, one holder at a time, by the Redis server's clock.
+"""`Leases`: one holder at a time for each name, by the Redis server's clock.
 
     lease:{name}      the holder's token, for as long as the lease lasts
-    lease:newest      the newest token of all
+    lease:newest      the newest token of all names
 
-A token is larger than every one before it, also on a Redis that was emptied: it is what follows
-the newest one or the server's time in microseconds, whichever is larger. So a write can be fenced:
-it is done only if `lease.key` still holds `lease.token`, which is never true again once another
-holder has come.
+A token is larger than every earlier one, also on a Redis that was emptied: it is the newest token
+plus one, or the server's time in microseconds if that is larger. So a write can be fenced: it is
+made only while `lease.key` holds `lease.token`, which is false forever once another holder came.
 """
 
 from dataclasses import dataclass
@@ -41,19 +40,19 @@ return redis.call('DEL', KEYS[1])
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to act under `name`, until it is released or not renewed in time."""
+    """The right to act under `name`, until it is released or expires."""
 
     name: str
     token: int
 
     @property
     def key(self) -> str:
-        """Where Redis holds the token of whoever has the lease."""
+        """The Redis key of the present holder's token."""
         return f"lease:{self.name}"
 
 
 class Leases:
-    """Leases of `seconds` from their grant or renewal on; the driver's errors pass through."""
+    """Leases that last `seconds` from acquisition or renewal; the driver's errors pass through."""
 
     def __init__(self, cache: redis.Redis, seconds: float) -> None:
         self._milliseconds = int(seconds * 1000)
@@ -62,14 +61,14 @@ class Leases:
         self._release = cache.register_script(_RELEASE)
 
     def acquire(self, name: str) -> Lease | None:
-        """The lease; None while somebody has it, be it oneself under another token."""
+        """Acquire the lease; None while it is held, even by this process under another token."""
         token = self._acquire([Lease(name, 0).key, _NEWEST], [self._milliseconds])
         return None if token is None else Lease(name, int(token))
 
     def renew(self, lease: Lease) -> bool:
-        """Have the lease last anew; False where it is lost."""
+        """Renew the lease for its whole time; False if it is lost."""
         return bool(self._renew([lease.key], [lease.token, self._milliseconds]))
 
     def release(self, lease: Lease) -> bool:
-        """Give the lease up, so that another may have it at once; False where it was lost."""
+        """Release the lease, so that others may acquire it at once; False if it was lost."""
         return bool(self._release([lease.key], [lease.token]))

@@ -1,8 +1,8 @@
-"""`TickProblems`: the steps of ticks that failed when they were last tried, and why.
+"""`TickProblems`: the tick steps that failed in their last run, each with its reason.
 
-    tick:problems      a hash: step → why; forgotten when nothing has failed for `_TTL_SECONDS`
+    tick:problems      a hash: step → reason; expires `_TTL_SECONDS` after the last failure
 
-For those who look after the fleet: a step is tried again with each tick, whatever stands here.
+Operators read it; each tick runs all steps again regardless.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,13 +15,13 @@ _TTL_SECONDS = 120
 
 
 class TickProblems:
-    """What the last tick to try each step has found; the driver's errors pass through."""
+    """The result of the last run of each step; the driver's errors pass through."""
 
     def __init__(self, cache: redis.Redis) -> None:
         self._redis = cache
 
     def note(self, failed: Mapping[str, str], done: Collection[str]) -> None:
-        """These steps failed, for these reasons, and those were done."""
+        """Note the steps that failed, with their reasons, and the steps that succeeded."""
         with self._redis.pipeline(transaction=False) as pipeline:
             if done:
                 pipeline.hdel(_KEY, *done)
@@ -31,6 +31,6 @@ class TickProblems:
             pipeline.execute()
 
     def all(self) -> dict[str, str]:
-        """Why each step failed that did, in order of the steps' names."""
+        """Return the reason of each failed step, in order of the steps' names."""
         found = cast(dict[bytes, bytes], self._redis.hgetall(_KEY))
         return {step.decode(): found[step].decode() for step in sorted(found)}

@@ -1,12 +1,12 @@
-"""Use-case: bars that a user brings, beside those of the provider.
+"""Use-case: store bars that a user imports, beside the bars of the provider.
 
-    check      the checks of a sync, and those of `domain.imports`
-    upsert     the good ones; a stored bar of the same time is replaced
-    register   the symbol, where it is unknown; no schedule syncs it for that
-    count      the status of the series tells all its bars, whoever writes it at the same time
+    check      the bars, as a sync does and by `domain.imports`
+    upsert     the valid bars; a stored bar of the same time is replaced
+    register   the symbol if it is unknown, without an interval for schedules to sync
+    count      all bars of the series into its status, also while a sync writes the status
     drop       the cached answers of the series
 
-Every step may happen twice: whoever got no answer brings the same bars again.
+Every step may run twice: a user who got no answer sends the same bars again.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from pocketquant.storage.sync_status import SyncStatuses
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of the bars, and what there is of the series now."""
+    """The result of an import, and the bars that the series has now."""
 
     series: Series
     upserted: Upserted
@@ -37,7 +37,7 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class Importing:
-    """Stores bars from elsewhere; a server that is away passes through as the driver's error."""
+    """Imports bars; the driver's errors pass through."""
 
     symbols: SymbolRegistry
     bars: BarStore
@@ -47,7 +47,7 @@ class Importing:
     clock: Callable[[], float]
 
     def do(self, series: Series, columns: Floats) -> ImportReport:
-        """Store the good ones of a raw (6, n) block, in whatever order."""
+        """Store the valid bars of a raw (6, n) block, in any order."""
         around = self._surroundings(series, columns)
         good, refused = check(columns, series.interval, around, int(self.clock()))
         if not len(good):

@@ -1,4 +1,4 @@
-"""Use-case: a request becomes a job of the ledger, and whoever waits learns how it ended."""
+"""Use-case: store a request as a job, publish it, and wait for its end if required."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -13,10 +13,10 @@ from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
-from pocketquant.storage.interventions import Cancellation, DeadLetters, Interventions
-from pocketquant.storage.jobs import Jobs, Opened
+from pocketquant.storage.interventions import Cancellation, DeadLetterFilter, Interventions
+from pocketquant.storage.jobs import JobStore, Opened
 from pocketquant.storage.ledger import Ledger
-from pocketquant.storage.plans import Plan, Plans
+from pocketquant.storage.plans import JobPlan, JobPlans
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
@@ -27,9 +27,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the caller's: the same one gives the same job for a day.
+    """An idempotency key of a caller: for a day, the same key returns the same job.
 
-    `fingerprint` tells whether the same thing is asked for.
+    `fingerprint` identifies the request; another one under the same key is an error.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that will be done, whatever dies now, and its unit."""
+    """A job of one unit; it will be done even if every process dies now."""
 
     job_id: str
     unit: Unit
@@ -46,7 +46,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """The unit as it was when an attempt of it ended, or still open when the time ran out."""
+    """The unit after an attempt at it ended, or still open when the time-out passed."""
 
     job_id: str
     unit: Unit
@@ -55,14 +55,14 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes requests in. Each raises StorageUnavailable when a server is away.
+    """Accepts requests. Every method raises StorageUnavailable when a server is away.
 
-    A job that was written down before is done all the same, and a repeated request joins its
+    A job that was stored before such an error will be done, and a repeated request joins its
     units.
     """
 
-    jobs: Jobs
-    plans: Plans
+    jobs: JobStore
+    plans: JobPlans
     interventions: Interventions
     ledger: Ledger
     statuses: SyncStatuses
@@ -71,15 +71,15 @@ class Intake:
     now: Callable[[], datetime]
 
     def submit(self, request: SyncRequest, queue: QueueName, key: Key | None = None) -> Submitted:
-        """Write a job of one sync down, then publish it."""
+        """Store a job of one sync, then publish it; Cancelled if the key's job was cancelled."""
         with translating_driver_errors():
             opened = self._open("sync", [request], queue, key)
             plan = self.plans.take(opened.job_id)
             unit = self._unit_of(opened.job_id) if plan is None or plan.is_resumed else None
-            if plan is None and unit is not None:  # its key has made it before
+            if plan is None and unit is not None:  # an earlier request with this key made the job
                 return Submitted(opened.job_id, unit)
             if plan is None:
-                plan = self._plan_of_lost(opened.job_id, request)
+                plan = self._replan(opened.job_id, request)
             unit = unit or self.plans.join(plan, next(plan.wants()))
             if not unit.attempt:
                 self.statuses.mark_pending([unit.request.series], opened.job_id)
@@ -93,7 +93,7 @@ class Intake:
     def submit_large(
         self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None = None
     ) -> str:
-        """Write a job of any size down, then ask for it to be planned; gives its id at once."""
+        """Store a job of any size, publish it for planning, and return its id at once."""
         with translating_driver_errors():
             opened = self._open(kind, requests, queue, key)
             if opened.is_new:
@@ -103,7 +103,7 @@ class Intake:
         return opened.job_id
 
     def sync(self, request: SyncRequest, timeout_seconds: float, key: Key | None = None) -> Waited:
-        """Submit one interactive sync and wait until an attempt of it ends, or the time is over."""
+        """Submit one interactive sync; return when an attempt ends or the time-out has passed."""
         deadline = time.monotonic() + timeout_seconds
         submitted = self.submit(request, QueueName.INTERACTIVE, key)
         before = submitted.unit
@@ -121,14 +121,14 @@ class Intake:
                 listener.wait(min(remaining, _LOOK_AGAIN_SECONDS))
 
     def cancel(self, job_id: str) -> Cancellation:
-        """Cancel a job; NotFound, or Conflict where it has ended."""
+        """Cancel a job; NotFound if it does not exist, Conflict if it has ended."""
         with translating_driver_errors():
             cancellation = self.interventions.cancel(job_id)
         _log.info("job_cancelled", job_id=job_id, units=cancellation.cancelled)
         return cancellation
 
-    def retry(self, wanted: DeadLetters) -> int:
-        """Try dead letters again; how many, those included that joined a sync under way."""
+    def retry(self, wanted: DeadLetterFilter) -> int:
+        """Queue dead letters again; return how many, including those that joined a running sync."""
         queued = joined = 0
         with translating_driver_errors():
             for retried in self.interventions.retry(wanted):
@@ -154,8 +154,8 @@ class Intake:
         units, _ = self.jobs.units(job_id, state=None, code=None, offset=0, limit=1)
         return units[0] if units else None
 
-    def _plan_of_lost(self, job_id: str, request: SyncRequest) -> Plan:
-        """The plan of a job that has no unit; Cancelled where the job was cancelled."""
+    def _replan(self, job_id: str, request: SyncRequest) -> JobPlan:
+        """Plan a job that has lost its unit once more; Cancelled if the job was cancelled."""
         if self.jobs.cancelled_among([job_id]):
             raise Cancelled(f"job {job_id}, which this key has made, was cancelled")
         self.plans.plan_again(job_id, request)

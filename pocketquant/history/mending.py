@@ -1,7 +1,7 @@
-"""Live bars longer than a minute, made right by the minutes that a sync has fetched.
+"""`Mending`: rebuilds live bars longer than a minute from minutes that a sync has fetched.
 
-A gap touches one bar of each interval. The minutes alone are fetched again after it (`repairs`); of
-them the partial bars of the longer intraday series are made anew, and those that are missing.
+A gap in the stream leaves one incomplete bar of each interval. Afterwards only the minutes are
+fetched again (`repairs`); partial and missing bars of the longer intraday series are built of them.
 """
 
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ _LONGER = tuple(each for each in Interval if each.is_intraday and each is not In
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """Makes longer live bars of minutes. Doing it twice changes nothing."""
+    """Rebuilds longer live bars from minutes. Doing it twice changes nothing."""
 
     bars: BarStore
     live_bars: LiveBarStore
 
     def oldest_partial(self, symbol: Symbol, now: int) -> int | None:
-        """When the oldest bar opens that minutes could make right; None where there is none.
+        """Return the open time of the oldest partial bar that minutes can complete, or None.
 
-        Older ones than so many minutes as one fetch brings are for a sync of their own series.
+        Bars older than the minutes of one fetch are left to a sync of their own series.
         """
         reach = now - MAX_BARS * MINUTE
         times = (self.live_bars.partial_times(Series(symbol, each)) for each in _LONGER)
         return min((time for each in times for time in each if time >= reach), default=None)
 
     def mend(self, symbol: Symbol, minutes: History) -> list[Series]:
-        """Make what bars these minutes tell wholly; the series that have changed."""
+        """Rebuild the bars that these minutes cover entirely; return the series that changed."""
         if not self.live_bars.has_any_of(symbol):
             return []
         all_series = (Series(symbol, interval) for interval in _LONGER)
@@ -46,14 +46,14 @@ class Mending:
         if oldest is None or known_until is None:
             return False
         last = self.bars.latest(series, 1).last_time
-        lacking_since = oldest if last is None else history_end(series.interval, last)
+        missing_since = oldest if last is None else history_end(series.interval, last)
         first = minutes.closed.first_time
         stored = set(self.live_bars.read(series, first, known_until, None, True).time.tolist())
         partial = set(self.live_bars.partial_times(series))
         made = [
             bar
             for bar in longer_bars(minutes.closed, series, known_until)
-            if bar.start in partial or (bar.start not in stored and bar.start >= lacking_since)
+            if bar.start in partial or (bar.start not in stored and bar.start >= missing_since)
         ]
         if made:
             self.live_bars.mend(made)

@@ -1,8 +1,8 @@
-"""A provider that is called only when it is our turn, and that can be told to stop.
+"""`PacedProvider`: calls the provider when the governor admits the call, and can be stopped.
 
-The governor says when: now, soon (the slot is held until then), or so far off that the unit goes
-back. What comes of each call is told to the governor, who slows all workers down when the
-provider refuses them and leaves it alone while it is down.
+The governor admits a call now, soon (the task waits for its turn), or so late that the unit is put
+back. The governor learns the outcome of each call: it slows all workers down when the provider
+throttles them, and stops calls while the provider is down.
 """
 
 import time
@@ -30,18 +30,18 @@ _SHORTEST_DELAY_SECONDS = 1.0
 
 
 class Provider(Protocol):
-    """Where history comes from."""
+    """A source of history."""
 
     def fetch(self, request: SyncRequest) -> History:
-        """The newest `n_bars` bars of the series, or a typed error."""
+        """Return the newest `n_bars` bars of the series, or raise a typed error."""
 
     def hang_up(self) -> None:
-        """End every fetch in progress with an error, and each one that follows."""
+        """End all fetches in progress, and all later ones, with an error."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One fetch to be made: by whom, and whether somebody waits for it."""
+class ProviderCall:
+    """One fetch; `is_urgent` if a user waits for it. `holder` names the call to the governor."""
 
     request: SyncRequest
     holder: str
@@ -49,7 +49,7 @@ class Call:
 
 
 class TurnFarOff(Exception):
-    """The call may not be made before `delay_seconds`; `error` is what those who wait are told."""
+    """The call may not begin for `delay_seconds`; waiting users are shown `error`, if any."""
 
     def __init__(self, delay_seconds: float, error: PocketQuantError | None) -> None:
         super().__init__(f"not before {delay_seconds:.1f} s")
@@ -58,12 +58,12 @@ class TurnFarOff(Exception):
 
 
 class Interrupted(Exception):
-    """This process ends; the call was not made, or given up."""
+    """The process ends: the call was not made, or was given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacedProvider:
-    """The provider behind the governor; an urgent call waits `patience_seconds` for its turn."""
+    """A provider behind the governor; an urgent call waits up to `patience_seconds`."""
 
     provider: Provider
     governor: Governor
@@ -71,8 +71,8 @@ class PacedProvider:
     draining: Event = field(default_factory=Event)
     hung_up: Event = field(default_factory=Event)
 
-    def fetch(self, call: Call) -> History:
-        """The bars, or the provider's error, TurnFarOff or Interrupted."""
+    def fetch(self, call: ProviderCall) -> History:
+        """Return the bars; raise the provider's error, TurnFarOff or Interrupted."""
         self._wait_for_turn(call)
         outcome, code = Outcome.NEUTRAL, metrics.NO_CODE
         began = time.monotonic()
@@ -90,7 +90,7 @@ class PacedProvider:
             metrics.FETCH_SECONDS.labels(outcome=code).observe(time.monotonic() - began)
 
     def drain(self) -> None:
-        """Make no more calls: who waits for a turn is interrupted."""
+        """Begin no more calls, and interrupt those that wait for their turn."""
         self.draining.set()
 
     def hang_up(self) -> None:
@@ -99,7 +99,7 @@ class PacedProvider:
         self.hung_up.set()
         self.provider.hang_up()
 
-    def _wait_for_turn(self, call: Call) -> None:
+    def _wait_for_turn(self, call: ProviderCall) -> None:
         longest = self.patience_seconds
         patience = longest if call.is_urgent else min(_PATIENCE_SECONDS, longest)
         deadline = time.monotonic() + patience
@@ -114,8 +114,8 @@ class PacedProvider:
                     raise _far_off(admission)
                 self.draining.wait(min(remaining, _LOOK_AGAIN_SECONDS))
 
-    def _hold(self, call: Call, seconds: float) -> None:
-        """The turn is ours; it begins in `seconds`."""
+    def _hold(self, call: ProviderCall, seconds: float) -> None:
+        """Wait `seconds` for the reserved turn; Interrupted if the process ends meanwhile."""
         if self.draining.wait(seconds) if seconds > 0 else self.draining.is_set():
             self.governor.leave(call.holder, Outcome.NEUTRAL)
             raise Interrupted
@@ -126,12 +126,12 @@ class PacedProvider:
 
 
 def _outcome(error: PocketQuantError) -> Outcome:
-    """What a failed call says of the provider: nothing where it was we who could not make it."""
+    """Return the outcome of a failed call: neutral if it failed on our side."""
     if isinstance(error, RateLimited | HandshakeRefused):
         return Outcome.THROTTLED
     if isinstance(error, StorageUnavailable):
         return Outcome.NEUTRAL
-    if isinstance(error, ProviderFault | ProtocolViolation):  # be it about this series alone
+    if isinstance(error, ProviderFault | ProtocolViolation):  # even if only this series fails
         return Outcome.FAULT
     return Outcome.DOWN if isinstance(error, Unavailable) else Outcome.OK
 

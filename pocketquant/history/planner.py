@@ -1,7 +1,7 @@
-"""Use-case: what a job asked for becomes units, written in batches and published in waves.
+"""Use-case: make the units of a job, written in batches and published in waves.
 
-A crash leaves a plan whose lease runs out; the reconciler sends for another planner, which goes on
-with the first wave that was not published, and finds the units that are there already.
+After a crash the plan's lease expires, and the reconciler publishes the job for another planner. It
+continues with the first wave that was not published, and skips units that exist already.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ import structlog
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.interventions import Interventions
-from pocketquant.storage.jobs import Jobs
-from pocketquant.storage.plans import Plan, Plans, Want
+from pocketquant.storage.jobs import JobStore
+from pocketquant.storage.plans import JobPlan, JobPlans, Want
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
-_WAVE = 10_000  # units written before they are published: workers then compete with the rest
+_WAVE = 10_000  # units to write before publishing; workers then compete with further writes
 
 _log = structlog.get_logger(__name__)
 
@@ -25,14 +25,14 @@ _log = structlog.get_logger(__name__)
 class Planner:
     """Plans jobs of any size."""
 
-    plans: Plans
-    jobs: Jobs
+    plans: JobPlans
+    jobs: JobStore
     interventions: Interventions
     statuses: SyncStatuses
     dispatcher: Dispatcher
 
     def plan(self, job_id: str) -> None:
-        """Plan the job unless it is planned, cancelled, or another planner has it."""
+        """Plan the job unless it is planned or cancelled, or another planner holds it."""
         with translating_driver_errors(), structlog.contextvars.bound_contextvars(job_id=job_id):
             plan = self.plans.take(job_id)
             if plan is None:
@@ -41,11 +41,11 @@ class Planner:
             if written is None or not self.plans.end(plan.job_id, plan.planner):
                 self._stop(plan)
                 return
-            self.jobs.close_one(job_id)  # all may have joined units that have ended since
+            self.jobs.close_one(job_id)  # its units may all have ended by now
             _log.info("job_planned", units=written)
 
-    def _plan(self, plan: Plan) -> int | None:
-        """Write and publish the units; how many are new, or None once the plan is not ours."""
+    def _plan(self, plan: JobPlan) -> int | None:
+        """Write and publish the units; return how many are new, or None once the lease is lost."""
         made: list[Unit] = []
         written = 0
         for done, wants in enumerate(self.plans.pieces(plan), plan.done + 1):
@@ -62,10 +62,11 @@ class Planner:
                 return None
         return written
 
-    def _insert(self, plan: Plan, wants: list[Want]) -> list[Unit]:
-        """The new units of these, written down; their series look under way.
+    def _insert(self, plan: JobPlan, wants: list[Want]) -> list[Unit]:
+        """Insert the units, mark their series pending, and return the new units.
 
-        This planner may have been stalled while they were done, or an earlier one killed.
+        Units may have ended already if this planner stalled or an earlier one was killed, hence
+        `settle`.
         """
         units = self.plans.insert(plan, wants)
         self.statuses.mark_pending([unit.request.series for unit in units], plan.job_id)
@@ -73,8 +74,8 @@ class Planner:
         self.statuses.settle([each.request.series for each in written])
         return units
 
-    def _stop(self, plan: Plan) -> None:
-        """Cancel what was planned of a cancelled job; leave the rest to another planner's care."""
+    def _stop(self, plan: JobPlan) -> None:
+        """Cancel the units of a cancelled job; leave any other job to the planner that took it."""
         if not self.jobs.cancelled_among([plan.job_id]):
             _log.warning("plan_taken_over")
             return

@@ -1,8 +1,8 @@
-"""Use-case: what was lost on the way is found again.
+"""Use-case: finish the work that crashes interrupted, and publish the units that are due.
 
-Run every few seconds by whoever gets the tick. It trusts nothing but the ledger: a message lost
-with its broker, a worker killed in mid-sync, a planner, finisher or canceller that died half-way
-all leave a trace there, and this puts them right. Running it twice at once does no harm.
+The worker that receives the tick runs it, every few seconds. It reads only the ledger: a message
+lost with its broker, a worker killed during a sync, and an interrupted planning, closing or
+cancelling all show there. Running it twice at once does no harm.
 """
 
 from collections.abc import Callable
@@ -18,27 +18,27 @@ from pocketquant.history.steps import Steps, each_apart
 from pocketquant.messaging.dispatcher import LONG_QUEUE, Dispatcher
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.interventions import Interventions
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.lost_units import LostUnits
-from pocketquant.storage.plans import Plans
+from pocketquant.storage.plans import JobPlans
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
 _MOST_UNITS = 2000
 _MOST_JOBS = 100
-_JOB_IS_BEING_WRITTEN = timedelta(seconds=15)
+_GRACE = timedelta(seconds=15)  # younger jobs may still be in progress elsewhere
 _SILENT_SECONDS = 10.0
-_SILENT_SECONDS_BEHIND_OTHERS = 300.0  # its message most likely still waits in the queue
+_SILENT_SECONDS_IN_QUEUE = 300.0  # the message most likely still waits in the queue
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Mends what crashes left behind, and publishes what has become due."""
+    """Finishes interrupted work, and publishes due units."""
 
-    jobs: Jobs
-    plans: Plans
+    jobs: JobStore
+    plans: JobPlans
     interventions: Interventions
     lost_units: LostUnits
     statuses: SyncStatuses
@@ -50,7 +50,7 @@ class Reconciler:
     now: Callable[[], datetime]
 
     def run(self) -> None:
-        """One round; a step that fails is tried again in the next one, and stops no other."""
+        """Run all steps; a step that fails stops no other, and the next round runs it again."""
         counts = self.steps.run(
             {
                 "given_up": self._give_up_exhausted,
@@ -74,7 +74,7 @@ class Reconciler:
         self.statuses.mark_given_up(unit.request.series, error)
 
     def _end_stopped(self) -> int:
-        """The statuses first, so that after a crash they are written again."""
+        """Cancel stopped units. Statuses come first, so that a crash lets them be written again."""
         stopped = self.lost_units.stopped(_MOST_UNITS)
         for unit in stopped:
             self.statuses.mark_stopped(unit.request.series)
@@ -84,28 +84,28 @@ class Reconciler:
         return len(stopped)
 
     def _plan_jobs(self) -> int:
-        """Publish the plans that nobody works on."""
-        unplanned = self.plans.unplanned(self._being_written(), _MOST_JOBS)
+        """Publish the unplanned jobs that no planner holds."""
+        unplanned = self.plans.unplanned(self._before(), _MOST_JOBS)
         return len(each_apart(unplanned, self.dispatcher.publish_plan))
 
     def _end_cancelled(self) -> int:
-        """Cancel the rest of the jobs whose cancellation broke off."""
-        half_cancelled = self.interventions.half_cancelled(self._being_written(), _MOST_JOBS)
+        """Complete the interrupted cancellations."""
+        half_cancelled = self.interventions.half_cancelled(self._before(), _MOST_JOBS)
         return len(each_apart(half_cancelled, self.interventions.cancel))
 
     def _close_jobs(self) -> int:
-        """Close the jobs that have no open unit any more; somebody died who should have."""
-        unclosed = self.jobs.unclosed(self._being_written(), _MOST_JOBS)
+        """Close the jobs without an open unit whose last worker died before closing them."""
+        unclosed = self.jobs.unclosed(self._before(), _MOST_JOBS)
         return sum(each_apart(unclosed, self.interventions.close))
 
-    def _being_written(self) -> datetime:
-        """Jobs made after this moment may still be in somebody's hands."""
-        return self.now() - _JOB_IS_BEING_WRITTEN
+    def _before(self) -> datetime:
+        """Return the time before which a job must have been made to be looked at."""
+        return self.now() - _GRACE
 
     def _publish_due(self) -> int:
-        """No more than can begin before they are looked at again, the most urgent first.
+        """Publish at most what the governor admits until the next tick, orphans first.
 
-        The silence of a unit proves nothing while its own queue is long.
+        In a queue that is not empty a unit may be silent for long without its message being lost.
         """
         limit = min(_MOST_UNITS, self.governor.allowance(2 * self.tick_seconds))
         if not limit:
@@ -116,7 +116,7 @@ class Reconciler:
         for queue, length in self.dispatcher.lengths().items():
             if length >= LONG_QUEUE:
                 continue
-            silent = _SILENT_SECONDS_BEHIND_OTHERS if length else _SILENT_SECONDS
+            silent = _SILENT_SECONDS_IN_QUEUE if length else _SILENT_SECONDS
             due = self.lost_units.take_due(silent, _SILENT_SECONDS, limit - published, queue)
             self.dispatcher.publish(due)
             published += len(due)

@@ -1,12 +1,12 @@
-"""Use-case: a symbol is forgotten, with its bars or without.
+"""Use-case: remove a symbol, with its bars or without.
 
-    no sync of it under way     or Conflict: a worker would put back what is removed
-    registry                    schedules know it no more
-    bars, live bars, statuses   only when they are wanted gone
-    cached answers              dropped after what they were made of
-    look again                  Conflict where a sync has begun meanwhile: remove it once more
+    check       Conflict while a sync of the symbol runs: its worker would write again
+    registry    remove the symbol; schedules no longer sync it
+    bars        remove bars, live bars and statuses, if requested
+    answers     drop the cached answers of its series
+    check       Conflict if a sync has begun meanwhile
 
-Every step may happen twice, so whoever is told of a Conflict just asks again later.
+Every step may run twice: after a Conflict, a caller repeats the removal later.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from pocketquant.storage.sync_status import SyncStatuses
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Removes symbols; a server that is away passes through as the driver's error."""
+    """Removes symbols; the driver's errors pass through."""
 
     symbols: SymbolRegistry
     ledger: Ledger
@@ -34,19 +34,19 @@ class Removal:
     responses: ResponseCache
 
     def remove(self, symbol: Symbol, with_bars: bool) -> None:
-        """Forget the symbol; NotFound where nothing is known of it, Conflict while it is synced."""
+        """Remove the symbol; NotFound if nothing of it is stored, Conflict while it is synced."""
         all_series = [Series(symbol, interval) for interval in Interval]
-        self._require_rest(symbol, all_series)
+        self._require_no_sync(symbol, all_series)
         is_known = self.symbols.remove(symbol)
         if with_bars:
             is_known |= self._remove_bars(symbol, all_series)
         if not is_known:
             raise NotFound(f"{symbol} is not registered")
-        self._require_rest(symbol, all_series)
+        self._require_no_sync(symbol, all_series)
         if with_bars and self.symbols.get(symbol) is not None:
             raise Conflict(f"{symbol} was synced while it was removed; remove it once more")
 
-    def _require_rest(self, symbol: Symbol, all_series: list[Series]) -> None:
+    def _require_no_sync(self, symbol: Symbol, all_series: list[Series]) -> None:
         busy = self.ledger.active(all_series)
         if busy:
             names = ", ".join(sorted(series.interval.value for series in busy))
@@ -55,7 +55,7 @@ class Removal:
             )
 
     def _remove_bars(self, symbol: Symbol, all_series: list[Series]) -> bool:
-        """What was stored of the symbol; also where a removal before this one was broken off."""
+        """Remove all data of the symbol; return whether there was any."""
         removed = [
             self.bars.delete(series) + self.live_bars.delete(series) for series in all_series
         ]

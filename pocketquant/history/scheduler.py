@@ -1,9 +1,9 @@
-"""Use-case: schedules run when they are due.
+"""Use-case: run schedules when they are due.
 
-Run with every tick, by whoever gets it, several at once too. A run is begun by compare-and-set,
-then started: its key makes one job, whoever starts it and however often. So a crash in between
-loses no run and doubles none, and the next tick goes on from there. A schedule that can't be run is
-shown, and keeps no other from running.
+Every tick runs it, on any worker, perhaps on several at once. A run is begun by compare-and-set,
+which stores a key; then the run is started, and its key makes one job however often that is tried.
+So a crash in between loses and doubles no run: the next tick starts it. A schedule that fails is
+shown as a tick problem, and stops no other.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from pocketquant.history.intake import Intake, Key
 from pocketquant.history.steps import Steps
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
@@ -31,18 +31,18 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Scheduler:
-    """Starts the syncs that schedules ask for. `now` is the same clock wherever a tick runs."""
+    """Starts the syncs of due schedules. `now` is MongoDB's clock, the same for every worker."""
 
     schedules: Schedules
     symbols: SymbolRegistry
     statuses: SyncStatuses
     intake: Intake
-    jobs: Jobs
+    jobs: JobStore
     steps: Steps
     now: Callable[[], datetime]
 
     def run_due(self) -> None:
-        """Note the runs that have ended, and start those that are due, each schedule apart."""
+        """Note ended runs and start due ones; a failing schedule stops no other."""
         with translating_driver_errors():
             now = int(self.now().timestamp())
             made = self.schedules.made(now)
@@ -72,7 +72,7 @@ class Scheduler:
     def _start(self, schedule: Schedule, key: str, now: int) -> None:
         requests = self._requests(schedule, now)
         job_id = None
-        for first in requests:  # the rest is taken as it is written: it may be a million
+        for first in requests:  # the rest is read while it is written: it may be a million
             job_id = self.intake.submit_large(
                 f"schedule:{schedule.name}",
                 chain([first], requests),
@@ -84,7 +84,7 @@ class Scheduler:
             _log.info("schedule_started", name=schedule.name, job_id=job_id)
 
     def _requests(self, schedule: Schedule, now: int) -> Iterator[SyncRequest]:
-        """A unit may wait in its queue until the next run is due, and must not leave a gap then."""
+        """Yield a request for each series, with enough bars even if it waits until the next run."""
         until = max(now, schedule.next_run_at)
         tracked = self.symbols.tracked(schedule.intervals)
         for series, last_bar_at in self.statuses.last_bar_times(tracked):
@@ -93,7 +93,7 @@ class Scheduler:
 
 
 def _success_at(job: Job | None) -> int | None:
-    """When the job ended, if any of its syncs was completed or it had none."""
+    """Return when the job ended, if it completed any sync or had none; else None."""
     if job is None or job.finished_at is None:
         return None
     has_success = job.counts[UnitState.COMPLETED] > 0 or job.total == 0

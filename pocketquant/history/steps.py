@@ -1,4 +1,4 @@
-"""`Steps`: what a tick has to do, each step apart, so that one that fails stops no other."""
+"""`Steps`: runs the steps of a tick, so that a step that fails stops no other."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 
 class Steps:
-    """Runs steps, and shows those that fail: in the log, in a metric, in `problems`."""
+    """Runs steps, and reports failures in the log, a metric, and `problems`."""
 
     def __init__(self, problems: TickProblems) -> None:
         self._problems = problems
 
     def run(self, steps: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-        """Run all steps in order; the results of those that did not fail.
+        """Run all steps in order; return the results of those that succeeded.
 
-        Raises StorageUnavailable once all were tried, where one of them met it.
+        If a step raised StorageUnavailable, raise it after all steps have run.
         """
         results: dict[str, T] = {}
         failed: dict[str, Exception] = {}
@@ -34,11 +34,11 @@ class Steps:
             try:
                 with translating_driver_errors():
                     results[name] = step()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next step is tried
+            except Exception as error:  # noqa: BLE001  # the next step runs after any error
                 failed[name] = error
                 metrics.TICK_STEPS_FAILED.inc()
-                _tell("tick_step_failed", error, step=name)
-        self._note({name: _shown(error) for name, error in failed.items()}, results)
+                _log_failure("tick_step_failed", error, step=name)
+        self._note({name: _public_text(error) for name, error in failed.items()}, results)
         for failure in failed.values():
             if isinstance(failure, StorageUnavailable):
                 raise failure
@@ -52,28 +52,28 @@ class Steps:
 
 
 def each_apart(items: Iterable[S], act: Callable[[S], T]) -> list[T]:
-    """Act on every item, whichever fail; then raise the first failure, if there was one."""
+    """Act on every item, also after failures; then raise the first failure, if any."""
     results: list[T] = []
     failures: list[Exception] = []
     for item in items:
         try:
             with translating_driver_errors():
                 results.append(act(item))
-        except Exception as error:  # noqa: BLE001  # whatever it is, the next item is tried
+        except Exception as error:  # noqa: BLE001  # the next item is tried after any error
             failures.append(error)
-            _tell("tick_item_failed", error, item=str(item))
+            _log_failure("tick_item_failed", error, item=str(item))
     if failures:
         raise failures[0]
     return results
 
 
-def _tell(event: str, error: Exception, **what: str) -> None:
+def _log_failure(event: str, error: Exception, **fields: str) -> None:
     is_defect = not isinstance(error, PocketQuantError)
-    _log.error(event, **what, cause=str(error), exc_info=error if is_defect else None)
+    _log.error(event, **fields, cause=str(error), exc_info=error if is_defect else None)
 
 
-def _shown(error: Exception) -> str:
-    """What callers of the API may read: not where our servers are, not what broke inside."""
+def _public_text(error: Exception) -> str:
+    """Return a text for users of the API: without our servers' addresses or internals."""
     if isinstance(error, StorageUnavailable):
         return str(error).partition(":")[0]
     if isinstance(error, PocketQuantError):

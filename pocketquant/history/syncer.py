@@ -1,17 +1,16 @@
-"""Use-case: one series brought up to date.
+"""Use-case: sync one series.
 
-    claim the unit          nobody else has it for the time of the lease
-    wait for its turn       the governor's; a unit whose turn is far off goes back
-    fetch                   the provider's newest bars; as many as reach the oldest live bar
-    upsert                  closed bars into their chunks; twice changes nothing
-    note                    the listing, the status with the forming bar
-    prune                   the live bars of whose time history tells now
-    mend                    of minutes, the longer live bars that a gap has touched
-    drop                    the cached answers of the series
-    finish                  the unit, and with the last one its job
+    claim       the unit, so that no other worker holds it until the lease expires
+    wait        for the governor's turn; if that is far off, put the unit back
+    fetch       the provider's newest bars, back to the oldest live bar
+    upsert      the closed bars into their chunks
+    note        the listing, and the status with the forming bar
+    prune       the live bars that history now covers
+    mend        if these are minutes, the longer live bars that a gap made partial
+    drop        the cached answers of the series
+    finish      the unit, and with the last unit its job
 
-Every step may happen twice. A crash after any of them leaves a unit whose lease runs out, and
-the next worker repeats them all.
+Every step may run twice. After a crash the lease expires, and another attempt repeats all steps.
 """
 
 import random
@@ -46,7 +45,7 @@ from pocketquant.domain.syncs import (
     retry_delay_seconds,
 )
 from pocketquant.history.mending import Mending
-from pocketquant.history.paced_provider import Call, Interrupted, PacedProvider, TurnFarOff
+from pocketquant.history.paced_provider import Interrupted, PacedProvider, ProviderCall, TurnFarOff
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.bars import BarStore, Upserted
@@ -56,14 +55,14 @@ from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
-_MOST_IN_REACH = MAX_BARS - 10  # closed bars; a fetch brings the forming one and refused ones too
+_MOST_CLOSED_BARS = MAX_BARS - 10  # a fetch also holds the forming bar and refused ones
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Syncer:
-    """Does the units of the ledger."""
+    """Syncs the units of the ledger."""
 
     ledger: Ledger
     provider: PacedProvider
@@ -77,9 +76,9 @@ class Syncer:
     mending: Mending
 
     def do(self, unit_id: str) -> None:
-        """Claim the unit and bring it to an end: completed, put back, failed or cancelled.
+        """Claim the unit and sync it: it ends completed, put back, failed or cancelled.
 
-        Where MongoDB is away the unit stays as it is: its lease runs out, another attempt follows.
+        StorageUnavailable if MongoDB is away; the lease expires, and another attempt follows.
         """
         with translating_driver_errors():
             unit = self.ledger.claim(unit_id)
@@ -110,12 +109,12 @@ class Syncer:
             self._postpone(unit, turn, log)
         except Interrupted:
             self._hand_back(unit, log)
-        except StorageUnavailable as error:  # our own trouble is not held against the unit
-            held = self.ledger.extend(unit)  # its end may have been written though
+        except StorageUnavailable as error:  # failures of our servers cost the unit no attempt
+            held = self.ledger.extend(unit)  # LeaseLost if its end was written after all
             self._postpone(held, TurnFarOff(_delay_seconds(unit.troubles + 1), error), log)
         except PocketQuantError as error:
             self._end_in_error(unit, error, log)
-        except Exception as error:  # a defect must not vanish with its worker
+        except Exception as error:  # a defect must not disappear with its worker
             log.exception("sync_crashed")
             defect = InternalError(f"{type(error).__name__} in the sync")
             self._end_in_error(unit, defect, log)
@@ -123,7 +122,7 @@ class Syncer:
     def _complete(self, unit: Unit, log: FilteringBoundLogger) -> None:
         began = time.monotonic()
         held: Unit | None = unit
-        while held is not None:  # again where a joined request wants more bars
+        while held is not None:  # repeated if a joined request wants more bars
             series = held.request.series
             self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
             oldest_live = self.live_bars.first_time(series)
@@ -144,7 +143,7 @@ class Syncer:
         )
 
     def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
-        """How far back to fetch: to the oldest live bar, and to what a repair has to mend."""
+        """Return the oldest time to fetch: of the oldest live bar, or of a bar to mend."""
         if not (_is_repair(unit) and unit.request.series.interval is Interval.M1):
             return oldest_live
         symbol, now = unit.request.series.symbol, int(self.clock())
@@ -152,9 +151,9 @@ class Syncer:
         return min((each for each in oldest if each is not None), default=None)
 
     def _fetch_back_to(self, oldest: int | None, unit: Unit) -> History:
-        """The bars asked for, or as many as reach back to that time.
+        """Fetch the requested bars, or more if needed to reach back to `oldest`.
 
-        Live bars that lie further back than the provider goes stay where they are.
+        Live bars older than the provider's history stay as they are.
         """
         history = self._fetch(unit, unit.request)
         n_bars = bars_to_reach(oldest, history, unit.request)
@@ -167,9 +166,9 @@ class Syncer:
         return self._fetch(unit, replace(unit.request, n_bars=n_bars))
 
     def _in_reach(self, series: Series, oldest: int | None) -> int | None:
-        """That time, or the oldest live bar that as many bars as can be had may reach back to."""
-        newest = self.bars.latest(series, _MOST_IN_REACH)
-        since = newest.first_time if len(newest) == _MOST_IN_REACH else None
+        """Return `oldest`, but at least the oldest live bar that the largest fetch can reach."""
+        newest = self.bars.latest(series, _MOST_CLOSED_BARS)
+        since = newest.first_time if len(newest) == _MOST_CLOSED_BARS else None
         if since is None or oldest is None or oldest >= since:
             return oldest
         return self.live_bars.read(series, since, None, 1, newest=False).first_time
@@ -177,7 +176,7 @@ class Syncer:
     def _fetch(self, unit: Unit, request: SyncRequest) -> History:
         holder = f"{unit.id}#{unit.attempt}"
         is_urgent = unit.queue == QueueName.INTERACTIVE
-        return self.provider.fetch(Call(request, holder, is_urgent))
+        return self.provider.fetch(ProviderCall(request, holder, is_urgent))
 
     def _store(self, unit: Unit, history: History, has_live: bool) -> SyncReport:
         series = unit.request.series
@@ -193,7 +192,7 @@ class Syncer:
         if self.statuses.mark_completed(report, history.forming, now, unit.lease):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         if has_live:
-            self.responses.drop(series)  # readers look for the pruned bars in history from here on
+            self.responses.drop(series)  # from now on readers find the pruned bars in history
             self._prune(series, history.closed)
         is_minutes = series.interval is Interval.M1
         mended = self.mending.mend(series.symbol, history) if is_minutes else []
@@ -201,7 +200,7 @@ class Syncer:
         return report
 
     def _track_if_joined(self, unit: Unit, history: History) -> None:
-        """Somebody may have asked for the series while it was repaired, and joined the repair."""
+        """Track the series if a user requested it during its repair, and so joined the repair."""
         if not (_is_repair(unit) and history.listing):
             return
         ended = self.ledger.get_unit(unit.id)
@@ -210,7 +209,7 @@ class Syncer:
             self.symbols.register(history.listing, interval, int(self.clock()))
 
     def _prune(self, series: Series, closed: Bars) -> None:
-        """Remove the live bars that these have overtaken."""
+        """Remove the live bars that these closed bars replace."""
         if closed.first_time is not None and closed.last_time is not None:
             end = history_end(series.interval, closed.last_time)
             self.live_bars.prune(series, closed.first_time, end)
@@ -231,7 +230,7 @@ class Syncer:
         )
 
     def _end_in_error(self, unit: Unit, error: PocketQuantError, log: FilteringBoundLogger) -> None:
-        """The status before the ledger: a crash between them leaves a unit that is tried again."""
+        """Write the status before the ledger: after a crash in between, the unit is tried again."""
         series = unit.request.series
         delay = _delay_seconds(unit.tries)
         is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(unit)
@@ -248,7 +247,7 @@ class Syncer:
         log.warning(event, code=error.code, cause=str(error))
 
     def _postpone(self, unit: Unit, turn: TurnFarOff, log: FilteringBoundLogger) -> None:
-        """Back, without the loss of an attempt; whoever waits is told where there is an error."""
+        """Put the unit back without costing an attempt; waiting users see the error, if any."""
         due = int(self.clock() + turn.delay_seconds)
         self.statuses.mark_postponed(unit.request.series, due, unit.lease)
         self.ledger.postpone(unit, turn.delay_seconds, turn.error)
@@ -258,7 +257,7 @@ class Syncer:
         log.info("sync_postponed", seconds=round(turn.delay_seconds, 1), code=code)
 
     def _hand_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
-        """Leave it to another attempt: this worker ends, or a job joined the unit after all."""
+        """Leave the unit to another attempt: this worker ends, or a job joined a cancelled unit."""
         self.statuses.mark_postponed(unit.request.series, int(self.clock()), unit.lease)
         self.ledger.hand_back(unit)
         self._announce(unit, "handed_back", metrics.NO_CODE)
@@ -278,9 +277,9 @@ class Syncer:
 
 
 def _is_repair(unit: Unit) -> bool:
-    """Whether nobody has asked for the series: a repair tracks nothing.
+    """Whether only a repair wants the unit, so that its series is not tracked.
 
-    A unit that somebody joins is on the more urgent queue of the two.
+    A unit that a user's job joins moves to the more urgent queue of the two.
     """
     return unit.queue == QueueName.REPAIR
 

@@ -1,1 +1,1 @@
-"""What goes over Celery's broker."""
+"""Publish messages by Celery's broker; what they hold."""

@@ -1,6 +1,6 @@
-"""What each kind of message broker wants to be told; the scheme of its URL chooses.
+"""Celery's settings for each kind of message broker, chosen by the scheme of its URL.
 
-Redis, also behind TLS or Sentinels, and RabbitMQ, whose queues are quorum queues.
+Brokers are Redis, also with TLS or behind Sentinels, and RabbitMQ with quorum queues.
 """
 
 import ssl
@@ -20,8 +20,8 @@ _REDIS = ("redis", "rediss", SENTINEL)
 _RABBITMQ = ("amqp", "amqps")
 
 _TRANSPORTS = {
-    "redis": "pocketquant.messaging.redis_transport:Transport",
-    "rediss": "pocketquant.messaging.redis_transport:Transport",
+    "redis": "pocketquant.messaging.redis_transport:RedisTransport",
+    "rediss": "pocketquant.messaging.redis_transport:RedisTransport",
     SENTINEL: "pocketquant.messaging.redis_transport:SentinelTransport",
 }
 
@@ -37,19 +37,22 @@ _REDIS_OPTIONS: dict[str, Any] = {
 }
 
 _RABBITMQ_OPTIONS: dict[str, Any] = {
-    "confirm_publish": True,  # publishing ends when most members of the queue have the message
+    "confirm_publish": True,  # publishing returns once a majority of the queue has the message
     "read_timeout": 15,
     "write_timeout": 15,
 }
 
 
 def broker_settings(url: str, queues: Iterable[str]) -> dict[str, Any]:
-    """Celery's settings for the broker at `url` and these queues on it; nothing is connected."""
+    """Return Celery's settings for these queues on the broker at `url`, without connecting.
+
+    InvalidSettings for an unknown scheme or an unreadable URL.
+    """
     arguments = {"x-queue-type": "quorum"} if _scheme(url) in _RABBITMQ else None
     settings = _connection_settings(url)
     return {
         **settings,
-        # Celery takes these before the environment's CELERY_BROKER_URL, which it reads by itself.
+        # Without these two Celery would prefer CELERY_BROKER_URL of the environment.
         "broker_read_url": settings["broker_url"],
         "broker_write_url": settings["broker_url"],
         "task_queues": [
@@ -59,7 +62,7 @@ def broker_settings(url: str, queues: Iterable[str]) -> dict[str, Any]:
 
 
 def open_broker(url: str, timeout_seconds: float) -> Connection:
-    """A connection to ask the broker whether it is there; not connected yet."""
+    """Return a connection for a check of the broker; it is not connected yet."""
     settings = _connection_settings(url)
     limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), timeout_seconds)
     return Connection(
@@ -76,7 +79,7 @@ def _connection_settings(url: str) -> dict[str, Any]:
     settings = {"broker_url": url, "broker_use_ssl": False}
     if scheme == SENTINEL:
         return {**settings, **_sentinel_settings(SentinelUrl.parse(url))}
-    if scheme == "rediss":  # kombu would speak without TLS where the URL has no `ssl_…`
+    if scheme == "rediss":  # without `ssl_…` in the URL kombu would not use TLS
         tls = parse_url(url).get("ssl") or {"ssl_cert_reqs": ssl.CERT_REQUIRED}
         return {**settings, "broker_use_ssl": tls, "broker_transport_options": _REDIS_OPTIONS}
     if scheme in _REDIS:
@@ -84,17 +87,17 @@ def _connection_settings(url: str) -> dict[str, Any]:
     return {**settings, "broker_transport_options": _RABBITMQ_OPTIONS}
 
 
-def _sentinel_settings(wanted: SentinelUrl) -> dict[str, Any]:
-    """kombu's URL names one Sentinel; all of them, and the master's name, are options."""
-    host, port = wanted.sentinels[0]
-    user, password = (quote(text or "", safe="") for text in (wanted.username, wanted.password))
+def _sentinel_settings(url: SentinelUrl) -> dict[str, Any]:
+    """kombu's URL names one Sentinel; the list of all, and the master's name, are options."""
+    host, port = url.sentinels[0]
+    user, password = (quote(text or "", safe="") for text in (url.username, url.password))
     timeouts = {name: _REDIS_OPTIONS[name] for name in ("socket_connect_timeout", "socket_timeout")}
     return {
-        "broker_url": f"{SENTINEL}://{user}:{password}@{host}:{port}/{wanted.database}",
+        "broker_url": f"{SENTINEL}://{user}:{password}@{host}:{port}/{url.database}",
         "broker_transport_options": {
             **_REDIS_OPTIONS,
-            "sentinels": wanted.sentinels,
-            "master_name": wanted.master_name,
+            "sentinels": url.sentinels,
+            "master_name": url.master_name,
             "sentinel_kwargs": timeouts,
         },
     }
@@ -106,6 +109,6 @@ def _scheme(url: str) -> str:
     if scheme not in known:
         raise InvalidSettings(
             f"no message broker speaks {scheme}://; CELERY_BROKER_URL begins with"
-            f" {', '.join(f'{one}://' for one in known)}"
+            f" {', '.join(f'{each}://' for each in known)}"
         )
     return scheme

@@ -1,4 +1,4 @@
-"""What travels in the headers of messages: the ids of log lines, and the time of publishing."""
+"""Headers of messages: the ids for log lines, and the time of publishing."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ LOG_CONTEXT_KEYS = ("request_id", "job_id")
 
 
 def carry_log_context() -> None:
-    """Let request and job ids travel with messages into the log lines of the tasks."""
+    """Pass request and job ids with each message, to bind them to the log lines of its task."""
     before_task_publish.connect(_pack_log_context, weak=False)
     task_prerun.connect(_bind_log_context, weak=False)
     task_postrun.connect(_clear_log_context, weak=False)
@@ -28,9 +28,9 @@ def _pack_log_context(headers: dict[str, Any], **_: object) -> None:
 
 def _bind_log_context(task: Any, **_: object) -> None:
     structlog.contextvars.clear_contextvars()
-    carried = getattr(task.request, LOG_CONTEXT_HEADER, None) or {}
+    context = getattr(task.request, LOG_CONTEXT_HEADER, None) or {}
     structlog.contextvars.bind_contextvars(
-        **{key: str(carried[key])[:64] for key in LOG_CONTEXT_KEYS if key in carried}
+        **{key: str(context[key])[:64] for key in LOG_CONTEXT_KEYS if key in context}
     )
 
 
@@ -39,7 +39,7 @@ def _clear_log_context(**_: object) -> None:
 
 
 def measure_queue_waits() -> None:
-    """Have messages carry the time of their publishing, and tasks tell how long they waited."""
+    """Stamp each message when it is published, and observe how long it waited for its task."""
     before_task_publish.connect(_stamp, weak=False)
     task_prerun.connect(_observe_wait, weak=False)
 
@@ -49,7 +49,7 @@ def _stamp(headers: dict[str, Any], **_: object) -> None:
 
 
 def _observe_wait(task: Any, **_: object) -> None:
-    """Clocks of two machines may differ by more than the wait, which then counts as none."""
+    """Count a negative wait as zero: clocks of two machines may differ by more than it."""
     enqueued_at = getattr(task.request, ENQUEUED_AT_HEADER, None)
     queue = (task.request.delivery_info or {}).get("routing_key")
     if isinstance(enqueued_at, int | float) and queue in set(QueueName):

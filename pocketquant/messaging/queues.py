@@ -1,7 +1,7 @@
-"""The contract between web, beat and workers: queues, task names, what a message holds.
+"""The contract between web, beat and workers: queues, task names, Celery's settings.
 
-A message holds one id and, in headers, what log lines and metrics need. Everything else stands in
-the ledger, so a message that is lost, late or doubled does no harm.
+A message holds one id, and headers for log lines and metrics. All else is in the ledger, so a
+message that is lost, late or delivered twice does no harm.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _COMMON_SETTINGS: dict[str, Any] = {
 
 
 def celery_app(broker_url: str, settings: Mapping[str, Any] | None = None) -> Celery:
-    """A Celery application that speaks the contract; nothing is connected yet."""
+    """Return a Celery application that follows the contract; it is not connected yet."""
     app = Celery("pocketquant", set_as_current=False)
     app.conf.update(_COMMON_SETTINGS, **broker_settings(broker_url, QueueName), **(settings or {}))
     return app

@@ -1,10 +1,10 @@
-"""kombu's Redis transports with two defects mended.
+"""kombu's Redis transports without two defects.
 
 When a worker loses its Redis, Celery 5.7.0 detaches the transport from its connection before
-kombu 5.7.0 acknowledges or restores what is left on the old channel, and the channel then asks
-the detached transport for its connection parameters: AttributeError, and the worker dies. Here
-the channel remembers the parameters from when it was attached. And where kombu makes a new Redis
-client for every command, an acknowledgement among them, here a channel keeps the one of its pool.
+kombu 5.7.0 acknowledges or restores the messages left on the old channel. The channel then reads
+its connection parameters from the detached transport: AttributeError, and the worker dies. Here
+the channel remembers the parameters from when it was attached. kombu also makes a new Redis client
+for every command, such as an acknowledgement; here a channel keeps one client for its pool.
 """
 
 from typing import Any
@@ -15,8 +15,8 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 
-class Channel(redis.Channel):
-    """A channel that knows its connection parameters also when detached, and keeps its client."""
+class RedisChannel(redis.Channel):
+    """A channel that remembers its connection parameters when detached, and keeps its client."""
 
     _remembered: dict[bool, dict[str, Any]] | None = None
     _client_kept: Any = None
@@ -43,14 +43,14 @@ class Channel(redis.Channel):
         return parameters
 
 
-class Transport(redis.Transport):
-    """The Redis transport that makes such channels."""
+class RedisTransport(redis.Transport):
+    """The Redis transport with our channel."""
 
-    Channel = Channel
+    Channel = RedisChannel
 
 
-class SentinelChannel(Channel, redis.SentinelChannel):
-    """The same for a Redis behind Sentinels, which are an option and not looked for in the URL."""
+class SentinelChannel(RedisChannel, redis.SentinelChannel):
+    """Our channel for a Redis behind Sentinels; it takes them from an option instead of the URL."""
 
     from_transport_options = (*redis.SentinelChannel.from_transport_options, "sentinels")
 
@@ -62,16 +62,16 @@ class SentinelChannel(Channel, redis.SentinelChannel):
         parameters = self._connparams(asynchronous)
         for name in ("host", "port"):
             parameters.pop(name, None)
-        once = {"retry": Retry(NoBackoff(), 0)}  # the next Sentinel is asked instead
-        asked = Sentinel(  # type: ignore[no-untyped-call]
-            self.sentinels, sentinel_kwargs={**self.sentinel_kwargs, **once}, **parameters
+        no_retry = {"retry": Retry(NoBackoff(), 0)}  # the next Sentinel is tried instead
+        manager = Sentinel(  # type: ignore[no-untyped-call]
+            self.sentinels, sentinel_kwargs={**self.sentinel_kwargs, **no_retry}, **parameters
         )
-        kept_as = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
-        setattr(self, kept_as, asked)  # kombu closes it with the pool
-        return asked.master_for(self.master_name).connection_pool  # type: ignore[no-untyped-call]
+        attribute = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
+        setattr(self, attribute, manager)  # kombu closes it with the pool
+        return manager.master_for(self.master_name).connection_pool  # type: ignore[no-untyped-call]
 
 
 class SentinelTransport(redis.SentinelTransport):
-    """The Sentinel transport that makes such channels."""
+    """The Sentinel transport with our channel."""
 
     Channel = SentinelChannel

@@ -1,4 +1,4 @@
-"""Hosts: which of them are this machine itself."""
+"""Tell whether a host is this machine itself."""
 
 import re
 from functools import lru_cache
@@ -7,9 +7,9 @@ from ipaddress import ip_address
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
 
-@lru_cache(1000)  # asked of each request
+@lru_cache(1000)  # called for each request
 def is_loopback(host: str) -> bool:
-    """Whether it is `localhost`, a name under it, or an address that only this machine reaches."""
+    """Whether the host is `localhost`, a name under it, or a loopback address."""
     name = host.strip("[]").lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -21,9 +21,9 @@ def is_loopback(host: str) -> bool:
 
 
 def names_this_machine(host_header: str) -> bool:
-    """Whether the Host of a request, with its port or without, is a name of this machine.
+    """Whether the Host header of a request, with or without a port, names this machine.
 
-    A web page whose name was rebound to a loopback address sends its own name.
+    A web page that had its DNS name rebound to a loopback address still sends its own name.
     """
     host = _HOST.fullmatch(host_header)
     return host is not None and is_loopback(host[1])

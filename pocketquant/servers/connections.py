@@ -1,4 +1,4 @@
-"""Connections to MongoDB and Redis: opened lazily, with time-outs, and their failures named."""
+"""Connect to MongoDB and Redis: lazily, with time-outs, and with errors of our own."""
 
 import re
 import time
@@ -31,13 +31,13 @@ from pocketquant.servers.sentinel_url import SentinelUrl, names_sentinels
 Mongo = Database[dict[str, Any]]
 
 _OPERATION_MILLISECONDS = 20_000
-_MOST_REDIS_CONNECTIONS = 512  # of one process; each waiting call holds one
+_MOST_REDIS_CONNECTIONS = 512  # per process; each blocked call holds one
 _POLL_SECONDS = 0.05
 _MONGO_DOWN = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
-_MONGO_REFUSES = (13, 18)  # MongoDB's codes: no right to do this, a wrong user or password
+_MONGO_REFUSES = (13, 18)  # MongoDB's codes: Unauthorized, AuthenticationFailed
 _REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError)
 _REDIS_REFUSES = (redis.ReadOnlyError, redis.exceptions.OutOfMemoryError)
-# Those without a class in redis-py; of a pipeline, and of a script before Redis 7, in mid-sentence.
+# Errors without a class in redis-py; pipelines, and scripts before Redis 7, quote them.
 _REFUSAL_CODE = re.compile(
     r"(?:^|caused error: |-)"
     r"(?:OOM|MISCONF|READONLY|LOADING|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b"
@@ -45,12 +45,12 @@ _REFUSAL_CODE = re.compile(
 
 
 def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
-    """The database, without connecting yet.
+    """Return the database, without connecting yet; InvalidSettings for an unreadable URL.
 
-    Reads are of the primary whatever the URL prefers, for most of them decide something. Writes are
-    acknowledged by the majority and journalled unless the URL says otherwise; dates come back
-    aware, in UTC. An operation gives up after `timeout_seconds` without a server,
-    and after 20 s with one that does not answer.
+    Reads go to the primary whatever the URL prefers, since most of them decide something. Writes
+    are acknowledged by the majority and journalled unless the URL says otherwise. Dates are read as
+    aware datetimes in UTC. An operation fails after `timeout_seconds` if no server is found, and
+    after 20 s if the server does not answer.
     """
     with _unquoted_errors("MongoDB"):
         chosen = {option.lower() for option in parse_uri(url)["options"]}
@@ -71,9 +71,9 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
 
 
 def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
-    """A pooled client, without connecting yet; values are bytes. It may go by way of Sentinels.
+    """Return a pooled client, without connecting yet; InvalidSettings for an unreadable URL.
 
-    It tries nothing again by itself: whoever asks knows what can wait.
+    The URL may name Sentinels. Values are bytes. The client never retries: callers decide that.
     """
     options: dict[str, Any] = {
         "socket_connect_timeout": timeout_seconds,
@@ -86,23 +86,23 @@ def open_redis(url: str, timeout_seconds: float = 5.0) -> redis.Redis:
     if not names_sentinels(url):
         with _unquoted_errors("Redis"):
             return redis.Redis.from_url(url, **options)
-    wanted = SentinelUrl.parse(url)
-    master = {"username": wanted.username, "password": wanted.password, "db": wanted.database}
-    once = {
-        "retry": Retry(NoBackoff(), 0),  # the next Sentinel is asked instead
+    parsed = SentinelUrl.parse(url)
+    master = {"username": parsed.username, "password": parsed.password, "db": parsed.database}
+    sentinel_options = {
+        "retry": Retry(NoBackoff(), 0),  # the next Sentinel is tried instead
         "socket_connect_timeout": timeout_seconds,
         "socket_timeout": timeout_seconds,
     }
-    asked = Sentinel(  # type: ignore[no-untyped-call]
-        wanted.sentinels, sentinel_kwargs=once, **options, **master
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        parsed.sentinels, sentinel_kwargs=sentinel_options, **options, **master
     )
-    client: redis.Redis = asked.master_for(wanted.master_name)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(parsed.master_name)  # type: ignore[no-untyped-call]
     return client
 
 
 @contextmanager
 def _unquoted_errors(server: str) -> Iterator[None]:
-    """InvalidSettings for a URL that can't be read; what a parser says may quote the password."""
+    """Raise InvalidSettings for an unreadable URL; the parser's own text may quote the password."""
     try:
         yield
     except (ValueError, ConfigurationError):
@@ -113,9 +113,9 @@ def _unquoted_errors(server: str) -> Iterator[None]:
 
 
 def server_now(mongo: Mongo) -> datetime:
-    """The time by MongoDB's clock, which leases and due times are judged by."""
-    told = cast(datetime, mongo.client.admin.command("hello")["localTime"])
-    return told.replace(tzinfo=UTC)  # the driver leaves it naive
+    """Return the time of MongoDB's clock, which decides about leases and due times."""
+    local_time = cast(datetime, mongo.client.admin.command("hello")["localTime"])
+    return local_time.replace(tzinfo=UTC)  # the driver leaves it naive
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def translating_driver_errors() -> Iterator[None]:
 
 
 def _is_refusal(error: redis.ResponseError) -> bool:
-    """Whether the server can't write at this time: it is full, read only, or its disk is."""
+    """Whether the server can't write now: it or its disk is full, or it is read-only."""
     return isinstance(error, _REDIS_REFUSES) or bool(_REFUSAL_CODE.search(str(error)))
 
 
@@ -152,7 +152,7 @@ def wait_until(
     transient: type[Exception] | tuple[type[Exception], ...],
     timeout_seconds: float,
 ) -> None:
-    """Ask `is_so` until it says yes; `transient` errors count as no. TimeoutError names `what`."""
+    """Poll `is_so` until it is true; `transient` errors count as false. TimeoutError has `what`."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         cause: Exception | None = None

@@ -1,7 +1,7 @@
-"""A URL that names Sentinels, who know where the master of a Redis is, after a failover too.
+"""`SentinelUrl`: a URL that names Sentinels, which know the address of a Redis master.
 
-`sentinel://[user:password@]host[:26379];sentinel://host;…/0?master_name=mymaster`; the first may
-hold the master's user and password, the last its database and its name.
+`sentinel://[user:password@]host[:26379];sentinel://host;…/0?master_name=mymaster`: the first part
+may hold the user and password of the master, the last part the master's database and name.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _MASTER_NAME = "mymaster"
 
 @dataclass(frozen=True, slots=True)
 class SentinelUrl:
-    """Where the Sentinels are, and which master is asked for."""
+    """Host and port of each Sentinel, and how to log in to the master."""
 
     sentinels: tuple[tuple[str, int], ...]
     master_name: str
@@ -28,7 +28,7 @@ class SentinelUrl:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """InvalidSettings where it is not as the module describes it."""
+        """Parse the URL; InvalidSettings if it has not the form that the module describes."""
         try:
             parts = [urlsplit(one) for one in url.split(";")]
             named = parse_qs(parts[-1].query)
@@ -47,10 +47,10 @@ class SentinelUrl:
 
     def _checked(self, schemes: set[str]) -> Self:
         if schemes != {SCHEME} or not all(host for host, _ in self.sentinels):
-            raise ValueError("each begins alike and names a host")
+            raise ValueError("each part has the same scheme and names a host")
         return self
 
 
 def names_sentinels(url: str) -> bool:
-    """Whether the URL is one for `SentinelUrl`."""
+    """Whether `SentinelUrl` reads this URL."""
     return url.startswith(f"{SCHEME}://")

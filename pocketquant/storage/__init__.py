@@ -1,1 +1,1 @@
-"""MongoDB: what must not be lost."""
+"""MongoDB holds all that must not be lost; one store a file."""

@@ -1,9 +1,8 @@
-"""Who may do what: scopes, and the keys that carry them.
+"""API keys, and the scopes that they grant.
 
-A key reads `pq_<id>_<secret>`. Its id names it in lists and logs; its secret is 256 random bits,
-of which only the SHA-256 is kept. A slow password hash would add nothing: it makes guessing what
-people choose expensive, and 2**256 random values cannot be guessed at any speed. But it would cost
-each request a tenth of a second.
+A key reads `pq_<id>_<secret>`. The id names it in lists and logs. The secret is 256 random bits, of
+which only the SHA-256 is stored. A slow password hash protects passwords that people choose; random
+256 bits cannot be guessed at any speed, and such a hash would cost each request 0.1 s.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ from typing import Self
 
 
 class Scope(StrEnum):
-    """What a key may do; each includes those before it."""
+    """The actions that a key permits; each scope includes the earlier ones."""
 
     READ = "read"
     SYNC = "sync"
@@ -38,7 +37,7 @@ class KeyText:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """None where the text is no key at all."""
+        """Parse the text; None if it has not the form of a key."""
         found = _FORM.fullmatch(text)
         return cls(*found.groups()) if found else None
 
@@ -47,13 +46,13 @@ class KeyText:
 
     @property
     def fingerprint(self) -> bytes:
-        """What is kept of the secret."""
+        """The SHA-256 of the secret."""
         return hashlib.sha256(self.secret.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is known of a key; times are epoch seconds."""
+    """A stored key; times are epoch seconds."""
 
     id: str
     name: str
@@ -65,9 +64,9 @@ class ApiKey:
     last_used_at: int | None = None
 
     def is_live(self, now: float) -> bool:
-        """Whether it opens anything at `now`."""
+        """Whether the key is neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def is_opened_by(self, text: KeyText) -> bool:
-        """Whether `text` is this key; takes as long for a near miss as for a wild guess."""
+        """Whether `text` has the secret of this key; compared in constant time."""
         return hmac.compare_digest(self.fingerprint, text.fingerprint)

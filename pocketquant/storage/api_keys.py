@@ -1,4 +1,4 @@
-"""`ApiKeys`: the keys of the API. A secret is handed out once and kept as its hash alone."""
+"""`ApiKeys`: the keys of the API. A secret is shown once; only its hash is stored."""
 
 import secrets
 from typing import Any
@@ -14,7 +14,7 @@ USE_NOTED_EVERY_SECONDS = 60
 
 
 class ApiKeys:
-    """One document a key; a revoked one stays, so that its name is still known."""
+    """One document a key; revoked keys stay, so that lists and logs can name them."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._keys = mongo["api_keys"]
@@ -22,7 +22,7 @@ class ApiKeys:
     def create(
         self, name: str, scope: Scope, now: int, expires_at: int | None = None
     ) -> tuple[ApiKey, KeyText]:
-        """The key that was written down, and its text, which nobody can get again."""
+        """Store a new key; return it with its text, which cannot be read again."""
         text = KeyText(secrets.token_hex(6), secrets.token_urlsafe(32))
         key = ApiKey(text.id, name, scope, text.fingerprint, now, expires_at)
         self._keys.insert_one(
@@ -40,20 +40,20 @@ class ApiKeys:
         return key, text
 
     def get(self, key_id: str) -> ApiKey | None:
-        """The key, live or not; None where there never was one."""
+        """Return the key, live or not; None if there is none of this id."""
         document = self._keys.find_one({"_id": key_id})
         return _read(document) if document else None
 
     def all(self) -> list[ApiKey]:
-        """Every key there ever was, the oldest first."""
-        return [_read(one) for one in self._keys.find().sort("created_at", ASCENDING)]
+        """Return all keys, also revoked and expired ones, the oldest first."""
+        return [_read(each) for each in self._keys.find().sort("created_at", ASCENDING)]
 
     def has_live(self, now: int) -> bool:
-        """Whether any key opens the API."""
+        """Whether any key is live."""
         return any(key.is_live(now) for key in self.all())
 
     def revoke(self, key_id: str, now: int) -> ApiKey:
-        """The key, dead from now on; one that is dead already stays as it died."""
+        """Revoke the key and return it; NotFound if there is none. A revoked key keeps its time."""
         self._keys.update_one(
             {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": to_date(now)}}
         )
@@ -63,7 +63,7 @@ class ApiKeys:
         return key
 
     def note_use(self, key: ApiKey, now: int) -> None:
-        """Write down that it is in use, at most once a minute whoever notes it."""
+        """Store that the key was used, at most once a minute for all processes together."""
         long_ago = now - USE_NOTED_EVERY_SECONDS
         if key.last_used_at is None or key.last_used_at <= long_ago:
             unnoted = [{"last_used_at": None}, {"last_used_at": {"$lte": to_date(long_ago)}}]

@@ -1,4 +1,4 @@
-"""`Backlog`: how much work waits in the ledger, as an operator wants to see it; only reads."""
+"""`Backlog`: counts the open units of the ledger for operators; only reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pocketquant.domain.syncs import UnitState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.units import Document
 
-# A unit waits since it was made, or since the delay it was put back for is over.
+# A unit waits since it was made, or since the delay after it was put back has passed.
 _WAITING_SINCE = {"$max": ["$created_at", "$not_before"]}
 _IS_DEFERRED = {"$gt": ["$not_before", "$$NOW"]}
 
@@ -26,7 +26,7 @@ _BY_QUEUE: list[Document] = [
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Units of one queue that could begin now, and how long the oldest has waited."""
+    """The units of one queue that are due, and how long the oldest of them has waited."""
 
     units: int
     oldest_seconds: float
@@ -34,7 +34,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All units that have not ended: waiting by queue, put back for later, being done."""
+    """All open units: due ones by queue, those deferred to a later time, and running ones."""
 
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     deferred: int = 0
@@ -42,7 +42,7 @@ class Work:
 
 
 class Backlog:
-    """The open units, counted; judged by the server's clock."""
+    """Counts open units, by the server's clock."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._units = mongo["units"]

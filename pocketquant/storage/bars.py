@@ -1,11 +1,11 @@
 """`BarStore`: the bars of all series in MongoDB, as column chunks.
 
-The upsert is optimistic: read the chunks touched, merge, write back those that changed, each
-write under the condition that the chunk is still what was read. Who loses that race merges
-again, so writers of the same chunk never lose each other's bars.
+The upsert is optimistic: it reads the chunks concerned, merges, and writes changed chunks back on
+condition that they are still as they were read. A writer that loses this race merges again, so
+concurrent writers of a chunk never lose each other's bars.
 
-What an attempt at a unit writes holds only while its lease does, judged by the server with each
-write: a worker that stalls can't put older bars over those of the next attempt.
+A worker writes under the lease of its unit, which the server checks with each write: a worker that
+stalled cannot overwrite the bars of the next attempt with older ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,17 +26,17 @@ from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
 from pocketquant.storage.bulk_writes import duplicate_key_failures
-from pocketquant.storage.leases import REFUSED, Lease
+from pocketquant.storage.leases import REFUSED, UnitLease
 from pocketquant.storage.recent import RecentChunks
 
 _MOST_ROUNDS = 100
-_PIECE = 256  # chunks fetched at a time when all are wanted
-_BLOCK = 32  # chunks of a block: 1.5 MB
+_PIECE = 256  # chunks of one query when all are read
+_BLOCK = 32  # chunks of one block: 1.5 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of the bars given for one series."""
+    """How many bars of one series an upsert inserted, changed, and found unchanged."""
 
     inserted: int = 0
     changed: int = 0
@@ -52,7 +52,7 @@ class Upserted:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How many bars a series has, and the open times of its first and last one."""
+    """The number of bars of a series, and the open times of the first and the last."""
 
     count: int = 0
     first_time: int | None = None
@@ -61,16 +61,16 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A chunk to write, on condition that `rev` is still the stored one; None: there is none yet.
+    """A chunk to write if the stored one has this `rev`, or does not exist if `rev` is None.
 
-    An upsert whose condition does not hold tries to insert, and meets the chunk's own `_id`: a
-    lost race is a duplicate key, for a chunk that exists as for a new one. All fields are set
-    rather than the document replaced, which costs the server a quarter less.
+    If the condition does not hold, the upsert tries to insert and fails on the chunk's `_id`: a
+    lost race is a duplicate key, for existing chunks and new ones alike. Setting all fields costs
+    the server a quarter less than replacing the document.
     """
 
     document: dict[str, Any]
     rev: ObjectId | None
-    lease: Lease | None = None
+    lease: UnitLease | None = None
 
     @property
     def condition(self) -> dict[str, Any]:
@@ -82,26 +82,26 @@ class Write:
         return {"$set": fields} if self.lease is None else self.lease.fenced(fields)
 
     def operation(self) -> InsertOne[dict[str, Any]] | UpdateOne:
-        """The same for a bulk write, where inserts of new chunks go together."""
+        """Return the operation for a bulk write; new chunks without a lease are inserts."""
         if self.rev is None and self.lease is None:
             return InsertOne(self.document)
         return UpdateOne(self.condition, self.change, upsert=True)
 
 
 class BarStore:
-    """Bars by series, in one collection; the driver's errors pass through."""
+    """The bars of all series, in one collection; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo, collection: str = "ohlcv") -> None:
         self._chunks = mongo[collection]
         self._recent = RecentChunks()
 
     def upsert(
-        self, blocks: Mapping[Series, Bars], lease: Lease | None = None
+        self, blocks: Mapping[Series, Bars], lease: UnitLease | None = None
     ) -> dict[Series, Upserted]:
-        """Store the bars of any number of series; a stored bar of the same time is replaced.
+        """Store the bars of any number of series, replacing stored bars of the same time.
 
-        Doing it twice changes nothing. When the driver fails, some of the chunks may have been
-        written; doing it again completes it. LeaseLost once the lease is over.
+        A repeated call changes nothing. After an error of the driver some chunks may be written;
+        repeating the call writes the rest. LeaseLost once the lease has expired.
         """
         upserted = {series: Upserted() for series in blocks}
         pending = {
@@ -128,33 +128,33 @@ class BarStore:
         limit: int | None = None,
         newest: bool = True,
     ) -> Bars:
-        """The bars that open at or after `start` and before `end`, in order of time.
+        """Return the bars that open at or after `start` and before `end`, in order of time.
 
-        With a `limit`, the newest so many of them, or the oldest.
+        With a `limit`, return at most that many: the newest of them, or else the oldest.
         """
         size = _PIECE if limit is None else chunks.chunks_touched(limit)
         walk = self._walk(chunks.id_range(series, start, end), newest, size)
         return chunks.gather(map(chunks.decode, walk), start, end, limit, newest)
 
     def chunk_ids(self, series: Series) -> list[str]:
-        """The ids of its chunks in order of time, from an index: no chunk is read."""
+        """Return the ids of the series' chunks in order of time; reads an index, no chunk."""
         of_series = {"_id": chunks.id_range(series)}
         return [
             document["_id"] for document in self._chunks.find(of_series, {"_id": True}).sort("_id")
         ]
 
     def read_chunks(self, ids: Sequence[str]) -> dict[str, Bars]:
-        """The bars of these chunks by id; without those that are not there."""
+        """Return the bars of these chunks by id; missing chunks are left out."""
         found = self._chunks.find({"_id": {"$in": ids}}, {"columns": True})
         return {document["_id"]: chunks.decode(document["columns"]) for document in found}
 
     def blocks(
         self, series: Series, start: int | None, end: int | None, newest: bool
     ) -> Iterator[Bars]:
-        """The bars from `start` to before `end`, some chunks at a time, in bounded memory.
+        """Yield the bars from `start` to before `end` in blocks of some chunks, in bounded memory.
 
-        Each block is in order of time; with `newest`, later blocks come first. What is written
-        meanwhile may be in it or not.
+        Each block is in order of time; with `newest`, the newest block comes first. Bars written
+        during the iteration may or may not be included.
         """
         walk = self._walk(chunks.id_range(series, start, end), newest, _BLOCK, growth=1)
         for columns in batched(walk, _BLOCK):
@@ -162,15 +162,15 @@ class BarStore:
             yield concatenate(blocks[::-1] if newest else blocks)
 
     def latest(self, series: Series, count: int) -> Bars:
-        """The newest `count` bars, in order of time."""
+        """Return the newest `count` bars, in order of time."""
         return self.read(series, limit=count)
 
     def count(self, series: Series) -> int:
-        """How many bars the series has."""
+        """Return how many bars the series has."""
         return self.extent(series).count
 
     def extent(self, series: Series) -> Extent:
-        """Count, first and last time of the series, from an index: no chunk is read."""
+        """Return count, first and last time of the series; reads an index, no chunk."""
         bars: dict[str, object] = {
             "_id": None,
             "count": {"$sum": "$count"},
@@ -185,7 +185,7 @@ class BarStore:
         return Extent()
 
     def chunk_edges(self, series: Series) -> NDArray[np.int64]:
-        """First and last open time of each chunk in order, from an index: no chunk is read."""
+        """Return the first and last open time of each chunk in order; reads an index, no chunk."""
         of_series = {"_id": chunks.id_range(series)}
         fields = {"_id": True, "start": True, "end": True}
         found = self._chunks.find(of_series, fields).sort("_id", ASCENDING)
@@ -193,9 +193,9 @@ class BarStore:
         return np.array(edges, dtype=np.int64)
 
     def delete(self, series: Series) -> int:
-        """Remove the series; how many bars it had.
+        """Remove all bars of the series; return how many there were.
 
-        Not for a series that is being written: a writer that has read a chunk puts it back.
+        Call it only while nobody writes the series: a writer that has read a chunk restores it.
         """
         count = self.count(series)
         self._chunks.delete_many({"_id": chunks.id_range(series)})
@@ -204,9 +204,9 @@ class BarStore:
     def _walk(
         self, ids: dict[str, str], newest: bool, size: int, growth: int = 2
     ) -> Iterator[bytes]:
-        """The columns of chunk after chunk, fetched in pieces that grow: doubling as a rule.
+        """Yield the columns of each chunk, fetched in pieces that grow by the factor `growth`.
 
-        The first piece is as a rule the only one, and leaves no cursor to close on the server.
+        Mostly the first piece is the only one, and leaves no cursor to close on the server.
         """
         order, beyond = (DESCENDING, "$lt") if newest else (ASCENDING, "$gt")
         while True:
@@ -222,11 +222,11 @@ class BarStore:
         self,
         pending: dict[str, tuple[Series, Bars]],
         upserted: dict[Series, Upserted],
-        lease: Lease | None,
+        lease: UnitLease | None,
     ) -> None:
-        """Write the one pending chunk from memory, without reading it, where that is known to hold.
+        """Write the one pending chunk without reading it, if this process wrote it last.
 
-        Nothing is done for bars that change nothing: only the stored chunk can tell that.
+        If the bars change nothing in the chunk in memory, do nothing: the stored one may differ.
         """
         ((chunk_id, (series, newer)),) = pending.items()
         known = self._recent.get(chunk_id)
@@ -243,7 +243,7 @@ class BarStore:
                 self._recent.forget(chunk_id)
 
     def _update(self, write: Write) -> bool:
-        """Write a chunk that exists; False where it is no longer as it was read."""
+        """Write an existing chunk; False if it has changed since it was read."""
         try:
             return self._chunks.update_one(write.condition, write.change).matched_count > 0
         except WriteError as error:
@@ -252,9 +252,9 @@ class BarStore:
             raise write.lease.lost() from error
 
     def _merge(
-        self, pending: dict[str, tuple[Series, Bars]], lease: Lease | None
+        self, pending: dict[str, tuple[Series, Bars]], lease: UnitLease | None
     ) -> tuple[dict[str, Merge], set[str]]:
-        """One round: the merge of every pending chunk, and the ids of those that lost a race."""
+        """Merge and write all pending chunks; return the merges, and the ids that lost the race."""
         found = self._chunks.find({"_id": {"$in": list(pending)}}, {"rev": True, "columns": True})
         stored = {document["_id"]: document for document in found}
         merges: dict[str, Merge] = {}
@@ -272,8 +272,8 @@ class BarStore:
             self._recent.keep(chunk_id, merges[chunk_id].bars, write.document["rev"])
         return merges, lost
 
-    def _write(self, writes: dict[str, Write], lease: Lease | None) -> set[str]:
-        """Write the chunks; the ids of those that are no longer as they were read."""
+    def _write(self, writes: dict[str, Write], lease: UnitLease | None) -> set[str]:
+        """Write the chunks; return the ids of those that have changed since they were read."""
         if not writes:
             return set()
         try:
@@ -283,13 +283,13 @@ class BarStore:
             if lease is not None and refused:
                 raise lease.lost() from error
             ids = list(writes)
-            return {ids[place] for place in duplicate_key_failures(error)}
+            return {ids[index] for index in duplicate_key_failures(error)}
         return set()
 
 
 def rewrite(
-    series: Series, chunk_id: str, bars: Bars, rev: ObjectId | None, lease: Lease | None = None
+    series: Series, chunk_id: str, bars: Bars, rev: ObjectId | None, lease: UnitLease | None = None
 ) -> Write:
-    """The chunk under a new `rev`: never the same twice, not even when it was deleted meanwhile."""
+    """Return the write of a chunk under a new `rev`, which no other write ever has."""
     fresh = ObjectId()
     return Write(chunks.encode(series, chunk_id, bars, fresh, fresh.generation_time), rev, lease)

@@ -3,9 +3,9 @@
     {_id: "NASDAQ:AAPL|1m|1027669", exchange, symbol, interval,
      start, end, count, rev, updated_at, columns, writer}
 
-The `_id` is the series key and the chunk's index, wide enough to stay in order for every time
-that a bar may have. `columns` is little-endian float64, column after column, as in `Bars`.
-`writer` is there where a sync has written: see `Lease`.
+The `_id` is the series key and the chunk's index, with enough digits to sort every possible time.
+`columns` is little-endian float64, column after column, as in `Bars`. Chunks that a sync has
+written have a `writer`: see `UnitLease`.
 """
 
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from pocketquant.domain.symbols import Series
 
 CHUNK_PERIODS = 1024
 
-_FIRST_INDEX = -1_000_000  # of 1m chunks: in the year 23
+_FIRST_INDEX = -1_000_000  # a 1m chunk in the year 23
 _LAST_INDEX = 8_999_999
 _FLOAT = np.dtype("<f8")
 
 
 def split(series: Series, bars: Bars) -> dict[str, Bars]:
-    """The bars of each chunk by chunk id, as views."""
+    """Return the bars of each chunk by chunk id, as views."""
     if not len(bars):
         return {}
     indexes = bars.time // _window_seconds(series.interval)
@@ -42,7 +42,7 @@ def split(series: Series, bars: Bars) -> dict[str, Bars]:
 
 
 def id_range(series: Series, start: int | None = None, end: int | None = None) -> dict[str, str]:
-    """The MongoDB condition on `_id` that finds the chunks of `start` (inclusive) to `end`."""
+    """Return MongoDB's condition on `_id` for the chunks from `start` to before `end`."""
     window = _window_seconds(series.interval)
     first = _FIRST_INDEX if start is None else max(start // window, _FIRST_INDEX)
     last = _LAST_INDEX if end is None else min((end - 1) // window, _LAST_INDEX)
@@ -50,14 +50,14 @@ def id_range(series: Series, start: int | None = None, end: int | None = None) -
 
 
 def chunks_touched(bar_count: int) -> int:
-    """How many chunks so many bars in a row lie in at most, when no period is without a bar."""
+    """Return how many chunks hold this many consecutive bars at most, without missing periods."""
     return (bar_count - 2) // CHUNK_PERIODS + 2
 
 
 def encode(
     series: Series, chunk_id: str, bars: Bars, rev: object, updated_at: datetime
 ) -> dict[str, Any]:
-    """The document of a chunk that holds at least one bar."""
+    """Return the document of a chunk, which has at least one bar."""
     return {
         "_id": chunk_id,
         "exchange": series.symbol.exchange,
@@ -73,16 +73,16 @@ def encode(
 
 
 def decode(columns: bytes) -> Bars:
-    """The bars of a chunk's `columns`, without copying: they can't be written to."""
+    """Return the bars of a chunk's `columns`, without copying: they are read-only."""
     return Bars(np.frombuffer(columns, _FLOAT).reshape(6, -1))
 
 
 def gather(
     found: Iterable[Bars], start: int | None, end: int | None, limit: int | None, newest: bool
 ) -> Bars:
-    """The bars of `start` to before `end` in chunks that come newest first, or oldest first.
+    """Return the bars from `start` to before `end` of chunks that come newest or oldest first.
 
-    No more chunks are taken than `limit` bars need.
+    Only as many chunks are taken as `limit` bars need.
     """
     blocks: list[Bars] = []
     held = 0

@@ -1,4 +1,4 @@
-"""All collections and indexes, made at start; making them again, or many at once, is harmless."""
+"""Make all collections and indexes at start; repeated and concurrent calls are harmless."""
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
@@ -10,12 +10,12 @@ BAR_COLLECTIONS = ("ohlcv", "ohlcv_live")
 _ZSTD = {"wiredTiger": {"configString": "block_compressor=zstd"}}
 _NAMESPACE_EXISTS = 48  # MongoDB's error code
 
-# Covers what `BarStore.extent` asks for, so that counting bars reads no chunk.
+# Covers the query of `BarStore.extent`, so that counting bars reads no chunk.
 _EXTENT = IndexModel(
     [(field, ASCENDING) for field in ("_id", "count", "start", "end")], name="extent"
 )
 
-# Jobs and units, dead letters among them, are kept for 30 days after their end.
+# Jobs and units, also dead letters, are kept for 30 days after their end.
 _ENDED_LONG_AGO = IndexModel(
     "finished_at", name="ended_long_ago", expireAfterSeconds=30 * 24 * 3600
 )
@@ -62,7 +62,7 @@ _INDEXES = {
 
 
 def make_collections_and_indexes(mongo: Mongo) -> None:
-    """Make what is missing; the rest stays as it is."""
+    """Make missing collections and indexes; leave existing ones as they are."""
     for name in BAR_COLLECTIONS:
         _make_compressed_collection(mongo, name)
     for name, indexes in _INDEXES.items():
@@ -70,7 +70,7 @@ def make_collections_and_indexes(mongo: Mongo) -> None:
 
 
 def missing_indexes(mongo: Mongo) -> list[str]:
-    """Those that are not there, as `collection.index`; only reads."""
+    """Return the missing indexes as `collection.index`; only reads."""
     return [
         f"{name}.{index.document['name']}"
         for name, indexes in _INDEXES.items()

@@ -1,4 +1,4 @@
-"""`Interventions`: what people do to jobs by hand: cancel one, try failed units again."""
+"""`Interventions`: cancels jobs and retries failed units on a user's request."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import UnitState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bulk_writes import duplicate_key_failures
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Document, Unit, ending, joining, read_unit
 
 _BATCH = 1000
 _MOST_ROUNDS = 100
 
-_ANEW = {"tries": 0, "troubles": 0, "lost": 0}  # what a retry by hand counts from the beginning
+_NO_TRIES = {"tries": 0, "troubles": 0, "lost": 0}  # a retry by hand resets these counts
 
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """What became of the units that were still open."""
+    """The results for the units that were open when the job was cancelled."""
 
     cancelled: int
-    stopping: list[Series]  # running: they end without storing, or completed if they are quicker
-    kept: list[Series]  # wanted by other jobs as well
+    stopping: list[Series]  # running: they stop, or complete if they finish first
+    kept: list[Series]  # other jobs want them too
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What became of dead letters: queued again, or left to a sync of their series under way."""
+    """Dead letters that were queued again, and those whose jobs joined an open unit."""
 
     queued: list[Unit]
     joined: list[Unit]
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """Which failed units are meant: those of a job, with an error code, or named by their ids."""
+class DeadLetterFilter:
+    """A filter for failed units: by job, by error code, by ids; all that are given must match."""
 
     job_id: str | None = None
     code: str | None = None
@@ -60,18 +60,19 @@ class DeadLetters:
 
 
 class Interventions:
-    """Changes of jobs that somebody asked for."""
+    """Changes of jobs by users; the driver's errors pass through."""
 
-    def __init__(self, mongo: Mongo, jobs: Jobs, statuses: SyncStatuses) -> None:
-        self._jobs_in_order = jobs
+    def __init__(self, mongo: Mongo, jobs: JobStore, statuses: SyncStatuses) -> None:
+        self._job_store = jobs
         self._statuses = statuses
         self._jobs = mongo["jobs"]
         self._units = mongo["units"]
 
     def cancel(self, job_id: str) -> Cancellation:
-        """Cancel what has not begun, stop what has; NotFound, or Conflict when the job has ended.
+        """Cancel waiting units of the job and stop running ones; then close the job.
 
-        Doing it again finishes what a crash left half done.
+        NotFound if there is no such job, Conflict if it has ended. After a crash, repeating the
+        call completes it.
         """
         marked = self._jobs.update_one({"_id": job_id, "open": True}, {"$set": {"cancelled": True}})
         if not marked.matched_count:
@@ -79,22 +80,22 @@ class Interventions:
         return self._cancel_units(job_id)
 
     def half_cancelled(self, older_than: datetime, limit: int) -> list[str]:
-        """Cancelled jobs that are still open."""
+        """Return cancelled jobs that are still open."""
         wanted = {"open": True, "cancelled": True, "created_at": {"$lt": older_than}}
         return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
 
     def close(self, job_id: str) -> bool:
-        """Close the job unless a unit is open; none of its series looks under way then."""
-        if self._jobs_in_order.has_open_unit(job_id):
+        """Close the job unless a unit is open; its series then are not marked open either."""
+        if self._job_store.has_open_unit(job_id):
             return False
         self._settle(job_id)
-        return self._jobs_in_order.close_one(job_id)
+        return self._job_store.close_one(job_id)
 
-    def retry(self, wanted: DeadLetters) -> Iterator[Retried]:
-        """Queue failed units again, in batches, with all their attempts; their jobs reopen.
+    def retry(self, wanted: DeadLetterFilter) -> Iterator[Retried]:
+        """Queue failed units again, in batches, with all attempts, and reopen their jobs.
 
-        A unit whose series is under way in another job is left to that one: its jobs join it. A
-        unit that only cancelled jobs wanted stays a dead letter.
+        If the series has another open unit, the jobs of the failed unit join that one. A unit that
+        only cancelled jobs want stays a dead letter.
         """
         found = map(read_unit, self._units.find(wanted.filter()).sort("_id"))
         yield from map(self._retry, batched(found, _BATCH))
@@ -107,10 +108,10 @@ class Interventions:
             raise Conflict(f"job {job_id} has ended already")
 
     def _cancel_units(self, job_id: str) -> Cancellation:
-        """End what the job alone wants, leave the rest to the others; then close the job.
+        """End the units that only this job wants, take the job out of the others, and close it.
 
-        Each unit is judged within its update, by the jobs that want it at that moment. Units move
-        while they are looked for, so all is done again until none is left.
+        Each update decides by the jobs of the unit at that moment. Units change state meanwhile, so
+        the updates are repeated until no unit is left.
         """
         of_job = {"jobs": job_id, "active": True}
         shared = {**of_job, "jobs.1": {"$exists": True}}
@@ -130,12 +131,12 @@ class Interventions:
                 break
         stopping = list(self._series(running))
         self._settle(job_id)
-        self._jobs_in_order.mark_settled(job_id)
-        self._jobs_in_order.close_one(job_id)
+        self._job_store.mark_settled(job_id)
+        self._job_store.close_one(job_id)
         return Cancellation(cancelled, stopping, sorted(kept, key=str))
 
     def _settle(self, job_id: str) -> None:
-        """What ended for this job looks under way no more; a crash before leaves the job open."""
+        """Settle the statuses of the ended units; a crash before that leaves the job open."""
         ended = self._series({"jobs": job_id, "active": None})
         for batch in batched(ended, _BATCH):
             self._statuses.settle(batch)
@@ -145,41 +146,40 @@ class Interventions:
             yield Series.parse(each["series"])
 
     def _retry(self, batch: list[Unit]) -> Retried:
-        """Reopen the jobs before their units are queued, and again where they closed meanwhile."""
-        cancelled = self._jobs_in_order.cancelled_among(_jobs_of(batch))
+        """Reopen the jobs before queueing their units, and again in case they closed meanwhile."""
+        cancelled = self._job_store.cancelled_among(_jobs_of(batch))
         live = [unit for unit in batch if not cancelled.issuperset(unit.jobs)]
-        self._jobs_in_order.reopen(_jobs_of(live))
+        self._job_store.reopen(_jobs_of(live))
         retried = self._requeue(live, cancelled)
-        self._jobs_in_order.reopen(_jobs_of(retried.queued))
+        self._job_store.reopen(_jobs_of(retried.queued))
         for unit in retried.joined:
             self._give_way(unit)
-        for job_id in self._jobs_in_order.cancelled_among(_jobs_of(live)) - cancelled:
-            self._cancel_units(job_id)  # cancelled between the two looks
+        for job_id in self._job_store.cancelled_among(_jobs_of(live)) - cancelled:
+            self._cancel_units(job_id)  # cancelled since the first query
         queued = [unit.request.series for unit in retried.queued]
         self._statuses.mark_retried(queued)
-        self._statuses.settle(queued)  # they may have been done meanwhile
+        self._statuses.settle(queued)  # their units may have ended meanwhile
         return retried
 
     def _requeue(self, batch: list[Unit], cancelled: set[str]) -> Retried:
-        """Queue those whose series has no active unit, have the others' jobs join that one."""
+        """Queue units whose series has no open unit; let the jobs of the others join that unit."""
         retried, left = Retried([], []), batch
         for _ in range(_MOST_ROUNDS):
-            under_way = self._queue(left, cancelled)
-            places = set(under_way)
-            retried.queued.extend(each for place, each in enumerate(left) if place not in places)
-            waiting = [left[place] for place in under_way]
+            blocked = self._queue(left, cancelled)
+            blocked_ids = {unit.id for unit in blocked}
+            retried.queued.extend(unit for unit in left if unit.id not in blocked_ids)
             left = []
-            for unit in waiting:
+            for unit in blocked:
                 has_joined = self._join_active(unit, cancelled)
                 (retried.joined if has_joined else left).append(unit)
-            if not left:  # where the other has ended meanwhile, queue this one after all
+            if not left:  # a unit is left if the other unit of its series ended meanwhile: queue it
                 break
         return retried
 
-    def _queue(self, batch: list[Unit], cancelled: set[str]) -> list[int]:
-        """Queue these units again; the places of those whose series is under way."""
+    def _queue(self, batch: list[Unit], cancelled: set[str]) -> list[Unit]:
+        """Queue these units again; return those whose series has another open unit."""
         again: Document = {
-            "$set": {"state": UnitState.QUEUED, "active": True} | _ANEW,
+            "$set": {"state": UnitState.QUEUED, "active": True} | _NO_TRIES,
             "$unset": {"finished_at": "", "not_before": ""},
             "$currentDate": {"dispatched_at": True},
             "$pullAll": {"jobs": list(cancelled)},
@@ -189,24 +189,24 @@ class Interventions:
             if failed:
                 self._units.bulk_write([UpdateOne(one, again) for one in failed], ordered=False)
         except BulkWriteError as error:
-            return duplicate_key_failures(error)
+            return [batch[index] for index in duplicate_key_failures(error)]
         return []
 
     def _join_active(self, failed: Unit, cancelled: set[str]) -> bool:
-        """Let the failed unit's jobs wait for the active one of its series; False without one."""
+        """Let the failed unit's jobs join the open unit of its series; False if there is none."""
         jobs = [each for each in failed.jobs if each not in cancelled]
         active = {"series": str(failed.request.series), "active": True}
         update = joining(jobs, failed.request.n_bars, failed.queue)
         return self._units.update_one(active, update).matched_count > 0
 
     def _give_way(self, failed: Unit) -> None:
-        """The jobs have another unit: this one is no dead letter any more.
+        """Take the failed unit out of its jobs, which have another unit of its series now.
 
-        A crash before this leaves them both units, until the job is closed.
+        After a crash before this, the jobs have both units until they are closed.
         """
         for job_id in failed.jobs:
-            self._jobs_in_order.leave(failed.id, job_id)
-            self._jobs_in_order.close_one(job_id)
+            self._job_store.leave(failed.id, job_id)
+            self._job_store.close_one(job_id)
 
 
 def _jobs_of(units: Iterable[Unit]) -> set[str]:

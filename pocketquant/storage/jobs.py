@@ -1,4 +1,4 @@
-"""`Jobs`: what was asked for, one document a job; how far it is follows from its units."""
+"""`JobStore`: one document a job; its progress is counted from its units."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ KEY_LIFETIME = timedelta(hours=24)
 
 _RATE_SECONDS = 60.0
 _FIRST_ERRORS = 5
-_CONTENT = {"wants": False}  # what was asked for, which may be megabytes
+_NO_REQUESTS = {"wants": False}  # they may be megabytes
 _NO_PLANNER = {"$expr": {"$lte": ["$planning_until", "$$NOW"]}}
 _MAY_CLOSE = {
     "$or": [
@@ -32,7 +32,7 @@ _MAY_CLOSE = {
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A job that is written down; `is_new` unless its key had made it before."""
+    """A stored job; `is_new` is False if its key had made it before."""
 
     job_id: str
     is_new: bool
@@ -40,15 +40,15 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How fast a job goes, when it should end, and what went wrong first."""
+    """The speed of a job, its estimated end, and its first errors."""
 
     units_per_second: float | None
     estimated_end_at: datetime | None
     first_errors: list[Unit]
 
 
-class Jobs:
-    """The jobs in MongoDB."""
+class JobStore:
+    """The jobs in MongoDB; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo["jobs"]
@@ -64,13 +64,13 @@ class Jobs:
         key: str | None = None,
         fingerprint: str = "",
     ) -> Opened:
-        """Write a job down; it survives any crash once this returns, and is planned later.
+        """Store a job, to be planned later; it survives any crash once this returns.
 
-        The requests are taken as they come, each series once. What exceeds one document is written
-        before the job is; a crash between them leaves pieces of no job, which expire.
+        The requests are read lazily, each series once. Requests beyond the first piece are stored
+        before the job; after a crash in between, these pieces belong to no job and expire.
 
-        A key that made a job within 24 hours gives that job again; KeyReused where it was asked
-        for with another fingerprint.
+        If the key made a job within 24 hours, return that job; KeyReused if that job has another
+        fingerprint.
         """
         earlier = self._made_with(key, fingerprint, now)
         if earlier is not None:
@@ -97,8 +97,8 @@ class Jobs:
                     return Opened(earlier, is_new=False)
 
     def get(self, job_id: str) -> Job | None:
-        """The job with its counts; a job whose units have all ended is completed, closed or not."""
-        found = self._jobs.find_one({"_id": job_id}, _CONTENT)
+        """Return the job with its counts; None if there is none of this id."""
+        found = self._jobs.find_one({"_id": job_id}, _NO_REQUESTS)
         return None if found is None else self._read(found)
 
     def page(
@@ -109,7 +109,7 @@ class Jobs:
         offset: int,
         limit: int,
     ) -> tuple[list[Job], int]:
-        """Jobs from `offset` on, the newest first, and how many there are in all."""
+        """Return jobs from `offset` on, the newest first, and the number of all matches."""
         wanted: Document = {}
         if kind:
             wanted["kind"] = kind
@@ -121,52 +121,53 @@ class Jobs:
             newest_first,
             {"$skip": offset},
             {"$limit": limit},
-            {"$project": _CONTENT},
+            {"$project": _NO_REQUESTS},
         ]
         found = [self._read(each) for each in self._jobs.aggregate([*stages, *cut])]
         counted = list(self._jobs.aggregate([*stages, {"$count": "total"}]))
         return found, counted[0]["total"] if counted else 0
 
     def progress(self, job: Job, now: datetime) -> Progress:
-        """What is more than the counts: rate over the last minute, and the first errors."""
+        """Return the rate over the last minute, the estimated end, and the first errors."""
         failed = self._units.find({"jobs": job.id, "state": UnitState.FAILED})
         errors = [read_unit(each) for each in failed.sort("finished_at").limit(_FIRST_ERRORS)]
         rate = self._rate(job, now)
         remaining = job.total - job.ended
-        is_on = rate and remaining and not job.finished_at
-        end = now + timedelta(seconds=remaining / rate) if rate and is_on else None
+        has_estimate = remaining and not job.finished_at
+        end = now + timedelta(seconds=remaining / rate) if rate and has_estimate else None
         return Progress(rate, end, errors)
 
     def units(
         self, job_id: str, state: UnitState | None, code: str | None, offset: int, limit: int
     ) -> tuple[list[Unit], int]:
-        """The job's units from `offset` on, and how many there are in all."""
+        """Return the job's units from `offset` on, and the number of all matches."""
         wanted: Document = {"jobs": job_id}
         if state:
             wanted["state"] = state
         return self._unit_page(wanted, code, ("_id", ASCENDING), offset, limit)
 
     def dead_letters(self, code: str | None, offset: int, limit: int) -> tuple[list[Unit], int]:
-        """Failed units of all jobs, the newest first, and how many there are in all."""
+        """Return failed units of all jobs, the newest first, and the number of all matches."""
         failed = {"state": UnitState.FAILED}
         return self._unit_page(failed, code, ("finished_at", DESCENDING), offset, limit)
 
     def dead_letter_codes(self) -> dict[str, int]:
-        """How many failed units there are of each error code."""
+        """Return the number of failed units by error code."""
         failed = {"$match": {"state": UnitState.FAILED}}
         by_code = {"$group": {"_id": "$error.code", "count": {"$sum": 1}}}
         return {each["_id"]: each["count"] for each in self._units.aggregate([failed, by_code])}
 
     def close(self, job_ids: Iterable[str]) -> None:
-        """Close those of the jobs that have no open unit left."""
+        """Close the jobs among these that have no open unit."""
         for job_id in job_ids:
             self.close_one(job_id)
 
     def close_one(self, job_id: str) -> bool:
-        """Close the job unless a unit is open; its counts then stay, though its units expire.
+        """Close the job if no unit is open, and store its counts, which outlive its units.
 
-        Only if no retry has reopened it since the units were counted; a cancelled one only once its
-        series are `settled`. A job that is closed already gets the counts of now.
+        It stays open if a retry reopened it since the units were counted, or if it was cancelled
+        and its series are not settled yet. A closed job gets the present counts. Return whether
+        it was closed.
         """
         if self.has_open_unit(job_id):
             return False
@@ -199,12 +200,12 @@ class Jobs:
 
     def has_open_unit(self, job_id: str) -> bool:
         """Whether a unit of the job waits or runs."""
-        # "running" and "queued" are the last of the states in the order of their index.
+        # "queued" and "running" are the last states in the order of the index.
         last = self._units.find({"jobs": job_id}, {"state": True}).sort("state", DESCENDING)
         return any(UnitState(each["state"]) in OPEN for each in last.limit(1))
 
     def reopen(self, job_ids: Iterable[str]) -> None:
-        """Open these jobs again, unless they were cancelled."""
+        """Reopen these jobs, except cancelled ones."""
         self._jobs.update_many(
             {"_id": {"$in": list(job_ids)}, "cancelled": None},
             {
@@ -215,16 +216,16 @@ class Jobs:
         )
 
     def mark_settled(self, job_id: str) -> None:
-        """No series looks under way for this cancelled job, but those that a worker has in hand."""
+        """Store that this cancelled job's statuses are settled, except for running units."""
         self._jobs.update_one({"_id": job_id, "cancelled": True}, {"$set": {"settled": True}})
 
     def cancelled_among(self, job_ids: Iterable[str]) -> set[str]:
-        """Which of these jobs were cancelled."""
+        """Return the cancelled jobs among these."""
         wanted = {"_id": {"$in": list(job_ids)}, "cancelled": True}
         return {each["_id"] for each in self._jobs.find(wanted, {"_id": True})}
 
     def leave(self, unit_id: str, job_id: str) -> None:
-        """Take an ended unit out of the job, which has another one of its series."""
+        """Take an ended unit out of the job, which has another unit of the same series."""
         ended = {"_id": unit_id, "active": None}
         if not self._units.delete_one({**ended, "jobs": [job_id]}).deleted_count:
             self._units.update_one(
@@ -232,14 +233,14 @@ class Jobs:
             )
 
     def unclosed(self, older_than: datetime, limit: int) -> list[str]:
-        """Planned jobs that are still open."""
+        """Return planned jobs that are still open."""
         wanted = {"open": True, "planned": True, "created_at": {"$lt": older_than}}
         return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
 
     def _write_pieces(
         self, job_id: str, requests: Iterable[SyncRequest], now: datetime
     ) -> Document:
-        """The fields of the job's document that say what it asked for; the rest is written here."""
+        """Return the fields for the job's document: its first requests; store the other pieces."""
         remaining = map(grouped, batched(requests, PIECE))
         wants = next(remaining, [])
         total, pieces = _size(wants), 1
@@ -250,10 +251,10 @@ class Jobs:
         return {"wants": wants, "total": total, "pieces": pieces}
 
     def _made_with(self, key: str | None, fingerprint: str, now: datetime) -> str | None:
-        """The job that the key made; None without one, or where it is free again."""
+        """Return the job that the key made; None without one, or if the key has expired."""
         if key is None:
             return None
-        earlier = self._jobs.find_one({"key": key}, _CONTENT)
+        earlier = self._jobs.find_one({"key": key}, _NO_REQUESTS)
         if earlier is None:
             return None
         if earlier["created_at"] <= now - KEY_LIFETIME:
@@ -268,9 +269,8 @@ class Jobs:
         counts = dict.fromkeys(UnitState, 0)
         counts.update(self._counts(found["_id"]) if stored is None else _states(stored))
         is_cancelled = bool(found.get("cancelled"))
-        if is_cancelled or found.get(
-            "open"
-        ):  # units that other jobs keep, or that are not made yet
+        if is_cancelled or found.get("open"):
+            # Missing units were left to other jobs, or are not made yet.
             missing = max(0, found["total"] - sum(counts.values()))
             counts[UnitState.CANCELLED if is_cancelled else UnitState.QUEUED] += missing
         return Job(
@@ -296,8 +296,8 @@ class Jobs:
     def _drop_repeated(self, job_id: str) -> None:
         """Leave the job one unit a series: the one that ended last.
 
-        A crash while a dead letter joins another unit leaves two, and so does a planner that was
-        stalled while another planned the job.
+        There are two after a crash while a dead letter joins another unit, or after a planner
+        stalled while another one planned the job.
         """
         newest_first: list[Document] = [
             {"$match": {"jobs": job_id}},
@@ -310,7 +310,7 @@ class Jobs:
                 self.leave(unit_id, job_id)
 
     def _rate(self, job: Job, now: datetime) -> float | None:
-        """Units ended a second: of the last minute, or of the whole time once the job has ended."""
+        """Return units ended per second: in the last minute, or for an ended job overall."""
         if job.finished_at:
             seconds = (job.finished_at - job.created_at).total_seconds()
             return job.ended / seconds if seconds > 0 else None
@@ -332,7 +332,7 @@ def _size(groups: list[Document]) -> int:
 
 
 def _in_state(state: JobState | None) -> list[Document]:
-    """The stages that leave jobs of one state; an open job is pending until a unit was tried."""
+    """Return the stages to filter jobs by state; a job is pending until a unit was tried."""
     if state is None:
         return []
     if state is JobState.CANCELLED:
@@ -340,7 +340,7 @@ def _in_state(state: JobState | None) -> list[Document]:
     if state is JobState.COMPLETED:
         return [{"$match": {"open": None, "cancelled": None}}]
     tried = [{"$match": {"attempt": {"$gt": 0}}}, {"$limit": 1}, {"$project": {"_id": True}}]
-    look = {
+    lookup = {
         "from": "units",
         "localField": "_id",
         "foreignField": "jobs",
@@ -350,7 +350,7 @@ def _in_state(state: JobState | None) -> list[Document]:
     is_tried = {"$eq" if state is JobState.PENDING else "$ne": [{"$size": "$tried"}, 0]}
     return [
         {"$match": {"open": True, "cancelled": None}},
-        {"$lookup": look},
+        {"$lookup": lookup},
         {"$match": {"$expr": is_tried}},
     ]
 

@@ -1,8 +1,8 @@
-"""`Lease`: for how long an attempt holds its unit, as MongoDB judges it within a write.
+"""`UnitLease`: lets an attempt at a unit write only while it holds the unit.
 
-A worker that stalls between a look at its lease and a write can't know that another has taken the
-unit over meanwhile. So the write itself carries the end of the lease, and the server, whose clock
-every lease is judged by, refuses it once that is over.
+A worker that stalls between checking its lease and writing cannot notice that another worker took
+the unit meanwhile. So the write carries the end of the lease, and the server, whose clock decides
+about all leases, refuses the write after that time.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from typing import Any
 
 from pocketquant.domain.errors import LeaseLost
 
-REFUSED = 241  # MongoDB's code for a text that is no number
+REFUSED = 241  # MongoDB's code for a text that is not a number
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class UnitLease:
     """The lease of one attempt at a unit."""
 
     unit_id: str
@@ -23,14 +23,14 @@ class Lease:
     until: datetime
 
     def holds(self) -> dict[str, Any]:
-        """The expression that is true until the lease ends."""
+        """Return the expression that is true until the lease ends."""
         return {"$lt": ["$$NOW", self.until]}
 
     def fenced(self, fields: dict[str, Any]) -> list[dict[str, Any]]:
-        """The update that sets the fields of a document with a text as its `_id`, or fails.
+        """Return the update that sets the fields of a document, whose `_id` must be a text.
 
-        It fails once the lease is over or where a later attempt has written, and says so with the
-        code `REFUSED`. An upsert can't carry such a condition: it would insert what is refused.
+        After the lease has ended, or after a later attempt has written, the server refuses the
+        update with the code `REFUSED`. An upsert cannot have such a condition: it would insert.
         """
         later = {"$gt": ["$writer.attempt", self.attempt]}
         is_overtaken = {"$and": [{"$eq": ["$writer.unit", self.unit_id]}, later]}
@@ -41,5 +41,5 @@ class Lease:
         return [{"$set": {**literal, "writer": {"$cond": [may_write, writer, failure]}}}]
 
     def lost(self) -> LeaseLost:
-        """The error for a write that was refused."""
+        """Return the error to raise for a refused write."""
         return LeaseLost(f"the lease of unit {self.unit_id}, attempt {self.attempt}, is over")

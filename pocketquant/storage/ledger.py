@@ -1,16 +1,16 @@
-"""The ledger of units: which syncs are to be done, who does them, how they end.
+"""`Ledger`: claims units for workers, and stores how each attempt ends.
 
-A unit is the sync of one series; the jobs that want it are in `jobs`. The message broker only
-hints that a unit is due; what must be done stands here:
+A unit is the sync of one series; its `jobs` are the jobs that want it. A message of the broker is
+only a hint that a unit is due; the ledger decides:
 
     planned ─► queued ─► claim ─► running ─► finish ─► completed
                  ▲                  ├─► defer, postpone ─► queued, not before a time
                  │                  ├─► hand back ─► queued, due at once
                  │                  ├─► fail   ─► failed, with code and message
-                 └── lease over ◄───┴─► cancel ─► cancelled
+                 └─ lease expires ◄─┴─► cancel ─► cancelled
 
-Every write of a running unit holds only for the attempt that claimed it, so a worker that lost
-its unit cannot end it. Leases and due times are judged by the server's clock alone.
+Every write of a running unit is conditional on the attempt that claimed it, so a worker that lost
+its unit cannot end it. The server's clock alone decides about leases and due times.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError, St
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport, UnitState
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import (
     Document,
     Unit,
@@ -33,7 +33,7 @@ from pocketquant.storage.units import (
     report_document,
 )
 
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # dispatched then: to be published once it is due
+_NEVER_DISPATCHED = datetime(1970, 1, 1, tzinfo=UTC)  # the unit is published once it is due
 
 _DUE = {
     "$or": [
@@ -48,16 +48,18 @@ _IS_LOST = {"$cond": [{"$eq": ["$state", UnitState.RUNNING]}, 1, 0]}
 
 
 class Ledger:
-    """What a worker does with units."""
+    """The operations of workers on units."""
 
-    def __init__(self, mongo: Mongo, jobs: Jobs, lease_seconds: float, max_attempts: int) -> None:
+    def __init__(
+        self, mongo: Mongo, jobs: JobStore, lease_seconds: float, max_attempts: int
+    ) -> None:
         self._jobs = jobs
         self._units = mongo["units"]
         self._lease = {"$add": ["$$NOW", int(lease_seconds * 1000)]}
         self._max_attempts = max_attempts
 
     def claim(self, unit_id: str) -> Unit | None:
-        """Take the unit for one attempt and a lease; None when it is not there to be taken."""
+        """Claim the unit for one attempt under a lease; None if it is not due or held elsewhere."""
         claimed = self._units.find_one_and_update(
             {"_id": unit_id, "tries": {"$lt": self._max_attempts}, "stop": None, **_DUE},
             [
@@ -78,9 +80,9 @@ class Ledger:
         return None if claimed is None else read_unit(claimed)
 
     def extend(self, unit: Unit) -> Unit:
-        """The unit with its lease renewed.
+        """Renew the lease and return the unit with it.
 
-        LeaseLost when another worker has the unit, Cancelled when no job wants it any more.
+        LeaseLost if another worker has the unit, Cancelled if no job wants it any more.
         """
         kept = self._units.find_one_and_update(
             {**_held(unit), "stop": None},
@@ -95,10 +97,10 @@ class Ledger:
         raise _taken_over(unit)
 
     def finish(self, unit: Unit, report: SyncReport) -> Unit | None:
-        """End the unit, and each of its jobs that has no other open unit.
+        """Complete the unit, close each of its jobs without another open unit, and return None.
 
-        None when it has ended. Where a joined request has meanwhile asked for more bars, the unit
-        goes on: it is returned with its new request, still held.
+        If a joined request wants more bars meanwhile, return the unit instead, still held and with
+        its new request. LeaseLost or Cancelled as in `extend`.
         """
         ended = self._units.find_one_and_update(
             {**_held(unit), "n_bars": unit.request.n_bars},
@@ -120,37 +122,37 @@ class Ledger:
         return None
 
     def active(self, all_series: Iterable[Series]) -> list[Series]:
-        """Those of these series whose sync waits or runs."""
+        """Return the series among these whose sync waits or runs."""
         keys = [str(series) for series in all_series]
         found = self._units.find({"series": {"$in": keys}, "active": True}, {"series": True})
         return [Series.parse(unit["series"]) for unit in found]
 
     def is_last_attempt(self, unit: Unit) -> bool:
-        """Whether the unit has to fail when this attempt does."""
+        """Whether no attempt is left after this one."""
         return unit.tries >= self._max_attempts
 
     def defer(self, unit: Unit, error: PocketQuantError, delay_seconds: float) -> None:
-        """Put the unit back after a failure, to be due after the delay."""
+        """Put the unit back after an error, due after the delay; the attempt counts."""
         self._put_back(unit, delay_seconds, unit.tries, _ended_in(unit, error))
 
     def postpone(
         self, unit: Unit, delay_seconds: float, error: PocketQuantError | None = None
     ) -> None:
-        """Put the unit back for its turn, or for trouble of our own; that costs no attempt.
+        """Put the unit back until its turn, or after a failure of our servers; costs no attempt.
 
-        An error is what those who wait for the unit are told.
+        Waiting users are shown the error, if any.
         """
-        told = _ended_in(unit, error) if error else {}
+        fields = _ended_in(unit, error) if error else {}
         if isinstance(error, StorageUnavailable):
-            told["troubles"] = unit.troubles + 1
-        self._put_back(unit, delay_seconds, unit.tries - 1, told)
+            fields["troubles"] = unit.troubles + 1
+        self._put_back(unit, delay_seconds, unit.tries - 1, fields)
 
     def hand_back(self, unit: Unit) -> None:
-        """Put the unit back because its worker ends; due at once, and it costs no attempt."""
+        """Put the unit back because its worker ends; it is due at once, and no attempt counts."""
         self._put_back(unit, 0, unit.tries - 1, {})
 
     def fail(self, unit: Unit, error: PocketQuantError) -> None:
-        """Give the unit up: a dead letter with code and message."""
+        """Fail the unit for good: it becomes a dead letter with code and message."""
         failed = self._units.find_one_and_update(
             _held(unit), ending(UnitState.FAILED, error, unit.attempt)
         )
@@ -159,7 +161,7 @@ class Ledger:
         self._jobs.close(failed["jobs"])
 
     def cancel(self, unit: Unit, error: PocketQuantError) -> bool:
-        """End a unit that no job wants any more; False where a job has joined it meanwhile."""
+        """Cancel a unit that no job wants any more; False if a job has joined it meanwhile."""
         stopped = {**_held(unit), "stop": True}
         ended = self._units.find_one_and_update(
             stopped, ending(UnitState.CANCELLED, error, unit.attempt)
@@ -181,7 +183,7 @@ class Ledger:
                         "state": UnitState.QUEUED,
                         "not_before": {"$add": ["$$NOW", int(delay_seconds * 1000)]},
                         "tries": tries,
-                        "dispatched_at": _LONG_AGO,
+                        "dispatched_at": _NEVER_DISPATCHED,
                         **fields,
                     }
                 },

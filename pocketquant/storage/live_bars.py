@@ -1,7 +1,7 @@
-"""`LiveBarStore`: bars built here from quotes, until history has overtaken them.
+"""`LiveBarStore`: bars built from quotes, until a sync brings the same time from the provider.
 
-They lie in `ohlcv_live` as history lies in `ohlcv`. Of each series, those that were not seen from
-their start to their end are marked in `ohlcv_live_partial`:
+They are stored in `ohlcv_live`, as history is in `ohlcv`. Partial bars, which were not observed
+from start to end, are listed for each series in `ohlcv_live_partial`:
 
     {_id: "NASDAQ:AAPL|1m", times: dates of the partial bars' open times}
 """
@@ -24,11 +24,11 @@ from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore, Upserted, rewrite
 
 _COLLECTION = "ohlcv_live"
-_PIECE = 100  # series at a time: a chunk of each, of up to 50 kB, is held several times over
+_SERIES_A_WRITE = 100  # a chunk of each, of up to 50 kB, is in memory several times
 
 
 class LiveBarStore:
-    """Closed live bars by series; the driver's errors pass through."""
+    """Closed live bars of all series; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._bars = BarStore(mongo, _COLLECTION)
@@ -38,21 +38,21 @@ class LiveBarStore:
     def upsert(self, bars: Iterable[LiveBar]) -> dict[Series, Upserted]:
         """Store the bars of any number of series; doing it twice changes nothing.
 
-        A partial bar is stored only where there is none of its time yet: what was seen in part
-        never replaces what another has seen. One that is stored with the very same values is marked
-        too: it had been taken for whole. So is one that a bar without ticks speaks of. A mark is
-        written before its bar, and stays.
+        A partial bar is stored only if there is no bar of its time: it never replaces one. An
+        identical stored bar is marked partial too; it was wrongly taken as complete. A bar without
+        ticks stores no bar, but marks the stored one of its time partial. Marks are written before
+        the bars, and stay.
         """
         by_series: defaultdict[tuple[object, ...], list[LiveBar]] = defaultdict(list)
         for bar in bars:
             by_series[bar.symbol, bar.interval].append(bar)
         upserted: dict[Series, Upserted] = {}
-        for groups in batched(by_series.values(), _PIECE):
+        for groups in batched(by_series.values(), _SERIES_A_WRITE):
             upserted |= self._upsert(groups)
         return upserted
 
     def mend(self, bars: Iterable[LiveBar]) -> None:
-        """Store whole bars in place of partial ones; a crash leaves some of them marked."""
+        """Replace partial bars by complete ones; a crash may leave some of them marked partial."""
         bars = list(bars)
         self.upsert(bars)
         whole: defaultdict[Series, list[int]] = defaultdict(list)
@@ -65,7 +65,7 @@ class LiveBarStore:
     def read(
         self, series: Series, start: int | None, end: int | None, limit: int | None, newest: bool
     ) -> Bars:
-        """The bars that open at or after `start` and before `end`: the newest or the oldest."""
+        """Return bars from `start` to before `end`, at most `limit`: the newest or the oldest."""
         return self._bars.read(series, start, end, limit, newest)
 
     def has_any(self, series: Series) -> bool:
@@ -73,29 +73,29 @@ class LiveBarStore:
         return self.first_time(series) is not None
 
     def has_any_of(self, symbol: Symbol) -> bool:
-        """Whether there is any bar of the symbol, at whatever interval."""
+        """Whether there is any bar of the symbol, at any interval."""
         ids = {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}  # "}" follows "|", the separator
         return self._chunks.find_one({"_id": ids}, {"_id": True}) is not None
 
     def partial_times(self, series: Series) -> list[int]:
-        """The open times of the partial bars."""
+        """Return the open times of the partial bars, in order."""
         marks = self._partial.find_one({"_id": str(series)}) or {"times": []}
         return sorted(to_seconds(each) or 0 for each in marks["times"])
 
     def first_time(self, series: Series) -> int | None:
-        """The open time of the oldest bar; where there is none, one look at an index tells."""
+        """Return the open time of the oldest bar, or None; without bars it reads only an index."""
         ids = chunks.id_range(series, None, None)
         found = self._chunks.find_one({"_id": ids}, {"start": True}, sort=[("_id", 1)])
         return to_seconds(found["start"]) if found else None
 
     def chunk_edges(self, series: Series) -> NDArray[np.int64]:
-        """First and last open time of each chunk in order, from an index: no chunk is read."""
+        """Return the first and last open time of each chunk in order; reads an index, no chunk."""
         return self._bars.chunk_edges(series)
 
     def prune(self, series: Series, start: int, end: int) -> int:
-        """Remove the bars that open from `start` to before `end`; how many there were.
+        """Remove the bars that open from `start` to before `end`; return how many there were.
 
-        What is written at this very moment stays until it is pruned the next time.
+        A chunk that is written at the same moment stays until the next call.
         """
         ids = chunks.id_range(series, start, end)
         found = list(self._chunks.find({"_id": ids}, {"rev": True, "columns": True}))
@@ -106,13 +106,13 @@ class LiveBarStore:
         return pruned
 
     def delete(self, series: Series) -> int:
-        """Remove the series with its marks; how many bars it had."""
+        """Remove all bars of the series with their marks; return how many bars there were."""
         count = self._bars.delete(series)
         self._partial.delete_one({"_id": str(series)})
         return count
 
     def _upsert(self, groups: list[list[LiveBar]]) -> dict[Series, Upserted]:
-        """Store the bars of these series, a list for each."""
+        """Store the bars of these series, one list a series."""
         whole: dict[Series, list[LiveBar]] = {}
         partial: dict[Series, Bars] = {}
         marks: defaultdict[Series, set[int]] = defaultdict(set)
@@ -136,7 +136,7 @@ class LiveBarStore:
     def _compared(
         self, partial: Mapping[Series, Bars]
     ) -> tuple[dict[Series, Bars], dict[Series, Bars]]:
-        """Of these bars, those of whose time none is stored, and those that are stored as such."""
+        """Return the bars whose time has no stored bar, and those that are stored identically."""
         missing, same = {}, {}
         for series, stored in self._stored(partial).items():
             bars = partial[series]
@@ -148,7 +148,7 @@ class LiveBarStore:
         return missing, same
 
     def _stored(self, bars: Mapping[Series, Bars]) -> dict[Series, Bars]:
-        """What is stored of the time that these bars cover."""
+        """Return the stored bars of the time that these bars cover."""
         ids = {series: list(chunks.split(series, each)) for series, each in bars.items()}
         wanted = [each for of_series in ids.values() for each in of_series]
         found = self._chunks.find({"_id": {"$in": wanted}}, {"columns": True}) if wanted else ()
@@ -187,7 +187,7 @@ class LiveBarStore:
 
 
 def _columns(bars: Iterable[LiveBar]) -> Bars:
-    """The bars in order of time; of one time, the last one."""
+    """Return the bars in order of time; the last one of each time."""
     by_time = {bar.start: bar for bar in bars}
     rows = [
         (bar.start, bar.open, bar.high, bar.low, bar.close, _volume(bar))

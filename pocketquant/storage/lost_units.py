@@ -1,4 +1,4 @@
-"""`LostUnits`: units that lost their message, their worker or their last chance."""
+"""`LostUnits`: finds units whose message or worker was lost, or whose attempts are used up."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,16 +8,16 @@ from pymongo import ReturnDocument
 from pocketquant.domain.errors import AttemptsExhausted, Cancelled, PocketQuantError
 from pocketquant.domain.syncs import UnitState
 from pocketquant.servers.connections import Mongo, server_now
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import Document, Unit, ending, read_unit
 
 _STOPPED = {"active": True, "stop": True}
 
 
 class LostUnits:
-    """The units that need somebody to look after them."""
+    """Queries of the reconciler, and the updates that go with them."""
 
-    def __init__(self, mongo: Mongo, jobs: Jobs, max_attempts: int) -> None:
+    def __init__(self, mongo: Mongo, jobs: JobStore, max_attempts: int) -> None:
         self._jobs = jobs
         self._units = mongo["units"]
         self._mongo = mongo
@@ -26,12 +26,10 @@ class LostUnits:
     def take_due(
         self, queued_silence: float, silence: float, limit: int, queue: str | None = None
     ) -> list[Unit]:
-        """Queued units to publish (again), the longest silent first, marked as dispatched now.
+        """Return due units of one queue, or of all, and mark them as dispatched now.
 
-        Those of one queue, or of all.
-
-        Nobody has published them for `queued_silence` seconds, or, where they were put back and
-        their time has come, for `silence` seconds.
+        A unit is due if it was not published for `queued_silence` seconds; a unit that was put back
+        and whose delay has passed, for `silence` seconds. The least recently published come first.
         """
         now = server_now(self._mongo)
         due = {
@@ -46,10 +44,10 @@ class LostUnits:
         return self._take(due, limit)
 
     def take_orphans(self, silence: float, limit: int) -> list[Unit]:
-        """Running units whose worker is gone, marked as dispatched now.
+        """Return running units whose worker is gone, and mark them as dispatched now.
 
-        A unit that has lost two workers may be what kills them: of such ones only one is taken,
-        and none while another may still be running, so that it harms no other again.
+        A unit that has lost workers before may be the cause: at most one such unit is returned, and
+        none while another one may be running, so that a deadly unit never meets two workers.
         """
         now = server_now(self._mongo)
         orphaned = {
@@ -59,7 +57,7 @@ class LostUnits:
             "dispatched_at": {"$lte": _ago(now, silence)},
         }
         orphans = self._take({**orphaned, "lost": 0}, limit)
-        is_tried = {
+        suspect = {
             "active": True,
             "state": UnitState.RUNNING,
             "lost": {"$gte": 1},
@@ -68,35 +66,35 @@ class LostUnits:
                 {"dispatched_at": {"$gt": _ago(now, silence)}},
             ],
         }
-        if self._units.find_one(is_tried, {"_id": True}):
+        if self._units.find_one(suspect, {"_id": True}):
             return orphans
         return orphans + self._take({**orphaned, "lost": {"$gte": 1}}, 1)
 
     def give_up_exhausted(
         self, limit: int, note: Callable[[Unit, PocketQuantError], object] | None = None
     ) -> list[Unit]:
-        """Fail the units that have no attempt left, as when the last one died with its worker.
+        """Fail the units without an attempt left, whose last attempt died with its worker.
 
-        Each is noted before it ends, so that after a crash it is noted again.
+        `note` is called before a unit ends, so that after a crash it is called again.
         """
         exhausted = self._units.find(
-            {"active": True, "tries": {"$gte": self._max_attempts}, **self._held_by_nobody()}
+            {"active": True, "tries": {"$gte": self._max_attempts}, **self._unheld()}
         )
         given_up = [self._give_up(read_unit(found), note) for found in exhausted.limit(limit)]
         return [unit for unit in given_up if unit is not None]
 
     def stopped(self, limit: int) -> list[Unit]:
-        """Units that were to stop and whose worker can't end them."""
-        found = self._units.find({**_STOPPED, **self._held_by_nobody()})
+        """Return stopped units that no worker holds."""
+        found = self._units.find({**_STOPPED, **self._unheld()})
         return [read_unit(each) for each in found.limit(limit)]
 
     def cancel_stopped(self, units: list[Unit]) -> None:
-        """End those of these units that no job has joined meanwhile."""
+        """Cancel those of these units that no job has joined meanwhile."""
         if units:
             these = {"_id": {"$in": [unit.id for unit in units]}}
             error = Cancelled("its job was cancelled")
             self._units.update_many(
-                {**these, **_STOPPED, **self._held_by_nobody()},
+                {**these, **_STOPPED, **self._unheld()},
                 ending(UnitState.CANCELLED, error, 0),
             )
             self._jobs.close({job_id for unit in units for job_id in unit.jobs})
@@ -115,7 +113,7 @@ class LostUnits:
     def _give_up(
         self, unit: Unit, note: Callable[[Unit, PocketQuantError], object] | None
     ) -> Unit | None:
-        """The unit as it failed; None where it has moved on meanwhile."""
+        """Fail the unit and return it; None if it has changed meanwhile."""
         error = AttemptsExhausted(f"{unit.tries} attempts were begun, none came to an end")
         if note is not None:
             note(unit, error)
@@ -129,7 +127,7 @@ class LostUnits:
         self._jobs.close(failed["jobs"])
         return read_unit(failed)
 
-    def _held_by_nobody(self) -> Document:
+    def _unheld(self) -> Document:
         is_over = {"state": UnitState.RUNNING, "lease_until": {"$lte": server_now(self._mongo)}}
         return {"$or": [{"state": UnitState.QUEUED}, is_over]}
 

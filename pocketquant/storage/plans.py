@@ -1,11 +1,10 @@
-"""`Plans`: from what a job asked for to its units, in batches, by one planner at a time.
+"""`JobPlans`: makes the units of a job from its requests, in batches, one planner at a time.
 
-What a job asked for lies in pieces of a thousand: the first in the job's own document, the others
-in `job_wants`, `{_id: "JOB|7", first: 7000, groups, created_at}`, until all is planned.
+The requests of a job are stored in pieces of a thousand: the first in the job's document, the
+others in `job_wants`, `{_id: "JOB|7", first: 7000, groups, created_at}`, until all are planned.
 
-A unit's id is fixed by its job and its place in it, so planning twice makes no second unit. A
-planner that dies leaves a lease that runs out; the next one begins with the piece that the other
-had not ended.
+A unit's id consists of the job's id and the request's index, so planning twice makes no second
+unit. When a planner dies its lease expires, and the next planner begins with the unfinished piece.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,23 +27,23 @@ from pocketquant.storage.units import Document, Unit, joining, new_unit_fields, 
 PIECE = 1000
 
 _LEASE_MILLISECONDS = 30_000
-_FREE = {"$expr": {"$lte": ["$planning_until", "$$NOW"]}}  # so is a job without the field
+_FREE = {"$expr": {"$lte": ["$planning_until", "$$NOW"]}}  # also true without the field
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One request of a job, and the id of the unit that it makes unless it joins one."""
+    """One request of a job, and the id of its unit unless it joins an open unit."""
 
     unit_id: str
     request: SyncRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class JobPlan:
     """A job that is being planned.
 
-    `done` of its `pieces` are planned and published. `is_resumed` where an earlier planner may
-    have written units of the next ones.
+    `done` of its `pieces` are planned and published. If it `is_resumed`, an earlier planner may
+    have written units of further pieces.
     """
 
     job_id: str
@@ -57,12 +56,12 @@ class Plan:
     is_resumed: bool
 
     def wants(self) -> Iterator[Want]:
-        """The first piece of what the job asked for, always in the same order."""
+        """Yield the first piece of the requests, always in the same order."""
         return _wants(self.job_id, self.groups, 0)
 
 
-class Plans:
-    """The planning of jobs in MongoDB."""
+class JobPlans:
+    """The planning of jobs in MongoDB; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo["jobs"]
@@ -70,8 +69,8 @@ class Plans:
         self._units = mongo["units"]
         self._mongo = mongo
 
-    def take(self, job_id: str) -> Plan | None:
-        """The plan, for one planner and a lease; None where there is nothing to plan."""
+    def take(self, job_id: str) -> JobPlan | None:
+        """Take the plan under a lease; None if nothing is to plan or another planner holds it."""
         planner = ObjectId()
         found = self._jobs.find_one_and_update(
             {"_id": job_id, "planned": None, "cancelled": None, **_FREE},
@@ -79,8 +78,8 @@ class Plans:
         )
         return None if found is None else _read(found, planner)
 
-    def pieces(self, plan: Plan) -> Iterator[list[Want]]:
-        """What is left to plan, a piece at a time; ends early where another planner ended it."""
+    def pieces(self, plan: JobPlan) -> Iterator[list[Want]]:
+        """Yield the pieces left to plan; stop early if another planner has ended the plan."""
         for number in range(plan.done, plan.pieces):
             if number == 0:
                 yield list(plan.wants())
@@ -90,26 +89,26 @@ class Plans:
                 return
             yield list(_wants(plan.job_id, piece["groups"], piece["first"]))
 
-    def keep(self, plan: Plan, done: int | None = None) -> bool:
-        """Renew the lease, and note how many pieces are done; False where it is lost.
+    def keep(self, plan: JobPlan, done: int | None = None) -> bool:
+        """Renew the lease, and store how many pieces are done; False if the lease is lost.
 
-        It is lost when the job was cancelled, or another planner has taken the plan.
+        It is lost if the job was cancelled or another planner has taken the plan.
         """
-        noted = {} if done is None else {"planned_pieces": done}
+        fields = {} if done is None else {"planned_pieces": done}
         kept = self._jobs.update_one(
-            _mine(plan.job_id, plan.planner), _held_by(plan.planner, **noted)
+            _mine(plan.job_id, plan.planner), _held_by(plan.planner, **fields)
         )
         return kept.matched_count > 0
 
-    def leave(self, plan: Plan) -> None:
-        """Give the lease up, the job having been cancelled."""
+    def leave(self, plan: JobPlan) -> None:
+        """Release the lease of a cancelled job."""
         mine = {"_id": plan.job_id, "planner": plan.planner}
         self._jobs.update_one(mine, {"$unset": {"planning_until": ""}})
 
     def end(self, job_id: str, planner: ObjectId | None = None) -> bool:
-        """Every unit of the job is written; what it asked for is no longer needed.
+        """Mark the job as planned, and remove its requests, which are no longer needed.
 
-        False where the planner, if one is given, has lost the plan.
+        Return False if a planner is given that has lost the plan.
         """
         ended = self._jobs.find_one_and_update(
             {"_id": job_id, "planned": None} if planner is None else _mine(job_id, planner),
@@ -124,7 +123,7 @@ class Plans:
         return ended is not None
 
     def plan_again(self, job_id: str, request: SyncRequest) -> None:
-        """Have a planned job of one sync planned once more; it has lost its unit."""
+        """Reopen a planned job of one sync, which has lost its unit, to be planned again."""
         ended = {"planned": "", "finished_at": "", "counts": ""}
         self._jobs.update_one(
             {"_id": job_id, "planned": True, "cancelled": None},
@@ -135,11 +134,11 @@ class Plans:
             },
         )
 
-    def insert(self, plan: Plan, wants: Sequence[Want]) -> list[Unit]:
-        """Make a unit of each want, or join the active one of its series; the new ones.
+    def insert(self, plan: JobPlan, wants: Sequence[Want]) -> list[Unit]:
+        """Make a unit for each want, or join the open unit of its series; return the new units.
 
-        A joined unit stays due when it was, but fetches as many bars as the most demanding of its
-        jobs, and waits in the most urgent of their queues.
+        A joined unit keeps its due time, but fetches the largest number of bars that its jobs want,
+        and waits in their most urgent queue.
         """
         if plan.is_resumed:
             known = self._known(plan, wants)
@@ -149,28 +148,28 @@ class Plans:
         first = {"dispatched_at": server_now(self._mongo)}
         active = self._active_among(wants)
         keys = [str(want.request.series) for want in wants]
-        fresh = {place for place, key in enumerate(keys) if key not in active}
+        fresh = {index for index, key in enumerate(keys) if key not in active}
         writes = [
             InsertOne(_fresh(plan, want, first))
-            if place in fresh  # many at once cost the server half of what as many upserts do
+            if index in fresh  # inserts cost the server half as much as upserts
             else UpdateOne(_active(want), _joining(plan, want, first), upsert=True)
-            for place, want in enumerate(wants)
+            for index, want in enumerate(wants)
         ]
         lost: list[int] = []
         try:
             upserted = set(self._units.bulk_write(writes, ordered=False).upserted_ids or {})
-        except BulkWriteError as error:  # planned before, or another job was faster
+        except BulkWriteError as error:  # planned before, or another job inserted a unit
             lost = duplicate_key_failures(error)
             upserted = {each["index"] for each in error.details["upserted"]}
-        again = [self.join(plan, wants[place]) for place in lost]
+        again = [self.join(plan, wants[index]) for index in lost]
         others = [unit for unit in again if unit.jobs == (plan.job_id,) and not unit.attempt]
-        places = sorted((fresh - set(lost)) | upserted)
-        return [*(_new_unit(plan, wants[place]) for place in places), *others]
+        inserted = sorted((fresh - set(lost)) | upserted)
+        return [*(_new_unit(plan, wants[index]) for index in inserted), *others]
 
-    def join(self, plan: Plan, want: Want) -> Unit:
-        """The active unit of the series, due at once, with this job among its jobs.
+    def join(self, plan: JobPlan, want: Want) -> Unit:
+        """Join the open unit of the series, or make one; it is due at once. Return the unit.
 
-        A new one where none is; the ended one where this want was planned before.
+        If this want was planned before and its unit has ended, return that unit.
         """
         due: list[Document] = [
             {"$set": {"dispatched_at": "$$NOW"}},
@@ -183,13 +182,13 @@ class Plans:
                     _active(want), update, upsert=True, return_document=ReturnDocument.AFTER
                 )
                 return read_unit(cast(Document, joined))
-            except DuplicateKeyError:  # planned before; or the active unit changed under us: again
+            except DuplicateKeyError:  # planned before, or the open unit changed: retry
                 planned = self._units.find_one({"_id": want.unit_id})
                 if planned is not None:
                     return read_unit(planned)
 
     def unplanned(self, older_than: datetime, limit: int) -> list[str]:
-        """Jobs that nobody plans though they were written down before."""
+        """Return unplanned jobs that were made before `older_than` and that no planner holds."""
         wanted = {
             "open": True,
             "planned": None,
@@ -199,14 +198,14 @@ class Plans:
         }
         return [each["_id"] for each in self._jobs.find(wanted, {"_id": True}).limit(limit)]
 
-    def _known(self, plan: Plan, wants: Sequence[Want]) -> set[str]:
-        """Which of these series have a unit of the job, ended or not."""
+    def _known(self, plan: JobPlan, wants: Sequence[Want]) -> set[str]:
+        """Return the series among these that have a unit of the job, ended or not."""
         keys = [str(want.request.series) for want in wants]
         theirs = {"jobs": plan.job_id, "series": {"$in": keys}}
         return {each["series"] for each in self._units.find(theirs, {"series": True})}
 
     def _active_among(self, wants: Sequence[Want]) -> set[str]:
-        """Which of these series have an active unit."""
+        """Return the series among these that have an open unit."""
         keys = [str(want.request.series) for want in wants]
         found = self._units.find({"series": {"$in": keys}, "active": True}, {"series": True})
         return {each["series"] for each in found}
@@ -216,24 +215,24 @@ def _active(want: Want) -> Document:
     return {"series": str(want.request.series), "active": True}
 
 
-def _fresh(plan: Plan, want: Want, first: Document) -> Document:
-    """What `_joining` makes where there is nothing to join."""
+def _fresh(plan: JobPlan, want: Want, first: Document) -> Document:
+    """Return the unit that `_joining` would insert if there is none to join."""
     made = {"jobs": [plan.job_id], "n_bars": want.request.n_bars}
     return {**_active(want), **made, **_first_fields(plan, want, first)}
 
 
-def _joining(plan: Plan, want: Want, first: Document) -> list[Document]:
-    """The update that makes the job join the unit; the upsert's first fields, where it is new."""
+def _joining(plan: JobPlan, want: Want, first: Document) -> list[Document]:
+    """Return the update that lets the job join the unit, or sets all fields of a new one."""
     fields = _first_fields(plan, want, first)
     unset = {name: {"$ifNull": [f"${name}", value]} for name, value in fields.items()}
     return [{"$set": unset}, *joining([plan.job_id], want.request.n_bars, plan.queue)]
 
 
-def _first_fields(plan: Plan, want: Want, first: Document) -> Document:
+def _first_fields(plan: JobPlan, want: Want, first: Document) -> Document:
     return {**new_unit_fields(want.unit_id, plan.queue), "created_at": plan.created_at, **first}
 
 
-def _new_unit(plan: Plan, want: Want) -> Unit:
+def _new_unit(plan: JobPlan, want: Want) -> Unit:
     return Unit(
         id=want.unit_id,
         request=want.request,
@@ -245,17 +244,17 @@ def _new_unit(plan: Plan, want: Want) -> Unit:
 
 
 def piece_id(job_id: str, number: int) -> str:
-    """The id of a piece of what the job asked for; its first piece is in the job's document."""
+    """Return the id of a piece of the requests; piece 0 is in the job's document instead."""
     return f"{job_id}|{number}"
 
 
 def forget_pieces(pieces: Collection[Document], job_id: str) -> None:
-    """Remove what the job asked for: "}" follows "|" in the order of ids."""
+    """Remove the stored pieces of the job: "}" follows "|" in the order of ids."""
     pieces.delete_many({"_id": {"$gt": f"{job_id}|", "$lt": f"{job_id}}}"}})
 
 
 def grouped(requests: Iterable[SyncRequest]) -> list[Document]:
-    """The requests with what they share written once; a series asked for twice is one."""
+    """Group the requests by interval and number of bars; a repeated series is stored once."""
     groups: dict[tuple[str, int], dict[str, None]] = {}
     for request in requests:
         group = groups.setdefault((request.series.interval.value, request.n_bars), {})
@@ -267,26 +266,26 @@ def grouped(requests: Iterable[SyncRequest]) -> list[Document]:
 
 
 def _wants(job_id: str, groups: list[Document], first: int) -> Iterator[Want]:
-    number = first
+    index = first
     for group in groups:
         interval = Interval(group["interval"])
         for symbol in group["symbols"]:
             request = SyncRequest(Series(Symbol.parse(symbol), interval), group["n_bars"])
-            yield Want(f"{job_id}-{number}", request)
-            number += 1
+            yield Want(f"{job_id}-{index}", request)
+            index += 1
 
 
-def _held_by(planner: ObjectId, **noted: int) -> list[Document]:
+def _held_by(planner: ObjectId, **fields: int) -> list[Document]:
     lease = {"$add": ["$$NOW", _LEASE_MILLISECONDS]}
-    return [{"$set": {"planner": planner, "planning_until": lease, **noted}}]
+    return [{"$set": {"planner": planner, "planning_until": lease, **fields}}]
 
 
 def _mine(job_id: str, planner: ObjectId) -> Document:
     return {"_id": job_id, "planned": None, "cancelled": None, "planner": planner}
 
 
-def _read(found: Document, planner: ObjectId) -> Plan:
-    return Plan(
+def _read(found: Document, planner: ObjectId) -> JobPlan:
+    return JobPlan(
         job_id=found["_id"],
         queue=found["queue"],
         created_at=found["created_at"],

@@ -1,4 +1,4 @@
-"""The chunks this process wrote last, so that the next few bars need not read them back."""
+"""`RecentChunks`: the chunks that this process wrote last, so that updates need not read them."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _MOST_CHUNKS = 64  # of up to 48 kB
 
 @dataclass(frozen=True, slots=True)
 class KnownChunk:
-    """A chunk as it was written; whether it still is so, only the store can tell, by its `rev`."""
+    """A chunk as it was written; the stored chunk is unchanged only if it has the same `rev`."""
 
     bars: Bars
     rev: ObjectId
 
 
 class RecentChunks:
-    """The chunks used last, by id. Any number of threads may share it."""
+    """The most recently used chunks by id; safe for several threads."""
 
     def __init__(self) -> None:
         self._chunks: OrderedDict[str, KnownChunk] = OrderedDict()

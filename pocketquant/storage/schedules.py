@@ -1,7 +1,7 @@
-"""`Schedules`: what runs when, one document a schedule; every write holds for what was seen only.
+"""`Schedules`: one document a schedule; every write is conditional on the values that were read.
 
-Many may look at once whether a run is due: one of them begins it, and any of them may start what
-was begun, so that a run outlives whoever began it.
+Several workers may find a run due at once: one of them begins it, and any of them may start a run
+that was begun, so a run survives the worker that began it.
 """
 
 from dataclasses import asdict
@@ -33,22 +33,22 @@ class Schedules:
         self._schedules = mongo["schedules"]
 
     def make_defaults(self, now: int) -> None:
-        """Make the built-in schedules that are missing; the others stay as they are."""
+        """Make missing built-in schedules; leave existing ones as they are."""
         updates = [
             UpdateOne({"_id": made.name}, {"$setOnInsert": _document(made)}, upsert=True)
             for made in built_in_schedules(now)
         ]
         try:
             self._schedules.bulk_write(updates, ordered=False)
-        except BulkWriteError as error:  # somebody else makes them at this moment
+        except BulkWriteError as error:  # another process makes them right now
             duplicate_key_failures(error)
 
     def list(self) -> tuple[Schedule, ...]:
-        """All schedules in order of their name; one that can't be read is logged and left out."""
+        """Return all schedules by name; an unreadable one is logged and left out."""
         return tuple(filter(None, map(_readable, self._schedules.find().sort("_id", ASCENDING))))
 
     def made(self, now: int) -> tuple[Schedule, ...]:
-        """All schedules in order of their name; the first call makes them."""
+        """Return all schedules by name; the first call makes them."""
         found = self.list()
         if {each.name for each in built_in_schedules(now)} <= {each.name for each in found}:
             return found
@@ -56,12 +56,12 @@ class Schedules:
         return self.list()
 
     def get(self, name: str) -> Schedule | None:
-        """The schedule; None where there is none of this name."""
+        """Return the schedule; None if there is none of this name."""
         document = self._schedules.find_one({"_id": name})
         return _read(document) if document else None
 
     def change(self, seen: Schedule, change: ScheduleChange, now: int) -> Schedule:
-        """Change the schedule, also where it has moved on since it was seen; as it is then."""
+        """Change the schedule, even if it has changed since it was read; return the result."""
         while True:
             wanted = changed(seen, change, now)
             document = self._schedules.find_one_and_update(
@@ -74,22 +74,22 @@ class Schedules:
             (seen,) = map(_read, self._schedules.find({"_id": seen.name}))
 
     def request_run(self, name: str) -> None:
-        """Have the schedule run as soon as may be; asked again before it begins, it runs once."""
+        """Request a run as soon as possible; several requests before it begins make one run."""
         self._schedules.update_one(
             {"_id": name, "run_request": None}, {"$set": {"run_request": str(ObjectId())}}
         )
 
     def begin(self, seen: Schedule, begun: Schedule) -> bool:
-        """Write down that a run begins; False where anything it was decided by has changed."""
+        """Store that a run begins; False if a field that made it due has changed meanwhile."""
         updated = self._schedules.update_one(
             _fields(seen, ("_id", *_DECIDES_WHAT_IS_DUE)), {"$set": _fields(begun, _BEGUN)}
         )
         return bool(updated.modified_count)
 
     def note_started(self, begun: Schedule, job_id: str | None, at: int) -> bool:
-        """The begun run has its job, or had nothing to do, which is success.
+        """Store the job of the begun run; None means that it had nothing to do: a success.
 
-        False where this was noted before.
+        Return False if this was stored before.
         """
         noted: dict[str, Any] = {
             "starting": None,
@@ -102,7 +102,7 @@ class Schedules:
         return bool(updated.modified_count)
 
     def note_ended(self, name: str, job_id: str, success_at: int | None) -> None:
-        """The last job has ended, with success at that time or without."""
+        """Store that the last job has ended; `success_at` is None if it failed."""
         noted: dict[str, Any] = {"has_open_job": False}
         if success_at is not None:
             noted["last_success_at"] = to_date(success_at)

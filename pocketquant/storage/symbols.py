@@ -1,7 +1,7 @@
-"""`SymbolRegistry`: every symbol that was synced or registered, with what the provider says of it.
+"""`SymbolRegistry`: every symbol that was synced or registered, with the provider's listing.
 
-A sync tracks its interval from then on, once: an interval that was untracked by hand is synced
-whenever somebody asks, but stays untracked until it is named again.
+A first sync tracks its interval, so that schedules sync it too. An interval that a user untracked
+stays untracked, even if it is synced on request, until a user names it again.
 """
 
 import re
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSymbol:
-    """A listing, whether it is kept up to date, and the intervals it is tracked at."""
+    """A listing, whether schedules sync the symbol, and its tracked intervals."""
 
     listing: Listing
     active: bool
@@ -35,14 +35,14 @@ class RegisteredSymbol:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which symbols are sought; None stands for any."""
+class SymbolFilter:
+    """A filter for symbols; None matches any value."""
 
     exchange: str | None = None
     type: str | None = None
     active: bool | None = None
     interval: Interval | None = None
-    text: str | None = None  # a part of the ticker or the name, in any case
+    text: str | None = None  # a part of the ticker or description, ignoring case
 
     def condition(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -67,19 +67,19 @@ class SymbolRegistry:
         self._symbols = mongo["symbols"]
 
     def register(self, listing: Listing, interval: Interval | None, now: int) -> None:
-        """Note the listing, and that it is tracked at `interval` unless that was untracked by hand.
+        """Store the listing, and track `interval`, if given, unless a user untracked it.
 
-        What the listing is silent on stays. Without an interval nothing more is tracked.
+        Empty fields of the listing leave the stored ones as they are.
         """
         texts = {name: value for name, value in asdict(listing).items() if name != "symbol"}
-        said = {name: value for name, value in texts.items() if value != ""}
+        known = {name: value for name, value in texts.items() if value != ""}
         first = {
             name: value
             for name, value in _new(listing, (), is_active=True, now=now).items()
-            if name not in said
+            if name not in known
         }
         key = str(listing.symbol)
-        writes = [UpdateOne({"_id": key}, {"$set": said, "$setOnInsert": first}, upsert=True)]
+        writes = [UpdateOne({"_id": key}, {"$set": known, "$setOnInsert": first}, upsert=True)]
         if interval is not None:
             unless_untracked = {"_id": key, "untracked": {"$ne": interval.value}}
             writes.append(UpdateOne(unless_untracked, {"$addToSet": {"intervals": interval.value}}))
@@ -88,7 +88,7 @@ class SymbolRegistry:
     def add(
         self, symbol: Symbol, intervals: Collection[Interval], is_active: bool, now: int
     ) -> RegisteredSymbol:
-        """A symbol before its first sync; Conflict where it is registered."""
+        """Register a symbol before its first sync; Conflict if it is registered already."""
         document = _new(Listing(symbol), intervals, is_active, now)
         try:
             self._symbols.insert_one({"_id": str(symbol), **document})
@@ -99,7 +99,7 @@ class SymbolRegistry:
     def change(
         self, symbol: Symbol, is_active: bool | None, intervals: Collection[Interval] | None
     ) -> RegisteredSymbol | None:
-        """Change what is not None; None where the symbol was never registered."""
+        """Change the values that are not None; return None if the symbol is not registered."""
         change: dict[str, Any] = {}
         if is_active is not None:
             change["active"] = is_active
@@ -116,18 +116,20 @@ class SymbolRegistry:
         return _read(document) if document else None
 
     def remove(self, symbol: Symbol) -> bool:
-        """Forget the symbol; False where it was never registered."""
+        """Remove the symbol; False if it is not registered."""
         return self._symbols.delete_one({"_id": str(symbol)}).deleted_count == 1
 
     def get(self, symbol: Symbol) -> RegisteredSymbol | None:
-        """The symbol; None where it was never registered."""
+        """Return the symbol; None if it is not registered."""
         document = self._symbols.find_one({"_id": str(symbol)})
         return _read(document) if document else None
 
-    def page(self, wanted: Wanted, offset: int, limit: int) -> tuple[list[RegisteredSymbol], int]:
-        """Symbols from `offset` on in order of their key, and how many there are in all.
+    def page(
+        self, wanted: SymbolFilter, offset: int, limit: int
+    ) -> tuple[list[RegisteredSymbol], int]:
+        """Return symbols from `offset` on, in order of their key, and the number of all matches.
 
-        One that can't be read is logged and left out.
+        An unreadable symbol is logged and left out.
         """
         condition = wanted.condition()
         found = self._symbols.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
@@ -135,23 +137,23 @@ class SymbolRegistry:
         return readable, self._symbols.count_documents(condition)
 
     def tracked_of(self, symbols: Iterable[Symbol]) -> set[Series]:
-        """The series of the active ones among these symbols."""
+        """Return the tracked series of the active ones among these symbols."""
         wanted = {"_id": {"$in": [str(symbol) for symbol in symbols]}, "active": True}
         found = self._symbols.find(wanted, {"intervals": True})
         return {each for document in found for each in _readable(_all_series, document) or ()}
 
     def tracked(self, intervals: Collection[Interval]) -> Iterator[Series]:
-        """Every series of the active symbols, read as they are asked for, in order of the symbol.
+        """Yield every tracked series of the active symbols, in order of the symbol, read lazily.
 
-        With intervals, those of these intervals. A symbol that can't be read is logged and left
-        out: it must not keep the others from being synced.
+        If intervals are given, yield only their series. An unreadable symbol is logged and left
+        out, so that the others are synced.
         """
         wanted: dict[str, Any] = {"active": True}
         if intervals:
             wanted["intervals"] = {"$in": [interval.value for interval in intervals]}
         for document in self._symbols.find(wanted, {"intervals": True}).sort("_id", ASCENDING):
             found = _readable(_all_series, document) or ()
-            yield from (one for one in found if not intervals or one.interval in intervals)
+            yield from (each for each in found if not intervals or each.interval in intervals)
 
 
 def _new(
@@ -169,7 +171,7 @@ def _new(
 
 
 def _readable(read: Callable[[dict[str, Any]], T], document: dict[str, Any]) -> T | None:
-    """What `read` makes of the document; None where a hand or another version spoilt it."""
+    """Return `read(document)`; log and return None if the document is malformed."""
     try:
         return read(document)
     except (PocketQuantError, AttributeError, LookupError, TypeError, ValueError) as error:

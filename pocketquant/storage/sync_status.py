@@ -1,10 +1,10 @@
-"""`SyncStatuses`: how far the sync of each series is, one document a series.
+"""`SyncStatuses`: the state of each series' sync, one document a series.
 
-Each change is one atomic update that names the state to be, so that doing it twice changes
-nothing. What a worker writes holds only while its lease does (`Lease`), LeaseLost otherwise.
+Each change is one atomic update that sets the new state, so that repeating it changes nothing. A
+worker writes under its lease (`UnitLease`), and gets LeaseLost once that has expired.
 
-`pending` and `syncing` say that a unit is under way. Whoever writes them without holding that unit
-calls `settle` afterwards, for the unit may have ended meanwhile.
+`pending` and `syncing` mean that a unit of the series is open. A caller that writes them without
+holding that unit calls `settle` afterwards, since the unit may have ended meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
-from pocketquant.storage.leases import Lease
+from pocketquant.storage.leases import UnitLease
 
 _UNKNOWN = {
     "bar_count": 0,
@@ -38,8 +38,8 @@ _UNKNOWN = {
     "next_attempt_at": None,
     "forming": None,
 }
-_UNDER_WAY = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
-_PASSING = WriteConcern(w=1)  # of a status that the end of the sync replaces at once
+_OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
+_BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
 _SERIES_A_QUERY = 1000
 _MOST_ROUNDS = 100
@@ -47,7 +47,7 @@ _MOST_ROUNDS = 100
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """How far the sync of one series is; times in epoch seconds, None where there is none yet."""
+    """The state of one series' sync; times are epoch seconds, or None if there is none yet."""
 
     series: Series
     status: SyncState
@@ -64,8 +64,8 @@ class SyncStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedStatuses:
-    """Which statuses are sought; None stands for any."""
+class StatusFilter:
+    """A filter for statuses; None matches any value."""
 
     exchange: str | None = None
     ticker: str | None = None
@@ -90,22 +90,22 @@ class WantedStatuses:
         return found
 
     def _keys(self, exchange: str) -> dict[str, str]:
-        """Keys of the exchange or of one symbol: ";" follows ":" and "}" follows "|" there."""
+        """Return the range of keys of an exchange or a symbol: ";" follows ":", "}" follows "|"."""
         if self.ticker is None:
             return {"$gt": f"{exchange}:", "$lt": f"{exchange};"}
         return {"$gt": f"{exchange}:{self.ticker}|", "$lt": f"{exchange}:{self.ticker}}}"}
 
 
 class SyncStatuses:
-    """The status of every series that was ever asked for."""
+    """The statuses of all series that were ever requested; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._statuses = mongo["sync_status"]
         self._units = mongo["units"]
-        self._passing = self._statuses.with_options(write_concern=_PASSING)
+        self._brief = self._statuses.with_options(write_concern=_BRIEF)
 
     def mark_pending(self, all_series: Iterable[Series], job_id: str) -> None:
-        """A job waits for these series; one that the same job has taken further stays there."""
+        """Mark the series as waiting for the job, unless this job has marked them before."""
         waiting = {
             "status": SyncState.PENDING.value,
             "job_id": job_id,
@@ -128,7 +128,7 @@ class SyncStatuses:
             self._write_unless_there(writes)
 
     def mark_retried(self, all_series: Iterable[Series]) -> None:
-        """These series had failed, and are tried again; the error stays until one succeeds."""
+        """Mark failed series as pending again; their error stays until a sync succeeds."""
         ids = [str(series) for series in all_series]
         self._statuses.update_many(
             {"_id": {"$in": ids}, "status": SyncState.ERROR},
@@ -136,56 +136,56 @@ class SyncStatuses:
         )
 
     def settle(self, all_series: Iterable[Series]) -> None:
-        """Give those of these series that look under way, though no unit is, their last state.
+        """Restore the last state of those series that are marked open but have no open unit.
 
-        A status that a new job has marked meanwhile is left alone.
+        A status that a new job has marked meanwhile stays as it is.
         """
         keys = [str(series) for series in all_series]
-        looking = {"_id": {"$in": keys}, "status": _UNDER_WAY}
+        looking = {"_id": {"$in": keys}, "status": _OPEN}
         waiting = {each["_id"]: each for each in self._statuses.find(looking, {"job_id": True})}
         active = {"series": {"$in": list(waiting)}, "active": True}
         for unit in self._units.find(active, {"series": True}) if waiting else ():
             waiting.pop(unit["series"], None)
         writes: list[InsertOne[dict[str, Any]] | UpdateMany] = [
-            UpdateMany({**seen, "status": _UNDER_WAY}, _at_rest()) for seen in waiting.values()
+            UpdateMany({**seen, "status": _OPEN}, _restored()) for seen in waiting.values()
         ]
         if writes:
             self._statuses.bulk_write(writes, ordered=False)
 
-    def mark_cancelled(self, series: Series, lease: Lease) -> None:
-        """No job wants the sync any more: the series is as it was before."""
-        self._write(series, _at_rest(), lease)
+    def mark_cancelled(self, series: Series, lease: UnitLease) -> None:
+        """Restore the state before the sync, which no job wants any more."""
+        self._write(series, _restored(), lease)
 
     def mark_stopped(self, series: Series) -> None:
-        """As `mark_cancelled`, where no worker holds the unit."""
-        self._statuses.update_one({"_id": str(series), "status": _UNDER_WAY}, _at_rest())
+        """Restore the state before the sync, of a unit that no worker holds."""
+        self._statuses.update_one({"_id": str(series), "status": _OPEN}, _restored())
 
     def mark_given_up(self, series: Series, error: PocketQuantError) -> None:
-        """Every attempt died with its worker; a series that is not under way stays as it is."""
+        """Mark an open series as failed after every attempt died with its worker."""
         self._statuses.update_one(
-            {"_id": str(series), "status": _UNDER_WAY},
+            {"_id": str(series), "status": _OPEN},
             {"$set": {"status": SyncState.ERROR, "next_attempt_at": None, **_error(error)}},
         )
 
     def mark_syncing(
-        self, series: Series, job_id: str | None, attempt: int, lease: Lease | None = None
+        self, series: Series, job_id: str | None, attempt: int, lease: UnitLease | None = None
     ) -> None:
-        """A worker has begun; the error of the attempt before stays until one succeeds."""
+        """Mark the series as being synced; an earlier error stays until a sync succeeds."""
         change = _update(
             series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None
         )
-        self._write(series, change, lease, self._passing)
+        self._write(series, change, lease, self._brief)
 
     def mark_completed(
         self,
         report: SyncReport,
         forming: FormingBar | None,
         now: int,
-        lease: Lease | None = None,
+        lease: UnitLease | None = None,
     ) -> bool:
-        """The series is up to date; whether bars were imported too, so that it must be recounted.
+        """Mark the series as up to date; return whether it has imported bars too.
 
-        An import may have stored bars after the report counted them.
+        If so, call `recount`: an import may have stored bars after the report counted them.
         """
         change = _update(
             report.series,
@@ -202,9 +202,9 @@ class SyncStatuses:
         return bool(before and before.get("has_imports"))
 
     def recount(self, series: Series, count: Callable[[], Extent]) -> Extent:
-        """Note how many bars there are, of a series that imports and syncs may both write.
+        """Store the extent of a series that imports and syncs may write at the same time.
 
-        Who writes the status last has counted after that once more: so the last one is right.
+        It counts again after writing, until the count is stable, so the last writer is right.
         """
         for _ in range(_MOST_ROUNDS):
             extent = count()
@@ -227,44 +227,44 @@ class SyncStatuses:
         series: Series,
         error: PocketQuantError,
         next_attempt_at: int,
-        lease: Lease | None = None,
+        lease: UnitLease | None = None,
     ) -> None:
-        """The attempt failed and another one will follow."""
+        """Mark the series as waiting for another attempt after this error."""
         due = {"next_attempt_at": to_date(next_attempt_at)}
         self._write(series, _update(series, SyncState.PENDING, **due, **_error(error)), lease)
 
     def mark_postponed(
-        self, series: Series, next_attempt_at: int, lease: Lease | None = None
+        self, series: Series, next_attempt_at: int, lease: UnitLease | None = None
     ) -> None:
-        """The sync waits again, through no failure of its own."""
+        """Mark the series as waiting for its turn."""
         due = {"next_attempt_at": to_date(next_attempt_at)}
         self._write(series, _update(series, SyncState.PENDING, **due), lease)
 
     def mark_failed(
-        self, series: Series, error: PocketQuantError, lease: Lease | None = None
+        self, series: Series, error: PocketQuantError, lease: UnitLease | None = None
     ) -> None:
-        """The sync failed for good."""
+        """Mark the series as failed for good."""
         failed = _update(series, SyncState.ERROR, next_attempt_at=None, **_error(error))
         self._write(series, failed, lease)
 
     def get(self, series: Series) -> SyncStatus | None:
-        """The status of a series; None where nobody has asked for it."""
+        """Return the status of a series; None if it was never requested."""
         document = self._statuses.find_one({"_id": str(series)})
         return _read(document) if document else None
 
-    def page(self, wanted: WantedStatuses, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
-        """Statuses from `offset` on in order of their key, and how many there are in all."""
+    def page(self, wanted: StatusFilter, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
+        """Return statuses from `offset` on, in order of the key, and the number of all matches."""
         condition = wanted.condition()
         found = self._statuses.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
         return [_read(document) for document in found], self._statuses.count_documents(condition)
 
     def forget(self, symbol: Symbol) -> bool:
-        """As if nobody had ever asked for a series of this symbol; whether somebody had."""
-        of_symbol = WantedStatuses(exchange=symbol.exchange, ticker=symbol.ticker).condition()
+        """Remove all statuses of the symbol; return whether there were any."""
+        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
         return self._statuses.delete_many(of_symbol).deleted_count > 0
 
     def last_bar_times(self, all_series: Iterable[Series]) -> Iterator[tuple[Series, int | None]]:
-        """Each series with the open time of its last bar, or None; a thousand are held at once."""
+        """Yield each series with the open time of its last bar, or None; reads them in batches."""
         for batch in batched(all_series, _SERIES_A_QUERY):
             keys = [str(series) for series in batch]
             found = self._statuses.find({"_id": {"$in": keys}}, {"last_bar_at": True})
@@ -275,29 +275,29 @@ class SyncStatuses:
         self,
         series: Series,
         change: dict[str, Any] | list[dict[str, Any]],
-        lease: Lease | None,
+        lease: UnitLease | None,
         statuses: Collection[dict[str, Any]] | None = None,
     ) -> dict[str, Any] | None:
-        """Change the status and return whether it `has_imports`; LeaseLost once the lease is over.
+        """Change the status; return its `has_imports`, if any. LeaseLost once the lease expired.
 
-        An upsert can't carry the lease, so a status that is missing is made first.
+        An upsert cannot be conditional on the lease, so a missing status is inserted first.
         """
         statuses = self._statuses if statuses is None else statuses
-        known, told = {"_id": str(series)}, {"has_imports": True}
+        known, returned = {"_id": str(series)}, {"has_imports": True}
         if lease is None:
-            return statuses.find_one_and_update(known, change, told, upsert=True)
+            return statuses.find_one_and_update(known, change, returned, upsert=True)
         held = {**known, "$expr": lease.holds()}
-        before = statuses.find_one_and_update(held, change, told)
+        before = statuses.find_one_and_update(held, change, returned)
         if before is None:
             first = {**_first(series), "status": SyncState.PENDING.value}
             statuses.update_one(known, {"$setOnInsert": first}, upsert=True)
-            before = statuses.find_one_and_update(held, change, told)
+            before = statuses.find_one_and_update(held, change, returned)
         if before is None:
             raise lease.lost()
         return before
 
     def _write_unless_there(self, writes: list[InsertOne[dict[str, Any]] | UpdateMany]) -> None:
-        """A status that has appeared meanwhile is of a sync under way, and that is no failure."""
+        """Write; a status that was inserted meanwhile belongs to a newer sync, and stays."""
         try:
             self._statuses.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
@@ -309,8 +309,8 @@ def _update(series: Series, status: SyncState, **fields: object) -> dict[str, An
     return {"$set": {"status": status.value, **fields}, "$setOnInsert": first}
 
 
-def _at_rest() -> list[dict[str, Any]]:
-    """The update to the state before: failed, completed, or cancelled where there was none."""
+def _restored() -> list[dict[str, Any]]:
+    """Return the update to the state before: failed, completed, or cancelled if never synced."""
     cancelled = _error(Cancelled("its job was cancelled"))
     never = {"$and": [{"$eq": ["$error_code", None]}, {"$eq": ["$last_sync_at", None]}]}
     errors = {name: {"$cond": [never, text, f"${name}"]} for name, text in cancelled.items()}

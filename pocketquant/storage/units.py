@@ -1,4 +1,4 @@
-"""Units and jobs as values, and the documents they are kept in."""
+"""`Unit` and `Job` as values, and the documents that store them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from pocketquant.domain.errors import LeaseLost, PocketQuantError, error_named
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, QueueName, SyncReport, SyncRequest, UnitState
-from pocketquant.storage.leases import Lease
+from pocketquant.storage.leases import UnitLease
 
 Document = dict[str, Any]
 
@@ -17,12 +17,12 @@ OPEN = (UnitState.QUEUED, UnitState.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One sync of one series, as the ledger has it.
+    """One sync of one series, as stored in the ledger.
 
-    `attempt` counts claims and fences writes; `ended_attempt` is the newest attempt that came to
-    an end of its own, so whoever waits sees it move. `tries` counts the attempts that are held
-    against it: not those that only waited for their turn, nor those before a retry by hand.
-    `troubles` counts the attempts that our own servers ended, since that retry.
+    `attempt` counts claims and fences writes. `ended_attempt` is the newest attempt that ended by
+    itself; waiting requests watch it. `tries` counts the attempts against the limit: not those that
+    only waited for their turn, nor those before a retry by hand. `troubles` counts the attempts
+    that failures of our own servers ended, since the last retry by hand.
     """
 
     id: str
@@ -44,20 +44,20 @@ class Unit:
 
     @property
     def newest_job(self) -> str | None:
-        """The job that asked last; None where no job wants the unit."""
+        """The newest job that wants the unit; None if no job does."""
         return self.jobs[-1] if self.jobs else None
 
     @property
-    def lease(self) -> Lease:
-        """The lease of a running unit; LeaseLost where nobody holds the unit."""
+    def lease(self) -> UnitLease:
+        """The lease of a running unit; LeaseLost if no worker holds the unit."""
         if self.lease_until is None:
             raise LeaseLost(f"unit {self.id} is not held")
-        return Lease(self.id, self.attempt, self.lease_until)
+        return UnitLease(self.id, self.attempt, self.lease_until)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What was asked for and how far it is; counts are derived from the units."""
+    """A job with the number of its units in each state, counted from the units."""
 
     id: str
     kind: str
@@ -74,12 +74,12 @@ class Job:
 
     @property
     def ended(self) -> int:
-        """How many units have ended, however they did."""
+        """How many units have ended, in whatever state."""
         return self.total - sum(self.counts[state] for state in OPEN)
 
     @property
     def state(self) -> JobState:
-        """Completed when every unit has ended, failed ones included."""
+        """Pending, running, completed (every unit has ended, even failed) or cancelled."""
         if self.is_cancelled:
             return JobState.CANCELLED
         if self.finished_at or self.ended == self.total:
@@ -88,7 +88,7 @@ class Job:
 
 
 def new_unit_fields(unit_id: str, queue: str) -> Document:
-    """What a unit begins with beside its series, jobs, bars and times."""
+    """Return the first fields of a new unit, apart from its series, jobs, bars and times."""
     return {
         "_id": unit_id,
         "queue": queue,
@@ -101,10 +101,10 @@ def new_unit_fields(unit_id: str, queue: str) -> Document:
 
 
 def joining(job_ids: Iterable[str], n_bars: int, queue: str) -> list[Document]:
-    """The stages that make jobs join a unit, which some cancelled job may have stopped.
+    """Return the update stages that let jobs join a unit, also one that a cancelled job stopped.
 
-    It fetches as many bars as the most demanding of its jobs wants, and waits in the most urgent
-    of their queues.
+    The unit fetches the largest number of bars that its jobs want, and waits in the most urgent
+    queue of its jobs.
     """
     known = {"$ifNull": ["$jobs", []]}
     urgent = list(QueueName)[: list(QueueName).index(QueueName(queue))]
@@ -117,7 +117,7 @@ def joining(job_ids: Iterable[str], n_bars: int, queue: str) -> list[Document]:
 
 
 def ending(state: UnitState, error: PocketQuantError, attempt: int) -> Document:
-    """The update that ends a unit with an error."""
+    """Return the update that ends a unit with an error."""
     return {
         "$set": {"state": state, "ended_attempt": attempt, "error": error_document(error)},
         "$unset": {"active": "", "lease_until": "", "not_before": "", "stop": ""},

@@ -15,9 +15,9 @@ from pocketquant.machine import embedded
 from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.servers.connections import open_mongo
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.ledger import Ledger
-from pocketquant.storage.plans import Plans
+from pocketquant.storage.plans import JobPlans
 from tests.chaos.replica_set import ReplicaSet, address_of
 
 pytestmark = pytest.mark.fault
@@ -70,7 +70,7 @@ def test_what_decides_is_read_from_the_primary(replica_set: ReplicaSet) -> None:
         make_collections_and_indexes(mongo)
         member.admin.command("fsync", lock=True)  # it answers, and replicates nothing
         try:
-            jobs, plans = Jobs(mongo), Plans(mongo)
+            jobs, plans = JobStore(mongo), JobPlans(mongo)
             for number in range(30):
                 series = Series.parse(f"SIM:S{number:04}|1d")
                 opened = jobs.open("sync", [SyncRequest(series)], "bulk", datetime.now(UTC))

@@ -16,7 +16,7 @@ from pocketquant.coordination.governor import (
     Ceiling,
     Governor,
     Outcome,
-    Pace,
+    PaceSnapshot,
     Reason,
     Start,
     Temper,
@@ -39,7 +39,7 @@ def _admitted(governor: Governor, is_urgent: bool) -> int:
 
 def test_an_unused_governor_stands_at_its_ceiling(cache: redis.Redis) -> None:
     """Nothing has to be set up."""
-    expected = Pace(
+    expected = PaceSnapshot(
         rate=1000.0,
         ceiling_rate=1000.0,
         concurrency=8,

@@ -27,8 +27,8 @@ from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, SyncStat
 from pocketquant.history.intake import Key
 from pocketquant.messaging.dispatcher import LONG_QUEUE
 from pocketquant.messaging.queues import QueueName
-from pocketquant.storage.interventions import DeadLetters
-from pocketquant.storage.sync_status import WantedStatuses
+from pocketquant.storage.interventions import DeadLetterFilter
+from pocketquant.storage.sync_status import StatusFilter
 from pocketquant.storage.units import Job, Unit
 from pocketquant.wiring import Platform
 from tests.integration.interleaving import Actor, interleave
@@ -85,7 +85,7 @@ def counts_of_units(wired: Platform, job_id: str) -> Counter[UnitState]:
 
 
 def states_of_series(wired: Platform) -> Counter[SyncState]:
-    return Counter(each.status for each in wired.statuses.page(WantedStatuses(), 0, 10_000)[0])
+    return Counter(each.status for each in wired.statuses.page(StatusFilter(), 0, 10_000)[0])
 
 
 @pytest.mark.parametrize("steps", range(1, 10))
@@ -165,13 +165,13 @@ def test_dead_letters_of_one_series_become_one_unit(wired: Platform) -> None:
         jobs.append(planned(wired, 2))
         for unit in units_of(wired, jobs[-1]):
             fail(wired, claimed(wired, unit))
-    assert 4 == wired.intake.retry(DeadLetters(code="unknown_symbol"))
+    assert 4 == wired.intake.retry(DeadLetterFilter(code="unknown_symbol"))
     assert ([], 0) == wired.jobs.dead_letters(None, 0, 10)
     assert [2, 2] == [job_of(wired, each).counts[UnitState.QUEUED] for each in jobs]
     for unit in units_of(wired, jobs[0]):
         complete(wired, claimed(wired, unit))
     assert [2, 2] == [job_of(wired, each).counts[UnitState.COMPLETED] for each in jobs]
-    assert 0 == wired.intake.retry(DeadLetters(code="unknown_symbol"))
+    assert 0 == wired.intake.retry(DeadLetterFilter(code="unknown_symbol"))
 
 
 def test_a_dead_letter_joins_a_unit_that_was_to_be_cancelled(wired: Platform) -> None:
@@ -181,7 +181,7 @@ def test_a_dead_letter_joins_a_unit_that_was_to_be_cancelled(wired: Platform) ->
     other = planned(wired, 1)
     held = claimed(wired, units_of(wired, other)[0])
     wired.intake.cancel(other)
-    assert 1 == wired.intake.retry(DeadLetters(failed))
+    assert 1 == wired.intake.retry(DeadLetterFilter(failed))
     wired.ledger.extend(held)
     complete(wired, held)
     assert 1 == job_of(wired, failed).counts[UnitState.COMPLETED]
@@ -193,7 +193,7 @@ def test_a_job_closed_while_it_is_tried_again_is_opened_again(wired: Platform, s
     job_id = planned(wired, 1)
     (unit,) = units_of(wired, job_id)
     fail(wired, claimed(wired, unit))
-    retrying = Actor(lambda: wired.intake.retry(DeadLetters(job_id)))
+    retrying = Actor(lambda: wired.intake.retry(DeadLetterFilter(job_id)))
     for _ in range(steps):
         retrying.step()
     wired.jobs.close_one(job_id)
@@ -213,7 +213,7 @@ def test_a_cancelled_jobs_dead_letters_stay_dead(wired: Platform) -> None:
     for unit in units_of(wired, cancelled)[:2]:
         fail(wired, claimed(wired, unit))
     wired.intake.cancel(cancelled)
-    assert 1 == wired.intake.retry(DeadLetters(code="unknown_symbol"))
+    assert 1 == wired.intake.retry(DeadLetterFilter(code="unknown_symbol"))
     assert Counter({UnitState.QUEUED: 1}) == counts_of_units(wired, shared)
     assert (1, 2) == (
         job_of(wired, shared).total,
@@ -327,7 +327,7 @@ class Fleet:
             self.wired.intake.cancel(job_id)
 
     def retry(self) -> None:
-        self.wired.intake.retry(DeadLetters(code="unknown_symbol"))
+        self.wired.intake.retry(DeadLetterFilter(code="unknown_symbol"))
 
     def sync(self) -> None:
         (request,) = requests(1, self.chance.randrange(1, SERIES + 1), self.chance.choice([9, 500]))

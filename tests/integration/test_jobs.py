@@ -11,7 +11,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
 from pocketquant.history.intake import Key
 from pocketquant.messaging.queues import QueueName
-from pocketquant.storage.interventions import DeadLetters
+from pocketquant.storage.interventions import DeadLetterFilter
 from pocketquant.storage.units import Job, Unit
 from pocketquant.wiring import Platform
 
@@ -237,7 +237,7 @@ def test_failed_units_are_tried_again(wired: Platform, cache: redis.Redis) -> No
     fail(wired, second, ProviderTimeout("too slow"))
     complete(wired, third)
     cache.flushall()
-    assert 1 == wired.intake.retry(DeadLetters(job_id, "provider_timeout"))
+    assert 1 == wired.intake.retry(DeadLetterFilter(job_id, "provider_timeout"))
     assert (1, JobState.RUNNING) == (cache.llen("pocketquant:bulk"), job_of(wired, job_id).state)
     again = claimed(wired, second)
     assert (1, 2) == (again.tries, again.attempt)
@@ -253,7 +253,7 @@ def test_one_dead_letter_is_tried_again(wired: Platform) -> None:
     first, second = units_of(wired, job_id)
     fail(wired, first)
     fail(wired, second)
-    assert 1 == wired.intake.retry(DeadLetters(unit_ids=(second.id,)))
+    assert 1 == wired.intake.retry(DeadLetterFilter(unit_ids=(second.id,)))
     assert [first.id] == [unit.id for unit in wired.jobs.dead_letters(None, 0, 10)[0]]
     assert {"unknown_symbol": 1} == wired.jobs.dead_letter_codes()
 
@@ -263,7 +263,7 @@ def test_a_dead_letter_whose_series_is_under_way_joins_it(wired: Platform) -> No
     job_id = planned(wired, 1)
     fail(wired, units_of(wired, job_id)[0])
     other = planned(wired, 1)
-    assert 1 == wired.intake.retry(DeadLetters(job_id))
+    assert 1 == wired.intake.retry(DeadLetterFilter(job_id))
     assert JobState.COMPLETED != job_of(wired, job_id).state
     complete(wired, units_of(wired, other)[0])
     assert 1 == job_of(wired, job_id).counts[UnitState.COMPLETED]

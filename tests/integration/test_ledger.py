@@ -18,10 +18,10 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
 from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.lost_units import LostUnits
-from pocketquant.storage.plans import Plans
+from pocketquant.storage.plans import JobPlans
 from pocketquant.storage.units import Job, Unit
 
 APPLE = Series.parse("NASDAQ:AAPL|1d")
@@ -35,8 +35,8 @@ LATER = NOW + timedelta(minutes=1)
 class Books:
     """All stores of jobs and units on one database."""
 
-    jobs: Jobs
-    plans: Plans
+    jobs: JobStore
+    plans: JobPlans
     ledger: Ledger
     lost_units: LostUnits
 
@@ -77,9 +77,9 @@ def open_books(mongo: Mongo) -> Callable[..., Books]:
     make_collections_and_indexes(mongo)
 
     def make(lease_seconds: float = 60.0, max_attempts: int = 3) -> Books:
-        jobs = Jobs(mongo)
+        jobs = JobStore(mongo)
         ledger = Ledger(mongo, jobs, lease_seconds, max_attempts)
-        return Books(jobs, Plans(mongo), ledger, LostUnits(mongo, jobs, max_attempts))
+        return Books(jobs, JobPlans(mongo), ledger, LostUnits(mongo, jobs, max_attempts))
 
     return make
 

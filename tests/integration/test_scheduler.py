@@ -16,7 +16,7 @@ from pocketquant.domain.syncs import JobState, SyncReport, UnitState
 from pocketquant.machine.embedded import HOST, reserve_port
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import server_now
-from pocketquant.storage.symbols import Wanted
+from pocketquant.storage.symbols import SymbolFilter
 from pocketquant.storage.units import Job
 from pocketquant.wiring import Platform
 
@@ -316,7 +316,7 @@ def test_an_unreadable_symbol_is_left_out(
     platform.mongo["symbols"].insert_one({"active": True, **spoilt})
     tick(SIX)
     assert {"A:A|1d": 500, "A:A|15m": 500, "B:B|1d": 500} == requested()
-    listed, _ = platform.symbols.page(Wanted(), offset=0, limit=10)
+    listed, _ = platform.symbols.page(SymbolFilter(), offset=0, limit=10)
     assert ["A:A", "B:B"] == [str(each.listing.symbol) for each in listed]
 
 

@@ -7,7 +7,7 @@ import pytest
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Listing, Series, Symbol
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.symbols import RegisteredSymbol, SymbolRegistry, Wanted
+from pocketquant.storage.symbols import RegisteredSymbol, SymbolFilter, SymbolRegistry
 
 AAPL = Listing(
     Symbol.parse("NASDAQ:AAPL"), "Apple Inc", "stock", "USD", "America/New_York", "0930-1600"
@@ -31,7 +31,7 @@ def test_a_symbol_is_registered_once(registry: SymbolRegistry) -> None:
     registry.register(AAPL, Interval.D1, 1_700_000_000)
     registry.register(AAPL, Interval.D1, 1_800_000_000)
     assert REGISTERED == registry.get(AAPL.symbol)
-    assert ([REGISTERED], 1) == registry.page(Wanted(), 0, 10)
+    assert ([REGISTERED], 1) == registry.page(SymbolFilter(), 0, 10)
 
 
 def test_tracked_intervals_are_a_set(registry: SymbolRegistry) -> None:
@@ -76,7 +76,7 @@ def test_pages_are_in_order_and_know_the_total(registry: SymbolRegistry) -> None
         registry.register(Listing(Symbol.parse(name)), Interval.D1, 1_700_000_000)
 
     def page(exchange: str | None, offset: int, limit: int) -> tuple[list[str], int]:
-        found, total = registry.page(Wanted(exchange=exchange), offset, limit)
+        found, total = registry.page(SymbolFilter(exchange=exchange), offset, limit)
         return [str(each.listing.symbol) for each in found], total
 
     assert (names[:3], 5) == page(None, 0, 3)

@@ -35,12 +35,12 @@ from pocketquant.domain.syncs import (
     UnitState,
 )
 from pocketquant.history.mending import Mending
-from pocketquant.history.paced_provider import Call, PacedProvider, Provider
+from pocketquant.history.paced_provider import PacedProvider, Provider, ProviderCall
 from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import wait_until
 from pocketquant.storage.bars import BarStore
-from pocketquant.storage.leases import Lease
+from pocketquant.storage.leases import UnitLease
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Unit
@@ -237,7 +237,7 @@ def test_only_a_provider_that_is_not_there_opens_the_breaker(
     provider = syncer(Days(raising(error))).provider
     for number in range(10):
         with pytest.raises(type(error)):
-            provider.fetch(Call(SyncRequest(APPLE), f"call-{number}", is_urgent=True))
+            provider.fetch(ProviderCall(SyncRequest(APPLE), f"call-{number}", is_urgent=True))
     assert breaker is wired.governor.pace().breaker
 
 
@@ -480,11 +480,11 @@ def test_an_earlier_attempt_writes_no_chunk_of_a_later_one(wired: Platform) -> N
     unit_id = submit(wired)
     bars = Days().fetch(SyncRequest(APPLE, 10)).closed
     until = datetime.now(UTC) + timedelta(hours=1)
-    wired.bars.upsert({APPLE: bars.first(5)}, Lease(unit_id, 2, until))
+    wired.bars.upsert({APPLE: bars.first(5)}, UnitLease(unit_id, 2, until))
     with pytest.raises(LeaseLost):
-        wired.bars.upsert({APPLE: bars}, Lease(unit_id, 1, until))
-    wired.bars.upsert({APPLE: bars}, Lease(unit_id, 2, until))
-    wired.bars.upsert({APPLE: bars.last(1)}, Lease("another", 1, until))
+        wired.bars.upsert({APPLE: bars}, UnitLease(unit_id, 1, until))
+    wired.bars.upsert({APPLE: bars}, UnitLease(unit_id, 2, until))
+    wired.bars.upsert({APPLE: bars.last(1)}, UnitLease("another", 1, until))
     assert 9 == wired.bars.count(APPLE)
 
 

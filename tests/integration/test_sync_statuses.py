@@ -9,7 +9,7 @@ from pocketquant.domain.errors import ProviderTimeout, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.sync_status import SyncStatus, SyncStatuses, WantedStatuses
+from pocketquant.storage.sync_status import StatusFilter, SyncStatus, SyncStatuses
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
 FORMING = FormingBar(1_700_000_000, 1_700_000_060, 1.0, 2.0, 0.5, 1.5, None, 1_700_000_030)
@@ -145,14 +145,14 @@ def test_a_listing_that_never_traded_is_completed(statuses: SyncStatuses) -> Non
 def test_no_series_are_marked_as_nothing(statuses: SyncStatuses) -> None:
     """A job without series is no error."""
     statuses.mark_pending([], "j1")
-    assert ([], 0) == statuses.page(WantedStatuses(), 0, 10)
+    assert ([], 0) == statuses.page(StatusFilter(), 0, 10)
 
 
 def test_pages_are_in_order_and_know_the_total(statuses: SyncStatuses) -> None:
     """Pages together are all statuses, once each."""
     all_series = [Series.parse(f"NASDAQ:A{number:03}|1d") for number in range(25)]
     statuses.mark_pending(reversed(all_series), "j1")
-    pages = [statuses.page(WantedStatuses(), offset, 10) for offset in (0, 10, 20, 30)]
+    pages = [statuses.page(StatusFilter(), offset, 10) for offset in (0, 10, 20, 30)]
     assert all_series == [status.series for page, _ in pages for status in page]
     assert [25, 25, 25, 25] == [total for _, total in pages]
 
@@ -161,7 +161,7 @@ def test_a_page_of_a_symbol_has_its_series_only(statuses: SyncStatuses) -> None:
     """Symbols whose names begin alike are other symbols."""
     keys = ["NASDAQ:A|1d", "NASDAQ:A|1m", "NASDAQ:AA|1d", "NASDAQ:A.B|1d", "NYSE:A|1d"]
     statuses.mark_pending(map(Series.parse, keys), "j1")
-    page, total = statuses.page(WantedStatuses("NASDAQ", "A"), 0, 10)
+    page, total = statuses.page(StatusFilter("NASDAQ", "A"), 0, 10)
     assert (keys[:2], 2) == ([str(status.series) for status in page], total)
 
 

@@ -8,7 +8,7 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.syncs import JobState
 from pocketquant.storage.access import Scope
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import Job
 from web import paging
 from web.schemas.jobs import (
@@ -125,7 +125,7 @@ def stream_job(job_id: str) -> Response:
     return job_events.stream(services.streams, services.job_watch, job_id)
 
 
-def accepted(jobs: Jobs, job_id: str) -> Response:
+def accepted(jobs: JobStore, job_id: str) -> Response:
     """Return 202 with the job, and its URL in `Location`."""
     return Response(
         JobOut.of(_job(jobs, job_id)).model_dump_json(),
@@ -135,7 +135,7 @@ def accepted(jobs: Jobs, job_id: str) -> Response:
     )
 
 
-def _job(jobs: Jobs, job_id: str) -> Job:
+def _job(jobs: JobStore, job_id: str) -> Job:
     job = jobs.get(job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:40]!r}")

@@ -6,7 +6,7 @@ from pocketquant.domain.errors import NotFound
 from pocketquant.domain.schedules import Schedule
 from pocketquant.history.scheduler import Scheduler
 from pocketquant.storage.access import Scope
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
 from web.schemas.schedules import ScheduleIn, ScheduleOut
 from web.services import current_services
@@ -74,6 +74,6 @@ def _named(schedules: Schedules, name: str, now: int) -> Schedule:
     return known[name]
 
 
-def _shown(jobs: Jobs, schedule: Schedule, now: int) -> ScheduleOut:
+def _shown(jobs: JobStore, schedule: Schedule, now: int) -> ScheduleOut:
     job = jobs.get(schedule.last_job_id) if schedule.last_job_id else None
     return ScheduleOut.of(schedule, job.state if job else None, now)

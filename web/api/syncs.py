@@ -9,7 +9,7 @@ from pocketquant.domain.syncs import UnitState
 from pocketquant.history.intake import Key, Waited
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from web import errors, idempotency, paging
 from web.api.jobs import accepted
 from web.schemas.jobs import JobOut
@@ -140,7 +140,7 @@ def _enqueued(body: SyncIn, queue: QueueName, key: Key | None) -> Response:
         return accepted(platform.jobs, submitted.job_id)
 
 
-def _outcome(jobs: Jobs, waited: Waited) -> SyncOut | Response:
+def _outcome(jobs: JobStore, waited: Waited) -> SyncOut | Response:
     unit = waited.unit
     if unit.state is UnitState.COMPLETED and unit.report is not None:
         return SyncOut.of(unit, unit.report, waited.job_id)

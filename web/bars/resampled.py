@@ -30,7 +30,7 @@ from pocketquant.domain.resampling import (
     up,
 )
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.storage.sync_status import SyncStatuses, WantedStatuses
+from pocketquant.storage.sync_status import StatusFilter, SyncStatuses
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import LivePart
 
@@ -83,7 +83,7 @@ class Resampler:
 
     def _synced_without_bars(self, symbol: Symbol, seconds: int) -> Interval:
         """The longest fitting interval of a listing that never traded; else NotFound."""
-        wanted = WantedStatuses(symbol.exchange, symbol.ticker)
+        wanted = StatusFilter(symbol.exchange, symbol.ticker)
         statuses, _count = self.statuses.page(wanted, 0, len(Interval))
         empty = {
             each.series.interval

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.coordination.fleet import MemberKind
-from pocketquant.coordination.governor import BreakerState, Pace
+from pocketquant.coordination.governor import BreakerState, PaceSnapshot
 from pocketquant.storage.backlog import Work
 from web.fleet.probing import Server
 from web.fleet.snapshot import FleetProbe, FleetSnapshot
@@ -105,7 +105,7 @@ def _units(work: Work | None) -> Iterator[GaugeMetricFamily]:
     yield _gauge("units_running", "Units that a worker holds.", (), running)
 
 
-def _pace(pace: Pace | None) -> Iterator[GaugeMetricFamily]:
+def _pace(pace: PaceSnapshot | None) -> Iterator[GaugeMetricFamily]:
     rates, limits, in_progress, breaker = [], [], [], []
     if pace is not None:
         rates = [(("now",), pace.rate), (("ceiling",), pace.ceiling_rate)]

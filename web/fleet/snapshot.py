@@ -10,7 +10,7 @@ import pymongo
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
-from pocketquant.coordination.governor import Governor, Pace
+from pocketquant.coordination.governor import Governor, PaceSnapshot
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.schedules import Schedule
@@ -29,7 +29,7 @@ class FleetSnapshot:
 
     taken_at: datetime
     members: Sequence[Member] | None
-    pace: Pace | None
+    pace: PaceSnapshot | None
     queue_lengths: dict[QueueName, int] | None
     work: Work | None
     schedules: Sequence[Schedule] | None

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, Field
 
 from pocketquant.coordination.fleet import Member, clocks_off, described_offset
-from pocketquant.coordination.governor import BreakerState, Outcome, Pace
+from pocketquant.coordination.governor import BreakerState, Outcome, PaceSnapshot
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.schedules import Schedule
 from pocketquant.messaging.queues import QueueName
@@ -123,7 +123,7 @@ class PaceOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, pace: Pace) -> Self:
+    def of(cls, pace: PaceSnapshot) -> Self:
         return cls.model_validate(pace, from_attributes=True)
 
 
@@ -144,7 +144,7 @@ class BreakerOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, pace: Pace) -> Self:
+    def of(cls, pace: PaceSnapshot) -> Self:
         return cls(
             state=pace.breaker,
             consecutive_failures=pace.consecutive_failures,

@@ -9,7 +9,7 @@ from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, UnitState
-from pocketquant.storage.interventions import Cancellation, DeadLetters
+from pocketquant.storage.interventions import Cancellation, DeadLetterFilter
 from pocketquant.storage.jobs import Progress
 from pocketquant.storage.units import Job, Unit
 from web.schemas.fields import Moment
@@ -61,8 +61,8 @@ class RetryQuery(RequestModel):
     )
     unit_id: str | None = Field(None, max_length=64, description="only this unit")
 
-    def selection(self, job_id: str | None) -> DeadLetters:
-        return DeadLetters(job_id, self.code, (self.unit_id,) if self.unit_id else ())
+    def selection(self, job_id: str | None) -> DeadLetterFilter:
+        return DeadLetterFilter(job_id, self.code, (self.unit_id,) if self.unit_id else ())
 
 
 class RetryDeadLettersQuery(RetryQuery):

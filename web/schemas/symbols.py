@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from pocketquant.domain.intervals import Interval
-from pocketquant.storage.symbols import RegisteredSymbol, Wanted
+from pocketquant.storage.symbols import RegisteredSymbol, SymbolFilter
 from web.schemas.fields import Exchange, Ticker
 from web.schemas.requests import PageQuery, RequestModel
 
@@ -28,8 +28,8 @@ class SymbolsQuery(PageQuery):
     interval: Interval | None = Field(None, description="only symbols tracked at this interval")
     query: SearchText | None = None
 
-    def filters(self) -> Wanted:
-        return Wanted(self.exchange, self.type, self.active, self.interval, self.query)
+    def filters(self) -> SymbolFilter:
+        return SymbolFilter(self.exchange, self.type, self.active, self.interval, self.query)
 
 
 class SymbolIn(RequestModel):

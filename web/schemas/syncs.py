@@ -10,7 +10,7 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
-from pocketquant.storage.sync_status import SyncStatus, WantedStatuses
+from pocketquant.storage.sync_status import StatusFilter, SyncStatus
 from pocketquant.storage.units import Unit
 from web.schemas.fields import BarCount, Exchange, Moment, Ticker
 from web.schemas.requests import PageQuery, RequestModel
@@ -139,8 +139,8 @@ class SyncStatusesQuery(PageQuery):
         examples=["2024-01-31T14:30:00Z"],
     )
 
-    def filters(self) -> WantedStatuses:
-        return WantedStatuses(
+    def filters(self) -> StatusFilter:
+        return StatusFilter(
             exchange=self.exchange,
             ticker=self.symbol,
             interval=self.interval,

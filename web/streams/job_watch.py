@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from pocketquant.domain.dates import to_date
-from pocketquant.storage.jobs import Jobs
+from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import Job
 from web.schemas.jobs import JobProgressOut
 
@@ -68,12 +68,12 @@ class JobWatch:
         return kept.get(job_id)
 
 
-def read_progress(jobs: Jobs, job_id: str) -> JobProgressOut | None:
+def read_progress(jobs: JobStore, job_id: str) -> JobProgressOut | None:
     """Read a job and its progress; None if there is no such job."""
     job = jobs.get(job_id)
     return progress_of(jobs, job) if job else None
 
 
-def progress_of(jobs: Jobs, job: Job) -> JobProgressOut:
+def progress_of(jobs: JobStore, job: Job) -> JobProgressOut:
     """Return the job with its speed and estimated end as of now."""
     return JobProgressOut.with_progress(job, jobs.progress(job, to_date(time.time())))

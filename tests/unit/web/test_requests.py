@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
-from pocketquant.storage.sync_status import WantedStatuses
+from pocketquant.storage.sync_status import StatusFilter
 from web.bars.stored_bars import Window
 from web.schemas.bars import OhlcvQuery
 from web.schemas.requests import PageQuery, SymbolPath
@@ -157,8 +157,8 @@ def test_pages_have_limits(page: dict[str, str]) -> None:
 
 def test_a_status_query_becomes_filters() -> None:
     """Exchange and ticker may be in any case and given alone; an empty query has no filter."""
-    assert WantedStatuses() == SyncStatusesQuery().filters()
+    assert StatusFilter() == SyncStatusesQuery().filters()
     whole = SyncStatusesQuery.model_validate({"exchange": "nasdaq", "symbol": "aapl"})
-    assert WantedStatuses("NASDAQ", "AAPL") == whole.filters()
+    assert StatusFilter("NASDAQ", "AAPL") == whole.filters()
     half = SyncStatusesQuery.model_validate({"symbol": "aapl", "stale_before": "1970-01-02"})
-    assert WantedStatuses(ticker="AAPL", stale_before=86_400) == half.filters()
+    assert StatusFilter(ticker="AAPL", stale_before=86_400) == half.filters()
