@@ -55,7 +55,7 @@ def parse_calendar(texts: CalendarTexts, *, counts_through_breaks: bool = False)
 
 
 class Calendar:
-    """When a symbol trades. Times are epoch seconds; `[start, end)` is meant by every range.
+    """When a symbol trades. Times are epoch seconds; a range has its start, but not its end.
 
     The years 1900 to 2199 are known; outside of them nothing trades. Sessions are expanded by
     whole years when first needed, and kept. Threads may share a calendar.
@@ -194,25 +194,25 @@ class Calendar:
         first, last = _year(start - reach), _year(end + reach)
         if table is not None:
             first, last = min(first, table.first_year), max(last, table.last_year)
-        self._table = self._expand(range(first, last + 1))
-        return self._table
+        wider = self._table = self._expand(range(first, last + 1))
+        return wider  # another thread may have set its own
 
     def _place(self, time: int) -> _Place | None:
-        last = self._last
-        if last and last.open <= time < last.close:
-            return last
+        place = self._last
+        if place and place.open <= time < place.close:
+            return place
         table = self._known(time, time)
         index = bisect_right(table.open_list, time) - 1
         if index < 0 or time >= table.close_list[index]:
             return None
         session = _session(table, index)
-        self._last = _Place(session.open, session.close, session, index, table)
-        return self._last
+        found = self._last = _Place(session.open, session.close, session, index, table)
+        return found  # another thread may have set its own
 
     def _locate(self, times: Ints, reach: int) -> tuple[SessionTable, Ints, NDArray[np.bool_]]:
         """The index of the session of each open time, and which times these are."""
         if not len(times):
-            return self._known(0, 0, reach), times, np.zeros(0, dtype=bool)
+            return self._table or self._known(0, 0), np.zeros(0, int), np.zeros(0, bool)
         table = self._known(int(times.min()), int(times.max()), reach)
         number = np.searchsorted(table.opens, times, "right")
         closes = np.concatenate((times[:1], table.closes))

@@ -78,17 +78,17 @@ def parse_versions(text: str) -> tuple[Version, ...]:
     for change in changes:
         found = _VERSION.fullmatch(change)
         if not found:
-            raise InvalidCalendar(f"session: {change!r} is not written YYYYMMDD/HOURS")
-        since = _parse_date(found[1], "session")
+            raise InvalidCalendar(f"{change!r} is not written YYYYMMDD/HOURS")
+        since = _parse_date(found[1])
         if since <= versions[-1].since:
-            raise InvalidCalendar(f"session: {found[1]} does not follow the date before it")
+            raise InvalidCalendar(f"{found[1]} does not follow the date before it")
         versions.append(Version(since, _parse_week(found[2])))
     return tuple(versions)
 
 
 def parse_holidays(text: str) -> frozenset[int]:
     """Read the trading days without a session, as days since 1970."""
-    return frozenset(_parse_date(each, "holidays") for each in text.split(",") if each)
+    return frozenset(_parse_date(each) for each in text.split(",") if each)
 
 
 def parse_corrections(text: str) -> dict[int, Hours]:
@@ -97,12 +97,12 @@ def parse_corrections(text: str) -> dict[int, Hours]:
     for entry in filter(None, text.split(";")):
         hours_text, colon, dates = entry.partition(":")
         if not (colon and dates):
-            raise InvalidCalendar(f"corrections: {entry!r} names no dates")
+            raise InvalidCalendar(f"{entry!r} names no dates")
         hours = () if hours_text == _DAY_OFF else parse_hours(hours_text)
         for each in filter(None, dates.split(",")):
-            day = _parse_date(each, "corrections")
+            day = _parse_date(each)
             if corrections.setdefault(day, hours) != hours:
-                raise InvalidCalendar(f"corrections: {each} has two different hours")
+                raise InvalidCalendar(f"{each} has two different hours")
     return corrections
 
 
@@ -115,14 +115,14 @@ def parse_hours(text: str) -> Hours:
     )
     for before, after in pairwise(hours):
         if after.start < before.end:
-            raise InvalidCalendar(f"session: {text!r} has sessions that overlap or go back in time")
+            raise InvalidCalendar(f"{text!r} has sessions that overlap or go back in time")
     return hours
 
 
 def _parse_week(text: str) -> Week:
     marked = _FIRST_DAY.fullmatch(text)
     if not marked or (marked[1] and marked[3]):
-        raise InvalidCalendar(f"session: {text!r} has no first day of the week where one belongs")
+        raise InvalidCalendar(f"{text!r} has no first day of the week where one belongs")
     first = int(marked[1] or marked[3] or _MONDAY + 1) - 1
     if marked[2] == _ALWAYS:
         return Week(((Stretch(0, DAY_MINUTES),),) * 7, first)
@@ -136,9 +136,9 @@ def _parse_week(text: str) -> Week:
         elif _DAYS.fullmatch(days) and by_day.keys().isdisjoint(days):
             by_day |= dict.fromkeys(days, hours)
         else:
-            raise InvalidCalendar(f"session: the days of {group!r} in {text!r} are not understood")
+            raise InvalidCalendar(f"the days of {group!r} in {text!r} are not understood")
     if len(of_others) > 1:
-        raise InvalidCalendar(f"session: {text!r} has two groups without days")
+        raise InvalidCalendar(f"{text!r} has two groups without days")
     by_day = dict.fromkeys(_WEEKDAYS, *of_others) | by_day if of_others else by_day
     return Week(tuple(by_day.get(day, ()) for day in "1234567"), first)
 
@@ -147,13 +147,13 @@ def _parse_phases(text: str, whole: str) -> Stretch:
     """Read one session without its auctions."""
     found = _PHASES.fullmatch(text)
     if not found:
-        raise InvalidCalendar(f"session: {text!r} in {whole!r} is not understood")
+        raise InvalidCalendar(f"{text!r} in {whole!r} is not understood")
     groups = found.groups()
     session = _stretch(groups[:8], whole)
     if groups[8]:
         with_auctions = _stretch(groups[8:], whole)
         if session.start < with_auctions.start or session.end > with_auctions.end:
-            raise InvalidCalendar(f"session: in {whole!r} an E does not hold its own session")
+            raise InvalidCalendar(f"in {whole!r} an E does not hold its own session")
     return session
 
 
@@ -165,22 +165,20 @@ def _stretch(groups: Sequence[str | None], whole: str) -> Stretch:
     if start == end == 0 and not start_mark and not end_mark:
         return Stretch(0, DAY_MINUTES)
     if not start_mark and (end_mark or start >= max(end, DAY_MINUTES)):
-        raise InvalidCalendar(
-            f"session: in {whole!r} it is not clear on which day a session begins"
-        )
+        raise InvalidCalendar(f"in {whole!r} it is not clear on which day a session begins")
     days_before = int(start_days or 1) if start_mark else int(start >= end)
     days_before_end = int(end_days or 1) if end_mark else 0
     stretch = Stretch(start - days_before * DAY_MINUTES, end - days_before_end * DAY_MINUTES)
     if stretch.start >= stretch.end:
-        raise InvalidCalendar(f"session: in {whole!r} a session ends before it begins")
+        raise InvalidCalendar(f"in {whole!r} a session ends before it begins")
     return stretch
 
 
-def _parse_date(text: str, field: str) -> int:
+def _parse_date(text: str) -> int:
     found = _DATE.fullmatch(text)
     try:
         if not found or not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
             raise ValueError(text)
         return date(int(found[1]), int(found[2]), int(found[3])).toordinal() - _EPOCH
     except ValueError:
-        raise InvalidCalendar(f"{field}: {text!r} is no date, written YYYYMMDD") from None
+        raise InvalidCalendar(f"{text!r} is no date, written YYYYMMDD") from None

@@ -1,8 +1,9 @@
 """Which hours each trading day has: the week's, by version; none on holidays; corrections first."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from datetime import date
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from pocketquant.domain.calendar.grammar import (
 )
 from pocketquant.domain.calendar.zones import Ints
 from pocketquant.domain.errors import InvalidCalendar
+
+Parsed = TypeVar("Parsed")
 
 _THURSDAY = 4  # the weekday of day 0, 1970-01-01; Sunday is 0
 _BEYOND = 14  # days around a special one within which its sessions may meet those of others
@@ -47,16 +50,23 @@ class Rules:
     @classmethod
     def parse(cls, session: str, holidays: str, corrections: str) -> Self:
         """Raise InvalidCalendar if a text is not understood, or if sessions overlap."""
-        versions = parse_versions(session)
-        specials: dict[int, Hours] = dict.fromkeys(parse_holidays(holidays), ())
-        specials |= parse_corrections(corrections)
+        versions = _read("session", parse_versions, session)
+        specials: dict[int, Hours] = dict.fromkeys(_read("holidays", parse_holidays, holidays), ())
+        specials |= _read("corrections", parse_corrections, corrections)
         rules = cls._of(versions, specials)
         for each in versions:
             alone = cls._of([Version(BEFORE_ALL_DAYS, each.week)], {})
-            alone._refuse_overlap(0, 2 * 7)
+            for day, other in alone._overlaps(0, 2 * 7):
+                raise InvalidCalendar(
+                    f"session: in {session!r} those of {day:%A} and {other:%A} overlap"
+                )
         unusual = [*rules.since[1:].tolist(), *specials]
         if unusual:
-            rules._refuse_overlap(min(unusual) - _BEYOND, max(unusual) + _BEYOND)
+            for day, other in rules._overlaps(min(unusual) - _BEYOND, max(unusual) + _BEYOND):
+                raise InvalidCalendar(
+                    f"session: in {session!r}, with its holidays and corrections {corrections!r},"
+                    f" those of {day} and {other} overlap"
+                )
         return rules
 
     def sessions(self, first_day: int, end_day: int) -> LocalSessions:
@@ -98,12 +108,19 @@ class Rules:
             ends=_ints(each.end for each in stretches),
         )
 
-    def _refuse_overlap(self, first_day: int, end_day: int) -> None:
+    def _overlaps(self, first_day: int, end_day: int) -> list[tuple[date, date]]:
+        """The trading days of neighbouring sessions that overlap."""
         sessions = self.sessions(first_day, end_day)
         clashes = np.flatnonzero(sessions.starts[1:] < sessions.ends[:-1])
-        if len(clashes):
-            days = sessions.days[clashes[0] : clashes[0] + 2].astype("datetime64[D]")
-            raise InvalidCalendar(f"session: sessions of {days[0]} and {days[1]} overlap")
+        dates = sessions.days.astype("datetime64[D]").tolist()
+        return [(dates[each], dates[each + 1]) for each in clashes.tolist()]
+
+
+def _read(field: str, parse: Callable[[str], Parsed], text: str) -> Parsed:
+    try:
+        return parse(text)
+    except InvalidCalendar as error:
+        raise InvalidCalendar(f"{field}: {error}") from None
 
 
 def ramps(counts: Ints) -> Ints:

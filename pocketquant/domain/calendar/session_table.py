@@ -65,6 +65,8 @@ class SessionTable:
         is_real = opens < closes
         opens, closes, days = opens[is_real], closes[is_real], local.days[is_real]
         first_weekdays = rules.first_weekdays[rules.versions(days)]
+        for column in (opens, closes, days):
+            column.setflags(write=False)  # answers show parts of them
         counted = groups_of_equal(days if counts_through_breaks else np.arange(len(days)))
         return cls(
             first_year=years.start,

@@ -348,6 +348,20 @@ def test_sessions_are_found_in_any_order_of_years() -> None:
     assert all(before < after for before, after in pairwise(years.tolist()))
 
 
+def test_answers_can_not_damage_what_is_kept() -> None:
+    """Columns of sessions are parts of those that the calendar keeps, and can only be read."""
+    sessions = LUNCH.sessions(_time("2026-06-05"), _time("2026-06-08"))
+    assert not sessions.opens.flags.writeable
+    assert not sessions.closes.flags.writeable
+
+
+def test_no_times_have_no_bars() -> None:
+    """Also as the first question to a calendar."""
+    calendar = parse_calendar(CalendarTexts("Europe/Rome", "0900-1730"))
+    assert 0 == len(calendar.bars_at(np.array([], dtype=np.int64), Interval.H1))
+    assert 0 == len(calendar.bars_at(np.array([], dtype=np.int64), Interval.W1))
+
+
 def test_minutes_of_a_day() -> None:
     """1440 minutes of a day that never closes."""
     opens = ALWAYS.opens(Interval.M1, _time("2026-06-08"), _time("2026-06-09"))

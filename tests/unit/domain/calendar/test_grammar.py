@@ -192,7 +192,7 @@ def test_holidays() -> None:
 )
 def test_other_holidays_are_refused(text: str) -> None:
     """A date that does not exist, or is written otherwise, is an error."""
-    with pytest.raises(InvalidCalendar, match=f"holidays: '{text}' is no date"):
+    with pytest.raises(InvalidCalendar, match=f"^'{text}' is no date"):
         parse_holidays(text)
 
 

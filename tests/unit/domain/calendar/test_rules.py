@@ -77,10 +77,10 @@ def test_no_days() -> None:
 @pytest.mark.parametrize(
     ("session", "corrections", "days"),
     [
-        ("1700F-1900", "", "1970-01-01 and 1970-01-02"),
-        ("0930-2730|0200-1000:4", "", "1970-01-06 and 1970-01-07"),
-        ("1000-3500", "", "1970-01-01 and 1970-01-02"),
-        ("0930-1600", "1700F2-1200F1,1700-1600:20250121", "2025-01-20 and 2025-01-21"),
+        ("1700F-1900", "", "Thursday and Friday"),
+        ("0930-2730|0200-1000:4", "", "Tuesday and Wednesday"),
+        ("1000-3500", "", "Thursday and Friday"),
+        ("1700-1600", "1700F2-1200F1,1700-1600:20250121", "2025-01-20 and 2025-01-21"),
         ("0930-1600", "0930-3600:20250121", "2025-01-21 and 2025-01-22"),
         ("0930-1600", "1900F5-1950F5:20250121", "2025-01-20 and 2025-01-21"),
         ("0930-2730#20250122/0200-1000", "", "2025-01-21 and 2025-01-22"),
@@ -88,8 +88,24 @@ def test_no_days() -> None:
 )
 def test_sessions_that_overlap_are_refused(session: str, corrections: str, days: str) -> None:
     """Trading days may not share time, nor stand between the sessions of another."""
-    with pytest.raises(InvalidCalendar, match=f"sessions of {days} overlap"):
+    with pytest.raises(InvalidCalendar, match=f"those of {days} overlap") as refusal:
         Rules.parse(session, "", corrections)
+    assert f"session: in {session!r}" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (("0930-16", "", ""), "session: '0930-16' in '0930-16' is not understood"),
+        (("24x7", "2025", ""), "holidays: '2025' is no date, written YYYYMMDD"),
+        (("24x7", "", "25x7:20250101"), "corrections: '25x7' in '25x7' is not understood"),
+    ],
+)
+def test_errors_name_their_text(texts: tuple[str, str, str], message: str) -> None:
+    """Which of the texts it is, the part, and the reason."""
+    with pytest.raises(InvalidCalendar) as refusal:
+        Rules.parse(*texts)
+    assert message == str(refusal.value)
 
 
 def test_a_holiday_makes_room() -> None:
