@@ -13,6 +13,7 @@ from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor, Start
 from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
+from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.history.importing import Importing
 from pocketquant.history.intake import Intake
@@ -73,6 +74,7 @@ class Platform:
     governor: Governor
     fleet: Fleet
     tick_problems: TickProblems
+    tick_turns: TickTurns
     backlog: Backlog
     intake: Intake
     planner: Planner
@@ -138,6 +140,7 @@ def wire(settings: Settings) -> Platform:
         governor=governor,
         fleet=Fleet(cache),
         tick_problems=tick_problems,
+        tick_turns=TickTurns(cache),
         backlog=Backlog(mongo),
         intake=intake,
         planner=Planner(plans, jobs, interventions, statuses, dispatcher),

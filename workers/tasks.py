@@ -33,8 +33,13 @@ def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]
             _log.error("plan_left", job_id=job_id, cause=str(error))
 
     @app.task(name=TICK)
-    def tick() -> None:
-        """Publish lost messages again, and start due schedules."""
+    def tick(period_seconds: float = 0.0) -> None:
+        """Publish lost messages again, and start due schedules.
+
+        Beat's ticks tell their period; one that comes too soon after another does nothing.
+        """
+        if period_seconds and not platform.tick_turns.take(period_seconds / 2):
+            return
         for round_of in (platform.reconciler.run, platform.scheduler.run_due):
             try:
                 round_of()
