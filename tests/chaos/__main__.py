@@ -40,6 +40,8 @@ def main(seed: int, minutes: float, folder: Path | None) -> None:
     except KeyboardInterrupt:
         click.echo("interrupted; every process has ended")
         sys.exit(130)
+    except BrokenPipeError as error:  # at which click would end without a word
+        raise RuntimeError("a process of the run hung up on its judge") from error
     show(result)
     sys.exit(bool(result.violations))
 

@@ -77,10 +77,8 @@ def at_rest(seed: int, minutes: float, folder: Path, say: Callable[[str], None])
             events.note("healed")
             users.set_schedules(_rare())
             users.retry_all_dead_letters()
-            with (
-                machine.mongo() as mongo,
-                Exchange.at(machine.provider_url, machine.provider_http_url) as exchange,
-            ):
+            exchange = Exchange(machine.provider_url, machine.provider_http_url)
+            with machine.mongo() as mongo:
                 record.wrong += _wait_for_rest(mongo, events)
                 record.wrong += machine.keeper.faults
                 yield Ended(mongo, exchange, users, record)

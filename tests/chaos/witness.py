@@ -5,9 +5,9 @@ It shares no code with PocketQuant. Chunks are read as README shows, the wire by
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import requests
@@ -34,67 +34,53 @@ def stored_bars(mongo: Database[dict[str, Any]], collection: str) -> dict[str, R
     return found
 
 
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the provider itself says, over one connection of our own."""
+    """What the provider itself says; each question has a connection of its own, so none is idle."""
 
-    def __init__(self, url: str, http_url: str) -> None:
-        self._http_url = http_url
-        self._socket = websocket.create_connection(url, timeout=30, origin=_ORIGIN)
-        self._sessions = 0
-        self._send("set_auth_token", "unauthorized_user_token")
-
-    @classmethod
-    @contextmanager
-    def at(cls, url: str, http_url: str) -> Iterator[Self]:
-        """A connection for as long as the block lasts."""
-        exchange = cls(url, http_url)
-        try:
-            yield exchange
-        finally:
-            exchange._socket.close()
+    url: str
+    http_url: str
 
     def now(self) -> float:
         """The time of the market."""
-        return float(requests.get(f"{self._http_url}/control/clock", timeout=30).json()["now"])
+        return float(requests.get(f"{self.http_url}/control/clock", timeout=30).json()["now"])
 
     def bars(self, series: str, count: int) -> Rows:
         """The newest bars of a series, the one that is still forming included."""
         symbol, _, interval = series.partition("|")
-        self._sessions += 1
-        chart = f"cs_witness{self._sessions:04}"
-        self._send("chart_create_session", chart, "")
-        self._send("resolve_symbol", chart, "sds_sym_1", f'={{"symbol":"{symbol}"}}')
-        resolution = _RESOLUTIONS[interval]
-        self._send("create_series", chart, "sds_1", "s1", "sds_sym_1", resolution, count, "")
+        chart, resolution = "cs_witness", _RESOLUTIONS[interval]
         found: Rows = {}
-        while True:
-            for method, params in self._receive():
-                if params[:1] != [chart]:
-                    continue
-                if method == "timescale_update":
-                    values = [bar["v"] for bar in params[1]["sds_1"]["s"]]
-                    found |= _rows(np.array(values, dtype=np.float64))
-                if method == "series_completed":
-                    self._send("chart_delete_session", chart)
-                    return found
-                if method.endswith("_error"):
-                    raise ValueError(f"the provider answers {method} {params} for {series}")
+        with closing(websocket.create_connection(self.url, timeout=30, origin=_ORIGIN)) as socket:
+            _send(socket, "set_auth_token", "unauthorized_user_token")
+            _send(socket, "chart_create_session", chart, "")
+            _send(socket, "resolve_symbol", chart, "sds_sym_1", f'={{"symbol":"{symbol}"}}')
+            _send(socket, "create_series", chart, "sds_1", "s1", "sds_sym_1", resolution, count, "")
+            while True:
+                for method, params in _receive(socket):
+                    if method == "timescale_update":
+                        values = [bar["v"] for bar in params[1]["sds_1"]["s"]]
+                        found |= _rows(np.array(values, dtype=np.float64))
+                    if method == "series_completed":
+                        return found
+                    if method.endswith("_error"):
+                        raise ValueError(f"the provider answers {method} {params} for {series}")
 
-    def _send(self, method: str, *params: object) -> None:
-        text = json.dumps({"m": method, "p": params})
-        self._socket.send(f"~m~{len(text)}~m~{text}")
 
-    def _receive(self) -> list[tuple[str, list[Any]]]:
-        text = self._socket.recv()
-        messages = []
-        for payload in filter(None, _FRAME.split(str(text))):
-            if payload.startswith("~h~"):
-                self._socket.send(f"~m~{len(payload)}~m~{payload}")
-                continue
-            message = json.loads(payload)
-            if "m" in message:
-                messages.append((message["m"], message["p"]))
-        return messages
+def _send(socket: websocket.WebSocket, method: str, *params: object) -> None:
+    text = json.dumps({"m": method, "p": params})
+    socket.send(f"~m~{len(text)}~m~{text}")
+
+
+def _receive(socket: websocket.WebSocket) -> list[tuple[str, list[Any]]]:
+    messages = []
+    for payload in filter(None, _FRAME.split(str(socket.recv()))):
+        if payload.startswith("~h~"):
+            socket.send(f"~m~{len(payload)}~m~{payload}")
+            continue
+        message = json.loads(payload)
+        if "m" in message:
+            messages.append((message["m"], message["p"]))
+    return messages
 
 
 def _rows(bars: NDArray[np.float64]) -> Rows:
