@@ -12,7 +12,7 @@ from pocketquant.domain.symbols import Listing, Series
 MAX_BARS = 5000
 
 _FIRST_DELAY_SECONDS = 5.0
-_LONGEST_DELAY_SECONDS = 900.0
+MAX_DELAY_SECONDS = 900.0
 
 
 class QueueName(StrEnum):
@@ -137,11 +137,13 @@ class SyncReport:
     forming: int = 0
 
 
-def retry_delay_seconds(attempt: int, jitter: float) -> float:
+def retry_delay_seconds(
+    attempt: int, jitter: float, longest_seconds: float = MAX_DELAY_SECONDS
+) -> float:
     """The delay after the `attempt`-th failure of a unit (from 1): from 5 s, doubling to 15 min.
 
     `jitter` in [0, 1) subtracts up to half of it, so that units that failed together are not
     retried together.
     """
-    delay = min(_FIRST_DELAY_SECONDS * 2.0 ** (min(attempt, 32) - 1), _LONGEST_DELAY_SECONDS)
+    delay = min(_FIRST_DELAY_SECONDS * 2.0 ** (min(attempt, 32) - 1), longest_seconds)
     return delay * (1 - jitter / 2)

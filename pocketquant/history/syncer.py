@@ -39,6 +39,7 @@ from pocketquant.domain.joining import bars_to_reach, history_end
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     MAX_BARS,
+    MAX_DELAY_SECONDS,
     History,
     SyncReport,
     SyncRequest,
@@ -56,6 +57,7 @@ from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
 _MOST_CLOSED_BARS = MAX_BARS - 10  # a fetch also holds the forming bar and refused ones
+_OWN_DELAY_SECONDS = 60.0  # the longest after failures of our servers, which may be back by then
 
 _log = structlog.get_logger(__name__)
 
@@ -111,7 +113,8 @@ class Syncer:
             self._hand_back(unit, log)
         except StorageUnavailable as error:  # failures of our servers cost the unit no attempt
             held = self.ledger.extend(unit)  # LeaseLost if its end was written after all
-            self._postpone(held, TurnFarOff(_delay_seconds(unit.troubles + 1), error), log)
+            delay = _delay_seconds(unit.troubles + 1, _OWN_DELAY_SECONDS)
+            self._postpone(held, TurnFarOff(delay, error), log)
         except PocketQuantError as error:
             self._end_in_error(unit, error, log)
         except Exception as error:  # a defect must not disappear with its worker
@@ -284,5 +287,5 @@ def _is_repair(unit: Unit) -> bool:
     return unit.queue == QueueName.REPAIR
 
 
-def _delay_seconds(failures: int) -> float:
-    return retry_delay_seconds(failures, random.random())  # noqa: S311  # jitter
+def _delay_seconds(failures: int, longest_seconds: float = MAX_DELAY_SECONDS) -> float:
+    return retry_delay_seconds(failures, random.random(), longest_seconds)  # noqa: S311  # jitter
