@@ -21,6 +21,7 @@ _SECTIONS = {
         "watch": "commands.watching:watch",
         "search": "commands.symbols:search",
         "symbols": "commands.symbols:symbols",
+        "calendar": "commands.calendars:calendar",
         "jobs": "commands.jobs:jobs",
         "schedules": "commands.schedules:schedules",
         "export": "commands.bars:export",

@@ -15,6 +15,7 @@ from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.importing import Importing
 from pocketquant.history.intake import Intake
 from pocketquant.history.mending import Mending
@@ -35,6 +36,7 @@ from pocketquant.settings import Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.ledger import Ledger
@@ -67,6 +69,7 @@ class Platform:
     live_bars: LiveBarStore
     statuses: SyncStatuses
     symbols: SymbolRegistry
+    calendars: CalendarStore
     schedules: Schedules
     responses: ResponseCache
     nudges: Nudges
@@ -118,7 +121,7 @@ def wire(settings: Settings) -> Platform:
     intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, nudges, now)
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
-    bars, live_bars = BarStore(mongo), LiveBarStore(mongo)
+    bars, live_bars, calendars = BarStore(mongo), LiveBarStore(mongo), CalendarStore(mongo)
     responses = ResponseCache(cache, answers, most_bytes)
     return Platform(
         settings=settings,
@@ -157,12 +160,13 @@ def wire(settings: Settings) -> Platform:
             tick_seconds=settings.tick_seconds,
             now=now,
         ),
-        scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, now),
+        scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, calendars, now),
         subscriptions=subscriptions,
         board=board,
         watching=Watching(subscriptions, board, nudges, time.time),
-        removal=Removal(symbols, ledger, bars, live_bars, statuses, responses),
-        importing=Importing(symbols, bars, live_bars, statuses, responses, time.time),
+        calendars=calendars,
+        removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
+        importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),
@@ -188,6 +192,7 @@ def wire_syncer(platform: Platform) -> Syncer:
         bars=platform.bars,
         live_bars=platform.live_bars,
         mending=Mending(platform.bars, platform.live_bars),
+        hours=HoursKeeping(platform.calendars),
         statuses=platform.statuses,
         symbols=platform.symbols,
         responses=platform.responses,

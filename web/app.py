@@ -24,6 +24,7 @@ from pocketquant.wiring import Platform, wire
 from web import errors, request_log
 from web.api import (
     bars,
+    calendars,
     dead_letters,
     fleet,
     health,
@@ -220,7 +221,7 @@ def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
-    for module in (symbols, syncs, bars, quotes, jobs, dead_letters, schedules, fleet):
+    for module in (symbols, calendars, syncs, bars, quotes, jobs, dead_letters, schedules, fleet):
         api.register_blueprint(
             module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
         )

@@ -30,8 +30,8 @@ class Client:
     schedules       regular syncs
 
     The everyday calls are also methods of the client: `bars`, `export`, `import_bars`, `sync`,
-    `bulk`, `search`. Threads may share a client. `timeout` is the number of seconds that one
-    response may take; a waiting sync takes up to 60.
+    `bulk`, `search`, `calendar`. Threads may share a client. `timeout` is the number of seconds
+    that one response may take; a waiting sync takes up to 60.
     """
 
     def __init__(self, url: str, api_key: str | None = None, *, timeout: float = 70.0) -> None:
@@ -50,6 +50,7 @@ class Client:
         self.sync = self.syncs.sync
         self.bulk = self.syncs.bulk
         self.search = self.symbols.search
+        self.calendar = self.symbols.calendar
 
     def __repr__(self) -> str:
         return f"Client({self._transport.server!r})"

@@ -116,6 +116,41 @@ class SyncStatus(TypedDict):
     job_id: str | None
     attempts: int
     next_attempt_at: str | None
+    calendar_problem: str | None
+
+
+class Session(TypedDict):
+    """One stretch of continuous trading."""
+
+    open: str
+    close: str
+    trading_day: str
+
+
+class Doubt(TypedDict):
+    """A bar that the provider sent and the calendar did not predict."""
+
+    interval: str
+    opened_at: str
+
+
+class Calendar(TypedDict):
+    """When a symbol trades; `sessions` and the days are those of the requested range."""
+
+    symbol: str
+    exchange: str
+    timezone: str
+    session: str
+    source: str
+    seen_from: str
+    problem: str | None
+    doubts: list[Doubt]
+    is_open: bool | None
+    next_open: str | None
+    next_close: str | None
+    holidays: list[str]
+    special_days: list[str]
+    sessions: list[Session]
 
 
 class RegisteredSymbol(TypedDict):
@@ -129,6 +164,10 @@ class RegisteredSymbol(TypedDict):
     session: str
     timezone: str
     has_volume: bool
+    full_name: str
+    tick_size: float | None
+    delay_seconds: int | None
+    allowed_adjustment: str
     active: bool
     intervals: list[str]
 
@@ -353,7 +392,11 @@ class Schedule(TypedDict):
 
     name: str
     description: str
-    cron: str
+    cron: str | None
+    after_close_minutes: int | None
+    exchange: str | None
+    symbols: list[str]
+    is_built_in: bool
     n_bars: int
     intervals: list[str]
     paused: bool

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from pocketquant.client.calls import Calls, Filter, symbol_fields, symbol_path
-from pocketquant.client.responses import RegisteredSymbol, SearchPage
+from pocketquant.client.calls import (
+    Calls,
+    Filter,
+    Moment,
+    query_of,
+    symbol_fields,
+    symbol_path,
+)
+from pocketquant.client.responses import Calendar, RegisteredSymbol, SearchPage
 from pocketquant.client.transport import Json
 
 
@@ -24,6 +31,16 @@ class Symbols(Calls):
     def get(self, symbol: str) -> RegisteredSymbol:
         """Return one registered symbol; NotFound for another one."""
         return self._call("GET", _path(symbol))
+
+    def calendar(
+        self, symbol: str, start: Moment | None = None, end: Moment | None = None
+    ) -> Calendar:
+        """Return when a symbol trades: sessions of a range, holidays, next open and close.
+
+        NotFound: no sync has seen its hours yet.
+        """
+        params = query_of({"start": start, "end": end})
+        return self._call("GET", f"/market-data/calendar/{symbol_path(symbol)}", params=params)
 
     def add(
         self, symbol: str, intervals: Iterable[str] = (), active: bool = True

@@ -18,6 +18,7 @@ from pocketquant.domain.errors import InvalidSettings
 from pocketquant.servers.connections import Mongo, open_mongo, server_now
 from pocketquant.settings import Settings
 from pocketquant.storage.api_keys import ApiKeys
+from pocketquant.storage.calendars import CalendarStore, KeptCalendar
 from pocketquant.storage.indexes import missing_indexes
 
 _SECONDS = 2.0
@@ -25,6 +26,7 @@ _OLDEST = 5
 _LITTLE_SHARE = 0.1
 _NO_ROOM_SHARE = 0.02
 _SKEW_SECONDS = 2.0
+_MOST_NAMED = 5
 _FORM = (
     "write MONGODB_URL as mongodb://user:password@host:27017/?replicaSet=rs0,"
     " with signs such as / and @ of a password as %2F and %40"
@@ -62,6 +64,21 @@ def _details(mongo: Mongo, hello: dict[str, Any]) -> Iterator[Finding]:
     yield _room(mongo)
     yield _indexes(mongo)
     yield clock("mongodb clock", server_now(mongo).timestamp())
+    yield _calendars(CalendarStore(mongo))
+
+
+def _calendars(calendars: CalendarStore) -> Finding:
+    wrong = calendars.wrong(_MOST_NAMED)
+    if not wrong:
+        return ok("calendars", "those of all synced symbols explain their bars")
+    named = "; ".join(f"{each.symbol}: {_trouble(each)}" for each in wrong)
+    remedy = "sync the symbol again; live bars of a doubtful interval are withheld until then"
+    return warning("calendars", f"{calendars.count_wrong()} are doubtful: {named}", remedy)
+
+
+def _trouble(kept: KeptCalendar) -> str:
+    intervals = ", ".join(interval.value for interval in kept.doubts)
+    return kept.problem or f"bars of {intervals} were not predicted"
 
 
 def _unusable(url: str, error: PyMongoError) -> Finding:

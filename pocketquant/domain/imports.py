@@ -4,7 +4,7 @@ The checks of a sync come first, then these:
 
     misaligned     an intraday bar does not open at a whole minute
     not_closed     the bar may still change: its length has not passed (a month counts 31 days), it
-                   has not ended by the trading hours, and stored history does not reach its time
+                   has not ended by the calendar, and stored history does not reach its time
     hides_live     the bar ends after a live bar begins: only a sync may replace live bars
     overlapping    another bar opens less than one bar's length away: providers open days with the
                    session, files often at midnight
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars, Floats, Refusal, judge, kept, mark, reason_at
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.joining import history_end
-from pocketquant.domain.trading_hours import TradingHours
 
 _LONGEST_MONTH = 31 * DAY
 # The least distance of two opens: sessions shift by hours, and holidays shift weeks by days.
@@ -32,7 +32,7 @@ class Surroundings:
     times: Floats
     last_time: int | None = None
     live_from: int | None = None
-    hours: TradingHours | None = None  # of the listing, if known
+    calendar: Calendar | None = None  # of the symbol, if it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,27 @@ def _growing(
     growing = times > now - _length(interval)
     if around.last_time is not None:
         growing &= times > around.last_time
-    if around.hours is not None:
+    if around.calendar is not None:
         for index in np.flatnonzero(growing & (times < now)).tolist():
-            growing[index] = around.hours.end(interval, int(times[index])) > now
+            growing[index] = _end(around.calendar, interval, int(times[index])) > now
     return np.asarray(growing)
+
+
+def _end(calendar: Calendar, interval: Interval, opened: int) -> int:
+    """Return when the bar that opened then is over.
+
+    A bar that opened where the calendar opens none, as days of files do at midnight, is over with
+    the calendar's bar of that time or, while the market is closed, with the next one. If it opened
+    within a session, it has its whole length at least.
+    """
+    window = calendar.bar_at(opened, interval)
+    if window is not None and window.open == opened:
+        return window.close
+    whole = opened + _length(interval)
+    if window is None and not interval.is_intraday:
+        window = calendar.bar_at(calendar.next_open(opened) or opened, interval)
+        return window.close if window else whole
+    return max(whole, window.close) if window else whole
 
 
 def _length(interval: Interval) -> int:

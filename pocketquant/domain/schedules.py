@@ -1,33 +1,46 @@
-"""Schedules: cron expressions, the built-in ones, and how many bars a run requests.
+"""Schedules: when they run, which series they sync, and how many bars a run asks for.
 
-A run is due, then begun (`starting` holds its key), then started (its job is known). The next run
-is due after its job has ended. Any process may start a begun run: its key makes only one job.
+A schedule runs by a cron expression, or after each market's own close. A run goes from due to begun
+(`starting` holds its key) to started (its job is known), and no other is due before its job has
+ended. Any process that finds a run begun may start it: its key makes one job only.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cronsim import CronSim, CronSimError
 
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import InvalidRequest
-from pocketquant.domain.intervals import Interval
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 
 MOST_CRON_CHARACTERS = 200
+MOST_MINUTES_AFTER_CLOSE = 24 * 60
+NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 
 _FIELDS = "minute hour day-of-month month day-of-week"
+_REQUESTED = ":request:"  # in the key of a run; no name has a colon
+_SETTLED_SECONDS = HOUR  # after a close, until the provider has the auction and a delayed feed
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Syncs of tracked series by cron; times are epoch seconds, None before the first.
+    """Syncs at set times; times in epoch seconds, None where there was none.
 
-    No intervals means all. `run_request` is the id of a run that a user requested and that has not
-    begun; `has_open_job` is true until the end of the last job is noted.
+    It has a `cron` or `after_close_minutes`. Without `symbols` it syncs the tracked series of
+    active symbols, of one exchange or of all; with them, these symbols. No intervals means all that
+    are tracked.
+
+    A run after a close syncs markets that closed after `closes_from`, until `closes_until`; without
+    `closes_from` it syncs all. `run_request` is the id of a run that a user requested and that has
+    not begun; `has_open_job` holds until the end of the last job was noted.
     """
 
     name: str
     description: str
-    cron: str
+    cron: str | None
     n_bars: int
     intervals: tuple[Interval, ...]
     next_run_at: int
@@ -38,19 +51,40 @@ class Schedule:
     last_job_id: str | None = None
     has_open_job: bool = False
     last_success_at: int | None = None
+    after_close_minutes: int | None = None
+    exchange: str | None = None
+    symbols: tuple[str, ...] = ()
+    closes_from: int | None = None
+    closes_until: int | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether a user requested the begun run; it syncs series of closed markets too."""
+        return _REQUESTED in (self.starting or "")
+
+
+NextClose = Callable[[Schedule, int], int | None]  # first close of its markets after a time
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleChange:
-    """Changes of a schedule; None leaves a value unchanged."""
+    """Changes that a user wants; None leaves a field as it is.
+
+    A `cron` takes the place of `after_close_minutes`, and the other way round; so do `symbols` and
+    an `exchange`. An empty exchange stands for all.
+    """
 
     cron: str | None = None
     n_bars: int | None = None
     paused: bool | None = None
+    after_close_minutes: int | None = None
+    intervals: tuple[Interval, ...] | None = None
+    exchange: str | None = None
+    symbols: tuple[str, ...] | None = None
 
 
 def built_in_schedules(now: int) -> tuple[Schedule, ...]:
-    """The schedules of every installation, before users change them."""
+    """Return the schedules that every installation has, as they are before any change."""
     six_hourly, in_business_hours = "0 */6 * * *", "0 9-17 * * 1-5"
     return (
         Schedule(
@@ -69,7 +103,36 @@ def built_in_schedules(now: int) -> tuple[Schedule, ...]:
             intervals=(Interval.D1,),
             next_run_at=next_run(in_business_hours, now),
         ),
+        Schedule(
+            name="after-close",
+            description="the tracked daily series of each market, after its own close",
+            cron=None,
+            n_bars=10,
+            intervals=(Interval.D1,),
+            next_run_at=now + HOUR,
+            after_close_minutes=15,
+            closes_until=now - 15 * MINUTE,
+        ),
     )
+
+
+def is_built_in(name: str) -> bool:
+    """Return whether every installation has a schedule of this name."""
+    return name in {each.name for each in built_in_schedules(0)}
+
+
+def new_schedule(
+    name: str, description: str, n_bars: int, change: ScheduleChange, now: int, closes: NextClose
+) -> Schedule:
+    """Return a schedule of a user's; raise InvalidRequest if it has no name or no times."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise InvalidRequest(
+            f"name {name[:80]!r} is not 1 to 64 small letters, digits, hyphens and underscores"
+        )
+    if change.cron is None and change.after_close_minutes is None:
+        raise InvalidRequest("cron or after_close_minutes: one of them is needed")
+    blank = Schedule(name, description, None, n_bars, (), next_run_at=now)
+    return changed(blank, change, now, closes)
 
 
 def next_run(cron: str, after: int) -> int:
@@ -92,22 +155,52 @@ def next_run(cron: str, after: int) -> int:
     return to_seconds(moment)
 
 
-def changed(schedule: Schedule, change: ScheduleChange, now: int) -> Schedule:
-    """The changed schedule.
+def following_run(schedule: Schedule, after: int, closes: NextClose) -> int:
+    """Return when a schedule runs next after a time.
 
-    A new cron, or the end of a pause, computes the next run from `now`: runs during a pause are not
-    made up for. Otherwise a due run stays due.
+    One that waits for a close looks again within the hour: a market that it does not know yet may
+    have been added.
     """
-    cron = schedule.cron if change.cron is None else change.cron
-    paused = schedule.paused if change.paused is None else change.paused
-    counts_anew = cron != schedule.cron or (schedule.paused and not paused)
-    return replace(
-        schedule,
-        cron=cron,
+    if schedule.cron is not None:
+        return next_run(schedule.cron, after)
+    delay = _delay(schedule)
+    close = closes(schedule, after - delay)
+    latest = after + HOUR
+    return latest if close is None else min(close + delay, latest)
+
+
+def changed(schedule: Schedule, change: ScheduleChange, now: int, closes: NextClose) -> Schedule:
+    """Return the schedule as a user wants it.
+
+    New times count from `now`, and so does a schedule that is resumed: runs of its pause were not
+    missed. Otherwise a run that is due stays due.
+    """
+    if change.cron is not None and change.after_close_minutes is not None:
+        raise InvalidRequest("cron and after_close_minutes: a schedule has one of them")
+    if change.exchange and change.symbols:
+        raise InvalidRequest("exchange and symbols: a schedule has one of them")
+    wanted = schedule
+    if change.cron is not None:
+        wanted = replace(wanted, cron=change.cron, after_close_minutes=None)
+    if change.after_close_minutes is not None:
+        wanted = replace(wanted, cron=None, after_close_minutes=change.after_close_minutes)
+    if change.exchange is not None:
+        wanted = replace(wanted, exchange=change.exchange or None, symbols=())
+    if change.symbols is not None:
+        wanted = replace(wanted, exchange=None if change.symbols else wanted.exchange)
+        wanted = replace(wanted, symbols=change.symbols)
+    wanted = replace(
+        wanted,
         n_bars=schedule.n_bars if change.n_bars is None else change.n_bars,
-        paused=paused,
-        next_run_at=next_run(cron, now) if counts_anew else schedule.next_run_at,
+        paused=schedule.paused if change.paused is None else change.paused,
+        intervals=schedule.intervals if change.intervals is None else change.intervals,
     )
+    is_resumed = schedule.paused and not wanted.paused
+    if _times(wanted) == _times(schedule) and not is_resumed:
+        return wanted
+    until = None if wanted.cron is not None else now - _delay(wanted)
+    next_run_at = following_run(wanted, now, closes)
+    return replace(wanted, next_run_at=next_run_at, closes_until=until)
 
 
 def due_run(schedule: Schedule, now: int) -> str | None:
@@ -119,22 +212,50 @@ def due_run(schedule: Schedule, now: int) -> str | None:
         return None
     if _is_time(schedule, now):
         return f"schedule:{schedule.name}:{schedule.next_run_at}"
-    return f"schedule:{schedule.name}:{schedule.run_request}" if schedule.run_request else None
+    if schedule.run_request is None:
+        return None
+    return f"schedule:{schedule.name}{_REQUESTED}{schedule.run_request}"
 
 
-def begun(schedule: Schedule, key: str, now: int) -> Schedule:
-    """The schedule after its run `key` has begun; all missed runs are this one run.
+def begun(schedule: Schedule, key: str, now: int, closes: NextClose) -> Schedule:
+    """Return the schedule whose run `key` begins: several missed times are one run.
 
     A run by cron also fulfils an earlier request.
     """
-    is_time = _is_time(schedule, now)
-    return replace(
-        schedule,
-        next_run_at=next_run(schedule.cron, now) if is_time else schedule.next_run_at,
-        run_request=None,
-        starting=key,
-        last_run_at=now,
-    )
+    run = replace(schedule, run_request=None, starting=key, last_run_at=now, closes_from=None)
+    if not _is_time(schedule, now):
+        return run
+    run = replace(run, next_run_at=following_run(schedule, now, closes))
+    if schedule.cron is not None:
+        return run
+    until = now - _delay(schedule)
+    since = until - DAY if schedule.closes_until is None else schedule.closes_until
+    return replace(run, closes_from=since, closes_until=until)
+
+
+def has_closed(schedule: Schedule, calendar: Calendar | None) -> bool:
+    """Return whether a market closed in the time that the begun run covers.
+
+    Without a calendar it closes at midnight UTC.
+    """
+    since, until = schedule.closes_from, schedule.closes_until
+    if schedule.cron is not None or since is None or until is None:
+        return True
+    if calendar is None:
+        return until - until % DAY > since
+    close = calendar.next_close(since)
+    return close is not None and close <= until
+
+
+def has_traded_since(calendar: Calendar | None, last_sync_at: int | None, now: int) -> bool:
+    """Return whether a market may have new bars since the last sync; False while it is closed.
+
+    Bars settle for an hour after the close. Without a calendar the market may always trade.
+    """
+    if calendar is None or last_sync_at is None:
+        return True
+    session = calendar.latest_session(now)
+    return session is None or last_sync_at < session.close + _SETTLED_SECONDS
 
 
 def bars_to_fetch(last_bar_at: int | None, until: int, interval: Interval, most: int) -> int:
@@ -152,3 +273,11 @@ def bars_to_fetch(last_bar_at: int | None, until: int, interval: Interval, most:
 
 def _is_time(schedule: Schedule, now: int) -> bool:
     return not schedule.paused and schedule.next_run_at <= now
+
+
+def _delay(schedule: Schedule) -> int:
+    return (schedule.after_close_minutes or 0) * MINUTE
+
+
+def _times(schedule: Schedule) -> tuple[str | None, int | None]:
+    return schedule.cron, schedule.after_close_minutes

@@ -1,4 +1,4 @@
-"""`Symbol`, `Series` (a symbol at an interval), and `Listing`, the provider's description."""
+"""`Symbol`, and `Series`: one symbol at one interval."""
 
 import re
 from dataclasses import dataclass
@@ -56,16 +56,3 @@ class Series:
 
     def __str__(self) -> str:
         return f"{self.symbol}|{self.interval.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The provider's description of a symbol; empty text for an unknown value."""
-
-    symbol: Symbol
-    description: str = ""
-    type: str = ""
-    currency: str = ""
-    timezone: str = ""
-    session: str = ""
-    has_volume: bool = True

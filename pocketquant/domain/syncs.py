@@ -7,7 +7,8 @@ from enum import StrEnum
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Series
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series
 
 MAX_BARS = 5000
 

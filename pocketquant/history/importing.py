@@ -18,8 +18,8 @@ from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.errors import Conflict
 from pocketquant.domain.imports import RefusedBar, Surroundings, check, nearest_seconds
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.trading_hours import TradingHours
 from pocketquant.storage.bars import BarStore, Extent, Upserted
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
@@ -44,6 +44,7 @@ class Importing:
     live_bars: LiveBarStore
     statuses: SyncStatuses
     responses: ResponseCache
+    calendars: CalendarStore
     clock: Callable[[], float]
 
     def do(self, series: Series, columns: Floats) -> ImportReport:
@@ -61,14 +62,12 @@ class Importing:
         reach = nearest_seconds(series.interval)
         start, end = int(columns[0].min()) - reach, int(columns[0].max()) + reach
         stored: Bars = self.bars.read(series, start, end + 1)
-        known = self.symbols.get(series.symbol)
+        known = self.calendars.get(series.symbol)
         return Surroundings(
             times=stored.columns[0],
             last_time=self.bars.extent(series).last_time,
             live_from=self.live_bars.first_time(series),
-            hours=TradingHours.parse(known.listing.timezone, known.listing.session)
-            if known
-            else None,
+            calendar=known.calendar if known else None,
         )
 
     def _note(self, series: Series) -> Extent:

@@ -16,6 +16,7 @@ from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.bars import BarStore
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
@@ -32,6 +33,7 @@ class Removal:
     live_bars: LiveBarStore
     statuses: SyncStatuses
     responses: ResponseCache
+    calendars: CalendarStore
 
     def remove(self, symbol: Symbol, with_bars: bool) -> None:
         """Remove the symbol; NotFound if nothing of it is stored, Conflict while it is synced."""
@@ -59,6 +61,7 @@ class Removal:
         removed = [
             self.bars.delete(series) + self.live_bars.delete(series) for series in all_series
         ]
+        self.calendars.forget(symbol)
         had_statuses = self.statuses.forget(symbol)
         self.responses.drop(*all_series)
         return any(removed) or had_statuses

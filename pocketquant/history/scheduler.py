@@ -10,21 +10,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, product, starmap
 
 import structlog
 
-from pocketquant.domain.schedules import Schedule, bars_to_fetch, begun, due_run
+from pocketquant.domain.batches import batched
+from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.schedules import (
+    Schedule,
+    bars_to_fetch,
+    begun,
+    due_run,
+    has_closed,
+    has_traded_since,
+)
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.history.intake import Intake, Key
 from pocketquant.history.steps import Steps
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
+from pocketquant.storage.calendars import CalendarStore, KeptCalendar
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Job
+
+_SERIES_A_QUERY = 1000
 
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +53,7 @@ class Scheduler:
     intake: Intake
     jobs: JobStore
     steps: Steps
+    calendars: CalendarStore
     now: Callable[[], datetime]
 
     def run_due(self) -> None:
@@ -66,7 +81,7 @@ class Scheduler:
         key = due_run(schedule, now)
         if key is None:
             return schedule
-        wanted = begun(schedule, key, now)
+        wanted = begun(schedule, key, now, self.next_close)
         return wanted if self.schedules.begin(schedule, wanted) else schedule
 
     def _start(self, schedule: Schedule, key: str, now: int) -> None:
@@ -83,13 +98,42 @@ class Scheduler:
         if self.schedules.note_started(schedule, job_id, now):
             _log.info("schedule_started", name=schedule.name, job_id=job_id)
 
+    def next_close(self, schedule: Schedule, time: int) -> int | None:
+        """Return the first close after a time among the markets of a schedule."""
+        calendars = self.calendars.distinct(schedule.exchange, schedule.symbols)
+        closes = (calendar.next_close(time) for calendar in calendars)
+        return min((close for close in closes if close is not None), default=None)
+
     def _requests(self, schedule: Schedule, now: int) -> Iterator[SyncRequest]:
-        """Yield a request for each series, with enough bars even if it waits until the next run."""
+        """Yield the syncs of a run: of markets that have closed, or may have traded since.
+
+        A unit may wait in its queue until the next run is due, and must not leave a gap then.
+        """
         until = max(now, schedule.next_run_at)
-        tracked = self.symbols.tracked(schedule.intervals)
-        for series, last_bar_at in self.statuses.last_bar_times(tracked):
-            n_bars = bars_to_fetch(last_bar_at, until, series.interval, schedule.n_bars)
-            yield SyncRequest(series, n_bars)
+        for batch in batched(self.statuses.progress(self._series(schedule)), _SERIES_A_QUERY):
+            kept = self.calendars.of({each.series.symbol for each in batch})
+            for series, last_bar_at, last_sync_at in batch:
+                calendar = _trusted(kept.get(series.symbol), series.interval)
+                if schedule.is_requested or (
+                    has_closed(schedule, calendar) and has_traded_since(calendar, last_sync_at, now)
+                ):
+                    n_bars = bars_to_fetch(last_bar_at, until, series.interval, schedule.n_bars)
+                    yield SyncRequest(series, n_bars)
+
+    def _series(self, schedule: Schedule) -> Iterator[Series]:
+        if not schedule.symbols:
+            yield from self.symbols.tracked(schedule.intervals, schedule.exchange)
+            return
+        symbols = [Symbol.parse(name) for name in schedule.symbols]
+        if schedule.intervals:
+            yield from starmap(Series, product(symbols, schedule.intervals))
+        else:
+            yield from sorted(self.symbols.tracked_of(symbols), key=str)
+
+
+def _trusted(kept: KeptCalendar | None, interval: Interval) -> Calendar | None:
+    """Return the calendar, unless a bar of this interval was not predicted."""
+    return None if kept is None or kept.trouble(interval) else kept.calendar
 
 
 def _success_at(job: Job | None) -> int | None:

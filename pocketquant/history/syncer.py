@@ -4,7 +4,7 @@
     wait        for the governor's turn; if that is far off, put the unit back
     fetch       the provider's newest bars, back to the oldest live bar
     upsert      the closed bars into their chunks
-    note        the listing, and the status with the forming bar
+    note        the listing, its hours, and the status with the forming bar
     prune       the live bars that history now covers
     mend        if these are minutes, the longer live bars that a gap made partial
     drop        the cached answers of the series
@@ -45,6 +45,7 @@ from pocketquant.domain.syncs import (
     SyncRequest,
     retry_delay_seconds,
 )
+from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import Interrupted, PacedProvider, ProviderCall, TurnFarOff
 from pocketquant.messaging.queues import QueueName
@@ -76,6 +77,7 @@ class Syncer:
     nudges: Nudges
     clock: Callable[[], float]
     mending: Mending
+    hours: HoursKeeping
 
     def do(self, unit_id: str) -> None:
         """Claim the unit and sync it: it ends completed, put back, failed or cancelled.
@@ -192,7 +194,8 @@ class Syncer:
             tracked = None if _is_repair(unit) else series.interval
             self.symbols.register(history.listing, tracked, now)
         report = self._report(unit.request, history, upserted)
-        if self.statuses.mark_completed(report, history.forming, now, unit.lease):
+        problem = self.hours.note(series, history, now)
+        if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         if has_live:
             self.responses.drop(series)  # from now on readers find the pruned bars in history

@@ -22,6 +22,10 @@ _ENDED_LONG_AGO = IndexModel(
 
 _INDEXES = {
     "api_keys": [IndexModel("created_at", name="oldest_first")],
+    "calendars": [
+        IndexModel("fingerprint", name="equal_calendars"),
+        IndexModel("is_wrong", name="wrong", partialFilterExpression={"is_wrong": True}),
+    ],
     "ohlcv": [_EXTENT],
     "ohlcv_live": [_EXTENT],
     "units": [

@@ -10,24 +10,32 @@ from typing import Any
 import structlog
 from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from pocketquant.domain.dates import to_date, to_seconds
+from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.schedules import Schedule, ScheduleChange, built_in_schedules, changed
+from pocketquant.domain.schedules import (
+    NextClose,
+    Schedule,
+    ScheduleChange,
+    built_in_schedules,
+    changed,
+)
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 
 _log = structlog.get_logger(__name__)
 
-_DATES = ("next_run_at", "last_run_at", "last_success_at")
-_CHANGEABLE = ("cron", "n_bars", "paused", "next_run_at")
-_DECIDES_WHAT_IS_DUE = ("cron", "paused", "next_run_at", "run_request", "starting", "has_open_job")
-_BEGUN = ("next_run_at", "run_request", "starting", "last_run_at")
+_DATES = ("next_run_at", "last_run_at", "last_success_at", "closes_from", "closes_until")
+_TIMES = ("cron", "after_close_minutes", "paused", "next_run_at", "closes_until")
+_CHANGEABLE = (*_TIMES, "n_bars", "intervals", "exchange", "symbols")
+_DECIDES_WHAT_IS_DUE = (*_TIMES, "run_request", "starting", "has_open_job")
+_BEGUN = ("next_run_at", "run_request", "starting", "last_run_at", "closes_from", "closes_until")
 
 
 class Schedules:
-    """The built-in schedules; there are no others."""
+    """The built-in schedules, and those of users."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._schedules = mongo["schedules"]
@@ -60,10 +68,26 @@ class Schedules:
         document = self._schedules.find_one({"_id": name})
         return _read(document) if document else None
 
-    def change(self, seen: Schedule, change: ScheduleChange, now: int) -> Schedule:
-        """Change the schedule, even if it has changed since it was read; return the result."""
+    def add(self, schedule: Schedule) -> None:
+        """Add a schedule; raise Conflict if there is one of this name."""
+        try:
+            self._schedules.insert_one(_document(schedule))
+        except DuplicateKeyError as error:
+            raise Conflict(f"there is a schedule {schedule.name!r} already") from error
+
+    def remove(self, name: str) -> bool:
+        """Remove a schedule; a job of its last run goes on. False if there was none."""
+        return self._schedules.delete_one({"_id": name}).deleted_count == 1
+
+    def change(
+        self, seen: Schedule, change: ScheduleChange, now: int, closes: NextClose
+    ) -> Schedule:
+        """Change a schedule, even if it has moved on since it was read; return it as it is then.
+
+        Raise NotFound if it was removed meanwhile.
+        """
         while True:
-            wanted = changed(seen, change, now)
+            wanted = changed(seen, change, now, closes)
             document = self._schedules.find_one_and_update(
                 _fields(seen, ("_id", *_CHANGEABLE)),
                 {"$set": _fields(wanted, _CHANGEABLE)},
@@ -71,7 +95,10 @@ class Schedules:
             )
             if document is not None:
                 return _read(document)
-            (seen,) = map(_read, self._schedules.find({"_id": seen.name}))
+            found = self.get(seen.name)
+            if found is None:
+                raise NotFound(f"schedule {seen.name!r} was removed")
+            seen = found
 
     def request_run(self, name: str) -> None:
         """Request a run as soon as possible; several requests before it begins make one run."""
@@ -118,6 +145,7 @@ def _document(schedule: Schedule) -> dict[str, Any]:
     document = asdict(schedule)
     document["_id"] = document.pop("name")
     document["intervals"] = [interval.value for interval in schedule.intervals]
+    document["symbols"] = list(schedule.symbols)
     return document | {name: to_date(document[name]) for name in _DATES}
 
 
@@ -132,6 +160,6 @@ def _readable(document: dict[str, Any]) -> Schedule | None:
 def _read(document: dict[str, Any]) -> Schedule:
     fields = {name: value for name, value in document.items() if name != "_id"}
     fields["intervals"] = tuple(map(Interval, fields["intervals"]))
-    return Schedule(
-        name=document["_id"], **fields | {name: to_seconds(fields[name]) for name in _DATES}
-    )
+    fields["symbols"] = tuple(fields.get("symbols", ()))
+    dates = {name: to_seconds(fields[name]) for name in _DATES if name in fields}
+    return Schedule(name=document["_id"], **fields | dates)

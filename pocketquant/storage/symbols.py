@@ -16,12 +16,16 @@ from pymongo.errors import DuplicateKeyError
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import Conflict, PocketQuantError
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import Mongo
 
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+_NOT_HERE = ("symbol", "hours")  # the hours have a store of their own
+_LATER_FIELDS = ("full_name", "price_scale", "min_move", "delay_seconds", "allowed_adjustment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,8 @@ class SymbolRegistry:
 
         Empty fields of the listing leave the stored ones as they are.
         """
-        texts = {name: value for name, value in asdict(listing).items() if name != "symbol"}
-        known = {name: value for name, value in texts.items() if value != ""}
+        fields = {name: value for name, value in asdict(listing).items() if name not in _NOT_HERE}
+        known = {name: value for name, value in fields.items() if value not in ("", None)}
         first = {
             name: value
             for name, value in _new(listing, (), is_active=True, now=now).items()
@@ -142,13 +146,15 @@ class SymbolRegistry:
         found = self._symbols.find(wanted, {"intervals": True})
         return {each for document in found for each in _readable(_all_series, document) or ()}
 
-    def tracked(self, intervals: Collection[Interval]) -> Iterator[Series]:
-        """Yield every tracked series of the active symbols, in order of the symbol, read lazily.
+    def tracked(
+        self, intervals: Collection[Interval], exchange: str | None = None
+    ) -> Iterator[Series]:
+        """Yield every series of the active symbols in order of the symbol, read as it is needed.
 
-        If intervals are given, yield only their series. An unreadable symbol is logged and left
-        out, so that the others are synced.
+        With intervals, those of these intervals; with an exchange, those of its symbols. A symbol
+        that can't be read is logged and left out: it must not keep the others from being synced.
         """
-        wanted: dict[str, Any] = {"active": True}
+        wanted: dict[str, Any] = SymbolFilter(exchange=exchange, active=True).condition()
         if intervals:
             wanted["intervals"] = {"$in": [interval.value for interval in intervals]}
         for document in self._symbols.find(wanted, {"intervals": True}).sort("_id", ASCENDING):
@@ -159,11 +165,11 @@ class SymbolRegistry:
 def _new(
     listing: Listing, intervals: Collection[Interval], is_active: bool, now: int
 ) -> dict[str, Any]:
-    texts = {name: value for name, value in asdict(listing).items() if name != "symbol"}
+    fields = {name: value for name, value in asdict(listing).items() if name not in _NOT_HERE}
     return {
         "exchange": listing.symbol.exchange,
         "symbol": listing.symbol.ticker,
-        **texts,
+        **fields,
         "active": is_active,
         "intervals": [interval.value for interval in intervals],
         "registered_at": to_date(now),
@@ -194,6 +200,7 @@ def _read(document: dict[str, Any]) -> RegisteredSymbol:
             timezone=document["timezone"],
             session=document["session"],
             has_volume=document["has_volume"],
+            **{name: document[name] for name in _LATER_FIELDS if name in document},
         ),
         active=document["active"],
         intervals=tuple(

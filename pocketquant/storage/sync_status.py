@@ -9,7 +9,7 @@ holding that unit calls `settle` afterwards, since the unit may have ended meanw
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
 from pymongo.collection import Collection
@@ -41,6 +41,7 @@ _UNKNOWN = {
 _OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
+_PROGRESS = ("last_bar_at", "last_sync_at")
 _SERIES_A_QUERY = 1000
 _MOST_ROUNDS = 100
 
@@ -61,6 +62,15 @@ class SyncStatus:
     attempts: int = 0
     next_attempt_at: int | None = None
     forming: FormingBar | None = None
+    calendar_problem: str | None = None
+
+
+class Progress(NamedTuple):
+    """When the last bar of a series opened, and when it was last synced."""
+
+    series: Series
+    last_bar_at: int | None
+    last_sync_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,7 @@ class SyncStatuses:
         forming: FormingBar | None,
         now: int,
         lease: UnitLease | None = None,
+        calendar_problem: str | None = None,
     ) -> bool:
         """Mark the series as up to date; return whether it has imported bars too.
 
@@ -196,6 +207,7 @@ class SyncStatuses:
             last_sync_at=to_date(now),
             next_attempt_at=None,
             forming=_forming_document(forming),
+            calendar_problem=calendar_problem,
             **_error(None),
         )
         before = self._write(report.series, change, lease)
@@ -263,13 +275,14 @@ class SyncStatuses:
         of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
         return self._statuses.delete_many(of_symbol).deleted_count > 0
 
-    def last_bar_times(self, all_series: Iterable[Series]) -> Iterator[tuple[Series, int | None]]:
-        """Yield each series with the open time of its last bar, or None; reads them in batches."""
+    def progress(self, all_series: Iterable[Series]) -> Iterator[Progress]:
+        """Yield how far each series is; a thousand are held at once."""
         for batch in batched(all_series, _SERIES_A_QUERY):
             keys = [str(series) for series in batch]
-            found = self._statuses.find({"_id": {"$in": keys}}, {"last_bar_at": True})
-            times = {document["_id"]: to_seconds(document["last_bar_at"]) for document in found}
-            yield from ((series, times.get(key)) for series, key in zip(batch, keys, strict=True))
+            found = self._statuses.find({"_id": {"$in": keys}}, dict.fromkeys(_PROGRESS, True))
+            times = {each["_id"]: [to_seconds(each[name]) for name in _PROGRESS] for each in found}
+            for series, key in zip(batch, keys, strict=True):
+                yield Progress(series, *times.get(key, (None, None)))
 
     def _write(
         self,
@@ -356,6 +369,7 @@ def _read(document: dict[str, Any]) -> SyncStatus:
         attempts=document["attempts"],
         next_attempt_at=to_seconds(document["next_attempt_at"]),
         forming=_read_forming(document["forming"]),
+        calendar_problem=document.get("calendar_problem"),
     )
 
 

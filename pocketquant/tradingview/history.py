@@ -21,14 +21,17 @@ from pocketquant.domain.bars import (
     validate,
 )
 from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.quotes import delay_seconds
-from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.domain.symbols import Symbol
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest
 from pocketquant.tradingview import frames, messages
+from pocketquant.tradingview.calendar_texts import calendar_texts
 from pocketquant.tradingview.messages import Block, Message, Resolved, text_or_empty
 from pocketquant.tradingview.reasons import error_for_reason
 
 _TIME, _VOLUME = 0, 5
+_MOST_COUNT = 2**53
 _MAX_BARS_SENT = 100_000  # twice as many as the largest plan allows
 
 _OfSession = (
@@ -234,8 +237,21 @@ def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
         currency=text_or_empty(resolved.currency_code),
         timezone=text_or_empty(resolved.timezone),
         session=text_or_empty(resolved.session),
+        full_name=text_or_empty(resolved.full_name),
+        price_scale=_count(resolved.pricescale),
+        min_move=_count(resolved.minmov),
+        delay_seconds=_count(resolved.delay) or 0,  # a feed without delay names none
+        allowed_adjustment=text_or_empty(resolved.allowed_adjustment),
+        hours=calendar_texts(resolved),
         has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
     )
+
+
+def _count(value: object) -> int | None:
+    """A whole number that only describes, None for what is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return int(value) if 0 <= value < _MOST_COUNT else None
 
 
 def _bar_end(close_time: float | None) -> int | None:

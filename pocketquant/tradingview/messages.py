@@ -59,6 +59,15 @@ class Resolved(msgspec.Struct, frozen=True):
     currency_code: Any = None
     timezone: Any = None
     session: Any = None
+    session_holidays: Any = None
+    corrections: Any = None
+    subsession_id: Any = None
+    subsessions: Any = None
+    full_name: Any = None
+    pricescale: Any = None
+    minmov: Any = None
+    delay: Any = None
+    allowed_adjustment: Any = None
     visible_plots_set: str | None = None
 
 

@@ -10,6 +10,7 @@ import redis
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History, SyncRequest, UnitState
+from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import PacedProvider
 from pocketquant.history.syncer import Syncer
@@ -113,8 +114,8 @@ def test_a_redis_that_refuses_is_not_held_against_a_unit(
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
     parts = (wired.statuses, wired.symbols, wired.responses, wired.nudges, lambda: 86_400.0)
     provider = PacedProvider(UnusedProvider(), wired.governor)
-    mending = Mending(wired.bars, wired.live_bars)
-    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending)
+    mending, hours = Mending(wired.bars, wired.live_bars), HoursKeeping(wired.calendars)
+    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending, hours)
     refuse(client, tmp_path)
     syncer.do(unit_id)
     unit = wired.ledger.get_unit(unit_id)

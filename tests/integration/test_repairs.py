@@ -11,8 +11,9 @@ from pocketquant.cache.responses import Put
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.history.paced_provider import PacedProvider
 from pocketquant.history.syncer import Syncer

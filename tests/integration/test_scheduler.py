@@ -10,8 +10,9 @@ import pytest
 
 from pocketquant.domain.errors import NoPermission, StorageUnavailable
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.schedules import Schedule, ScheduleChange
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import JobState, SyncReport, UnitState
 from pocketquant.machine.embedded import HOST, reserve_port
 from pocketquant.messaging.queues import QueueName
@@ -25,6 +26,7 @@ SATURDAY = int(datetime(2026, 3, 7, tzinfo=UTC).timestamp())  # the daily schedu
 SIX, NOON = SATURDAY + 6 * HOUR, SATURDAY + 12 * HOUR
 MONDAY_NINE = SATURDAY + 2 * 24 * HOUR + 9 * HOUR
 EVERYTHING = "schedule:all-series"
+PAUSED = ScheduleChange(paused=True)
 
 Tick = Callable[[int], None]
 Show = Callable[..., Schedule]
@@ -36,7 +38,12 @@ def platform(wired: Platform) -> Platform:
     for name, interval in (("A:A", Interval.D1), ("A:A", Interval.M15), ("B:B", Interval.D1)):
         wired.symbols.register(Listing(Symbol.parse(name)), interval, SATURDAY)
     wired.schedules.make_defaults(SATURDAY)
+    wired.schedules.change(_of(wired, "after-close"), PAUSED, SATURDAY, never)
     return wired
+
+
+def never(*_: object) -> None:
+    """No market closes."""
 
 
 @pytest.fixture
@@ -54,9 +61,7 @@ def show(platform: Platform) -> Show:
     """The schedule as it is."""
 
     def found(name: str = "all-series") -> Schedule:
-        schedule = platform.schedules.get(name)
-        assert schedule
-        return schedule
+        return _of(platform, name)
 
     return found
 
@@ -121,7 +126,9 @@ def test_the_daily_schedule_takes_daily_series(
     tick: Tick, platform: Platform, requested: Callable[[], dict[str, int]]
 ) -> None:
     """Ten bars each, in business hours."""
-    platform.schedules.change(_of(platform, "all-series"), ScheduleChange(paused=True), SATURDAY)
+    platform.schedules.change(
+        _of(platform, "all-series"), ScheduleChange(paused=True), SATURDAY, never
+    )
     tick(MONDAY_NINE - 1)
     assert {} == requested()
     tick(MONDAY_NINE)
@@ -179,7 +186,7 @@ def test_a_run_asked_for_by_hand_starts_with_the_next_tick(
     tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
     """Also where the schedule is paused; once, and its usual time stays."""
-    platform.schedules.change(show(), ScheduleChange(paused=True), SATURDAY)
+    platform.schedules.change(show(), ScheduleChange(paused=True), SATURDAY, never)
     platform.schedules.request_run("all-series")
     tick(SATURDAY + 1)
     tick(SATURDAY + 2)

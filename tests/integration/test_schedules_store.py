@@ -14,8 +14,14 @@ from pocketquant.storage.schedules import Schedules
 NOW = 1_772_841_600  # 2026-03-07, a Saturday, 00:00 UTC
 SIX = NOW + 6 * 3600
 KEY = f"schedule:all-series:{SIX}"
-EVERYTHING, DAILY = built_in_schedules(NOW)
-BEGUN = begun(EVERYTHING, KEY, SIX)
+EVERYTHING, DAILY, CLOSES = built_in_schedules(NOW)
+
+
+def never(*_: object) -> None:
+    """No market closes."""
+
+
+BEGUN = begun(EVERYTHING, KEY, SIX, never)
 
 
 @pytest.fixture
@@ -51,22 +57,22 @@ def test_the_first_look_makes_the_built_in_schedules(mongo: Mongo) -> None:
     schedules = Schedules(mongo)
     assert () == schedules.list()
     assert schedules.get("all-series") is None
-    assert (EVERYTHING, DAILY) == schedules.made(NOW)
-    assert (EVERYTHING, DAILY) == schedules.made(NOW + 10**6)
+    assert (CLOSES, EVERYTHING, DAILY) == schedules.made(NOW)
+    assert (CLOSES, EVERYTHING, DAILY) == schedules.made(NOW + 10**6)
     assert EVERYTHING == schedules.get("all-series")
 
 
 def test_a_schedule_that_is_missing_is_made(schedules: Schedules, mongo: Mongo) -> None:
     """As after an upgrade that brings another; the rest stays as users have changed it."""
-    changed = schedules.change(EVERYTHING, ScheduleChange(n_bars=7), NOW)
+    changed = schedules.change(EVERYTHING, ScheduleChange(n_bars=7), NOW, never)
     mongo.schedules.delete_one({"_id": "daily-series"})
-    assert (changed, DAILY) == schedules.made(NOW)
+    assert (CLOSES, changed, DAILY) == schedules.made(NOW)
 
 
 def test_many_may_make_them_at_once(race: Callable[..., list[object]], mongo: Mongo) -> None:
-    """Each sees both, and there are two."""
-    assert [(EVERYTHING, DAILY)] * 8 == race(lambda schedules: schedules.made(NOW))
-    assert 2 == mongo.schedules.count_documents({})
+    """Each sees all, and there are three."""
+    assert [(CLOSES, EVERYTHING, DAILY)] * 8 == race(lambda schedules: schedules.made(NOW))
+    assert 3 == mongo.schedules.count_documents({})
 
 
 def test_one_of_many_begins_a_run(schedules: Schedules, race: Callable[..., list[object]]) -> None:
@@ -80,8 +86,10 @@ def test_one_of_many_begins_a_run(schedules: Schedules, race: Callable[..., list
     "meddle",
     [
         lambda schedules: schedules.request_run("all-series"),
-        lambda schedules: schedules.change(EVERYTHING, ScheduleChange(paused=True), NOW),
-        lambda schedules: schedules.change(EVERYTHING, ScheduleChange(cron="0 * * * *"), NOW),
+        lambda schedules: schedules.change(EVERYTHING, ScheduleChange(paused=True), NOW, never),
+        lambda schedules: schedules.change(
+            EVERYTHING, ScheduleChange(cron="0 * * * *"), NOW, never
+        ),
     ],
 )
 def test_a_run_begins_on_what_is_so(
@@ -127,19 +135,19 @@ def test_the_end_of_the_last_job_is_noted(schedules: Schedules, success_at: int 
 
 
 def test_a_run_asked_for_twice_is_one_run(schedules: Schedules) -> None:
-    """Until it has begun; the other schedule is not meant."""
+    """Until it has begun; the other schedules are not meant."""
     schedules.request_run("all-series")
     requested = schedules.list()
     schedules.request_run("all-series")
     assert requested == schedules.list()
-    assert [True, False] == [each.run_request is not None for each in requested]
+    assert [False, True, False] == [each.run_request is not None for each in requested]
 
 
 def test_a_change_holds_for_what_is_so_by_then(schedules: Schedules) -> None:
     """A run that began after the schedule was seen keeps its next time and its key."""
     schedules.begin(EVERYTHING, BEGUN)
     assert replace(BEGUN, n_bars=7) == schedules.change(
-        EVERYTHING, ScheduleChange(n_bars=7), SIX + 1
+        EVERYTHING, ScheduleChange(n_bars=7), SIX + 1, never
     )
     assert replace(BEGUN, n_bars=7) == schedules.get("all-series")
 
@@ -150,6 +158,6 @@ def test_changes_at_once_do_not_undo_each_other(
     """Each user changes one thing, and all of it is changed."""
     changes = [ScheduleChange(n_bars=7), ScheduleChange(paused=True), ScheduleChange("0 1 * * *")]
     queue = iter(changes * 3)
-    race(lambda own: own.change(EVERYTHING, next(queue), NOW))
+    race(lambda own: own.change(EVERYTHING, next(queue), NOW, never))
     expected = replace(EVERYTHING, n_bars=7, paused=True, cron="0 1 * * *", next_run_at=NOW + 3600)
     assert expected == schedules.get("all-series")

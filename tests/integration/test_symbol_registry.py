@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.symbols import RegisteredSymbol, SymbolFilter, SymbolRegistry
 

@@ -23,8 +23,9 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
 )
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.symbols import Listing, Series
+from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     MAX_BARS,
     FormingBar,
@@ -34,6 +35,7 @@ from pocketquant.domain.syncs import (
     SyncState,
     UnitState,
 )
+from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import PacedProvider, Provider, ProviderCall
 from pocketquant.history.syncer import Syncer
@@ -91,6 +93,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             bars=wired.bars,
             live_bars=wired.live_bars,
             mending=Mending(wired.bars, wired.live_bars),
+            hours=HoursKeeping(wired.calendars),
             statuses=wired.statuses,
             symbols=wired.symbols,
             responses=wired.responses,

@@ -2,13 +2,15 @@
 
 from http import HTTPStatus
 
-from pocketquant.domain.errors import NotFound
-from pocketquant.domain.schedules import Schedule
+from flask import url_for
+
+from pocketquant.domain.errors import Conflict, NotFound
+from pocketquant.domain.schedules import Schedule, is_built_in, new_schedule
 from pocketquant.history.scheduler import Scheduler
 from pocketquant.storage.access import Scope
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
-from web.schemas.schedules import ScheduleIn, ScheduleOut
+from web.schemas.schedules import NewSchedule, ScheduleIn, ScheduleOut
 from web.services import current_services
 from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
 
@@ -23,12 +25,48 @@ blueprint = PydanticBlueprint(
 def list_schedules() -> list[ScheduleOut]:
     """List the schedules
 
-    There are two, `all-series` and `daily-series`. They can be changed and paused; none can be
-    added or removed.
+    Three are built in, `all-series`, `daily-series` and `after-close`: they can be changed and
+    paused, but not removed.
     """
     with current_services().storage() as platform:
         now = _now(platform.scheduler)
         return [_shown(platform.jobs, each, now) for each in platform.schedules.made(now)]
+
+
+@blueprint.route("", methods=["POST"], scope=Scope.ADMIN)
+@blueprint.arguments(schema_of(NewSchedule))
+@blueprint.response(HTTPStatus.CREATED, schema_of(ScheduleOut))
+@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+def add_schedule(body: NewSchedule) -> tuple[ScheduleOut, dict[str, str]]:
+    """Add a schedule
+
+    It runs by `cron`, or after each market's own close. Without `symbols` it syncs tracked series,
+    of one exchange or of all. Series whose market has been closed since their last sync are left
+    out of a run. 409: there is a schedule of this name.
+    """
+    change = body.change()
+    with current_services().storage() as platform:
+        now, closes = _now(platform.scheduler), platform.scheduler.next_close
+        platform.schedules.made(now)  # the names of built-in ones are taken
+        made = new_schedule(body.name, body.description, body.n_bars, change, now, closes)
+        platform.schedules.add(made)
+        shown = _shown(platform.jobs, made, now)
+    return shown, {"Location": url_for("schedules.get_schedule", name=made.name)}
+
+
+@blueprint.route("/<name>", methods=["DELETE"], scope=Scope.ADMIN)
+@blueprint.response(HTTPStatus.NO_CONTENT)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+def remove_schedule(name: str) -> None:
+    """Remove a schedule
+
+    A job of its last run goes on. 409: it is built in; pause it.
+    """
+    if is_built_in(name):
+        raise Conflict(f"schedule {name!r} is built in; pause it instead")
+    with current_services().storage() as platform:
+        _named(platform.schedules, name, _now(platform.scheduler))
+        platform.schedules.remove(name)
 
 
 @blueprint.route("/<name>")
@@ -54,9 +92,8 @@ def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
     """
     with current_services().storage() as platform:
         now = _now(platform.scheduler)
-        schedule = platform.schedules.change(
-            _named(platform.schedules, name, now), body.change(), now
-        )
+        seen, change = _named(platform.schedules, name, now), body.change()
+        schedule = platform.schedules.change(seen, change, now, platform.scheduler.next_close)
         if body.run_now:
             platform.schedules.request_run(name)
         return _shown(platform.jobs, schedule, now)

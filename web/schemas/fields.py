@@ -9,7 +9,7 @@ from pocketquant.domain.syncs import MAX_BARS
 from web.moments import epoch_seconds
 
 
-def _in_any_case(pattern: str) -> StringConstraints:
+def in_any_case(pattern: str) -> StringConstraints:
     return StringConstraints(pattern=f"^{pattern.replace('A-Z', 'A-Za-z')}$", strict=True)
 
 
@@ -28,13 +28,13 @@ def _require_number(value: object) -> object:
 
 Exchange = Annotated[
     str,
-    _in_any_case(EXCHANGE_PATTERN),
+    in_any_case(EXCHANGE_PATTERN),
     AfterValidator(str.upper),
     Field(description="the exchange, in any case", examples=["NASDAQ"]),
 ]
 Ticker = Annotated[
     str,
-    _in_any_case(TICKER_PATTERN),
+    in_any_case(TICKER_PATTERN),
     AfterValidator(_refuse_parent_folder),
     AfterValidator(str.upper),
     Field(

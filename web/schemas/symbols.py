@@ -77,6 +77,15 @@ class SymbolOut(BaseModel):
     session: str = Field(description="trading hours, in local time", examples=["0930-1600"])
     timezone: str = Field(description="time zone of the session", examples=["America/New_York"])
     has_volume: bool = Field(description="whether the provider has volumes")
+    full_name: str = Field(
+        description="full name of the provider's feed; empty: not synced yet",
+        examples=["BATS:AAPL"],
+    )
+    tick_size: float | None = Field(description="smallest step of the price", examples=[0.01])
+    delay_seconds: int | None = Field(description="delay of the feed", examples=[900])
+    allowed_adjustment: str = Field(
+        description="adjustments that the provider offers, in its words", examples=["any"]
+    )
     active: bool
     intervals: list[Interval] = Field(
         description="tracked intervals, which schedules keep up to date"
@@ -94,6 +103,10 @@ class SymbolOut(BaseModel):
             session=listing.session,
             timezone=listing.timezone,
             has_volume=listing.has_volume,
+            full_name=listing.full_name,
+            tick_size=listing.tick_size,
+            delay_seconds=listing.delay_seconds,
+            allowed_adjustment=listing.allowed_adjustment,
             active=registered.active,
             intervals=list(registered.intervals),
         )

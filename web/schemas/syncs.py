@@ -172,6 +172,10 @@ class SyncStatusOut(BaseModel):
     job_id: str | None = Field(description="the last job; null: none")
     attempts: int = Field(description="attempts of that job so far")
     next_attempt_at: datetime | None
+    calendar_problem: str | None = Field(
+        description="why the calendar may not predict the bars of this interval; null: it does",
+        examples=[None],
+    )
 
     @classmethod
     def of(cls, status: SyncStatus) -> Self:
@@ -190,4 +194,5 @@ class SyncStatusOut(BaseModel):
             job_id=status.job_id,
             attempts=status.attempts,
             next_attempt_at=to_date(status.next_attempt_at),
+            calendar_problem=status.calendar_problem,
         )

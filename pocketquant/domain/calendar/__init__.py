@@ -8,6 +8,8 @@
 from pocketquant.domain.calendar.answers import BarWindow, CalendarTexts, Session, Sessions
 from pocketquant.domain.calendar.bars import BarTimes
 from pocketquant.domain.calendar.calendar import Calendar, parse_calendar
+from pocketquant.domain.calendar.doubts import Check, check_opens
+from pocketquant.domain.calendar.exceptions import Exceptions, exceptions
 from pocketquant.domain.calendar.lengths import BarLength, Unit
 
 __all__ = [
@@ -16,8 +18,12 @@ __all__ = [
     "BarWindow",
     "Calendar",
     "CalendarTexts",
+    "Check",
+    "Exceptions",
     "Session",
     "Sessions",
     "Unit",
+    "check_opens",
+    "exceptions",
     "parse_calendar",
 ]

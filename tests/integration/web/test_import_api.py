@@ -10,9 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.symbols import Listing, Series
+from pocketquant.domain.symbols import Series
 from pocketquant.wiring import Platform
 
 OHLCV = "/api/v1/market-data/ohlcv/MINE/AAPL"
@@ -120,8 +121,8 @@ def test_a_bar_that_would_hide_live_bars_is_refused(
 def test_todays_bar_is_refused_until_its_session_is_over(platform: Platform) -> None:
     """The hours are those noted by a sync; a bar that is stored already may be changed."""
     series = Series.parse("MINE:AAPL|1d")
-    hours = {"timezone": "America/New_York", "session": "0930-1600"}
-    platform.symbols.register(Listing(series.symbol, **hours), Interval.D1, now=0)
+    texts = CalendarTexts("America/New_York", "0930-1600")
+    platform.calendars.keep(series.symbol, texts, None, now=0)
     opened = 1_577_975_400  # Thursday, 2020-01-02, 9:30 in New York
     columns = np.array([[opened, 2.0, 3.0, 1.0, 2.5, 7.0]]).T
 

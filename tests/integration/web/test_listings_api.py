@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 
 from pocketquant.domain.errors import ConnectionLost, UnknownSymbol
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.wiring import Platform
 
 ROOT = "/api/v1/market-data"

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
-from pocketquant.domain.symbols import Listing, Series
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series
 from pocketquant.wiring import Platform
 
 ROOT = "/api/v1/schedules"
@@ -37,14 +39,20 @@ def run(platform: Platform) -> Callable[[], str]:
     return once
 
 
-def test_there_are_two_schedules(client: FlaskClient) -> None:
-    """They exist from the first request on, before any worker has run."""
-    everything, daily = client.get(ROOT).get_json()
+def test_there_are_three_schedules(client: FlaskClient) -> None:
+    """From the first look on, before any worker has run."""
+    after_close, everything, daily = sorted(
+        client.get(ROOT).get_json(), key=lambda each: each["name"]
+    )
     next_run_at = everything.pop("next_run_at")
     expected = {
         "name": "all-series",
         "description": "every tracked series of every active symbol",
         "cron": "0 */6 * * *",
+        "after_close_minutes": None,
+        "exchange": None,
+        "symbols": [],
+        "is_built_in": True,
         "n_bars": 500,
         "intervals": [],
         "paused": False,
@@ -58,12 +66,15 @@ def test_there_are_two_schedules(client: FlaskClient) -> None:
     assert next_run_at.endswith("Z")
     assert 0 == _seconds(next_run_at) % (6 * 3600)
     assert 0 <= _seconds(next_run_at) - time.time() + 60 <= 6 * 3600 + 60
+    assert ("after-close", None, 15) == tuple(
+        after_close[name] for name in ("name", "cron", "after_close_minutes")
+    )
     assert ("daily-series", 10, ["1d"]) == (daily["name"], daily["n_bars"], daily["intervals"])
 
 
 def test_a_schedule_equals_its_entry_in_the_list(client: FlaskClient) -> None:
     """All fields agree."""
-    assert client.get(ROOT).get_json()[0] == client.get(ALL_SERIES).get_json()
+    assert client.get(ROOT).get_json()[1] == client.get(ALL_SERIES).get_json()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
@@ -75,7 +86,8 @@ def test_an_unknown_schedule_is_404_and_names_the_existing_ones(
     document = answer.get_json()
     assert (404, "not_found") == (answer.status_code, document["error"])
     assert (
-        "there is no schedule 'hourly'; there are all-series, daily-series" == document["message"]
+        "there is no schedule 'hourly'; there are after-close, all-series, daily-series"
+        == document["message"]
     )
 
 
@@ -123,7 +135,11 @@ def test_a_paused_schedule_has_no_next_run(client: FlaskClient) -> None:
         ({"n_bars": "5"}, "n_bars", "whole number"),
         ({"paused": "yes"}, "paused", "valid boolean"),
         ({"run_now": 1}, "run_now", "valid boolean"),
-        ({"intervals": ["1h"]}, "intervals", "not permitted"),
+        ({"intervals": ["7h"]}, "intervals", "Input should be"),
+        ({"after_close_minutes": -1}, "after_close_minutes", "greater than or equal to 0"),
+        ({"exchange": "NAS DAQ"}, "exchange", "pattern"),
+        ({"symbols": ["AAPL"]}, "symbols", "pattern"),
+        ({"hour": 7}, "hour", "not permitted"),
     ],
 )
 def test_a_bad_change_is_422_and_changes_nothing(
@@ -135,7 +151,7 @@ def test_a_bad_change_is_422_and_changes_nothing(
     document = answer.get_json()
     assert (422, "invalid_request") == (answer.status_code, document["error"])
     ((problem),) = document["errors"]["json"]
-    assert [field] == problem["loc"]
+    assert field == problem["loc"][0]
     assert reason in problem["msg"]
     assert before == client.get(ALL_SERIES).get_json()
 
@@ -184,3 +200,50 @@ def test_an_expired_job_has_no_state(
     platform.mongo["jobs"].delete_many({})
     shown = client.get(ALL_SERIES).get_json()
     assert (job_id, None) == (shown["last_job_id"], shown["last_job_state"])
+
+
+def test_a_schedule_of_your_own(client: FlaskClient) -> None:
+    """It is added once, shown with the others, changed, and removed."""
+    body = {"name": "us", "cron": "5 * * * *", "exchange": "nasdaq", "intervals": ["1h", "1h"]}
+    added = client.post(ROOT, json=body)
+    shown = added.get_json()
+    assert (201, "NASDAQ", ["1h"], False) == (
+        added.status_code,
+        shown["exchange"],
+        shown["intervals"],
+        shown["is_built_in"],
+    )
+    assert shown == client.get(added.headers["Location"]).get_json()
+    assert "us" in [each["name"] for each in client.get(ROOT).get_json()]
+    assert 409 == client.post(ROOT, json=body).status_code
+    assert 409 == client.post(ROOT, json={**body, "name": "all-series"}).status_code
+    changed = client.put(f"{ROOT}/us", json={"after_close_minutes": 20, "symbols": ["nyse:a"]})
+    assert {"cron": None, "after_close_minutes": 20, "exchange": None, "symbols": ["NYSE:A"]} == {
+        name: changed.get_json()[name]
+        for name in ("cron", "after_close_minutes", "exchange", "symbols")
+    }
+    assert (204, b"") == _pair(client.delete(f"{ROOT}/us"))
+    assert 404 == client.delete(f"{ROOT}/us").status_code
+    assert 409 == client.delete(ALL_SERIES).status_code
+
+
+def _pair(answer: TestResponse) -> tuple[int, bytes]:
+    return answer.status_code, answer.data
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "us"},
+        {"cron": "0 * * * *"},
+        {"name": "U S", "cron": "0 * * * *"},
+        {"name": "us", "cron": "0 * * * *", "after_close_minutes": 5},
+        {"name": "us", "cron": "0 * * * *", "exchange": "NYSE", "symbols": ["NYSE:A"]},
+    ],
+)
+def test_a_schedule_without_name_or_times_is_refused(
+    client: FlaskClient, body: dict[str, Any]
+) -> None:
+    """422, and none is added."""
+    assert 422 == client.post(ROOT, json=body).status_code
+    assert 3 == len(client.get(ROOT).get_json())

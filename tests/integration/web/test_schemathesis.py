@@ -27,7 +27,8 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from pocketquant.domain.errors import TooManyStreams
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Symbol
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Symbol
 from pocketquant.settings import Settings
 from pocketquant.simulator import server
 from pocketquant.storage.access import Scope

@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
 

@@ -1,12 +1,15 @@
 """Bars that users bring, judged."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
 from pocketquant.domain.bars import Floats, Refusal
+from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
 from pocketquant.domain.imports import RefusedBar, Surroundings, check
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
-from pocketquant.domain.trading_hours import TradingHours
 
 NOW = 1_700_000_000 // DAY * DAY
 NOTHING = Surroundings(np.empty(0))
@@ -57,16 +60,53 @@ def test_an_open_bar_is_refused(interval: Interval, opened: int) -> None:
     assert [Refusal.NOT_CLOSED] == [each.reason for each in refused]
 
 
-def test_known_trading_hours_close_a_bar_earlier() -> None:
+def test_a_known_calendar_closes_a_bar_earlier() -> None:
     """Its session ends long before its whole length has passed."""
-    hours = TradingHours.parse("Etc/UTC", "0930-1600")
     opened = NOW + 9 * HOUR + 30 * MINUTE
-    around = Surroundings(np.empty(0), hours=hours)
+    around = Surroundings(np.empty(0), calendar=calendar("Etc/UTC", "0930-1600"))
     for now, refused in [(NOW + 16 * HOUR - 1, [Refusal.NOT_CLOSED]), (NOW + 16 * HOUR, [])]:
         _, found = check(block(opened), Interval.D1, around, now)
         assert refused == [each.reason for each in found]
     _, found = check(block(NOW + 2 * DAY), Interval.D1, around, NOW)
     assert [Refusal.NOT_CLOSED] == [each.reason for each in found]
+
+
+@pytest.mark.parametrize(
+    ("session", "interval", "opened", "end"),
+    [
+        ("0930-1600", "1d", "2026-11-25T09:30", "2026-11-25T16:00"),
+        ("0930-1600", "1d", "2026-11-24T19:00", "2026-11-25T16:00"),  # midnight in UTC
+        ("0930-1600", "1w", "2026-11-23T09:30", "2026-11-27T13:00"),
+        ("0930-1600", "1M", "2026-11-02T09:30", "2026-11-30T16:00"),
+        ("0930-1600", "1h", "2026-11-25T14:30", "2026-11-25T15:30"),
+        ("0930-1600", "1h", "2026-11-25T15:30", "2026-11-25T16:00"),
+        ("0930-1600", "1h", "2026-11-25T16:00", "2026-11-25T17:00"),
+        ("24x7", "1d", "2026-11-25T00:00", "2026-11-26T00:00"),
+        ("24x7", "1d", "2026-11-25T10:00", "2026-11-26T10:00"),
+    ],
+)
+def test_a_bar_is_over_when_the_calendar_says(
+    session: str, interval: str, opened: str, end: str
+) -> None:
+    """A day, week or month that a file begins elsewhere ends with the calendar's."""
+    around = Surroundings(np.empty(0), calendar=calendar("America/New_York", session))
+    bar = block(local(opened))
+    for now, count in [(local(end) - 1, 1), (local(end), 0)]:
+        assert count == len(check(bar, Interval(interval), around, now)[1])
+
+
+def calendar(timezone: str, session: str) -> Calendar:
+    """One with Thanksgiving off, and half a day after it."""
+    texts = CalendarTexts(timezone, session, "20261126", "0930-1300:20261127")
+    if session == "0930-1600":
+        return parse_calendar(texts)
+    return parse_calendar(CalendarTexts(timezone, session))
+
+
+def local(text: str) -> int:
+    """Epoch seconds of a time in New York."""
+    zone = ZoneInfo("America/New_York")
+    return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
 
 
 def test_a_bar_that_stored_history_reaches_has_closed() -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from pocketquant.domain.errors import InvalidInterval, InvalidSymbol
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series, Symbol
 
 symbols = st.builds(
     Symbol,

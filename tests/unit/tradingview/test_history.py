@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pocketquant.domain.bars import Bars, Refusal
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.errors import (
     BadToken,
     NoPermission,
@@ -19,7 +20,8 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
     UnsupportedInterval,
 )
-from pocketquant.domain.symbols import Listing, Series, Symbol
+from pocketquant.domain.listings import Listing
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncRequest
 from pocketquant.tradingview.frames import encode
 from pocketquant.tradingview.history import HistorySession
@@ -113,6 +115,9 @@ def test_a_complete_answer(session: HistorySession) -> None:
         currency="USD",
         timezone="America/New_York",
         session="0930-1600",
+        full_name="BATS:AAPL",
+        delay_seconds=0,
+        hours=CalendarTexts("America/New_York", "0930-1600"),
     )
 
 
