@@ -1,4 +1,4 @@
-"""`BarAggregator`: builds closed and forming bars of all 13 intervals from ticks.
+"""`BarAggregator`: builds bars of all 13 intervals from ticks.
 
     see → take, take, … → advance → closed bars        lose, when the stream breaks off
 
@@ -17,7 +17,7 @@ from math import floor
 
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
-from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import (
     LONGER,
     NO_MINUTE,
@@ -159,19 +159,8 @@ class BarAggregator:
                     self._close_longer(bars, slot, longer, closed)
         return closed
 
-    def forming(self, symbol: str, interval: Interval) -> LiveBar | None:
-        """The open bar of the newest period with a tick; None if it is closed."""
-        bars = self._bars[symbol]
-        parts = [bars.minute_bar(minute) for minute in bars.minutes]
-        if interval is not Interval.M1:
-            slot = LONGER.index(interval)
-            longer = bars.longer[slot]
-            if longer is not None:
-                parts.insert(0, bars.longer_bar(slot, longer))
-        return put_together(interval, parts, bars.unseen.seen_since)
-
     def state(self, symbol: str, has_longer: bool = True) -> BarsState:
-        """The state of one symbol for `resume`; `put_together` takes its bars too.
+        """The state of one symbol for `resume`; `put_together` makes the forming bars of it.
 
         Longer bars change only when a minute closes. Leaving them out costs a fifth.
         """
@@ -188,10 +177,6 @@ class BarAggregator:
         if bars.minutes:
             self._newest[bars.symbol] = bars.minutes[-1]
         self._schedule_all(bars)
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return tuple(self._bars)
 
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._bars

@@ -15,7 +15,7 @@ exact decimals: any number of them adds up to the exact difference of the totals
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, cast
 
 from pocketquant.domain.intervals import HOUR
 
@@ -171,25 +171,8 @@ class LiveQuote:
 
     def quote(self) -> Quote:
         """The current state."""
-        fields = self._fields
-        return Quote(
-            symbol=self.symbol,
-            time=self._time,
-            last_price=fields["last_price"],
-            bid=fields["bid"],
-            ask=fields["ask"],
-            day_volume=fields["day_volume"],
-            change=fields["change"],
-            change_percent=fields["change_percent"],
-            open_price=fields["open_price"],
-            high_price=fields["high_price"],
-            low_price=fields["low_price"],
-            prev_close=fields["prev_close"],
-            update_mode=fields["update_mode"],
-            current_session=fields["current_session"],
-            open_time=fields["open_time"],
-            trading_day=fields["trading_day"],
-        )
+        fields = cast(dict[str, Any], self._fields)
+        return Quote(self.symbol, **{**fields, "time": self._time})
 
     @property
     def is_market_open(self) -> bool:
@@ -279,20 +262,5 @@ def _is_other_day(day: _Day, before: _Day) -> bool:
 
 
 def _fields_of(quote: Quote) -> QuoteChanges:
-    return {
-        "time": quote.time,
-        "last_price": quote.last_price,
-        "bid": quote.bid,
-        "ask": quote.ask,
-        "day_volume": quote.day_volume,
-        "change": quote.change,
-        "change_percent": quote.change_percent,
-        "open_price": quote.open_price,
-        "high_price": quote.high_price,
-        "low_price": quote.low_price,
-        "prev_close": quote.prev_close,
-        "update_mode": quote.update_mode,
-        "current_session": quote.current_session,
-        "open_time": quote.open_time,
-        "trading_day": quote.trading_day,
-    }
+    names = QuoteChanges.__annotations__
+    return cast(QuoteChanges, {name: getattr(quote, name) for name in names})

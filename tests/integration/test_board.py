@@ -16,6 +16,7 @@ from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote, Tick
+from tests.forming import forming
 
 NOON = 1_700_049_600  # 2023-11-15T12:00:00Z
 AAPL, MSFT = "NASDAQ:AAPL", "NASDAQ:MSFT"
@@ -126,7 +127,7 @@ def test_the_current_bar_of_any_interval(
 ) -> None:
     """It joins closed minutes and the open minute, as the aggregator does."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
-    expected = aggregator.forming(AAPL, interval)
+    expected = forming(aggregator, AAPL, interval)
     assert expected is not None
     found = QuoteBoard(cache).current_bar(AAPL, interval, NOON + 90.0)
     assert CurrentBar(expected, NOON + 90) == found
@@ -203,8 +204,8 @@ def test_a_restarted_streamer_resumes(
     resumed = BarAggregator()
     resumed.resume(state, NOON + 95.0)
     resumed.see(AAPL, NOON + 95.0)
-    assert {each: aggregator.forming(AAPL, each) for each in Interval} == {
-        each: resumed.forming(AAPL, each) for each in Interval
+    assert {each: forming(aggregator, AAPL, each) for each in Interval} == {
+        each: forming(resumed, AAPL, each) for each in Interval
     }
 
 

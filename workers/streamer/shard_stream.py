@@ -35,6 +35,12 @@ from workers.streamer.subscription_watch import SubscriptionWatch
 _STATUS_SECONDS = 1.0
 _CATCH_UP = 4  # after a long flush, texts are read for a quarter of the time between flushes
 _NAME_LETTERS = 12
+_TICK_COUNTERS = {  # by the recorder's attribute
+    "ticks": metrics.LIVE_TICKS,
+    "late_ticks": metrics.LIVE_LATE_TICKS,
+    "missed_ticks": metrics.LIVE_MISSED_TICKS,
+    "unreadable_quotes": metrics.LIVE_UNREADABLE_QUOTES,
+}
 _GAUGES = (metrics.STREAM_SYMBOLS, metrics.STREAM_LAG_SECONDS, metrics.LIVE_BARS_WAITING)
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +83,7 @@ class ShardStream:
         self._seen_until = 0.0
         self._followed: SubscriptionSet | None = None
         self._connections = self._failures = 0
-        self._counted = (0, 0, 0, 0)
+        self._counted = [0] * len(_TICK_COUNTERS)
         self._dial_time = self._flush_time = self._status_time = time.monotonic()
         self._token = ""
         self._last_error: PocketQuantError | None = None
@@ -256,19 +262,7 @@ class ShardStream:
         )
 
     def _count_ticks(self) -> None:
-        recorder = self._recorder
-        counters = (
-            metrics.LIVE_TICKS,
-            metrics.LIVE_LATE_TICKS,
-            metrics.LIVE_MISSED_TICKS,
-            metrics.LIVE_UNREADABLE_QUOTES,
-        )
-        counts = (
-            recorder.ticks,
-            recorder.late_ticks,
-            recorder.missed_ticks,
-            recorder.unreadable_quotes,
-        )
-        for counter, new, old in zip(counters, counts, self._counted, strict=True):
+        counts = [getattr(self._recorder, name) for name in _TICK_COUNTERS]
+        for counter, new, old in zip(_TICK_COUNTERS.values(), counts, self._counted, strict=True):
             counter.inc(new - old)
         self._counted = counts

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
-from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import LiveQuote, Tick, Volume
+from tests.forming import forming
 
 NOON = 1_700_049_600  # Wednesday, 12:00 UTC
 KO, IBM = "NYSE:KO", "NYSE:IBM"
@@ -367,11 +368,11 @@ def test_volume_that_appears() -> None:
 def test_forming_bars() -> None:
     """The forming bar of any interval contains closed minutes, one in its grace, and the newest."""
     aggregator = seeing(KO)
-    assert aggregator.forming(KO, Interval.M5) is None
+    assert forming(aggregator, KO, Interval.M5) is None
     aggregator.take([tick(10, 10.0), tick(70, 12.0), tick(130, 9.0)])
     aggregator.advance(NOON + 121)
     for interval in Interval:
-        bar = aggregator.forming(KO, interval)
+        bar = forming(aggregator, KO, interval)
         assert bar is not None
         count = 1 if interval is Interval.M1 else 3
         assert (interval, count, 9.0) == (bar.interval, bar.tick_count, bar.close)
@@ -382,25 +383,12 @@ def test_a_forming_bar_in_its_grace() -> None:
     aggregator = seeing(KO)
     aggregator.take([tick(10), tick(170)])
     aggregator.advance(NOON + 181)
-    assert NOON == aggregator.forming(KO, Interval.M3).start
+    assert NOON == forming(aggregator, KO, Interval.M3).start
     aggregator.take([tick(181)])
-    assert NOON + 180 == aggregator.forming(KO, Interval.M3).start
+    assert NOON + 180 == forming(aggregator, KO, Interval.M3).start
     aggregator.advance(NOON + 242)
-    assert aggregator.forming(KO, Interval.M1) is None
-    assert NOON + 180 == aggregator.forming(KO, Interval.M3).start
-
-
-def test_forming_bars_are_put_together_from_the_state() -> None:
-    """`put_together` makes the forming bar from the parts of the state."""
-    aggregator = seeing(KO)
-    aggregator.take([tick(10), tick(70), tick(130)])
-    aggregator.advance(NOON + 62)
-    state = aggregator.state(KO)
-    for longer in state.longer:
-        parts = [longer, *state.minutes]
-        assert aggregator.forming(KO, longer.interval) == put_together(
-            longer.interval, parts, state.unseen.seen_since
-        )
+    assert forming(aggregator, KO, Interval.M1) is None
+    assert NOON + 180 == forming(aggregator, KO, Interval.M3).start
 
 
 def test_the_state_without_longer_bars() -> None:
@@ -420,7 +408,7 @@ def test_a_symbol_is_forgotten() -> None:
     aggregator.advance(NOON + 62)
     aggregator.take([tick(70)])
     aggregator.forget(KO)
-    assert (IBM,) == aggregator.symbols
+    assert [False, True] == [KO in aggregator, IBM in aggregator]
     with pytest.raises(KeyError):
         aggregator.take([tick(71)])
     aggregator.see(KO, NOON + 130)
