@@ -174,6 +174,7 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
         backlog=platform.backlog,
         schedules=platform.schedules,
         subscriptions=platform.subscriptions,
+        calendars=platform.calendars,
         fleet=platform.fleet,
         governor=platform.governor,
         board=platform.board,

@@ -61,6 +61,13 @@ class FleetCollector(Collector):
         yield from _pace(snapshot.pace)
         yield from _schedules(snapshot)
         yield from _shards(snapshot)
+        wrong = snapshot.wrong_calendars
+        yield _gauge(
+            "wrong_calendars",
+            "Symbols whose trading hours can't be read, or did not predict a bar.",
+            (),
+            [] if wrong is None else [_one(wrong)],
+        )
 
     def registry(self) -> CollectorRegistry:
         """Return a registry that holds this collector alone."""

@@ -18,6 +18,7 @@ from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import Mongo, server_now
 from pocketquant.storage.backlog import Backlog, Work
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.subscriptions import Subscriptions
 from web.fleet.probing import TIMEOUT_SECONDS, Reply, Server, ServerCalls
@@ -37,6 +38,7 @@ class FleetSnapshot:
     streamer_statuses: dict[str, StreamerStatus] | None  # by shard; idle shards have none
     subscribed: int | None  # symbols to stream; 0 while streaming is stopped
     tick_problems: dict[str, str] | None  # reasons, by the step that fails
+    wrong_calendars: int | None  # that can't be read, or did not predict a bar
     mongodb_time: datetime | None  # schedules run by this clock
     server_problems: dict[Server, str]
 
@@ -94,6 +96,7 @@ class FleetProbe:
     backlog: Backlog
     schedules: Schedules
     subscriptions: Subscriptions
+    calendars: CalendarStore
     fleet: Fleet
     governor: Governor
     board: QuoteBoard
@@ -113,13 +116,15 @@ class FleetProbe:
         pending_schedules = start(Server.MONGODB, self._read_schedules)
         pending_statuses = start(Server.REDIS, self._read_streamer_statuses)
         pending_subscribed = start(Server.MONGODB, self._count_subscribed)
+        pending_calendars = start(Server.MONGODB, self._count_wrong_calendars)
         pending_ticks = start(Server.REDIS, self.tick_problems.all)
         members, pace = pending_members.wait(), pending_pace.wait()
         lengths, work = pending_lengths.wait(), pending_work.wait()
         schedules, statuses = pending_schedules.wait(), pending_statuses.wait()
         subscribed, ticks = pending_subscribed.wait(), pending_ticks.wait()
+        calendars = pending_calendars.wait()
         mongodb_time, scheduled = schedules.value or (None, None)
-        replies = (members, pace, lengths, work, schedules, statuses, subscribed, ticks)
+        replies = (members, pace, lengths, work, schedules, statuses, subscribed, ticks, calendars)
         return FleetSnapshot(
             taken_at=to_date(self.clock()),
             members=members.value,
@@ -131,9 +136,14 @@ class FleetProbe:
             streamer_statuses=statuses.value,
             subscribed=subscribed.value,
             tick_problems=ticks.value,
+            wrong_calendars=calendars.value,
             mongodb_time=mongodb_time,
             server_problems=_problems(*replies),
         )
+
+    def _count_wrong_calendars(self) -> int:
+        with pymongo.timeout(TIMEOUT_SECONDS):
+            return self.calendars.count_wrong()
 
     def _read_work(self) -> Work:
         with pymongo.timeout(TIMEOUT_SECONDS):

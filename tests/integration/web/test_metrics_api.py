@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pocketquant.coordination.fleet import MemberKind
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
+from pocketquant.domain.symbols import Symbol
 from pocketquant.machine import embedded
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
@@ -133,6 +135,10 @@ def test_the_fleet_has_gauges(
     assert 1 == samples["pocketquant_breaker_state", (("state", "closed"),)]
     assert 0 == samples["pocketquant_breaker_state", (("state", "open"),)]
     assert 0 <= samples["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)] < 60
+    assert 0 == samples["pocketquant_wrong_calendars", ()]
+    symbol = Symbol("NASDAQ", "AAPL")
+    platform.calendars.keep(symbol, CalendarTexts("Mars", "24x7"), "unknown zone", now)
+    assert 1 == scrape(client)["pocketquant_wrong_calendars", ()]
 
 
 def test_shards_have_gauges_from_their_streamers(
