@@ -1,4 +1,4 @@
-"""The whole platform as its users run it: supervisord, real servers, granian, Celery workers."""
+"""The whole platform as users run it: supervisord, real servers, granian, Celery workers."""
 
 import signal
 import subprocess
@@ -59,7 +59,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A running machine, with what a test may do to it."""
+    """A running machine with helpers for tests."""
 
     url: str
     push_url: str
@@ -81,7 +81,9 @@ class Platform:
         return Answer(answer.status_code, answer.json(), answer.headers)
 
     def sync(self, symbol: str, interval: str = "1d", n_bars: int = 100, **query: object) -> Answer:
-        return self.post("/api/v1/market-data/sync", wish(symbol, interval, n_bars), **query)
+        return self.post(
+            "/api/v1/market-data/sync", sync_request(symbol, interval, n_bars), **query
+        )
 
     def sync_in_bulk(self, symbols: Iterable[str], interval: str = "1d", n_bars: int = 30) -> str:
         wanted = [dict(zip(("exchange", "symbol"), one.split(":"), strict=True)) for one in symbols]
@@ -92,17 +94,17 @@ class Platform:
 
     def sync_in_background(self, symbol: str, interval: str = "1d", n_bars: int = 100) -> str:
         path = "/api/v1/market-data/sync/background"
-        answer = self.post(path, wish(symbol, interval, n_bars))
+        answer = self.post(path, sync_request(symbol, interval, n_bars))
         assert answer.status == 202, answer.body
         return str(answer.body["job_id"])
 
     def sync_each_in_background(self, symbols: Iterable[str], n_bars: int = 10) -> list[str]:
-        """A job for each; no worker of the bulk begins one before all are asked for."""
+        """Start a job for each symbol; workers begin after all jobs exist."""
         with suspended(self.processes("worker-")):
             return [self.sync_in_background(symbol, n_bars=n_bars) for symbol in symbols]
 
     def ended(self, jobs: list[str]) -> int:
-        """How many of these jobs have ended."""
+        """Return how many of these jobs have ended."""
         has_ended = {"_id": {"$in": jobs}, "finished_at": {"$ne": None}}
         return self.mongo["jobs"].count_documents(has_ended)
 
@@ -131,7 +133,7 @@ class Platform:
         return self.job(job_id)
 
     def wait_for_completed(self, job_id: str, count: int, timeout_seconds: float = 60) -> None:
-        """Wait until at least so many units of the job are completed."""
+        """Wait until at least `count` units of the job are completed."""
 
         def has_come_so_far() -> bool:
             return bool(self.counts(job_id)["completed"] >= count)
@@ -139,25 +141,25 @@ class Platform:
         wait_until(f"{count} units are completed", has_come_so_far, KeyError, timeout_seconds)
 
     def wrong_series(self, symbols: Iterable[str], interval: str = "1d") -> list[str]:
-        """Those whose stored bars are not 30 bars of the market's, the forming one left out."""
+        """Return the series whose stored bars are not the market's 30, without the forming one."""
         store = BarStore(self.mongo)
         wanted = [Series(Symbol.parse(symbol), Interval(interval)) for symbol in symbols]
         return [str(one) for one in wanted if not _is_right(store.read(one), one)]
 
     def pause_schedules(self) -> None:
-        """At a full hour no test sees a sync that it did not ask for."""
+        """Pause all schedules, so that no test sees their syncs."""
         schedules, now = Schedules(self.mongo), int(time.time())
         for schedule in schedules.made(now):
             schedules.change(schedule, ScheduleChange(paused=True), now)
 
     def control(self, action: str, program: str) -> None:
-        """Start or stop a program as an operator does."""
+        """Start or stop a program with supervisorctl."""
         config = str(self.folder / "supervisord.conf")
         supervisorctl = str(Path(sys.executable).parent / "supervisorctl")
         subprocess.run([supervisorctl, "-c", config, action, program], check=True, timeout=60)
 
     def processes(self, text: str) -> list[psutil.Process]:
-        """The children of supervisord whose command line holds the text."""
+        """Return the children of supervisord whose command line contains the text."""
         children = psutil.Process(self.supervisord).children(recursive=True)
         return [child for child in children if text in _command_line(child)]
 
@@ -167,7 +169,7 @@ class Platform:
 
 @contextmanager
 def suspended(stopped: Iterable[psutil.Process]) -> Iterator[None]:
-    """While the block lasts, these processes do nothing."""
+    """Suspend these processes for a `with` block."""
     held = list(stopped)
     assert held
     try:
@@ -179,7 +181,7 @@ def suspended(stopped: Iterable[psutil.Process]) -> Iterator[None]:
             process.resume()
 
 
-def wish(symbol: str, interval: str, n_bars: int) -> Json:
+def sync_request(symbol: str, interval: str, n_bars: int) -> Json:
     exchange, ticker = symbol.split(":")
     return {"exchange": exchange, "symbol": ticker, "interval": interval, "n_bars": n_bars}
 
@@ -216,10 +218,9 @@ def simulator() -> Iterator[simulator_server.Simulator]:
 def start_platform(
     simulator: simulator_server.Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., AbstractContextManager[Platform]]:
-    """Starts platforms against the simulator, with settings of the test's own.
+    """Starts platforms on the simulator, with the test's settings and paused schedules.
 
-    Without Flower, streamers and the worker for interactive units alone, and with one web process,
-    unless a test asks. The schedules are paused.
+    By default they have one web process, and no Flower, streamer or worker for interactive units.
     """
 
     @contextmanager
@@ -270,7 +271,7 @@ def start_platform(
 def shared_platform(
     start_platform: Callable[..., AbstractContextManager[Platform]],
 ) -> Iterator[Platform]:
-    """One platform for all tests that leave it as they found it."""
+    """One platform for all tests that do not change it."""
     with start_platform() as platform:
         yield platform
 
@@ -279,14 +280,16 @@ def shared_platform(
 def platform(
     shared_platform: Platform, simulator: simulator_server.Simulator
 ) -> Iterator[Platform]:
-    """The shared platform, with no faults left behind."""
+    """The shared platform; faults are lifted after the test."""
     yield shared_platform
     simulator.lift()
 
 
 @pytest.fixture(scope="session")
-def crew(start_platform: Callable[..., AbstractContextManager[Platform]]) -> Iterator[Platform]:
-    """A platform whose workers are started, and killed, by the tests themselves."""
+def platform_without_workers(
+    start_platform: Callable[..., AbstractContextManager[Platform]],
+) -> Iterator[Platform]:
+    """A platform whose workers the tests start and kill themselves."""
     with start_platform(
         without=frozenset({"flower", "interactive", "push", "streamer", "worker"})
     ) as platform:
@@ -295,13 +298,13 @@ def crew(start_platform: Callable[..., AbstractContextManager[Platform]]) -> Ite
 
 @pytest.fixture
 def start_program() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Starts programs of the test's own on a platform's servers; they end with the test."""
+    """Starts programs on a platform's servers; they end with the test."""
     with ExitStack() as ends:
 
         def start(
             platform: Platform, command: str, prefix: tuple[str, ...] = (), **changes: object
         ) -> "subprocess.Popen[bytes]":
-            """`pocketquant COMMAND`; `changes` are settings that it has otherwise."""
+            """Run `pocketquant COMMAND`; `changes` replace its settings."""
             settings = {name.upper(): str(value) for name, value in changes.items()}
             environment = psutil.Process(platform.supervisord).environ() | settings
             log = ends.enter_context((platform.folder / "logs" / "own.log").open("ab"))
@@ -322,7 +325,7 @@ def start_program() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 def start_worker(
     start_program: Callable[..., "subprocess.Popen[bytes]"],
 ) -> Callable[..., "subprocess.Popen[bytes]"]:
-    """Starts `pocketquant worker`, with a provider of its own where a test wants to know it."""
+    """Starts `pocketquant worker`, optionally with its own provider."""
 
     def start(
         platform: Platform,
@@ -339,14 +342,14 @@ def start_worker(
 
 @pytest.fixture
 def start_simulator() -> Iterator[Callable[..., simulator_server.Simulator]]:
-    """Starts providers of the test's own: what one was asked for tells which worker asked."""
+    """Starts more providers; the requests of one show which worker sent them."""
     with ExitStack() as ends:
         yield lambda **options: ends.enter_context(simulator_server.running(**options))
 
 
 @pytest.fixture
 def kill() -> Callable[[psutil.Process], None]:
-    """`kill -9`, and the process is gone."""
+    """Kills a process with SIGKILL and waits for its end."""
 
     def kill_and_wait(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The demo, run as the README says."""
+"""The demo runs as the README says."""
 
 import subprocess
 import sys

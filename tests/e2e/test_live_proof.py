@@ -1,4 +1,4 @@
-"""The proof of the demo, on bars as a streamer leaves them."""
+"""The demo's comparison of live bars, on bars like a streamer's."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -37,10 +37,10 @@ def stream(platform: Any) -> Iterator[Streams]:
     writer = BoardWriter(platform.broker, "proof", lease.key, lease.token)
 
     def begun(symbol: str, change: Changes = list) -> tuple[int, int]:
-        """Since when the symbol counts as streamed, until when."""
+        """Stream a symbol; return from when until when."""
         now = int(time.time())
         since = now - 8 * MINUTE
-        bars = [bar for interval in Interval for bar in seen_whole(symbol, interval, since, now)]
+        bars = [bar for interval in Interval for bar in complete_bars(symbol, interval, since, now)]
         LiveBarStore(platform.mongo).upsert(change(bars))
         entry = Entry(Quote(symbol, time=now, last_price=1.0), nothing_open(symbol))
         writer.write(Flush(now, now, [entry]))
@@ -51,8 +51,8 @@ def stream(platform: Any) -> Iterator[Streams]:
     QuoteBoard(platform.broker).forget(SYMBOLS)
 
 
-def test_live_bars_that_are_the_exchange_s_own(stream: Streams, platform: Any) -> None:
-    """Each is counted, once; at every interval that had time for a whole bar."""
+def test_live_bars_that_equal_the_exchanges(stream: Streams, platform: Any) -> None:
+    """Equal bars are counted once, at every interval with a complete bar."""
     since, now = stream("SIM:S9001")
     proof = LiveProof(Client(platform.url), ("SIM:S9001",))
     compared = proof.compare(since, now)
@@ -65,7 +65,7 @@ def test_live_bars_that_are_the_exchange_s_own(stream: Streams, platform: Any) -
 
 @pytest.mark.parametrize("symbol", ["SIM:S9002", "SIM:S9003", "SIM:S9004"])
 def test_live_bars_that_differ(stream: Streams, platform: Any, symbol: str) -> None:
-    """A last digit of one, or one that is missing, is found; one seen in part does not count."""
+    """A bar that differs in a digit or is missing is found; a partial bar does not count."""
     changes: dict[str, Changes] = {
         "SIM:S9002": lambda bars: [bars[0], bars[1]._replace(volume=0.5), *bars[2:]],
         "SIM:S9003": lambda bars: [bars[0], *bars[2:]],
@@ -85,7 +85,7 @@ def test_live_bars_that_differ(stream: Streams, platform: Any, symbol: str) -> N
 
 
 def test_a_symbol_without_a_live_quote(platform: Any) -> None:
-    """Nothing can be said of its bars, and that is no proof."""
+    """A symbol without a live quote raises an error."""
     proof = LiveProof(Client(platform.url), ("SIM:S9005",))
     with pytest.raises(PocketQuantError, match="SIM:S9005"):
         proof.compare(time.time() - 100, time.time())
@@ -95,8 +95,8 @@ def found(one: Compared) -> tuple[int, tuple[str, ...], int]:
     return one.equal, one.differing, one.left
 
 
-def seen_whole(symbol: str, interval: Interval, since: int, now: int) -> Iterator[LiveBar]:
-    """The market's bars that began after `since` and have ended."""
+def complete_bars(symbol: str, interval: Interval, since: int, now: int) -> Iterator[LiveBar]:
+    """Return the market's bars that began after `since` and have ended."""
     instrument, resolution = find(symbol), resolution_of(interval)
     assert instrument
     newest = Market({}).newest(instrument, resolution, now, 20).bars

@@ -16,20 +16,22 @@ SYNCS = 100
 SLOTS = 8
 
 
-def test_the_breaker_opens_is_seen_and_closes(crew: Any, start_worker: Any) -> None:
+def test_the_breaker_opens_is_seen_and_closes(
+    platform_without_workers: Any, start_worker: Any
+) -> None:
     """Refused connections until a probe has failed, too: few attempts are lost, and no unit."""
     wanted = [f"SIM:S{4000 + n:04}" for n in range(SYNCS)]
     ports = reserve_port(), reserve_port()
 
     def breaker() -> dict[str, Any]:
-        return dict(crew.fleet()["breaker"])
+        return dict(platform_without_workers.fleet()["breaker"])
 
     with ExitStack() as outage:
         provider = outage.enter_context(server.running(*ports))
         provider.order("latency", None, 0.3)
-        start_worker(crew, provider)
-        job_id = crew.sync_in_bulk(wanted)
-        crew.wait_for_completed(job_id, SLOTS)
+        start_worker(platform_without_workers, provider)
+        job_id = platform_without_workers.sync_in_bulk(wanted)
+        platform_without_workers.wait_for_completed(job_id, SLOTS)
 
     wait_until("it is open", lambda: breaker()["state"] == "open", (), 60)
     opened = breaker()
@@ -44,9 +46,9 @@ def test_the_breaker_opens_is_seen_and_closes(crew: Any, start_worker: Any) -> N
 
     with server.running(*ports):
         wait_until("it is closed", lambda: breaker()["state"] == "closed", (), 90)
-        counts = crew.wait_for_job(job_id, 90)["counts"]
+        counts = platform_without_workers.wait_for_job(job_id, 90)["counts"]
     assert (SYNCS, SYNCS) == (counts["total"], counts["completed"])
-    assert [] == crew.wrong_series(wanted)
-    lost_attempts = sum(unit["tries"] - 1 for unit in crew.units(job_id))
+    assert [] == platform_without_workers.wrong_series(wanted)
+    lost_attempts = sum(unit["tries"] - 1 for unit in platform_without_workers.units(job_id))
     probes = 2
     assert lost_attempts <= Temper().failures_to_open + SLOTS + probes

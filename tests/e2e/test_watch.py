@@ -1,4 +1,4 @@
-"""`pocketquant watch`, and the client's side of live quotes, as their users run them."""
+"""`pocketquant watch` and the client's live quotes, as users run them."""
 
 import json
 import os
@@ -35,7 +35,7 @@ Flushes = Callable[..., None]
 
 @pytest.fixture
 def flush(platform: Any) -> Iterator[Flushes]:
-    """Puts a price on the board, as a streamer does that is refused one symbol."""
+    """Puts a price on the board, like a streamer with one refused symbol."""
     leases = Leases(platform.broker, seconds=300.0)
     lease = leases.acquire("streamer:watch")
     assert lease is not None
@@ -69,7 +69,7 @@ def watch(platform: Any) -> Iterator[Watches]:
             process = subprocess.Popen(
                 [*command, *urls],
                 text=True,
-                preexec_fn=_heed_interrupts,  # the run may have been told not to
+                preexec_fn=_accept_interrupts,  # the test run may ignore SIGINT
                 **{**pipes, **options},
             )
             ends.enter_context(process)
@@ -79,12 +79,12 @@ def watch(platform: Any) -> Iterator[Watches]:
         yield start
 
 
-def _heed_interrupts() -> None:
+def _accept_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:
-    """Each changed quote as the API tells it; Ctrl-C ends it, and that is no failure."""
+    """Each changed quote is the API's JSON; Ctrl-C ends the command with exit code 0."""
     flush(AAPL, 1.0)
     watching = watch("--json", "nasdaq:aapl", NONE)
     assert watching.stdout
@@ -96,18 +96,18 @@ def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:
         (quote["symbol"], quote["last_price"]) for quote in seen
     ]
     assert watching.stderr
-    told = {watching.stderr.readline().strip() for _ in range(2)}
+    lines = {watching.stderr.readline().strip() for _ in range(2)}
     assert {
         "2 symbols are subscribed now, and stay so after this; 2 in all",
         f"{REFUSED.message} [unknown_symbol]",
-    } == told
+    } == lines
     watching.send_signal(signal.SIGINT)
     rest = watching.communicate(timeout=20)
     assert (0, ("", "")) == (watching.returncode, rest)
 
 
 def test_a_closed_pipe_ends_it(watch: Watches, flush: Flushes) -> None:
-    """`pocketquant watch … | head -1` is no failure either."""
+    """`pocketquant watch … | head -1` exits with 0."""
     flush(AAPL, 1.0)
     watching = watch("--json", "--no-subscribe", AAPL)
     assert watching.stdout
@@ -121,12 +121,12 @@ def test_a_closed_pipe_ends_it(watch: Watches, flush: Flushes) -> None:
 
     wait_until("it has ended", has_ended, (), 60)
     assert watching.stderr
-    told = [line for line in watching.stderr.read().splitlines() if "unknown_symbol" not in line]
-    assert (0, []) == (watching.returncode, told)
+    lines = [line for line in watching.stderr.read().splitlines() if "unknown_symbol" not in line]
+    assert (0, []) == (watching.returncode, lines)
 
 
 def test_a_file_gets_plain_lines(watch: Watches, flush: Flushes) -> None:
-    """One for each changed quote; nothing is subscribed where that is not wanted."""
+    """A file gets a line for each changed quote; `--no-subscribe` subscribes nothing."""
     flush(AAPL, 184.4)
     watching = watch(AAPL, "--no-subscribe")
     assert watching.stdout
@@ -138,7 +138,7 @@ def test_a_file_gets_plain_lines(watch: Watches, flush: Flushes) -> None:
 
 
 def test_a_terminal_shows_a_table(watch: Watches, flush: Flushes, platform: Any) -> None:
-    """That changes in place, and says why there is nothing of a symbol."""
+    """The table changes in place, and says why a symbol has no quotes."""
     flush(AAPL, 184.4)
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
@@ -166,7 +166,7 @@ def test_a_terminal_shows_a_table(watch: Watches, flush: Flushes, platform: Any)
 
 
 def test_there_is_no_api() -> None:
-    """That is said in a line, with exit code 1."""
+    """Without an API, the command prints one line and exits with 1."""
     nowhere = "http://127.0.0.1:9"
     command = [POCKETQUANT, "watch", AAPL, "--no-subscribe", "--url", nowhere]
     ended = subprocess.run(
@@ -176,10 +176,10 @@ def test_there_is_no_api() -> None:
     assert ended.stderr.splitlines()[-1].startswith(f"Error: no PocketQuant answers at {nowhere}")
 
 
-def test_the_api_that_is_meant_may_be_in_the_environment() -> None:
-    """Its streams are those of the same, unless other ones are named."""
+def test_the_api_may_be_named_in_the_environment() -> None:
+    """The environment may name the API; its streams come from there unless another URL is given."""
     nowhere, elsewhere = "http://127.0.0.1:9", "http://127.0.0.1:11"
-    for arguments, asked in (
+    for arguments, url in (
         (["bars", AAPL], nowhere),
         (["bars", AAPL, "--url", elsewhere], elsewhere),
         (["watch", AAPL, "--no-subscribe"], nowhere),
@@ -194,12 +194,12 @@ def test_the_api_that_is_meant_may_be_in_the_environment() -> None:
             check=False,
         )
         assert 1 == ended.returncode
-        said = ended.stderr.splitlines()[-1]
-        assert said.startswith(f"Error: no PocketQuant answers at {asked}")
+        last_line = ended.stderr.splitlines()[-1]
+        assert last_line.startswith(f"Error: no PocketQuant answers at {url}")
 
 
-def test_the_client_wishes_and_reads(platform: Any, flush: Flushes) -> None:
-    """What the API tells; what it has not is raised as the error that it names."""
+def test_the_client_subscribes_and_reads(platform: Any, flush: Flushes) -> None:
+    """The client returns the API's answers, and raises the error that the API names."""
     client = Client(platform.url)
     assert (2, 2) == counts(client.quotes.subscribe([AAPL, "nasdaq:none"]))
     flush(AAPL, 12.5)
@@ -226,8 +226,8 @@ def bar(current: Json) -> tuple[str, float]:
 
 
 @pytest.mark.fault
-def test_a_broken_stream_is_taken_up_again(platform: Any, flush: Flushes, kill: Any) -> None:
-    """By itself, as often as it takes."""
+def test_a_broken_stream_is_resumed(platform: Any, flush: Flushes, kill: Any) -> None:
+    """A broken stream reconnects by itself, as often as needed."""
     flush(AAPL, 1.0)
     with closing(Client(platform.push_url).quotes.stream([AAPL])) as quotes:
         assert 1.0 == next(quotes)["last_price"]

@@ -29,89 +29,91 @@ def all_completed(total: int) -> dict[str, int]:
 
 
 def test_a_killed_workers_syncs_are_done_by_another(
-    crew: Any, start_worker: Any, start_simulator: Any
+    platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
     """`kill -9` with every slot at work: another worker does each of them, once in effect."""
     wanted = symbols(400, SLOTS)
     stuck, healthy = start_simulator(), start_simulator()
     stuck.order("latency", None, 60)
-    victim = start_worker(crew, stuck, **NEARLY_A_LEASE)
-    job_id = crew.sync_in_bulk(wanted)
+    victim = start_worker(platform_without_workers, stuck, **NEARLY_A_LEASE)
+    job_id = platform_without_workers.sync_in_bulk(wanted)
     wait_until("every slot is at work", lambda: asked(stuck) == SLOTS, (), 60)
     victim.kill()
-    start_worker(crew, healthy)
-    job = crew.wait_for_job(job_id, 75)
+    start_worker(platform_without_workers, healthy)
+    job = platform_without_workers.wait_for_job(job_id, 75)
     assert all_completed(SLOTS) == job["counts"]
     assert dict.fromkeys(wanted, 1) == {name: healthy.tally.served[name] for name in wanted}
-    assert {2} == {unit["attempt"] for unit in crew.units(job_id)}
-    assert [] == crew.wrong_series(wanted)
+    assert {2} == {unit["attempt"] for unit in platform_without_workers.units(job_id)}
+    assert [] == platform_without_workers.wrong_series(wanted)
 
 
 def test_a_job_goes_on_after_all_workers_were_killed(
-    crew: Any, start_worker: Any, start_simulator: Any
+    platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
     """`kill -9` of every worker halfway; new ones bring the job to its end, nobody else helps."""
     wanted = symbols(420, 120)
     provider = start_simulator()
     provider.order("latency", None, 0.3)
-    workers = [start_worker(crew, provider) for _ in range(2)]
-    job_id = crew.sync_in_bulk(wanted)
-    crew.wait_for_completed(job_id, 40)
+    workers = [start_worker(platform_without_workers, provider) for _ in range(2)]
+    job_id = platform_without_workers.sync_in_bulk(wanted)
+    platform_without_workers.wait_for_completed(job_id, 40)
     for worker in workers:
         worker.kill()
     for worker in workers:
         worker.wait()
-    assert crew.counts(job_id)["completed"] < len(wanted)
+    assert platform_without_workers.counts(job_id)["completed"] < len(wanted)
     for _ in workers:
-        start_worker(crew, provider)
-    assert all_completed(len(wanted)) == crew.wait_for_job(job_id, 120)["counts"]
-    assert [] == crew.wrong_series(wanted)
+        start_worker(platform_without_workers, provider)
+    assert (
+        all_completed(len(wanted)) == platform_without_workers.wait_for_job(job_id, 120)["counts"]
+    )
+    assert [] == platform_without_workers.wrong_series(wanted)
 
 
 def test_a_worker_told_to_end_finishes_what_it_has_and_begins_nothing(
-    crew: Any, start_worker: Any, start_simulator: Any
+    platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
     """SIGTERM: exit code 0 while much is left, all it began is done, another does the rest."""
     wanted = symbols(550, 80)
     ending, going_on = start_simulator(), start_simulator()
     for provider in (ending, going_on):
         provider.order("latency", None, 0.4)
-    worker = start_worker(crew, ending)
-    job_id = crew.sync_in_bulk(wanted)
-    crew.wait_for_completed(job_id, 1)
+    worker = start_worker(platform_without_workers, ending)
+    job_id = platform_without_workers.sync_in_bulk(wanted)
+    platform_without_workers.wait_for_completed(job_id, 1)
     worker.terminate()
     begun = asked(ending)
     assert 0 == worker.wait(20)
     assert asked(ending) <= begun + SLOTS
     assert ending.tally.requested == ending.tally.served
-    assert crew.counts(job_id)["completed"] == asked(ending) < len(wanted)
-    start_worker(crew, going_on)
-    assert all_completed(len(wanted)) == crew.wait_for_job(job_id)["counts"]
-    assert {1} == {unit["tries"] for unit in crew.units(job_id)}
+    assert platform_without_workers.counts(job_id)["completed"] == asked(ending) < len(wanted)
+    start_worker(platform_without_workers, going_on)
+    assert all_completed(len(wanted)) == platform_without_workers.wait_for_job(job_id)["counts"]
+    assert {1} == {unit["tries"] for unit in platform_without_workers.units(job_id)}
 
 
 def test_a_worker_stuck_in_fetches_hands_them_back_when_told_to_end(
-    crew: Any, start_worker: Any, start_simulator: Any
+    platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
     """SIGTERM: exit code 0 after the grace; another worker's attempt is counted as the first."""
     wanted = symbols(680, SLOTS)
     stuck, healthy = start_simulator(), start_simulator()
     stuck.order("stall")
-    worker = start_worker(crew, stuck, worker_grace_seconds=1, **PATIENT)
-    job_id = crew.sync_in_bulk(wanted)
+    worker = start_worker(platform_without_workers, stuck, worker_grace_seconds=1, **PATIENT)
+    job_id = platform_without_workers.sync_in_bulk(wanted)
     wait_until("every slot is at work", lambda: asked(stuck) == SLOTS, (), 60)
     worker.terminate()
     assert 0 == worker.wait(20)
-    handed_back = crew.units(job_id)
+    handed_back = platform_without_workers.units(job_id)
     assert {("queued", 0)} == {(unit["state"], unit["tries"]) for unit in handed_back}
-    start_worker(crew, healthy)
-    assert all_completed(SLOTS) == crew.wait_for_job(job_id)["counts"]
+    start_worker(platform_without_workers, healthy)
+    assert all_completed(SLOTS) == platform_without_workers.wait_for_job(job_id)["counts"]
     assert dict.fromkeys(wanted, 1) == healthy.tally.served
-    assert {1} == {unit["tries"] for unit in crew.units(job_id)}
+    assert {1} == {unit["tries"] for unit in platform_without_workers.units(job_id)}
 
 
 def test_a_series_that_kills_its_workers_is_given_up(
-    crew: Any, start_worker: Any, start_simulator: Any
+    platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
     """A dead letter after the attempts allowed, with a code that says so; the others are done."""
     poison, others = "SIM:S0700", symbols(701, 30)
@@ -121,7 +123,7 @@ def test_a_series_that_kills_its_workers_is_given_up(
         provider = start_simulator()
         provider.order("latency", None, 0.2)
         provider.order("latency", poison, 60)  # time for the test to see who has it
-        worker = start_worker(crew, provider, max_attempts=3, **NEARLY_A_LEASE)
+        worker = start_worker(platform_without_workers, provider, max_attempts=3, **NEARLY_A_LEASE)
         hands[number] = (worker, provider)
 
     def victims() -> list[int]:
@@ -129,15 +131,15 @@ def test_a_series_that_kills_its_workers_is_given_up(
 
     hire(0)
     hire(1)
-    job_id = crew.sync_in_bulk([poison, *others])
+    job_id = platform_without_workers.sync_in_bulk([poison, *others])
     for attempt in (1, 2, 3):
         wait_until(f"attempt {attempt} runs", victims, (), 60)
         (victim,) = victims()
         hands[victim][0].kill()
         hire(victim)
-    counts = crew.wait_for_job(job_id)["counts"]
+    counts = platform_without_workers.wait_for_job(job_id)["counts"]
     assert (len(others), 1) == (counts["completed"], counts["failed"])
-    assert [] == crew.wrong_series(others)
-    letters = crew.get("/api/v1/dead-letters").body
+    assert [] == platform_without_workers.wrong_series(others)
+    letters = platform_without_workers.get("/api/v1/dead-letters").body
     (letter,) = [one for one in letters if f"{one['exchange']}:{one['symbol']}" == poison]
     assert ("attempts_exhausted", 3) == (letter["error"], letter["attempts"])

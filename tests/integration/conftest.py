@@ -18,7 +18,7 @@ from pocketquant.wiring import Platform, wire
 def wire_with(
     mongo: Mongo, mongodb_url: str, redis_url: str, cache: redis.Redis
 ) -> Iterator[Callable[..., Platform]]:
-    """Wires platforms on an empty database and an emptied Redis, with settings of the test's."""
+    """Builds platforms on an empty database and an empty Redis, with the test's settings."""
     make_collections_and_indexes(mongo)
     with ExitStack() as ends:
 
@@ -39,10 +39,10 @@ def wired(wire_with: Callable[..., Platform]) -> Platform:
 
 @pytest.fixture
 def logs_left_alone() -> Iterator[None]:
-    """Keep an in-process worker from setting up logging for the whole test run."""
+    """Keeps an in-process worker from setting up logging for the whole test run."""
 
     def nothing(**_: object) -> None:
-        """Celery sets up logs itself only where nobody listens."""
+        """Replace Celery's own setup, which runs only without a receiver."""
 
     setup_logging.connect(nothing)
     yield

@@ -1,8 +1,8 @@
-"""Fetch bars with an unmodified `tvDatafeed`, whichever is installed; only the URL is another.
+"""Fetches bars with an unmodified `tvDatafeed`, whichever is installed, from another URL.
 
-The argument is the URL of a WebSocket. Standard input holds, as JSON, names of methods with their
-arguments: how, ticker, exchange, interval, number of bars. Standard output gets, for each, rows of
-time, open, high, low, close and volume.
+The argument is the URL of a WebSocket. Standard input has a JSON list of calls: method, ticker,
+exchange, interval, number of bars. For each, standard output gets rows of time, open, high, low,
+close and volume.
 """
 
 import json
@@ -23,7 +23,7 @@ def main(url: str) -> None:
 
 
 def redirected(connect: Callable[..., Any], url: str) -> Callable[..., Any]:
-    """Connects to another URL, everything else as asked."""
+    """Connects to another URL; all else is unchanged."""
     return lambda _, *arguments, **options: connect(url, *arguments, **options)
 
 

@@ -1,6 +1,6 @@
-"""Dials this URL, receives so many texts as they come byte by byte, and gives them out as JSON.
+"""Dials a URL, receives so many texts as they come byte by byte, and prints them as JSON.
 
-A process of its own, since one trusts the same certificates from beginning to end.
+It runs in its own process, because a process loads its trusted certificates only once.
 """
 
 import json

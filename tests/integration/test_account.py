@@ -1,4 +1,4 @@
-"""Signing in at the simulator, with the token in a real Redis: once for all, and nothing leaks."""
+"""Accounts sign in at the simulator and share the token in a real Redis without leaks."""
 
 import logging
 import threading
@@ -45,7 +45,7 @@ def account(simulator: Simulator, cache: redis.Redis) -> Account:
 
 @contextmanager
 def website(status: int, body: str) -> Iterator[str]:
-    """A site that gives every sign-in this answer."""
+    """Serve a site that gives every sign-in this answer; yields the URL."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -67,8 +67,8 @@ def website(status: int, body: str) -> Iterator[str]:
             thread.join()
 
 
-def test_a_given_token(cache: redis.Redis) -> None:
-    """A token given by the operator is used as it is, and cannot be forgotten."""
+def test_a_configured_token(cache: redis.Redis) -> None:
+    """A configured token is used as it is, and cannot be deleted."""
     account = Account(NOBODY, USER, PASSWORD, "given", cache)
     account.forget("given")
     assert "given" == account.token()
@@ -76,19 +76,19 @@ def test_a_given_token(cache: redis.Redis) -> None:
 
 
 def test_no_account(cache: redis.Redis) -> None:
-    """Without user, password and token one is an anonymous visitor."""
+    """Without user, password and token, the token is that of anonymous visitors."""
     assert ANONYMOUS == Account(NOBODY, "", "", "", cache).token()
 
 
 @pytest.mark.parametrize(("username", "password"), [(USER, ""), ("", PASSWORD)])
 def test_half_an_account(cache: redis.Redis, username: str, password: str) -> None:
-    """A user without a password is a mistake, not an anonymous visitor."""
+    """A user without a password is an error."""
     with pytest.raises(InvalidSettings, match="TRADINGVIEW_PASSWORD go together"):
         Account(NOBODY, username, password, "", cache)
 
 
 def test_one_sign_in_for_all(simulator: Simulator, cache: redis.Redis) -> None:
-    """Any number of workers that need a token at once sign in once, and share it."""
+    """Workers that need a token at the same time sign in once and share it."""
     together = threading.Barrier(16)
 
     def token(_: int) -> str:
@@ -102,7 +102,7 @@ def test_one_sign_in_for_all(simulator: Simulator, cache: redis.Redis) -> None:
 
 
 def test_the_token_is_renewed_before_it_expires(account: Account, cache: redis.Redis) -> None:
-    """It is kept for nine tenths of the four hours that it is good for."""
+    """A token is stored for nine tenths of its four hours."""
     account.token()
     (key,) = cache.keys("tradingview:token:*")
     assert 12_900 < cache.ttl(key) <= 12_960
@@ -112,22 +112,22 @@ def test_the_token_is_renewed_before_it_expires(account: Account, cache: redis.R
 def test_a_token_that_expires_at_once(
     simulator: Simulator, account: Account, cache: redis.Redis
 ) -> None:
-    """Even then there is no sign-in for every fetch."""
+    """Even a token that expires at once is stored, to limit sign-ins."""
     simulator.order("token_expiry", value=1)
     assert account.token() == account.token()
     assert 1 == simulator.tally.sign_ins
     assert 0 < cache.ttl(cache.keys("tradingview:token:*")[0]) <= 60
 
 
-def test_a_token_without_a_date(cache: redis.Redis) -> None:
-    """A token that does not tell when it expires is kept for an hour."""
+def test_a_token_without_an_expiry(cache: redis.Redis) -> None:
+    """A token without an expiry is stored for an hour."""
     with website(200, '{"error":"","user":{"auth_token":"opaque"}}') as url:
         assert "opaque" == Account(url, USER, PASSWORD, "", cache).token()
     assert 3500 < cache.ttl(cache.keys("tradingview:token:*")[0]) <= 3600
 
 
-def test_forgetting(simulator: Simulator, account: Account) -> None:
-    """A refused token is forgotten for all; one that was replaced meanwhile is not."""
+def test_forgetting_a_token(simulator: Simulator, account: Account) -> None:
+    """A refused token is deleted for all workers, unless it was replaced meanwhile."""
     token = account.token()
     account.forget("an older one")
     assert token == account.token()
@@ -152,7 +152,7 @@ def test_refusals(
     expected: type[PocketQuantError],
     words: str,
 ) -> None:
-    """The operator is told what to do; nobody asks again within the minute."""
+    """The error of a refused sign-in says what to do, and no worker retries within a minute."""
     simulator.order(fault, times=1)
 
     def refusal(_: int) -> PocketQuantError:
@@ -186,21 +186,21 @@ def test_refusals(
 def test_other_answers(
     cache: redis.Redis, status: int, body: str, expected: type[PocketQuantError]
 ) -> None:
-    """Whatever the site answers, it is the error that says what can be done."""
+    """Every other answer raises the error that says what can be done."""
     with website(status, body) as url, pytest.raises(expected) as raised:
         Account(url, USER, PASSWORD, "", cache).token()
     assert expected is type(raised.value)
 
 
 def test_the_captured_captcha(cache: redis.Redis, wire: Path) -> None:
-    """The real site's words for a captcha are understood."""
+    """The captured answer of the real site is recognised as a captcha."""
     body = (wire / "http_signin_captcha.txt").read_text()
     with website(200, body) as url, pytest.raises(CaptchaRequired):
         Account(url, USER, PASSWORD, "", cache).token()
 
 
-def test_the_site_is_away(cache: redis.Redis) -> None:
-    """Then the next one tries again, for it may be back."""
+def test_the_site_is_unreachable(cache: redis.Redis) -> None:
+    """After a failed connection, the next request tries again."""
     with pytest.raises(ConnectionLost):
         Account(NOBODY, USER, PASSWORD, "", cache).token()
     assert [] == cache.keys("tradingview:*")
@@ -209,7 +209,7 @@ def test_the_site_is_away(cache: redis.Redis) -> None:
 def test_a_worker_that_died_while_signing_in(
     simulator: Simulator, account: Account, cache: redis.Redis
 ) -> None:
-    """Its lock runs out, and another signs in."""
+    """The lock of a dead worker expires, and another signs in."""
     account.token()
     (key,) = cache.keys("tradingview:token:*")
     cache.delete(key)
@@ -219,7 +219,7 @@ def test_a_worker_that_died_while_signing_in(
 
 
 def test_a_worker_whose_sign_in_takes_long(simulator: Simulator, cache: redis.Redis) -> None:
-    """It is not waited for without end, and no second sign-in is begun beside it."""
+    """The wait for another worker's sign-in ends in time, without a second sign-in."""
     account = Account(simulator.http_url, USER, PASSWORD, "", cache)
     account.token()
     (key,) = cache.keys("tradingview:token:*")
@@ -230,8 +230,8 @@ def test_a_worker_whose_sign_in_takes_long(simulator: Simulator, cache: redis.Re
     assert 1 == simulator.tally.sign_ins
 
 
-def test_redis_is_away(simulator: Simulator) -> None:
-    """The error is Redis's own, for the caller to name."""
+def test_redis_is_unreachable(simulator: Simulator) -> None:
+    """The error is Redis's own, for the caller to translate."""
     away = redis.Redis(port=1)
     with pytest.raises(redis.ConnectionError):
         Account(simulator.http_url, USER, PASSWORD, "", away).token()
@@ -245,9 +245,9 @@ def test_nothing_leaks(
     capfd: pytest.CaptureFixture[str],
     fault: str | None,
 ) -> None:
-    """Neither token nor password is in an error, its traceback, a log line or the output."""
+    """Neither token nor password appears in errors, tracebacks, logs or output."""
     caplog.set_level(logging.DEBUG)
-    said = ""
+    error_text = ""
     if fault is None:
         token = account.token()
     else:
@@ -255,9 +255,9 @@ def test_nothing_leaks(
         token = PASSWORD
         with pytest.raises(PocketQuantError) as raised:
             account.token()
-        said = "".join(traceback.format_exception(raised.value))
-    told = "".join(
-        [said, caplog.text, *capfd.readouterr(), repr(account), str(vars(type(account)))]
+        error_text = "".join(traceback.format_exception(raised.value))
+    output = "".join(
+        [error_text, caplog.text, *capfd.readouterr(), repr(account), str(vars(type(account)))]
     )
-    assert token not in told
-    assert PASSWORD not in told
+    assert token not in output
+    assert PASSWORD not in output

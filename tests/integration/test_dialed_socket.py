@@ -1,4 +1,4 @@
-"""A dialed socket against real servers: texts as they come, waits that end when they should."""
+"""A dialed socket on real servers receives texts, and each wait ends in its time."""
 
 import json
 import os
@@ -36,7 +36,7 @@ TEXT, CONTINUATION = 1, 0
 def served(
     converse: Callable[[ServerConnection], object], tls: ssl.SSLContext | None = None
 ) -> Iterator[str]:
-    """The URL of a WebSocket server that holds this conversation with each client."""
+    """Serve WebSockets with this handler; yields the URL."""
     with serve(converse, "127.0.0.1", 0, compression=None, ssl=tls, close_timeout=1) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -49,7 +49,7 @@ def served(
 
 @contextmanager
 def connected() -> Iterator[tuple[Socket, ServerConnection]]:
-    """A dialed socket and the server's end of it, both in the test's hands."""
+    """Yield a dialed socket and the server's end of its connection."""
     ends: SimpleQueue[ServerConnection] = SimpleQueue()
     is_over = threading.Event()
 
@@ -67,7 +67,7 @@ def connected() -> Iterator[tuple[Socket, ServerConnection]]:
 
 
 def frame(content: bytes, opcode: int = TEXT, is_last: bool = True, length_bytes: int = 0) -> bytes:
-    """A server's WebSocket frame, its length written in 7 bits, or in 2 or 8 bytes."""
+    """Return a server's WebSocket frame, with its length in 7 bits, 2 bytes or 8 bytes."""
     first = bytes([opcode | (0x80 if is_last else 0)])
     length = {
         0: lambda: bytes([len(content)]),
@@ -93,7 +93,7 @@ def frame(content: bytes, opcode: int = TEXT, is_last: bool = True, length_bytes
     ids=["7 bits", "2 bytes", "8 bytes", "fragments"],
 )
 def test_a_text_that_comes_byte_by_byte(frames: list[bytes]) -> None:
-    """What has come of a text is kept wherever it was cut, and the text after it is whole too."""
+    """A text split anywhere stays buffered until complete, and the next text is complete too."""
     whole = b"".join(frames)
     with connected() as (opened, server):
         for byte in whole[:-1]:
@@ -104,7 +104,7 @@ def test_a_text_that_comes_byte_by_byte(frames: list[bytes]) -> None:
 
 
 def test_a_ping_between_fragments() -> None:
-    """A ping inside a text that comes in parts gets its pong at once, and the text goes on."""
+    """A ping between the fragments of a text is answered at once, and the text completes."""
     with connected() as (opened, server):
         server.socket.sendall(frame(b"one ", is_last=False))
         ponged = server.ping()
@@ -113,8 +113,8 @@ def test_a_ping_between_fragments() -> None:
         assert "one two" == opened.receive_within(10)
 
 
-def test_what_has_come_is_given_without_waiting() -> None:
-    """Texts that came together are given one after the other, then None at once."""
+def test_received_texts_are_returned_without_waiting() -> None:
+    """Texts that arrived together are returned one by one, and then None at once."""
     with connected() as (opened, server):
         server.socket.sendall(frame(b"one") + frame(b"two") + frame(b"three") + frame(b"four")[:-1])
         began = time.monotonic()
@@ -124,7 +124,7 @@ def test_what_has_come_is_given_without_waiting() -> None:
 
 
 def test_the_end_of_a_wait() -> None:
-    """None comes when the time is over, though bytes or pings keep coming, and then the rest."""
+    """None is returned in time, even while bytes or pings come; the rest follows later."""
     with connected() as (opened, server):
         is_enough = threading.Event()
 
@@ -146,7 +146,7 @@ def test_the_end_of_a_wait() -> None:
 
 
 def test_a_dialed_socket_outlives_its_deadline() -> None:
-    """The deadline is that of opening it: later texts go both ways, each in its own time."""
+    """The deadline limits the opening alone; each later wait has its own limit."""
 
     def echo(server: ServerConnection) -> None:
         with suppress(ConnectionClosed):
@@ -162,7 +162,7 @@ def test_a_dialed_socket_outlives_its_deadline() -> None:
 
 
 def test_a_message_without_end_over_many_calls() -> None:
-    """A message is given up at the limit, however many calls it took to come so far."""
+    """A message over the limit is refused, however many calls receive it."""
     with connected() as (opened, server):
 
         def flood() -> None:
@@ -179,7 +179,7 @@ def test_a_message_without_end_over_many_calls() -> None:
 
 
 def test_many_messages_are_not_one() -> None:
-    """The limit is that of a message: any number of them may come."""
+    """The limit applies to each message, and not to their sum."""
     most = b"x" * (MAX_MESSAGE_BYTES // 2)
     with connected() as (opened, server):
         for _ in range(3):
@@ -204,10 +204,10 @@ def test_many_messages_are_not_one() -> None:
         (lambda opened, _: opened.cut(), ConnectionLost, "failed"),
     ],
 )
-def test_how_it_ends(
+def test_failures(
     act: Callable[[Socket, ServerConnection], object], expected: type[PocketQuantError], words: str
 ) -> None:
-    """Closing, breaking off, nonsense and being cut off each have their error."""
+    """A close, an aborted connection, invalid data and `cut` each have their error."""
     with connected() as (opened, server):
         assert opened.receive_within(0) is None
         closing = threading.Thread(target=act, args=(opened, server))
@@ -219,7 +219,7 @@ def test_how_it_ends(
 
 
 def test_after_its_end() -> None:
-    """A socket that was hung up neither receives nor sends, and may be hung up again."""
+    """After `hang_up`, a socket neither sends nor receives, and may hang up again."""
     with connected() as (opened, _):
         opened.hang_up()
         opened.hang_up()
@@ -229,8 +229,8 @@ def test_after_its_end() -> None:
             opened.send("too late")
 
 
-def test_dialing_in_vain() -> None:
-    """What keeps a connection from being opened is raised, in time."""
+def test_a_failed_dial() -> None:
+    """The reason why a connection fails to open is raised in time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(ProviderTimeout):
@@ -239,8 +239,8 @@ def test_dialing_in_vain() -> None:
         dial(url, time.monotonic() + 10)
 
 
-def test_a_server_that_takes_nothing() -> None:
-    """A text that the server does not take fails after 5 s; hanging up does not wait even then."""
+def test_a_server_that_reads_nothing() -> None:
+    """Sending fails after 5 s if the server does not read; hanging up does not wait."""
     with connected() as (opened, _):
         began = time.monotonic()
         with pytest.raises(ProviderTimeout):
@@ -252,7 +252,7 @@ def test_a_server_that_takes_nothing() -> None:
 
 
 def test_over_tls(tmp_path: Path) -> None:
-    """Texts that share a TLS record, fill several or come byte by byte are all received at once."""
+    """Texts that share a TLS record, fill several or come byte by byte are all received."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Symbol search at the simulator and at sites that misbehave, with a real Redis."""
+"""Symbol search at the simulator and at failing sites, with a real Redis."""
 
 import threading
 from collections.abc import Iterator
@@ -40,21 +40,21 @@ def search() -> Iterator[SymbolSearch]:
 
 
 class Site:
-    """What the site answers, and what it was asked."""
+    """The answer of a site, and the requests it received."""
 
     def __init__(self) -> None:
         self.status, self.body = 200, FOUND
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.is_over = False  # whoever still waits for an answer has gone
+        self.is_over = False  # the clients have gone
 
 
 @contextmanager
 def serving(site: Site) -> Iterator[str]:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            site.asked.append({"path": self.path, **dict(self.headers)})
+            site.requests.append({"path": self.path, **dict(self.headers)})
             site.may_answer.wait(20)
             if site.is_over:
                 return
@@ -81,16 +81,16 @@ def names(page: SearchPage) -> list[str]:
     return [f"{each.exchange}:{each.ticker}" for match in page.matches for each in match]
 
 
-def test_what_is_sought_is_found(search: SymbolSearch) -> None:
-    """By ticker, kind and exchange; the best match first."""
+def test_symbols_are_found(search: SymbolSearch) -> None:
+    """Symbols are found by ticker, kind and exchange, with the best match first."""
     assert "NASDAQ:AAPL" == names(search.find(APPLE))[0]
     stocks = search.find(SearchRequest("A", SymbolKind.STOCK, "NYSE"))
     assert {"NYSE"} == {name.partition(":")[0] for name in names(stocks)}
     assert [] == names(search.find(SearchRequest("NO SUCH THING")))
 
 
-def test_pages_are_turned(search: SymbolSearch) -> None:
-    """`start` leaves out what was seen, and the pages together are the whole world."""
+def test_pages_cover_all_symbols(search: SymbolSearch) -> None:
+    """Each page starts where the last one ended, and all pages cover all symbols."""
     seen: list[str] = []
     while (page := search.find(SearchRequest(":", start=len(seen)))).matches:
         seen += names(page)
@@ -98,14 +98,14 @@ def test_pages_are_turned(search: SymbolSearch) -> None:
     assert {each.name for each in world.listed()} == set(seen)
 
 
-def test_it_asks_as_a_browser_does() -> None:
-    """Origin and Referer are TradingView's, or it refuses."""
+def test_it_sends_the_headers_of_a_browser() -> None:
+    """Origin and Referer are TradingView's, as the site requires."""
     site = Site()
     with serving(site) as url:
         SymbolSearch(url, SITE).find(SearchRequest("S&P", SymbolKind.INDEX, country="US", start=50))
-    (asked,) = site.asked
-    assert (SITE, f"{SITE}/") == (asked["Origin"], asked["Referer"])
-    assert asked["path"] == (
+    (request,) = site.requests
+    assert (SITE, f"{SITE}/") == (request["Origin"], request["Referer"])
+    assert request["path"] == (
         "/symbol_search/v3/?text=S%26P&hl=1&exchange=&lang=en&search_type=index"
         "&domain=production&country=US&start=50"
     )
@@ -122,16 +122,18 @@ def test_it_asks_as_a_browser_does() -> None:
         (200, b" " * (5 << 20), ProtocolViolation),
     ],
 )
-def test_each_failure_has_its_name(status: int, body: bytes, error: type[PocketQuantError]) -> None:
-    """Refused, throttled, broken, garbage, endless."""
+def test_each_failure_has_its_error(
+    status: int, body: bytes, error: type[PocketQuantError]
+) -> None:
+    """A refused, throttled, failed, invalid or endless answer has its own error."""
     site = Site()
     site.status, site.body = status, body
     with serving(site) as url, pytest.raises(error):
         SymbolSearch(url, SITE).find(APPLE)
 
 
-def test_nobody_there_and_no_answer() -> None:
-    """A site that is away, and one that takes its time."""
+def test_an_unreachable_and_a_slow_site() -> None:
+    """An unreachable site and a slow one have their own errors."""
     with pytest.raises(ConnectionLost):
         SymbolSearch("http://127.0.0.1:1", SITE).find(APPLE)
     site = Site()
@@ -140,40 +142,40 @@ def test_nobody_there_and_no_answer() -> None:
         SymbolSearch(url, SITE, timeout_seconds=0.2).find(APPLE)
 
 
-def test_an_answer_is_kept(cache: redis.Redis) -> None:
-    """The same words are asked once; others, and a kept page that does not read, again."""
+def test_a_page_is_cached(cache: redis.Redis) -> None:
+    """A page is requested once; another page, and an unreadable cached one, are requested."""
     site = Site()
     with serving(site) as url:
         searching = Searching(SymbolSearch(url, SITE), SearchCache(cache))
         assert searching.find(APPLE) == searching.find(APPLE)
-        assert 1 == len(site.asked)
+        assert 1 == len(site.requests)
         searching.find(SearchRequest("AAPL", start=50))
         for key in cache.keys("search:*"):
             assert 0 < cache.ttl(key) <= 600
             cache.set(key, b"of another version")
         searching.find(APPLE)
-    assert 3 == len(site.asked)
+    assert 3 == len(site.requests)
 
 
-def test_redis_is_only_a_memory() -> None:
-    """Where it is away, every search is asked."""
+def test_redis_is_only_a_cache() -> None:
+    """Without Redis, every search is requested."""
     site = Site()
     nobody = open_redis("redis://127.0.0.1:1")
     with serving(site) as url:
         searching = Searching(SymbolSearch(url, SITE), SearchCache(nobody))
         assert ["X:A"] == names(searching.find(APPLE)) == names(searching.find(APPLE))
-    assert 2 == len(site.asked)
+    assert 2 == len(site.requests)
 
 
-def test_only_some_wait_at_a_time(cache: redis.Redis) -> None:
-    """Who comes when all places are taken is told at once; a place that is free again is given."""
+def test_concurrent_searches_are_limited(cache: redis.Redis) -> None:
+    """A search over the limit is refused at once; a free slot is used again."""
     site = Site()
     site.may_answer.clear()
     with serving(site) as url, ThreadPoolExecutor(1) as threads:
-        places = threading.BoundedSemaphore(1)
-        searching = Searching(SymbolSearch(url, SITE), SearchCache(cache), places)
+        slots = threading.BoundedSemaphore(1)
+        searching = Searching(SymbolSearch(url, SITE), SearchCache(cache), slots)
         waiting = threads.submit(searching.find, APPLE)
-        wait_until("the first is asked", lambda: site.asked, (), 60.0)
+        wait_until("the first is requested", lambda: site.requests, (), 60.0)
         with pytest.raises(TooManySearches):
             searching.find(SearchRequest("MSFT"))
         site.may_answer.set()

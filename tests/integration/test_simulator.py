@@ -1,4 +1,4 @@
-"""The simulator on real sockets, seen by clients of other makes."""
+"""The simulator serves clients of other makes on real sockets."""
 
 import json
 import os
@@ -28,7 +28,7 @@ COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_com
 
 @pytest.fixture(scope="module")
 def shared_simulator() -> Iterator[Simulator]:
-    """One for all tests of this file."""
+    """One simulator for all tests of this file."""
     with running() as simulator:
         yield simulator
 
@@ -44,8 +44,10 @@ def open_socket(simulator: Simulator, origin: str | None = ORIGIN) -> ClientConn
     return connect(simulator.url, origin=origin, max_size=None, proxy=None)  # type: ignore[arg-type]
 
 
-def ask(client: ClientConnection, symbol: str, resolution: str = "1", count: int = 10) -> None:
-    """The calls for one series."""
+def request_series(
+    client: ClientConnection, symbol: str, resolution: str = "1", count: int = 10
+) -> None:
+    """Send the calls that request one series."""
     client.send(messages.call("set_auth_token", "unauthorized_user_token"))
     client.send(messages.call("chart_create_session", "cs_1", ""))
     client.send(messages.call("resolve_symbol", "cs_1", "sym_1", f'={{"symbol":"{symbol}"}}'))
@@ -54,8 +56,8 @@ def ask(client: ClientConnection, symbol: str, resolution: str = "1", count: int
     )
 
 
-def answer(client: ClientConnection) -> list[dict[str, Any]]:
-    """The messages up to `series_completed`, without the hello."""
+def receive_series(client: ClientConnection) -> list[dict[str, Any]]:
+    """Return the messages up to `series_completed`, without the hello."""
     received: list[dict[str, Any]] = []
     decoder = frames.FrameDecoder()
     while not received or received[-1]["m"] != "series_completed":
@@ -69,8 +71,8 @@ def read_to_the_end(client: ClientConnection) -> None:
         client.recv(timeout=60)
 
 
-def test_the_hello_comes_before_the_client_says_anything(simulator: Simulator) -> None:
-    """One text, one frame."""
+def test_the_hello_comes_first(simulator: Simulator) -> None:
+    """Before the client's first text, the hello comes as one text of one frame."""
     with open_socket(simulator) as client:
         (payload,) = frames.FrameDecoder().feed(str(client.recv(timeout=60)))
         assert "session_id" in json.loads(payload)
@@ -79,15 +81,15 @@ def test_the_hello_comes_before_the_client_says_anything(simulator: Simulator) -
 @pytest.mark.parametrize(
     "origin", ["https://www.tradingview.com", "https://s.tradingview.com", ORIGIN]
 )
-def test_tradingviews_origins_are_let_in(simulator: Simulator, origin: str) -> None:
-    """Both of them."""
+def test_tradingviews_origins_are_accepted(simulator: Simulator, origin: str) -> None:
+    """Each of TradingView's origins is accepted."""
     with open_socket(simulator, origin) as client:
         assert client.recv(timeout=60)
 
 
 @pytest.mark.parametrize("origin", [None, "https://example.com", "http://localhost:1"])
 def test_other_origins_are_403(simulator: Simulator, origin: str | None) -> None:
-    """Also none at all."""
+    """Another origin, or none, is answered with 403."""
     refused = simulator.tally.refused_handshakes
     with pytest.raises(InvalidStatus) as error, open_socket(simulator, origin):
         pass
@@ -95,8 +97,8 @@ def test_other_origins_are_403(simulator: Simulator, origin: str | None) -> None
     assert refused + 1 == simulator.tally.refused_handshakes
 
 
-def test_its_own_origin_is_let_in_also_beside_another(simulator: Simulator) -> None:
-    """websocket-client sends the URL's host as origin, besides a header of the caller's own."""
+def test_its_own_origin_is_accepted_beside_another(simulator: Simulator) -> None:
+    """The URL's host, which websocket-client sends as another Origin, is accepted too."""
     for header in ([], [f"Origin: {ORIGIN}"]):
         client = websocket.create_connection(simulator.url, header=header, timeout=5)
         assert client.recv()
@@ -104,7 +106,7 @@ def test_its_own_origin_is_let_in_also_beside_another(simulator: Simulator) -> N
 
 
 def test_another_path_is_404(simulator: Simulator) -> None:
-    """Any query is fine, another path is not."""
+    """Another path is answered with 404; any query is accepted."""
     with connect(f"{simulator.url}?from=chart%2F&date=x", origin=ORIGIN, proxy=None):  # type: ignore[arg-type]
         pass
     url = simulator.url.replace("socket.io", "elsewhere")
@@ -117,9 +119,9 @@ def test_another_path_is_404(simulator: Simulator) -> None:
 
 
 def test_a_series_is_what_the_market_has(simulator: Simulator) -> None:
-    """Value by value, in the captured order; `series_loading` alone, all else in one text."""
+    """A series has the market's values in the captured order of messages."""
     with open_socket(simulator) as client:
-        ask(client, "SP:SPX", "1D", 5000)
+        request_series(client, "SP:SPX", "1D", 5000)
         texts = [str(client.recv(timeout=60)) for _ in range(3)]
         received = [
             json.loads(payload) for payload in frames.FrameDecoder().feed("".join(texts[1:]))
@@ -132,7 +134,7 @@ def test_a_series_is_what_the_market_has(simulator: Simulator) -> None:
 
 
 def test_heartbeats_come_until_nobody_echoes_them() -> None:
-    """Echoed, the connection lives on; not echoed, the server closes it without a word."""
+    """A client that echoes heartbeats stays connected; the server closes one that does not."""
     limit_seconds = 4.0
     pace = SimulatorPace(heartbeat_seconds=0.05, echo_seconds=limit_seconds)
     with running(pace=pace) as simulator, open_socket(simulator) as client:
@@ -148,13 +150,13 @@ def test_heartbeats_come_until_nobody_echoes_them() -> None:
 
 
 def test_heartbeats_go_on_while_an_answer_is_awaited() -> None:
-    """The answer is late, they are not."""
+    """Heartbeats come on time while an answer is late."""
     with (
         running(pace=SimulatorPace(latency_seconds=4.0, heartbeat_seconds=0.05)) as simulator,
         open_socket(simulator) as client,
     ):
         client.recv(timeout=60)
-        ask(client, "SIM:S0001")
+        request_series(client, "SIM:S0001")
         texts = [str(client.recv(timeout=60))]
         while "series_completed" not in texts[-1]:
             texts.append(str(client.recv(timeout=60)))
@@ -163,19 +165,19 @@ def test_heartbeats_go_on_while_an_answer_is_awaited() -> None:
 
 
 def test_a_dropped_connection_just_ends(simulator: Simulator) -> None:
-    """No closing handshake; as often as ordered."""
+    """A dropped connection ends without a closing handshake, as often as ordered."""
     simulator.order("drop", "SIM:S0002", times=1)
     with open_socket(simulator) as client:
-        ask(client, "SIM:S0002")
+        request_series(client, "SIM:S0002")
         with pytest.raises(ConnectionClosedError):
-            answer(client)
+            receive_series(client)
     with open_socket(simulator) as client:
-        ask(client, "SIM:S0002")
-        assert COMPLETE == [message["m"] for message in answer(client)]
+        request_series(client, "SIM:S0002")
+        assert COMPLETE == [message["m"] for message in receive_series(client)]
 
 
 def test_a_protocol_error_closes_in_good_order(simulator: Simulator) -> None:
-    """The message first."""
+    """A protocol error is sent before the connection closes."""
     with open_socket(simulator) as client:
         client.recv(timeout=60)
         client.send(messages.call("set_auth_token", "rubbish"))
@@ -186,7 +188,7 @@ def test_a_protocol_error_closes_in_good_order(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize(("kind", "status"), [("rate_limit", 429), ("refuse", 403)])
 def test_handshakes_are_refused_on_order(simulator: Simulator, kind: str, status: int) -> None:
-    """With TradingView's status."""
+    """Ordered faults refuse handshakes with TradingView's statuses."""
     simulator.order(kind)
     with pytest.raises(InvalidStatus) as error, open_socket(simulator):
         pass
@@ -194,40 +196,40 @@ def test_handshakes_are_refused_on_order(simulator: Simulator, kind: str, status
 
 
 def test_split_texts_reach_the_client_in_order(simulator: Simulator) -> None:
-    """A decoder that keeps the rest makes one answer of them."""
+    """A buffering decoder joins split texts to one answer."""
     simulator.order("split")
     with open_socket(simulator) as client:
-        ask(client, "SIM:S0003", "1", 5000)
-        assert COMPLETE == [message["m"] for message in answer(client)]
+        request_series(client, "SIM:S0003", "1", 5000)
+        assert COMPLETE == [message["m"] for message in receive_series(client)]
 
 
 def test_two_hundred_clients_at_once_are_served(simulator: Simulator) -> None:
-    """All connected, then all asking, then all answered."""
+    """Two hundred clients connect, then call, then receive their answers."""
     with ExitStack() as stack:
         clients = [stack.enter_context(open_socket(simulator)) for _ in range(200)]
         tally = simulator.tally
         wait_until("all are counted", lambda: tally.open_connections >= 200, (), 60)
         for number, client in enumerate(clients, 1):
-            ask(client, f"SIM:S{number:04}", "1D", 50)
+            request_series(client, f"SIM:S{number:04}", "1D", 50)
         for client in clients:
-            assert 50 == len(answer(client)[2]["p"][1]["sds_1"]["s"])
+            assert 50 == len(receive_series(client)[2]["p"][1]["sds_1"]["s"])
 
 
-def test_an_account_signs_in_and_its_token_is_good(simulator: Simulator) -> None:
-    """More than the anonymous' 5000 minutes."""
+def test_an_account_signs_in_and_its_token_is_accepted(simulator: Simulator) -> None:
+    """A signed-in account gets more than the 5000 minutes of the anonymous."""
     form = {"username": "trader", "password": "secret", "remember": "on"}
     signed_in = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=60)
     user = signed_in.json()["user"]
     assert ("", "trader") == (signed_in.json()["error"], user["username"])
     assert {"sessionid", "sessionid_sign", "device_t"} == set(signed_in.cookies.keys())
     with open_socket(simulator) as client:
-        ask(client, "SIM:S0004")
-        answer(client)
+        request_series(client, "SIM:S0004")
+        receive_series(client)
         client.send(messages.call("set_auth_token", user["auth_token"]))
         client.send(messages.call("chart_create_session", "cs_2"))
         client.send(messages.call("resolve_symbol", "cs_2", "sym_1", "SIM:S0004"))
         client.send(messages.call("create_series", "cs_2", "sds_1", "s1", "sym_1", "1", 6000))
-        assert 6000 == len(answer(client)[2]["p"][1]["sds_1"]["s"])
+        assert 6000 == len(receive_series(client)[2]["p"][1]["sds_1"]["s"])
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_an_account_signs_in_and_its_token_is_good(simulator: Simulator) -> None
     ],
 )
 def test_signing_in_fails_on_order(simulator: Simulator, kind: str, code: str) -> None:
-    """With the code a client looks for."""
+    """An ordered fault fails the sign-in with the code that clients look for."""
     simulator.order(kind)
     form = {"username": "trader", "password": "secret"}
     answered = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=60)
@@ -247,21 +249,21 @@ def test_signing_in_fails_on_order(simulator: Simulator, kind: str, code: str) -
 
 
 def test_the_captcha_is_asked_for_as_captured(simulator: Simulator, wire: Path) -> None:
-    """Word for word."""
+    """The request for a captcha equals the captured one."""
     simulator.order("captcha")
     answered = requests.post(f"{simulator.http_url}/accounts/signin/", timeout=60)
     assert json.loads((wire / "http_signin_captcha.txt").read_text()) == answered.json()
 
 
-def test_nobody_signs_in_without_a_password(simulator: Simulator) -> None:
-    """Nor without a name."""
+def test_a_sign_in_needs_name_and_password(simulator: Simulator) -> None:
+    """A sign-in without a name or a password fails."""
     form = {"username": "trader"}
     answered = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=60)
     assert "invalid_credentials" == answered.json()["code"]
 
 
 def test_a_token_may_be_ordered_to_expire(simulator: Simulator) -> None:
-    """At once, in this case."""
+    """A token ordered to expire at once is refused."""
     simulator.order("token_expiry", value=0)
     form = {"username": "trader", "password": "secret"}
     signed_in = requests.post(f"{simulator.http_url}/accounts/signin/", data=form, timeout=60)
@@ -283,15 +285,15 @@ def test_a_token_may_be_ordered_to_expire(simulator: Simulator) -> None:
     ],
 )
 def test_symbols_are_searched(simulator: Simulator, query: str, first: tuple[str, str]) -> None:
-    """By ticker or description, of one exchange or kind; both lists hold the same."""
+    """Symbols are found by ticker or description, within one exchange or kind, in both lists."""
     newer = requests.get(f"{simulator.http_url}/symbol_search/v3/?{query}", timeout=60).json()
     older = requests.get(f"{simulator.http_url}/symbol_search/?{query}", timeout=60).json()
     assert first == (newer["symbols"][0]["exchange"], newer["symbols"][0]["symbol"])
     assert older[:50] == newer["symbols"]
 
 
-def test_matches_are_marked_if_wanted(simulator: Simulator) -> None:
-    """With `hl=1`; the keys are those captured, but for what only a real market has."""
+def test_matches_are_highlighted_on_request(simulator: Simulator) -> None:
+    """`hl=1` highlights matches; entries have the captured keys, but for real markets' own."""
     url = f"{simulator.http_url}/symbol_search/v3/?text=AAPL&hl=1"
     (entry,) = requests.get(url, timeout=60).json()["symbols"]
     assert "<em>AAPL</em>" == entry["symbol"]
@@ -299,7 +301,7 @@ def test_matches_are_marked_if_wanted(simulator: Simulator) -> None:
 
 
 def test_a_search_comes_in_pages(simulator: Simulator) -> None:
-    """Fifty at a time, and how many remain."""
+    """A page has fifty matches and the number that remain."""
     url = f"{simulator.http_url}/symbol_search/v3/"
     first = requests.get(url, timeout=60).json()
     rest = requests.get(url, params={"start": 50}, timeout=60).json()
@@ -308,13 +310,13 @@ def test_a_search_comes_in_pages(simulator: Simulator) -> None:
 
 
 def test_nothing_found_is_an_empty_list(simulator: Simulator) -> None:
-    """Not an error."""
+    """A search without matches returns an empty list."""
     url = f"{simulator.http_url}/symbol_search/v3/?text=NOSUCHTHING"
     assert {"symbols": [], "symbols_remaining": 0} == requests.get(url, timeout=60).json()
 
 
 def test_faults_are_ordered_listed_and_lifted_by_http(simulator: Simulator) -> None:
-    """For one symbol, with a value and a number of times."""
+    """A fault for one symbol, with a value and a number of times, is ordered and lifted."""
     url = f"{simulator.http_url}/control/faults"
     fault = {"kind": "latency", "symbol": "SIM:S0005", "value": 0.1, "times": 3}
     assert [fault] == requests.post(url, json=fault, timeout=60).json()
@@ -336,18 +338,18 @@ def test_faults_are_ordered_listed_and_lifted_by_http(simulator: Simulator) -> N
         {"kind": "latency", "value": "soon"},
     ],
 )
-def test_an_order_that_is_none_is_400(simulator: Simulator, body: object) -> None:
-    """And changes nothing."""
+def test_an_invalid_order_is_400(simulator: Simulator, body: object) -> None:
+    """An invalid order is answered with 400 and changes nothing."""
     url = f"{simulator.http_url}/control/faults"
     assert 400 == requests.post(url, json=body, timeout=60).status_code
 
 
-def test_statistics_show_what_was_asked(simulator: Simulator) -> None:
-    """By symbol."""
+def test_statistics_count_requests(simulator: Simulator) -> None:
+    """The statistics count requested series by symbol."""
     for _ in range(2):
         with open_socket(simulator) as client:
-            ask(client, "SIM:S0906")
-            answer(client)
+            request_series(client, "SIM:S0906")
+            receive_series(client)
     counts = requests.get(f"{simulator.http_url}/control/statistics", timeout=60).json()
     assert (2, 2) == (counts["requested"]["SIM:S0906"], counts["served"]["SIM:S0906"])
 
@@ -358,16 +360,16 @@ def run_program(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_program_runs_until_it_is_told_to_end(number: signal.Signals) -> None:
-    """It prints the settings that point to it, serves, and ends at once with 0, clients or not."""
+def test_the_program_runs_until_a_signal(number: signal.Signals) -> None:
+    """The program prints its settings, serves, and exits with 0 at once, even with clients."""
     with run_program("--latency", "0.1", "--fault", "stall:SIM:S0007") as program:
         assert program.stdout is not None
         printed = dict(program.stdout.readline().strip().split("=", 1) for _ in range(3))
         names = {"TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL", "TRADINGVIEW_SEARCH_URL"}
         assert names == set(printed)
         with connect(printed["TRADINGVIEW_URL"], origin=ORIGIN, proxy=None) as client:  # type: ignore[arg-type]
-            ask(client, "SIM:S0008")
-            assert COMPLETE == [message["m"] for message in answer(client)]
+            request_series(client, "SIM:S0008")
+            assert COMPLETE == [message["m"] for message in receive_series(client)]
             program.send_signal(number)
             assert 0 == program.wait(timeout=5)
 
@@ -377,7 +379,7 @@ def test_the_program_runs_until_it_is_told_to_end(number: signal.Signals) -> Non
     [(["--help"], 0, "--http-port"), (["--fault", "dance"], 2, "")],
 )
 def test_the_program_explains_itself(arguments: list[str], code: int, words: str) -> None:
-    """Its options, and what is wrong with those given."""
+    """The program lists its options, and explains invalid ones."""
     with run_program(*arguments) as program:
         assert program.stdout is not None
         assert words in program.stdout.read()
@@ -385,7 +387,7 @@ def test_the_program_explains_itself(arguments: list[str], code: int, words: str
 
 
 def test_a_simulator_leaves_nothing_behind() -> None:
-    """Its ports are free again when it has ended, with clients connected or not."""
+    """After its end, a simulator's ports are free, with or without connected clients."""
     with ExitStack() as stack:
         with running() as simulator:
             client = stack.enter_context(open_socket(simulator))

@@ -1,4 +1,4 @@
-"""Live quotes and bars of the simulator on real sockets, seen by websocket-client."""
+"""The simulator sends live quotes and bars to websocket-client on real sockets."""
 
 import json
 import os
@@ -42,17 +42,17 @@ class Watcher:
         )
         self.beats = 0
         self._decoder = frames.FrameDecoder()
-        self.say("set_auth_token", "unauthorized_user_token")
-        self.say("quote_create_session", SESSION)
+        self.call("set_auth_token", "unauthorized_user_token")
+        self.call("quote_create_session", SESSION)
 
-    def say(self, method: str, *params: object) -> None:
+    def call(self, method: str, *params: object) -> None:
         self.socket.send(messages.call(method, *params))
 
     def add(self, *names: str) -> None:
-        self.say("quote_add_symbols", SESSION, *names)
+        self.call("quote_add_symbols", SESSION, *names)
 
     def receive(self) -> list[Message]:
-        """The messages of the next text, the hello and heartbeats left out."""
+        """Return the messages of the next text, without hello and heartbeats."""
         received = []
         for payload in self._decoder.feed(str(self.socket.recv())):
             if frames.is_heartbeat(payload):
@@ -63,7 +63,7 @@ class Watcher:
         return received
 
     def receive_until(self, is_enough: Callable[[list[Message]], bool]) -> list[Message]:
-        """All messages until they are enough, or the socket's time is up."""
+        """Return all messages until they suffice or the socket times out."""
         received: list[Message] = []
         while not is_enough(received):
             received += self.receive()
@@ -80,7 +80,7 @@ class Watcher:
 
 @contextmanager
 def watching(simulator: Simulator, *names: str) -> Iterator[Watcher]:
-    """A watcher that has added symbols, until the end of the block."""
+    """Connect a watcher with these symbols for a `with` block."""
     watcher = Watcher(simulator.url)
     if names:
         watcher.add(*names)
@@ -94,27 +94,27 @@ def quotes(received: list[Message]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """One that runs sixty times as fast as time."""
+    """A simulator whose clock runs sixty times as fast as real time."""
     pace = SimulatorPace(heartbeat_seconds=0.1, speed=SPEED, push_seconds=0.01)
     with running(pace=pace, clock=market_clock(SPEED, TUESDAY_AFTERNOON)) as simulator:
         yield simulator
 
 
-def test_quotes_come_first_whole_and_then_in_parts() -> None:
-    """In real time, by the real clock."""
+def test_quotes_come_first_complete_and_then_in_parts() -> None:
+    """By the real clock, complete quotes come first and then their changes."""
     with running() as simulator, watching(simulator, *NAMES) as watcher:
         received = watcher.receive_quotes(len(NAMES) + 5)
-    told = quotes(received)
-    assert {"ok"} == {state["s"] for state in told}
-    assert NAMES == [state["n"] for state in told if "update_mode" in state["v"]]
-    later = told[len(NAMES) :]
+    states = quotes(received)
+    assert {"ok"} == {state["s"] for state in states}
+    assert NAMES == [state["n"] for state in states if "update_mode" in state["v"]]
+    later = states[len(NAMES) :]
     assert all(len(state["v"]) < 10 for state in later)
     times = [state["v"]["lp_time"] for state in later if "lp_time" in state["v"]]
     assert all(abs(time.time() - traded_at) < 120 for traded_at in times)
 
 
 def test_a_clock_that_is_moved_moves_the_market() -> None:
-    """What a test's clock says is what is due."""
+    """The market follows a clock that the test sets."""
     moments = [TUESDAY_AFTERNOON]
     pace = SimulatorPace(push_seconds=0.01)
     with (
@@ -123,14 +123,14 @@ def test_a_clock_that_is_moved_moves_the_market() -> None:
     ):
         watcher.receive_until(lambda received: len(received) == 2)
         moments[0] += 60
-        told = quotes(watcher.receive_quotes(4))
-        times = [state["v"]["lp_time"] for state in told if "lp_time" in state["v"]]
+        states = quotes(watcher.receive_quotes(4))
+        times = [state["v"]["lp_time"] for state in states if "lp_time" in state["v"]]
     assert times
     assert all(0 < traded_at - TUESDAY_AFTERNOON <= 60 for traded_at in times)
 
 
 def test_live_minutes_are_those_of_history(simulator: Simulator) -> None:
-    """Bit by bit, for minutes seen whole."""
+    """Minutes streamed from their start equal those of history exactly."""
     bars: dict[tuple[str, int], list[float]] = {}
     values: dict[str, dict[str, Any]] = {}
 
@@ -161,11 +161,11 @@ def test_live_minutes_are_those_of_history(simulator: Simulator) -> None:
 
 
 def test_the_newest_bar_of_a_chart_grows(simulator: Simulator) -> None:
-    """`du` after `series_completed`, and new bars."""
+    """After `series_completed` come `du` messages and new bars."""
     with watching(simulator) as watcher:
-        watcher.say("chart_create_session", "cs_1", "")
-        watcher.say("resolve_symbol", "cs_1", "sym_1", "SIM:S0001")
-        watcher.say("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10, "")
+        watcher.call("chart_create_session", "cs_1", "")
+        watcher.call("resolve_symbol", "cs_1", "sym_1", "SIM:S0001")
+        watcher.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10, "")
         received = watcher.receive_until(
             lambda received: [one["m"] for one in received].count("timescale_update") == 3
         )
@@ -177,18 +177,18 @@ def test_the_newest_bar_of_a_chart_grows(simulator: Simulator) -> None:
 
 
 def test_a_thousand_symbols_are_watched_on_one_connection(simulator: Simulator) -> None:
-    """All are told, all move, heartbeats go on meanwhile."""
+    """A thousand symbols all get quotes on one connection, and heartbeats go on."""
     names = [f"SIM:S{number:04}" for number in range(1, 1001)]
     with watching(simulator, *names) as watcher:
-        told, moved = set(), set()
+        complete, moved = set(), set()
         while len(moved) < len(names) or not watcher.beats:
             for state in quotes(watcher.receive()):
-                (told if "update_mode" in state["v"] else moved).add(state["n"])
-    assert set(names) == told == moved
+                (complete if "update_mode" in state["v"] else moved).add(state["n"])
+    assert set(names) == complete == moved
 
 
 def test_a_dropped_connection_just_ends(simulator: Simulator) -> None:
-    """In the midst of quotes; the next one lives."""
+    """A connection dropped between quotes ends; the next one works."""
     with watching(simulator, *NAMES) as watcher:
         watcher.receive_quotes(len(NAMES))
         simulator.order("quotes_drop", times=1)
@@ -198,8 +198,8 @@ def test_a_dropped_connection_just_ends(simulator: Simulator) -> None:
         assert watcher.receive_quotes(2 * len(NAMES))
 
 
-def test_a_stalled_connection_is_open_and_dead(simulator: Simulator) -> None:
-    """No quote, no heartbeat, no close."""
+def test_a_stalled_connection_stays_open_and_silent(simulator: Simulator) -> None:
+    """A stalled connection sends no quote, no heartbeat and no close."""
     with watching(simulator, *NAMES) as watcher:
         watcher.receive_quotes(2 * len(NAMES))
         simulator.order("quotes_stall")
@@ -209,8 +209,8 @@ def test_a_stalled_connection_is_open_and_dead(simulator: Simulator) -> None:
         assert simulator.tally.open_connections == 1
 
 
-def test_a_mute_connection_has_a_pulse(simulator: Simulator) -> None:
-    """Ten heartbeats and no quote; then quotes again."""
+def test_a_muted_connection_has_heartbeats(simulator: Simulator) -> None:
+    """A muted connection sends ten heartbeats and no quote; then quotes come again."""
     with watching(simulator, *NAMES) as watcher:
         watcher.receive_quotes(2 * len(NAMES))
         simulator.order("quotes_mute")
@@ -223,14 +223,14 @@ def test_a_mute_connection_has_a_pulse(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("kind", ["quotes_split", "quotes_glue", "quotes_each_alone"])
 def test_quotes_reach_the_client_in_any_pieces(simulator: Simulator, kind: str) -> None:
-    """A decoder that keeps the rest makes whole frames of them."""
+    """A buffering decoder joins quotes in any pieces to whole frames."""
     simulator.order(kind)
     with watching(simulator, *NAMES) as watcher:
         assert len(quotes(watcher.receive_quotes(20 * len(NAMES)))) >= 20 * len(NAMES)
 
 
 def test_faults_of_one_symbol_are_ordered_by_http(simulator: Simulator) -> None:
-    """The others go on."""
+    """A fault ordered for one symbol leaves the others unchanged."""
     url = f"{simulator.http_url}/control/faults"
     with watching(simulator, *NAMES) as watcher:
         watcher.receive_quotes(len(NAMES))
@@ -245,16 +245,16 @@ def test_faults_of_one_symbol_are_ordered_by_http(simulator: Simulator) -> None:
     assert set(NAMES[1:]) == {state["n"] for state in later}
 
 
-def test_handshakes_are_too_many_on_order(simulator: Simulator) -> None:
-    """429."""
+def test_handshakes_are_limited_on_order(simulator: Simulator) -> None:
+    """An ordered fault refuses a handshake with 429."""
     simulator.order("rate_limit")
     with pytest.raises(websocket.WebSocketBadStatusException) as error:
         Watcher(simulator.url)
     assert 429 == error.value.status_code
 
 
-def test_a_tape_is_played_to_whoever_has_added_its_symbols() -> None:
-    """Each of its quotes, and no others."""
+def test_a_tape_is_sent_to_a_client_with_its_symbols() -> None:
+    """A client that added the tape's symbols receives all its quotes and no others."""
     with running() as maker:
         tape = record(maker.market, NAMES, int(TUESDAY_AFTERNOON), 20_000)
     with (
@@ -270,7 +270,7 @@ def test_a_tape_is_played_to_whoever_has_added_its_symbols() -> None:
 
 
 def test_the_program_has_a_clock_of_its_own() -> None:
-    """It starts where it is told, runs as fast as it is told, and says what it shows."""
+    """The program's clock has the given start and speed, and `/control/clock` returns its time."""
     command = [sys.executable, "-m", "pocketquant.simulator", "--speed", "600"]
     command += ["--start", "2025-11-18T15:40:20Z"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
@@ -294,7 +294,7 @@ def test_the_program_has_a_clock_of_its_own() -> None:
         watcher.socket.close()
 
 
-def test_a_start_that_is_no_moment_is_refused() -> None:
-    """With the usual code."""
+def test_an_invalid_start_is_refused() -> None:
+    """The program exits with the usual code for an invalid start."""
     command = [sys.executable, "-m", "pocketquant.simulator", "--start", "soon"]
     assert 2 == subprocess.run(command, capture_output=True, check=False).returncode

@@ -1,7 +1,7 @@
-"""Clients that know nothing of us take the simulator for TradingView.
+"""Clients that know nothing of PocketQuant take the simulator for TradingView.
 
-Two packages have a module `tvDatafeed`: tvdatafeed-enhanced is installed with us, and
-tradingview-datafeed lies in `peers` beside it, put there by `make setup`.
+Two packages have a module `tvDatafeed`: tvdatafeed-enhanced is installed with PocketQuant;
+`make setup` puts tradingview-datafeed into the folder `peers`.
 """
 
 import json
@@ -40,32 +40,32 @@ Rows = list[list[float]]
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """A simulator whose time stands still, so that a forming bar can be compared too."""
+    """A simulator whose time stands still, so that forming bars can be compared too."""
     with running(clock=lambda: TUESDAY_AFTERNOON) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="module")
 def read_by_enhanced(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> list[Rows]:
-    """All series, as tvdatafeed-enhanced reads them."""
+    """Return all series as tvdatafeed-enhanced reads them."""
     return fetched(simulator, tmp_path_factory.mktemp("home"), "get_hist")
 
 
 @pytest.fixture(scope="module")
 def read_at_once(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> list[Rows]:
-    """All series, as tvdatafeed-enhanced reads them with asyncio, by the `websockets` library."""
+    """Return all series as tvdatafeed-enhanced reads them with asyncio and `websockets`."""
     return fetched(simulator, tmp_path_factory.mktemp("home"), "get_hist_multi")
 
 
 @pytest.fixture(scope="module")
 def read_by_the_other(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> list[Rows]:
-    """All series, as tradingview-datafeed reads them."""
+    """Return all series as tradingview-datafeed reads them."""
     assert (PEERS / "tvDatafeed").is_dir(), "`make setup` installs it"
     return fetched(simulator, tmp_path_factory.mktemp("home"), "get_hist", PEERS)
 
 
 def fetched(simulator: Simulator, home: Path, method: str, *path: Path) -> list[Rows]:
-    """All series, fetched in a process that finds modules in `path` first."""
+    """Return all series, fetched in a process that finds modules in `path` first."""
     requests = [
         (method, *reversed(name.split(":")), interval, count) for name, interval, _, count in SERIES
     ]
@@ -85,9 +85,9 @@ def run(home: Path, path: tuple[Path, ...], *arguments: str, given: object = Non
     ).stdout
 
 
-def expected(simulator: Simulator, place: int) -> Rows:
-    """What the market has; both clients write 0 for a volume there is not."""
-    name, _, text, count = SERIES[place]
+def expected(simulator: Simulator, index: int) -> Rows:
+    """Return the market's bars; both clients write 0 for a missing volume."""
+    name, _, text, count = SERIES[index]
     instrument, resolution = find(name), Resolution.parse(text)
     assert instrument is not None
     assert resolution is not None
@@ -96,32 +96,32 @@ def expected(simulator: Simulator, place: int) -> Rows:
     return rows
 
 
-@pytest.mark.parametrize("place", range(len(SERIES)))
+@pytest.mark.parametrize("index", range(len(SERIES)))
 def test_tvdatafeed_enhanced_reads_the_bars(
-    simulator: Simulator, read_by_enhanced: list[Rows], place: int
+    simulator: Simulator, read_by_enhanced: list[Rows], index: int
 ) -> None:
-    """All of them, value by value."""
-    assert expected(simulator, place) == read_by_enhanced[place]
+    """tvdatafeed-enhanced reads all bars with the market's values."""
+    assert expected(simulator, index) == read_by_enhanced[index]
 
 
-@pytest.mark.parametrize("place", range(len(SERIES)))
+@pytest.mark.parametrize("index", range(len(SERIES)))
 def test_tvdatafeed_enhanced_reads_the_bars_with_asyncio(
-    simulator: Simulator, read_at_once: list[Rows], place: int
+    simulator: Simulator, read_at_once: list[Rows], index: int
 ) -> None:
-    """The same by another library."""
-    assert expected(simulator, place) == read_at_once[place]
+    """tvdatafeed-enhanced reads the same bars with the `websockets` library."""
+    assert expected(simulator, index) == read_at_once[index]
 
 
-@pytest.mark.parametrize("place", range(len(SERIES)))
+@pytest.mark.parametrize("index", range(len(SERIES)))
 def test_tradingview_datafeed_reads_the_bars(
-    simulator: Simulator, read_by_the_other: list[Rows], place: int
+    simulator: Simulator, read_by_the_other: list[Rows], index: int
 ) -> None:
-    """All of them, value by value."""
-    assert expected(simulator, place) == read_by_the_other[place]
+    """tradingview-datafeed reads all bars with the market's values."""
+    assert expected(simulator, index) == read_by_the_other[index]
 
 
 def test_the_two_clients_are_two(tmp_path: Path) -> None:
-    """The one in `peers` is not the one installed with us."""
+    """The client in `peers` differs from the one installed with PocketQuant."""
     where = "import tvDatafeed; print(tvDatafeed.__file__)"
     ours, others = run(tmp_path, (), "-c", where), run(tmp_path, (PEERS,), "-c", where)
     assert (False, True) == (str(PEERS) in ours, str(PEERS) in others)

@@ -1,8 +1,7 @@
 """Clients that draw charts and stream take the simulator for TradingView.
 
-npm's @mathieuc/tradingview and PyPI's tvkit and tradingview-scraper ask for ranges, for bars before
-and after a moment, for studies and for quotes. They lie in folders of their own in `.venv`, put
-there by `make setup`.
+npm's @mathieuc/tradingview and PyPI's tvkit and tradingview-scraper request ranges, bars before and
+after a time, studies and quotes. `make setup` puts each in a folder of its own in `.venv`.
 """
 
 import json
@@ -41,7 +40,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Simulator]:
-    """A simulator whose time runs: a minute in two seconds."""
+    """A simulator whose time passes: a minute in two seconds."""
     clock = market_clock(SPEED, TUESDAY_AFTERNOON)
     with running(clock=clock, pace=SimulatorPace(speed=SPEED)) as simulator:
         yield simulator
@@ -50,7 +49,7 @@ def market() -> Iterator[Simulator]:
 def bars(
     simulator: Simulator, name: str, resolution: str, start: float, end: float, count: int = 5000
 ) -> Rows:
-    """What the market has from one open time to another, both included."""
+    """Return the market's bars between two open times, both included."""
     instrument, parsed = find(name), Resolution.parse(resolution)
     assert instrument is not None
     assert parsed is not None
@@ -62,7 +61,7 @@ def bars(
 
 
 def newest(simulator: Simulator, name: str, resolution: str, count: int) -> Rows:
-    """The newest bars as of the moment at which time stands still."""
+    """Return the newest bars at the time when the clock stands still."""
     instrument, parsed = find(name), Resolution.parse(resolution)
     assert instrument is not None
     assert parsed is not None
@@ -71,8 +70,8 @@ def newest(simulator: Simulator, name: str, resolution: str, count: int) -> Rows
     return rows
 
 
-def ask(home: Path, peers: str, command: list[str], *requests: object) -> list[Any]:
-    """The answers that a client in a process of its own gives to these requests."""
+def run_client(home: Path, peers: str, command: list[str], *requests: object) -> list[Any]:
+    """Return the answers that a client in its own process gives to these requests."""
     folder = ENVIRONMENT / peers
     assert folder.is_dir(), "`make setup` installs it"
     environment = {"PYTHONPATH": str(folder), "PEERS": str(folder), "HOME": str(home), "TZ": "UTC"}
@@ -91,39 +90,39 @@ def ask(home: Path, peers: str, command: list[str], *requests: object) -> list[A
     return answers
 
 
-def ask_api(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
-    """What @mathieuc/tradingview answers."""
+def run_api(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
+    """Return the answers of @mathieuc/tradingview."""
     if not (shutil.which("node") and (ENVIRONMENT / "peers-npm").is_dir()) and (
         "CI" not in os.environ
     ):
         pytest.skip("node is not installed, or was not when `make setup` ran")
-    script = str(SCRIPTS / "ask_with_tradingview_api.js")
-    return ask(home, "peers-npm", ["node", script, simulator.url], *requests)
+    script = str(SCRIPTS / "read_with_tradingview_api.js")
+    return run_client(home, "peers-npm", ["node", script, simulator.url], *requests)
 
 
-def ask_tvkit(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
-    """What tvkit answers."""
+def run_tvkit(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
+    """Return the answers of tvkit."""
     urls = [simulator.url, simulator.http_url]
-    return ask(
-        home, "peers-tvkit", [sys.executable, str(SCRIPTS / "ask_with_tvkit.py"), *urls], *requests
+    return run_client(
+        home, "peers-tvkit", [sys.executable, str(SCRIPTS / "read_with_tvkit.py"), *urls], *requests
     )
 
 
-def ask_scraper(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
-    """What tradingview-scraper answers."""
+def run_scraper(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
+    """Return the answers of tradingview-scraper."""
     urls = [simulator.url, simulator.http_url]
-    script = str(SCRIPTS / "ask_with_scraper.py")
-    return ask(home, "peers-scraper", [sys.executable, script, *urls], *requests)
+    script = str(SCRIPTS / "read_with_scraper.py")
+    return run_client(home, "peers-scraper", [sys.executable, script, *urls], *requests)
 
 
 def rounded(rows: Rows) -> Rows:
-    """As @mathieuc/tradingview has them: volumes to the hundredth, half of one upwards."""
+    """Round as @mathieuc/tradingview does: volumes to the hundredth, a half upwards."""
     return [[*row[:5], float(np.floor(row[5] * 100 + 0.5)) / 100] for row in rows]
 
 
 def test_tradingview_api_reads_bars(tmp_path: Path, simulator: Simulator) -> None:
-    """The newest ones, and older ones page by page."""
-    plain, paged = ask_api(
+    """The client reads the newest bars, and older ones page by page."""
+    plain, paged = run_api(
         tmp_path,
         simulator,
         ["bars", "NASDAQ:AAPL", "60", 300, None, [], {}],
@@ -137,10 +136,10 @@ def test_tradingview_api_reads_bars(tmp_path: Path, simulator: Simulator) -> Non
     )
 
 
-def test_tradingview_api_reads_around_a_moment(tmp_path: Path, simulator: Simulator) -> None:
-    """Bars up to it and, by negative numbers, after it; then more of them."""
+def test_tradingview_api_reads_around_a_time(tmp_path: Path, simulator: Simulator) -> None:
+    """The client reads bars up to a time, after it by a negative count, and then more."""
     moment = TUESDAY_AFTERNOON // 60 * 60 - HOUR
-    up_to, after = ask_api(
+    up_to, after = run_api(
         tmp_path,
         simulator,
         ["bars", "SIM:S0001", "1", 10, moment, [5, -3], {}],
@@ -152,11 +151,9 @@ def test_tradingview_api_reads_around_a_moment(tmp_path: Path, simulator: Simula
     assert rounded(expected) == after["rows"]
 
 
-def test_tradingview_api_wants_other_hours_and_currencies(
-    tmp_path: Path, simulator: Simulator
-) -> None:
-    """Extended hours hold more bars of a day; rupees are more than dollars."""
-    extended, rupees = ask_api(
+def test_tradingview_api_selects_hours_and_currencies(tmp_path: Path, simulator: Simulator) -> None:
+    """A day has more bars in extended hours; a price in rupees is higher than in dollars."""
+    extended, rupees = run_api(
         tmp_path,
         simulator,
         ["bars", "NASDAQ:AAPL", "30", 60, None, [], {"session": "extended"}],
@@ -172,8 +169,8 @@ def test_tradingview_api_wants_other_hours_and_currencies(
 
 
 def test_tradingview_api_follows_a_chart_with_a_study(tmp_path: Path, market: Simulator) -> None:
-    """The study is ready, and the bars go on to be the exchange's own."""
-    (followed,) = ask_api(tmp_path, market, ["live", "SIM:S0001", 3])
+    """The study completes, and later bars equal the exchange's own."""
+    (followed,) = run_api(tmp_path, market, ["live", "SIM:S0001", 3])
     *closed, _ = followed["rows"]
     assert 1 <= followed["completed"]
     assert 7 <= len(closed)
@@ -181,22 +178,22 @@ def test_tradingview_api_follows_a_chart_with_a_study(tmp_path: Path, market: Si
 
 
 def test_tradingview_api_follows_quotes(tmp_path: Path, market: Simulator) -> None:
-    """Each is the state with what has changed in it."""
-    (told,) = ask_api(tmp_path, market, ["quotes", "SIM:S0001", 30])
-    assert 30 == len(told)
-    assert all(quote["lp"] > 0 and quote["current_session"] == "market" for quote in told)
-    assert told[0]["volume"] < told[-1]["volume"]
+    """Each quote is the last state with its changes."""
+    (received,) = run_api(tmp_path, market, ["quotes", "SIM:S0001", 30])
+    assert 30 == len(received)
+    assert all(quote["lp"] > 0 and quote["current_session"] == "market" for quote in received)
+    assert received[0]["volume"] < received[-1]["volume"]
 
 
 def test_tvkit_reads_bars_and_ranges(tmp_path: Path, simulator: Simulator) -> None:
-    """The newest ones; a range of those it has loaded, one that begins before, an older one."""
+    """The client reads the newest bars, a loaded range, an overlapping one and an older one."""
     midnight = TUESDAY_AFTERNOON // DAY * DAY
     ranges = [
         (midnight - 400 * DAY, midnight - 100 * DAY),
         (midnight - 5100 * DAY, midnight - 4900 * DAY),
         (midnight - 6000 * DAY, midnight - 5500 * DAY),
     ]
-    first, *others = ask_tvkit(
+    first, *others = run_tvkit(
         tmp_path,
         simulator,
         ["newest", "NASDAQ:AAPL", "1", 500],
@@ -208,8 +205,8 @@ def test_tvkit_reads_bars_and_ranges(tmp_path: Path, simulator: Simulator) -> No
 
 
 def test_tvkit_follows_a_chart_beside_a_study(tmp_path: Path, market: Simulator) -> None:
-    """It asks for a study of volumes by itself; the bars go on to be the exchange's own."""
-    followed, price = ask_tvkit(tmp_path, market, ["live", "SIM:S0002", 3], ["price", "SIM:S0002"])
+    """The client adds a study of volumes itself; later bars equal the exchange's own."""
+    followed, price = run_tvkit(tmp_path, market, ["live", "SIM:S0002", 3], ["price", "SIM:S0002"])
     *closed, _ = followed
     assert 7 == len(closed)
     assert bars(market, "SIM:S0002", "1", closed[0][0], closed[-1][0]) == closed
@@ -217,8 +214,8 @@ def test_tvkit_follows_a_chart_beside_a_study(tmp_path: Path, market: Simulator)
 
 
 def test_scraper_reads_bars(tmp_path: Path, simulator: Simulator) -> None:
-    """Of a symbol with a volume, and of one without."""
-    daily, hourly = ask_scraper(
+    """The client reads bars of a symbol with volume and of one without."""
+    daily, hourly = run_scraper(
         tmp_path,
         simulator,
         ["export", "SIM", "S0001", "1d", 300],
@@ -229,20 +226,20 @@ def test_scraper_reads_bars(tmp_path: Path, simulator: Simulator) -> None:
 
 
 def test_scraper_follows_a_chart_beside_a_study(tmp_path: Path, market: Simulator) -> None:
-    """The study is answered, and then the chart is updated."""
-    (told,) = ask_scraper(
+    """The study is answered before the chart is updated."""
+    (received,) = run_scraper(
         tmp_path, market, ["live", "SIM:S0003", ["study_completed", "du", "timescale_update", "du"]]
     )
-    assert "critical_error" not in [message.get("m") for message in told]
-    updates = [message["p"][1] for message in told if message.get("m") == "du"]
+    assert "critical_error" not in [message.get("m") for message in received]
+    updates = [message["p"][1] for message in received if message.get("m") == "du"]
     assert "sds_1" in updates[-1]
 
 
 def test_scraper_follows_quotes(tmp_path: Path, market: Simulator) -> None:
-    """Of several symbols, one of them in a currency that it asks for."""
-    (told,) = ask_scraper(tmp_path, market, ["quotes", ["SIM:S0004", "NASDAQ:AAPL"], 40])
-    names = {quote["n"] for quote in told}
+    """The client reads quotes of several symbols, one of them in a chosen currency."""
+    (received,) = run_scraper(tmp_path, market, ["quotes", ["SIM:S0004", "NASDAQ:AAPL"], 40])
+    names = {quote["n"] for quote in received}
     assert {"SIM:S0004", "NASDAQ:AAPL"} < names
     (text,) = (name for name in names if name.startswith("="))
     assert {"currency-id": "USD"}.items() <= json.loads(text[1:]).items()
-    assert all(quote["s"] == "ok" for quote in told)
+    assert all(quote["s"] == "ok" for quote in received)

@@ -1,4 +1,4 @@
-"""The TradingView socket against real servers: what each failure becomes, and the one deadline."""
+"""The TradingView socket on real servers: each failure has its error, all waits one deadline."""
 
 import socket
 import ssl
@@ -48,7 +48,7 @@ YAGDN2l/r2fbBcJQ3KhSXqZLMhk=
 
 @contextmanager
 def websocket_server(converse: Callable[[ServerConnection], object]) -> Iterator[str]:
-    """A WebSocket server that holds this conversation with each client."""
+    """Serve WebSockets with this handler; yields the URL."""
     with serve(converse, "127.0.0.1", 0, compression=None) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -63,7 +63,7 @@ def websocket_server(converse: Callable[[ServerConnection], object]) -> Iterator
 def tcp_server(
     answer: Callable[[socket.socket], object], listens_first: bool = True
 ) -> Iterator[str]:
-    """A server that takes one client, hears it once and does this with it."""
+    """Serve one client: receive once, then run this handler; yields the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(
             target=_take_one, args=(listener, answer, listens_first), daemon=True
@@ -84,12 +84,12 @@ def _take_one(
 
 
 def soon(seconds: float = 10.0) -> float:
-    """A deadline."""
+    """Return a near deadline."""
     return time.monotonic() + seconds
 
 
 def test_texts_go_both_ways() -> None:
-    """What is sent arrives, what is answered is received, and Origin is told exactly once."""
+    """Texts are sent and received, and the Origin header is sent once."""
     origins = []
 
     def echo(connection: ServerConnection) -> None:
@@ -104,7 +104,7 @@ def test_texts_go_both_ways() -> None:
 
 
 def test_the_end_of_the_block_closes() -> None:
-    """The server sees the connection close, without being waited for."""
+    """At the end of the block, the connection closes without waiting for the server."""
     closed = threading.Event()
 
     def converse(connection: ServerConnection) -> None:
@@ -119,7 +119,7 @@ def test_the_end_of_the_block_closes() -> None:
 
 
 def test_pings_are_answered() -> None:
-    """A WebSocket ping gets its pong while a text is waited for."""
+    """A WebSocket ping is answered while the socket waits for a text."""
 
     def converse(connection: ServerConnection) -> None:
         connection.send("ponged" if connection.ping().wait(10) else "nothing")
@@ -139,10 +139,10 @@ def test_pings_are_answered() -> None:
         (lambda server: server.socket.shutdown(socket.SHUT_RDWR), ConnectionLost, "failed"),
     ],
 )
-def test_what_the_server_does(
+def test_failures_of_the_server(
     converse: Callable[[ServerConnection], object], expected: type[PocketQuantError], words: str
 ) -> None:
-    """Closing, breaking off and nonsense each have their error."""
+    """A close, an aborted connection and invalid data each have their error."""
     with (
         websocket_server(converse) as url,
         open_socket(url, soon()) as opened,
@@ -152,7 +152,7 @@ def test_what_the_server_does(
 
 
 def test_a_message_without_end() -> None:
-    """A message is given up at the limit, however long it says it is."""
+    """A message over the limit is refused, however long it claims to be."""
 
     def flood(server: ServerConnection) -> None:
         with suppress(OSError):
@@ -180,7 +180,7 @@ def test_a_message_without_end() -> None:
     ],
 )
 def test_refused_handshakes(status: str, expected: type[PocketQuantError]) -> None:
-    """Any answer but the one to a WebSocket's handshake is a refusal; 429 is told apart."""
+    """Another answer to the handshake raises HandshakeRefused, and 429 RateLimited."""
     with (
         tcp_server(lambda server: server.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())) as url,
         pytest.raises(expected) as raised,
@@ -191,8 +191,8 @@ def test_refused_handshakes(status: str, expected: type[PocketQuantError]) -> No
     assert raised.value.__cause__ is not None
 
 
-def test_a_certificate_that_nobody_signed(tmp_path: Path) -> None:
-    """A server that cannot prove who it is gets nothing said."""
+def test_an_untrusted_certificate(tmp_path: Path) -> None:
+    """Nothing is sent to a server with an untrusted certificate."""
     (tmp_path / "server.pem").write_text(CERTIFICATE)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")
@@ -208,8 +208,8 @@ def test_a_certificate_that_nobody_signed(tmp_path: Path) -> None:
         pass
 
 
-def test_nobody_there() -> None:
-    """A closed port, a host without an address and a server without TLS are lost connections."""
+def test_unreachable_servers() -> None:
+    """A closed port, a host without an address and a server without TLS raise ConnectionLost."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for url in (f"ws://127.0.0.1:{port}", "ws://no-such-host.invalid"):
@@ -225,14 +225,14 @@ def test_nobody_there() -> None:
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1", "http://127.0.0.1", "ws://", "ws://a:b"])
 def test_no_websocket_url(url: str) -> None:
-    """An operator who set a wrong URL is told so."""
+    """A URL that is no WebSocket URL raises an error that names the setting."""
     with pytest.raises(InvalidSettings, match="TRADINGVIEW_URL"), open_socket(url, soon()):
         pass
 
 
 def _drip(server: socket.socket, content: bytes) -> None:
-    for place in range(len(content)):
-        server.sendall(content[place : place + 1])
+    for index in range(len(content)):
+        server.sendall(content[index : index + 1])
         time.sleep(0.02)  # the pace of the server, nothing that is waited for
 
 
@@ -245,7 +245,7 @@ def _drip(server: socket.socket, content: bytes) -> None:
     ids=["silence", "bytes that drip"],
 )
 def test_the_deadline_of_the_handshake(answer: Callable[[socket.socket], object]) -> None:
-    """The handshake ends at the deadline, though bytes keep coming."""
+    """The handshake ends at the deadline, even while bytes keep coming."""
     began = time.monotonic()
     with tcp_server(answer) as url, pytest.raises(ProviderTimeout), open_socket(url, soon(0.3)):
         pass
@@ -262,7 +262,7 @@ def test_the_deadline_of_the_handshake(answer: Callable[[socket.socket], object]
     ids=["silence", "bytes that drip", "pings"],
 )
 def test_the_deadline_of_a_message(converse: Callable[[ServerConnection], object]) -> None:
-    """A text is waited for until the deadline, though bytes or pings keep coming."""
+    """The wait for a text ends at the deadline, even while bytes or pings keep coming."""
 
     def until_gone(server: ServerConnection) -> None:
         with suppress(ConnectionClosed, OSError):
@@ -279,6 +279,6 @@ def test_the_deadline_of_a_message(converse: Callable[[ServerConnection], object
 
 
 def test_a_deadline_that_has_passed() -> None:
-    """Nothing is even tried."""
+    """After the deadline, no connection is tried."""
     with pytest.raises(ProviderTimeout), open_socket("ws://127.0.0.1:1", time.monotonic()):
         pass

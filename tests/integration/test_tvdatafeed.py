@@ -1,4 +1,4 @@
-"""History through tvdatafeed, on a real socket to the simulator: bars, and all kinds of trouble."""
+"""History through tvdatafeed, on a real socket to the simulator, with all kinds of failures."""
 
 import logging
 import threading
@@ -44,21 +44,21 @@ MID_MINUTE = 1_795_005_270.0  # 2026-11-18T12:34:30Z: every period has begun, an
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A simulator in good order, whose heartbeats come often and whose market stands still."""
+    """A simulator without faults, with frequent heartbeats and a clock that stands still."""
     with running(pace=SimulatorPace(heartbeat_seconds=0.05), clock=lambda: MID_MINUTE) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def history(simulator: Simulator, cache: redis.Redis) -> TvDatafeedHistory:
-    """An anonymous visitor's history."""
+    """Return the history of an anonymous client."""
     return provider(simulator, cache)
 
 
 def provider(
     simulator: Simulator, cache: redis.Redis, timeout_seconds: float = 20.0, **account: str
 ) -> TvDatafeedHistory:
-    """History for an account."""
+    """Return the provider with an account."""
     given = {"username": "", "password": "", "token": "", **account}
     return TvDatafeedHistory(
         simulator.url, Account(simulator.http_url, redis=cache, **given), timeout_seconds
@@ -66,13 +66,13 @@ def provider(
 
 
 def request(symbol: str, interval: str = "1m", n_bars: int = 100) -> SyncRequest:
-    """The request for the newest bars of a symbol."""
+    """Return the request for the newest bars of a symbol."""
     return SyncRequest(Series(Symbol.parse(symbol), Interval.parse(interval)), n_bars)
 
 
 @pytest.mark.parametrize("interval", list(Interval))
 def test_each_interval(history: TvDatafeedHistory, interval: Interval) -> None:
-    """Each interval asks for bars of its own length, which open where its periods begin."""
+    """Each interval returns bars of its length, which open where its periods begin."""
     got = history.fetch(request(BITCOIN, interval.value, 60))
     times = got.closed.time.tolist()
     assert (60, Counter()) == (got.fetched, got.refused)
@@ -84,7 +84,7 @@ def test_each_interval(history: TvDatafeedHistory, interval: Interval) -> None:
 
 
 def test_real_bars(history: TvDatafeedHistory, wire: Path) -> None:
-    """The 368 captured bars of a real index arrive value by value."""
+    """The 368 captured bars of a real index arrive unchanged."""
     captured = (wire / "timescale_update_daily_index_with_volume.txt").read_text()
     update = messages.read(FrameDecoder().feed(captured)[0])
     assert isinstance(update, TimescaleUpdate)
@@ -92,8 +92,8 @@ def test_real_bars(history: TvDatafeedHistory, wire: Path) -> None:
     assert np.array_equal(update.blocks["sds_7"].columns(), closed.columns)
 
 
-def test_what_a_symbol_is(history: TvDatafeedHistory) -> None:
-    """What the server says of the symbol comes along; an index has no volume."""
+def test_the_listing_of_a_symbol(history: TvDatafeedHistory) -> None:
+    """The history includes the symbol's listing; an index has no volume."""
     got = history.fetch(request("TVC:VIX", "1d"))
     assert got.listing is not None
     assert (Symbol("TVC", "VIX"), "index", "USD", "America/New_York", False) == (
@@ -107,7 +107,7 @@ def test_what_a_symbol_is(history: TvDatafeedHistory) -> None:
 
 
 def test_never_traded(history: TvDatafeedHistory) -> None:
-    """A listing that never traded has no bars, which is no error."""
+    """A listing that never traded has no bars and no error."""
     got = history.fetch(request("NYSE:UNBORN"))
     assert (0, None) == (got.fetched, got.forming)
 
@@ -123,7 +123,7 @@ def test_never_traded(history: TvDatafeedHistory) -> None:
 def test_wrong_requests(
     history: TvDatafeedHistory, symbol: str, interval: str, expected: type[PocketQuantError]
 ) -> None:
-    """What TradingView cannot give is rejected, at once."""
+    """A request that TradingView refuses is rejected at once."""
     with pytest.raises(expected, match=symbol):
         history.fetch(request(symbol, interval))
 
@@ -147,14 +147,14 @@ def test_wrong_requests(
         ("protocol_error", "{unknown_session_id}", ProviderFault),
     ],
 )
-def test_trouble(
+def test_failures(
     simulator: Simulator,
     history: TvDatafeedHistory,
     fault: str,
     value: str | None,
     expected: type[PocketQuantError],
 ) -> None:
-    """Each kind of trouble is its own error, leaves no connection, and is over when it is over."""
+    """Each failure has its error, leaves no connection, and does not affect the next fetch."""
     simulator.order(fault, value=value)
     with pytest.raises(expected) as raised:
         history.fetch(request(APPLE))
@@ -166,7 +166,7 @@ def test_trouble(
 
 @pytest.mark.parametrize("fault", ["stall", "silence", "no_completed"])
 def test_an_answer_that_does_not_end(simulator: Simulator, cache: redis.Redis, fault: str) -> None:
-    """Heartbeats go on or not, bars have come or not: at the deadline the wait is over."""
+    """At the deadline the wait ends, with or without heartbeats and bars."""
     simulator.order(fault, APPLE)
     began = time.monotonic()
     with pytest.raises(ProviderTimeout):
@@ -175,7 +175,7 @@ def test_an_answer_that_does_not_end(simulator: Simulator, cache: redis.Redis, f
 
 
 def test_heartbeats_while_waiting(cache: redis.Redis) -> None:
-    """A server that closes on one unanswered heartbeat is patient with us."""
+    """Heartbeats are answered, so that a strict server keeps the connection open."""
     pace = SimulatorPace(latency_seconds=6.0, heartbeat_seconds=0.05, echo_seconds=5.0)
     with running(pace=pace) as simulator:
         assert 100 == provider(simulator, cache).fetch(request(BITCOIN)).fetched
@@ -195,7 +195,7 @@ def test_heartbeats_while_waiting(cache: redis.Redis) -> None:
 def test_bad_bars(
     simulator: Simulator, history: TvDatafeedHistory, fault: str, reason: Refusal
 ) -> None:
-    """A bad bar is refused and counted, the rest are there."""
+    """An invalid bar is refused and counted, the others are returned."""
     good = history.fetch(request(APPLE, "1d"))
     simulator.order(fault, APPLE)
     got = history.fetch(request(APPLE, "1d"))
@@ -218,10 +218,10 @@ def test_bad_bars(
         ("each_alone", None),
     ],
 )
-def test_odd_but_right(
+def test_unusual_but_valid_answers(
     simulator: Simulator, history: TvDatafeedHistory, fault: str, value: str | None
 ) -> None:
-    """Answers that are put or sent in an unusual way are read like any other."""
+    """Answers in an unusual order or form are read like others."""
     usual = history.fetch(request("TVC:RUT", "1w", 50))
     simulator.order(fault, value=value)
     odd = history.fetch(request("TVC:RUT", "1w", 50))
@@ -229,7 +229,7 @@ def test_odd_but_right(
 
 
 def test_sixteen_threads(history: TvDatafeedHistory) -> None:
-    """One provider serves all slots of a worker, each getting its own series."""
+    """One provider serves sixteen threads, each with its own series."""
     symbols = [f"SIM:S{number:04}" for number in range(1, 49)]
     together = threading.Barrier(16)
 
@@ -245,7 +245,7 @@ def test_sixteen_threads(history: TvDatafeedHistory) -> None:
 
 
 def test_nothing_listens(cache: redis.Redis) -> None:
-    """A closed port is a lost connection, of which the cause is told."""
+    """A closed port raises ConnectionLost with its cause."""
     account = Account("http://127.0.0.1:1", "", "", "", cache)
     with pytest.raises(ConnectionLost, match="refused") as raised:
         TvDatafeedHistory("ws://127.0.0.1:1", account, 5).fetch(request(APPLE))
@@ -253,14 +253,14 @@ def test_nothing_listens(cache: redis.Redis) -> None:
 
 
 def test_a_given_token_that_is_bad(simulator: Simulator, cache: redis.Redis) -> None:
-    """The operator is told which setting to renew; the token itself is not shown."""
+    """The error of a bad configured token names the setting, and not the token."""
     with pytest.raises(BadToken, match="TRADINGVIEW_TOKEN") as raised:
         provider(simulator, cache, token="planted.secret.token").fetch(request(APPLE))
     assert "planted" not in str(raised.value)
 
 
-def test_a_kept_token_that_was_revoked(simulator: Simulator, cache: redis.Redis) -> None:
-    """A token of an earlier sign-in that is refused is replaced by a new one, for all workers."""
+def test_a_stored_token_that_was_revoked(simulator: Simulator, cache: redis.Redis) -> None:
+    """A stored token that is refused is replaced by a new one for all workers."""
     history = provider(simulator, cache, username="user", password="pass")
     history.fetch(request(APPLE))
     (key,) = cache.keys("tradingview:token:*")
@@ -271,14 +271,14 @@ def test_a_kept_token_that_was_revoked(simulator: Simulator, cache: redis.Redis)
 
 
 def test_every_token_is_refused(simulator: Simulator, cache: redis.Redis) -> None:
-    """A new token is asked for once, not for ever."""
+    """If the new token is refused too, the fetch fails."""
     simulator.order("bad_token")
     with pytest.raises(BadToken):
         provider(simulator, cache, username="user", password="pass").fetch(request(APPLE))
     assert 2 == simulator.tally.sign_ins
 
 
-def test_the_library_keeps_quiet(
+def test_the_library_has_no_side_effects(
     simulator: Simulator,
     history: TvDatafeedHistory,
     tmp_path: Path,
@@ -286,7 +286,7 @@ def test_the_library_keeps_quiet(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """It reads and writes no token file in the home directory, logs nothing and prints nothing."""
+    """The library reads and writes no token file, logs nothing and prints nothing."""
     (tmp_path / ".tv_token.json").write_text('{"token": "planted"}')
     monkeypatch.setenv("HOME", str(tmp_path))
     caplog.set_level(logging.DEBUG)

@@ -159,8 +159,8 @@ def outcome(texts: list[str], max_frame_bytes: int) -> list[str]:
 
 def cut(text: str, data: st.DataObject) -> list[str]:
     """Split the text into pieces, some of them empty."""
-    places = data.draw(st.lists(st.integers(0, len(text)), max_size=12).map(sorted))
-    return [text[start:end] for start, end in itertools.pairwise([0, *places, len(text)])]
+    cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=12).map(sorted))
+    return [text[start:end] for start, end in itertools.pairwise([0, *cuts, len(text)])]
 
 
 def in_bytes(payload: str) -> str:

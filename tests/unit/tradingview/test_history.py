@@ -511,7 +511,7 @@ def test_invalid_text(session: HistorySession, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "params", "place"),
+    ("method", "params", "field"),
     [
         ("du", ["cs_mine", {"s1": {"s": [{"v": ["1.0", 2, 3, 1, 2]}]}}], "$.s[0].v[0]"),
         ("timescale_update", ["cs_mine", {"s1": {"s": [], "lbs": "soon"}}, {}], "$.lbs"),
@@ -521,13 +521,13 @@ def test_invalid_text(session: HistorySession, text: str) -> None:
     ],
 )
 def test_needed_values_that_cannot_be_read(
-    session: HistorySession, method: str, params: list[object], place: str
+    session: HistorySession, method: str, params: list[object], field: str
 ) -> None:
     """An unreadable needed value ends the session; the error names the series and the field."""
     session.receive(event(method, params, None))
     with pytest.raises(ProtocolViolation, match=r"NASDAQ:AAPL\|1m: .*cannot be read") as raised:
         session.result()
-    assert place in str(raised.value)
+    assert field in str(raised.value)
 
 
 def test_unreadable_messages_of_others(session: HistorySession) -> None:

@@ -34,8 +34,8 @@ def at(text: str) -> int:
 def test_a_session_opens_by_the_local_clock(calendar: Calendar, opens: str, closes: str) -> None:
     """Opening times follow local summer time; a session past midnight opens the evening before."""
     known = sessions(calendar)
-    place = known.begun_by(at(opens)) - 1
-    assert (at(opens), at(closes)) == (known.opens[place], known.closes[place])
+    index = known.begun_by(at(opens)) - 1
+    assert (at(opens), at(closes)) == (known.opens[index], known.closes[index])
 
 
 def test_sessions_never_overlap() -> None:

@@ -53,11 +53,11 @@ def test_hours_and_minutes_add_up_to_the_day(instrument: world.Instrument, day: 
 @settings(deadline=None, max_examples=60)
 @given(instruments, st.integers(0, 8000), st.integers(0, 1439))
 def test_the_ticks_of_a_minute_make_its_bar(
-    instrument: world.Instrument, day: int, place: int
+    instrument: world.Instrument, day: int, index: int
 ) -> None:
     """The ticks of a minute add up to its bar exactly, and no two share a second."""
     rows = paths.minutes(instrument, day, day + 1)
-    minute = rows[:, place % rows.shape[1]]
+    minute = rows[:, index % rows.shape[1]]
     times, prices, sizes = paths.ticks(instrument, minute)
     assert minute[1:].tolist() == [
         prices[0],

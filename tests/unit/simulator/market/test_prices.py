@@ -104,11 +104,11 @@ def test_bars_are_exact_aggregates_of_the_minutes(
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(simulated), st.integers(0, 8000), st.integers(0, 1439), st.integers(0, 59))
 def test_the_forming_minute_holds_the_trades_so_far(
-    instrument: Instrument, session: int, place: int, second: int
+    instrument: Instrument, session: int, index: int, second: int
 ) -> None:
     """The forming minute consists of the ticks so far, and does not exist before the first."""
     rows = paths.minutes(instrument, session, session + 1)
-    minute = rows[:, place % rows.shape[1]]
+    minute = rows[:, index % rows.shape[1]]
     now = int(minute[0]) + second
     times, prices, sizes = paths.ticks(instrument, minute)
     traded = times <= now
@@ -212,10 +212,10 @@ def _session(time: int) -> tuple[int, int]:
 @pytest.mark.parametrize("resolution", ["1", "60", "1D", "1M"])
 def test_older_bars_join_newer_ones(resolution: str) -> None:
     """The bars before a given bar are those that a longer request returns."""
-    instrument, asked, now = known("OTC:QUIET"), parsed(resolution), at("2025-11-18T15:40")
-    together = MARKET.newest(instrument, asked, now, 200).bars
-    newer = MARKET.newest(instrument, asked, now, 80).bars
-    older = MARKET.newest(instrument, asked, now, 120, newer.first_time).bars
+    instrument, requested, now = known("OTC:QUIET"), parsed(resolution), at("2025-11-18T15:40")
+    together = MARKET.newest(instrument, requested, now, 200).bars
+    newer = MARKET.newest(instrument, requested, now, 80).bars
+    older = MARKET.newest(instrument, requested, now, 120, newer.first_time).bars
     assert together.first(120) == older
 
 

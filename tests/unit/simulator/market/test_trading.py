@@ -195,16 +195,16 @@ def test_a_us_stock_is_traded_before_and_after_its_session() -> None:
     for opens, closes, phase in hours:
         last_day = 19 if closes < opens else 18
         start, end = at(f"2025-11-18T{opens}"), at(f"2025-11-{last_day}T{closes}")
-        told = [one for one in outside if one.phase is phase]
-        assert all(start <= one.time < end for one in told)
-        traded = [one for one in told if one.price is not None]
+        sent = [one for one in outside if one.phase is phase]
+        assert all(start <= one.time < end for one in sent)
+        traded = [one for one in sent if one.price is not None]
         (part,) = (
             each
             for each in world.pre_and_post_market(known("NASDAQ:AAPL"))
             if trades_between(each, start, end).shape[1]
         )
         expected = trades_between(part, start, end)
-        assert sorted(one.time for one in told) == expected[0].tolist()
+        assert sorted(one.time for one in sent) == expected[0].tolist()
         assert max(one.total for one in traded) <= expected[2].sum()
 
 

@@ -160,7 +160,7 @@ def test_a_loaded_series_gets_only_missing_bars(client: Any, methods: Any) -> No
     """A loaded period brings its indexes twice; an earlier one brings the missing bars."""
     client.open_chart("SIM:S0001")
     first = _bars(client.call("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10))
-    start, end = (int(first[place]["v"][0]) for place in (3, 7))
+    start, end = (int(first[index]["v"][0]) for index in (3, 7))
     ids = ("cs_1", "sds_1", "s1", "sym_1", "1")
     loaded = client.call("modify_series", *ids, f"r,{start}:{end}")
     frame = "series_timeframe"

@@ -74,8 +74,8 @@ def test_a_new_bar_is_announced_empty(client: Any) -> None:
     """A new bar is announced by an empty `timescale_update` with the next index, and then grows."""
     client.create_series("SIM:S0001", "1", 10)
     received = client.wait(120)
-    place = next(n for n, message in enumerate(received) if message["m"] == "timescale_update")
-    update, du = received[place : place + 2]
+    index = next(n for n, message in enumerate(received) if message["m"] == "timescale_update")
+    update, du = received[index : index + 2]
     (bar,) = update["p"][1]["sds_1"]["s"]
     time, opens, *others = bar["v"]
     assert (10, [opens, opens, opens, 0.0]) == (bar["i"], others)

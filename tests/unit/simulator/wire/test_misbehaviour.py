@@ -18,14 +18,14 @@ SYMBOL = "SIM:S0001"
 
 
 @pytest.fixture
-def ask(client: Any, faults: Faults) -> Callable[..., Any]:
+def fetch(client: Any, faults: Faults) -> Callable[..., Any]:
     """Requests ten bars with one fault ordered; returns the messages."""
 
-    def asked(kind: FaultKind, value: str | float | None = None, symbol: str = SYMBOL) -> Any:
+    def fetched(kind: FaultKind, value: str | float | None = None, symbol: str = SYMBOL) -> Any:
         faults.order(Fault(kind, symbol, value))
         return client.create_series(symbol)
 
-    return asked
+    return fetched
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def ask(client: Any, faults: Faults) -> Callable[..., Any]:
     ],
 )
 def test_a_spoiled_bar_is_one_that_is_refused(
-    ask: Callable[..., Any], client: Any, kind: FaultKind, refusal: Refusal
+    fetch: Callable[..., Any], client: Any, kind: FaultKind, refusal: Refusal
 ) -> None:
     """One of ten bars is refused, for the fault's reason alone."""
-    ask(kind)
+    fetch(kind)
     text = "".join(action.text for action in client.actions)
     read = [messages.read(payload) for payload in frames.FrameDecoder().feed(text)]
     (update,) = (one for one in read if isinstance(one, messages.TimescaleUpdate))
@@ -50,10 +50,10 @@ def test_a_spoiled_bar_is_one_that_is_refused(
     assert (9, {refusal: 1}) == (len(bars), dict(refused))
 
 
-def test_the_market_itself_is_not_spoiled(ask: Callable[..., Any], client: Any) -> None:
+def test_the_market_itself_is_not_spoiled(fetch: Callable[..., Any], client: Any) -> None:
     """The next answer, without the fault, is correct again."""
     good = client.create_series("SIM:S0002")
-    spoiled = ask(FaultKind.HIGH_BELOW_LOW, symbol="SIM:S0002")
+    spoiled = fetch(FaultKind.HIGH_BELOW_LOW, symbol="SIM:S0002")
     client.conversation._faults.lift()
     again = client.create_series("SIM:S0002")
     assert good == again != spoiled
@@ -77,48 +77,50 @@ def test_the_market_itself_is_not_spoiled(ask: Callable[..., Any], client: Any) 
     ],
 )
 def test_faults_of_messages(
-    ask: Callable[..., Any], methods: Any, kind: FaultKind, expected: list[str]
+    fetch: Callable[..., Any], methods: Any, kind: FaultKind, expected: list[str]
 ) -> None:
     """A fault drops messages, adds some, or splits them differently."""
-    assert expected == methods(ask(kind))
+    assert expected == methods(fetch(kind))
 
 
-def test_a_stale_turnaround_comes_first(ask: Callable[..., Any]) -> None:
+def test_a_stale_turnaround_comes_first(fetch: Callable[..., Any]) -> None:
     """The bars of a stale turnaround are of the year 2000."""
-    stale = ask(FaultKind.STALE_TURNAROUND)
+    stale = fetch(FaultKind.STALE_TURNAROUND)
     assert "s1_old" == stale[1]["p"][1]["sds_1"]["t"] == stale[2]["p"][3]
 
 
 @pytest.mark.parametrize("kind", [FaultKind.STALE_TURNAROUND, FaultKind.BIG_MESSAGE])
 def test_a_refusal_can_be_disturbed_too(
-    ask: Callable[..., Any], methods: Any, kind: FaultKind
+    fetch: Callable[..., Any], methods: Any, kind: FaultKind
 ) -> None:
     """A refusal with a fault still has its reason."""
-    assert ["symbol_error", "series_error"] == methods(ask(kind, symbol="SIM:NOSUCH"))[-2:]
+    assert ["symbol_error", "series_error"] == methods(fetch(kind, symbol="SIM:NOSUCH"))[-2:]
 
 
-def test_a_big_message_is_over_a_megabyte_and_a_half(ask: Callable[..., Any], client: Any) -> None:
+def test_a_big_message_is_over_a_megabyte_and_a_half(
+    fetch: Callable[..., Any], client: Any
+) -> None:
     """A big message has over 1.5 MB in one text."""
-    ask(FaultKind.BIG_MESSAGE)
+    fetch(FaultKind.BIG_MESSAGE)
     assert max(len(action.text) for action in client.actions) > 1.5 * 2**20
 
 
-def test_the_servers_clock_may_run_backwards(ask: Callable[..., Any]) -> None:
+def test_the_servers_clock_may_run_backwards(fetch: Callable[..., Any]) -> None:
     """The server's clock may run backwards within one text."""
-    times = [message["t_ms"] for message in ask(FaultKind.UNORDERED_CLOCK)[1:]]
+    times = [message["t_ms"] for message in fetch(FaultKind.UNORDERED_CLOCK)[1:]]
     assert sorted(times, reverse=True) == times
     assert 3 == len(set(times))
 
 
 @pytest.mark.parametrize("counted_in", ["units", "bytes"])
-def test_a_description_may_be_in_any_letters(ask: Callable[..., Any], counted_in: str) -> None:
+def test_a_description_may_be_in_any_letters(fetch: Callable[..., Any], counted_in: str) -> None:
     """The length of a description that is not ASCII counts UTF-16 units or UTF-8 bytes."""
-    assert "𝄞" in ask(FaultKind.NON_ASCII, counted_in)[1]["p"][2]["description"]
+    assert "𝄞" in fetch(FaultKind.NON_ASCII, counted_in)[1]["p"][2]["description"]
 
 
-def test_latency_comes_before_the_answer(ask: Callable[..., Any], client: Any) -> None:
+def test_latency_comes_before_the_answer(fetch: Callable[..., Any], client: Any) -> None:
     """`series_loading` comes at once, the answer after the latency."""
-    ask(FaultKind.LATENCY, 1.5)
+    fetch(FaultKind.LATENCY, 1.5)
     loading, pause, answer = client.actions
     assert Pause(1.5) == pause
     assert "series_loading" in loading.text
@@ -126,14 +128,14 @@ def test_latency_comes_before_the_answer(ask: Callable[..., Any], client: Any) -
 
 
 def test_a_stalled_answer_has_no_latency(
-    ask: Callable[..., Any], client: Any, faults: Faults
+    fetch: Callable[..., Any], client: Any, faults: Faults
 ) -> None:
     """A stalled answer never comes, whatever the latency."""
     faults.order(Fault(FaultKind.LATENCY, value=1.5))
-    ask(FaultKind.STALL)
+    fetch(FaultKind.STALL)
     assert 1 == len(client.actions)
     faults.lift(FaultKind.STALL)
-    ask(FaultKind.DROP)
+    fetch(FaultKind.DROP)
     assert Close(is_abrupt=True) == client.actions[-1]
 
 
@@ -170,11 +172,11 @@ def test_all_may_be_glued_around_a_heartbeat(client: Any, faults: Faults) -> Non
     assert COMPLETE == [json.loads(payload)["m"] for payload in payloads]
 
 
-def test_pieces_may_be_cut_anywhere(ask: Callable[..., Any], client: Any) -> None:
+def test_pieces_may_be_cut_anywhere(fetch: Callable[..., Any], client: Any) -> None:
     """The answer may come split into seven texts, or in one text for each message."""
-    ask(FaultKind.SPLIT)
+    fetch(FaultKind.SPLIT)
     assert 1 + 7 == len(client.actions)
-    ask(FaultKind.EACH_ALONE, symbol="SIM:S0002")
+    fetch(FaultKind.EACH_ALONE, symbol="SIM:S0002")
     assert [1] * 4 == [
         len(frames.FrameDecoder().feed(action.text))
         for action in client.actions
@@ -182,9 +184,9 @@ def test_pieces_may_be_cut_anywhere(ask: Callable[..., Any], client: Any) -> Non
     ]
 
 
-def test_without_bars_nothing_is_spoiled(ask: Callable[..., Any], methods: Any) -> None:
+def test_without_bars_nothing_is_spoiled(fetch: Callable[..., Any], methods: Any) -> None:
     """A listing that never traded has no bar that a fault could change."""
-    received = ask(FaultKind.NAN_BAR, symbol="NYSE:UNBORN")
+    received = fetch(FaultKind.NAN_BAR, symbol="NYSE:UNBORN")
     assert ["series_loading", "symbol_resolved", "series_completed"] == methods(received)
 
 
@@ -198,15 +200,15 @@ def test_without_bars_nothing_is_spoiled(ask: Callable[..., Any], methods: Any) 
 )
 def test_quotes_may_come_in_any_pieces(kind: FaultKind, texts: int) -> None:
     """Quotes split or joined by a fault are the same, but for an added heartbeat."""
-    told = [frames.encode(f'{{"m":"qsd","p":[{number}]}}') for number in range(20)]
-    sent = pushing(told, {kind: Fault(kind)})
+    updates = [frames.encode(f'{{"m":"qsd","p":[{number}]}}') for number in range(20)]
+    sent = pushing(updates, {kind: Fault(kind)})
     assert texts == len(sent)
     received = frames.FrameDecoder().feed(
         "".join(one.text for one in sent if isinstance(one, Send))
     )
     beats = [payload for payload in received if frames.is_heartbeat(payload)]
     assert (["~h~1"] if kind is FaultKind.QUOTES_GLUE else []) == beats
-    assert told == [frames.encode(payload) for payload in received if payload not in beats]
+    assert updates == [frames.encode(payload) for payload in received if payload not in beats]
 
 
 def test_faults_push_nothing_without_updates() -> None:

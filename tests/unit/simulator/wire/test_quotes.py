@@ -44,7 +44,7 @@ def changes(received: list[dict[str, Any]], text: str = ONE) -> list[dict[str, A
     return [state["v"] for state in states(received, text)]
 
 
-def minutes_of(first: dict[str, Any], told: list[dict[str, Any]]) -> dict[int, list[float]]:
+def minutes_of(first: dict[str, Any], updates: list[dict[str, Any]]) -> dict[int, list[float]]:
     """Minute bars made of quotes: open, high, low, close, volume.
 
     What carries a price, a volume or a time while the market is open is a trade at the last price
@@ -52,7 +52,7 @@ def minutes_of(first: dict[str, Any], told: list[dict[str, Any]]) -> dict[int, l
     """
     values, total = dict(first), first["volume"]
     bars: dict[int, list[float]] = {}
-    for change in told:
+    for change in updates:
         values.update(change)
         if change.keys().isdisjoint({"lp", "lp_time", "volume"}):
             continue
@@ -99,11 +99,13 @@ def test_the_quotes_of_a_minute_make_its_bar(
     assert instrument is not None
     start = quotes.now_ms // 1000 - instrument.delay_seconds
     first = add(quotes, name)[name]["v"]
-    told = changes(quotes.wait(hours * HOUR, 7), name)
+    updates = changes(quotes.wait(hours * HOUR, 7), name)
     seen_from = start // MINUTE * MINUTE + MINUTE
     seen_until = (quotes.now_ms // 1000 - instrument.delay_seconds) // MINUTE * MINUTE - MINUTE
     made = {
-        time: bar for time, bar in minutes_of(first, told).items() if seen_from <= time < seen_until
+        time: bar
+        for time, bar in minutes_of(first, updates).items()
+        if seen_from <= time < seen_until
     }
     assert history(market, name, "1", seen_from, seen_until) == made
     assert len(made) >= 60 or name == "OTC:QUIET"
@@ -141,8 +143,8 @@ def test_later_quotes_hold_only_what_has_changed(quotes: Any) -> None:
 def test_a_volume_may_move_without_the_price(quotes: Any) -> None:
     """A trade at an equal price changes the volume alone."""
     add(quotes, "NASDAQ:AAPL")
-    told = changes(quotes.wait(HOUR), "NASDAQ:AAPL")
-    assert {"volume", "lp_time"} in [set(change) for change in told]
+    updates = changes(quotes.wait(HOUR), "NASDAQ:AAPL")
+    assert {"volume", "lp_time"} in [set(change) for change in updates]
 
 
 def test_updates_have_the_captured_shape(quotes: Any, wire: Path) -> None:
@@ -207,20 +209,22 @@ def test_a_closed_market_is_quiet(quotes: Any) -> None:
 def test_the_phases_of_a_us_stocks_day(quotes: Any) -> None:
     """Each phase of the day is sent as it begins, and no quotes come at night."""
     add(quotes, "NASDAQ:AAPL")
-    told = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
-    phases = [change["current_session"] for change in told if "current_session" in change]
+    updates = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
+    phases = [change["current_session"] for change in updates if "current_session" in change]
     assert ["post_market", "out_of_session", "pre_market", "market"] == phases
-    night = next(n for n, each in enumerate(told) if each.get("current_session") == phases[1])
-    assert {"current_session": "pre_market"} == told[night + 1]
+    night = next(n for n, each in enumerate(updates) if each.get("current_session") == phases[1])
+    assert {"current_session": "pre_market"} == updates[night + 1]
 
 
 def test_a_stock_outside_its_session(quotes: Any) -> None:
     """Outside the session, the last price stays, the time moves and the volume may fall."""
     add(quotes, "NASDAQ:AAPL")
-    told = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
-    after = next(n for n, each in enumerate(told) if each.get("current_session") == "post_market")
-    before = next(n for n, each in enumerate(told) if each.get("current_session") == "market")
-    outside = told[after:before]
+    updates = changes(quotes.wait(24 * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
+    after = next(
+        n for n, each in enumerate(updates) if each.get("current_session") == "post_market"
+    )
+    before = next(n for n, each in enumerate(updates) if each.get("current_session") == "market")
+    outside = updates[after:before]
     assert all(change.keys().isdisjoint({"lp", "ch", "open_price"}) for change in outside)
     assert any(change.keys() == {"lp_time"} for change in outside)
     assert any({"rtc", "rtc_time", "rch", "rchp", "lp_time"} <= change.keys() for change in outside)
@@ -230,10 +234,10 @@ def test_a_stock_outside_its_session(quotes: Any) -> None:
     falls = [later / total for total, later in pairwise(totals) if later < total]
     assert min(falls) < 0.01
     assert max(falls) > 0.9
-    assert {"rtc": None, "rtc_time": None, "rch": None, "rchp": None}.items() <= told[
+    assert {"rtc": None, "rtc_time": None, "rch": None, "rchp": None}.items() <= updates[
         before
     ].items()
-    first_trade = next(change for change in told[before:] if "volume" in change)
+    first_trade = next(change for change in updates[before:] if "volume" in change)
     assert first_trade["volume"] < 0.5 * totals[-1]
     assert "open_time" in first_trade
 
@@ -242,10 +246,10 @@ def test_a_first_state_outside_the_session(quotes: Any) -> None:
     """A new client gets the state that earlier clients have."""
     add(quotes, "NASDAQ:AAPL")
     for hours in (7, 9, 3):  # after the close, before the opening, in the session
-        told = changes(quotes.wait(hours * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
+        updates = changes(quotes.wait(hours * HOUR, 10 * MINUTE), "NASDAQ:AAPL")
         text = '={"symbol":"NASDAQ:AAPL"}'
         known = add(quotes, text)[text]["v"]
-        last = {name: value for change in told for name, value in change.items()}
+        last = {name: value for change in updates for name, value in change.items()}
         assert last["current_session"] == known["current_session"]
         assert last["lp_time"] - known["lp_time"] in range(-60, 60)
         quotes.call("quote_remove_symbols", "qs_1", text)
@@ -318,8 +322,8 @@ def test_a_hibernating_session_wakes_with_all_changes(quotes: Any) -> None:
         assert [] == quotes.call("quote_hibernate_all", "qs_1")
         assert [] == quotes.wait(10 * MINUTE)
         quotes.call(method, "qs_1", ONE)
-        told = changes(quotes.wait(MINUTE))
-        assert 0 < len(told) < 30
+        updates = changes(quotes.wait(MINUTE))
+        assert 0 < len(updates) < 30
 
 
 def test_many_symbols_are_answered_in_portions(quotes: Any, methods: Any) -> None:
@@ -339,10 +343,10 @@ def test_many_symbols_are_answered_in_portions(quotes: Any, methods: Any) -> Non
 def test_a_waiting_symbol_can_be_removed(quotes: Any) -> None:
     """A symbol removed before its first state has none."""
     texts = [f"SIM:S{number:04}" for number in range(1, 121)]
-    told = quotes.call("quote_add_symbols", "qs_1", *texts)
+    updates = quotes.call("quote_add_symbols", "qs_1", *texts)
     quotes.call("quote_remove_symbols", "qs_1", *texts)
     assert [] == quotes.wait(MINUTE)
-    assert len(told) < 240
+    assert len(updates) < 240
 
 
 def test_a_late_push_is_limited(quotes: Any) -> None:
@@ -383,8 +387,8 @@ def test_quotes_may_be_mute(quotes: Any, faults: Faults, symbol: str | None) -> 
     assert (symbol is None) == (changes(received, OTHER) == [])
     assert "~h~1" in quotes.conversation.beat(quotes.now_ms)[0].text
     faults.lift()
-    told = changes(quotes.wait(MINUTE))
-    assert 0 < len(told) < 30
+    updates = changes(quotes.wait(MINUTE))
+    assert 0 < len(updates) < 30
 
 
 def test_a_muted_symbol_has_no_first_state(quotes: Any, faults: Faults) -> None:
@@ -425,8 +429,8 @@ def test_a_quote_may_come_twice(quotes: Any, faults: Faults) -> None:
     """A quote with a trade is repeated as often as ordered."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_REPEATED, ONE, times=3))
-    told = changes(quotes.wait(5 * MINUTE))
-    twice = [one for one, other in pairwise(told) if one == other]
+    updates = changes(quotes.wait(5 * MINUTE))
+    twice = [one for one, other in pairwise(updates) if one == other]
     assert 3 == len(twice)
     assert all("lp_time" in change for change in twice)
 
@@ -435,9 +439,9 @@ def test_a_quote_may_come_after_the_next(quotes: Any, faults: Faults) -> None:
     """A quote sent after the next one has an older time and volume."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_UNORDERED, ONE, times=1))
-    told = [change for change in changes(quotes.wait(5 * MINUTE)) if "lp_time" in change]
-    times = [change["lp_time"] for change in told]
-    volumes = [change["volume"] for change in told]
+    updates = [change for change in changes(quotes.wait(5 * MINUTE)) if "lp_time" in change]
+    times = [change["lp_time"] for change in updates]
+    volumes = [change["volume"] for change in updates]
     assert (sorted([times[0], times[1]]), sorted(volumes[:2])) == (times[1::-1], volumes[1::-1])
     assert sorted(times[2:]) == times[2:]
 
@@ -459,8 +463,8 @@ def test_a_total_that_is_corrected(quotes: Any, faults: Faults) -> None:
     quotes.wait(MINUTE)
     before = add(quotes, "NASDAQ:AAPL")["NASDAQ:AAPL"]["v"]["volume"]
     faults.order(Fault(FaultKind.VOLUME_FALLS, "NASDAQ:AAPL", 1e6, times=1))
-    told = changes(quotes.wait(MINUTE), "NASDAQ:AAPL")
-    totals = [each["volume"] for each in told if "volume" in each]
+    updates = changes(quotes.wait(MINUTE), "NASDAQ:AAPL")
+    totals = [each["volume"] for each in updates if "volume" in each]
     assert 0 < before - totals[0] < 1e6
     assert all(later >= total for total, later in pairwise(totals))
     with pytest.raises(ValueError, match="could not convert"):
@@ -471,13 +475,13 @@ def test_a_time_alone(quotes: Any, faults: Faults) -> None:
     """An update of a later time alone follows a trade."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.TIME_ALONE, ONE, times=1))
-    told = changes(quotes.wait(MINUTE))
-    assert {"lp_time"} == told[1].keys()
+    updates = changes(quotes.wait(MINUTE))
+    assert {"lp_time"} == updates[1].keys()
 
 
 def test_a_volume_that_is_a_text(quotes: Any, faults: Faults) -> None:
     """The volume of a trade is a text, as often as ordered."""
     add(quotes, ONE)
     faults.order(Fault(FaultKind.QUOTES_UNREADABLE, ONE, times=2))
-    told = changes(quotes.wait(MINUTE))
-    assert 2 == sum(isinstance(change.get("volume"), str) for change in told)
+    updates = changes(quotes.wait(MINUTE))
+    assert 2 == sum(isinstance(change.get("volume"), str) for change in updates)

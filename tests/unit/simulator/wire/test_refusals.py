@@ -69,5 +69,5 @@ def test_ordered_refusals(
     """An existing symbol is refused when a fault orders it."""
     faults.order(Fault(kind, "SIM:S0001", value))
     errors = client.create_series("SIM:S0001")[1:]
-    place = {"symbol_error": 2, "series_error": 3}
-    assert reasons == [error["p"][place[error["m"]]] for error in errors]
+    index = {"symbol_error": 2, "series_error": 3}
+    assert reasons == [error["p"][index[error["m"]]] for error in errors]

@@ -25,10 +25,10 @@ def test_a_tape_has_the_quotes_of_the_market(market: Market, now: int) -> None:
     session.answer("quote_add_symbols", [SESSION, *NAMES], now * 1000)
     while session.is_behind(now * 1000):
         session.push(now * 1000)
-    told: list[str] = []
+    sent: list[str] = []
     for second in range(now + 1, tape.until + 1):
-        told += session.push(second * 1000)
-    assert told[:1000] == [frames.encode(payload) for payload in payloads(tape)]
+        sent += session.push(second * 1000)
+    assert sent[:1000] == [frames.encode(payload) for payload in payloads(tape)]
 
 
 def test_a_tape_has_only_selected_fields(market: Market, now: int) -> None:

@@ -1,8 +1,8 @@
-// Ask as npm's @mathieuc/tradingview does, unmodified; only the URL of its WebSocket is another.
+// Reads with npm's @mathieuc/tradingview, unmodified but for the URL of its WebSocket.
 //
-// The argument is the URL. Standard input holds, as JSON, requests; standard output gets an answer to each:
-//   ["bars", symbol, timeframe, range, to, more, options]   the bars, oldest first, after asking for more twice
-//   ["live", symbol, bars]                                  those after so many have begun, with a study beside
+// The argument is the URL. Standard input has a JSON list of requests; standard output gets the answer to each:
+//   ["bars", symbol, timeframe, range, to, more, options]   the bars, oldest first, after requests for more
+//   ["live", symbol, bars]                                  the bars after so many have begun, beside a study
 //   ["quotes", symbol, count]                               so many states of a quote
 
 const path = require('path');
@@ -24,10 +24,10 @@ const rows = (chart) => chart.periods.reverse()
 function bars(client, symbol, timeframe, range, to, more, options) {
   return new Promise((resolve, reject) => {
     const chart = new client.Session.Chart();
-    const wanted = [...more];
+    const remaining = [...more];
     failing(chart, reject);
     chart.onUpdate(() => {
-      if (wanted.length) chart.fetchMore(wanted.shift());
+      if (remaining.length) chart.fetchMore(remaining.shift());
       else { resolve({ rows: rows(chart), infos: chart.infos }); chart.delete(); }
     });
     chart.setMarket(symbol, { timeframe, range, to: to || undefined, ...options });
@@ -61,11 +61,11 @@ function quotes(client, symbol, count) {
   return new Promise((resolve, reject) => {
     const session = new client.Session.Quote({ fields: 'all' });
     const market = new session.Market(symbol);
-    const told = [];
+    const states = [];
     failing(market, reject);
     market.onData((data) => {
-      told.push(data);
-      if (told.length === count) { resolve(told); session.delete(); }
+      states.push(data);
+      if (states.length === count) { resolve(states); session.delete(); }
     });
   });
 }
@@ -76,8 +76,8 @@ async function main() {
   const client = new TradingView.Client();
   const kinds = { bars, live, quotes };
   const answers = [];
-  for (const [kind, ...wanted] of JSON.parse(text)) {
-    answers.push(await kinds[kind](client, ...wanted));
+  for (const [kind, ...parameters] of JSON.parse(text)) {
+    answers.push(await kinds[kind](client, ...parameters));
   }
   await client.end();
   process.stdout.write(JSON.stringify(answers));

@@ -1,10 +1,10 @@
-"""Ask as PyPI's tradingview-scraper does, unmodified, but for its URLs and its pauses.
+"""Reads with PyPI's tradingview-scraper, unmodified but for its URLs and pauses.
 
-The arguments are the URLs of a WebSocket and a website. Standard input holds, as JSON, requests,
-and standard output gets an answer to each:
+The arguments are the URLs of a WebSocket and a website. Standard input has a JSON list of
+requests; standard output gets the answer to each:
 
     ["export", exchange, ticker, timeframe, count]   rows of time, open, high, low, close, volume
-    ["live", symbol, methods]                        its messages, until these have come in order
+    ["live", symbol, methods]                        its messages, until these methods came in order
     ["quotes", symbols, count]                       so many of its messages about quotes
 """
 
@@ -32,42 +32,42 @@ def main(url: str, site: str) -> None:
     for module in (price, streamer):
         module.sleep = lambda _: None  # a second before each text
     get = requests.get
-    requests.get = lambda asked, **options: get(asked.replace(_SITE, site), **options)
+    requests.get = lambda url, **options: get(url.replace(_SITE, site), **options)
     with redirect_stdout(sys.stderr):  # the library prints
-        answers = [_KINDS[kind](*wanted) for kind, *wanted in json.load(sys.stdin)]
+        answers = [_KINDS[kind](*arguments) for kind, *arguments in json.load(sys.stdin)]
     json.dump(answers, sys.stdout)
 
 
 def redirected(connect: Callable[..., Any], url: str) -> Callable[..., Any]:
-    """Connects to another URL, everything else as asked."""
+    """Connects to another URL; all else is unchanged."""
     return lambda _, **options: connect(url, **options)
 
 
 def export(exchange: str, ticker: str, timeframe: str, count: int) -> list[list[float]]:
-    told = Streamer(export_result=True).stream(exchange, ticker, timeframe, count)
+    exported = Streamer(export_result=True).stream(exchange, ticker, timeframe, count)
     names = ("timestamp", "open", "high", "low", "close", "volume")
-    return [[bar[name] for name in names if name in bar] for bar in told["ohlc"]]
+    return [[bar[name] for name in names if name in bar] for bar in exported["ohlc"]]
 
 
 def live(symbol: str, methods: list[str]) -> list[dict[str, Any]]:
-    awaited, told = list(methods), []
+    awaited, messages = list(methods), []
     for message in RealTimeData().get_ohlcv(symbol):
-        told.append(message)
+        messages.append(message)
         if message.get("m") == awaited[0]:
             awaited.pop(0)
         if not awaited:
             break
-    return told
+    return messages
 
 
 def quotes(symbols: list[str], count: int) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     for message in RealTimeData().get_latest_trade_info(symbols):
         if message.get("m") == "qsd":
-            told.append(message["p"][1])
-        if len(told) >= count:
+            messages.append(message["p"][1])
+        if len(messages) >= count:
             break
-    return told
+    return messages
 
 
 _KINDS: dict[str, Callable[..., Any]] = {"export": export, "live": live, "quotes": quotes}

@@ -1,7 +1,7 @@
-"""Ask as PyPI's tvkit does, unmodified; only its URLs are others.
+"""Reads with PyPI's tvkit, unmodified but for its URLs.
 
-The arguments are the URLs of a WebSocket and a website. Standard input holds, as JSON, requests,
-and standard output gets rows of time, open, high, low, close and volume for each:
+The arguments are the URLs of a WebSocket and a website. Standard input has a JSON list of
+requests; for each, standard output gets rows of time, open, high, low, close and volume:
 
     ["newest", symbol, interval, count]
     ["range", symbol, interval, start, end]
@@ -27,14 +27,14 @@ async def main(url: str, site: str) -> None:
     tvkit.api.chart.ohlcv._STANDARD_WS_URL = url
     httpx.AsyncClient.get = redirected(httpx.AsyncClient.get, site)  # type: ignore[method-assign]
     answers = []
-    for kind, *wanted in json.load(sys.stdin):
+    for kind, *arguments in json.load(sys.stdin):
         async with OHLCV(max_attempts=1) as client:
-            answers.append(await _KINDS[kind](client, *wanted))
+            answers.append(await _KINDS[kind](client, *arguments))
     json.dump(answers, sys.stdout)
 
 
 def redirected(get: Callable[..., Any], site: str) -> Callable[..., Any]:
-    """Gets from another website, everything else as asked."""
+    """Requests another website; all else is unchanged."""
     return lambda client, url: get(client, url.replace(_SITE, site))
 
 
