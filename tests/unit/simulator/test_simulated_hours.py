@@ -1,4 +1,4 @@
-"""The simulated markets, whose hours are coded apart, beside the calendars of their texts."""
+"""Bars of the simulated markets open as the calendars from their descriptions predict."""
 
 import msgspec
 import pytest
@@ -7,17 +7,18 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import Calendar, check_opens, parse_calendar
 from pocketquant.domain.intervals import Interval
 from pocketquant.simulator.market import world
-from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.answers import resolved
 from pocketquant.tradingview.calendar_texts import calendar_texts
 from pocketquant.tradingview.messages import Resolved
+from tests.resolutions import resolution_of
 
 NOW = 1_795_788_000  # 2026-11-27T14:00:00Z
 MARKETS = [each for each in world.listed() if each.has_traded and each.name != "SP:SPX"]
 
 
 def calendar_of(instrument: world.Instrument) -> Calendar:
-    """The calendar that a sync would make."""
+    """Return the calendar that a sync makes."""
     texts = calendar_texts(msgspec.convert(resolved(instrument), Resolved))
     assert texts is not None
     return parse_calendar(texts)
@@ -26,13 +27,11 @@ def calendar_of(instrument: world.Instrument) -> Calendar:
 @pytest.mark.parametrize("interval", Interval)
 @pytest.mark.parametrize("instrument", MARKETS, ids=lambda each: each.name)
 def test_every_simulated_bar_is_predicted(instrument: world.Instrument, interval: Interval) -> None:
-    """The opens of the newest bars are those of the calendar, none too many."""
-    resolution = Resolution.parse(interval.resolution)
-    assert resolution is not None
-    bars: Bars = Market({}).newest(instrument, resolution, NOW, 500).bars
+    """The newest bars open exactly when the calendar says."""
+    bars: Bars = Market({}).newest(instrument, resolution_of(interval), NOW, 500).bars
     if not len(bars):
         pytest.skip("no such bars")
     calendar = calendar_of(instrument)
     assert None is check_opens(calendar, interval, bars.time).unpredicted
-    times = bars.time[1:]  # the first may be that of a symbol's first day
+    times = bars.time[1:]  # a symbol's first day may begin late
     assert [] == times[~calendar.are_opens(times, interval)].tolist()
