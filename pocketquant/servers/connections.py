@@ -13,6 +13,7 @@ import redis
 from pymongo import ReadPreference
 from pymongo.database import Database
 from pymongo.errors import (
+    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
@@ -125,6 +126,12 @@ def translating_driver_errors() -> Iterator[None]:
         yield
     except _MONGO_DOWN as error:
         raise StorageUnavailable(f"MongoDB does not answer: {error}") from error
+    except BulkWriteError as error:  # a change of the primary may interrupt any bulk write
+        unacknowledged = error.details["writeConcernErrors"]
+        if not unacknowledged:
+            raise
+        reason = unacknowledged[0]["errmsg"]
+        raise StorageUnavailable(f"MongoDB did not acknowledge a write: {reason}") from error
     except OperationFailure as error:
         if error.code not in _MONGO_REFUSES:
             raise

@@ -2,8 +2,6 @@
 
 from pymongo.errors import BulkWriteError
 
-from pocketquant.domain.errors import StorageUnavailable
-
 _DUPLICATE_KEY = 11000  # MongoDB's error code
 
 
@@ -13,11 +11,8 @@ def duplicate_key_failures(error: BulkWriteError) -> list[int]:
     An upsert with a known `_id` whose other conditions do not hold tries to insert the document,
     and fails this way.
     """
-    unacknowledged = error.details["writeConcernErrors"]
-    if unacknowledged:
-        reason = unacknowledged[0]["errmsg"]
-        raise StorageUnavailable(f"MongoDB did not acknowledge a write: {reason}") from error
     failures = error.details["writeErrors"]
-    if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+    is_unacknowledged = bool(error.details["writeConcernErrors"])
+    if is_unacknowledged or any(failure["code"] != _DUPLICATE_KEY for failure in failures):
         raise error
     return [failure["index"] for failure in failures]

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from pymongo import WriteConcern
 
+from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.servers.connections import Mongo
+from pocketquant.servers.connections import Mongo, translating_driver_errors
 from pocketquant.storage.symbols import RegisteredSymbol, SymbolFilter, SymbolRegistry
 
 AAPL = Listing(
@@ -33,6 +35,14 @@ def test_a_symbol_is_registered_once(registry: SymbolRegistry) -> None:
     registry.register(AAPL, Interval.D1, 1_800_000_000)
     assert REGISTERED == registry.get(AAPL.symbol)
     assert ([REGISTERED], 1) == registry.page(SymbolFilter(), 0, 10)
+
+
+def test_a_registration_that_is_not_acknowledged_is_a_storage_failure(mongo: Mongo) -> None:
+    """A change of the primary may interrupt it; the sync then is put back and has not failed."""
+    two_servers = WriteConcern(w=2, wtimeout=50)
+    registry = SymbolRegistry(mongo.with_options(write_concern=two_servers))
+    with pytest.raises(StorageUnavailable, match="acknowledge"), translating_driver_errors():
+        registry.register(AAPL, Interval.D1, 1_700_000_000)
 
 
 def test_tracked_intervals_are_a_set(registry: SymbolRegistry) -> None:
