@@ -1,4 +1,4 @@
-"""From settings to objects: the one place that builds. Nothing is connected before it is used."""
+"""Build all objects from the settings; connections open on first use."""
 
 import time
 from dataclasses import dataclass
@@ -50,12 +50,12 @@ from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.search import SymbolSearch
 
-_ANSWERS_SECONDS = 1.0  # what takes longer is computed anew
+_ANSWERS_SECONDS = 1.0  # computing an answer again is faster than waiting longer
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What web and workers share."""
+    """The shared objects of one process, for its composition root: hand parts of it over."""
 
     settings: Settings
     loops: Loops
@@ -91,7 +91,7 @@ class Platform:
     searching: Searching
 
     def close(self) -> None:
-        """Close the connections; not needed by processes that end anyway."""
+        """Close the connections; a process that ends need not call it."""
         self.mongo.client.close()
         self.cache.close()
         if self.answers is not None:
@@ -99,7 +99,7 @@ class Platform:
 
 
 def wire(settings: Settings) -> Platform:
-    """Everything but the provider; InvalidSettings where a server's URL is missing."""
+    """Build all but the provider; InvalidSettings if the URL of a server is missing."""
     for name in ("mongodb_url", "redis_url"):
         if not getattr(settings, name):
             raise InvalidSettings(
@@ -117,7 +117,7 @@ def wire(settings: Settings) -> Platform:
     dispatcher = Dispatcher(celery_app(settings.broker_url))
     governor = _governor(settings, cache)
     subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
-    now = partial(server_now, mongo)  # hosts' clocks may differ, and what is due must not
+    now = partial(server_now, mongo)  # due times must not depend on differing clocks of hosts
     intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, nudges, now)
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
@@ -175,9 +175,9 @@ def wire(settings: Settings) -> Platform:
 
 
 def wire_syncer(platform: Platform) -> Syncer:
-    """The worker's part: a syncer on TradingView.
+    """Build the syncer of a worker, with TradingView as its provider.
 
-    Imported here because tvdatafeed brings pandas along, which only a worker should carry.
+    Its module is imported late: tvdatafeed imports pandas, which only workers need.
     """
     from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
 
@@ -202,7 +202,7 @@ def wire_syncer(platform: Platform) -> Syncer:
 
 
 def wire_account(platform: Platform) -> Account:
-    """Whom the provider is told to act for."""
+    """Build the TradingView account of the settings."""
     settings = platform.settings
     return Account(
         settings.tradingview_http_url,

@@ -1,20 +1,27 @@
 """The Celery tasks; each calls one use-case."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from celery import Celery
 
+from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.history.planner import Planner
 from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import PLAN_JOB, SYNC_UNIT, TICK
-from pocketquant.wiring import Platform
 
 _log = structlog.get_logger(__name__)
 
 
-def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]) -> None:
-    """Register the tasks; `syncer` is called at the first sync."""
+def register_tasks(
+    app: Celery,
+    syncer: Callable[[], Syncer],
+    planner: Planner,
+    tick_turns: TickTurns,
+    rounds: Sequence[Callable[[], None]],
+) -> None:
+    """Register the tasks; `syncer` is called at the first sync, each of `rounds` with a tick."""
 
     @app.task(name=SYNC_UNIT)
     def sync_unit(unit_id: str) -> None:
@@ -28,7 +35,7 @@ def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]
     def plan_job(job_id: str) -> None:
         """Create the units of a job, and publish them."""
         try:
-            platform.planner.plan(job_id)
+            planner.plan(job_id)
         except StorageUnavailable as error:  # its lease expires, and a tick sends another planner
             _log.error("plan_left", job_id=job_id, cause=str(error))
 
@@ -36,13 +43,13 @@ def register_tasks(app: Celery, platform: Platform, syncer: Callable[[], Syncer]
     def tick(period_seconds: float = 0.0) -> None:
         """Publish lost messages again, and start due schedules.
 
-        Beat's ticks tell their period; one that comes too soon after another does nothing.
+        A tick of beat has its period as argument; it is skipped if it comes too soon after another.
         """
-        if period_seconds and not platform.tick_turns.take(period_seconds / 2):
+        if period_seconds and not tick_turns.take(period_seconds / 2):
             return
-        for round_of in (platform.reconciler.run, platform.scheduler.run_due):
+        for run in rounds:
             try:
-                round_of()
+                run()
             except StorageUnavailable as error:  # the next tick does it
                 _log.error("tick_missed", cause=str(error))
             except Exception:  # noqa: BLE001  # a defect of one round must not stop the other
