@@ -21,7 +21,7 @@ LEAP_DAY = "0 0 29 2 *"  # else a full hour would bring a run of its own
 
 @pytest.fixture(scope="module")
 def beatless(start_platform: Any) -> Iterator[Any]:
-    """A platform with two workers and no beat, whose schedule runs when the test says so."""
+    """A platform with two workers and no beat; the test decides when its schedule is due."""
     without = frozenset({"flower", "interactive", "push", "streamer", "beat"})
     with start_platform(without, workers=2, worker_slots=4, tick_seconds=0.5) as platform:
         resumed = {"paused": False, "cron": LEAP_DAY}
@@ -31,7 +31,7 @@ def beatless(start_platform: Any) -> Iterator[Any]:
 
 
 class Runs:
-    """The runs of the schedule: how many there should be, and those there are."""
+    """Counts the expected runs of the schedule, and reads the actual ones."""
 
     def __init__(self, platform: Any) -> None:
         self._platform = platform
@@ -39,7 +39,7 @@ class Runs:
         self.expected = 0
 
     def let_one_be_due(self) -> None:
-        """Its time has come; each time another one."""
+        """Make the schedule due, each time at another time."""
         at = LONG_AGO + timedelta(minutes=next(self._due))
         self._platform.mongo["schedules"].update_one({"_id": NAME}, {"$set": {"next_run_at": at}})
         self.expected += 1
@@ -50,7 +50,7 @@ class Runs:
         self.expected += 1
 
     def race(self) -> None:
-        """Ticks besides those of the beats, done by all slots of both workers at once."""
+        """Publish further ticks, which all slots of both workers run at once."""
         app = celery_app(self._platform.broker_url)
         for _ in range(RACING_TICKS):
             app.send_task(TICK, queue=QueueName.INTERACTIVE)
@@ -74,7 +74,7 @@ def messages(platform: Any) -> int:
 
 
 def test_runs_are_neither_missed_nor_doubled(beatless: Any, start_program: Any) -> None:
-    """With two beats, with one, and late after a time without any, each run makes one job."""
+    """With two beats, one, or none for a while, each run makes one job."""
     for symbol in TRACKED:
         assert beatless.sync(symbol, n_bars=10).status == 200
     runs = Runs(beatless)

@@ -16,7 +16,7 @@ def sims(first: int, count: int) -> list[str]:
 
 
 def kept(platform: Any) -> tuple[int, int]:
-    """How many jobs and units there are."""
+    """Return how many jobs and units are stored."""
     return tuple(platform.mongo[name].count_documents({}) for name in ("jobs", "units"))
 
 
@@ -35,7 +35,7 @@ def test_one_malformed_symbol_of_ten_thousand_refuses_all(platform: Any) -> None
 
 @pytest.mark.fault
 def test_unknown_symbols_fail_alone(platform: Any) -> None:
-    """They are dead letters with their code after one attempt, the others are completed."""
+    """They are dead letters with their code after one attempt; the others are completed."""
     known, unknown = sims(4300, 20), ["NASDAQ:NONESUCH", "SIM:S0000", "NYSE:NEVER"]
     job_id = platform.sync_in_bulk([*known[:10], *unknown, *known[10:]])
     job = platform.wait_for_job(job_id)
@@ -47,8 +47,8 @@ def test_unknown_symbols_fail_alone(platform: Any) -> None:
     assert [] == platform.wrong_series(known)
 
 
-def test_who_waits_overtakes_thousands(platform: Any, simulator: Any) -> None:
-    """An interactive sync is begun and done while over nine tenths of a bulk job are queued."""
+def test_an_interactive_sync_overtakes_thousands(platform: Any, simulator: Any) -> None:
+    """An interactive sync begins and ends while over nine tenths of a bulk job are queued."""
     simulator.order("latency", None, 0.3)
     job_id = platform.sync_in_bulk(sims(5000, SYNCS), n_bars=1)
     planned = {"jobs": job_id}

@@ -1,4 +1,4 @@
-"""Messages that are not ours: a worker reads JSON alone."""
+"""Forged messages: a worker accepts JSON alone."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ BODY = ([], {}, {})
 
 
 class Trap:
-    """What unpickling would run."""
+    """An object that runs code when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -25,7 +25,7 @@ class Trap:
 def test_a_forged_message_is_refused_and_the_worker_lives(
     platform: Any, tmp_path: Path, serializer: str
 ) -> None:
-    """Nothing of it is run, and the next sync is done."""
+    """The forged code does not run, and the next sync completes."""
     sprung = tmp_path / "sprung"
     was = [worker.pid for worker in platform.workers()]
     trap = Trap(sprung) if serializer == "pickle" else "!!python/object/apply:os.getpid []"

@@ -16,7 +16,7 @@ KILLS = 20
 def test_twenty_kills_during_two_thousand_syncs(
     platform_without_workers: Any, start_worker: Any, simulator: Any, request: pytest.FixtureRequest
 ) -> None:
-    """Every unit is completed and every series holds the provider's bars, whatever was killed."""
+    """Every unit is completed, and every series has the provider's bars."""
     chance = random.Random(20261122)
     wanted = [f"SIM:S{1000 + n:04}" for n in range(SYNCS)]
     simulator.order("latency", None, 0.2)

@@ -1,4 +1,4 @@
-"""A worker on another machine: a network namespace from which little can be reached."""
+"""A worker on another machine, which is a network namespace with few reachable ports."""
 
 import json
 import os
@@ -38,14 +38,14 @@ print(json.dumps([is_reached(*address) for address in json.loads(sys.argv[1])]))
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A network of its own, joined to this one by a cable; `address` is this end of it."""
+    """A network namespace, linked to this one; `address` is this end of the link."""
 
     name: str
     address: str
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What runs a command there, under a host name of its own."""
+        """The prefix of a command to run in the namespace, under another host name."""
         return (*self._inside, "unshare", "--uts", "sh", "-c", f'{RENAME} && exec "$@"', "sh")
 
     def reached(self, addresses: list[tuple[str, int]]) -> list[bool]:
@@ -60,7 +60,7 @@ class Namespace:
 
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[Namespace]:
-    """Skipped where the kernel or the user's rights allow none."""
+    """A namespace; tests are skipped if kernel or user rights allow none."""
     is_root = os.geteuid() == 0 and shutil.which("unshare")
     if not is_root or not succeeds("unshare", "--net", "--uts", "sh", "-c", RENAME):
         pytest.skip("network namespaces need root, and a kernel or container that allows them")
@@ -99,7 +99,7 @@ def succeeds(*command: str) -> bool:
 def servers(
     namespace: Namespace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """A mongod and a redis-server that also listen on this end of the cable."""
+    """A mongod and a redis-server that also listen on this end of the link."""
     folder = tmp_path_factory.mktemp("servers")
     mongod, redis = embedded.private_mongod(folder), embedded.private_redis(folder)
     both = f"{embedded.HOST},{namespace.address}"
@@ -122,7 +122,7 @@ def test_a_worker_elsewhere_takes_its_share(
     start_simulator: Any,
     start_worker: Any,
 ) -> None:
-    """With broker, store and provider reachable, and nothing else, it works like one here."""
+    """A worker that reaches only broker, store and provider works like a local one."""
     asked_here, asked_there = (start_simulator(host=namespace.address) for _ in range(2))
     for provider in (asked_here, asked_there):
         provider.order("latency", None, 0.3)

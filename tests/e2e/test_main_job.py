@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 
 def read_with_an_independent_client(url: str, symbol: str, resolution: str, count: int) -> Any:
-    """The rows a plain client reads from the wire; it shares no code with PocketQuant."""
+    """Return the rows that a plain client reads; it shares no code with PocketQuant."""
     with connect(url, origin="https://www.tradingview.com", max_size=2**26) as socket:  # type: ignore[arg-type]
 
         def call(method: str, *params: object) -> None:
@@ -75,7 +75,7 @@ def test_bars_by_rest_equal_those_on_the_wire(
 
 
 def test_a_second_sync_inserts_and_changes_nothing(platform: Any) -> None:
-    """What is stored already is only counted."""
+    """Bars that are stored already are only counted."""
     first = platform.sync("SP:SPX", "1d", 5000).body
     second = platform.sync("SP:SPX", "1d", 5000).body
     assert first["bar_count"] == 368
@@ -83,8 +83,8 @@ def test_a_second_sync_inserts_and_changes_nothing(platform: Any) -> None:
     assert counts == [368, 0, 0, 368, 0]
 
 
-def test_a_sync_changes_what_was_cached(platform: Any) -> None:
-    """An answer kept in Redis is forgotten by the sync that stores more bars."""
+def test_a_sync_drops_cached_answers(platform: Any) -> None:
+    """A sync that stores more bars drops the answers cached in Redis."""
     path = "/api/v1/market-data/ohlcv/SIM/S0101"
     platform.sync("SIM:S0101", "1d", 10)
     assert platform.get(path, interval="1d").body["count"] <= 10
@@ -93,7 +93,7 @@ def test_a_sync_changes_what_was_cached(platform: Any) -> None:
 
 
 def test_a_background_sync_is_a_job(platform: Any) -> None:
-    """202 with a job whose counts and state lead to its end."""
+    """The answer is 202 with a job, which can be followed to its end."""
     path = "/api/v1/market-data/sync/background"
     body = {"exchange": "SIM", "symbol": "S0102", "interval": "1h", "n_bars": 50}
     answer = platform.post(path, body)
@@ -103,8 +103,8 @@ def test_a_background_sync_is_a_job(platform: Any) -> None:
     assert (job["state"], job["counts"]["completed"], job["counts"]["total"]) == ("completed", 1, 1)
 
 
-def test_a_call_that_waits_no_longer_gets_the_job(platform: Any, simulator: Any) -> None:
-    """202 when the time-out of the caller is shorter than the sync; the job ends all the same."""
+def test_a_call_that_times_out_gets_the_job(platform: Any, simulator: Any) -> None:
+    """The answer is 202 if the caller's time-out is shorter than the sync; the job still ends."""
     simulator.order("latency", "SIM:S0103", 1.5)
     answer = platform.sync("SIM:S0103", timeout=0.3)
     assert answer.status == 202
@@ -113,7 +113,7 @@ def test_a_call_that_waits_no_longer_gets_the_job(platform: Any, simulator: Any)
 
 
 def test_the_symbol_and_its_series_are_registered(platform: Any) -> None:
-    """A synced symbol is listed with what the provider says of it."""
+    """A synced symbol is listed with the provider's listing."""
     platform.sync("NYSE:KO", "1d", 10)
     symbols = platform.get("/api/v1/market-data/symbols", exchange="NYSE").body
     listed = {one["symbol"]: one for one in symbols}
@@ -122,7 +122,7 @@ def test_the_symbol_and_its_series_are_registered(platform: Any) -> None:
 
 
 def test_the_forming_bar_is_beside_the_closed_ones(platform: Any) -> None:
-    """A 24x7 pair always has a day that is not over; it is not in the list."""
+    """A 24x7 pair always has a forming day, which is not among the bars."""
     platform.sync("SIM:S0104", "1d", 5)
     answer = platform.get("/api/v1/market-data/ohlcv/SIM/S0104", interval="1d").body
     assert answer["forming"]["bar_start"] > answer["data"][0]["datetime"]
@@ -130,7 +130,7 @@ def test_the_forming_bar_is_beside_the_closed_ones(platform: Any) -> None:
 
 
 def test_the_command_syncs_and_prints_bars(platform: Any) -> None:
-    """`pocketquant sync` and `pocketquant bars` do the same from a shell."""
+    """`pocketquant sync` and `pocketquant bars` sync and print bars in a shell."""
     command = str(Path(sys.executable).parent / "pocketquant")
 
     def run(*arguments: str) -> Any:
@@ -152,7 +152,7 @@ def test_the_command_syncs_and_prints_bars(platform: Any) -> None:
 
 
 def test_a_refusal_reaches_the_shell(platform: Any) -> None:
-    """Exit code 1 and the error's name."""
+    """The command exits with 1 and names the error."""
     command = [str(Path(sys.executable).parent / "pocketquant"), "sync", "NASDAQ:NONE"]
     ended = subprocess.run(
         [*command, "--url", platform.url], capture_output=True, text=True, timeout=60, check=False

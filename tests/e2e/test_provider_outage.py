@@ -1,4 +1,4 @@
-"""The provider down for a while: it is left alone, looked after, and its work then done."""
+"""The provider is down for a while: calls stop, probes go on, and then all work is done."""
 
 from contextlib import ExitStack
 from typing import Any

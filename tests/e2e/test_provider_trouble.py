@@ -1,4 +1,4 @@
-"""What the provider may do to us, and what a caller gets: real processes, a real socket."""
+"""Misbehaviour of the provider, and the answers to callers, with real processes and sockets."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 
 def test_an_unknown_symbol_is_404_and_not_retried(platform: Any, simulator: Any) -> None:
-    """404 `unknown_symbol` at the server's answer, not at a deadline; status error; asked once."""
+    """404 `unknown_symbol` comes without waiting for a deadline, after one fetch; status error."""
     before = simulator.tally.requested["NASDAQ:NOSUCH"]
     answer = platform.sync("NASDAQ:NOSUCH", timeout=2)
     assert (answer.status, answer.body["error"]) == (404, "unknown_symbol")
@@ -19,7 +19,7 @@ def test_an_unknown_symbol_is_404_and_not_retried(platform: Any, simulator: Any)
 
 
 def test_a_symbol_without_permission_is_403(platform: Any, simulator: Any) -> None:
-    """403 `no_permission`; status error; asked for once."""
+    """403 `no_permission` after one fetch; status error."""
     answer = platform.sync("ECONOMICS:USM2")
     assert (answer.status, answer.body["error"]) == (403, "no_permission")
     assert platform.status_of("ECONOMICS:USM2")["status"] == "error"
@@ -27,13 +27,13 @@ def test_a_symbol_without_permission_is_403(platform: Any, simulator: Any) -> No
 
 
 def test_an_interval_the_symbol_lacks_is_422(platform: Any) -> None:
-    """`unsupported_interval`, not a hang."""
+    """The answer is `unsupported_interval`, at once."""
     answer = platform.sync("SP:SPX", "5m")
     assert (answer.status, answer.body["error"]) == (422, "unsupported_interval")
 
 
 def test_a_listing_that_never_traded_has_no_bars_and_no_error(platform: Any) -> None:
-    """200, zero bars, completed."""
+    """The answer is 200 with zero bars; the sync is completed."""
     answer = platform.sync("NYSE:UNBORN")
     assert answer.status == 200
     assert (answer.body["status"], answer.body["bar_count"]) == ("completed", 0)
@@ -56,7 +56,7 @@ TROUBLE = {
 
 
 def test_trouble_is_typed_and_the_unit_is_tried_again(platform: Any, simulator: Any) -> None:
-    """The waiting call gets the error; the unit is put back, and done once the trouble is over."""
+    """The waiting call gets the error; the unit is put back, and completed later."""
     for symbol, (fault, value, _, _) in TROUBLE.items():
         simulator.order(fault, symbol, value)
     with ThreadPoolExecutor(len(TROUBLE)) as threads:
@@ -89,7 +89,7 @@ def test_trouble_is_typed_and_the_unit_is_tried_again(platform: Any, simulator: 
 def test_a_refused_handshake_is_typed(
     platform: Any, simulator: Any, symbol: str, fault: str, code: str
 ) -> None:
-    """429 and 403 at the handshake are 502 for who waits, and tried again."""
+    """429 and 403 at the handshake become 502 for waiting calls, and are retried."""
     simulator.order(fault)
     answer = platform.sync(symbol, n_bars=20)
     assert (answer.status, answer.body["error"]) == (502, code)
@@ -110,7 +110,7 @@ def test_a_refused_handshake_is_typed(
 def test_a_bad_bar_is_refused_and_counted_and_the_rest_stored(
     platform: Any, simulator: Any, number: int, fault: str, reason: str
 ) -> None:
-    """One bar fewer, with its reason in the report."""
+    """The report counts the refused bar with its reason."""
     symbol = f"SIM:S{240 + number:04}"
     simulator.order(fault, symbol, None)
     report = platform.sync(symbol, n_bars=50)
@@ -131,7 +131,7 @@ def test_odd_but_legal_messages_are_read(platform: Any, simulator: Any, fault: s
 
 
 def test_a_bad_token_says_what_to_do(platform: Any, simulator: Any) -> None:
-    """Misconfigured is not retried; the message names the setting."""
+    """The unit is not retried; the message names the setting."""
     simulator.order("bad_token", None, None)
     answer = platform.sync("SIM:S0230", n_bars=20)
     assert (answer.status, answer.body["error"]) == (502, "bad_token")

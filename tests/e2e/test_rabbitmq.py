@@ -1,4 +1,4 @@
-"""RabbitMQ in Redis' place, by `CELERY_BROKER_URL` alone."""
+"""RabbitMQ instead of Redis as broker, chosen by `CELERY_BROKER_URL` alone."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def private_environment(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
-    """All files in one folder, all ports on loopback, no plugin."""
+    """The environment of rabbitmq-server: one folder, loopback ports, no plugin."""
     (folder / "enabled_plugins").write_text("[].")
     (folder / "environment").touch()
     ours = {
@@ -73,7 +73,7 @@ def answers(port: int) -> bool:
 
 
 def end(server: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM to all of it, for the script that starts Erlang does not hand the signal on."""
+    """Send SIGTERM to the process group: the script that starts Erlang does not forward it."""
     processes = [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -95,14 +95,14 @@ def fleet(start_platform: Callable[..., Any], rabbitmq_url: str) -> Iterator[Any
 
 @pytest.fixture
 def slow(simulator: Any) -> Iterator[None]:
-    """Every fetch takes a second."""
+    """Let every fetch take a second."""
     simulator.order("latency", None, 1.0)
     yield
     simulator.lift()
 
 
 def test_queues_are_quorum_queues_with_lengths(rabbitmq_url: str) -> None:
-    """What the server holds outlives one of its members, and how much waits can be asked."""
+    """Queues survive the loss of one member, and their lengths can be read."""
     app = celery_app(rabbitmq_url)
     assert dict.fromkeys(QueueName, 0) == Dispatcher(app).lengths()
     with app.connection_for_write() as connection:
@@ -113,8 +113,8 @@ def test_queues_are_quorum_queues_with_lengths(rabbitmq_url: str) -> None:
 
 
 @pytest.mark.usefixtures("slow")
-def test_what_somebody_waits_for_overtakes_the_bulk(fleet: Any) -> None:
-    """With every other slot taken and much waiting, the interactive worker does it at once."""
+def test_an_interactive_sync_overtakes_the_bulk(fleet: Any) -> None:
+    """With all other slots busy and many units queued, the interactive worker runs it at once."""
     jobs = fleet.sync_each_in_background(f"SIM:S{650 + n:04}" for n in range(SYNCS))
     answer = fleet.sync("SIM:S0649", n_bars=10)
     assert 200 == answer.status, answer.body
@@ -126,7 +126,7 @@ def test_what_somebody_waits_for_overtakes_the_bulk(fleet: Any) -> None:
 @pytest.mark.fault
 @pytest.mark.usefixtures("slow")
 def test_a_worker_killed_halfway_loses_nothing(fleet: Any, kill: Callable[..., None]) -> None:
-    """`kill -9` in the middle of thirty syncs: each of them is completed."""
+    """After `kill -9` in the middle of thirty syncs, each of them is completed."""
     jobs = fleet.sync_each_in_background(f"SIM:S{700 + n:04}" for n in range(SYNCS))
     wait_until("some are done", lambda: fleet.ended(jobs) >= 4, (), 60)
     kill(fleet.processes("worker-0@")[0])

@@ -46,7 +46,7 @@ def members(
 
 @pytest.fixture(scope="module")
 def replica_set(members: dict[str, "subprocess.Popen[bytes]"]) -> ReplicaSet:
-    """The three as one set."""
+    """The URL of the three as a replica set."""
     made = ReplicaSet(tuple(members))
     made.initiate()
     return made
@@ -60,8 +60,8 @@ def replicated(start_platform: Any, replica_set: ReplicaSet) -> Iterator[Any]:
         yield platform
 
 
-def test_what_decides_is_read_from_the_primary(replica_set: ReplicaSet) -> None:
-    """Whatever the URL prefers: a secondary that lags behind closes no job whose units are open."""
+def test_decisive_reads_use_the_primary(replica_set: ReplicaSet) -> None:
+    """Whatever the URL prefers, a lagging secondary closes no job with open units."""
     url = f"{replica_set.url}&readPreference=secondaryPreferred"
     mongo = open_mongo(url, "lagging")
     secondary = next(each for each in replica_set.addresses if each != replica_set.primary())
@@ -94,7 +94,7 @@ def test_a_job_goes_on_under_another_primary(
     simulator: Any,
     request: pytest.FixtureRequest,
 ) -> None:
-    """The primary steps down, its successor is killed: every unit is done, every bar is there."""
+    """The primary steps down and its successor is killed; all units end and all bars are stored."""
     wanted = [f"SIM:S{3800 + n:04}" for n in range(SYNCS)]
     simulator.order("latency", None, 0.3)
     request.addfinalizer(simulator.lift)

@@ -22,7 +22,7 @@ SYNCS = 30
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A master, its replica, three Sentinels: the URL of all, and the master's process."""
+    """The URL of three Sentinels of a master and a replica, and the master's process."""
     master, replica = (made(tmp_path / name) for name in ("master", "replica"))
     sentinels = [sentinel(tmp_path / f"sentinel-{n}", master) for n in range(SENTINELS)]
     with ExitStack() as ends:
@@ -47,7 +47,7 @@ def made(folder: Path) -> PrivateServer:
 
 
 def sentinel(folder: Path, master: PrivateServer) -> PrivateServer:
-    """The same program as redis-server's, with a file that it writes its findings to."""
+    """Start redis-server as a Sentinel, with a file for its state."""
     folder.mkdir()
     port = reserve_port()
     config = folder / "sentinel.conf"
@@ -87,7 +87,7 @@ def test_a_job_goes_on_after_its_redis_was_killed(
     watched: tuple[str, psutil.Process],
     kill: Callable[[psutil.Process], None],
 ) -> None:
-    """The replica is made master, everybody finds it, and every sync is completed."""
+    """The replica becomes master, all processes find it, and every sync is completed."""
     url, master = watched
     simulator.order("latency", None, 1.0)
     with start_platform(redis_url=url, workers=2, worker_slots=2) as fleet:

@@ -29,10 +29,10 @@ def syncs_again(platform: Any, symbol: str) -> None:
 
 
 @pytest.mark.parametrize(("server", "symbol"), [("mongod", "SIM:S0301"), ("redis", "SIM:S0302")])
-def test_a_server_that_went_away_is_503_and_recovery_needs_nobody(
+def test_a_missing_server_is_503_and_recovery_is_automatic(
     own_platform: Any, server: str, symbol: str
 ) -> None:
-    """503 `storage_unavailable` while it is away, and everything works when it is back."""
+    """503 `storage_unavailable` while it is away; all works again once it is back."""
     own_platform.sync(symbol, n_bars=10)
     own_platform.control("stop", f"servers:{server}-0")
     try:
@@ -46,7 +46,7 @@ def test_a_server_that_went_away_is_503_and_recovery_needs_nobody(
 
 
 def test_stored_bars_are_read_while_redis_is_away(own_platform: Any) -> None:
-    """The cache may be lost; reads go on from MongoDB."""
+    """Without the cache, reads use MongoDB."""
     own_platform.sync("SIM:S0303", n_bars=10)
     own_platform.control("stop", "servers:redis-0")
     try:
@@ -60,7 +60,7 @@ def test_stored_bars_are_read_while_redis_is_away(own_platform: Any) -> None:
 
 @pytest.mark.parametrize("server", ["mongod", "redis"])
 def test_processes_started_before_their_servers_wait(own_platform: Any, server: str) -> None:
-    """All programs started without a server wait for it, say so, and then work."""
+    """All programs started without a server log that they wait for it, and then work."""
     own_platform.control("stop", f"servers:{server}-0")
     own_platform.control("restart", "pocketquant:*")
 
@@ -85,7 +85,7 @@ TROUBLE = {
 def test_a_job_goes_on_through_the_trouble_of_a_server(
     own_platform: Any, simulator: Any, kill: Any, trouble: str
 ) -> None:
-    """The same workers and beat bring it to its end: no unit is lost, none counted twice."""
+    """The same workers and beat complete it: no unit is lost, none counted twice."""
     first = 3200 + SYNCS * list(TROUBLE).index(trouble)
     wanted = [f"SIM:S{first + n:04}" for n in range(SYNCS)]
     simulator.order("latency", None, 0.2)

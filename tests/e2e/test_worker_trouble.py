@@ -1,4 +1,4 @@
-"""Workers killed, told to end, or killed by what they do: nothing is lost or done twice."""
+"""Workers killed, terminated, or killed by a series: no sync is lost or done twice."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def symbols(first: int, count: int) -> list[str]:
 
 
 def asked(provider: Any) -> int:
-    """How many series a worker's own provider was asked for."""
+    """How many fetches a worker's own provider has received."""
     return int(provider.tally.requested.total())
 
 
@@ -31,7 +31,7 @@ def all_completed(total: int) -> dict[str, int]:
 def test_a_killed_workers_syncs_are_done_by_another(
     platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
-    """`kill -9` with every slot at work: another worker does each of them, once in effect."""
+    """After `kill -9` with all slots busy, another worker completes each sync, once in effect."""
     wanted = symbols(400, SLOTS)
     stuck, healthy = start_simulator(), start_simulator()
     stuck.order("latency", None, 60)
@@ -50,7 +50,7 @@ def test_a_killed_workers_syncs_are_done_by_another(
 def test_a_job_goes_on_after_all_workers_were_killed(
     platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
-    """`kill -9` of every worker halfway; new ones bring the job to its end, nobody else helps."""
+    """After `kill -9` of all workers halfway, new ones complete the job."""
     wanted = symbols(420, 120)
     provider = start_simulator()
     provider.order("latency", None, 0.3)
@@ -73,7 +73,7 @@ def test_a_job_goes_on_after_all_workers_were_killed(
 def test_a_worker_told_to_end_finishes_what_it_has_and_begins_nothing(
     platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
-    """SIGTERM: exit code 0 while much is left, all it began is done, another does the rest."""
+    """At SIGTERM it exits with 0 after completing its running syncs; another does the rest."""
     wanted = symbols(550, 80)
     ending, going_on = start_simulator(), start_simulator()
     for provider in (ending, going_on):
@@ -95,7 +95,7 @@ def test_a_worker_told_to_end_finishes_what_it_has_and_begins_nothing(
 def test_a_worker_stuck_in_fetches_hands_them_back_when_told_to_end(
     platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
-    """SIGTERM: exit code 0 after the grace; another worker's attempt is counted as the first."""
+    """At SIGTERM it exits with 0 after the grace; another worker's attempt counts as the first."""
     wanted = symbols(680, SLOTS)
     stuck, healthy = start_simulator(), start_simulator()
     stuck.order("stall")
@@ -115,7 +115,7 @@ def test_a_worker_stuck_in_fetches_hands_them_back_when_told_to_end(
 def test_a_series_that_kills_its_workers_is_given_up(
     platform_without_workers: Any, start_worker: Any, start_simulator: Any
 ) -> None:
-    """A dead letter after the attempts allowed, with a code that says so; the others are done."""
+    """After the allowed attempts it is a dead letter with a code; the others are completed."""
     poison, others = "SIM:S0700", symbols(701, 30)
     hands: dict[int, tuple[Any, Any]] = {}
 

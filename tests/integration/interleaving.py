@@ -1,4 +1,4 @@
-"""Actors whose every command to MongoDB waits for its turn, so that a seed decides the order."""
+"""Actors whose commands to MongoDB wait for their turn, so that a seed decides the order."""
 
 import random
 import threading
@@ -8,11 +8,11 @@ from pymongo import monitoring
 
 
 class Killed(BaseException):
-    """Ends an actor before its next command, as kill -9 would; the driver lets it pass."""
+    """Ends an actor before its next command, as kill -9 would; the driver does not catch it."""
 
 
 class Actor:
-    """Does something in a thread of its own, a command at a time."""
+    """Runs a function in a thread of its own, one command at a time."""
 
     def __init__(self, act: Callable[[], object], killed_after: int | None = None) -> None:
         self._act = act
@@ -24,7 +24,7 @@ class Actor:
         self._thread.start()
 
     def step(self) -> bool:
-        """Let it go on to its next command; False once it has ended."""
+        """Let the actor run to its next command; return False once it has ended."""
         if self._is_over:
             return False
         self._may_go.release()
@@ -76,9 +76,9 @@ monitoring.register(TURNSTILE)  # of each client that is made from now on
 
 
 def interleave(chance: random.Random, acts: list[Callable[[], object]], kills: float = 0) -> None:
-    """Do these at once, in an order that is left to chance; a share of them is killed midway.
+    """Run the actors at once in random order, and kill a share of them midway.
 
-    The failure of one is raised once all have ended.
+    Raise the failure of an actor once all have ended.
     """
     actors = [
         Actor(act, chance.randrange(1, 15) if chance.random() < kills else None) for act in acts

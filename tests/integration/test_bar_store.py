@@ -1,4 +1,4 @@
-"""The bar store on a real mongod: what goes in comes out, whatever is written twice or at once."""
+"""The bar store on a real mongod: writes are read back, also repeated and concurrent ones."""
 
 import math
 import re
@@ -60,7 +60,7 @@ def test_upserting_twice_changes_nothing(store: BarStore, mongo: Mongo) -> None:
     assert before == list(mongo.ohlcv.find())
 
 
-def test_the_newer_bar_wins(store: BarStore) -> None:
+def test_the_newer_bar_replaces_the_stored_one(store: BarStore) -> None:
     """Overlapping bars replace those stored; the others of both blocks are kept."""
     store.upsert({AAPL: _bars(_minutes(0, 2000))})
     store.upsert({AAPL: _bars(_minutes(1000, 500))})
@@ -95,7 +95,7 @@ def test_many_series_go_in_one_call(store: BarStore) -> None:
     assert blocks == {series: store.read(series) for series in blocks}
 
 
-def test_nothing_is_upserted_as_nothing(store: BarStore) -> None:
+def test_an_empty_upsert_changes_nothing(store: BarStore) -> None:
     """No series, or a series without bars, is no error and leaves nothing behind."""
     assert {} == store.upsert({})
     assert {AAPL: Upserted()} == store.upsert({AAPL: Bars.empty()})
@@ -133,7 +133,7 @@ def test_no_volume_reads_back_as_nan(store: BarStore) -> None:
 
 
 def test_a_range_includes_its_start_and_excludes_its_end(store: BarStore) -> None:
-    """Also where the ends of the range are the ends of chunks."""
+    """The bounds hold also where a chunk begins or ends."""
     store.upsert({AAPL: _bars(_minutes(0, 4096))})
     for first, last in [(0, 1), (1023, 1025), (1024, 2048), (1025, 2047), (5, 5), (9, 3)]:
         found = store.read(AAPL, first * MINUTE, last * MINUTE)
@@ -143,7 +143,7 @@ def test_a_range_includes_its_start_and_excludes_its_end(store: BarStore) -> Non
 
 
 def test_a_limit_takes_the_newest_or_the_oldest(store: BarStore) -> None:
-    """Of the range, so many bars from the end asked for; always in order of time."""
+    """A read returns that many bars from the requested end of the range, in order of time."""
     store.upsert({AAPL: _bars(_minutes(0, 4096))})
 
     def minutes(limit: int, newest: bool) -> list[int]:
@@ -164,7 +164,7 @@ def test_a_limit_reads_on_through_sparse_chunks(store: BarStore) -> None:
 
 
 def test_latest_is_the_newest_bars(store: BarStore) -> None:
-    """The newest bars in order of time, or all where there are fewer."""
+    """The newest bars are returned in order of time, or all if there are fewer."""
     store.upsert({AAPL: _bars(_minutes(0, 1030))})
     assert _bars(_minutes(1020, 10)) == store.latest(AAPL, 10)
     assert 1030 == len(store.latest(AAPL, 5000))
@@ -220,7 +220,7 @@ def test_extent_reads_no_chunk(store: BarStore, mongo: Mongo) -> None:
     )
 )
 def test_any_upserts_leave_the_union(store: BarStore, blocks: list[tuple[list[int], int]]) -> None:
-    """Whatever is upserted in whatever order: each time has the bar that came last."""
+    """After any upserts in any order, each time has the bar that was written last."""
     store.delete(AAPL)
     shifts: dict[int, int] = {}
     for minutes, shift in blocks:
@@ -235,7 +235,7 @@ def test_any_upserts_leave_the_union(store: BarStore, blocks: list[tuple[list[in
 
 
 class Rival(CommandListener):
-    """Acts each time after the store has read the chunks, before it writes them."""
+    """Runs an action each time between the store's read of the chunks and its write."""
 
     def __init__(self, act: Callable[[], object], times: int) -> None:
         self.act = act
@@ -259,7 +259,7 @@ def _upsert_against(rival: Rival, url: str, database: str, bars: Bars) -> Upsert
 def test_a_lost_race_for_a_new_chunk_is_merged(
     store: BarStore, mongo: Mongo, mongodb_url: str
 ) -> None:
-    """Two writers make the same chunk: both have their bars, and each counts its own."""
+    """Two writers make the same chunk: it holds the bars of both, and each counts its own."""
     rival = Rival(lambda: store.upsert({AAPL: _bars(_minutes(0, 30))}), times=1)
     report = _upsert_against(rival, mongodb_url, mongo.name, _bars(_minutes(20, 2000)))
     assert Upserted(inserted=1990, unchanged=10) == report
@@ -280,7 +280,7 @@ def test_a_lost_race_for_a_stored_chunk_is_merged(
     assert Bars(np.hstack(blocks)) == store.read(AAPL)
 
 
-def test_a_chunk_deleted_and_made_anew_is_another_chunk(
+def test_a_chunk_made_again_after_a_deletion_is_another_chunk(
     store: BarStore, mongo: Mongo, mongodb_url: str
 ) -> None:
     """A revision never comes back, so what was written after a deletion is not overwritten."""
@@ -296,7 +296,7 @@ def test_a_chunk_deleted_and_made_anew_is_another_chunk(
 
 
 def test_a_race_that_is_always_lost_ends(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:
-    """The rounds are bounded: the caller learns that it has to come again later."""
+    """The number of rounds is bounded: the caller gets an error and can retry later."""
     shifts = iter(range(1_000_000))
     rival = Rival(lambda: store.upsert({AAPL: _bars([0], shift=next(shifts))}), times=-1)
     with pytest.raises(StorageUnavailable, match=r"NASDAQ:AAPL\|1m\|1000000"):
@@ -305,7 +305,7 @@ def test_a_race_that_is_always_lost_ends(store: BarStore, mongo: Mongo, mongodb_
 
 @pytest.mark.parametrize("count", [5, 3000])
 def test_other_write_errors_are_raised(store: BarStore, mongo: Mongo, count: int) -> None:
-    """A failure that is no lost race reaches the caller as the driver's error."""
+    """Any failure other than a lost race is raised as the driver's error."""
     mongo.command("collMod", "ohlcv", validator={"count": {"$lt": 5}})
     with pytest.raises(OperationFailure, match="Document failed validation"):
         store.upsert({AAPL: _bars(_minutes(0, count))})
@@ -327,7 +327,7 @@ def test_a_chunk_written_before_is_extended_without_reading_it(
 
 
 def test_what_another_process_wrote_meanwhile_is_kept(store: BarStore, mongo: Mongo) -> None:
-    """A remembered chunk that is no longer the stored one is read again."""
+    """A chunk in memory that differs from the stored one is read again."""
     store.upsert({AAPL: _bars(_minutes(0, 5))})
     BarStore(mongo).upsert({AAPL: _bars(_minutes(5, 5))})
     assert {AAPL: Upserted(inserted=5)} == store.upsert({AAPL: _bars(_minutes(10, 5))})
@@ -342,15 +342,17 @@ def test_a_deleted_chunk_does_not_come_back_from_memory(store: BarStore, mongo: 
     assert _bars(_minutes(10, 5)) == store.read(AAPL)
 
 
-def test_bars_that_memory_says_are_unchanged_are_looked_up(store: BarStore, mongo: Mongo) -> None:
-    """Only the stored chunk can tell that nothing changes."""
+def test_bars_unchanged_in_memory_are_compared_with_the_store(
+    store: BarStore, mongo: Mongo
+) -> None:
+    """Bars that change nothing in the chunk in memory are compared with the stored chunk."""
     store.upsert({AAPL: _bars(_minutes(0, 5))})
     BarStore(mongo).upsert({AAPL: _bars(_minutes(0, 5), shift=1)})
     assert {AAPL: Upserted(changed=5)} == store.upsert({AAPL: _bars(_minutes(0, 5))})
 
 
 def test_the_memory_of_chunks_is_bounded(store: BarStore) -> None:
-    """The one used longest ago is forgotten first, and then read again."""
+    """The least recently used chunk is forgotten first, and then read again."""
     many = [Series.parse(f"SIM:S{number:04}|1m") for number in range(70)]
     for series in many:
         store.upsert({series: _bars(_minutes(0, 5))})
@@ -363,7 +365,7 @@ def test_the_memory_of_chunks_is_bounded(store: BarStore) -> None:
 def test_a_write_that_is_not_acknowledged_is_no_success(
     store: BarStore, mongo: Mongo, count: int
 ) -> None:
-    """When too few servers confirm, the caller has to come again, and then finds all in place."""
+    """If too few servers confirm, the caller gets an error; a retry finds all bars stored."""
     two_servers = WriteConcern(w=2, wtimeout=50)
     bars = _bars(_minutes(0, count))
     with pytest.raises(StorageUnavailable), translating_driver_errors():
@@ -372,7 +374,7 @@ def test_a_write_that_is_not_acknowledged_is_no_success(
 
 
 def test_a_refused_user_is_no_defect_of_ours(mongodb_url: str, mongo: Mongo) -> None:
-    """It is told as a server that cannot be used, without the password."""
+    """The error says that the server refuses the user, without the password."""
     url = mongodb_url.replace("mongodb://", "mongodb://somebody:wrongpassword@")
     refused = open_mongo(url, mongo.name)
     with (
@@ -403,7 +405,7 @@ def test_the_readme_reads_a_chunk(store: BarStore, mongo: Mongo, mongodb_url: st
 
 
 def _run_documented_lines(document: str, url: str, database: str) -> dict[str, Any]:
-    """The names that the document's block of at most six lines leaves, run on a given database."""
+    """Run the document's block of at most six lines on the database; return its variables."""
     blocks = (ROOT / document).read_text().split("```python\n")[1:]
     code = next(block for block in blocks if "frombuffer" in block).partition("```")[0]
     lines = [line for line in code.splitlines() if line]

@@ -24,7 +24,7 @@ SERIES = Series.parse("NASDAQ:AAPL|1m")
 
 @dataclass(frozen=True)
 class Written:
-    """What one writer did."""
+    """The counts of one writer."""
 
     minutes: set[int]
     report: Upserted
@@ -33,7 +33,7 @@ class Written:
 
 
 def _bars(minutes: list[int]) -> Bars:
-    """The bars of these minutes; their values depend on nothing else."""
+    """Return the bars of these minutes; their values depend on the minutes alone."""
     minute = np.array(minutes, dtype=float)
     price = np.round(100 + 10 * np.sin(minute), 2)
     return Bars(np.array([minute * 60, price, price + 1, price - 1, price, minute % 977]))
@@ -57,8 +57,8 @@ class LostRaces(monitoring.CommandListener):
 def _write(url: str, database: str, writer: int) -> Written:
     """Upsert random blocks for a while.
 
-    Odd minutes are everybody's, over and over. Each even one belongs to one writer, who writes
-    it once only, so that nobody can heal the loss of it.
+    All writers write the odd minutes, repeatedly. Each even minute belongs to one writer, which
+    writes it once, so that no later write can hide a loss.
     """
     lost = LostRaces()
     monitoring.register(lost)

@@ -1,4 +1,4 @@
-"""What a URL alone chooses, for the broker and for the cache."""
+"""The URL alone chooses the kind of broker and of cache, TLS and Sentinels."""
 
 import asyncio
 import queue
@@ -23,13 +23,13 @@ from pocketquant.servers.sentinel_url import SentinelUrl
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """A certificate authority nobody knows yet."""
+    """A new certificate authority, which no client trusts."""
     return trustme.CA()
 
 
 @pytest.fixture
 def authority_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    """Its certificate, as a client is given it."""
+    """The file of its certificate, for clients."""
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
@@ -37,7 +37,7 @@ def authority_file(authority: trustme.CA, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tls_port(redis_url: str, authority: trustme.CA) -> Iterator[int]:
-    """TLS in front of the redis-server, which may have been built without."""
+    """The port of a TLS proxy before the redis-server, which may lack TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(HOST).configure_cert(context)
     started: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = queue.Queue()
@@ -83,8 +83,8 @@ def test_rediss_serves_broker_and_cache(tls_port: int, authority_file: Path) -> 
     app.close()
 
 
-def test_rediss_trusts_nobody_it_was_not_told_to(tls_port: int) -> None:
-    """An unknown authority is refused by both, though the URL says nothing of certificates."""
+def test_rediss_trusts_no_unknown_authority(tls_port: int) -> None:
+    """Broker and cache refuse an unknown authority, though the URL has no option about it."""
     url = f"rediss://{HOST}:{tls_port}/0"
     with open_redis(url) as client, pytest.raises(redis.ConnectionError, match="CERTIFICATE"):
         client.ping()
@@ -94,7 +94,7 @@ def test_rediss_trusts_nobody_it_was_not_told_to(tls_port: int) -> None:
 
 
 def test_settings_of_one_broker_are_not_given_to_another() -> None:
-    """Redis' visibility time-out means nothing to RabbitMQ, nor publisher confirms to Redis."""
+    """RabbitMQ gets no visibility time-out, and Redis no publisher confirms."""
     of = {
         scheme: broker_settings(f"{scheme}://{HOST}", ["one"])
         for scheme in ("redis", "rediss", "sentinel", "amqp", "amqps")
@@ -108,8 +108,8 @@ def test_settings_of_one_broker_are_not_given_to_another() -> None:
     assert ["amqp", "amqps"] == [s for s in of if arguments[s] == {"x-queue-type": "quorum"}]
 
 
-def test_a_broker_nobody_knows_is_refused_by_name() -> None:
-    """The message names the setting and what it may begin with."""
+def test_an_unknown_kind_of_broker_is_refused() -> None:
+    """The message names the setting and the schemes that it may have."""
     with pytest.raises(InvalidSettings, match=r"sqs://; CELERY_BROKER_URL .* amqp://"):
         celery_app("sqs://somewhere")
 
@@ -126,14 +126,14 @@ def test_sentinels_are_read_from_one_url() -> None:
     "url", ["sentinel://", "sentinel://a;redis://b", "sentinel://a:port", "sentinel://a/x"]
 )
 def test_a_wrong_url_of_sentinels_is_named(url: str) -> None:
-    """InvalidSettings, which an operator can act on."""
+    """A malformed URL raises InvalidSettings, with the right form."""
     with pytest.raises(InvalidSettings, match="no URL of Sentinels"):
         SentinelUrl.parse(url)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel", "amqp"])
 def test_a_broker_that_is_away_is_an_error_at_once(scheme: str) -> None:
-    """Whatever its kind: StorageUnavailable, from publishing as from the health check."""
+    """Publishing and the health check raise StorageUnavailable at once, for each kind of broker."""
     url = f"{scheme}://{HOST}:{reserve_port()}/0"
     app = celery_app(url)
     with pytest.raises(StorageUnavailable, match="broker"), translating_driver_errors():
@@ -148,7 +148,7 @@ def test_a_broker_that_is_away_is_an_error_at_once(scheme: str) -> None:
 
 
 def test_sentinels_that_are_away_are_a_cache_that_is_away() -> None:
-    """Every one of them is asked, and then Redis counts as not answering."""
+    """After all Sentinels have failed, the error is that Redis does not answer."""
     url = f"sentinel://{HOST}:{reserve_port()};sentinel://{HOST}:{reserve_port()}/0"
     with (
         open_redis(url) as client,

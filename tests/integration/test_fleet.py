@@ -1,4 +1,4 @@
-"""Who is at work: announcements in Redis, and real workers and beats that make them."""
+"""Announcements in Redis, of real workers, beats and streamers."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def fleet(cache: redis.Redis) -> Fleet:
-    """A fleet nobody belongs to yet."""
+    """A fleet without members."""
     return Fleet(cache)
 
 
@@ -49,7 +49,7 @@ def start(wired: Platform, tmp_path: Path) -> Iterator[Start]:
 
 
 def test_a_member_is_listed_until_it_withdraws(fleet: Fleet) -> None:
-    """All kinds together, by kind and name; announcing again changes one."""
+    """Members are in order of kind and name; announcing again changes one."""
     fleet.announce(_member("2", "b", busy=1))
     fleet.announce(_member("1", "a"))
     fleet.announce(_member("2", "b", busy=3))
@@ -60,7 +60,7 @@ def test_a_member_is_listed_until_it_withdraws(fleet: Fleet) -> None:
 
 
 def test_a_member_that_fell_silent_is_forgotten(fleet: Fleet, cache: redis.Redis) -> None:
-    """With its announcement, after 20 s, and its place in the index with it."""
+    """Its announcement expires after 20 s, and its id is removed from the index."""
     fleet.announce(_member("1", "a"))
     assert 15 < cache.ttl("fleet:member:1") <= 20
     cache.pexpire("fleet:member:1", 5_000)
@@ -74,7 +74,7 @@ def test_a_member_that_fell_silent_is_forgotten(fleet: Fleet, cache: redis.Redis
 def test_an_emptied_redis_knows_the_fleet_with_the_next_announcement(
     fleet: Fleet, cache: redis.Redis
 ) -> None:
-    """Nothing else is needed."""
+    """Members announce themselves again, and are listed."""
     fleet.announce(_member("1", "a"))
     cache.flushall()
     assert [] == fleet.members()
@@ -82,8 +82,8 @@ def test_an_emptied_redis_knows_the_fleet_with_the_next_announcement(
     assert ["a"] == [member.name for member in fleet.members()]
 
 
-def test_one_that_tells_less_is_a_member_too(fleet: Fleet, cache: redis.Redis) -> None:
-    """Processes of an older version announce no shard."""
+def test_an_older_process_is_a_member_too(fleet: Fleet, cache: redis.Redis) -> None:
+    """A process of an older version, which announces no shard, is listed."""
     fleet.announce(_member("1", "a"))
     said = msgspec.json.decode(cache.get("fleet:member:1"))
     del said["shard"]
@@ -92,7 +92,7 @@ def test_one_that_tells_less_is_a_member_too(fleet: Fleet, cache: redis.Redis) -
 
 
 def test_a_streamer_announces_the_shard_that_it_has(fleet: Fleet, wired: Platform) -> None:
-    """None while it stands by; it serves its metrics, and leaves with its end."""
+    """It announces no shard while it stands by; it serves metrics, and withdraws at its end."""
     for shard in ("1-of-2", None):
         presence = streamer_presence(fleet, wired.settings, wired.loops, lambda shard=shard: shard)
         wait_until("it is there", fleet.members, (), 60)
@@ -108,7 +108,7 @@ def test_a_streamer_announces_the_shard_that_it_has(fleet: Fleet, wired: Platfor
 def test_a_worker_and_a_beat_announce_themselves_and_leave(
     start: Start, wired: Platform, tmp_path: Path
 ) -> None:
-    """With slots, queues and a page of metrics; the file of the worker lives as long as it does."""
+    """They are listed with slots, queues and metrics; the worker's file is removed at its end."""
     alive = tmp_path / "run" / "alive"
     worker = start(worker_command(name="w"), worker_slots=3, worker_alive_file=str(alive))
     beat = start(beat_command(), tick_seconds=1.0)
@@ -130,10 +130,10 @@ def test_a_worker_and_a_beat_announce_themselves_and_leave(
     assert not alive.exists()
 
 
-def test_a_streamer_takes_the_shard_and_gives_it_up_when_told_to_end(
+def test_a_streamer_takes_the_shard_and_releases_it_at_sigterm(
     start: Start, wired: Platform, cache: redis.Redis, tmp_path: Path
 ) -> None:
-    """It is in the fleet meanwhile, and its file is touched; nothing of it is left."""
+    """Meanwhile it is in the fleet and its file is touched; at its end both are removed."""
     alive = tmp_path / "run" / "alive"
     streamer = start(streamer_command(), streamer_alive_file=str(alive))
     wait_until("it has the shard", wired.board.statuses, (), 60)
@@ -147,7 +147,7 @@ def test_a_streamer_takes_the_shard_and_gives_it_up_when_told_to_end(
 
 
 def test_a_taken_port_leaves_a_worker_without_metrics() -> None:
-    """One says so and goes on; the page that has the port is not disturbed."""
+    """A worker whose metrics port is taken logs it and works; the other page still answers."""
     first = open_metrics_page(HOST, 0)
     assert first is not None
     port = int(first.url.rpartition(":")[2].partition("/")[0])
@@ -161,7 +161,7 @@ def test_a_taken_port_leaves_a_worker_without_metrics() -> None:
 def test_a_worker_without_redis_is_alive_and_comes_back_to_the_fleet(
     start: Start, tmp_path: Path
 ) -> None:
-    """Its file is touched whether Redis hangs or is gone; then the worker is listed again."""
+    """Its file is touched while Redis hangs or is away; afterwards the worker is listed again."""
     alive = tmp_path / "alive"
     server = embedded.private_redis(tmp_path)
     with embedded.running(server) as first, redis.Redis.from_url(server.url) as client:
@@ -179,7 +179,7 @@ def test_a_worker_without_redis_is_alive_and_comes_back_to_the_fleet(
 
 
 def _expect_touches(file: Path, count: int) -> None:
-    """The file is touched so many times more, at one second each in a worker that is well."""
+    """Wait until the file is touched this many times more; a healthy worker does so each second."""
     seen = {file.stat().st_mtime_ns}
 
     def is_enough() -> bool:

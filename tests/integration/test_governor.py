@@ -31,14 +31,14 @@ UNBREAKABLE = Temper(failures_to_open=1_000_000)
 
 
 def _admitted(governor: Governor, is_urgent: bool) -> int:
-    """How many calls are admitted at once, one after the other."""
+    """Enter calls one after the other; return how many are admitted to begin at once."""
     kind = "urgent" if is_urgent else "bulk"
     asked = (governor.enter(f"{kind}-{number}", is_urgent, 0.0) for number in range(100))
     return sum(admission.is_admitted for admission in asked)
 
 
 def test_an_unused_governor_stands_at_its_ceiling(cache: redis.Redis) -> None:
-    """Nothing has to be set up."""
+    """Without any call, rate and concurrency are those of the ceiling."""
     expected = PaceSnapshot(
         rate=1000.0,
         ceiling_rate=1000.0,
@@ -52,7 +52,7 @@ def test_an_unused_governor_stands_at_its_ceiling(cache: redis.Redis) -> None:
 
 
 def test_a_burst_is_followed_by_the_pace(cache: redis.Redis) -> None:
-    """Sixteen begin at once, two of them only where urgent; the next turn is far off."""
+    """Sixteen calls begin at once, two of them only if urgent; the next turn is far off."""
     governor = Governor(cache, SLOW, 60.0)
     assert 14 == _admitted(governor, is_urgent=False)
     assert 2 == _admitted(governor, is_urgent=True)
@@ -62,7 +62,7 @@ def test_a_burst_is_followed_by_the_pace(cache: redis.Redis) -> None:
 
 
 def test_a_long_pause_earns_no_more_than_a_burst(cache: redis.Redis) -> None:
-    """Turns nobody took are lost, be they thousands."""
+    """Unused turns are lost, even thousands of them."""
     fast = Governor(cache, Ceiling(rate=10_000_000.0, burst=16, concurrency=1000), 60.0)
     fast.enter("one", False, 0.0)
     fast.leave("one", Outcome.OK)
@@ -70,7 +70,7 @@ def test_a_long_pause_earns_no_more_than_a_burst(cache: redis.Redis) -> None:
 
 
 def test_a_refused_call_reserves_nothing_and_an_admitted_one_its_turn(cache: redis.Redis) -> None:
-    """Turns follow each other by one gap; asking in vain in between moves none of them."""
+    """Turns are one gap apart; a refused call in between moves none of them."""
     governor = Governor(cache, SLOW, 60.0)
     _admitted(governor, is_urgent=True)
     for number in range(50):
@@ -81,8 +81,8 @@ def test_a_refused_call_reserves_nothing_and_an_admitted_one_its_turn(cache: red
     assert 19 == governor.pace().in_progress
 
 
-def test_asking_again_by_the_same_name_gives_the_same_turn(cache: redis.Redis) -> None:
-    """A retried call takes one place and one turn."""
+def test_entering_again_under_the_same_name_gives_the_same_turn(cache: redis.Redis) -> None:
+    """A repeated enter takes one slot and one turn."""
     governor = Governor(cache, Ceiling(rate=0.01, burst=1, concurrency=4), 60.0)
     assert [Admission(True, 0.0)] * 3 == [governor.enter("first", False, 0.0) for _ in range(3)]
     waits = [governor.enter("second", False, 1000.0).wait_seconds for _ in range(3)]
@@ -91,8 +91,8 @@ def test_asking_again_by_the_same_name_gives_the_same_turn(cache: redis.Redis) -
     assert 2 == governor.pace().in_progress
 
 
-def test_places_are_limited_and_some_are_left_to_the_urgent(cache: redis.Redis) -> None:
-    """Of eight places seven are everybody's; who leaves makes room for one."""
+def test_slots_are_limited_and_some_are_reserved_for_urgent_calls(cache: redis.Redis) -> None:
+    """Of eight slots, seven admit any call; a call that leaves frees one."""
     governor = Governor(cache, NARROW, 60.0)
     assert 7 == _admitted(governor, is_urgent=False)
     assert Reason.CONCURRENCY is governor.enter("late", False, 5.0).reason
@@ -105,15 +105,15 @@ def test_places_are_limited_and_some_are_left_to_the_urgent(cache: redis.Redis) 
     assert 8 == governor.pace().in_progress
 
 
-def test_a_single_place_is_everybodys(cache: redis.Redis) -> None:
-    """Nothing is left to the urgent where that would leave nothing to the others."""
+def test_a_single_slot_admits_any_call(cache: redis.Redis) -> None:
+    """A single slot is not reserved for urgent calls, since others would never begin."""
     governor = Governor(cache, Ceiling(rate=1000.0, burst=1, concurrency=1), 60.0)
     assert 1 == _admitted(governor, is_urgent=False)
     assert 0 == _admitted(governor, is_urgent=True)
 
 
-def test_a_holder_that_vanished_frees_its_place_after_its_hold(cache: redis.Redis) -> None:
-    """Not before; and its late leave harms nobody."""
+def test_a_vanished_holder_frees_its_slot_after_its_hold(cache: redis.Redis) -> None:
+    """Its slot is freed after the hold, not before; leaving later changes nothing."""
     governor = Governor(cache, Ceiling(rate=1000.0, burst=10, concurrency=1), hold_seconds=0.4)
     began = time.monotonic()
     governor.enter("crashed", False, 0.0)
@@ -128,7 +128,7 @@ def test_a_holder_that_vanished_frees_its_place_after_its_hold(cache: redis.Redi
 
 
 def test_a_storm_of_refusals_lowers_the_pace_once(cache: redis.Redis) -> None:
-    """Sixteen at a time count once, in whatever process, and one line tells of it."""
+    """Sixteen throttled calls at once lower the pace once, in all processes, with one log line."""
     temper = Temper(failures_to_open=1_000_000, lower_period_seconds=1000.0)
     governors = [Governor(cache, NARROW, 60.0, temper) for _ in range(16)]
     with capture_logs() as told, ThreadPoolExecutor(16) as threads:
@@ -143,8 +143,8 @@ def test_a_storm_of_refusals_lowers_the_pace_once(cache: redis.Redis) -> None:
     ]
 
 
-def test_a_lowered_pace_holds_for_turns_and_places(cache: redis.Redis) -> None:
-    """A call costs two of the turns it cost before, and half of the places are gone."""
+def test_a_lowered_pace_limits_turns_and_slots(cache: redis.Redis) -> None:
+    """The gap between turns doubles, and half of the slots are left."""
     governor = Governor(cache, SLOW, 60.0, UNBREAKABLE)
     governor.leave("any", Outcome.THROTTLED)
     assert 8 == _admitted(governor, is_urgent=True)
@@ -155,7 +155,7 @@ def test_a_lowered_pace_holds_for_turns_and_places(cache: redis.Redis) -> None:
 
 
 def test_the_pace_never_falls_to_nothing(cache: redis.Redis) -> None:
-    """A fiftieth of the rate and one place are always left."""
+    """A fiftieth of the rate and one slot are always left."""
     temper = Temper(failures_to_open=1_000_000, lower_period_seconds=0.0)
     governor = Governor(cache, NARROW, 60.0, temper)
     for _ in range(30):
@@ -166,7 +166,7 @@ def test_the_pace_never_falls_to_nothing(cache: redis.Redis) -> None:
 
 
 def test_good_ends_raise_the_pace_back_to_its_ceiling(cache: redis.Redis) -> None:
-    """Evenly and no faster than the climb allows; over the ceiling never."""
+    """The pace rises evenly, no faster than the climb allows, and never above the ceiling."""
     governor = Governor(cache, NARROW, 60.0, Temper(climb_seconds=0.5))
     governor.leave("any", Outcome.THROTTLED)
     began = time.monotonic()
@@ -185,8 +185,8 @@ def test_good_ends_raise_the_pace_back_to_its_ceiling(cache: redis.Redis) -> Non
     assert (1000.0, 8) == (governor.pace().rate, governor.pace().concurrency)
 
 
-def test_what_a_lost_connection_or_our_own_giving_up_means(cache: redis.Redis) -> None:
-    """Neither lowers the pace; only the first counts as a failure."""
+def test_lost_connections_and_abandoned_calls_do_not_lower_the_pace(cache: redis.Redis) -> None:
+    """Neither lowers the pace; only a lost connection counts as a failure."""
     governor = Governor(cache, NARROW, 60.0)
     governor.leave("any", Outcome.DOWN)
     governor.leave("any", Outcome.NEUTRAL)
@@ -196,7 +196,7 @@ def test_what_a_lost_connection_or_our_own_giving_up_means(cache: redis.Redis) -
 
 
 def test_a_changed_ceiling_counts_at_once(cache: redis.Redis) -> None:
-    """Also where the old one has been used up, and in proportion where the pace is lowered."""
+    """It does so when the old one is used up, and in proportion when the pace is lowered."""
     _admitted(Governor(cache, SLOW, 60.0), is_urgent=True)
     raised = Governor(cache, Ceiling(rate=1000.0, burst=16, concurrency=1000), 60.0, UNBREAKABLE)
     assert raised.enter("more", False, 1.0).is_admitted
@@ -206,8 +206,8 @@ def test_a_changed_ceiling_counts_at_once(cache: redis.Redis) -> None:
     assert Reason.CONCURRENCY is narrowed.enter("yet more", True, 1.0).reason
 
 
-def test_the_allowance_is_what_can_begin(cache: redis.Redis) -> None:
-    """Now: what is then admitted. Later: what the rate adds, as far as places become free."""
+def test_the_allowance_is_the_number_of_calls_that_can_begin(cache: redis.Redis) -> None:
+    """For now it is what is then admitted; for later, what the rate adds while slots get free."""
     governor = Governor(cache, SLOW, 60.0)
     assert [14, 24] == [governor.allowance(0.0), governor.allowance(1000.0)]
     assert 14 == _admitted(governor, is_urgent=False)
@@ -220,8 +220,8 @@ def test_the_allowance_is_what_can_begin(cache: redis.Redis) -> None:
     assert [0, 21] == [governor.allowance(0.0), governor.allowance(3.0)]
 
 
-def test_the_allowance_follows_what_is_seen(cache: redis.Redis) -> None:
-    """Fewer may begin at a lowered pace, and more where calls take less time than was thought."""
+def test_the_allowance_follows_pace_and_durations(cache: redis.Redis) -> None:
+    """Fewer calls may begin at a lowered pace, more if calls are shorter than estimated."""
     governor = Governor(cache, SLOW, 60.0, UNBREAKABLE)
     governor.leave("any", Outcome.THROTTLED)
     assert 7 == governor.allowance(0.0)
@@ -235,7 +235,7 @@ def test_the_allowance_follows_what_is_seen(cache: redis.Redis) -> None:
 
 
 def test_an_emptied_redis_starts_from_the_ceiling(cache: redis.Redis) -> None:
-    """Script and state are gone, and everything works on; those in progress leave as ever."""
+    """Without script and state the governor works on; calls in progress can leave."""
     governor = Governor(cache, NARROW, 60.0, Temper(failures_to_open=2, open_seconds=1000.0))
     governor.enter("in progress", False, 0.0)
     for _ in range(2):
@@ -251,7 +251,7 @@ def test_an_emptied_redis_starts_from_the_ceiling(cache: redis.Redis) -> None:
 
 
 def test_it_starts_low_and_climbs_to_its_ceiling(cache: redis.Redis) -> None:
-    """Rate and concurrency each from where they start, never over what the operator allows."""
+    """Rate and concurrency rise from their starts, never above the operator's ceiling."""
     start = Start(rate=50.0, concurrency=2)
     governor = Governor(cache, NARROW, 60.0, Temper(climb_seconds=0.5), start)
     assert (50.0, 2) == (governor.pace().rate, governor.pace().concurrency)
@@ -269,15 +269,15 @@ def test_it_starts_low_and_climbs_to_its_ceiling(cache: redis.Redis) -> None:
 
 
 def test_a_refusal_lowers_a_pace_that_has_just_started(cache: redis.Redis) -> None:
-    """From where it is, not from the ceiling."""
+    """The pace is halved from its present value, not from the ceiling."""
     temper = Temper(failures_to_open=1_000_000, lower_period_seconds=0.0)
     governor = Governor(cache, NARROW, 60.0, temper, Start(rate=100.0, concurrency=4))
     governor.leave("any", Outcome.THROTTLED)
     assert (50.0, 2) == (governor.pace().rate, governor.pace().concurrency)
 
 
-def test_what_was_reached_is_remembered(redis_url: str, cache: redis.Redis) -> None:
-    """By whoever starts later, for a month."""
+def test_the_reached_pace_is_remembered(redis_url: str, cache: redis.Redis) -> None:
+    """A later process continues with the pace reached, for a month."""
     start = Start(rate=100.0, concurrency=1)
     temper = Temper(failures_to_open=2, open_seconds=1000.0, climb_seconds=0.001)
     governor = Governor(cache, NARROW, 60.0, temper, start)
@@ -290,8 +290,8 @@ def test_what_was_reached_is_remembered(redis_url: str, cache: redis.Redis) -> N
     assert 7 * 24 * 3600 < cache.ttl("governor:state")
 
 
-def test_all_it_keeps_goes_by_itself(cache: redis.Redis) -> None:
-    """Two keys of its own: who calls, gone after an hour, and the pace, gone after a month."""
+def test_all_its_keys_expire(cache: redis.Redis) -> None:
+    """Of its two keys, the holders expire after an hour, the pace after a month."""
     governor = Governor(cache, NARROW, 60.0)
     governor.enter("one", False, 0.0)
     keys = sorted(cache.keys())
@@ -301,7 +301,7 @@ def test_all_it_keeps_goes_by_itself(cache: redis.Redis) -> None:
 
 
 def test_the_drivers_errors_pass_through() -> None:
-    """Callers name them."""
+    """The errors of the Redis driver are raised unchanged."""
     at_once = Retry(NoBackoff(), 0)
     with (
         redis.Redis(port=reserve_port(), retry=at_once) as away,

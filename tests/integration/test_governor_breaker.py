@@ -35,7 +35,7 @@ def _await_half_open(governor: Governor) -> None:
 
 
 def test_failures_in_a_row_open_the_breaker(cache: redis.Redis) -> None:
-    """All are refused then, urgent or not, and told when the next probe is due."""
+    """Then all calls are refused, also urgent ones, until the next probe is due."""
     governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)
     before = time.time()
     governor.leave("a", Outcome.DOWN)
@@ -57,8 +57,8 @@ def test_failures_in_a_row_open_the_breaker(cache: redis.Redis) -> None:
     assert pace.next_probe_at == pytest.approx(pace.opened_at + 1000.0, abs=0.01)
 
 
-def test_one_good_end_among_the_failures_keeps_it_closed(cache: redis.Redis) -> None:
-    """Only failures in a row count; a call given up by us neither counts nor breaks the row."""
+def test_one_success_among_the_failures_keeps_it_closed(cache: redis.Redis) -> None:
+    """Only consecutive failures count; a call that we gave up neither counts nor ends them."""
     governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)
     bad, good, neutral = Outcome.DOWN, Outcome.OK, Outcome.NEUTRAL
     for outcome in (bad, bad, good, bad, neutral, bad):
@@ -68,8 +68,8 @@ def test_one_good_end_among_the_failures_keeps_it_closed(cache: redis.Redis) -> 
     assert BreakerState.OPEN is governor.pace().breaker
 
 
-def test_a_provider_that_answers_with_errors_is_there(cache: redis.Redis) -> None:
-    """They end a row of failures and close an open breaker, but do not raise the pace."""
+def test_a_provider_that_answers_with_errors_is_up(cache: redis.Redis) -> None:
+    """Error answers end a series of failures and close the breaker, but do not raise the pace."""
     governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)
     bad, fault = Outcome.DOWN, Outcome.FAULT
     for outcome in (fault, fault, fault, bad, bad, fault, bad, bad):
@@ -86,7 +86,7 @@ def test_a_provider_that_answers_with_errors_is_there(cache: redis.Redis) -> Non
 
 
 def test_calls_begun_before_it_opened_can_close_it_but_not_prolong_it(cache: redis.Redis) -> None:
-    """Their failures change nothing; one that ends well shows that the provider is there."""
+    """Their failures change nothing; a success shows that the provider is up."""
     governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)
     for holder in ("slow", "slower"):
         governor.enter(holder, False, 0.0)
@@ -106,7 +106,7 @@ def test_calls_begun_before_it_opened_can_close_it_but_not_prolong_it(cache: red
 
 
 def test_one_of_twenty_racing_threads_becomes_the_probe(cache: redis.Redis) -> None:
-    """The others wait for what it finds; it asks again and is the probe still."""
+    """The others wait for its outcome; entering again, it is still the probe."""
     governor = Governor(cache, CEILING, 60.0, SOON_HALF_OPEN)
     _break(governor)
     _await_half_open(governor)
@@ -125,7 +125,7 @@ def test_one_of_twenty_racing_threads_becomes_the_probe(cache: redis.Redis) -> N
 
 
 def test_a_probe_that_ends_well_closes_it(cache: redis.Redis) -> None:
-    """Everybody may begin again, and a new row of failures starts from nothing."""
+    """All calls may begin again, and failures are counted from zero."""
     governor = Governor(cache, CEILING, 60.0, SOON_HALF_OPEN)
     _break(governor)
     _await_half_open(governor)
@@ -138,7 +138,7 @@ def test_a_probe_that_ends_well_closes_it(cache: redis.Redis) -> None:
 
 
 def test_each_probe_that_fails_opens_it_for_twice_as_long(cache: redis.Redis) -> None:
-    """Up to the longest time; each change of state is told by one line."""
+    """It does so up to the longest time; each change of state has one log line."""
     governor = Governor(cache, CEILING, 60.0, SOON_HALF_OPEN)
     with capture_logs() as told:
         _break(governor)
@@ -155,8 +155,8 @@ def test_each_probe_that_fails_opens_it_for_twice_as_long(cache: redis.Redis) ->
 
 
 @pytest.mark.parametrize("is_given_up", [True, False])
-def test_a_probe_without_a_finding_is_replaced(cache: redis.Redis, is_given_up: bool) -> None:
-    """At once where we gave it up; after its hold where it vanished."""
+def test_a_probe_without_an_outcome_is_replaced(cache: redis.Redis, is_given_up: bool) -> None:
+    """At once if we gave it up, after its hold if its process vanished."""
     governor = Governor(cache, CEILING, 0.3, SOON_HALF_OPEN)
     _break(governor)
     _await_half_open(governor)
@@ -174,7 +174,7 @@ def test_a_probe_without_a_finding_is_replaced(cache: redis.Redis, is_given_up: 
 
 
 def test_a_probe_begins_though_the_pace_is_at_its_lowest(cache: redis.Redis) -> None:
-    """Turns of a lowered pace may be far off; the breaker has a pace of its own."""
+    """Turns of a lowered pace may be far off; a probe does not wait for them."""
     ceiling = Ceiling(rate=0.01, burst=1, concurrency=4)
     governor = Governor(cache, ceiling, 60.0, SOON_HALF_OPEN)
     governor.enter("stuck", False, 0.0)
@@ -185,7 +185,7 @@ def test_a_probe_begins_though_the_pace_is_at_its_lowest(cache: redis.Redis) -> 
 
 
 def test_a_probe_keeps_the_ceiling_of_calls_in_progress(cache: redis.Redis) -> None:
-    """Where all places are taken by calls without an answer it waits for one of them."""
+    """While all slots are taken by calls without an answer, it waits for one of them."""
     governor = Governor(cache, Ceiling(rate=1000.0, burst=10, concurrency=1), 60.0, SOON_HALF_OPEN)
     governor.enter("stuck", False, 0.0)
     _break(governor)
@@ -196,7 +196,7 @@ def test_a_probe_keeps_the_ceiling_of_calls_in_progress(cache: redis.Redis) -> N
 
 
 def test_the_allowance_of_an_open_breaker_is_its_probe(cache: redis.Redis) -> None:
-    """None before it is due, then one, and none more while it is under way."""
+    """It is zero until the probe is due, then one, and zero while the probe runs."""
     governor = Governor(cache, CEILING, 60.0, STAYS_OPEN)
     _break(governor)
     assert [0, 1] == [governor.allowance(5.0), governor.allowance(5000.0)]

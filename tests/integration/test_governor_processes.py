@@ -18,7 +18,7 @@ CALL_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Called:
-    """What the threads of one process did."""
+    """The calls of the threads of one process."""
 
     began: float
     ended: float
@@ -39,7 +39,7 @@ def _call(url: str, ceiling: Ceiling, process: int) -> Called:
 
 
 def _call_for_a_while(cache: redis.Redis, governor: Governor, caller: str) -> list[int]:
-    """How many calls were in progress as each of mine had begun."""
+    """Call for a while; return how many calls were in progress when each of these began."""
     seen: list[int] = []
     deadline = time.time() + SECONDS
     while time.time() < deadline:
@@ -64,7 +64,7 @@ def _call_for_a_while(cache: redis.Redis, governor: Governor, caller: str) -> li
 def test_processes_share_one_pace(
     redis_url: str, cache: redis.Redis, ceiling: Ceiling, places: int
 ) -> None:
-    """Two of eight threads each, asking all the time, stay within both limits and use them."""
+    """Two processes of eight busy threads each stay within both limits and use them up."""
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as processes:
         started = [
             processes.submit(_call, redis_url, ceiling, number) for number in range(PROCESSES)

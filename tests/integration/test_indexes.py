@@ -15,7 +15,7 @@ def _made(mongo: Mongo) -> dict[str, object]:
 
 
 def test_making_them_again_changes_nothing(mongo: Mongo) -> None:
-    """Every start finds what the first one made."""
+    """A repeated start changes no collection and no index."""
     make_collections_and_indexes(mongo)
     made = _made(mongo)
     make_collections_and_indexes(mongo)
@@ -32,7 +32,7 @@ def test_bars_are_compressed_with_zstd(mongo: Mongo, name: str) -> None:
 
 
 def test_many_processes_may_make_them_at_once(mongo: Mongo, mongodb_url: str) -> None:
-    """Workers that start together don't trip over each other."""
+    """Workers that start at the same time all succeed."""
     together = Barrier(8)
 
     def start(_: int) -> None:
@@ -49,7 +49,7 @@ def test_many_processes_may_make_them_at_once(mongo: Mongo, mongodb_url: str) ->
 
 
 def test_a_refusal_of_the_server_is_raised(mongodb_url: str) -> None:
-    """A collection that can't be made is an error, unless it is there."""
+    """Failing to make a collection is an error, unless it exists."""
     unnameable = open_mongo(mongodb_url, "x" * 64)
     with unnameable.client, pytest.raises(OperationFailure, match="Invalid namespace"):
         make_collections_and_indexes(unnameable)

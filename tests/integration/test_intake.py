@@ -1,4 +1,4 @@
-"""Taking requests in, and hearing how they ended, on real servers."""
+"""Submitting requests and waiting for their end, on real servers."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def when_queued(
         thread.join(10)
 
 
-def test_who_waits_gets_the_report(wired: Platform, when_queued: Callable[..., None]) -> None:
+def test_a_waiting_call_gets_the_report(wired: Platform, when_queued: Callable[..., None]) -> None:
     """The call returns as soon as the unit has ended."""
     when_queued(lambda unit: wired.ledger.finish(unit, REPORT))
     waited = wired.intake.sync(APPLE, timeout_seconds=10)
@@ -56,17 +56,17 @@ def test_who_waits_gets_the_report(wired: Platform, when_queued: Callable[..., N
     assert waited.unit.report["inserted"] == 10
 
 
-def test_who_waits_gets_the_error_of_a_deferred_unit(
+def test_a_waiting_call_gets_the_error_of_a_deferred_unit(
     wired: Platform, when_queued: Callable[..., None]
 ) -> None:
-    """The unit is tried again later; the caller hears of the failure now."""
+    """The caller gets the error at once; the unit is tried again later."""
     when_queued(lambda unit: wired.ledger.defer(unit, ProviderTimeout("too slow"), 60))
     waited = wired.intake.sync(APPLE, timeout_seconds=10)
     assert (waited.has_ended, waited.unit.state) == (True, UnitState.QUEUED)
     assert isinstance(waited.unit.error, ProviderTimeout)
 
 
-def test_who_waits_gets_the_error_of_a_failed_unit(
+def test_a_waiting_call_gets_the_error_of_a_failed_unit(
     wired: Platform, when_queued: Callable[..., None]
 ) -> None:
     """A rejected request ends as failed."""
@@ -79,7 +79,7 @@ def test_who_waits_gets_the_error_of_a_failed_unit(
 def test_an_old_failure_of_a_joined_unit_is_not_the_answer(
     wired: Platform, when_queued: Callable[..., None]
 ) -> None:
-    """Who joins a deferred unit waits for its next attempt."""
+    """A request that joins a deferred unit waits for its next attempt."""
     unit = wired.intake.submit(APPLE, QueueName.INTERACTIVE).unit
     claimed = wired.ledger.claim(unit.id)
     assert claimed
@@ -92,14 +92,14 @@ def test_an_old_failure_of_a_joined_unit_is_not_the_answer(
     assert waited.unit.state is UnitState.COMPLETED
 
 
-def test_who_waits_in_vain_gets_the_open_unit(wired: Platform) -> None:
-    """When the time is over the unit is still there to be done."""
+def test_a_call_that_times_out_gets_the_open_unit(wired: Platform) -> None:
+    """After the time-out the call returns the unit, which is still open."""
     waited = wired.intake.sync(APPLE, timeout_seconds=0.1)
     assert (waited.has_ended, waited.unit.state) == (False, UnitState.QUEUED)
 
 
-def test_the_series_is_pending_once_it_was_asked_for(wired: Platform) -> None:
-    """Its status tells of the job before any worker has begun."""
+def test_the_series_is_pending_once_it_is_requested(wired: Platform) -> None:
+    """Its status names the job before any worker has begun."""
     submitted = wired.intake.submit(APPLE, QueueName.BULK)
     status = wired.statuses.get(APPLE.series)
     assert status is not None
@@ -107,7 +107,7 @@ def test_the_series_is_pending_once_it_was_asked_for(wired: Platform) -> None:
 
 
 def test_a_job_whose_publishing_failed_is_kept(wire_with: Callable[..., Platform]) -> None:
-    """StorageUnavailable for the caller, and the unit stands in the ledger for the next tick."""
+    """The caller gets StorageUnavailable; the unit is stored, and the next tick publishes it."""
     platform = wire_with(celery_broker_url=f"redis://{HOST}:{reserve_port()}/0")
     with pytest.raises(StorageUnavailable):
         platform.intake.submit(APPLE, QueueName.BULK)
@@ -116,8 +116,8 @@ def test_a_job_whose_publishing_failed_is_kept(wire_with: Callable[..., Platform
     assert [unit.request for unit in units] == [APPLE]
 
 
-def test_the_reconciler_publishes_what_was_lost(wired: Platform, cache: redis.Redis) -> None:
-    """A wiped broker: the unit's message is there again once it was silent for long enough."""
+def test_the_reconciler_publishes_lost_messages_again(wired: Platform, cache: redis.Redis) -> None:
+    """After the broker was wiped, the unit is published again once it was silent long enough."""
     wired.intake.submit(APPLE, QueueName.INTERACTIVE)
     cache.flushall()
     wired.reconciler.run()
@@ -129,10 +129,10 @@ def test_the_reconciler_publishes_what_was_lost(wired: Platform, cache: redis.Re
     assert cache.llen("pocketquant:interactive") == 1
 
 
-def test_the_reconciler_gives_up_what_kills_its_workers(
+def test_the_reconciler_fails_a_unit_that_kills_its_workers(
     wire_with: Callable[..., Platform],
 ) -> None:
-    """Out of attempts, the unit is a dead letter, and the status of its series says so."""
+    """Without an attempt left, the unit becomes a dead letter, and its status an error."""
     platform = wire_with(lease_seconds=0.001, provider_timeout_seconds=0.0001, max_attempts=1)
     unit = platform.intake.submit(APPLE, QueueName.BULK).unit
     assert platform.ledger.claim(unit.id)

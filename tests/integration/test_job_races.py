@@ -1,7 +1,7 @@
-"""Jobs that share series, cancelled, tried again and planned at once, in every order.
+"""Jobs that share series, cancelled, retried and planned at once, in every order.
 
-Whatever the order and whoever dies: each job ends, its counts are those of its units, a unit is
-cancelled only if every job that wanted it was, and no status looks under way for ever.
+In any order and after any crash: each job ends, its counts are those of its units, a unit is
+cancelled only if all jobs that wanted it were, and no status stays pending or syncing forever.
 """
 
 import random
@@ -92,7 +92,7 @@ def states_of_series(wired: Platform) -> Counter[SyncState]:
 def test_a_cancelled_job_takes_no_unit_from_one_that_is_planned_meanwhile(
     wired: Platform, steps: int
 ) -> None:
-    """Each unit is judged by the jobs that want it when it is written, not some time before."""
+    """Each write decides by the jobs that want the unit at that moment."""
     first = planned(wired, 20)
     running = claimed(wired, units_of(wired, first)[0])
     second = submitted(wired, 20)
@@ -111,7 +111,7 @@ def test_a_cancelled_job_takes_no_unit_from_one_that_is_planned_meanwhile(
 
 
 def test_a_stopped_unit_that_another_job_joins_goes_on(wired: Platform) -> None:
-    """Its worker hears of the cancellation, but ends the unit only while no job wants it."""
+    """Its worker notices the cancellation, but ends the unit only if no job wants it."""
     first = planned(wired, 1)
     held = claimed(wired, units_of(wired, first)[0])
     wired.intake.cancel(first)
@@ -122,7 +122,7 @@ def test_a_stopped_unit_that_another_job_joins_goes_on(wired: Platform) -> None:
     assert 1 == job_of(wired, second).counts[UnitState.COMPLETED]
 
 
-def test_no_status_waits_for_a_unit_that_its_last_job_has_given_up(wired: Platform) -> None:
+def test_no_status_waits_for_a_unit_that_no_job_wants(wired: Platform) -> None:
     """The job that made the unit is cancelled first, the one that joined it later."""
     first, second = planned(wired, 3), planned(wired, 3)
     wired.intake.cancel(first)
@@ -133,7 +133,7 @@ def test_no_status_waits_for_a_unit_that_its_last_job_has_given_up(wired: Platfo
 
 @pytest.mark.parametrize("steps", range(1, 9))
 def test_a_stalled_planner_does_no_harm(wired: Platform, steps: int) -> None:
-    """Another has planned the job meanwhile: no job is cancelled, and no series is done twice."""
+    """If another planner has planned the job, no job is cancelled and no series synced twice."""
     other = planned(wired, 3)
     job_id = submitted(wired, 4)
     stalled = Actor(lambda: wired.planner.plan(job_id))
@@ -159,7 +159,7 @@ def test_a_stalled_planner_does_no_harm(wired: Platform, steps: int) -> None:
 
 
 def test_dead_letters_of_one_series_become_one_unit(wired: Platform) -> None:
-    """The second joins the first, is counted, and is no dead letter any more."""
+    """The second joins the first and is counted; it is no longer a dead letter."""
     jobs = []
     for _ in range(2):
         jobs.append(planned(wired, 2))
@@ -175,7 +175,7 @@ def test_dead_letters_of_one_series_become_one_unit(wired: Platform) -> None:
 
 
 def test_a_dead_letter_joins_a_unit_that_was_to_be_cancelled(wired: Platform) -> None:
-    """It is not cancelled then."""
+    """The unit then goes on."""
     failed = planned(wired, 1)
     fail(wired, claimed(wired, units_of(wired, failed)[0]))
     other = planned(wired, 1)
@@ -189,7 +189,7 @@ def test_a_dead_letter_joins_a_unit_that_was_to_be_cancelled(wired: Platform) ->
 
 @pytest.mark.parametrize("steps", range(1, 9))
 def test_a_job_closed_while_it_is_tried_again_is_opened_again(wired: Platform, steps: int) -> None:
-    """Whenever the reconciler closes it: its counts are those of the end."""
+    """Whenever the reconciler closes it, its counts are the final ones."""
     job_id = planned(wired, 1)
     (unit,) = units_of(wired, job_id)
     fail(wired, claimed(wired, unit))
@@ -208,7 +208,7 @@ def test_a_job_closed_while_it_is_tried_again_is_opened_again(wired: Platform, s
 
 
 def test_a_cancelled_jobs_dead_letters_stay_dead(wired: Platform) -> None:
-    """Also when all of their code are tried again; what another job wants too is tried for that."""
+    """They stay when all of their code are retried; a unit of another job too is retried for it."""
     cancelled, shared = planned(wired, 3), planned(wired, 1)
     for unit in units_of(wired, cancelled)[:2]:
         fail(wired, claimed(wired, unit))
@@ -223,7 +223,7 @@ def test_a_cancelled_jobs_dead_letters_stay_dead(wired: Platform) -> None:
 
 
 def test_a_job_planned_twice_has_no_unit_twice(wired: Platform) -> None:
-    """Though the unit that it joined has ended meanwhile."""
+    """This holds also if the unit that it joined has ended meanwhile."""
     other = planned(wired, 1)
     job_id = planned(wired, 2)
     for unit in units_of(wired, other):
@@ -249,7 +249,7 @@ def test_a_job_planned_twice_has_no_unit_twice(wired: Platform) -> None:
 def test_a_joined_unit_waits_in_the_more_urgent_queue(
     wired: Platform, waiting: QueueName, joining: QueueName, expected: QueueName
 ) -> None:
-    """Whether one sync joins it or a large job does."""
+    """A single sync and a large job both move the unit."""
     (request,) = requests(1)
     unit = wired.intake.submit(request, waiting).unit
     assert expected == wired.intake.submit(request, joining).unit.queue
@@ -261,7 +261,7 @@ def test_a_joined_unit_waits_in_the_more_urgent_queue(
 def test_a_lost_interactive_message_does_not_wait_for_the_bulk_queue(
     wired: Platform, cache: redis.Redis
 ) -> None:
-    """The reconciler looks at the unit's own queue, and at the urgent ones first."""
+    """The reconciler checks the length of the unit's own queue, urgent queues first."""
     planned(wired, 20)
     lost = wired.intake.submit(requests(1, first=30)[0], QueueName.INTERACTIVE).unit
     cache.delete("pocketquant:interactive")
@@ -288,7 +288,7 @@ def test_a_long_queue_grows_no_longer(wired: Platform, cache: redis.Redis) -> No
 
 
 def test_a_key_whose_job_has_lost_its_unit_plans_it_again(wired: Platform) -> None:
-    """As when MongoDB has lost it with its primary."""
+    """The unit may be lost with a primary of MongoDB."""
     (request,) = requests(1)
     first = wired.intake.submit(request, QueueName.INTERACTIVE, Key("k"))
     complete(wired, claimed(wired, first.unit))
@@ -300,7 +300,7 @@ def test_a_key_whose_job_has_lost_its_unit_plans_it_again(wired: Platform) -> No
 
 
 def test_a_key_whose_job_was_cancelled_says_so(wired: Platform) -> None:
-    """Its unit went on for another job."""
+    """The request raises Cancelled, also while the unit goes on for another job."""
     (request,) = requests(1)
     first = wired.intake.submit(request, QueueName.INTERACTIVE, Key("k"))
     wired.intake.submit(request, QueueName.INTERACTIVE)
@@ -311,7 +311,7 @@ def test_a_key_whose_job_was_cancelled_says_so(wired: Platform) -> None:
 
 @dataclass
 class Fleet:
-    """What users, workers and ticks do to a few series that all of them share."""
+    """Actions of users, workers and ticks on a few shared series."""
 
     wired: Platform
     chance: random.Random
@@ -334,7 +334,7 @@ class Fleet:
         self.jobs.append(self.wired.intake.submit(request, QueueName.INTERACTIVE).job_id)
 
     def work(self) -> None:
-        """A worker's part for some of the units, whatever of them is due."""
+        """Claim and end some of the due units, as a worker would."""
         found = list(self.wired.mongo["units"].find({"active": True}, {"_id": True}))
         for unit in self.chance.sample(found, min(4, len(found))):
             held = self.wired.ledger.claim(unit["_id"])
@@ -347,12 +347,12 @@ class Fleet:
         replace(self.wired.reconciler, now=lambda: later).run()
 
     def stall(self) -> None:
-        """Time passes: who plans has lost the lease."""
+        """Let the leases of all planners expire."""
         over = {"$set": {"planning_until": LONG_AGO}}
         self.wired.mongo["jobs"].update_many({"planning_until": {"$exists": True}}, over)
 
     def recover(self) -> None:
-        """All that was killed is long gone; planners, workers and ticks do the rest."""
+        """Let all leases expire; then planners, workers and ticks finish the rest."""
         for _ in range(30):
             self.stall()
             held_by_nobody = {"$set": {"lease_until": LONG_AGO}}
@@ -387,7 +387,7 @@ class Fleet:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_in_any_order_and_whoever_dies_the_ledger_is_right(wired: Platform, seed: int) -> None:
+def test_the_ledger_is_right_in_any_order_and_after_any_kill(wired: Platform, seed: int) -> None:
     """Planners, cancels, retries, syncs, workers and ticks at once, a third of them killed."""
     chance = random.Random(seed)
     fleet = Fleet(wired, chance, [], set())
@@ -438,7 +438,7 @@ def _require_right(fleet: Fleet) -> None:
 def test_a_job_of_many_pieces_is_planned_whole_though_its_planner_dies(
     wired: Platform, steps: int
 ) -> None:
-    """What it asked for lies in documents of a thousand series each, until all is planned."""
+    """Its requests are stored in documents of a thousand series each, until all are planned."""
     job_id = submitted(wired, 2500)
     stored = wired.mongo["jobs"].find_one({"_id": job_id})
     assert stored
@@ -457,7 +457,7 @@ def test_a_job_of_many_pieces_is_planned_whole_though_its_planner_dies(
 
 
 def test_a_key_that_has_made_a_job_writes_no_pieces(wired: Platform) -> None:
-    """Nor does a job that was cancelled before it was planned keep them."""
+    """A job that was cancelled before it was planned keeps no pieces either."""
     key = Key("k")
     asked = requests(1500)
     first = wired.intake.submit_large("bulk", asked, QueueName.BULK, key)

@@ -1,4 +1,4 @@
-"""Jobs of any size: planned in batches, joined, cancelled, tried again, asked for twice."""
+"""Jobs of any size: planned in batches, joined, cancelled, retried, submitted twice."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -58,7 +58,7 @@ def fail(wired: Platform, unit: Unit, error: Exception | None = None) -> None:
     wired.ledger.fail(claimed(wired, unit), error or UnknownSymbol("no such symbol"))
 
 
-def test_a_large_job_is_written_down_then_planned(wired: Platform, cache: redis.Redis) -> None:
+def test_a_large_job_is_stored_then_planned(wired: Platform, cache: redis.Redis) -> None:
     """Its units are counted from the start, and each has one message once it is planned."""
     job_id = bulk(wired, 2500)
     assert (JobState.PENDING, 2500) == (job_of(wired, job_id).state, job_of(wired, job_id).total)
@@ -72,7 +72,7 @@ def test_a_large_job_is_written_down_then_planned(wired: Platform, cache: redis.
     assert (job_id, "pending") == (status.job_id, str(status.status))
 
 
-def test_a_series_asked_for_twice_is_synced_once(wired: Platform) -> None:
+def test_a_repeated_series_is_synced_once(wired: Platform) -> None:
     """A job has one unit a series and number of bars."""
     job_id = wired.intake.submit_large("bulk", wishes(3) + wishes(2), QueueName.BULK)
     wired.planner.plan(job_id)
@@ -80,7 +80,7 @@ def test_a_series_asked_for_twice_is_synced_once(wired: Platform) -> None:
 
 
 def test_planning_twice_makes_no_second_unit(wired: Platform, cache: redis.Redis) -> None:
-    """A planner that died half-way is followed by one that finds what is there, ended or not."""
+    """The planner after one that died half-way keeps existing units, ended or not."""
     job_id = planned(wired, 5)
     units = units_of(wired, job_id)
     complete(wired, units[0])
@@ -93,7 +93,7 @@ def test_planning_twice_makes_no_second_unit(wired: Platform, cache: redis.Redis
 
 
 def test_a_job_whose_planner_died_gets_another(wired: Platform, cache: redis.Redis) -> None:
-    """The reconciler sends for one once nobody has the plan any more."""
+    """The reconciler publishes the job again once the lease of the plan has expired."""
     job_id = bulk(wired, 5)
     cache.flushall()
     wired.reconciler.run()
@@ -104,7 +104,7 @@ def test_a_job_whose_planner_died_gets_another(wired: Platform, cache: redis.Red
 
 
 def test_a_large_job_joins_the_units_under_way(wired: Platform) -> None:
-    """A series that another job syncs already is waited for, not synced twice."""
+    """A series with an open unit of another job is not synced twice."""
     first, second = planned(wired, 3), planned(wired, 5)
     assert 5 == wired.mongo["units"].count_documents({})
     for unit in units_of(wired, first):
@@ -113,15 +113,15 @@ def test_a_large_job_joins_the_units_under_way(wired: Platform) -> None:
     assert 3 == job_of(wired, second).counts[UnitState.COMPLETED]
 
 
-def test_a_job_that_asked_for_nothing_new_ends(wired: Platform) -> None:
-    """Planned after the units that it joined have ended, it is closed by its planner."""
+def test_a_job_whose_units_have_all_ended_is_closed(wired: Platform) -> None:
+    """If the units that it joined ended before it was planned, its planner closes it."""
     job_id = wired.intake.submit_large("bulk", [], QueueName.BULK)
     wired.planner.plan(job_id)
     assert job_of(wired, job_id).finished_at is not None
 
 
 def test_the_counts_of_an_ended_job_outlive_its_units(wired: Platform) -> None:
-    """Units that ended early expire early; what the job tells stays."""
+    """Units that ended early expire early; the counts of the job stay."""
     job_id = planned(wired, 2)
     first, second = units_of(wired, job_id)
     complete(wired, first)
@@ -132,7 +132,7 @@ def test_the_counts_of_an_ended_job_outlive_its_units(wired: Platform) -> None:
 
 
 def test_the_same_key_gives_the_same_job(wired: Platform) -> None:
-    """Within a day, and only for the same request."""
+    """A key returns its job for a day, and only for the same request."""
     key = Key("k", "print")
     job_id = bulk(wired, 2, key)
     assert job_id == bulk(wired, 2, key)
@@ -144,7 +144,7 @@ def test_the_same_key_gives_the_same_job(wired: Platform) -> None:
 
 
 def test_the_same_key_gives_the_same_sync(wired: Platform) -> None:
-    """A single sync that is asked for again after it has ended is not done again."""
+    """A repeated request for a single sync does not run again after its end."""
     wish = wishes(1)[0]
     submitted = wired.intake.submit(wish, QueueName.INTERACTIVE, Key("k"))
     complete(wired, submitted.unit)
@@ -153,7 +153,7 @@ def test_the_same_key_gives_the_same_sync(wired: Platform) -> None:
     assert 1 == wired.mongo["units"].count_documents({})
 
 
-def test_cancelling_ends_what_has_not_begun_and_stops_what_has(wired: Platform) -> None:
+def test_cancelling_ends_waiting_units_and_stops_running_ones(wired: Platform) -> None:
     """A running unit may finish first; the job is closed when none is left."""
     job_id = planned(wired, 4)
     running = claimed(wired, units_of(wired, job_id)[0])
@@ -168,7 +168,7 @@ def test_cancelling_ends_what_has_not_begun_and_stops_what_has(wired: Platform) 
 
 
 def test_cancelling_leaves_other_jobs_their_units(wired: Platform) -> None:
-    """What two jobs want goes on for the other one."""
+    """A unit that two jobs want goes on for the other job."""
     first, second = planned(wired, 2), planned(wired, 3)
     cancellation = wired.intake.cancel(second)
     assert (1, 2) == (cancellation.cancelled, len(cancellation.kept))
@@ -176,7 +176,7 @@ def test_cancelling_leaves_other_jobs_their_units(wired: Platform) -> None:
     assert 3 == job_of(wired, second).counts[UnitState.CANCELLED]
 
 
-def test_a_cancelled_series_does_not_look_as_if_it_waited(wired: Platform) -> None:
+def test_a_cancelled_series_is_not_pending(wired: Platform) -> None:
     """Its status says that its job was cancelled."""
     job_id = planned(wired, 1)
     wired.intake.cancel(job_id)
@@ -186,7 +186,7 @@ def test_a_cancelled_series_does_not_look_as_if_it_waited(wired: Platform) -> No
 
 
 def test_only_open_jobs_are_cancelled(wired: Platform) -> None:
-    """One that has ended is a conflict, one that never was is not found; twice is harmless."""
+    """An ended job is a conflict, an unknown one not found; cancelling twice is harmless."""
     job_id = planned(wired, 1)
     complete(wired, units_of(wired, job_id)[0])
     with pytest.raises(Conflict):
@@ -230,7 +230,7 @@ def test_a_stopped_unit_whose_worker_died_ends(wire_with: Callable[..., Platform
 
 
 def test_failed_units_are_tried_again(wired: Platform, cache: redis.Redis) -> None:
-    """Only those of the code that is asked for; the job is open until they have ended."""
+    """Only units with the requested code are; the job is open until they have ended."""
     job_id = planned(wired, 3)
     first, second, third = units_of(wired, job_id)
     fail(wired, first)
@@ -248,7 +248,7 @@ def test_failed_units_are_tried_again(wired: Platform, cache: redis.Redis) -> No
 
 
 def test_one_dead_letter_is_tried_again(wired: Platform) -> None:
-    """Named by its id, of whatever job."""
+    """It is named by its id alone."""
     job_id = planned(wired, 2)
     first, second = units_of(wired, job_id)
     fail(wired, first)
@@ -258,7 +258,7 @@ def test_one_dead_letter_is_tried_again(wired: Platform) -> None:
     assert {"unknown_symbol": 1} == wired.jobs.dead_letter_codes()
 
 
-def test_a_dead_letter_whose_series_is_under_way_joins_it(wired: Platform) -> None:
+def test_a_dead_letter_joins_the_open_unit_of_its_series(wired: Platform) -> None:
     """The series is not synced twice at once, and the job ends with the other's unit."""
     job_id = planned(wired, 1)
     fail(wired, units_of(wired, job_id)[0])
@@ -271,7 +271,7 @@ def test_a_dead_letter_whose_series_is_under_way_joins_it(wired: Platform) -> No
 
 
 def test_progress_tells_rate_end_and_first_errors(wired: Platform) -> None:
-    """Of the last minute; five errors at the most."""
+    """The rate is of the last minute; at most five errors are returned."""
     job_id = planned(wired, 10)
     units = units_of(wired, job_id)
     for unit in units[:6]:

@@ -1,4 +1,4 @@
-"""Leases on a real Redis and by its clock."""
+"""Leases on a real Redis, by its clock."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,7 @@ def is_held(cache: redis.Redis, lease: Lease) -> bool:
 
 
 def test_one_of_many_gets_the_lease(cache: redis.Redis) -> None:
-    """Of sixteen threads that ask at once, round after round, each round has one winner."""
+    """Of sixteen threads that acquire at once, one succeeds in each round."""
     leases = Leases(cache, seconds=60.0)
     tokens = []
     with ThreadPoolExecutor(16) as pool:
@@ -41,7 +41,7 @@ def test_leases_of_different_names_do_not_meet(cache: redis.Redis) -> None:
 
 
 def test_a_lease_that_is_not_renewed_goes_to_another(cache: redis.Redis) -> None:
-    """Its time is the server's; the next token is larger."""
+    """It expires by the server's clock; the next token is larger."""
     hasty, patient = Leases(cache, seconds=0.2), Leases(cache, seconds=60.0)
     first = granted(hasty)
     taken: list[Lease] = []
@@ -56,15 +56,15 @@ def test_a_lease_that_is_not_renewed_goes_to_another(cache: redis.Redis) -> None
 
 
 def test_a_renewed_lease_lasts(cache: redis.Redis) -> None:
-    """It has its whole time again."""
+    """A renewal lasts for the whole time again."""
     lease = granted(Leases(cache, seconds=60.0))
     assert Leases(cache, seconds=600.0).renew(lease)
     assert 60_000 < int(cache.pttl(lease.key))  # type: ignore[arg-type]
     assert is_held(cache, lease)
 
 
-def test_who_has_lost_it_can_neither_renew_nor_release(cache: redis.Redis) -> None:
-    """The new holder is not disturbed."""
+def test_a_lost_lease_can_be_neither_renewed_nor_released(cache: redis.Redis) -> None:
+    """The new holder keeps the lease."""
     leases = Leases(cache, seconds=60.0)
     stale = granted(leases)
     cache.delete(stale.key)
@@ -77,8 +77,8 @@ def test_who_has_lost_it_can_neither_renew_nor_release(cache: redis.Redis) -> No
     assert is_held(cache, fresh)
 
 
-def test_nobody_renews_what_has_run_out(cache: redis.Redis) -> None:
-    """Not even where nobody else has come: the work may have been missed meanwhile."""
+def test_an_expired_lease_is_not_renewed(cache: redis.Redis) -> None:
+    """An expired lease cannot be renewed even if no other holder came meanwhile."""
     leases = Leases(cache, seconds=60.0)
     lease = granted(leases)
     cache.delete(lease.key)
@@ -86,7 +86,7 @@ def test_nobody_renews_what_has_run_out(cache: redis.Redis) -> None:
 
 
 def test_tokens_grow_also_when_redis_was_emptied(cache: redis.Redis) -> None:
-    """The server's time takes the counter's place."""
+    """Without a counter, tokens continue from the server's time."""
     leases = Leases(cache, seconds=60.0)
     before = granted(leases)
     cache.flushall()
@@ -95,7 +95,7 @@ def test_tokens_grow_also_when_redis_was_emptied(cache: redis.Redis) -> None:
 
 
 def test_tokens_grow_also_when_the_clock_goes_back(cache: redis.Redis) -> None:
-    """The counter takes the time's place."""
+    """While the clock is behind, tokens continue from the counter."""
     future = 4_000_000_000_000_000
     cache.set("lease:newest", future)
     assert Lease(SHARD, future + 1) == Leases(cache, seconds=60.0).acquire(SHARD)

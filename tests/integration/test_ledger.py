@@ -73,7 +73,7 @@ class Books:
 
 @pytest.fixture
 def open_books(mongo: Mongo) -> Callable[..., Books]:
-    """Opens the books of one database, with leases that hold unless asked otherwise."""
+    """Makes the stores of one database; leases last long unless a test shortens them."""
     make_collections_and_indexes(mongo)
 
     def make(lease_seconds: float = 60.0, max_attempts: int = 3) -> Books:
@@ -86,7 +86,7 @@ def open_books(mongo: Mongo) -> Callable[..., Books]:
 
 @pytest.fixture
 def books(open_books: Callable[..., Books]) -> Books:
-    """The books."""
+    """Stores of one database."""
     return open_books()
 
 
@@ -105,7 +105,7 @@ def report(series: Series = APPLE) -> SyncReport:
 
 
 def test_a_unit_runs_from_queued_to_completed(books: Books) -> None:
-    """Submit, claim, finish: the unit and its job are completed, the report is kept."""
+    """After submit, claim and finish, unit and job are completed, and the report is stored."""
     job_id, unit = books.submit()
     assert (UnitState.QUEUED, 0) == (unit.state, unit.attempt)
     assert JobState.PENDING == books.job(job_id).state
@@ -144,7 +144,7 @@ def test_of_twenty_racing_claims_one_wins(books: Books) -> None:
 
 
 def test_of_forty_racing_submissions_one_makes_the_unit(books: Books) -> None:
-    """A series has one active unit, and every job that asked for it holds that one."""
+    """A series has one open unit, which every job that requested the series joins."""
     with ThreadPoolExecutor(40) as threads:
         submitted = list(threads.map(lambda _: books.submit(), range(40)))
     assert 1 == len({unit.id for _, unit in submitted})
@@ -156,7 +156,7 @@ def test_of_forty_racing_submissions_one_makes_the_unit(books: Books) -> None:
 
 
 def test_a_series_whose_unit_has_ended_gets_a_new_one(books: Books) -> None:
-    """Only active units are joined."""
+    """Only open units are joined."""
     _, first = books.submit()
     books.ledger.finish(books.claim(first), report())
     _, second = books.submit()
@@ -173,7 +173,7 @@ def test_joining_with_more_bars_raises_what_the_unit_fetches(books: Books) -> No
 
 
 def test_a_running_unit_asked_for_more_bars_goes_on(books: Books) -> None:
-    """Its finish hands it back with the larger request, still held; the next finish ends it."""
+    """The first finish returns the unit, still held, with the larger request; the next ends it."""
     first_job, unit = books.submit(n_bars=10)
     held = books.claim(unit)
     second_job, _ = books.submit(n_bars=500)
@@ -207,7 +207,7 @@ def test_a_lease_that_ran_out_lets_another_claim(open_books: Callable[..., Books
 def test_an_attempt_that_lost_its_unit_can_write_nothing(
     open_books: Callable[..., Books], end: str
 ) -> None:
-    """Every write of a running unit is fenced by the attempt."""
+    """Every write of a running unit is conditional on its attempt."""
     _, unit = open_books().submit()
     stale = open_books(lease_seconds=0).claim(unit)
     holder = open_books().claim(unit)
@@ -232,7 +232,7 @@ def test_extending_keeps_the_unit(open_books: Callable[..., Books]) -> None:
 
 
 def test_a_deferred_unit_is_not_due_before_its_time(books: Books) -> None:
-    """It keeps its error, is not claimed early, and is due when the delay is over."""
+    """It keeps its error, is not claimed early, and is due after the delay."""
     _, unit = books.submit()
     books.ledger.defer(books.claim(unit), ProviderTimeout("too slow"), 3600)
     deferred = books.ledger.get_unit(unit.id)
@@ -245,8 +245,8 @@ def test_a_deferred_unit_is_not_due_before_its_time(books: Books) -> None:
     assert [] == books.lost_units.take_due(0, 0, 10)
 
 
-def test_asking_again_makes_a_deferred_unit_due(books: Books) -> None:
-    """Somebody wants it now."""
+def test_a_new_request_makes_a_deferred_unit_due(books: Books) -> None:
+    """A new request makes the unit due at once."""
     _, unit = books.submit()
     books.ledger.defer(books.claim(unit), ProviderTimeout("too slow"), 3600)
     books.submit()
@@ -266,7 +266,7 @@ def test_the_last_attempt_is_known(books: Books) -> None:
 
 
 def test_a_failed_unit_is_a_dead_letter(books: Books) -> None:
-    """What is rejected is not tried again, and says why."""
+    """A rejected unit is not retried, and stores its error."""
     _, unit = books.submit()
     books.ledger.fail(books.claim(unit), UnknownSymbol("NASDAQ:AAPL is unknown"))
     failed = books.ledger.get_unit(unit.id)
@@ -275,8 +275,8 @@ def test_a_failed_unit_is_a_dead_letter(books: Books) -> None:
     assert books.ledger.claim(unit.id) is None
 
 
-def test_a_unit_nobody_published_lately_is_due(books: Books) -> None:
-    """A lost message is found by the silence of its unit, and only once a round."""
+def test_a_unit_not_published_lately_is_due(books: Books) -> None:
+    """A unit without a recent publication is returned, once a round."""
     _, unit = books.submit()
     assert [] == books.lost_units.take_due(3600, 3600, 10)
     assert [unit.id] == [due.id for due in books.lost_units.take_due(0, 3600, 10)]
@@ -284,7 +284,7 @@ def test_a_unit_nobody_published_lately_is_due(books: Books) -> None:
 
 
 def test_a_unit_of_a_dead_worker_is_due(open_books: Callable[..., Books]) -> None:
-    """A lease that ran out is found, once a round."""
+    """A unit with an expired lease is returned, once a round."""
     books = open_books(lease_seconds=0)
     _, unit = books.submit()
     books.claim(unit)
@@ -316,8 +316,8 @@ def test_a_queued_unit_without_attempts_is_given_up(open_books: Callable[..., Bo
     assert UnitState.FAILED == failed.state
 
 
-def test_a_unit_whose_turn_is_far_off_loses_no_attempt(books: Books) -> None:
-    """However often it waits, all of its attempts are left; whoever waits for it is not woken."""
+def test_a_unit_that_waits_for_its_turn_loses_no_attempt(books: Books) -> None:
+    """Waiting costs no attempt, however often, and wakes no waiting call."""
     _, unit = books.submit()
     for _ in range(10):
         books.ledger.postpone(books.claim(unit), 0)
@@ -330,8 +330,8 @@ def test_a_unit_whose_turn_is_far_off_loses_no_attempt(books: Books) -> None:
     assert 1 == books.claim(unit).tries
 
 
-def test_who_waits_hears_why_a_unit_was_postponed(books: Books) -> None:
-    """A provider that is down is told, though the attempt does not count."""
+def test_a_postponed_unit_keeps_its_error_for_waiting_calls(books: Books) -> None:
+    """The error is stored for waiting calls, though the attempt does not count."""
     _, unit = books.submit()
     books.ledger.postpone(books.claim(unit), 3600, ProviderDown("down"))
     postponed = books.unit(unit)
@@ -351,7 +351,7 @@ def test_a_unit_handed_back_is_due_at_once(books: Books) -> None:
 def test_units_that_lost_two_workers_are_tried_one_at_a_time(
     open_books: Callable[..., Books],
 ) -> None:
-    """One of them may be what kills workers; while it runs, it harms no other of them."""
+    """A unit that may kill workers runs while no other such unit does."""
     books = open_books(lease_seconds=0, max_attempts=8)
     _, units = books.submit_all([SyncRequest(APPLE), SyncRequest(BITCOIN), SyncRequest(GOLD)])
     for unit in units:
@@ -392,7 +392,7 @@ def test_a_job_of_two_units_ends_with_the_second(books: Books) -> None:
     assert JobState.COMPLETED == books.job(job_id).state
 
 
-def test_there_is_no_unknown_job(books: Books) -> None:
-    """Nothing is None, not an error."""
+def test_an_unknown_job_is_none(books: Books) -> None:
+    """An unknown job is None, not an error."""
     assert books.jobs.get("none") is None
     assert books.ledger.get_unit("none") is None

@@ -20,7 +20,7 @@ _HOUR = 3600.0
 
 @pytest.fixture
 def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
-    """An application of the contract on an emptied broker, with a task that does nothing."""
+    """A Celery application on an emptied broker, with a task that does nothing."""
     made = celery_app(redis_url)
     measure_queue_waits()
 
@@ -34,7 +34,7 @@ def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
 
 @pytest.fixture
 def publish_at(app: Celery) -> Iterator[Callable[[QueueName, float], None]]:
-    """Publishes a message as a machine would whose clock is some seconds off."""
+    """Publishes a message as a machine with a clock that is some seconds off."""
     off = {"seconds": 0.0}
 
     def shift(headers: dict[str, Any], **_: object) -> None:
@@ -50,10 +50,10 @@ def publish_at(app: Celery) -> Iterator[Callable[[QueueName, float], None]]:
 
 
 @pytest.mark.usefixtures("logs_left_alone")
-def test_a_message_tells_its_queue_and_how_long_it_waited(
+def test_a_message_has_its_queue_and_its_wait_measured(
     app: Celery, publish_at: Callable[[QueueName, float], None]
 ) -> None:
-    """By the clocks of both machines; where the publisher's is ahead, it has not waited."""
+    """The wait follows both machines' clocks; if the publisher's is ahead, it is zero."""
     bulk, scheduled = QueueName.BULK, QueueName.SCHEDULED
     before = {queue: _waits(queue) for queue in QueueName}
     began = time.time()
@@ -72,7 +72,7 @@ def test_a_message_tells_its_queue_and_how_long_it_waited(
 
 
 def _waits(queue: QueueName) -> tuple[float, float]:
-    """How many messages of the queue have waited, and how many seconds together."""
+    """Return how many messages of the queue have waited, and their seconds in total."""
     samples = {
         sample.name.rpartition("_")[2]: sample.value
         for family in QUEUE_WAIT_SECONDS.collect()

@@ -1,4 +1,4 @@
-"""The contract of the queues, over a real broker and a real worker."""
+"""The contract of the queues, on a real broker and a real worker."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from pocketquant.storage.units import Unit
 
 @pytest.fixture
 def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
-    """An application of the contract on an emptied broker."""
+    """A Celery application on an emptied broker."""
     made = celery_app(redis_url, {"worker_prefetch_multiplier": 1, "task_acks_late": True})
     yield made
     made.close()
@@ -42,7 +42,7 @@ def make_unit() -> Callable[..., Unit]:
 def test_a_message_waits_in_its_units_queue_alone(
     app: Celery, cache: redis.Redis, make_unit: Callable[..., Unit]
 ) -> None:
-    """One message, in the queue of the unit, or in the one that is asked for."""
+    """One message is in the queue of the unit, or in the requested queue."""
     dispatcher = Dispatcher(app)
     assert list(dispatcher.lengths().values()) == [0, 0, 0, 0]
     dispatcher.publish([make_unit("a"), make_unit("b")])
@@ -55,7 +55,7 @@ def test_a_message_waits_in_its_units_queue_alone(
 def test_publishing_goes_on_after_the_broker_was_wiped(
     app: Celery, cache: redis.Redis, make_unit: Callable[..., Unit]
 ) -> None:
-    """No binding has to be in the broker for a message to reach its queue."""
+    """A message reaches its queue without any binding left in the broker."""
     dispatcher = Dispatcher(app)
     dispatcher.publish([make_unit("a")])
     cache.flushall()
@@ -64,7 +64,7 @@ def test_publishing_goes_on_after_the_broker_was_wiped(
 
 
 def test_a_broker_that_is_away_is_an_error_at_once(make_unit: Callable[..., Unit]) -> None:
-    """Publishing fails with kombu's OperationalError, not with a hang."""
+    """Publishing raises kombu's OperationalError, and does not hang."""
     away = celery_app(f"redis://{HOST}:{reserve_port()}/0")
     with pytest.raises(Exception, match=r"(?i)refused") as failure:
         Dispatcher(away).publish([make_unit("a")])
@@ -76,7 +76,7 @@ def test_a_broker_that_is_away_is_an_error_at_once(make_unit: Callable[..., Unit
 def test_a_worker_takes_interactive_units_first_and_logs_in_their_context(
     app: Celery, make_unit: Callable[..., Unit]
 ) -> None:
-    """Request and job ids reach the task; what else was bound does not; nothing is left behind."""
+    """Request and job ids reach the task, other bound values do not; none stay bound afterwards."""
     carry_log_context()
     seen: list[tuple[str, dict[str, Any]]] = []
 

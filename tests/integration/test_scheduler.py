@@ -1,4 +1,4 @@
-"""Schedules run when they are due: on a real ledger, with many who look at once."""
+"""Schedules run when they are due: on a real ledger, with concurrent ticks."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +48,7 @@ def never(*_: object) -> None:
 
 @pytest.fixture
 def tick(platform: Platform) -> Tick:
-    """Does what a tick at this time does."""
+    """Runs the tick of this time."""
 
     def run(now: int) -> None:
         replace(platform.scheduler, now=lambda: datetime.fromtimestamp(now, UTC)).run_due()
@@ -58,7 +58,7 @@ def tick(platform: Platform) -> Tick:
 
 @pytest.fixture
 def show(platform: Platform) -> Show:
-    """The schedule as it is."""
+    """Reads the schedule."""
 
     def found(name: str = "all-series") -> Schedule:
         return _of(platform, name)
@@ -68,13 +68,13 @@ def show(platform: Platform) -> Show:
 
 @pytest.fixture
 def jobs(platform: Platform) -> Callable[[], list[Job]]:
-    """All jobs there are, the oldest first."""
+    """Return all jobs, the oldest first."""
     return lambda: platform.jobs.page(None, None, None, offset=0, limit=100)[0][::-1]
 
 
 @pytest.fixture
 def work(platform: Platform) -> Callable[..., None]:
-    """Do all that is open, as planner and workers would; `failing` ones are dead letters."""
+    """End all open units, as planner and workers would; `failing` ones become dead letters."""
 
     def do(failing: int = 0) -> None:
         for job in platform.mongo["jobs"].find({"open": True}):
@@ -92,7 +92,7 @@ def work(platform: Platform) -> Callable[..., None]:
 
 @pytest.fixture
 def requested(platform: Platform) -> Callable[[], dict[str, int]]:
-    """The open units once all is planned: how many bars of each series."""
+    """Plan all jobs; return the number of bars of each series with an open unit."""
 
     def planned() -> dict[str, int]:
         for job in platform.mongo["jobs"].find({"open": True}):
@@ -106,7 +106,7 @@ def requested(platform: Platform) -> Callable[[], dict[str, int]]:
 def test_a_schedule_runs_at_its_time(
     tick: Tick, show: Show, jobs: Callable[[], list[Job]], requested: Callable[[], dict[str, int]]
 ) -> None:
-    """Not before; then one job of all tracked series, on the queue of schedules."""
+    """Not earlier; then it makes one job of all tracked series, on the queue of schedules."""
     tick(SIX - 1)
     assert [] == jobs()
     tick(SIX)
@@ -125,7 +125,7 @@ def test_a_schedule_runs_at_its_time(
 def test_the_daily_schedule_takes_daily_series(
     tick: Tick, platform: Platform, requested: Callable[[], dict[str, int]]
 ) -> None:
-    """Ten bars each, in business hours."""
+    """It requests ten bars each, in business hours."""
     platform.schedules.change(
         _of(platform, "all-series"), ScheduleChange(paused=True), SATURDAY, never
     )
@@ -135,10 +135,10 @@ def test_the_daily_schedule_takes_daily_series(
     assert {"A:A|1d": 10, "B:B|1d": 10} == requested()
 
 
-def test_a_run_asks_for_no_more_than_is_missing(
+def test_a_run_requests_only_missing_bars(
     tick: Tick, platform: Platform, requested: Callable[[], dict[str, int]]
 ) -> None:
-    """What is missing now and will be when the next run is due, and two bars more."""
+    """It requests the bars missing now or by the next run, and two bars more."""
     for key, last_bar_at in (("A:A|15m", SATURDAY), ("A:A|1d", SATURDAY - 20 * 24 * HOUR)):
         report = _report(Series.parse(key), last_bar_at)
         platform.statuses.mark_completed(report, None, SATURDAY)
@@ -149,7 +149,7 @@ def test_a_run_asks_for_no_more_than_is_missing(
 def test_an_inactive_symbol_is_left_out(
     tick: Tick, platform: Platform, requested: Callable[[], dict[str, int]]
 ) -> None:
-    """It is not kept up to date."""
+    """Schedules do not sync an inactive symbol."""
     platform.mongo["symbols"].update_one({"_id": "A:A"}, {"$set": {"active": False}})
     tick(SIX)
     assert {"B:B|1d": 500} == requested()
@@ -158,7 +158,7 @@ def test_an_inactive_symbol_is_left_out(
 def test_no_two_runs_overlap(
     tick: Tick, show: Show, jobs: Callable[[], list[Job]], work: Callable[..., None]
 ) -> None:
-    """A run whose time comes while the last one goes on starts once, when that has ended."""
+    """A run that is due while the last one goes on starts once, after its end."""
     tick(SIX)
     tick(NOON)
     tick(NOON + 6 * HOUR)
@@ -174,7 +174,7 @@ def test_no_two_runs_overlap(
 def test_missed_runs_are_run_once(
     tick: Tick, show: Show, jobs: Callable[[], list[Job]], work: Callable[..., None]
 ) -> None:
-    """After a day without ticks there is one run, and the next is at its usual time."""
+    """After a day without ticks there is one run; the next is at its usual time."""
     for now in (SIX + 24 * HOUR + 5, SIX + 24 * HOUR + 10):
         tick(now)
         work()
@@ -182,10 +182,10 @@ def test_missed_runs_are_run_once(
     assert NOON + 24 * HOUR == show().next_run_at
 
 
-def test_a_run_asked_for_by_hand_starts_with_the_next_tick(
+def test_a_run_requested_by_hand_starts_with_the_next_tick(
     tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
-    """Also where the schedule is paused; once, and its usual time stays."""
+    """It starts once, also if the schedule is paused; the usual time stays."""
     platform.schedules.change(show(), ScheduleChange(paused=True), SATURDAY, never)
     platform.schedules.request_run("all-series")
     tick(SATURDAY + 1)
@@ -194,10 +194,10 @@ def test_a_run_asked_for_by_hand_starts_with_the_next_tick(
     assert (SIX, SATURDAY + 1) == (show().next_run_at, show().last_run_at)
 
 
-def test_a_run_asked_for_while_one_goes_on_follows_it(
+def test_a_run_requested_during_another_one_follows_it(
     tick: Tick, platform: Platform, jobs: Callable[[], list[Job]], work: Callable[..., None]
 ) -> None:
-    """What it asks for is later than what the other has fetched."""
+    """The running one may already have fetched bars that have changed since."""
     tick(SIX)
     platform.schedules.request_run("all-series")
     tick(SIX + 1)
@@ -216,7 +216,7 @@ def test_a_run_succeeds_when_a_sync_of_it_does(
     failing: int,
     has_success: bool,
 ) -> None:
-    """At the time the job ended; a run whose syncs all failed is none."""
+    """The success has the time of the job's end; a run whose syncs all failed is none."""
     tick(SIX)
     tick(SIX + 1)
     assert (True, None) == (show().has_open_job, show().last_success_at)
@@ -232,7 +232,7 @@ def test_a_run_succeeds_when_a_sync_of_it_does(
 def test_a_job_that_has_vanished_has_ended(
     tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
-    """Without success; the schedule goes on."""
+    """The vanished job counts as ended without success; the schedule goes on."""
     tick(SIX)
     platform.mongo["jobs"].delete_many({})
     tick(SIX + 1)
@@ -244,7 +244,7 @@ def test_a_job_that_has_vanished_has_ended(
 def test_a_run_without_tracked_series_makes_no_job(
     tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
-    """It counts as done."""
+    """Such a run counts as a success."""
     platform.mongo["symbols"].delete_many({})
     tick(SIX)
     assert [] == jobs()
@@ -259,7 +259,7 @@ def test_a_run_without_tracked_series_makes_no_job(
 def test_a_crash_after_the_job_was_made_makes_no_second_one(
     tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
-    """The run is begun, its job is written, nobody has noted it: the next tick does."""
+    """A run that was begun and has its job is noted as started by the next tick."""
     tick(SIX)
     (job,) = jobs()
     as_before_the_note = {"starting": f"{EVERYTHING}:{SIX}", "has_open_job": False}
@@ -277,7 +277,7 @@ def test_a_broker_that_is_away_loses_no_run(
     show: Show,
     jobs: Callable[[], list[Job]],
 ) -> None:
-    """The tick fails, the next one finds the run begun, and there is one job."""
+    """The tick fails; the next one finds the run begun and makes one job."""
     lonely = wire_with(celery_broker_url=f"redis://{HOST}:{reserve_port()}/0")
     at_six = replace(lonely.scheduler, now=lambda: datetime.fromtimestamp(SIX, UTC))
     with pytest.raises(StorageUnavailable):
@@ -291,7 +291,7 @@ def test_a_broker_that_is_away_loses_no_run(
 def test_a_schedule_that_can_not_be_run_stops_no_other(
     tick: Tick, show: Show, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
-    """It is shown with its reason, and run once it can be."""
+    """It is shown with its reason, and runs once it can."""
     cron = show().cron
     platform.mongo["schedules"].update_one({"_id": "all-series"}, {"$set": {"cron": "spoilt"}})
     tick(MONDAY_NINE)
@@ -319,7 +319,7 @@ def test_an_unreadable_symbol_is_left_out(
     requested: Callable[[], dict[str, int]],
     spoilt: dict[str, object],
 ) -> None:
-    """The others are brought up to date, and are listed."""
+    """The other symbols are synced and listed."""
     platform.mongo["symbols"].insert_one({"active": True, **spoilt})
     tick(SIX)
     assert {"A:A|1d": 500, "A:A|15m": 500, "B:B|1d": 500} == requested()
@@ -330,14 +330,14 @@ def test_an_unreadable_symbol_is_left_out(
 def test_an_unreadable_schedule_stops_no_other(
     tick: Tick, platform: Platform, jobs: Callable[[], list[Job]]
 ) -> None:
-    """As one that another version has written."""
+    """A schedule of another version may be unreadable."""
     platform.mongo["schedules"].insert_one({"_id": "of-the-future", "cron": "0 0 * * *"})
     tick(SIX)
     assert [EVERYTHING] == [job.kind for job in jobs()]
 
 
 def test_schedules_run_by_the_clock_of_mongodb(wired: Platform) -> None:
-    """Which is the same on whatever host a tick is done, or a schedule is changed."""
+    """MongoDB's clock decides on every host that ticks or changes schedules."""
     before = server_now(wired.mongo)
     now = wired.scheduler.now()
     assert before <= now <= server_now(wired.mongo)
@@ -346,7 +346,7 @@ def test_schedules_run_by_the_clock_of_mongodb(wired: Platform) -> None:
 def test_racing_ticks_start_each_run_once(
     tick: Tick, platform: Platform, jobs: Callable[[], list[Job]], work: Callable[..., None]
 ) -> None:
-    """Eight at once, some finding a request made by hand: a job for each run, never two open."""
+    """Eight ticks at once, some with a request by hand, make one job a run, never two open."""
     together = Barrier(8, timeout=60)
 
     opened: list[int] = []
@@ -362,7 +362,7 @@ def test_racing_ticks_start_each_run_once(
                 end_the_round(now)
 
     def end_the_round(now: int) -> None:
-        """Work off what was started, then the request if it came too late for that run."""
+        """End the started run, then run the request if it came too late for that run."""
         for seconds in (1, 2):
             opened.append(sum(job.finished_at is None for job in jobs()))
             work()

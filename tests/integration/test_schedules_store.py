@@ -1,4 +1,4 @@
-"""What is kept of schedules, and who wins when several write."""
+"""The stored schedules, and concurrent writes of them."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def schedules(mongo: Mongo) -> Schedules:
 
 @pytest.fixture
 def race(mongo: Mongo, mongodb_url: str) -> Callable[[Callable[[Schedules], object]], list[object]]:
-    """Does the same on eight connections at once; what each gets."""
+    """Runs the function on eight connections at once; returns all results."""
 
     def run(step: Callable[[Schedules], object]) -> list[object]:
         together = Barrier(8, timeout=60)
@@ -52,8 +52,8 @@ def race(mongo: Mongo, mongodb_url: str) -> Callable[[Callable[[Schedules], obje
     return run
 
 
-def test_the_first_look_makes_the_built_in_schedules(mongo: Mongo) -> None:
-    """In order of their name, due from then on; later looks find them."""
+def test_the_first_call_makes_the_built_in_schedules(mongo: Mongo) -> None:
+    """The first call makes them, in order of name; later calls find them."""
     schedules = Schedules(mongo)
     assert () == schedules.list()
     assert schedules.get("all-series") is None
@@ -63,7 +63,7 @@ def test_the_first_look_makes_the_built_in_schedules(mongo: Mongo) -> None:
 
 
 def test_a_schedule_that_is_missing_is_made(schedules: Schedules, mongo: Mongo) -> None:
-    """As after an upgrade that brings another; the rest stays as users have changed it."""
+    """After an upgrade a new schedule is made; the others stay as users changed them."""
     changed = schedules.change(EVERYTHING, ScheduleChange(n_bars=7), NOW, never)
     mongo.schedules.delete_one({"_id": "daily-series"})
     assert (CLOSES, changed, DAILY) == schedules.made(NOW)
@@ -76,7 +76,7 @@ def test_many_may_make_them_at_once(race: Callable[..., list[object]], mongo: Mo
 
 
 def test_one_of_many_begins_a_run(schedules: Schedules, race: Callable[..., list[object]]) -> None:
-    """The others learn that they were late."""
+    """The other calls return False."""
     won = race(lambda own: own.begin(EVERYTHING, BEGUN))
     assert (1, 7) == (won.count(True), won.count(False))
     assert BEGUN == schedules.get("all-series")
@@ -92,10 +92,10 @@ def test_one_of_many_begins_a_run(schedules: Schedules, race: Callable[..., list
         ),
     ],
 )
-def test_a_run_begins_on_what_is_so(
+def test_a_run_begins_only_on_unchanged_values(
     schedules: Schedules, meddle: Callable[[Schedules], object]
 ) -> None:
-    """Not on what was so before a user changed it."""
+    """A run does not begin on values that a user has changed since."""
     meddle(schedules)
     before = schedules.list()
     assert not schedules.begin(EVERYTHING, BEGUN)
@@ -103,7 +103,7 @@ def test_a_run_begins_on_what_is_so(
 
 
 def test_a_begun_run_is_started_once(schedules: Schedules) -> None:
-    """Its job is noted; whoever started it too learns that this was done."""
+    """Its job is stored once; a second start returns False."""
     schedules.begin(EVERYTHING, BEGUN)
     assert schedules.note_started(BEGUN, "job", SIX + 1)
     started = replace(BEGUN, starting=None, last_job_id="job", has_open_job=True)
@@ -113,7 +113,7 @@ def test_a_begun_run_is_started_once(schedules: Schedules) -> None:
 
 
 def test_a_run_without_anything_to_do_is_a_success(schedules: Schedules) -> None:
-    """It has no job, and the next one need not wait for it."""
+    """Such a run has no job, and the next one does not wait for it."""
     schedules.begin(EVERYTHING, BEGUN)
     assert schedules.note_started(BEGUN, None, SIX + 1)
     expected = replace(BEGUN, starting=None, last_success_at=SIX + 1)
@@ -122,7 +122,7 @@ def test_a_run_without_anything_to_do_is_a_success(schedules: Schedules) -> None
 
 @pytest.mark.parametrize("success_at", [SIX + 9, None])
 def test_the_end_of_the_last_job_is_noted(schedules: Schedules, success_at: int | None) -> None:
-    """With success or without; the end of an earlier one changes nothing."""
+    """The end is stored with or without success; the end of an earlier job changes nothing."""
     schedules.begin(EVERYTHING, BEGUN)
     schedules.note_started(BEGUN, "job", SIX + 1)
     started = schedules.get("all-series")
@@ -134,7 +134,7 @@ def test_the_end_of_the_last_job_is_noted(schedules: Schedules, success_at: int 
     assert expected == schedules.get("all-series")
 
 
-def test_a_run_asked_for_twice_is_one_run(schedules: Schedules) -> None:
+def test_a_run_requested_twice_is_one_run(schedules: Schedules) -> None:
     """Until it has begun; the other schedules are not meant."""
     schedules.request_run("all-series")
     requested = schedules.list()
@@ -143,8 +143,8 @@ def test_a_run_asked_for_twice_is_one_run(schedules: Schedules) -> None:
     assert [False, True, False] == [each.run_request is not None for each in requested]
 
 
-def test_a_change_holds_for_what_is_so_by_then(schedules: Schedules) -> None:
-    """A run that began after the schedule was seen keeps its next time and its key."""
+def test_a_change_applies_to_the_present_values(schedules: Schedules) -> None:
+    """A run that began after the schedule was read keeps its next time and its key."""
     schedules.begin(EVERYTHING, BEGUN)
     assert replace(BEGUN, n_bars=7) == schedules.change(
         EVERYTHING, ScheduleChange(n_bars=7), SIX + 1, never
@@ -155,7 +155,7 @@ def test_a_change_holds_for_what_is_so_by_then(schedules: Schedules) -> None:
 def test_changes_at_once_do_not_undo_each_other(
     schedules: Schedules, race: Callable[..., list[object]]
 ) -> None:
-    """Each user changes one thing, and all of it is changed."""
+    """If each user changes another field, all changes are stored."""
     changes = [ScheduleChange(n_bars=7), ScheduleChange(paused=True), ScheduleChange("0 1 * * *")]
     queue = iter(changes * 3)
     race(lambda own: own.change(EVERYTHING, next(queue), NOW, never))

@@ -33,7 +33,7 @@ def problems(cache: redis.Redis) -> TickProblems:
 
 
 def test_a_step_that_fails_stops_no_other_and_is_shown(problems: TickProblems) -> None:
-    """By name, with its reason, until it is done; a defect's own words stay in the log."""
+    """It is shown by name and reason until it succeeds; a defect's text is only in the log."""
     steps = Steps(problems)
     failing = {
         "first": raising(ZeroDivisionError("secret")),
@@ -50,8 +50,8 @@ def test_a_step_that_fails_stops_no_other_and_is_shown(problems: TickProblems) -
     assert {"second": "why"} == problems.all()
 
 
-def test_a_server_that_is_away_is_told_once_all_steps_were_tried(problems: TickProblems) -> None:
-    """So that the tick counts as missed; where the server is, is not shown."""
+def test_a_missing_server_is_raised_after_all_steps_were_tried(problems: TickProblems) -> None:
+    """Then the tick counts as missed; the address of the server is not shown."""
     done: list[str] = []
     away = raising(StorageUnavailable("MongoDB does not answer: 10.0.0.1:27017"))
     with pytest.raises(StorageUnavailable):
@@ -60,22 +60,20 @@ def test_a_server_that_is_away_is_told_once_all_steps_were_tried(problems: TickP
     assert {"first": "MongoDB does not answer"} == problems.all()
 
 
-def test_without_redis_the_steps_are_run_all_the_same() -> None:
-    """Only who looks after the fleet misses something."""
+def test_without_redis_the_steps_still_run() -> None:
+    """Without Redis only the display of problems is missing."""
     with redis.Redis(port=reserve_port()) as away:
         assert {"one": 1} == Steps(TickProblems(away)).run({"one": lambda: 1})
 
 
-def test_problems_are_forgotten_when_no_tick_tells_of_them(
-    problems: TickProblems, cache: redis.Redis
-) -> None:
-    """After two minutes; that there are no ticks is shown by the beat that is missing."""
+def test_problems_expire_without_ticks(problems: TickProblems, cache: redis.Redis) -> None:
+    """Problems expire after two minutes without ticks; a missing beat is shown elsewhere."""
     problems.note({"first": "why"}, [])
     assert 60 < cache.ttl("tick:problems") <= 120
 
 
 def test_an_item_that_fails_stops_no_other() -> None:
-    """All are tried, then the first failure is raised."""
+    """All items are tried, then the first failure is raised."""
     tried: list[int] = []
 
     def act(number: int) -> float:
@@ -88,10 +86,10 @@ def test_an_item_that_fails_stops_no_other() -> None:
     assert [1, 2, 1, 0, 2] == tried
 
 
-def test_a_round_without_a_broker_still_does_what_needs_none(
+def test_a_round_without_a_broker_still_runs_the_other_steps(
     wired: Platform, wire_with: Callable[..., Platform]
 ) -> None:
-    """No plan can be published, and a job that a crash left open is closed nevertheless."""
+    """No plan can be published, but a job that a crash left open is closed."""
     request = SyncRequest(Series.parse("A:A|1d"))
     submitted = wired.intake.submit(request, QueueName.BULK)
     unit = wired.ledger.claim(submitted.unit.id)

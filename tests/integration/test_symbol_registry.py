@@ -25,7 +25,7 @@ def registry(mongo: Mongo) -> SymbolRegistry:
 
 
 def test_an_unknown_symbol_is_none(registry: SymbolRegistry) -> None:
-    """Nothing is known of a symbol that was never synced."""
+    """A symbol that was never synced is None."""
     assert None is registry.get(AAPL.symbol)
 
 
@@ -46,15 +46,15 @@ def test_a_registration_that_is_not_acknowledged_is_a_storage_failure(mongo: Mon
 
 
 def test_tracked_intervals_are_a_set(registry: SymbolRegistry) -> None:
-    """Each interval is told once, the shortest first."""
+    """Each interval is returned once, the shortest first."""
     for interval in (Interval.MONTH, Interval.M1, Interval.D1, Interval.M1):
         registry.register(AAPL, interval, 1_700_000_000)
     expected = replace(REGISTERED, intervals=(Interval.M1, Interval.D1, Interval.MONTH))
     assert expected == registry.get(AAPL.symbol)
 
 
-def test_the_newest_word_of_the_provider_counts(registry: SymbolRegistry) -> None:
-    """A renamed company is renamed here; what the provider is silent on stays."""
+def test_the_newest_listing_replaces_the_earlier_one(registry: SymbolRegistry) -> None:
+    """A renamed company is renamed here; fields that a listing lacks stay as they are."""
     registry.register(AAPL, Interval.D1, 1_700_000_000)
     renamed = Listing(AAPL.symbol, "Apple", has_volume=False)
     registry.register(renamed, Interval.D1, 1_700_000_000)
@@ -62,8 +62,8 @@ def test_the_newest_word_of_the_provider_counts(registry: SymbolRegistry) -> Non
     assert replace(REGISTERED, listing=expected) == registry.get(AAPL.symbol)
 
 
-def test_a_listing_may_say_nothing(registry: SymbolRegistry) -> None:
-    """A symbol of which the provider says nothing has empty texts until it does."""
+def test_a_listing_may_be_empty(registry: SymbolRegistry) -> None:
+    """A symbol with an empty listing has empty texts until a listing has them."""
     registry.register(Listing(AAPL.symbol), Interval.D1, 1_700_000_000)
     assert replace(REGISTERED, listing=Listing(AAPL.symbol)) == registry.get(AAPL.symbol)
     registry.register(AAPL, Interval.D1, 1_700_000_000)
@@ -73,7 +73,7 @@ def test_a_listing_may_say_nothing(registry: SymbolRegistry) -> None:
 def test_registering_leaves_an_inactive_symbol_inactive(
     registry: SymbolRegistry, mongo: Mongo
 ) -> None:
-    """Whether a symbol is kept up to date is the user's choice, not a sync's."""
+    """Users, not syncs, decide whether a symbol is active."""
     registry.register(AAPL, Interval.D1, 1_700_000_000)
     mongo.symbols.update_one({}, {"$set": {"active": False}})
     registry.register(AAPL, Interval.D1, 1_700_000_000)
@@ -97,7 +97,7 @@ def test_pages_are_in_order_and_know_the_total(registry: SymbolRegistry) -> None
 
 
 def test_the_series_of_active_symbols_are_tracked(registry: SymbolRegistry, mongo: Mongo) -> None:
-    """All of them, or those of some intervals."""
+    """All their series are returned, or those of some intervals."""
     for key in ("NYSE:B|1d", "NASDAQ:A|1d", "NASDAQ:A|1h", "NASDAQ:C|1m", "NYSE:X|1d"):
         series = Series.parse(key)
         registry.register(Listing(series.symbol), series.interval, 1_700_000_000)

@@ -1,4 +1,4 @@
-"""One series brought up to date, with providers that do what a test wants meanwhile."""
+"""Syncs of one series, with providers that run a test's action before they answer."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -56,7 +56,7 @@ NOW = 400 * DAY
 
 @dataclass
 class Days:
-    """Daily bars up to yesterday, and today's forming one; does something before it answers."""
+    """Daily bars up to yesterday and today's forming one; runs an action before it answers."""
 
     meanwhile: Callable[[SyncRequest], object] = lambda _: None
     asked: list[int] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Days:
 
 
 class Unbelievable(Days):
-    """Sends 300 bars, none of which can be true."""
+    """Sends 300 impossible bars."""
 
     def fetch(self, request: SyncRequest) -> History:  # noqa: ARG002  # of any series
         refused = Counter({Refusal.BAD_TIME: 298, Refusal.NOT_FINITE: 2})
@@ -84,7 +84,7 @@ class Unbelievable(Days):
 
 @pytest.fixture
 def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
-    """Makes syncers on a provider."""
+    """Makes a syncer with a provider."""
 
     def make(provider: Provider) -> Syncer:
         return Syncer(
@@ -153,7 +153,7 @@ def test_a_sync_stores_closed_bars_and_keeps_the_forming_one_beside(
 def test_the_counts_of_a_report_add_up_to_what_was_fetched(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """Inserted, changed, unchanged, refused and forming bars are all that came, each once."""
+    """Each fetched bar is inserted, changed, unchanged, refused or forming."""
     for n_bars in (10, 30):
         unit_id = submit(wired, n_bars)
         syncer(Days()).do(unit_id)
@@ -183,7 +183,7 @@ def test_a_request_for_more_bars_that_joins_a_running_sync_is_served_by_it(
 def test_a_message_that_comes_twice_syncs_once(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """The second is a claim that fails."""
+    """The second claim fails."""
     unit_id = submit(wired)
     provider = Days()
     for _ in range(2):
@@ -214,7 +214,7 @@ def test_an_error_ends_the_attempt(
     status: SyncState,
     code: str,
 ) -> None:
-    """Rejected: failed for good. Unavailable, and defects of ours: put back, the error kept."""
+    """A rejected sync fails for good; after other errors and defects the unit is put back."""
     unit_id = submit(wired)
     syncer(Days(raising(error))).do(unit_id)
     unit = unit_of(wired, unit_id)
@@ -233,10 +233,10 @@ def test_an_error_ends_the_attempt(
         (HandshakeRefused("HTTP 403"), BreakerState.OPEN),
     ],
 )
-def test_only_a_provider_that_is_not_there_opens_the_breaker(
+def test_only_a_provider_that_is_down_opens_the_breaker(
     wired: Platform, syncer: Callable[[Provider], Syncer], error: Exception, breaker: BreakerState
 ) -> None:
-    """Ten answers in a row that name an unknown error are no reason to leave it alone."""
+    """Ten consecutive answers with an unknown error do not stop the calls."""
     provider = syncer(Days(raising(error))).provider
     for number in range(10):
         with pytest.raises(type(error)):
@@ -247,7 +247,7 @@ def test_only_a_provider_that_is_not_there_opens_the_breaker(
 def test_a_sync_whose_bars_were_all_refused_is_no_success(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """The unit is put back with reasons and counts, and what was stored before stays."""
+    """The unit is put back with reasons and counts, and stored bars stay."""
     syncer(Days()).do(submit(wired))
     unit_id = submit(wired)
     syncer(Unbelievable()).do(unit_id)
@@ -263,7 +263,7 @@ def test_a_sync_whose_bars_were_all_refused_is_no_success(
 def test_a_worker_that_lost_its_unit_ends_nothing(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """While it fetched, its lease ran out and another took the unit: that one ends it."""
+    """If its lease expires during the fetch, the worker that claims the unit next ends it."""
     unit_id = submit(wired)
     taken: list[Unit] = []
 
@@ -285,7 +285,7 @@ def test_a_worker_that_lost_its_unit_ends_nothing(
 def test_a_unit_whose_turn_is_far_off_goes_back(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """While the breaker is open nothing is fetched, and no attempt is lost."""
+    """While the breaker is open no bars are fetched, and no attempt is lost."""
     unit_id = submit(wired)
     for number in range(10):
         wired.governor.enter(f"call-{number}", is_urgent=False, max_wait_seconds=60)
@@ -300,7 +300,7 @@ def test_a_unit_whose_turn_is_far_off_goes_back(
 def test_a_cancelled_job_stops_a_sync_in_progress(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """What was fetched meanwhile is not stored."""
+    """Bars that were fetched meanwhile are not stored."""
     unit_id = submit(wired)
     provider = Days(lambda _: wired.intake.cancel(unit_of(wired, unit_id).jobs[0]))
     syncer(provider).do(unit_id)
@@ -312,7 +312,7 @@ def test_a_cancelled_job_stops_a_sync_in_progress(
 def test_a_worker_that_ends_hands_its_units_back(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """Hung up on in mid-fetch, the unit is queued again with all its attempts."""
+    """A unit whose fetch is interrupted is queued again with all its attempts."""
     unit_id = submit(wired)
     ending: list[Syncer] = []
 
@@ -329,7 +329,7 @@ def test_a_worker_that_ends_hands_its_units_back(
 def test_trouble_with_our_own_servers_costs_no_attempt(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """The unit is put back with all its attempts, and whoever waits is told."""
+    """The unit is put back with all its attempts, and waiting calls get the error."""
     unit_id = submit(wired)
     syncer(Days(raising(StorageUnavailable("Redis does not answer")))).do(unit_id)
     unit = unit_of(wired, unit_id)
@@ -337,7 +337,7 @@ def test_trouble_with_our_own_servers_costs_no_attempt(
     assert isinstance(unit.error, StorageUnavailable)
 
 
-def test_trouble_of_our_own_is_tried_again_soon_however_often_a_unit_waited_for_its_turn(
+def test_failures_of_our_servers_are_retried_soon_after_any_waits_for_a_turn(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
     """The delay doubles to a minute with each trouble; waits for the governor do not count."""
@@ -366,10 +366,10 @@ def test_trouble_of_our_own_is_tried_again_soon_however_often_a_unit_waited_for_
     assert unit_of(wired, unit_id).tries == 0
 
 
-def test_a_sync_prunes_the_live_bars_it_has_overtaken(
+def test_a_sync_prunes_the_live_bars_that_it_replaces(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """Those of its own series, up to the end of its last bar."""
+    """It prunes live bars of its own series, up to the end of its last bar."""
     days = [NOW - DAY, NOW, NOW + DAY]
     hours = Series(APPLE.symbol, Interval.H1)
     wired.live_bars.upsert(
@@ -386,7 +386,7 @@ def test_a_sync_prunes_the_live_bars_it_has_overtaken(
 def test_a_short_sync_reaches_back_to_the_oldest_live_bar(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """So that no hole arises between old history and new, where live bars were."""
+    """No gap is left between old and new history in place of live bars."""
     provider = Days()
     days = [NOW - number * DAY for number in range(20, 0, -1)]
     wired.live_bars.upsert(
@@ -415,7 +415,7 @@ def test_a_short_sync_reaches_back_to_the_oldest_live_bar(
 
 @dataclass
 class Priced(Days):
-    """Bars that close at a price of its own."""
+    """Bars with a given closing price."""
 
     price: float = 1.0
 
@@ -430,9 +430,9 @@ class Priced(Days):
 def test_a_worker_that_stalls_past_its_lease_writes_over_no_newer_bar(
     wired: Platform, syncer: Callable[[Provider], Syncer], steps: int, is_known: bool
 ) -> None:
-    """Wherever it stalls: bars, status and unit are those of the attempt that followed.
+    """Wherever it stalls, bars, status and unit are those of the next attempt.
 
-    Also where that one found its bars stored already, and wrote none.
+    This holds also if that attempt found its bars stored already, and wrote none.
     """
     old, new = syncer(Priced(price=1.0)), syncer(Priced(price=1.5))
     if is_known:
@@ -458,10 +458,10 @@ def test_a_worker_that_stalls_past_its_lease_writes_over_no_newer_bar(
     assert UnitState.COMPLETED is unit.state
 
 
-def test_a_lease_that_is_over_stores_no_new_chunk(
+def test_an_expired_lease_stores_no_new_chunk(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """Nor a bar of a chunk that is there."""
+    """It stores no bar in an existing chunk either."""
     unit_id = submit(wired)
     held = Ledger(wired.mongo, wired.jobs, lease_seconds=0, max_attempts=8).claim(unit_id)
     assert held is not None
@@ -478,7 +478,7 @@ def test_a_lease_that_is_over_stores_no_new_chunk(
 
 
 def test_an_earlier_attempt_writes_no_chunk_of_a_later_one(wired: Platform) -> None:
-    """Also where its own lease looks as if it held, as by the clock of another primary."""
+    """This holds even if its own lease still seems valid, by the clock of another primary."""
     unit_id = submit(wired)
     bars = Days().fetch(SyncRequest(APPLE, 10)).closed
     until = datetime.now(UTC) + timedelta(hours=1)
@@ -490,10 +490,10 @@ def test_an_earlier_attempt_writes_no_chunk_of_a_later_one(wired: Platform) -> N
     assert 9 == wired.bars.count(APPLE)
 
 
-def test_a_unit_whose_end_was_written_unheard_does_not_look_under_way(
+def test_a_unit_that_ended_unnoticed_is_not_pending(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """The connection broke after MongoDB had ended it: its status stays that of its end."""
+    """If the connection breaks after MongoDB ended the unit, its status stays final."""
     unit_id = submit(wired)
 
     class Deaf(Ledger):
@@ -507,10 +507,10 @@ def test_a_unit_whose_end_was_written_unheard_does_not_look_under_way(
     assert SyncState.COMPLETED is status_of(wired).status
 
 
-def test_live_bars_out_of_reach_are_not_asked_for_again(
+def test_live_bars_out_of_reach_cost_no_second_fetch(
     wired: Platform, syncer: Callable[[Provider], Syncer]
 ) -> None:
-    """What the most bars that can be had left behind stays, and costs later syncs no fetch."""
+    """Live bars beyond the largest fetch stay, and cost later syncs no second fetch."""
     provider = Days()
     days = [-9000 * DAY, -8999 * DAY, 390 * DAY]
     wired.live_bars.upsert(live_day(day) for day in days)

@@ -1,4 +1,4 @@
-"""The status of each series, through a sync and its troubles."""
+"""The status of each series during a sync and after errors."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ COMPLETED = SyncStatus(
 
 @pytest.fixture
 def statuses(mongo: Mongo) -> SyncStatuses:
-    """No series was asked for yet."""
+    """Statuses without any series."""
     return SyncStatuses(mongo)
 
 
@@ -50,13 +50,13 @@ def _complete(statuses: SyncStatuses) -> None:
     statuses.mark_completed(REPORT, FORMING, 1_700_000_031)
 
 
-def test_a_series_nobody_asked_for_has_no_status(statuses: SyncStatuses) -> None:
+def test_a_series_that_was_never_requested_has_no_status(statuses: SyncStatuses) -> None:
     """None, not an empty status."""
     assert None is statuses.get(AAPL)
 
 
 def test_a_sync_goes_from_pending_to_completed(statuses: SyncStatuses) -> None:
-    """Each step is visible, and at the end all of what the series holds."""
+    """Each step is visible; at the end the status has count and times of all bars."""
     statuses.mark_pending([AAPL], "j1")
     assert PENDING == statuses.get(AAPL)
     statuses.mark_syncing(AAPL, "j1", 1)
@@ -66,7 +66,7 @@ def test_a_sync_goes_from_pending_to_completed(statuses: SyncStatuses) -> None:
 
 
 def test_every_step_may_happen_twice(statuses: SyncStatuses, mongo: Mongo) -> None:
-    """A step done again changes nothing."""
+    """A repeated step changes nothing."""
     timeout = ProviderTimeout("no end after 30 s")
     for step in (
         lambda: statuses.mark_pending([AAPL, AAPL], "j1"),
@@ -83,15 +83,15 @@ def test_every_step_may_happen_twice(statuses: SyncStatuses, mongo: Mongo) -> No
 
 
 def test_a_worker_may_be_faster_than_the_request(statuses: SyncStatuses) -> None:
-    """A job that marks its series late does not set back what a worker did for it meanwhile."""
+    """A job that marks its series late does not undo the marks of its worker."""
     statuses.mark_syncing(AAPL, "j1", 1)
     statuses.mark_completed(REPORT, FORMING, 1_700_000_031)
     statuses.mark_pending([AAPL], "j1")
     assert COMPLETED == statuses.get(AAPL)
 
 
-def test_a_new_job_keeps_what_is_known(statuses: SyncStatuses) -> None:
-    """While another job waits, the bars of the last sync are still told."""
+def test_a_new_job_keeps_the_counts(statuses: SyncStatuses) -> None:
+    """While another job waits, the status still has the bars of the last sync."""
     _complete(statuses)
     statuses.mark_pending([AAPL], "j2")
     expected = replace(COMPLETED, status=SyncState.PENDING, job_id="j2", attempts=0)
@@ -119,7 +119,7 @@ def test_a_deferred_sync_says_why_and_until_when(statuses: SyncStatuses) -> None
 
 
 def test_a_failed_sync_keeps_the_bars_and_says_why(statuses: SyncStatuses) -> None:
-    """An error does not take away what an earlier sync has stored; a new job clears it."""
+    """An error keeps the bars of earlier syncs in the status; a new job clears the error."""
     _complete(statuses)
     statuses.mark_failed(AAPL, UnknownSymbol("no such symbol"))
     failed = replace(
@@ -142,7 +142,7 @@ def test_a_listing_that_never_traded_is_completed(statuses: SyncStatuses) -> Non
     assert expected == statuses.get(AAPL)
 
 
-def test_no_series_are_marked_as_nothing(statuses: SyncStatuses) -> None:
+def test_marking_no_series_changes_nothing(statuses: SyncStatuses) -> None:
     """A job without series is no error."""
     statuses.mark_pending([], "j1")
     assert ([], 0) == statuses.page(StatusFilter(), 0, 10)
@@ -166,14 +166,14 @@ def test_a_page_of_a_symbol_has_its_series_only(statuses: SyncStatuses) -> None:
 
 
 def test_other_write_errors_are_raised(statuses: SyncStatuses, mongo: Mongo) -> None:
-    """Only a status that is there already is no failure."""
+    """Any failure other than an existing status is raised."""
     mongo.create_collection("sync_status", validator={"job_id": {"$ne": "bad"}})
     with pytest.raises(BulkWriteError, match="Document failed validation"):
         statuses.mark_pending([AAPL], "bad")
 
 
 def test_the_last_bars_of_many_series_are_read_together(statuses: SyncStatuses) -> None:
-    """In the order asked for, also of more series than one query takes; None where none is."""
+    """They come in the requested order, for any number of series; None without bars."""
     all_series = [Series.parse(f"NASDAQ:A{number}|1m") for number in range(2500)]
     statuses.mark_pending(all_series[:2], "j1")
     for place in (1, 2499):

@@ -1,4 +1,4 @@
-"""What is struck out, and what is left."""
+"""Secrets are struck out of texts and values, and other text is left."""
 
 import json
 from typing import Any
@@ -37,33 +37,33 @@ def redact(text: str, **settings: Any) -> str:
         ),
     ],
 )
-def test_what_looks_secret_is_struck(text: str, struck: str) -> None:
-    """Also where nobody knows the secret."""
+def test_text_that_looks_secret_is_struck(text: str, struck: str) -> None:
+    """Unknown secrets are struck out where the text around them marks them."""
     assert struck == Redactor()(text)
 
 
 @pytest.mark.parametrize("name", ["mongodb_url", "redis_url", "cache_url", "celery_broker_url"])
 def test_passwords_in_urls_are_known(name: str) -> None:
-    """Wherever they then stand, quoted or not; the user's name may be read."""
+    """A password of a URL is struck out everywhere, quoted or not; the user's name is not."""
     url = {name: f"redis://someone:{quote(ODD, safe='')}@host:1/0"}
     for form in (ODD, quote(ODD), json.dumps(ODD)[1:-1], repr(ODD)[1:-1]):
         assert "someone said … twice" == redact(f"someone said {form} twice", **url)
 
 
-def test_a_password_that_spoils_its_url_is_known_in_pieces() -> None:
-    """What reads the URL quotes the piece it stumbled over."""
+def test_each_part_of_an_unquoted_password_is_struck() -> None:
+    """Parsers quote the part of the URL at which they failed, so each part is struck out."""
     url = "redis://:hunter2/secret3@host"
     assert "not an integer: '…'" == redact("not an integer: 'hunter2'", redis_url=url)
 
 
 def test_options_of_urls_are_known() -> None:
-    """A password may be among them."""
+    """An option of a URL may be a password."""
     url = "redis://host/0?password=hunter2"
     assert "refused …" == redact("refused hunter2", redis_url=url)
 
 
 def test_secret_settings_are_known() -> None:
-    """Defaults and what is too short are no secrets."""
+    """Published defaults and very short values are not struck out."""
     assert "a … b" == redact("a hunter2 b", tradingview_token="hunter2")
     assert "pocketquant" == redact("pocketquant", flower_password="pocketquant")
     account = {"tradingview_username": "somebody", "tradingview_password": "abc"}
@@ -72,12 +72,12 @@ def test_secret_settings_are_known() -> None:
 
 @given(st.text(min_size=4), st.text(), st.text())
 def test_no_secret_is_left(secret: str, before: str, after: str) -> None:
-    """Whatever it is made of and wherever it stands."""
+    """Any secret is struck out at any place of a text."""
     assert secret not in Redactor([secret])(before + secret + after) or secret == "…"
 
 
 def test_values_are_struck_too() -> None:
-    """Those without a secret stay as they are, and numbers are never touched."""
+    """Values without a secret stay as they are, and numbers are never changed."""
     redactor = Redactor(["2026"])
     odd = frozenset({1})
     value = {"year": 2026, "said": ["in 2026", ("2026", None)], "odd": odd, "path": {"2026"}}

@@ -15,8 +15,8 @@ from pocketquant.servers.addresses import is_loopback, names_this_machine
         ("::ffff:10.0.0.1", False),
     ],
 )
-def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
-    """By name or by address; a name that only looks so is none."""
+def test_loopback_hosts_are_recognised(host: str, expected: bool) -> None:
+    """Names and addresses of loopback are recognised, similar names are not."""
     assert expected == is_loopback(host)
 
 
@@ -29,5 +29,5 @@ def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -
     ],
 )
 def test_the_host_of_a_request_names_this_machine(host: str, expected: bool) -> None:
-    """With its port or without; what is no Host names nothing."""
+    """A Host header may have a port; a malformed one names no machine."""
     assert expected == names_this_machine(host)

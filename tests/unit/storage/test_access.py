@@ -17,12 +17,12 @@ KEY = ApiKey("0123456789ab", "charts", Scope.READ, KeyText("", SECRET).fingerpri
     ],
 )
 def test_each_scope_includes_those_before_it(scope: Scope, included: set[Scope]) -> None:
-    """And none after it."""
+    """No scope includes a later one."""
     assert included == {other for other in Scope if scope.includes(other)}
 
 
 def test_a_key_is_read_back_from_its_text() -> None:
-    """Id and secret; a representation tells the id alone."""
+    """Id and secret are read; the repr has the id alone."""
     text = KeyText("0123456789ab", "a_-Z" * 10 + "a_b")
     assert text == KeyText.parse(str(text))
     assert text.secret not in repr(text)
@@ -43,13 +43,13 @@ def test_a_key_is_read_back_from_its_text() -> None:
         "é" * 60,
     ],
 )
-def test_what_is_no_key_is_none(text: str) -> None:
-    """Whatever it is."""
+def test_a_text_that_is_not_a_key_is_none(text: str) -> None:
+    """A text without the form of a key is None."""
     assert KeyText.parse(text) is None
 
 
 def test_a_key_is_opened_by_its_own_text_alone() -> None:
-    """Another secret does not do."""
+    """A key with another secret does not match."""
     assert KEY.is_opened_by(KeyText(KEY.id, SECRET))
     assert not KEY.is_opened_by(KeyText(KEY.id, "t" * 43))
 
@@ -61,6 +61,6 @@ def test_a_key_is_opened_by_its_own_text_alone() -> None:
 def test_a_key_lives_until_it_expires_or_is_revoked(
     expires_at: int | None, revoked_at: int | None, is_live: bool
 ) -> None:
-    """At 10 it is dead where it expires at 10."""
+    """A key that expires at 10 is no longer live at 10."""
     key = ApiKey("x", "", Scope.READ, b"", 0, expires_at, revoked_at)
     assert is_live == key.is_live(10)

@@ -39,7 +39,7 @@ def _indexes(found: dict[str, Bars]) -> list[int]:
 
 @given(series_and_times())
 def test_split_cuts_at_windows_of_1024_periods(given: tuple[Series, list[int]]) -> None:
-    """Every bar lies in the chunk of its window, and the chunks together are all the bars."""
+    """Every bar is in the chunk of its window, and the chunks together have all bars."""
     series, times = given
     found = chunks.split(series, _bars(times))
     assert _bars(times) == concatenate(list(found.values()))
@@ -57,14 +57,14 @@ def test_chunk_ids_sort_like_times(given: tuple[Series, list[int]]) -> None:
 
 
 def test_the_id_is_the_documented_one() -> None:
-    """The series key, a bar, the window's number counted from a million windows before 1970."""
+    """An id is the series key, `|`, and the window's index plus a million."""
     found = chunks.split(Series(AAPL, Interval.M1), _bars([-60, 0, 1700000040]))
     expected = ["NASDAQ:AAPL|1m|0999999", "NASDAQ:AAPL|1m|1000000", "NASDAQ:AAPL|1m|1027669"]
     assert expected == list(found)
 
 
 def test_no_bars_need_no_chunk() -> None:
-    """Nothing is split into nothing."""
+    """An empty block has no chunks."""
     assert {} == chunks.split(Series(AAPL, Interval.M1), Bars.empty())
 
 
@@ -106,14 +106,16 @@ def test_the_end_of_a_range_is_exclusive() -> None:
 
 @pytest.mark.parametrize(("start", "end"), [(-(10**15), 10**15), (None, None)])
 def test_a_range_beyond_all_times_is_the_whole_series(start: int | None, end: int | None) -> None:
-    """Times that no bar can have do not break the width of the ids."""
+    """Ids have the same width for times that no bar can have."""
     condition = chunks.id_range(Series(AAPL, Interval.M1), start, end)
     assert {"$gte": "NASDAQ:AAPL|1m|0000000", "$lte": "NASDAQ:AAPL|1m|9999999"} == condition
 
 
 @given(all_series, st.integers(-5000, 5000), st.integers(1, 5000))
-def test_bars_in_a_row_touch_at_most_so_many_chunks(series: Series, first: int, count: int) -> None:
-    """The bound holds wherever the bars begin, and is met somewhere."""
+def test_consecutive_bars_touch_a_bounded_number_of_chunks(
+    series: Series, first: int, count: int
+) -> None:
+    """The bound holds wherever the bars begin, and is reached for some start."""
     step = series.interval.seconds
     times = np.arange(first, first + count) * step
     bound = chunks.chunks_touched(count)
@@ -133,7 +135,7 @@ def test_bars_read_back_from_their_document(given: tuple[Series, list[int]]) -> 
 
 
 def test_the_document_is_the_documented_one() -> None:
-    """A chunk says what it is, which times it spans and how many bars it has."""
+    """A document has the series, the first and last time, and the number of bars."""
     now = datetime(2025, 1, 1, tzinfo=UTC)
     document = chunks.encode(Series(AAPL, Interval.M1), "an id", _bars([-60, 0]), "a rev", now)
     expected = {
@@ -167,7 +169,7 @@ edges = st.none() | st.integers(-3000, 3000)
 def test_a_range_is_gathered_from_its_chunks(
     newest: bool, times: set[int], start: int | None, end: int | None, limit: int | None
 ) -> None:
-    """The newest or the oldest bars of it, whichever chunks they lie in."""
+    """The newest or oldest bars of the range are returned, from any number of chunks."""
     bars = _bars([60 * time for time in sorted(times)])
     found = list(chunks.split(Series(AAPL, Interval.M1), bars).values())
     low, high = start and 60 * start, end and 60 * end
@@ -179,7 +181,7 @@ def test_a_range_is_gathered_from_its_chunks(
 
 @pytest.mark.parametrize(("limit", "left"), [(1, 2), (3, 2), (4, 1), (6, 1), (7, 0), (None, 0)])
 def test_no_more_chunks_are_taken_than_the_limit_needs(limit: int | None, left: int) -> None:
-    """Whoever reads them one by one from a server asks for no other."""
+    """A lazy reader is asked for no further chunk."""
     found = iter([_bars([6, 7, 8]), _bars([3, 4, 5]), _bars([0, 1, 2])])
     chunks.gather(found, None, None, limit, newest=True)
     assert left == len(list(found))
