@@ -66,12 +66,10 @@ def covering(spans: Iterable[Span], seconds: int, start: int | None, end: int | 
         None if start is None else up(start, seconds),
         None if end is None else up(end, seconds),
     )
-    whole = [_covered_seconds(each, seconds, bounds, is_whole=True) for each in longest_first]
-    counts = (
-        whole
-        if any(whole)
-        else [_covered_seconds(each, seconds, bounds, is_whole=False) for each in longest_first]
-    )
+    for is_whole in (True, False):
+        counts = [_covered_seconds(each, seconds, bounds, is_whole) for each in longest_first]
+        if any(counts):
+            break
     return longest_first[counts.index(max(counts))]
 
 

@@ -50,7 +50,7 @@ class QuoteRecorder:
         self._clock = clock
         self._bars = BarAggregator({*self._intervals, Interval.M1}, grace_seconds)
         self._session: QuoteSession | None = None
-        self._watched: frozenset[str] = frozenset()
+        self.watched: frozenset[str] = frozenset()
         self._quotes: dict[str, Quote] = {}
         self._resumed: set[str] = set()
         self._refused: dict[str, RefusedSymbol] = {}
@@ -62,10 +62,6 @@ class QuoteRecorder:
         self.unreadable_quotes = 0
         self.newest_tick_at = 0
         self.has_heard = False
-
-    @property
-    def watched(self) -> frozenset[str]:
-        return self._watched
 
     @property
     def refused(self) -> tuple[RefusedSymbol, ...]:
@@ -87,7 +83,7 @@ class QuoteRecorder:
 
     def watch(self, symbols: frozenset[str]) -> None:
         """Watch exactly these symbols. The driver's errors pass through, and change nothing."""
-        new, gone = symbols - self._watched, self._watched - symbols
+        new, gone = symbols - self.watched, self.watched - symbols
         for each in self._board.resumable(self._shard, sorted(new)):
             self._bars.resume(each.bars, each.seen_until)
             self._quotes[each.bars.symbol] = each.quote
@@ -95,7 +91,7 @@ class QuoteRecorder:
         for symbol in gone:
             self._give_up(symbol)
         self._pending.forgotten = (self._pending.forgotten | gone) - new
-        self._watched = symbols
+        self.watched = symbols
         if self._session is not None:
             self._session.remove(map(Symbol.parse, sorted(gone)))
             self._session.add(map(Symbol.parse, sorted(new)))
@@ -104,7 +100,7 @@ class QuoteRecorder:
         """A session for a new connection, which requests all watched symbols."""
         self._refused.clear()
         self._session = QuoteSession(session, token, self._quotes.values())
-        self._session.add(map(Symbol.parse, sorted(self._watched)))
+        self._session.add(map(Symbol.parse, sorted(self.watched)))
         return self._session
 
     def receive(self, text: str, now: float) -> int:
@@ -151,7 +147,7 @@ class QuoteRecorder:
         Bars that close after `heard_at`, the time of the last quotes, may still lack some: `lose`
         returns them again.
         """
-        self._clock.judge(now, len(self._watched))
+        self._clock.judge(now, len(self.watched))
         closed = self._bars.advance(now)
         self._pending.closed.update(bar.symbol for bar in closed if bar.interval is Interval.M1)
         wanted = [bar for bar in closed if bar.interval in self._intervals]

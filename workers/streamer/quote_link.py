@@ -35,7 +35,7 @@ class QuoteLink:
         self._heard = self._had_news = time.monotonic()
         self._requested_at: float | None = None
         self._ticks_since = 0
-        self._has_quotes = False
+        self.has_quotes = False  # since the connection was opened
         self._is_greeted = False
         self._stamp()
 
@@ -62,7 +62,7 @@ class QuoteLink:
         if self._requested_at is not None:
             self._require_reply(steady - self._requested_at, has_news)
         if has_news:
-            self._has_quotes = True
+            self.has_quotes = True
             self._had_news, self.news_at = steady, self.heard_at
         elif steady - self._had_news > self._silence_seconds and self._requested_at is None:
             self._request_again(steady)
@@ -71,11 +71,6 @@ class QuoteLink:
     def lost_since(self) -> float:
         """The time since which quotes may be missing, if the connection is dead now."""
         return self.heard_at if self._requested_at is None else self.news_at
-
-    @property
-    def has_quotes(self) -> bool:
-        """Whether any quote has come."""
-        return self._has_quotes
 
     @property
     def is_drained(self) -> bool:
@@ -105,7 +100,7 @@ class QuoteLink:
 
     def _request_again(self, steady: float) -> None:
         symbol = self._session.open_market
-        if not self._has_quotes and self._session.awaited:
+        if not self.has_quotes and self._session.awaited:
             raise ConnectionLost("no quotes came, although they were asked for")
         if symbol is not None:
             self._session.ask_again(symbol)

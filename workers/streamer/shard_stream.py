@@ -96,7 +96,7 @@ class ShardStream:
                 self._listen_or_dial(ending)
                 self._flush()
             self._advance()
-            self._writer.end(self._recorder, self._full_flush())
+            self._writer.end(self._recorder, self._changes(self._status()))
         finally:
             for gauge in _GAUGES:
                 gauge.set(0)
@@ -134,7 +134,7 @@ class ShardStream:
             self._lose(error)
 
     def _require_no_step(self) -> None:
-        """Drop the connection after a step: the machine may have slept. The next greeting tells."""
+        """Drop the connection after a step of the clock: the machine may have slept."""
         step = self._step()
         if abs(step) > self._most_step_seconds:
             metrics.CLOCK_STEPS.inc()
@@ -205,7 +205,7 @@ class ShardStream:
         self._flush_time = steady + self._flush_seconds
         self._advance()
         is_status_due = steady >= self._status_time
-        flush = self._full_flush() if is_status_due else self._quick_flush()
+        flush = self._changes(self._status() if is_status_due else None)
         if self._writer.flush(self._recorder, flush, self._link is not None) and is_status_due:
             self._status_time = steady + _STATUS_SECONDS
 
@@ -227,11 +227,8 @@ class ShardStream:
         self._writer.put(self._recorder.advance(horizon, heard_at))
         self._writer.repair(self._recorder, horizon)
 
-    def _quick_flush(self) -> Flush:
-        return Flush(as_of=self._seen_until, seen_until=self._seen_until)
-
-    def _full_flush(self) -> Flush:
-        return Flush(as_of=self._seen_until, seen_until=self._seen_until, status=self._status())
+    def _changes(self, status: StreamerStatus | None) -> Flush:
+        return Flush(as_of=self._seen_until, seen_until=self._seen_until, status=status)
 
     def _status(self) -> StreamerStatus:
         recorder, writer, link = self._recorder, self._writer, self._link
