@@ -1,1 +1,1 @@
-"""What market data is: pure values and rules, no input or output."""
+"""Market data: pure values and rules, without input or output."""

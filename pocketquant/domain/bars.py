@@ -101,11 +101,11 @@ class Bars:
         return Bars(self.columns[:, low:high])
 
     def last(self, count: int) -> "Bars":
-        """The newest `count` bars, or all where there are fewer."""
+        """The newest `count` bars, or all if there are fewer."""
         return Bars(self.columns[:, max(0, len(self) - count) :])
 
     def first(self, count: int) -> "Bars":
-        """The oldest `count` bars, or all where there are fewer."""
+        """The oldest `count` bars, or all if there are fewer."""
         return Bars(self.columns[:, :count])
 
     def merge(self, newer: "Bars") -> "Merge":

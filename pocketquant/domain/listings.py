@@ -1,4 +1,4 @@
-"""What the provider says of a symbol."""
+"""The provider's description of a symbol."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from pocketquant.domain.symbols import Symbol
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the provider says of a symbol when it resolves it; empty text where it says nothing."""
+    """The provider's description of a resolved symbol; empty text for an unknown value."""
 
     symbol: Symbol
     description: str = ""

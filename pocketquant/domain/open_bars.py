@@ -140,7 +140,7 @@ class OpenBars:
         self.delay_seconds = 0
         self.unseen = Unseen()
         self.closed_until = _BEFORE_ALL
-        self.late_minute: int | None = None  # closed, and then a tick of it came
+        self.late_minute: int | None = None  # closed, but a tick of it came later
         self.minutes: list[Minute] = []
         self.longer: list[Longer | None] = [None] * len(LONGER)
         self.volume: Volume = 0

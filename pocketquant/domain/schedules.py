@@ -1,4 +1,4 @@
-"""Schedules: when they run, which series they sync, and how many bars a run asks for.
+"""Schedules: when they run, which series they sync, and how many bars a run requests.
 
 A schedule runs by a cron expression, or after each market's own close. A run goes from due to begun
 (`starting` holds its key) to started (its job is known), and no other is due before its job has

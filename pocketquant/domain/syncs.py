@@ -120,10 +120,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one finished sync did. `bar_count` and the bar times are the stored series' own.
+    """The result of a finished sync. `bar_count` and the bar times are the stored series' own.
 
     `fetched` is the sum of `inserted`, `changed`, `unchanged`, the refused bars and `forming`,
-    which is 1 where the newest bar had not closed, else 0.
+    which is 1 if the newest bar had not closed, else 0.
     """
 
     series: Series

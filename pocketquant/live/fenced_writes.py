@@ -1,4 +1,4 @@
-"""Use-case: closed live bars into MongoDB, and the syncs that repair gaps into the ledger.
+"""Use-case: store closed live bars in MongoDB, and submit the syncs that repair gaps.
 
 Every write is fenced: a streamer that has lost its shard to another one writes no more.
 """

@@ -63,6 +63,6 @@ class SubscriptionWatch:
             with translating_driver_errors():
                 if is_full or known is None or self._subscriptions.version() != known.version:
                     found = self._subscriptions.all()
-                    self.newest = known if found == known else found  # changes are found by `is`
+                    self.newest = known if found == known else found  # readers compare by `is`
         except StorageUnavailable as error:
             _log.warning("subscriptions_unknown", cause=str(error))
