@@ -1,4 +1,4 @@
-"""`JobWatch`: one read of a job serves all who watch it."""
+"""`JobWatch`: one read of a job serves all of its watchers."""
 
 import time
 from collections.abc import Callable

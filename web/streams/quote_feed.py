@@ -41,7 +41,7 @@ class Listener:
                 self._has_quotes.set()
 
     def take(self, timeout_seconds: float) -> list[bytes]:
-        """Wait until a quote has changed; return the quotes that changed since the last call."""
+        """Return the quotes that changed since the last call; wait for the first one if needed."""
         self._has_quotes.wait(timeout_seconds)
         with self._lock:
             self._has_quotes.clear()

@@ -1,4 +1,4 @@
-"""JobWatch: one read of a job serves all who watch it."""
+"""JobWatch: one read of a job serves all of its watchers."""
 
 from collections import Counter
 from collections.abc import Iterator
