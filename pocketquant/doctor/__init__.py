@@ -1,10 +1,10 @@
-"""`pocketquant doctor`: what is wrong with an installation, and how to mend it.
+"""`pocketquant doctor` finds the problems of an installation, and names their remedies.
 
-command.py   the command: which checks there are, and the report
-findings.py   what a check says, and how checks are run side by side, each bounded in time
-installation.py   this machine: settings, packages, files, ports, passwords, private servers
+command.py         the command, the list of checks, the report
+findings.py        results of checks, and checks in parallel threads with a time limit
+installation.py    this machine: packages, files, ports, passwords, private servers
+wrong_settings.py  wrong settings, and the defaults to continue with
 mongodb.py, redis_servers.py   the servers
-wrong_settings.py   the settings as they are given, and the defaults to go on with
-fleet.py   the programs: workers, beat, streamers, API
-provider.py   TradingView
+fleet.py           workers, beat, streamers
+provider.py        TradingView
 """

@@ -1,4 +1,4 @@
-"""The command: all checks side by side, as a table or as JSON."""
+"""The command `doctor`: run all checks in parallel, print a table or JSON."""
 
 import sys
 from dataclasses import asdict
@@ -24,10 +24,10 @@ _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.BROKEN: "red", Sta
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 def doctor(as_json: bool) -> None:
-    """Check every server, program and setting, and say how to mend what is wrong.
+    """Check every server, program and setting, and name the remedy for each problem.
 
-    Nothing is changed, but for one document written to MongoDB and taken away again. Ends with 0
-    when all is well, warnings included, and with 1 when something is broken.
+    Changes nothing, except that it writes one document to MongoDB and removes it again. The exit
+    code is 1 if something is broken, else 0, also with warnings.
     """
     findings = examine()
     if as_json:
@@ -38,7 +38,7 @@ def doctor(as_json: bool) -> None:
 
 
 def examine() -> list[Finding]:
-    """All findings, without a secret in them."""
+    """Run all checks and return their findings, without secrets."""
     settings, findings = read_settings()
     findings += run(_all_checks(settings), _LIMIT_SECONDS)
     redactor = redactor_for(settings)
@@ -46,7 +46,7 @@ def examine() -> list[Finding]:
 
 
 def _all_checks(settings: Settings) -> dict[str, Checks]:
-    beside_up = with_private_servers(settings)
+    completed = with_private_servers(settings)
     of_servers = {
         "mongodb": mongodb.mongodb,
         "redis": redis_servers.shared,
@@ -58,7 +58,7 @@ def _all_checks(settings: Settings) -> dict[str, Checks]:
         "data dir": installation.data_folder,
         "production": installation.production,
         "private servers": installation.private_servers,
-        "api": installation.servers_of_ours,
+        "api": installation.listening_programs,
         "tradingview website": provider.website,
         "tradingview websocket": provider.socket,
     }
@@ -66,7 +66,7 @@ def _all_checks(settings: Settings) -> dict[str, Checks]:
         "packages": installation.packages,
         "open files": installation.open_files,
         **{name: partial(checks, settings) for name, checks in of_settings.items()},
-        **{name: partial(checks, beside_up) for name, checks in of_servers.items()},
+        **{name: partial(checks, completed) for name, checks in of_servers.items()},
     }
 
 

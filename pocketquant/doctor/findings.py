@@ -1,16 +1,17 @@
-"""What a check found, and `run`, which has all checks done side by side."""
+"""Findings of checks, and `run`, which runs all checks in parallel."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Thread
+from urllib.parse import urlsplit
 
 from pocketquant.redaction import Redactor
 
 
 class State(StrEnum):
-    """How a check ended; only what is broken fails the whole."""
+    """The result of a check; only BROKEN makes the exit code 1."""
 
     OK = "ok"
     WARNING = "warning"
@@ -28,7 +29,7 @@ class Finding:
     remedy: str = ""
 
     def without_secrets(self, redactor: Redactor) -> "Finding":
-        """The same, with no secret and no user or password of a URL in it."""
+        """Return the finding without secrets, and without user and password of URLs."""
         return replace(self, found=redactor(self.found), remedy=redactor(self.remedy))
 
 
@@ -51,16 +52,21 @@ def skipped(check: str, found: str, remedy: str = "") -> Finding:
     return Finding(check, State.SKIPPED, found, remedy)
 
 
-def run(groups: Mapping[str, Checks], limit_seconds: float) -> list[Finding]:
-    """What all groups of checks found, in their order.
+def address_of(url: str) -> str:
+    """Return scheme, host and port of a URL, without user and password."""
+    parts = urlsplit(url.split(";")[0])
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
-    Each runs in a thread of its own; one that is not over in time, or fails in a way it does not
-    know, says so in a finding of its own, after those it had.
+
+def run(groups: Mapping[str, Checks], limit_seconds: float) -> list[Finding]:
+    """Run each group of checks in its own thread, and return their findings in order.
+
+    A group that exceeds the limit, or fails unexpectedly, adds a broken finding after its others.
     """
     deadline = time.monotonic() + limit_seconds
-    begun = [(name, *_begin(name, checks)) for name, checks in groups.items()]
+    started = [(name, *_start(name, checks)) for name, checks in groups.items()]
     findings: list[Finding] = []
-    for name, thread, found in begun:
+    for name, thread, found in started:
         thread.join(max(0.0, deadline - time.monotonic()))
         findings += list(found)
         if thread.is_alive():
@@ -74,16 +80,16 @@ def run(groups: Mapping[str, Checks], limit_seconds: float) -> list[Finding]:
     return findings
 
 
-def _begin(name: str, checks: Checks) -> tuple[Thread, list[Finding]]:
+def _start(name: str, checks: Checks) -> tuple[Thread, list[Finding]]:
     found: list[Finding] = []
 
     def work() -> None:
         try:
             for finding in checks():
-                found.append(finding)  # noqa: PERF402  # those before a failure are kept
-        except Exception as error:  # noqa: BLE001  # one check's end must not be all checks' end
-            said = f"the check itself failed: {type(error).__name__}"  # its text may quote a URL
-            found.append(broken(name, said, "look at the settings this check is about, ask again"))
+                found.append(finding)  # noqa: PERF402  # keeps those before a failure
+        except Exception as error:  # noqa: BLE001  # a failing check must not stop the others
+            text = f"the check itself failed: {type(error).__name__}"  # its message may quote a URL
+            found.append(broken(name, text, "look at the settings of this check, and run it again"))
 
     thread = Thread(target=work, name=f"doctor-{name}", daemon=True)
     thread.start()

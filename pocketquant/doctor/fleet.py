@@ -1,4 +1,4 @@
-"""Whether what has to run does: workers, beat, streamers, and no work that waits in vain."""
+"""Check that workers, beat and streamers run, and that no work waits without them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,43 +28,43 @@ _UNREADABLE = (PyMongoError, redis.RedisError, InvalidSettings, ValueError)
 
 
 def programs(settings: Settings) -> Iterator[Finding]:
-    """Needs MongoDB and Redis; whether these are well is said elsewhere."""
+    """Check workers, beat, streamers, clocks and ticks; skipped without MongoDB and Redis."""
     if not (settings.mongodb_url and settings.redis_url):
         for check in _CHECKS:
             yield skipped(check, "MONGODB_URL or REDIS_URL is empty")
         return
     try:
-        found = _gathered(settings)
+        fleet = _read_fleet(settings)
     except _UNREADABLE:
         for check in _CHECKS:
-            yield skipped(check, "not known without MongoDB and Redis", "mend these first")
+            yield skipped(check, "unknown without MongoDB and Redis", "mend these first")
         return
-    alive = Counter(member.kind for member in found.members)
-    yield _workers(alive[MemberKind.WORKER], found.waiting)
+    alive = Counter(member.kind for member in fleet.members)
+    yield _workers(alive[MemberKind.WORKER], fleet.waiting)
     yield _beat(alive[MemberKind.BEAT])
-    yield _streamers(alive[MemberKind.STREAMER], found.watched)
-    yield _clocks(found.members)
-    yield _ticks(found.tick_problems)
+    yield _streamers(alive[MemberKind.STREAMER], fleet.subscribed)
+    yield _clocks(fleet.members)
+    yield _ticks(fleet.tick_problems)
 
 
-class _Found(NamedTuple):
-    """Processes; how many units wait and symbols are to be watched; steps of ticks that fail."""
+class _FleetState(NamedTuple):
+    """Processes, the numbers of waiting units and subscribed symbols, failing steps of ticks."""
 
     members: list[Member]
     waiting: int
-    watched: int
+    subscribed: int
     tick_problems: dict[str, str]
 
 
-def _gathered(settings: Settings) -> _Found:
+def _read_fleet(settings: Settings) -> _FleetState:
     with open_redis(settings.redis_url, _SECONDS) as cache:
         members, tick_problems = Fleet(cache).members(), TickProblems(cache).all()
     mongo = open_mongo(settings.mongodb_url, settings.mongodb_database, _SECONDS)
     with mongo.client:
         waiting = sum(queue.units for queue in Backlog(mongo).read().waiting.values())
         subscriptions = Subscriptions(mongo)
-        watched = subscriptions.count() if subscriptions.is_on() else 0
-        return _Found(members, waiting, watched, tick_problems)
+        subscribed = subscriptions.count() if subscriptions.is_on() else 0
+        return _FleetState(members, waiting, subscribed, tick_problems)
 
 
 def _workers(alive: int, waiting: int) -> Finding:
@@ -79,32 +79,32 @@ def _workers(alive: int, waiting: int) -> Finding:
 def _beat(alive: int) -> Finding:
     if alive:
         return ok("beat", f"{alive} alive")
-    found = "none is alive: schedules rest, and lost work is not found again"
+    found = "none is alive: schedules do not run, and lost work is not recovered"
     return warning("beat", found, "`pocketquant beat`, or `pocketquant up`")
 
 
-def _streamers(alive: int, watched: int) -> Finding:
+def _streamers(alive: int, subscribed: int) -> Finding:
     if alive:
-        return ok("streamers", f"{alive} alive, {watched} symbols watched")
-    if watched:
-        found = f"{watched} symbols are subscribed and no streamer is alive"
+        return ok("streamers", f"{alive} alive, {subscribed} symbols subscribed")
+    if subscribed:
+        found = f"{subscribed} symbols are subscribed and no streamer is alive"
         return broken("streamers", found, "`pocketquant streamer`, or `pocketquant up`")
     return skipped("streamers", "none is alive; nothing is subscribed")
 
 
 def _clocks(members: list[Member]) -> Finding:
-    """Schedules and leases do not go by these clocks, but stamps and log lines do."""
+    """Warn about wrong clocks: timestamps and log lines use them, schedules and leases do not."""
     off = clocks_off(members)
     if not off:
-        return ok("clocks", "those of all hosts are right")
-    said = "; ".join(f"{host}'s is {described_offset(ahead)}" for host, ahead in off.items())
+        return ok("clocks", "the clocks of all hosts are right")
+    text = "; ".join(f"{host}'s is {described_offset(ahead)}" for host, ahead in off.items())
     remedy = f"let NTP set the clock of {', '.join(off)}: `timedatectl set-ntp true` there"
-    return warning("clocks", said, remedy)
+    return warning("clocks", text, remedy)
 
 
 def _ticks(problems: dict[str, str]) -> Finding:
     if not problems:
         return ok("ticks", "no step fails")
-    said = "; ".join(f"{step}: {reason}" for step, reason in problems.items())
-    remedy = "each is tried again every few seconds; the workers' logs say more (tick_step_failed)"
-    return warning("ticks", said, remedy)
+    text = "; ".join(f"{step}: {reason}" for step, reason in problems.items())
+    remedy = "each is retried every few seconds; see tick_step_failed in the workers' logs"
+    return warning("ticks", text, remedy)

@@ -1,4 +1,4 @@
-"""This machine: packages, data folder, limits, ports, passwords, private servers."""
+"""Check this machine: packages, data folder, limits, ports, passwords, private servers."""
 
 import resource
 import subprocess
@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from urllib.parse import urlsplit
 
 import requests
 from packaging.requirements import Requirement
@@ -21,23 +20,23 @@ from pocketquant.settings import Settings
 _OLDEST_PYTHON = (3, 11)
 _FEW_FILES = 4096
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # compared with, not bound
-_OWN_PASSWORD = "set FLOWER_PASSWORD to a password of your own"  # noqa: S105  # says so, is none
+_OWN_PASSWORD = "set FLOWER_PASSWORD to a password of your own"  # noqa: S105  # a remedy, no password
 _PROGRAM_SECONDS = 5
 _HTTP_SECONDS = 3
 
 
 def packages() -> Iterator[Finding]:
-    """Python, and each package we declare, in a version we declare."""
+    """Check the versions of Python and of the required packages."""
     running = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < _OLDEST_PYTHON:
         yield broken("python", f"Python {running}", "install Python 3.11 or newer")
     else:
         yield ok("python", f"Python {running}")
-    wrong = [said for each in _requirements() if (said := _wrong_version(each))]
-    for said in wrong:
-        yield broken("packages", said, "`pip install '.[server]'` in a checkout of PocketQuant")
-    if not wrong:
-        yield ok("packages", "all are here, in versions that fit")
+    problems = [text for each in _requirements() if (text := _version_problem(each))]
+    for text in problems:
+        yield broken("packages", text, "`pip install '.[server]'` in a checkout of PocketQuant")
+    if not problems:
+        yield ok("packages", "all are installed, in supported versions")
 
 
 def _requirements() -> Iterator[Requirement]:
@@ -47,7 +46,7 @@ def _requirements() -> Iterator[Requirement]:
             yield requirement
 
 
-def _wrong_version(requirement: Requirement) -> str | None:
+def _version_problem(requirement: Requirement) -> str | None:
     try:
         found = version(requirement.name)
     except PackageNotFoundError:
@@ -58,7 +57,7 @@ def _wrong_version(requirement: Requirement) -> str | None:
 
 
 def data_folder(settings: Settings) -> Iterator[Finding]:
-    """Whether `up` could keep its servers' data."""
+    """Check that `up` can write to its data folder."""
     folder = settings.data_dir.absolute()
     nearest = next(each for each in (folder, *folder.parents) if each.exists())
     try:
@@ -73,7 +72,7 @@ def data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def open_files() -> Iterator[Finding]:
-    """Whether many streams and connections can be open at a time."""
+    """Check the limit of open files, which bounds streams and connections."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < _FEW_FILES:
         remedy = f"`ulimit -n {_FEW_FILES * 4}`, or LimitNOFILE= of the service"
@@ -83,7 +82,7 @@ def open_files() -> Iterator[Finding]:
 
 
 def production(settings: Settings) -> Iterator[Finding]:
-    """What is fine on a desk and dangerous on a server."""
+    """Check for settings of development that are dangerous on a server."""
     if settings.is_development:
         yield from _development(settings)
     elif has_known_password(settings):
@@ -95,25 +94,26 @@ def production(settings: Settings) -> Iterator[Finding]:
 def _development(settings: Settings) -> Iterator[Finding]:
     hosts = ("api_host", "push_host", "flower_host")
     exposed = [name.upper() for name in hosts if not is_loopback(getattr(settings, name))]
-    has_own = settings.flower_password.get_secret_value()  # without one, one is made
-    if "FLOWER_HOST" in exposed and has_own and has_known_password(settings):
-        found = "Flower is open to others with a password that everybody can read"
+    is_set = settings.flower_password.get_secret_value()  # otherwise one is generated
+    if "FLOWER_HOST" in exposed and is_set and has_known_password(settings):
+        found = "other machines can reach Flower, which has a published password"
         yield broken("passwords", found, _OWN_PASSWORD)
     if exposed:
         yield warning(
             "environment",
-            f"ENVIRONMENT=development, and {', '.join(exposed)} can be reached from other machines",
+            f"ENVIRONMENT=development, and other machines can reach {', '.join(exposed)}",
             "set ENVIRONMENT=production, or the hosts to 127.0.0.1",
         )
     else:
-        yield ok("environment", "development, reached from this machine only")
+        yield ok("environment", "development, reachable from this machine only")
 
 
 def private_servers(settings: Settings) -> Iterator[Finding]:
-    """Whether `up` can start what no URL names."""
-    wanted = [("mongod", settings.mongodb_url), ("redis-server", settings.redis_url)]
-    for name, url in wanted:
-        setting = "MONGODB_URL" if name == "mongod" else "REDIS_URL"
+    """Check that `up` can start the servers that no URL names."""
+    for name, setting, url in (
+        ("mongod", "MONGODB_URL", settings.mongodb_url),
+        ("redis-server", "REDIS_URL", settings.redis_url),
+    ):
         if url:
             yield skipped(f"private {name}", f"not needed: {setting} is set")
         elif not settings.is_development:
@@ -124,7 +124,7 @@ def private_servers(settings: Settings) -> Iterator[Finding]:
 
 
 def _private_server(name: str) -> Finding:
-    """A program that is there may still lack a library of the system's."""
+    """Run the program: it may lack a library of the system."""
     check = f"private {name}"
     try:
         program = mongod_program() if name == "mongod" else redis_program()
@@ -137,13 +137,13 @@ def _private_server(name: str) -> Finding:
         return broken(check, f"{name} does not run: {error}", f"install {name} again")
     if ran.returncode == 0:
         return ok(check, program)
-    said = (ran.stderr or ran.stdout).strip()
-    package = "libcurl4" if "libcurl" in said else f"the library that {name} misses"
-    return broken(check, f"{name} does not run: {said[:200]}", f"apt-get install {package}")
+    output = (ran.stderr or ran.stdout).strip()
+    package = "libcurl4" if "libcurl" in output else f"the library that {name} misses"
+    return broken(check, f"{name} does not run: {output[:200]}", f"apt-get install {package}")
 
 
-def servers_of_ours(settings: Settings) -> Iterator[Finding]:
-    """API, push and Flower: ours, not running, or another's port."""
+def listening_programs(settings: Settings) -> Iterator[Finding]:
+    """Check that API, push and Flower run, and that no other program uses their ports."""
     for name, host, port in (
         ("api", settings.api_host, settings.api_port),
         ("push", settings.push_host, settings.push_port),
@@ -170,14 +170,8 @@ def _http_server(name: str, host: str, port: int) -> Finding:
     if is_ours:
         return ok(name, f"answers at {url}")
     remedy = f"end the program on port {port} (`ss -ltnp 'sport = :{port}'`), or set {setting}"
-    return broken(name, f"port {port} is taken by what is no API of ours, or hangs", remedy)
+    return broken(name, f"another program uses port {port}, or the API hangs", remedy)
 
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in _ANYWHERE else host
-
-
-def shown(url: str) -> str:
-    """A URL's host and port alone."""
-    parts = urlsplit(url.split(";")[0])
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

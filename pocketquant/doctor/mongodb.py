@@ -1,4 +1,4 @@
-"""MongoDB: there, ours to use, new enough, a replica set, with room, on time, indexed."""
+"""Check MongoDB: reachability, rights, version, replica set, disk, indexes, clock, API keys."""
 
 import time
 from collections.abc import Iterator
@@ -12,8 +12,7 @@ from pymongo.errors import (
 )
 from pymongo.uri_parser import parse_uri
 
-from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
-from pocketquant.doctor.installation import shown
+from pocketquant.doctor.findings import Finding, address_of, broken, ok, skipped, warning
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.servers.connections import Mongo, open_mongo, server_now
 from pocketquant.settings import Settings
@@ -29,14 +28,14 @@ _SKEW_SECONDS = 2.0
 _MOST_NAMED = 5
 _FORM = (
     "write MONGODB_URL as mongodb://user:password@host:27017/?replicaSet=rs0,"
-    " with signs such as / and @ of a password as %2F and %40"
+    " with characters such as / and @ of a password as %2F and %40"
 )
 _SCRATCH = "doctor_scratch"
 _AUTHENTICATION_FAILED = 18  # MongoDB's error code
 
 
 def mongodb(settings: Settings) -> Iterator[Finding]:
-    """All of it, as far as the server lets us."""
+    """Run all checks that the server allows."""
     if not settings.mongodb_url:
         yield skipped("mongodb", "MONGODB_URL is empty: `pocketquant up` starts a private one")
         return
@@ -52,7 +51,7 @@ def mongodb(settings: Settings) -> Iterator[Finding]:
         except PyMongoError as error:
             yield _unusable(settings.mongodb_url, error)
             return
-        yield ok("mongodb", f"answers at {shown(settings.mongodb_url)}")
+        yield ok("mongodb", f"answers at {address_of(settings.mongodb_url)}")
         yield from _details(mongo, hello)
         yield _api_keys(mongo, settings)
 
@@ -87,20 +86,20 @@ def _unusable(url: str, error: PyMongoError) -> Finding:
             remedy = "mend user and password in MONGODB_URL (and authSource, often admin)"
             return broken("mongodb", "MongoDB refused user and password", remedy)
         remedy = "name a user in MONGODB_URL that has readWrite on MONGODB_DATABASE"
-        return broken("mongodb", f"MongoDB wants other rights: {_said(error)}", remedy)
+        return broken("mongodb", f"the user lacks rights: {_message(error)}", remedy)
     if isinstance(error, ServerSelectionTimeoutError):
-        said = _asked_directly(url)
-        if said is not None:
-            return _without_primary(said)
+        hello = _hello_of_first_server(url)
+        if hello is not None:
+            return _without_primary(hello)
     return broken(
         "mongodb",
-        f"no answer from {shown(url)} within {_SECONDS:.0f} s: {_said(error)}",
+        f"no answer from {address_of(url)} within {_SECONDS:.0f} s: {_message(error)}",
         "start MongoDB, or mend host and port in MONGODB_URL; a firewall may be between",
     )
 
 
-def _asked_directly(url: str) -> dict[str, Any] | None:
-    """What the first server says that is named, whether or not it has a primary."""
+def _hello_of_first_server(url: str) -> dict[str, Any] | None:
+    """Return the `hello` of the first server in the URL, even if it has no primary, or None."""
     host, port = parse_uri(url)["nodelist"][0]
     milliseconds = int(_SECONDS * 500)
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
@@ -123,13 +122,13 @@ def _without_primary(hello: dict[str, Any]) -> Finding:
     if name is None:
         return broken(
             "mongodb replica set",
-            "it answers, but is no member of a replica set, as MONGODB_URL says it is",
+            "it answers, but is not a member of the replica set that MONGODB_URL names",
             "run mongod with --replSet rs0 and call rs.initiate() in mongosh once",
         )
     return broken(
         "mongodb replica set",
         f"the replica set {name} has no primary, or MONGODB_URL names another set",
-        f"say replicaSet={name} in MONGODB_URL; see rs.status() in mongosh for who is away",
+        f"write replicaSet={name} into MONGODB_URL; rs.status() in mongosh shows missing members",
     )
 
 
@@ -146,23 +145,23 @@ def _replica_set(hello: dict[str, Any]) -> Finding:
         return ok(check, "a sharded cluster")
     if "setName" not in hello:
         remedy = "run mongod with --replSet rs0, call rs.initiate(), add ?replicaSet=rs0 to the URL"
-        return warning(check, "a standalone server: nothing takes over when it dies", remedy)
+        return warning(check, "a standalone server: no other takes over when it dies", remedy)
     if not hello.get("isWritablePrimary"):
         remedy = "name all members in MONGODB_URL, with ?replicaSet=…"
-        return broken(check, "the server asked is not the primary", remedy)
+        return broken(check, "the server is not the primary", remedy)
     return ok(check, f"{hello['setName']}, with a primary")
 
 
 def _write(mongo: Mongo) -> Finding:
-    """Writes one document where nothing of ours is, and takes it away again."""
+    """Write one document to a scratch collection, and remove both again."""
     try:
         scratch = mongo[_SCRATCH]
-        kept = scratch.insert_one({}).inserted_id
-        scratch.delete_one({"_id": kept})
+        written = scratch.insert_one({}).inserted_id
+        scratch.delete_one({"_id": written})
         scratch.drop()
     except PyMongoError as error:
         remedy = f"give MONGODB_URL's user readWrite on the database {mongo.name}"
-        return broken("mongodb writes", f"a write was refused: {_said(error)}", remedy)
+        return broken("mongodb writes", f"a write was refused: {_message(error)}", remedy)
     return ok("mongodb writes", f"the database {mongo.name} can be written")
 
 
@@ -171,28 +170,28 @@ def _room(mongo: Mongo) -> Finding:
     try:
         stats = mongo.command("dbStats")
     except OperationFailure:
-        return skipped(check, "the user may not ask for it")
+        return skipped(check, "the user has no right to read it")
     total = stats.get("fsTotalSize") or 0
     if not total:
-        return skipped(check, "the server does not tell")
+        return skipped(check, "the server does not report it")
     share = 1 - stats["fsUsedSize"] / total
-    said = f"{share:.0%} of {total / 2**30:.0f} GiB free"
+    text = f"{share:.0%} of {total / 2**30:.0f} GiB free"
     remedy = "free disk space where MongoDB keeps its data, or move it to a larger disk"
     if share < _NO_ROOM_SHARE:
-        return broken(check, said, remedy)
-    return warning(check, said, remedy) if share < _LITTLE_SHARE else ok(check, said)
+        return broken(check, text, remedy)
+    return warning(check, text, remedy) if share < _LITTLE_SHARE else ok(check, text)
 
 
 def _indexes(mongo: Mongo) -> Finding:
     missing = missing_indexes(mongo)
     if missing:
-        remedy = "start the API or a worker once: it makes them"
+        remedy = "start the API or a worker once: it creates them"
         return warning("mongodb indexes", f"missing: {', '.join(missing)}", remedy)
-    return ok("mongodb indexes", "all are there")
+    return ok("mongodb indexes", "none is missing")
 
 
 def _api_keys(mongo: Mongo, settings: Settings) -> Finding:
-    """Production starts nothing that listens before there is one."""
+    """Check that a valid API key exists: production needs one before anything listens."""
     live = sum(key.is_live(int(time.time())) for key in ApiKeys(mongo).all())
     if live:
         return ok("api keys", f"{live} that open the API")
@@ -203,7 +202,7 @@ def _api_keys(mongo: Mongo, settings: Settings) -> Finding:
 
 
 def clock(check: str, server_seconds: float) -> Finding:
-    """How far a server's clock is from this machine's."""
+    """Compare the clock of a server with that of this machine."""
     skew = server_seconds - time.time()
     if abs(skew) > _SKEW_SECONDS:
         remedy = "let NTP set the clocks: `timedatectl set-ntp true` on both machines"
@@ -211,5 +210,5 @@ def clock(check: str, server_seconds: float) -> Finding:
     return ok(check, f"{skew:+.1f} s from this machine's")
 
 
-def _said(error: PyMongoError) -> str:
+def _message(error: PyMongoError) -> str:
     return str(error).split(", Timeout:")[0][:200]

@@ -1,12 +1,11 @@
-"""TradingView: its website, its WebSocket, and whether our token is taken."""
+"""Check TradingView: its website, its WebSocket, and the account's token."""
 
 import time
 from collections.abc import Iterator
 
 import requests
 
-from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
-from pocketquant.doctor.installation import shown
+from pocketquant.doctor.findings import Finding, address_of, broken, ok, skipped, warning
 from pocketquant.domain.errors import (
     BadToken,
     HandshakeRefused,
@@ -21,7 +20,7 @@ from pocketquant.tradingview.quotes import QuoteSession
 from pocketquant.tradingview.socket import open_socket
 
 _SECONDS = 5.0
-_KNOWN_TO_ALL = Symbol.parse("NASDAQ:AAPL")
+_COMMON_SYMBOL = Symbol.parse("NASDAQ:AAPL")
 _SIGN_IN_AGAIN = (
     "sign in with a browser, copy `user.auth_token` and set TRADINGVIEW_TOKEN to it;"
     " empty: bars are fetched anonymously"
@@ -29,34 +28,34 @@ _SIGN_IN_AGAIN = (
 
 
 def website(settings: Settings) -> Iterator[Finding]:
-    """Any answer will do: signing in is not tried, for that can lock an account."""
+    """Check that the website responds at all; a sign-in could lock the account."""
     url = settings.tradingview_http_url
     try:
         answer = requests.get(url, timeout=_SECONDS, allow_redirects=False)
     except requests.RequestException as error:
-        found = f"{shown(url)} can't be reached: {type(error).__name__}"
+        found = f"{address_of(url)} can't be reached: {type(error).__name__}"
         remedy = "mend TRADINGVIEW_HTTP_URL, DNS, proxy or firewall of this machine"
         yield broken("tradingview website", found, remedy)
         return
-    yield ok("tradingview website", f"{shown(url)} answers with HTTP {answer.status_code}")
+    yield ok("tradingview website", f"{address_of(url)} answers with HTTP {answer.status_code}")
 
 
 def socket(settings: Settings) -> Iterator[Finding]:
-    """Sign on as a streamer does, and have one quote sent."""
+    """Connect like a streamer, and receive one quote."""
     token = settings.tradingview_token.get_secret_value()
     expires_at = expiry(token) if token else None
     is_expired = expires_at is not None and expires_at < time.time()
     if is_expired:
         yield broken("tradingview token", "TRADINGVIEW_TOKEN has expired", _SIGN_IN_AGAIN)
     try:
-        _converse(settings.tradingview_url, ANONYMOUS if is_expired else token or ANONYMOUS)
+        _receive_quote(settings.tradingview_url, ANONYMOUS if is_expired else token or ANONYMOUS)
     except BadToken:
-        yield ok("tradingview websocket", f"{shown(settings.tradingview_url)} answers")
+        yield ok("tradingview websocket", f"{address_of(settings.tradingview_url)} answers")
         yield broken("tradingview token", "TradingView refuses the token", _SIGN_IN_AGAIN)
     except PocketQuantError as error:
         yield _failure(settings.tradingview_url, error)
     else:
-        yield ok("tradingview websocket", f"{shown(settings.tradingview_url)} sends quotes")
+        yield ok("tradingview websocket", f"{address_of(settings.tradingview_url)} sends quotes")
         if not is_expired:
             yield _token_that_works(token, settings.tradingview_username)
 
@@ -70,20 +69,22 @@ def _token_that_works(token: str, username: str) -> Finding:
 
 
 def _failure(url: str, error: PocketQuantError) -> Finding:
-    check, found = "tradingview websocket", f"{shown(url)}: {error}"
+    check, found = "tradingview websocket", f"{address_of(url)}: {error}"
     if isinstance(error, RateLimited):
-        return warning(check, found, "wait some minutes; lower PROVIDER_RATE if it comes again")
+        return warning(check, found, "wait some minutes; lower PROVIDER_RATE if it happens again")
     if isinstance(error, HandshakeRefused):
-        return broken(check, found, "mend TRADINGVIEW_URL, or a proxy that lets no WebSocket pass")
+        return broken(check, found, "mend TRADINGVIEW_URL, or a proxy that blocks WebSockets")
     if isinstance(error, ProviderTimeout):
-        return broken(check, found, "it accepts and does not answer: look for a proxy between")
+        return broken(
+            check, found, "it accepts connections and does not respond: look for a proxy between"
+        )
     return broken(check, found, "mend TRADINGVIEW_URL, DNS or firewall of this machine")
 
 
-def _converse(url: str, token: str) -> None:
-    """Return once a quote has come; raises what is wrong."""
+def _receive_quote(url: str, token: str) -> None:
+    """Return once a quote has arrived; raises the error of the session or the connection."""
     session = QuoteSession("qs_doctor", token)
-    session.add([_KNOWN_TO_ALL])
+    session.add([_COMMON_SYMBOL])
     with open_socket(url, time.monotonic() + _SECONDS) as connection:
         while True:
             for frame in session.outgoing():

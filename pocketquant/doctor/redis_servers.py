@@ -1,13 +1,12 @@
-"""The Redis servers, and the message broker, Redis or not."""
+"""Check the Redis servers, and the message broker, which may be RabbitMQ."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import redis
 from kombu.exceptions import KombuError
 
-from pocketquant.doctor.findings import Finding, broken, ok, skipped, warning
-from pocketquant.doctor.installation import shown
+from pocketquant.doctor.findings import Finding, address_of, broken, ok, skipped, warning
 from pocketquant.doctor.mongodb import clock
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.messaging.brokers import open_broker
@@ -18,55 +17,49 @@ _SECONDS = 2.0
 _OLDEST = 6
 _FORMS = (
     "redis://[user:password@]host:6379/0, rediss://… or sentinel://…,"
-    " with signs such as / and @ of a password as %2F and %40"
+    " with characters such as / and @ of a password as %2F and %40"
 )
 
 
 def shared(settings: Settings) -> Iterator[Finding]:
-    """REDIS_URL; where it is the broker too, it has to keep what it holds."""
-    if not settings.redis_url:
+    """Check REDIS_URL, and its persistence if it is also the broker."""
+    url = settings.redis_url
+    if not url:
         yield skipped("redis", "REDIS_URL is empty: `pocketquant up` starts a private one")
         return
-    yield from _redis("redis", "REDIS_URL", settings.redis_url, not settings.celery_broker_url)
+    details = partial(_keeping_server, "redis", not settings.celery_broker_url)
+    yield from _redis("redis", "REDIS_URL", url, details)
 
 
 def cache(settings: Settings) -> Iterator[Finding]:
-    """CACHE_URL, whose server has to evict by itself."""
+    """Check CACHE_URL, whose server must evict."""
     url = settings.cache_url
     if not url:
         most = f"{settings.answers_most_mb} MB of answers at most are kept in REDIS_URL's server"
         yield skipped("cache", f"CACHE_URL is empty: {most}")
         return
-    client, unreadable = _opened("cache", "CACHE_URL", url)
-    if client is None:
-        yield from unreadable
-        return
-    with client:
-        try:
-            memory = client.info("memory")
-        except redis.RedisError as error:
-            yield _unusable("cache", "CACHE_URL", url, error)
-            return
-        yield ok("cache", f"answers at {shown(url)}")
-        yield _eviction_of_cache(memory)
+    yield from _redis("cache", "CACHE_URL", url, _evicting_server)
 
 
 def broker(settings: Settings) -> Iterator[Finding]:
-    """CELERY_BROKER_URL, whichever kind of broker it names."""
+    """Check CELERY_BROKER_URL, which names a Redis or a RabbitMQ."""
     url = settings.celery_broker_url
     if not url:
         yield skipped("broker", "CELERY_BROKER_URL is empty: REDIS_URL's server is the broker")
-        return
-    if not url.startswith(("amqp://", "amqps://")):
-        yield from _redis("broker", "CELERY_BROKER_URL", url, is_broker=True)
-        return
-    yield _rabbitmq(url)
+    elif url.startswith(("amqp://", "amqps://")):
+        yield _rabbitmq(url)
+    else:
+        details = partial(_keeping_server, "broker", True)
+        yield from _redis("broker", "CELERY_BROKER_URL", url, details)
 
 
-def _redis(check: str, setting: str, url: str, is_broker: bool) -> Iterator[Finding]:
-    client, unreadable = _opened(check, setting, url)
-    if client is None:
-        yield from unreadable
+def _redis(
+    check: str, setting: str, url: str, details: Callable[[redis.Redis], Iterator[Finding]]
+) -> Iterator[Finding]:
+    try:
+        client = open_redis(url, _SECONDS)
+    except (ValueError, InvalidSettings):  # its message may quote the password
+        yield broken(check, f"{setting} is no URL of Redis", f"write it as {_FORMS}")
         return
     with client:
         try:
@@ -74,27 +67,35 @@ def _redis(check: str, setting: str, url: str, is_broker: bool) -> Iterator[Find
         except redis.RedisError as error:
             yield _unusable(check, setting, url, error)
             return
-        yield ok(check, f"answers at {shown(url)}")
-        yield _version(check, client)
-        yield from _memory(check, client, is_broker)
-        seconds, microseconds = client.time()
-        yield clock(f"{check} clock", seconds + microseconds / 1e6)
+        yield ok(check, f"answers at {address_of(url)}")
+        yield from details(client)
 
 
-def _opened(check: str, setting: str, url: str) -> tuple[redis.Redis | None, list[Finding]]:
-    try:
-        return open_redis(url, _SECONDS), []
-    except (ValueError, InvalidSettings):  # which may quote the password
-        return None, [broken(check, f"{setting} is no URL of Redis", f"write it as {_FORMS}")]
+def _keeping_server(check: str, is_broker: bool, client: redis.Redis) -> Iterator[Finding]:
+    yield _version(check, client)
+    yield from _memory(check, client, is_broker)
+    seconds, microseconds = client.time()
+    yield clock(f"{check} clock", seconds + microseconds / 1e6)
+
+
+def _evicting_server(client: redis.Redis) -> Iterator[Finding]:
+    memory = client.info("memory")
+    policy, most = str(memory.get("maxmemory_policy")), int(memory.get("maxmemory", 0))
+    if most and policy.startswith("allkeys"):
+        yield ok("cache eviction", f"{policy} at {most / 1e6:.0f} MB")
+        return
+    remedy = "`redis-cli config set maxmemory 512mb`, `… maxmemory-policy allkeys-lru`"
+    found = f"{policy}, maxmemory {most}: answers fill it until it refuses them"
+    yield warning("cache eviction", found, f"{remedy}, and the same in redis.conf")
 
 
 def _unusable(check: str, setting: str, url: str, error: redis.RedisError) -> Finding:
-    said = str(error)
-    if isinstance(error, redis.AuthenticationError) or said.startswith(("NOAUTH", "WRONGPASS")):
+    text = str(error)
+    if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
         remedy = f"put the right password into {setting}: redis://:PASSWORD@host:6379/0"
-        return broken(check, "Redis wants a password, or another one", remedy)
+        return broken(check, "Redis requires a password, or another one", remedy)
     remedy = f"start Redis, or mend host and port in {setting}; a firewall may be between"
-    found = f"no answer from {shown(url)} within {_SECONDS:.0f} s: {said[:200]}"
+    found = f"no answer from {address_of(url)} within {_SECONDS:.0f} s: {text[:200]}"
     return broken(check, found, remedy)
 
 
@@ -106,17 +107,8 @@ def _version(check: str, client: redis.Redis) -> Finding:
     return ok(f"{check} version", version)
 
 
-def _eviction_of_cache(memory: Mapping[str, Any]) -> Finding:
-    policy, most = str(memory.get("maxmemory_policy")), int(memory.get("maxmemory", 0))
-    if most and policy.startswith("allkeys"):
-        return ok("cache eviction", f"{policy} at {most / 1e6:.0f} MB")
-    remedy = "`redis-cli config set maxmemory 512mb`, `… maxmemory-policy allkeys-lru`"
-    found = f"{policy}, maxmemory {most}: answers fill it until it refuses them"
-    return warning("cache eviction", found, f"{remedy}, and the same in redis.conf")
-
-
 def _memory(check: str, client: redis.Redis, is_broker: bool) -> Iterator[Finding]:
-    """What happens when memory is full, and at a crash."""
+    """Check what the server loses when its memory is full, and at a crash."""
     memory = client.info("memory")
     policy = str(memory.get("maxmemory_policy", "noeviction"))
     remedy = "`redis-cli config set maxmemory-policy noeviction`, and the same in redis.conf"
@@ -126,7 +118,7 @@ def _memory(check: str, client: redis.Redis, is_broker: bool) -> Iterator[Findin
         found = f"{policy}: a full Redis drops messages, and Redis is the broker"
         yield broken(f"{check} eviction", found, remedy)
     else:
-        found = f"{policy}: a full Redis drops leases and what the fleet tells"
+        found = f"{policy}: a full Redis drops leases and reports of the fleet"
         yield warning(f"{check} eviction", found, remedy)
     if not is_broker:
         return
@@ -142,7 +134,7 @@ def _memory(check: str, client: redis.Redis, is_broker: bool) -> Iterator[Findin
 def _rabbitmq(url: str) -> Finding:
     try:
         connection = open_broker(url, _SECONDS)
-    except ValueError:  # which may quote the password
+    except ValueError:  # its message may quote the password
         remedy = "write it as amqp://user:password@host:5672//, with / and @ of a password encoded"
         return broken("broker", "CELERY_BROKER_URL is no URL of RabbitMQ", remedy)
     refusals: tuple[type[BaseException], ...] = (
@@ -156,7 +148,7 @@ def _rabbitmq(url: str) -> Finding:
     except refusals as error:
         return broken(
             "broker",
-            f"RabbitMQ at {shown(url)} can't be used: {type(error).__name__}: {str(error)[:200]}",
+            f"RabbitMQ at {address_of(url)}: {type(error).__name__}: {str(error)[:200]}",
             "start RabbitMQ, or mend user, password, host and virtual host in CELERY_BROKER_URL",
         )
-    return ok("broker", f"RabbitMQ answers at {shown(url)}")
+    return ok("broker", f"RabbitMQ answers at {address_of(url)}")

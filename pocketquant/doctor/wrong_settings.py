@@ -1,4 +1,4 @@
-"""The settings as they are given: what is wrong with each, and settings to go on with."""
+"""Check the settings, and complete them by defaults so that other checks can run."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -13,7 +13,7 @@ from pocketquant.doctor.findings import Finding, broken, ok, warning
 from pocketquant.settings import Settings
 
 _CHECK = "settings"
-# What settings can contradict each other, and what mends it.
+# Settings that can contradict each other, and the remedy.
 _CONTRADICTIONS = {
     ("lease_seconds", "provider_timeout_seconds"): "raise LEASE_SECONDS, 60 by default",
     ("tradingview_username", "tradingview_password"): "set both, or neither",
@@ -22,7 +22,7 @@ _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
 def read_settings() -> tuple[Settings, list[Finding]]:
-    """The settings, with the default in place of each wrong one, and what is wrong."""
+    """Return the settings with the default in place of each wrong one, and the findings."""
     try:
         settings, findings = Settings(), []
     except ValidationError as error:
@@ -38,7 +38,7 @@ def _with_defaults(names: set[str]) -> Settings:
     defaults = {name: fields[name].default for name in names if name in fields}
     try:
         return Settings(**defaults)
-    except ValidationError:  # each is valid, but not with the others
+    except ValidationError:  # each is valid, but not together
         together = {name: fields[name].default for names in _CONTRADICTIONS for name in names}
         return Settings(**(defaults | together))
 
@@ -57,7 +57,7 @@ def _finding(problem: Any) -> Finding:
 
 
 def _allowed(name: str) -> str:
-    """The values a setting may have, in words."""
+    """Return the allowed values of a setting as text."""
     field = Settings.model_fields[name]
     kind = field.annotation
     if isinstance(kind, EnumType):
@@ -75,7 +75,7 @@ def _misspelt(file: Path) -> Iterator[Finding]:
     known = [name.upper() for name in Settings.model_fields]
     names = {name.upper() for name in dotenv_values(file)} if file.is_file() else set()
     for name in sorted(names.difference(known)):
-        meant = get_close_matches(name, known, n=1, cutoff=0.8)
-        if meant:
+        similar = get_close_matches(name, known, n=1, cutoff=0.8)
+        if similar:
             found = f".env sets {name}, which is no setting and is ignored"
-            yield warning(f"{_CHECK}: {name}", found, f"was {meant[0]} meant? Rename it in .env")
+            yield warning(f"{_CHECK}: {name}", found, f"was {similar[0]} meant? Rename it in .env")
