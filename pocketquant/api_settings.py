@@ -29,12 +29,12 @@ class ApiSettings:
 
     @classmethod
     def read(cls, url: str | None = None, push_url: str | None = None) -> Self:
-        """Take the given URLs, else API_URL and PUSH_URL, else those of this machine.
+        """Return the settings; the URL arguments have priority.
 
-        Streams are at the URL of the API where that is given and theirs is not.
+        Without any URL of streams, that of the API is used; without any URL, this machine's.
         """
-        given = {**dotenv_values(".env"), **os.environ}
-        values = {name.upper(): value for name, value in given.items()}
+        variables = {**dotenv_values(".env"), **os.environ}
+        values = {name.upper(): value for name, value in variables.items()}
         api = url or values.get("API_URL")
         push = push_url or values.get("PUSH_URL") or api
         return cls(

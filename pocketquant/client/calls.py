@@ -1,4 +1,4 @@
-"""`Calls`: the base of each group of calls; how symbols and filters are written in requests."""
+"""`Calls`, the base of each group of calls, and how requests write symbols and filters."""
 
 import json
 import uuid

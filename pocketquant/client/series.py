@@ -119,7 +119,7 @@ class SeriesCalls(Calls):
         interval: str,
         file_or_path: str | os.PathLike[str] | IO[bytes],
         *,
-        format: Literal["parquet", "arrow", "csv"] = "parquet",  # noqa: A002  # as the API says
+        format: Literal["parquet", "arrow", "csv"] = "parquet",  # noqa: A002  # as in the API
         start: Moment | None = None,
         end: Moment | None = None,
         limit: int | None = None,

@@ -58,7 +58,7 @@ def stopping_on_broken_pipe() -> Iterator[None]:
     """End the block without an error when the reader of stdout closes it, as `head` does."""
     try:
         yield
-    except BrokenPipeError:  # the interpreter flushes stdout at its end: give it a place to go
+    except BrokenPipeError:  # the interpreter flushes stdout at its end: redirect that
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
