@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 _SECTIONS = {
-    "Ask the API": {
+    "Use the API": {
         "sync": "commands.syncing:sync",
         "bulk": "commands.syncing:bulk",
         "bars": "commands.bars:bars",
@@ -27,7 +27,7 @@ _SECTIONS = {
         "export": "commands.bars:export",
         "import": "commands.bars:import_bars",
     },
-    "Run it": {
+    "Run the programs": {
         "up": "commands.programs:up",
         "demo": "commands.programs:demo",
         "web": "commands.programs:web",
@@ -38,7 +38,7 @@ _SECTIONS = {
         "flower": "commands.programs:flower",
         "simulate": "commands.programs:simulate",
     },
-    "Look after it": {
+    "Maintain them": {
         "doctor": "doctor.command:doctor",
         "keys": "commands.keys:keys",
         "completion": "commands.completion:completion",

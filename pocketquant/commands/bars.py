@@ -109,9 +109,9 @@ def export(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Write all stored bars, or a range of them, to a CSV, Parquet or Arrow file.
+    """Export stored bars to a CSV, Parquet or Arrow file.
 
-    The file appears once it is complete.
+    The file has all bars, or those of a range, and appears once it is complete.
 
     \b
     pocketquant export NASDAQ:AAPL -i 1d -o aapl.parquet
@@ -150,11 +150,11 @@ def export(
 def import_bars(
     symbol: str, file: Path, interval: str, timezone: str | None, url: str | None, as_json: bool
 ) -> None:
-    """Store the bars of a CSV or Parquet file (- reads CSV from standard input).
+    """Import bars from a CSV or Parquet file.
 
-    Columns: datetime (or time, date, timestamp: ISO 8601 with a zone, or epoch seconds), open,
-    high, low, close, and optionally volume. A stored bar of the same time is replaced. The exit
-    code is 1 if bars were refused.
+    FILE - reads CSV from standard input. Columns: datetime (or time, date, timestamp: ISO 8601 with
+    a zone, or epoch seconds), open, high, low, close, and optionally volume. A stored bar of the
+    same time is replaced. The exit code is 1 if bars were refused.
 
     \b
     pocketquant import NASDAQ:AAPL aapl.csv -i 1d --timezone UTC

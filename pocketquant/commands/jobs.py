@@ -67,7 +67,10 @@ def units(
 @_job_argument
 @api_options
 def watch(job_id: str, url: str | None, as_json: bool) -> None:
-    """Wait until a job has ended; the exit code is 1 if one of its syncs failed."""
+    """Wait until a job has ended.
+
+    The exit code is 1 if one of its syncs failed.
+    """
     job = client_of(url).jobs.wait(job_id, progress=sys.stderr.isatty())
     print_one(job, as_json)
     sys.exit(int(job["counts"]["failed"] > 0))
@@ -77,7 +80,10 @@ def watch(job_id: str, url: str | None, as_json: bool) -> None:
 @_job_argument
 @api_options
 def cancel(job_id: str, url: str | None, as_json: bool) -> None:
-    """Cancel the waiting syncs of a job, and stop its running ones as soon as possible."""
+    """Cancel a job.
+
+    Its waiting syncs do not begin, and its running ones stop as soon as possible.
+    """
     print_one(client_of(url).jobs.cancel(job_id), as_json)
 
 

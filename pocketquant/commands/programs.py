@@ -42,10 +42,10 @@ QUEUES = QueueList()
 @click.command()
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
 def up(data_dir: Path | None) -> None:
-    """Run all processes on this machine until Ctrl-C; a process that dies is restarted.
+    """Run all processes on this machine until Ctrl-C.
 
-    Without MONGODB_URL and REDIS_URL it starts private servers, which keep their data under
-    --data-dir (default .pocketquant).
+    A process that dies is restarted. Without MONGODB_URL and REDIS_URL it starts private servers,
+    which keep their data under --data-dir (default .pocketquant).
     """
     _unwind_at_sigterm()
     settings = Settings()
@@ -70,10 +70,11 @@ def up(data_dir: Path | None) -> None:
     help="End once the live bars of this many minutes are compared.",
 )
 def demo(once: bool, minutes: int | None) -> None:
-    """Show the platform on private servers and a simulated market; needs no account.
+    """Show the platform with a simulated market.
 
-    It runs until Ctrl-C, and each minute compares the bars built from live quotes with those of
-    the simulated exchange. A difference ends it with exit code 1.
+    It uses private servers and needs no account. It runs until Ctrl-C, and each minute compares the
+    bars built from live quotes with those of the simulated exchange. A difference ends it with exit
+    code 1.
     """
     if once and minutes:
         raise click.UsageError("--once and --minutes exclude each other")
@@ -86,7 +87,7 @@ def demo(once: bool, minutes: int | None) -> None:
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def simulate(arguments: tuple[str, ...]) -> None:
-    """Run the simulated TradingView; `simulate --help` lists its options and faults."""
+    """Run the simulated TradingView; see `simulate --help`."""
     _become([sys.executable, "-m", "pocketquant.simulator", *arguments])
 
 
@@ -100,7 +101,7 @@ def web() -> None:
 
 @click.command()
 def push() -> None:
-    """Run the API for long-lived streams, on PUSH_HOST and PUSH_PORT."""
+    """Run the API for streams, on PUSH_HOST and PUSH_PORT."""
     _become(programs.push_command(_safe_settings()))
 
 
@@ -114,28 +115,38 @@ def push() -> None:
 )
 @click.option("--slots", type=click.IntRange(1), default=None, help="By default WORKER_SLOTS.")
 def worker(queues: tuple[QueueName, ...], slots: int | None) -> None:
-    """Run one Celery worker; start more, on any machine, to sync more series at once.
+    """Run one Celery worker.
 
-    A worker of `--queues interactive` serves waiting callers without delay by bulk jobs.
+    Start more, on any machine, to sync more series at once. Bulk jobs do not delay a worker of
+    `--queues interactive`, which serves waiting callers.
     """
     _become(programs.worker_command(queues, slots, f"worker-{os.getpid()}"))
 
 
 @click.command()
 def beat() -> None:
-    """Run Celery beat, whose ticks start schedules and recover lost work; a second does no harm."""
+    """Run Celery beat, which publishes ticks.
+
+    Ticks start schedules and recover lost work. A second beat does no harm.
+    """
     _become(programs.beat_command())
 
 
 @click.command()
 def streamer() -> None:
-    """Run one streamer of live quotes: it takes a free shard, or stands by until one is free."""
+    """Run one streamer of live quotes.
+
+    It takes a free shard, or stands by until one is free.
+    """
     _become(programs.streamer_command())
 
 
 @click.command()
 def flower() -> None:
-    """Run Flower, the web page about workers and tasks, on FLOWER_HOST and FLOWER_PORT."""
+    """Run Flower, on FLOWER_HOST and FLOWER_PORT.
+
+    Flower is a web page about workers and tasks.
+    """
     settings = _safe_settings()
     if data_folder.with_flower_password(settings, settings.data_dir) is not settings:
         file = data_folder.password_file(settings.data_dir).absolute()

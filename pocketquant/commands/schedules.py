@@ -32,21 +32,27 @@ _name_argument = click.argument("name", shell_complete=_complete_name)
 
 
 def _times_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of when a schedule runs and what it syncs."""
+    """Add the options for the times and the series of a schedule."""
     minutes = click.IntRange(0, _MOST_MINUTES_AFTER_CLOSE)
     for option in (
         click.option("--symbol", "symbols", type=SYMBOL, multiple=True, help="May be repeated."),
-        click.option("--exchange", default=None, help="Tracked series of this exchange."),
+        click.option("--exchange", default=None, help="Only series of this exchange."),
         click.option(
             "--interval", "-i", "intervals", type=INTERVALS, multiple=True, help="May be repeated."
         ),
-        click.option("--bars", "-n", "n_bars", type=click.IntRange(1, MAX_BARS), help="At most."),
+        click.option(
+            "--bars",
+            "-n",
+            "n_bars",
+            type=click.IntRange(1, MAX_BARS),
+            help="The most bars of a series.",
+        ),
         click.option(
             "--after-close",
             "after_close_minutes",
             type=minutes,
             metavar="MINUTES",
-            help="So long after each market's own close, in place of --cron.",
+            help="Run this long after each market's own close, instead of --cron.",
         ),
         click.option("--cron", default=None, help="Minute hour day month weekday, in UTC."),
     ):
@@ -54,15 +60,15 @@ def _times_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _given(options: Mapping[str, object]) -> dict[str, Any]:
-    """Return the options that were given, lists as JSON has them."""
-    given = {name: value for name, value in options.items() if value not in (None, ())}
-    return {name: list(each) if isinstance(each, tuple) else each for name, each in given.items()}
+def _used(options: Mapping[str, object]) -> dict[str, Any]:
+    """Return the options of the command line, with lists in place of tuples."""
+    used = {name: value for name, value in options.items() if value not in (None, ())}
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in used.items()}
 
 
 @click.group()
 def schedules() -> None:
-    """Show and change which symbols are synced when."""
+    """Show and change when symbols are synced."""
 
 
 @schedules.command("list")
@@ -86,13 +92,15 @@ def show(name: str, url: str | None, as_json: bool) -> None:
 @click.option("--description", default="", help="What it is for.")
 @api_options
 def add(name: str, description: str, url: str | None, as_json: bool, **times: object) -> None:
-    """Add a schedule that runs by cron, or after each market's own close.
+    """Add a schedule.
+
+    It runs by cron, or after each market's own close.
 
     \b
     pocketquant schedules add us-hourly --cron "35 * * * *" -i 1h --exchange NASDAQ
     pocketquant schedules add closes --after-close 20 -i 1d -i 1h
     """
-    fields = {**_given(times), "description": description}
+    fields = {**_used(times), "description": description}
     if "cron" not in fields and "after_close_minutes" not in fields:
         raise click.UsageError("say when it runs: --cron or --after-close")
     print_one(client_of(url).schedules.add(name, **fields), as_json)
@@ -103,7 +111,10 @@ def add(name: str, description: str, url: str | None, as_json: bool, **times: ob
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @api_options
 def remove(name: str, yes: bool, url: str | None, as_json: bool) -> None:
-    """Remove a schedule of your own; built-in ones can only be paused."""
+    """Remove a schedule.
+
+    Built-in schedules can only be paused.
+    """
     if not yes:
         click.confirm(f"Remove schedule {name}?", abort=True, err=True)
     client_of(url).schedules.remove(name)
@@ -116,15 +127,20 @@ def remove(name: str, yes: bool, url: str | None, as_json: bool) -> None:
 @schedules.command()
 @_name_argument
 @_times_options
-@click.option("--pause/--resume", "paused", default=None, help="Run only when asked, or by itself.")
+@click.option(
+    "--pause/--resume",
+    "paused",
+    default=None,
+    help="Stop or resume its own runs; `run` works while it is paused.",
+)
 @api_options
 def change(name: str, paused: bool | None, url: str | None, as_json: bool, **times: object) -> None:
-    """Run a schedule at other times, for other series, with other bars, or not for now.
+    """Change, pause or resume a schedule.
 
     \b
     pocketquant schedules change all-series --cron "0 */4 * * *" -n 1000
     """
-    changes = _given({**times, "paused": paused})
+    changes = _used({**times, "paused": paused})
     if not changes:
         raise click.UsageError("say what to change: see `pocketquant schedules change --help`")
     print_one(client_of(url).schedules.change(name, **changes), as_json)

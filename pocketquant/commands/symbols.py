@@ -32,7 +32,9 @@ def search(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Search TradingView for symbols by a part of the ticker or name, or by ISIN.
+    """Search the symbols of TradingView.
+
+    QUERY is a part of the ticker or name, or an ISIN.
 
     \b
     pocketquant search apple --type stock
@@ -47,7 +49,7 @@ def search(
 
 @click.group()
 def symbols() -> None:
-    """Register, list, change and remove the symbols that schedules sync."""
+    """Manage the symbols that schedules sync."""
 
 
 @symbols.command("list")
@@ -66,7 +68,9 @@ def list_symbols(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """List registered symbols sorted by name; QUERY is a part of the ticker or name.
+    """List registered symbols, sorted by name.
+
+    QUERY is a part of the ticker or name.
 
     \b
     pocketquant symbols list --exchange NASDAQ
@@ -83,7 +87,9 @@ def list_symbols(
 def add(
     symbol: str, intervals: tuple[str, ...], inactive: bool, url: str | None, as_json: bool
 ) -> None:
-    """Register a symbol, so that schedules sync it (at 1d unless -i is given).
+    """Register a symbol, so that schedules sync it.
+
+    Without -i they sync it at 1d.
 
     \b
     pocketquant symbols add NASDAQ:AAPL -i 1h -i 1d
@@ -99,7 +105,9 @@ def add(
 def change(
     symbol: str, intervals: tuple[str, ...], active: bool | None, url: str | None, as_json: bool
 ) -> None:
-    """Replace the intervals at which schedules sync a symbol, or start or stop its syncs.
+    """Change the intervals of a symbol, or stop its syncs.
+
+    New intervals replace those before.
 
     \b
     pocketquant symbols change NASDAQ:AAPL -i 1d --active
@@ -116,7 +124,9 @@ def change(
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @api_options
 def remove(symbol: str, with_bars: bool, yes: bool, url: str | None, as_json: bool) -> None:
-    """Remove a symbol from the registry; its bars stay unless --with-bars is given.
+    """Remove a symbol from the registry.
+
+    Its bars stay unless --with-bars is given.
 
     \b
     pocketquant symbols remove NASDAQ:AAPL --with-bars --yes

@@ -36,7 +36,7 @@ _bars = click.IntRange(1, MAX_BARS)
 def sync(
     symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
 ) -> None:
-    """Bring series up to date, one after the other, and print their reports.
+    """Bring series up to date, and print their reports.
 
     \b
     pocketquant sync NASDAQ:AAPL NYSE:IBM -i 1h -n 500

@@ -33,9 +33,10 @@ def watch(
     push_url: str | None,
     as_json: bool,
 ) -> None:
-    """Show live quotes until Ctrl-C; the symbols are subscribed, and stay subscribed.
+    """Show live quotes until Ctrl-C.
 
-    A terminal shows a table that changes in place, a pipe gets a line for each changed quote.
+    The symbols are subscribed, and stay subscribed. A terminal shows a table that changes in place,
+    a pipe gets a line for each changed quote.
 
     \b
     pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT

@@ -24,7 +24,7 @@ _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.BROKEN: "red", Sta
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 def doctor(as_json: bool) -> None:
-    """Check every server, program and setting, and name the remedy for each problem.
+    """Check servers, programs and settings, and name remedies.
 
     Changes nothing, except that it writes one document to MongoDB and removes it again. The exit
     code is 1 if something is broken, else 0, also with warnings.

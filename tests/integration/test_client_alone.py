@@ -50,7 +50,7 @@ def _normal(name: str) -> str:
 
 def test_client_and_commands_import_no_library_of_the_server() -> None:
     """Every third-party module that they import belongs to a base requirement."""
-    commands = {target.partition(":")[0] for target in _SECTIONS["Ask the API"].values()}
+    commands = {target.partition(":")[0] for target in _SECTIONS["Use the API"].values()}
     ended = run(_IMPORTED, *(f"pocketquant.{command}" for command in sorted(commands)))
     assert "" == ended.stderr
     loaded = {module.partition(".")[0] for module in ended.stdout.split()}
