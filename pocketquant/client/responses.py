@@ -7,6 +7,40 @@ with the OpenAPI document.
 from typing import NotRequired, TypedDict
 
 
+class _Symbol(TypedDict):
+    symbol: str
+    exchange: str
+
+
+class _Series(_Symbol):
+    interval: str
+
+
+class _Prices(TypedDict):
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None
+
+
+class _Extent(TypedDict):
+    bar_count: int
+    first_bar_at: str | None
+    last_bar_at: str | None
+
+
+class _Process(TypedDict):
+    name: str
+    host: str
+    pid: int
+    started_at: str
+    last_seen: str
+    version: str
+    metrics_url: str | None
+    clock_ahead_seconds: float | None
+
+
 class JobCounts(TypedDict):
     """The number of syncs of a job in each state."""
 
@@ -18,13 +52,10 @@ class JobCounts(TypedDict):
     cancelled: int
 
 
-class Unit(TypedDict):
+class Unit(_Series):
     """One sync of a job."""
 
     unit_id: str
-    symbol: str
-    exchange: str
-    interval: str
     n_bars: int
     state: str
     attempts: int
@@ -80,12 +111,9 @@ class Retried(TypedDict):
     retried: int
 
 
-class SyncResult(TypedDict):
+class SyncResult(_Series, _Extent):
     """The report of a sync; `bar_count` and the bar times cover all stored bars of the series."""
 
-    symbol: str
-    exchange: str
-    interval: str
     status: str
     fetched: int
     inserted: int
@@ -94,22 +122,13 @@ class SyncResult(TypedDict):
     refused: int
     forming: int
     refusals: dict[str, int]
-    bar_count: int
-    first_bar_at: str | None
-    last_bar_at: str | None
     job_id: str
 
 
-class SyncStatus(TypedDict):
+class SyncStatus(_Series, _Extent):
     """The state of a series and of its last sync."""
 
-    symbol: str
-    exchange: str
-    interval: str
     status: str
-    bar_count: int
-    first_bar_at: str | None
-    last_bar_at: str | None
     last_sync_at: str | None
     error: str | None
     error_message: str | None
@@ -153,11 +172,9 @@ class Calendar(TypedDict):
     sessions: list[Session]
 
 
-class RegisteredSymbol(TypedDict):
+class RegisteredSymbol(_Symbol):
     """A registered symbol; texts missing at the provider are empty."""
 
-    symbol: str
-    exchange: str
     name: str
     type: str
     currency: str
@@ -172,11 +189,9 @@ class RegisteredSymbol(TypedDict):
     intervals: list[str]
 
 
-class FoundSymbol(TypedDict):
+class FoundSymbol(_Symbol):
     """A symbol of the provider; missing texts are empty."""
 
-    symbol: str
-    exchange: str
     name: str
     type: str
     kinds: list[str]
@@ -194,27 +209,17 @@ class SearchPage(TypedDict):
     unusable: int
 
 
-class Bar(TypedDict):
+class Bar(_Prices):
     """A closed bar and its open time."""
 
     datetime: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float | None
 
 
-class FormingBar(TypedDict):
+class FormingBar(_Prices):
     """The newest bar before its end, from quotes or from the last sync."""
 
     bar_start: str
     bar_end: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float | None
     partial: bool
     as_of: str
     source: str
@@ -228,18 +233,18 @@ class LivePart(TypedDict):
     stretches: NotRequired[list[list[str]]]
 
 
-class BarsPage(TypedDict):
-    """One page of closed bars, and the forming bar."""
-
-    symbol: str
-    exchange: str
-    interval: str
-    data: list[Bar]
+class _Page(_Series):
     count: int
     next_cursor: str | None
     resampled_from: str | None
     live: LivePart
     forming: FormingBar | None
+
+
+class BarsPage(_Page):
+    """One page of closed bars, and the forming bar."""
+
+    data: list[Bar]
 
 
 class BarColumns(TypedDict):
@@ -253,18 +258,10 @@ class BarColumns(TypedDict):
     volume: list[float | None]
 
 
-class ColumnsPage(TypedDict):
+class ColumnsPage(_Page):
     """One page of closed bars as columns, and the forming bar."""
 
-    symbol: str
-    exchange: str
-    interval: str
     columns: BarColumns
-    count: int
-    next_cursor: str | None
-    resampled_from: str | None
-    live: LivePart
-    forming: FormingBar | None
 
 
 class RefusedBar(TypedDict):
@@ -275,20 +272,14 @@ class RefusedBar(TypedDict):
     reason: str
 
 
-class ImportResult(TypedDict):
+class ImportResult(_Series, _Extent):
     """The report of an import; `bar_count` and the bar times cover all stored bars."""
 
-    symbol: str
-    exchange: str
-    interval: str
     inserted: int
     changed: int
     unchanged: int
     refused: int
     refusals: list[RefusedBar]
-    bar_count: int
-    first_bar_at: str | None
-    last_bar_at: str | None
 
 
 class WatchState(TypedDict):
@@ -299,11 +290,9 @@ class WatchState(TypedDict):
     changed: int
 
 
-class Quote(TypedDict):
+class Quote(_Symbol):
     """The latest quote of a symbol; values missing at the provider are None."""
 
-    symbol: str
-    exchange: str
     timestamp: str | None
     last_price: float | None
     bid: float | None
@@ -318,19 +307,11 @@ class Quote(TypedDict):
     update_mode: str | None
 
 
-class CurrentBar(TypedDict):
+class CurrentBar(_Series, _Prices):
     """The forming bar, built from quotes."""
 
-    symbol: str
-    exchange: str
-    interval: str
     bar_start: str
     bar_end: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float | None
     tick_count: int
     partial: bool
     as_of: str
@@ -358,20 +339,16 @@ class StreamerState(TypedDict):
     last_error_message: str | None
 
 
-class RefusedSymbol(TypedDict):
+class RefusedSymbol(_Symbol):
     """A subscribed symbol that the provider refuses."""
 
-    symbol: str
-    exchange: str
     error: str
     message: str
 
 
-class UnreadableSymbol(TypedDict):
+class UnreadableSymbol(_Symbol):
     """A symbol with quotes that cannot be read."""
 
-    symbol: str
-    exchange: str
     quotes: int
     message: str
 
@@ -408,17 +385,9 @@ class Schedule(TypedDict):
     seconds_since_last_success: int | None
 
 
-class Worker(TypedDict):
+class Worker(_Process):
     """A process that runs tasks."""
 
-    name: str
-    host: str
-    pid: int
-    started_at: str
-    last_seen: str
-    version: str
-    metrics_url: str | None
-    clock_ahead_seconds: float | None
     queues: list[str]
     slots: int
     busy: int
@@ -433,17 +402,8 @@ class Queue(TypedDict):
     oldest_seconds: float | None
 
 
-class Beat(TypedDict):
+class Beat(_Process):
     """A process that publishes ticks."""
-
-    name: str
-    host: str
-    pid: int
-    started_at: str
-    last_seen: str
-    version: str
-    metrics_url: str | None
-    clock_ahead_seconds: float | None
 
 
 class Breaker(TypedDict):
@@ -494,17 +454,9 @@ class FleetSchedule(TypedDict):
     seconds_since_last_success: float | None
 
 
-class FleetStreamer(TypedDict):
+class FleetStreamer(_Process):
     """A process that streams live quotes, or stands by to replace one."""
 
-    name: str
-    host: str
-    pid: int
-    started_at: str
-    last_seen: str
-    version: str
-    metrics_url: str | None
-    clock_ahead_seconds: float | None
     shard: str | None
 
 

@@ -20,7 +20,8 @@ from pocketquant.storage.api_keys import ApiKeys
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_NAME = 80
-_COLUMNS = ("id", "name", "scope", "created_at", "last_used_at", "expires_at", "revoked_at")
+_DATES = ("created_at", "last_used_at", "expires_at", "revoked_at")
+_COLUMNS = ("id", "name", "scope", *_DATES)
 
 
 class Duration(click.ParamType[int]):
@@ -117,15 +118,8 @@ def _open_store() -> Iterator[ApiKeys]:
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "scope": key.scope.value,
-        "created_at": _date(key.created_at),
-        "last_used_at": _date(key.last_used_at),
-        "expires_at": _date(key.expires_at),
-        "revoked_at": _date(key.revoked_at),
-    }
+    dates = {name: _date(getattr(key, name)) for name in _DATES}
+    return {"id": key.id, "name": key.name, "scope": key.scope.value, **dates}
 
 
 def _date(seconds: int | None) -> str | None:

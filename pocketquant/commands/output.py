@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -24,17 +25,15 @@ def print_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], as_
     """Print a list as a table of these columns, or whole as a JSON array."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    found = list(rows)
     if as_json:
-        print_json(found)
+        print_json(list(rows))
         return
     table = Table()
     for name in columns:
         table.add_column(name, overflow="fold")  # a truncated id could not be copied
-    for row in found:
-        table.add_row(*(Text(_shown(row.get(name))) for name in columns))
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
@@ -42,14 +41,13 @@ def print_one(entry: Mapping[str, object], as_json: bool) -> None:
     """Print one object as a line for each field, or as JSON."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     if as_json:
         print_json(entry)
         return
     table = Table(show_header=False, box=None)
     for name, value in entry.items():
-        table.add_row(name, Text(_shown(value)))
+        table.add_row(name, _cell(value))
     Console().print(table)
 
 
@@ -62,12 +60,18 @@ def stopping_on_broken_pipe() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _shown(value: object) -> str:
+def _cell(value: object) -> Any:
+    from rich.text import Text
+
+    return Text(_as_text(value))
+
+
+def _as_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+        return ", ".join(f"{name} {_as_text(each)}" for name, each in value.items())
     if isinstance(value, list):
         separator = "; " if any(isinstance(each, dict) for each in value) else ", "
-        return separator.join(map(_shown, value))
+        return separator.join(map(_as_text, value))
     return str(value)
