@@ -229,7 +229,7 @@ def test_the_url_may_be_that_of_the_server_or_of_its_api(serve: Serve, ending: s
     server = serve({}, {})
     for before in ("", "/quant"):
         Client(server.url + before + ending).fleet()
-    assert ["/api/v1/fleet", "/quant/api/v1/fleet"] == [path for _, path, *_ in server.asked]
+    assert ["/api/v1/fleet", "/quant/api/v1/fleet"] == [path for _, path, *_ in server.requests]
 
 
 def test_a_key_is_sent_without_its_line_end_and_never_shown(serve: Serve) -> None:
