@@ -142,7 +142,9 @@ def change(name: str, paused: bool | None, url: str | None, as_json: bool, **tim
     """
     changes = _used({**times, "paused": paused})
     if not changes:
-        raise click.UsageError("say what to change: see `pocketquant schedules change --help`")
+        raise click.UsageError(
+            "nothing to change: give an option of `pocketquant schedules change --help`"
+        )
     print_one(client_of(url).schedules.change(name, **changes), as_json)
 
 
