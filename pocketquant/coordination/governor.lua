@@ -1,25 +1,25 @@
--- The governor's judgement: every rule of it, by this server's clock, in one call.
+-- All rules of the governor, by this server's clock; one call of the script is one decision.
 --
--- KEYS  state (cmsgpack), holders (sorted set: holder → when its place falls vacant, epoch seconds)
--- ARGV  action, rules (JSON: ceiling, start, hold and temper), then what the action takes
+-- KEYS  state (cmsgpack), holders (sorted set: holder → epoch second when its slot expires)
+-- ARGV  action, rules (JSON: ceiling, start, hold and temper), then the arguments of the action
 --
 -- The state:
---   share, places    how much of the ceiling's rate and of its concurrency holds now, up to 1
---   debt             calls begun or promised that the rate has not yet paid off; it falls at the
+--   share, places    the present fractions of the ceiling's rate and of its concurrency, up to 1
+--   debt             calls begun or reserved ahead of the rate; it falls at the
 --                    ceiling's rate, and a call costs 1 / share: GCRA, its arrival time in calls
---   settled_at       when debt was last reckoned
---   typical_seconds  how long a call that ends well takes
---   healthy_at       when a call last ended well
+--   settled_at       when debt was last updated
+--   typical_seconds  the typical duration of a successful call
+--   healthy_at       when a call last succeeded
 --   lowered_at, last_reason, failures
---   opened_at        since when the breaker is not closed; nil where it is
---   open_seconds, probe_at, probe    how long it opened, when a probe is due, who probes
+--   opened_at        when the breaker was opened; nil while it is closed
+--   open_seconds, probe_at, probe    how long it stays open, when a probe is due, its holder
 
 local HOLDERS_TTL_SECONDS = 3600
 local TTL_SECONDS = 30 * 24 * 3600   -- of the pace that was reached
 local LATELY_SECONDS = 3600          -- for so long all else of the state means something
 local LEAST_SHARE = 1 / 50
 local STEPS_UP = 60            -- the whole climb takes at least so many good ends
-local HEADROOM = 8             -- one in so many places and turns is left to the urgent
+local HEADROOM = 8             -- one in this many slots and turns is reserved for urgent calls
 local TYPICAL_SECONDS = 1      -- before any call has ended well
 local TYPICAL_WEIGHT = 1 / 8
 
@@ -46,7 +46,7 @@ local function load_state()
   local packed = redis.call('GET', state_key)
   if not packed then return fresh_state(start_share, start_places) end
   local state = cmsgpack.unpack(packed)
-  state.places = state.places or state.share   -- an older version kept one share for both
+  state.places = state.places or state.share   -- an older version had one fraction for both
   if now - state.settled_at > LATELY_SECONDS then return fresh_state(state.share, state.places) end
   local paid = math.max(0, now - state.settled_at) * rules.rate
   state.debt = math.max(0, state.debt - paid)
@@ -92,8 +92,8 @@ local function admit(holder, wait)
   return {is_admitted = true, wait_seconds = wait}
 end
 
--- A probe keeps the ceiling, but asks neither the pace nor the lowered limit: these may be so low
--- that they would keep an open breaker open.
+-- A probe respects the ceiling, but neither the pace nor the lowered limit: these may be so low
+-- that no probe could begin and the breaker would stay open.
 local function enter_as_probe(holder)
   if now < state.probe_at then return refuse('breaker', state.probe_at - now) end
   if is_probed() then return refuse('breaker', state.typical_seconds) end

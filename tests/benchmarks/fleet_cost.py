@@ -34,7 +34,7 @@ _QUEUE, _UNACKNOWLEDGED = "pocketquant:bulk", "pocketquant:unacked"
 
 @dataclass(slots=True)
 class Cost:
-    """Of one unit, in milliseconds, and the commands it sent to each server."""
+    """The milliseconds of one unit, and its commands to each server."""
 
     cpu: float = 0.0
     wall: float = 0.0
@@ -58,7 +58,7 @@ def run(machine: Machine) -> list[Row]:
 
 @contextmanager
 def _measured(machine: Machine, worker: psutil.Process, units: int) -> Iterator[Cost]:
-    """The cost of what is done in the block, a unit."""
+    """Measure the cost of the block, per unit."""
     cost, commands = Cost(), Commands(machine)
     cpu, began = cpu_seconds([worker]), perf_counter()
     yield cost

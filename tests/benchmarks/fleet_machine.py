@@ -46,7 +46,7 @@ class Providers:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What runs, and our own objects on its servers."""
+    """The running processes, and our own objects on its servers."""
 
     api_url: str
     providers: Providers
@@ -192,7 +192,7 @@ def pairs(first: int, count: int, n_bars: int, interval: str = "1m") -> list[Syn
 
 
 def cpu_seconds(processes_: Sequence[psutil.Process]) -> float:
-    """What they have used up to now."""
+    """Return the CPU seconds that the processes have used."""
     times = [process.cpu_times() for process in processes_]
     return float(sum(each.user + each.system for each in times))
 

@@ -1,4 +1,4 @@
-"""A worker's application with one task more, which does nothing."""
+"""A worker's application with an additional task that does nothing."""
 
 from tests.benchmarks.fleet_cost import NOTHING
 from workers.app import app
@@ -6,4 +6,4 @@ from workers.app import app
 
 @app.task(name=NOTHING)
 def do_nothing(_unit_id: str) -> None:
-    """What any task costs, whatever it does."""
+    """Do nothing, to measure the cost of any task."""

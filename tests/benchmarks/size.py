@@ -21,5 +21,5 @@ def is_smallest() -> bool:
 
 
 def sized(full: T, smallest: T) -> T:
-    """The one or the other."""
+    """Return the full size, or the smallest one if it was chosen."""
     return smallest if is_smallest() else full

@@ -41,7 +41,7 @@ CONTENDERS = ("ours", "a document per bar", "ArcticDB")
 
 
 class Contender(Protocol):
-    """What takes part: a block is `Bars`, or a DataFrame for ArcticDB."""
+    """A contender: its blocks are `Bars`, or DataFrames for ArcticDB."""
 
     def write(self, key: str, block: Any) -> None: ...
 
@@ -53,7 +53,7 @@ class Contender(Protocol):
 
 
 class Chunks:
-    """Ours."""
+    """Our store of column chunks."""
 
     def __init__(self, mongo: Mongo) -> None:
         make_collections_and_indexes(mongo)
@@ -95,7 +95,7 @@ class Documents:
         return Bars(np.array([tuple(bar.values()) for bar in newest])[::-1].T)
 
     def write_together(self, blocks: dict[str, Bars]) -> None:
-        """Many series in one call are nothing else here."""
+        """Write one series after the other: there is no call for many."""
 
 
 class Arctic:
@@ -136,7 +136,7 @@ class Timings:
 
 
 def run() -> list[Row]:
-    """Bars and calls a second, and bytes a bar on disk."""
+    """Measure bars and calls per second, and bytes a bar on disk."""
     timings = [Timings() for _ in CONTENDERS]
     with tempfile.TemporaryDirectory(prefix="pocketquant-bench-") as name:
         server = private_mongod(Path(name))

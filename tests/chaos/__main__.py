@@ -30,7 +30,7 @@ _MOST_LINES = 40  # of the log, shown for each violation
     help="Where data and logs are kept; by default a new one in the folder for such things.",
 )
 def main(seed: int, minutes: float, folder: Path | None) -> None:
-    """Run the platform through the trouble of this seed, and judge what is left."""
+    """Run the platform through the troubles of this seed, and check the result."""
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore them
         signal.signal(number, signal.default_int_handler)
     folder = folder or Path(tempfile.mkdtemp(prefix=f"pocketquant-chaos-{seed}-"))
@@ -47,7 +47,7 @@ def main(seed: int, minutes: float, folder: Path | None) -> None:
 
 
 def show(result: Result) -> None:
-    """Print what was found."""
+    """Print the result."""
     click.echo(result.summary)
     if not result.violations:
         click.echo(

@@ -1,4 +1,4 @@
-"""What an answer of `GET /market-data/ohlcv` says, in plain values."""
+"""An answer of `GET /market-data/ohlcv` in plain values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ _VALUES = ("open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The bars of an answer; of the newest `live` ones those in `partial` were not seen wholly."""
+    """The bars of an answer; the newest `live` ones are live, those in `partial` incomplete."""
 
     bars: Rows
     partial: frozenset[int]
@@ -19,7 +19,7 @@ class Answered:
 
     @property
     def whole(self) -> Rows:
-        """The bars that are told without reserve."""
+        """Return the bars that are not marked partial."""
         return {at: bar for at, bar in self.bars.items() if at not in self.partial}
 
 
@@ -36,5 +36,5 @@ def read(told: dict[str, Any]) -> Answered:
 
 
 def seconds_of(date: str) -> int:
-    """The epoch seconds of a moment."""
+    """Return the epoch seconds of a moment."""
     return int(datetime.fromisoformat(date).timestamp())

@@ -16,7 +16,7 @@ class EventLog:
         self.lines: list[str] = []
 
     def note(self, event: str, **fields: object) -> None:
-        """Write an event down; a field that is None is left out."""
+        """Write an event; fields that are None are left out."""
         told = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
         line = f"{time.monotonic() - self._began:8.2f}  {event} {told}".rstrip()
         with self._lock:
@@ -26,7 +26,7 @@ class EventLog:
             self.lines.append(line)
 
     def about(self, texts: set[str]) -> list[str]:
-        """The lines that hold one of these texts."""
+        """Return the lines that contain one of these texts."""
         return [line for line in self.lines if any(text in line for text in texts)]
 
     def close(self) -> None:

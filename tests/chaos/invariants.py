@@ -36,7 +36,7 @@ _PROVIDER_FAULTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that has come to rest."""
+    """A run after all its work has ended."""
 
     mongo: Database[dict[str, Any]]
     exchange: Exchange
@@ -44,7 +44,7 @@ class Ended:
     record: Record
 
     def violations(self) -> list[str]:
-        """All that is wrong."""
+        """Return all violations."""
         checks = (
             self._promises,
             self._jobs,
@@ -57,7 +57,7 @@ class Ended:
         return [*self.record.wrong, *(line for check in checks for line in check())]
 
     def summary(self) -> str:
-        """How much was done."""
+        """Return how much was done."""
         by_state = [{"$group": {"_id": "$state", "count": {"$sum": 1}}}]
         states = {each["_id"]: each["count"] for each in self.mongo["units"].aggregate(by_state)}
         jobs = self.mongo["jobs"].count_documents({})
@@ -134,7 +134,7 @@ class Ended:
             yield f"{name} failed with {code}: {unit['error']['message']}"
 
     def _statuses(self) -> Iterator[str]:
-        """No status is stuck, and each says of its series what is so."""
+        """No status is pending or syncing, and each agrees with its series."""
         newest: dict[str, dict[str, Any]] = {}
         for unit in self.mongo["units"].find({"state": {"$in": ["completed", "failed"]}}):
             before = newest.setdefault(unit["series"], unit)
@@ -232,7 +232,7 @@ class Ended:
                 yield from _holes(f"web-{turn} answers {series}", told.bars)
 
     def _seen(self, series: str, truth: Rows) -> Iterator[str]:
-        """What was answered while trouble was on is still so; it may be older than is stored."""
+        """Bars answered during trouble are true, though newer ones may be stored."""
         oldest = min(truth, default=0)
         for bar in sorted(self.record.seen.get(series, ())):
             if bar[0] >= oldest and truth.get(int(bar[0])) != bar[1:]:
@@ -269,7 +269,7 @@ def _differing(what: str, bars: Rows, truth: Rows) -> Iterator[str]:
 
 
 def _holes(what: str, bars: Rows) -> Iterator[str]:
-    """The pairs of this world trade all the time: no bar may be missing between two others."""
+    """Simulated pairs trade all the time, so no bar may be missing between two others."""
     seconds = SECONDS[what.rpartition("|")[2]]
     times = sorted(bars)
     holes = [at for at, after in pairwise(times) if after - at != seconds]

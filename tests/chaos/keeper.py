@@ -1,6 +1,6 @@
 """`Keeper`: starts processes, starts them again when they are dead, and ends them all.
 
-One thread starts them all, for a ending_with_parent process ends with the thread that started it.
+One thread starts them all, since such a process ends with the thread that started it.
 """
 
 import os
@@ -52,7 +52,7 @@ class Keeper:
     _have_ended: Event = field(default_factory=Event)
 
     def keep(self, kept: Kept) -> None:
-        """Have this process run from now on."""
+        """Keep this process running from now on."""
         with self._lock:
             self.kept[kept.name] = kept
 
@@ -76,12 +76,12 @@ class Keeper:
             self.kept[name].is_held = False
 
     def freeze(self, name: str) -> None:
-        """Stop a process and its children in their tracks, until `thaw`."""
+        """Freeze a process and its children until `thaw`."""
         with self._lock:
             _signal_tree(self.kept[name], signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        """Have a frozen process go on."""
+        """Let a frozen process continue."""
         with self._lock:
             _signal_tree(self.kept[name], signal.SIGCONT)
 
@@ -112,7 +112,7 @@ class Keeper:
             self._start_when_due(kept)
 
     def _start_when_due(self, kept: Kept) -> None:
-        """Children of a killed one may hold its port, but not for long."""
+        """Start processes that are due; children of a killed one may hold its port for a moment."""
         now = time.monotonic()
         kept.orphans = [orphan for orphan in kept.orphans if _is_alive(orphan)]
         if kept.orphans and now > kept.orphans_may_live_until:
@@ -141,7 +141,7 @@ class Keeper:
         self.events.note("process_started", name=kept.name, pid=kept.process.pid)
 
     def _end_all(self) -> None:
-        """Programs first, servers last, as their order is; whoever does not end is killed."""
+        """End programs first, servers last; kill those that do not end."""
         with self._lock, ExitStack() as ends:
             ends.callback(self._have_ended.set)
             trees = [process for kept in self.kept.values() for process in _tree(kept)]

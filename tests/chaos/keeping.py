@@ -1,4 +1,4 @@
-"""What is kept of a run: its logs, and after a violation what the database said of the work."""
+"""Keep the logs of a run, and after a violation the collections of the ledger."""
 
 import shutil
 from pathlib import Path
@@ -12,14 +12,14 @@ _DATA = ("mongodb", "redis")  # in the folder of each server
 
 
 def dump(mongo: Database[dict[str, Any]], folder: Path) -> None:
-    """Write these collections down, one document a line."""
+    """Write these collections to files, one document a line."""
     for name in _COLLECTIONS:
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(f"{json_util.dumps(found)}\n" for found in mongo[name].find())
 
 
 def remove_data(folder: Path) -> None:
-    """Remove what the servers have stored, a gigabyte; their logs stay."""
+    """Remove the data of the servers, a gigabyte; keep their logs."""
     for name in _DATA:
         for data in folder.glob(f"*/{name}"):
             shutil.rmtree(data)

@@ -53,7 +53,7 @@ _ALIVE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What runs, and how to reach it."""
+    """The running processes, and their addresses."""
 
     keeper: Keeper
     replica_set: ReplicaSet
@@ -73,12 +73,12 @@ class Machine:
             client.flushall()
 
     def order_fault(self, kind: str, value: float | None = None, symbol: str | None = None) -> None:
-        """Have the provider misbehave until the fault is lifted."""
+        """Let the provider misbehave until the fault is lifted."""
         order = {"kind": kind, "value": value, "symbol": symbol}
         self._control("POST", {name: given for name, given in order.items() if given is not None})
 
     def lift_fault(self, kind: str | None = None, symbol: str | None = None) -> None:
-        """Take a fault back; all of them where none is named."""
+        """Lift a fault, or all faults if none is named."""
         order = {"kind": kind, "symbol": symbol}
         self._control("DELETE", {name: given for name, given in order.items() if given is not None})
 

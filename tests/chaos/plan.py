@@ -29,7 +29,7 @@ _READ_PREFERENCES = ("primary", "secondaryPreferred")  # of MONGODB_URL; either 
 
 
 class Ask(StrEnum):
-    """What a user does."""
+    """A kind of user request."""
 
     BULK = "bulk"
     BACKGROUND = "background"
@@ -46,7 +46,7 @@ class Ask(StrEnum):
 
 
 class Harm(StrEnum):
-    """What is done to a process, or by the provider."""
+    """A kind of harm to a process, or misbehaviour of the provider."""
 
     KILL = "kill"
     FREEZE = "freeze"
@@ -90,7 +90,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is to happen, in order of time, to processes that read with this preference."""
+    """All acts and troubles in order of time, and the read preference of the processes."""
 
     acts: tuple[Act, ...]
     troubles: tuple[Trouble, ...]
@@ -98,7 +98,7 @@ class Plan:
 
 
 def draw(seed: int, seconds: float, programs: dict[str, tuple[str, ...]]) -> Plan:
-    """The plan of this seed. `programs` names the processes of each kind."""
+    """Draw the plan of this seed; `programs` names the processes of each kind."""
     acts = sorted(_acts(Random(f"{seed}/acts"), seconds), key=lambda act: act.at)
     troubles = [
         trouble
@@ -254,7 +254,7 @@ def _moments(chance: Random, seconds: float, pause: float, first: float) -> Iter
 def _stretches(
     chance: Random, seconds: float, pause: float, shortest: float, longest: float
 ) -> Iterator[tuple[float, float]]:
-    """Moments and lengths; none overlap, and all are over when the time is."""
+    """Draw moments and lengths that do not overlap and end within the time."""
     at = _WARM_UP_SECONDS + chance.random() * pause
     while True:
         length = chance.uniform(shortest, longest)

@@ -1,4 +1,4 @@
-"""What was promised to the users of a run, and what else they were told."""
+"""The jobs promised to the users of a run, and the other answers that they got."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Bar = tuple[float, ...]  # open time, open, high, low, close, volume
 
 @dataclass
 class Promise:
-    """A job that an answer named, and what is known of it."""
+    """A job that an answer promised."""
 
     job_id: str
     ask: str
@@ -38,7 +38,7 @@ class Record:
             self.promises.setdefault(job_id, Promise(job_id, ask, series))
 
     def note_cancel(self, job_id: str) -> None:
-        """Somebody is about to cancel the job."""
+        """Note that a user is about to cancel the job."""
         with self._lock:
             self.promises[job_id].was_cancelled = True
 
@@ -49,11 +49,11 @@ class Record:
             self.live_seen += live
 
     def count(self, told: str) -> None:
-        """One more answer of this kind."""
+        """Count one more answer of this kind."""
         with self._lock:
             self.statuses[told] = self.statuses.get(told, 0) + 1
 
     def note_wrong(self, text: str) -> None:
-        """Something that must never be answered."""
+        """Note an answer that must never occur."""
         with self._lock:
             self.wrong.append(text)

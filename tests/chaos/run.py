@@ -1,4 +1,4 @@
-"""A run: trouble for some minutes, then rest, then judgement."""
+"""A run: some minutes of trouble, then rest, then checks."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ _OPEN = {"$in": ["pending", "syncing"]}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run has shown."""
+    """The result of a run."""
 
     seed: int
     violations: list[str]
@@ -89,7 +89,7 @@ def at_rest(seed: int, minutes: float, folder: Path, say: Callable[[str], None])
 
 
 def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_over: Event) -> None:
-    """Do everything at its moment; returns when all of it has been done."""
+    """Do all acts and troubles at their moments; return when all are done."""
     began = time.monotonic()
     steps: list[Act | Trouble] = [*plan.acts, *plan.troubles]
     steps.sort(key=attrgetter("at"))
@@ -122,7 +122,7 @@ def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_o
 
 
 def _rare() -> dict[str, str]:
-    """Crons that are not due before the run is over."""
+    """Return crons that are not due during the run."""
     at = datetime.now(UTC) + timedelta(minutes=40)
     return dict.fromkeys(("daily-series", "all-series"), f"{at.minute} {at.hour} * * *")
 
@@ -148,7 +148,7 @@ def _wait_for_rest(mongo: Database[dict[str, Any]], events: EventLog) -> list[st
 
 
 def _open(mongo: Database[dict[str, Any]]) -> dict[str, int]:
-    """How much is under way; empty at rest. Jobs of less than a planned unit are under way, too."""
+    """Return how much work is open; empty at rest. Unplanned jobs are open too."""
     counts = {
         "jobs": mongo["jobs"].count_documents({"open": True}),
         "units": mongo["units"].count_documents({"active": True}),

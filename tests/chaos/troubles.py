@@ -1,4 +1,4 @@
-"""`Troubles`: do the harm of the plan, and mend it."""
+"""`Troubles`: causes the harm of the plan, and mends it."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _AWAY = (pymongo.errors.PyMongoError, redis.RedisError, requests.RequestExceptio
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """What goes wrong on a machine."""
+    """Causes and mends the troubles of a machine."""
 
     machine: Machine
     events: EventLog

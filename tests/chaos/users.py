@@ -1,4 +1,4 @@
-"""`Users`: do what the plan says over REST, and keep a record of what they were promised."""
+"""`Users`: do the acts of the plan over REST, and record the promised jobs."""
 
 import time
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class Users:
             self.insist("POST", "/dead-letters/retry", code=code)
 
     def insist(self, method: str, path: str, body: Json | None = None, **query: Any) -> Json:
-        """Ask until it is done."""
+        """Repeat the request until it succeeds."""
         deadline = time.monotonic() + _INSIST_SECONDS
         place = 0
         while time.monotonic() < deadline:
@@ -63,7 +63,7 @@ class Users:
         raise TimeoutError(f"{method} {path} was not done within {_INSIST_SECONDS:.0f} s")
 
     def get(self, path: str, turn: int = 0, **query: Any) -> requests.Response | None:
-        """One answer, of the API process whose turn it is."""
+        """Return one answer of the next API process."""
         return self._ask("check", "GET", path, None, query, turn)
 
     def _bulk(self, act: Act) -> None:
@@ -190,7 +190,7 @@ class Users:
         turn: int = 0,
         headers: dict[str, str] | None = None,
     ) -> requests.Response | None:
-        """The answer; None where there was none."""
+        """Return the answer; None if there was none."""
         url = f"{self.web_urls[turn % len(self.web_urls)]}{_PREFIX}{path}"
         began = time.monotonic()
         try:

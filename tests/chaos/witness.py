@@ -36,17 +36,17 @@ def stored_bars(mongo: Database[dict[str, Any]], collection: str) -> dict[str, R
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the provider itself says; each question has a connection of its own, so none is idle."""
+    """The provider itself; each request has its own connection, so none is idle."""
 
     url: str
     http_url: str
 
     def now(self) -> float:
-        """The time of the market."""
+        """Return the time of the market."""
         return float(requests.get(f"{self.http_url}/control/clock", timeout=30).json()["now"])
 
     def bars(self, series: str, count: int) -> Rows:
-        """The newest bars of a series, the one that is still forming included."""
+        """Return the newest bars of a series, including the forming one."""
         symbol, _, interval = series.partition("|")
         chart, resolution = "cs_witness", _RESOLUTIONS[interval]
         found: Rows = {}
