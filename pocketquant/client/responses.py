@@ -154,7 +154,7 @@ class Doubt(TypedDict):
 
 
 class Calendar(TypedDict):
-    """When a symbol trades; `sessions` and the days are those of the requested range."""
+    """The trading hours of a symbol; sessions and days are those of the requested range."""
 
     symbol: str
     exchange: str

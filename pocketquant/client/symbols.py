@@ -35,9 +35,9 @@ class Symbols(Calls):
     def calendar(
         self, symbol: str, start: Moment | None = None, end: Moment | None = None
     ) -> Calendar:
-        """Return when a symbol trades: sessions of a range, holidays, next open and close.
+        """Return the trading hours of a symbol: sessions of a range, holidays, next open and close.
 
-        NotFound: no sync has seen its hours yet.
+        NotFound: no sync has fetched them yet.
         """
         params = query_of({"start": start, "end": end})
         return self._call("GET", f"/market-data/calendar/{symbol_path(symbol)}", params=params)

@@ -6,6 +6,7 @@ symbols       search, symbols
 jobs          jobs
 schedules     schedules
 watching      watch
+calendars     calendar
 programs      up, demo, and each process by itself
 keys          keys
 completion    completion

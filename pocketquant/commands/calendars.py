@@ -1,4 +1,4 @@
-"""`calendar`: when a symbol trades."""
+"""`calendar`: print the trading hours of a symbol."""
 
 import click
 
@@ -11,13 +11,21 @@ _SESSION = ("trading_day", "open", "close")
 
 @click.command()
 @click.argument("symbol", type=SYMBOL)
-@click.option("--start", default=None, help="Sessions that end after it, ISO 8601. A week ago.")
-@click.option("--end", default=None, help="Sessions that open before it. In 30 days.")
+@click.option(
+    "--start",
+    default=None,
+    help="Only sessions that end after it, ISO 8601; by default a week ago.",
+)
+@click.option(
+    "--end", default=None, help="Only sessions that open before it; by default in 30 days."
+)
 @api_options
 def calendar(
     symbol: str, start: str | None, end: str | None, url: str | None, as_json: bool
 ) -> None:
-    """When a symbol trades: sessions in UTC, holidays, the next open and close.
+    """Print the trading hours of a symbol.
+
+    Sessions in UTC, holidays, the next open and close.
 
     \b
     pocketquant calendar NASDAQ:AAPL --start 2026-11-23 --end 2026-12-01
@@ -31,7 +39,7 @@ def calendar(
 
 
 def _summary(found: Calendar) -> dict[str, object]:
-    """Return all but the sessions, with doubts in words and without what is empty."""
+    """Return all fields except the sessions and empty ones, with doubts as texts."""
     doubts = [f"{each['interval']}: {each['opened_at']}" for each in found["doubts"]]
     fields = {**found, "sessions": None, "bars not predicted": doubts}
     del fields["doubts"]
