@@ -49,17 +49,17 @@ class SessionOut(BaseModel):
 class DoubtOut(BaseModel):
     """A bar that the provider sent and the calendar did not predict."""
 
-    interval: Interval = Field(description="of the bar", examples=["1h"])
+    interval: Interval = Field(description="interval of the bar", examples=["1h"])
     opened_at: datetime = Field(
         description="when the newest such bar opened", examples=["2026-11-27T19:00:00Z"]
     )
 
 
 class CalendarOut(BaseModel):
-    """When a symbol trades, by the provider's own texts."""
+    """When a symbol trades, according to the provider."""
 
-    symbol: str = Field(description="the ticker at its exchange", examples=["AAPL"])
-    exchange: str = Field(description="the exchange", examples=["NASDAQ"])
+    symbol: str
+    exchange: str
     timezone: str = Field(
         description="the time zone of these hours",
         examples=["America/New_York"],
@@ -67,15 +67,16 @@ class CalendarOut(BaseModel):
     session: str = Field(
         description="the ordinary hours, as the provider writes them", examples=["0930-1600"]
     )
-    source: str = Field(description="who the hours are from", examples=["tradingview"])
+    source: str = Field(description="where the hours come from", examples=["tradingview"])
     seen_from: datetime = Field(description="when a sync first saw these hours")
     problem: str | None = Field(
-        description="why the texts can't be read; then no session is known", examples=[None]
+        description="why the hours cannot be read, so that no session is known; null: they can",
+        examples=[None],
     )
     doubts: list[DoubtOut] = Field(
-        description="intervals at which a recent sync brought a bar that was not predicted"
+        description="intervals of recently fetched bars that the calendar did not predict"
     )
-    is_open: bool | None = Field(description="now; null: no calendar", examples=[True])
+    is_open: bool | None = Field(description="whether a session is open now; null: unknown")
     next_open: datetime | None = Field(description="the next open of a session")
     next_close: datetime | None = Field(description="the next close of a session")
     holidays: list[date] = Field(
@@ -85,4 +86,4 @@ class CalendarOut(BaseModel):
         description="listed days with hours of their own, such as an early close, in the range",
         examples=[["2026-11-27"]],
     )
-    sessions: list[SessionOut] = Field(description="those of the range, in order of time")
+    sessions: list[SessionOut] = Field(description="the sessions of the range, in order of time")
