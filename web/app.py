@@ -20,6 +20,7 @@ from pocketquant.redaction import redactor_for
 from pocketquant.servers.addresses import is_loopback
 from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
+from pocketquant.storage.calendars import CachedCalendars
 from pocketquant.wiring import Platform, wire
 from web import errors, request_log
 from web.api import (
@@ -190,7 +191,9 @@ def _ohlcv(platform: Platform) -> OhlcvReader:
     cache = NearCache(platform.responses, FreshTokens(platform.responses, ear))
     near = NearChunks(platform.bars, cache)
     stored = StoredBars(platform.bars, platform.live_bars, near)
-    return OhlcvReader(stored, platform.statuses, cache)
+    return OhlcvReader(
+        stored, platform.statuses, CachedCalendars(platform.calendars, time.monotonic), cache
+    )
 
 
 def _most_waiting_calls(threads: int) -> int:

@@ -1,6 +1,9 @@
-"""Longer bars made of shorter ones: any number of minutes, aligned to the epoch."""
+"""Longer bars of shorter ones: minutes of a session, or trading days, weeks and months.
 
-import re
+Intraday lengths count from their session's open, by the symbol's calendar. Where no calendar is
+known they are aligned to the epoch. Days are never made of hours: auctions are in no minute.
+"""
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,42 +11,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars, Floats
+from pocketquant.domain.calendar import BarLength, BarTimes, Calendar, Unit
 from pocketquant.domain.errors import InvalidInterval
-from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
+from pocketquant.domain.intervals import DAY, Interval
 
-CUSTOM_PATTERN = r"[1-9][0-9]{0,3}[mh]"
+CUSTOM_PATTERN = r"[1-9][0-9]{0,3}[mhdwM]"
 LONGEST_SECONDS = 7 * DAY
 
-_CUSTOM = re.compile(CUSTOM_PATTERN)
-_UNIT_SECONDS = {"m": MINUTE, "h": HOUR}
+_MOST = {Unit.DAY: 366, Unit.WEEK: 53, Unit.MONTH: 12}
+_DAYS = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31}  # trading days in one of these, at most
+
+Ints = NDArray[np.int64]
 
 
-def custom_seconds(text: str) -> int:
-    """The length of an interval in minutes or hours, such as `10m` or `6h`, up to a week."""
-    if not _CUSTOM.fullmatch(text):
-        raise InvalidInterval(
-            f"interval {text[:40]!r} is neither one of the 13 nor a number of minutes or hours,"
-            " as 10m or 6h"
-        )
-    seconds = int(text[:-1]) * _UNIT_SECONDS[text[-1]]
-    if seconds > LONGEST_SECONDS:
-        raise InvalidInterval(f"interval {text!r} is longer than a week")
-    return seconds
+def custom_length(text: str) -> BarLength:
+    """Read a length such as `10m`, `6h`, `2d` or `3M`; up to a week of hours, up to a year of days.
+
+    Raises InvalidInterval.
+    """
+    length = BarLength.parse(text)
+    if length.seconds > LONGEST_SECONDS:
+        raise InvalidInterval(f"interval {text!r} is longer than a week; use days, as 10d")
+    if length.count > _MOST.get(length.unit, length.count):
+        raise InvalidInterval(f"interval {text!r} is longer than a year")
+    return length
 
 
-def sources(seconds: int, stored: Iterable[Interval]) -> list[Interval]:
-    """The stored intraday intervals that bars of `seconds` can be made of, longest first."""
-    fitting = {
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where bars of a length open and close; without a calendar they are aligned to the epoch."""
+
+    length: BarLength
+    calendar: Calendar | None
+
+    def bars_at(self, times: Ints) -> BarTimes:
+        """Return the bar that holds each time; `[time, time)` while the market is closed."""
+        if self.calendar is not None:
+            return self.calendar.bars_at(times, self.length)
+        opens = times - times % self.length.seconds
+        return BarTimes(opens, opens + self.length.seconds)
+
+    def are_opens(self, times: Ints) -> NDArray[np.bool_]:
+        """Return for each time whether a bar opens then."""
+        bars = self.bars_at(times)
+        return np.asarray((bars.opens == times) & (bars.closes > times))
+
+    def latest_bar(self, time: int) -> tuple[int, int]:
+        """Return the bar that holds a time or, while the market is closed, the last one before."""
+        if self.calendar is not None and not self.calendar.is_open(time):
+            session = self.calendar.latest_session(time)
+            time = session.close - 1 if session else time
+        bar = self.bars_at(np.array([time]))
+        return int(bar.opens[0]), int(bar.closes[0])
+
+    def close_of(self, opened: int) -> int:
+        """Return when the bar that opened then is over."""
+        return int(self.bars_at(np.array([opened])).closes[0])
+
+
+def sources(length: BarLength) -> list[Interval]:
+    """Return the stored intervals that make bars of a length, the longest first."""
+    if not length.is_intraday:
+        return [Interval.D1]
+    fitting = [
         each
-        for each in stored
-        if each.is_intraday and each.seconds < seconds and seconds % each.seconds == 0
-    }
-    return sorted(fitting, key=lambda each: -each.seconds)
+        for each in Interval
+        if each.is_intraday and each.seconds < length.seconds and length.seconds % each.seconds == 0
+    ]
+    return fitting[::-1]
 
 
-def is_aligned(times: NDArray[np.int64], seconds: int) -> bool:
-    """Whether all bars of `seconds` open at a multiple of their length."""
-    return not np.any(times % seconds)
+def bars_in_one(length: BarLength, source: Interval) -> int:
+    """Return how many bars of the source a bar of that length is made of, at most."""
+    if length.is_intraday:
+        return length.seconds // source.seconds
+    return length.count * _DAYS[length.unit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +125,20 @@ def down(time: int, seconds: int) -> int:
     return time // seconds * seconds
 
 
-def resample(bars: Bars, seconds: int) -> Bars:
-    """Bars of `seconds`; a period without bars has none.
+def resample(bars: Bars, opens: Ints) -> Bars:
+    """Return the bars that these make; `opens` names for each the bar that it is a part of.
 
-    Open is the first, high the highest, low the lowest, close the last, volume the sum of known
-    volumes (NaN if none is known).
+    Open is the first, high the highest, low the lowest, close the last, volume the sum of those
+    that have one (NaN if none has).
     """
     if not len(bars):
         return bars
-    periods = bars.time - bars.time % seconds
-    firsts = np.flatnonzero(np.r_[True, periods[1:] != periods[:-1]])
+    firsts = np.flatnonzero(np.r_[True, opens[1:] != opens[:-1]])
     lasts = np.r_[firsts[1:], len(bars)] - 1
     return Bars(
         np.array(
             [
-                periods[firsts],
+                opens[firsts],
                 bars.columns[1, firsts],
                 np.maximum.reduceat(bars.columns[2], firsts),
                 np.minimum.reduceat(bars.columns[3], firsts),
@@ -108,14 +149,12 @@ def resample(bars: Bars, seconds: int) -> Bars:
     )
 
 
-def touched(
-    times: NDArray[np.int64], seconds: int, stretches: Iterable[tuple[float, float]]
-) -> NDArray[np.bool_]:
-    """Mask of the bars of `seconds` that overlap a stretch; `times` are in order."""
-    is_touched = np.zeros(len(times), dtype=bool)
+def touched(bars: BarTimes, stretches: Iterable[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Return which of these bars, in order, have any of their time in a stretch."""
+    is_touched = np.zeros(len(bars), dtype=bool)
     for start, end in stretches:
-        low = np.searchsorted(times, start - seconds, "right")
-        is_touched[low : np.searchsorted(times, end, "left")] = True
+        low = np.searchsorted(bars.closes, start, "right")
+        is_touched[low : np.searchsorted(bars.opens, end, "left")] = True
     return is_touched
 
 

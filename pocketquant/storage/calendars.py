@@ -4,7 +4,7 @@ A version counts from the moment at which a sync first saw it. Doubts are about 
 for each interval, the newest bar that it did not predict.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, cast
@@ -18,6 +18,8 @@ from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import Mongo
 
 _MOST_VERSIONS = 50
+_MOST_CACHED = 20_000
+_TTL_SECONDS = 60.0
 _IS_WRONG = {"$set": {"is_wrong": {"$or": [{"$ne": ["$problem", None]}, {"$ne": ["$doubts", {}]}]}}}
 
 
@@ -135,6 +137,27 @@ class CalendarStore:
     def forget(self, symbol: Symbol) -> None:
         """Remove all versions of a symbol."""
         self._calendars.delete_one({"_id": str(symbol)})
+
+
+class CachedCalendars:
+    """Calendars as they were read up to a minute ago; threads may share them."""
+
+    def __init__(self, calendars: CalendarStore, clock: Callable[[], float]) -> None:
+        self._calendars = calendars
+        self._clock = clock
+        self._known: dict[Symbol, tuple[float, KeptCalendar | None]] = {}
+
+    def get(self, symbol: Symbol) -> KeptCalendar | None:
+        """Return what is kept of a symbol; None if no sync has seen its hours."""
+        read_at, kept = self._known.get(symbol, (-_TTL_SECONDS, None))
+        now = self._clock()
+        if now - read_at < _TTL_SECONDS:
+            return kept
+        kept = self._calendars.get(symbol)
+        if len(self._known) >= _MOST_CACHED:
+            self._known.clear()
+        self._known[symbol] = now, kept
+        return kept
 
 
 def _fingerprint(texts: CalendarTexts) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from pocketquant import metrics
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import BarLength
 from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.resampling import custom_seconds
+from pocketquant.domain.resampling import custom_length
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.storage.calendars import CachedCalendars
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
 from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.bars.cursors import encode_cursor
@@ -60,6 +62,7 @@ class OhlcvReader:
 
     stored: StoredBars
     statuses: SyncStatuses
+    calendars: CachedCalendars
     cache: NearCache
 
     def look(self, asked: Asked, is_gzip: bool) -> Looked:
@@ -72,7 +75,7 @@ class OhlcvReader:
         NotFound for a series never synced that can't be made of another one either.
         """
         if asked.series is None:
-            return _compressed(self._resampled(asked, custom_seconds(str(asked.interval))), is_gzip)
+            return _compressed(self._resampled(asked, custom_length(str(asked.interval))), is_gzip)
         token = token or self.cache.begin(asked.series)
         answer = self.look(asked, is_gzip=False).answer if is_gzip else None
         if answer is None:
@@ -112,15 +115,16 @@ class OhlcvReader:
 
     def _made(self, asked: Asked, series: Series | None, status: SyncStatus | None) -> Found:
         if series is None:
-            seconds = custom_seconds(str(asked.interval))
-            return self._resampler.read(asked.symbol, seconds, asked.window).found
-        if not series.interval.is_intraday:
+            length = custom_length(str(asked.interval))
+            return self._resampler.read(asked.symbol, length, asked.window).found
+        if series.interval is Interval.D1:
             raise NotFound(_why_there_is_nothing(series, status))
-        return self._resampler.read(asked.symbol, series.interval.seconds, asked.window).found
+        length = BarLength.of(series.interval)
+        return self._resampler.read(asked.symbol, length, asked.window).found
 
     @property
     def _resampler(self) -> Resampler:
-        return Resampler(self.stored, self.statuses)
+        return Resampler(self.stored, self.statuses, self.calendars)
 
     def _is_known(self, series: Series, status: SyncStatus | None) -> bool:
         was_synced = status is not None and status.last_sync_at is not None
@@ -143,14 +147,14 @@ class OhlcvReader:
     def _instead(self, asked: Asked, series: Series) -> Answer:
         """The same bars, made of shorter ones."""
         try:
-            if series.interval.is_intraday:
-                return self._resampled(asked, series.interval.seconds)
+            if series.interval is not Interval.D1:
+                return self._resampled(asked, BarLength.of(series.interval))
         except NotFound:
             pass  # what is missing is the series itself
         raise NotFound(_why_there_is_nothing(series, self.statuses.get(series)))
 
-    def _resampled(self, asked: Asked, seconds: int) -> Answer:
-        made = self._resampler.read(asked.symbol, seconds, asked.window)
+    def _resampled(self, asked: Asked, length: BarLength) -> Answer:
+        made = self._resampler.read(asked.symbol, length, asked.window)
         page = asked.page(made.found, made.source)
         series, newest = Series(asked.symbol, made.source), asked.window.newest_first
         found = made.found

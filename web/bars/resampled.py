@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.calendar import BarLength, Calendar
 from pocketquant.domain.errors import InvalidRequest, NotFound
-from pocketquant.domain.intervals import Interval
+from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.joining import (
     Joined,
     Stretch,
@@ -20,16 +21,16 @@ from pocketquant.domain.joining import (
     unseen_between,
 )
 from pocketquant.domain.resampling import (
+    Grid,
     Span,
+    bars_in_one,
     covering,
-    down,
-    is_aligned,
     resample,
     sources,
     touched,
-    up,
 )
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.storage.calendars import CachedCalendars
 from pocketquant.storage.sync_status import StatusFilter, SyncStatuses
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import LivePart
@@ -54,35 +55,52 @@ class Resampler:
 
     stored: StoredBars
     statuses: SyncStatuses
+    calendars: CachedCalendars
 
-    def read(self, symbol: Symbol, seconds: int, window: Window) -> Resampled:
-        """The bars of the window; NotFound where nothing stored makes such bars."""
-        spans = self._spans(symbol, seconds)
+    def read(self, symbol: Symbol, length: BarLength, window: Window) -> Resampled:
+        """Return the bars of the window; raise NotFound if nothing stored makes such bars."""
+        calendar = self._calendar(symbol, length)
+        grid = Grid(length, calendar)
+        spans = self._spans(symbol, length, calendar)
         if not spans:
-            return Resampled(Found(Bars.empty()), self._synced_without_bars(symbol, seconds))
-        span = covering(spans, seconds, *window.asked)
-        ratio = seconds // span.interval.seconds
+            return Resampled(Found(Bars.empty()), self._synced_without_bars(symbol, length))
+        span = covering(spans, length.seconds, *window.asked) if len(spans) > 1 else spans[0]
+        ratio = bars_in_one(length, span.interval)
         if (window.limit + _EDGES) * ratio > MOST_SOURCE_BARS:
             raise InvalidRequest(
                 f"limit: {window.limit} bars are made of more than {MOST_SOURCE_BARS} stored ones"
                 f" ({span.interval.value}); ask for {MOST_SOURCE_BARS // ratio - _EDGES} at a time,"
                 " or sync a longer interval"
             )
-        made = self._read(Series(symbol, span.interval), seconds, _closed(window, span, seconds))
+        source = Grid(BarLength.of(span.interval), calendar)
+        made = self._read(Series(symbol, span.interval), grid, source, _closed(window, span, grid))
         return Resampled(made, span.interval)
 
-    def _spans(self, symbol: Symbol, seconds: int) -> list[Span]:
-        """What is stored of the intervals that fit."""
+    def _calendar(self, symbol: Symbol, length: BarLength) -> Calendar | None:
+        """Return the symbol's calendar; raise an error if such bars can't be made with it."""
+        kept = self.calendars.get(symbol)
+        calendar = kept.calendar if kept else None
+        if calendar is None and not length.is_intraday:
+            raise NotFound(f"the hours of {symbol} are not known; sync it first")
+        if calendar is not None and not calendar.is_continuous and length.seconds >= DAY:
+            raise InvalidRequest(
+                "interval: days are not made of hours: auctions are in no hour; ask for 1d or 2d"
+            )
+        return calendar
+
+    def _spans(self, symbol: Symbol, length: BarLength, calendar: Calendar | None) -> list[Span]:
+        """Return the stored series that fit, if their bars lie on the grid."""
         spans = []
-        for interval in sources(seconds, Interval):
+        for interval in sources(length):
             edges = self.stored.chunk_edges(Series(symbol, interval))
-            if len(edges) and is_aligned(edges, interval.seconds):
-                end = int(edges.max()) + interval.seconds
+            grid = Grid(BarLength.of(interval), calendar)
+            if len(edges) and grid.are_opens(edges).all():
+                end = grid.close_of(int(edges.max()))
                 spans.append(Span(interval, int(edges.min()), end))
         return spans
 
-    def _synced_without_bars(self, symbol: Symbol, seconds: int) -> Interval:
-        """The longest fitting interval of a listing that never traded; else NotFound."""
+    def _synced_without_bars(self, symbol: Symbol, length: BarLength) -> Interval:
+        """Return the longest fitting interval of a symbol that never traded, or raise NotFound."""
         wanted = StatusFilter(symbol.exchange, symbol.ticker)
         statuses, _count = self.statuses.page(wanted, 0, len(Interval))
         empty = {
@@ -90,14 +108,14 @@ class Resampler:
             for each in statuses
             if each.last_sync_at is not None and not each.bar_count
         }
-        for interval in sources(seconds, Interval):
+        for interval in sources(length):
             if interval in empty:
                 return interval
-        raise NotFound(_what_to_sync(symbol, seconds))
+        raise NotFound(_what_to_sync(symbol, length))
 
-    def _read(self, series: Series, seconds: int, window: Window) -> Found:
-        """Reads on beyond the far end of the window, so that the next bar there is known too."""
-        limit = (window.limit + _EDGES) * (seconds // series.interval.seconds)
+    def _read(self, series: Series, grid: Grid, source: Grid, window: Window) -> Found:
+        """Read on beyond the far end of the window, so that the next bar there is known too."""
+        limit = (window.limit + _EDGES) * bars_in_one(grid.length, series.interval)
         newest = window.newest_first
         start, end = (None, window.end) if newest else (window.start, None)
         joined, partial = self.stored.joined(series, Window(start, end, limit, newest))
@@ -112,32 +130,35 @@ class Resampler:
         else:
             around = joined
         step, times = series.interval.seconds, joined.bars.time
-        unseen = [(time, time + step) for time in (*partial, *times[times % step != 0].tolist())]
+        strange = times[~source.are_opens(times)].tolist()
+        unseen = [(time, time + step) for time in (*partial, *strange)]
         unseen += unseen_between(around, series.interval)
         if has_first and len(around):
             unseen.append((_LONG_AGO, int(around.bars.time[0])))
-        return _made(joined, unseen, seconds, window, is_cut=len(joined) == limit)
+        return _made(joined, unseen, grid, window, is_cut=len(joined) == limit)
 
 
 def _made(
-    joined: Joined, unseen: list[Stretch], seconds: int, window: Window, *, is_cut: bool
+    joined: Joined, unseen: list[Stretch], grid: Grid, window: Window, *, is_cut: bool
 ) -> Found:
-    """The wanted ones of the bars that these make; the limit may have cut the farthest one."""
+    """Return the wanted bars that these make; the limit may have cut the farthest one."""
     newest = window.newest_first
-    bars = resample(joined.bars, seconds)
+    parts = grid.bars_at(joined.bars.time)
+    is_open = parts.closes > parts.opens  # a bar out of session is a part of none
+    opens = parts.opens[is_open]
+    bars = resample(Bars(joined.bars.columns[:, is_open]), opens)
     if is_cut:
         bars = Bars(bars.columns[:, 1:] if newest else bars.columns[:, :-1])
     bars = bars.between(window.start, window.end)
-    told = bars.last(window.limit) if newest else bars.first(window.limit)
-    if not len(told):
-        return Found(told)
-    live_times = joined.bars.time[joined.is_live]
-    is_live = np.isin(told.time, live_times - live_times % seconds)
-    partial = told.time[touched(told.time, seconds, unseen)].tolist()
-    stretches = tuple(live_stretches(told.time, is_live))
+    wanted = bars.last(window.limit) if newest else bars.first(window.limit)
+    if not len(wanted):
+        return Found(wanted)
+    is_live = np.isin(wanted.time, opens[joined.is_live[is_open]])
+    partial = wanted.time[touched(grid.bars_at(wanted.time), unseen)].tolist()
+    stretches = tuple(live_stretches(wanted.time, is_live))
     live = LivePart(newest_live_count(is_live), tuple(partial), stretches)
-    place = int(told.time[0]) if newest else int(told.time[-1]) + 1
-    return Found(told, live, place if len(bars) > len(told) else None)
+    cursor = int(wanted.time[0]) if newest else int(wanted.time[-1]) + 1
+    return Found(wanted, live, cursor if len(bars) > len(wanted) else None)
 
 
 def _follow(first: Joined, second: Joined) -> Joined:
@@ -145,18 +166,22 @@ def _follow(first: Joined, second: Joined) -> Joined:
     return Joined(bars, np.concatenate([first.is_live, second.is_live]))
 
 
-def _closed(window: Window, span: Span, seconds: int) -> Window:
-    """The window from whole bar to whole bar, up to the last one that is closed."""
-    start = None if window.start is None else up(window.start, seconds)
-    end = down(span.end, seconds)
-    if window.end is not None:
-        end = min(end, up(window.end, seconds))
+def _closed(window: Window, span: Span, grid: Grid) -> Window:
+    """Return the window from whole bar to whole bar, up to the last one that is closed."""
+    until = span.end if window.end is None else min(window.end, span.end)
+    opened, closed = grid.latest_bar(until - 1)
+    end = max(closed, until) if closed <= span.end else opened
+    start = window.start
+    if start is not None:
+        held = grid.bars_at(np.array([start]))
+        if held.opens[0] < start:
+            start = int(held.closes[0])
     return Window(start, end, window.limit, window.newest_first)
 
 
-def _what_to_sync(symbol: Symbol, seconds: int) -> str:
-    names = " or ".join(each.value for each in sources(seconds, Interval))
+def _what_to_sync(symbol: Symbol, length: BarLength) -> str:
+    names = " or ".join(each.value for each in sources(length))
     return (
-        f"{symbol} has no bars that bars of {seconds // 60} min can be made of;"
-        f" POST /api/v1/market-data/sync fetches {names or 'no interval that divides them'}"
+        f"{symbol} has no bars that bars of {length.count} {length.unit.name.lower()}s can be made"
+        f" of; POST /api/v1/market-data/sync fetches {names or 'no interval that divides them'}"
     )

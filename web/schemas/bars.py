@@ -15,9 +15,10 @@ from pydantic import (
     model_serializer,
 )
 
+from pocketquant.domain.calendar import BarLength
 from pocketquant.domain.errors import InvalidInterval
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_seconds
+from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_length
 from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
 from web.schemas.fields import Moment
@@ -51,21 +52,21 @@ class Format(StrEnum):
 
 
 def _parse_interval(value: object) -> Interval | str:
-    """Return a stored interval, or the text of another length in minutes or hours."""
+    """Return a stored interval, or the text of another length."""
     if isinstance(value, Interval):
         return value
     text = str(value)
     if text in _STORED:
         return _STORED[text]
     try:
-        seconds = custom_seconds(text)
+        length = custom_length(text)
     except InvalidInterval as error:
         raise ValueError(str(error)) from error
-    return _INTRADAY.get(seconds, text)
+    return _SAME_LENGTH.get(length, text)
 
 
 _STORED = {each.value: each for each in Interval}
-_INTRADAY = {each.seconds: each for each in Interval if each.is_intraday}
+_SAME_LENGTH = {BarLength.of(each): each for each in Interval}
 _LENGTH = {
     "type": "string",
     "anyOf": [{"enum": list(_STORED)}, {"pattern": f"^{CUSTOM_PATTERN}$"}],
@@ -78,9 +79,10 @@ AnyInterval = Annotated[Interval | str, BeforeValidator(_parse_interval), WithJs
 class OhlcvQuery(RequestModel):
     interval: AnyInterval = Field(
         Interval.D1,
-        description="bar length; case matters. Any other number of minutes or hours up to a week"
-        " (`10m`, `6h`) is computed from stored bars of a shorter interval",
-        examples=["1d", "10m", "6h"],
+        description="bar length; case matters. Other numbers of minutes or hours (`10m`, `6h`) are"
+        " computed from stored bars of a shorter interval, counted from the session's open; days,"
+        " weeks and months (`2d`, `3M`) from stored days",
+        examples=["1d", "10m", "6h", "2d"],
     )
     format: Format = Field(
         Format.JSON,

@@ -7,14 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import (
+    BarLength,
+    BarTimes,
+    Calendar,
+    CalendarTexts,
+    parse_calendar,
+)
 from pocketquant.domain.errors import InvalidInterval
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import (
+    Grid,
     Span,
+    bars_in_one,
     covering,
-    custom_seconds,
+    custom_length,
     down,
-    is_aligned,
     resample,
     sources,
     touched,
@@ -56,13 +64,14 @@ def by_pandas(bars: Bars, seconds: int) -> Bars:
 @given(minutes(), st.sampled_from([2, 7, 10, 90, 360]))
 def test_bars_are_those_of_pandas(bars: Bars, count: int) -> None:
     """They have the first, highest, lowest and last price, and the sum of the known volumes."""
-    closed = resample(bars, 60 * count).between(None, down(int(bars.time[-1]) + 60, 60 * count))
+    made = resample(bars, bars.time - bars.time % (60 * count))
+    closed = made.between(None, down(int(bars.time[-1]) + 60, 60 * count))
     assert by_pandas(bars, 60 * count) == closed
 
 
 def test_no_bars_make_no_bars() -> None:
     """The result is empty."""
-    assert Bars.empty() == resample(Bars.empty(), 600)
+    assert Bars.empty() == resample(Bars.empty(), np.empty(0, dtype=np.int64))
 
 
 @pytest.mark.parametrize(
@@ -70,28 +79,77 @@ def test_no_bars_make_no_bars() -> None:
 )
 def test_minutes_and_hours_are_lengths(text: str, seconds: int) -> None:
     """They are written like the 13 intervals."""
-    assert seconds == custom_seconds(text)
+    assert seconds == custom_length(text).seconds
 
 
-@pytest.mark.parametrize("text", ["", "0m", "10", "10s", "2d", "-5m", "1.5h", "169h", "10M"])
+@pytest.mark.parametrize(
+    "text", ["", "0m", "10", "10s", "367d", "-5m", "1.5h", "169h", "54w", "13M"]
+)
 def test_other_texts_are_no_interval(text: str) -> None:
     """InvalidInterval names the text; more than a week is refused too."""
     with pytest.raises(InvalidInterval):
-        custom_seconds(text)
+        custom_length(text)
 
 
 def test_the_longest_source_comes_first() -> None:
-    """Sources are intraday, shorter than the bar, and divide it."""
-    assert [Interval.H2, Interval.H1, Interval.M45, Interval.M1] == sources(
-        6 * 3600, [Interval.M1, Interval.H1, Interval.M45, Interval.H2, Interval.H4, Interval.D1]
-    )
-    assert [] == sources(600, [Interval.M15, Interval.M3])
+    """Sources of minutes are shorter than the bar and divide it; days are the source of days."""
+    six_hours = [Interval.H3, Interval.H2, Interval.H1, Interval.M45, Interval.M30, Interval.M15]
+    assert [*six_hours, Interval.M5, Interval.M3, Interval.M1] == sources(BarLength.parse("6h"))
+    assert [Interval.M1] == sources(BarLength.parse("7m"))
+    assert [] == sources(BarLength.parse("1m"))
+    assert [Interval.D1] == sources(BarLength.parse("2d")) == sources(BarLength.parse("3M"))
 
 
-def test_bars_that_begin_at_the_half_hour_are_not_aligned_to_the_hour() -> None:
-    """Hours of US markets begin at :30, which fits half hours."""
-    times = np.array([1800, 5400])
-    assert (False, True) == (is_aligned(times, 3600), is_aligned(times, 1800))
+@pytest.mark.parametrize(
+    ("text", "source", "expected"),
+    [
+        ("90m", Interval.M30, 3),
+        ("2d", Interval.D1, 2),
+        ("2w", Interval.D1, 14),
+        ("3M", Interval.D1, 93),
+    ],
+)
+def test_a_bar_is_made_of_so_many_at_most(text: str, source: Interval, expected: int) -> None:
+    """Reads are bounded by it."""
+    assert expected == bars_in_one(BarLength.parse(text), source)
+
+
+NEW_YORK = parse_calendar(CalendarTexts("America/New_York", "0930-1600"))
+OPEN = 1_795_789_800  # 2026-11-27T14:30:00Z
+
+
+def test_a_grid_counts_from_the_open() -> None:
+    """Without a calendar it is aligned to the epoch."""
+    times = np.array([OPEN, OPEN + 5399, OPEN + 5400, OPEN - 1])
+    grid = Grid(BarLength.parse("90m"), NEW_YORK)
+    assert [OPEN, OPEN, OPEN + 5400, OPEN - 1] == grid.bars_at(times).opens.tolist()
+    assert [True, False, True, False] == grid.are_opens(times).tolist()
+    assert OPEN + 5400 == grid.close_of(OPEN)
+    epoch = Grid(BarLength.parse("90m"), None)
+    assert [0, 0, 5400] == epoch.bars_at(np.array([0, 5399, 5400])).opens.tolist()
+    assert [True, False, True] == epoch.are_opens(np.array([0, 5399, 5400])).tolist()
+
+
+@pytest.mark.parametrize(
+    ("calendar", "time", "expected"),
+    [
+        (NEW_YORK, OPEN + 1, (OPEN, OPEN + 5400)),
+        (NEW_YORK, OPEN + 23_400, (OPEN + 21_600, OPEN + 23_400)),
+        (NEW_YORK, OPEN + 80_000, (OPEN + 21_600, OPEN + 23_400)),
+        (None, 5401, (5400, 10_800)),
+    ],
+)
+def test_the_latest_bar_may_be_over(
+    calendar: Calendar | None, time: int, expected: tuple[int, int]
+) -> None:
+    """While the market is closed it is the last one of its last session."""
+    assert expected == Grid(BarLength.parse("90m"), calendar).latest_bar(time)
+
+
+def test_before_all_sessions_there_is_no_bar() -> None:
+    """A time that no year of the calendar knows is a bar of no length."""
+    first = -2_300_000_000
+    assert (first, first) == Grid(BarLength.parse("90m"), NEW_YORK).latest_bar(first)
 
 
 SPANS = [
@@ -140,7 +198,8 @@ def test_a_stretch_touches_the_bars_that_it_overlaps(
 ) -> None:
     """Other bars are not touched."""
     times = np.array([0, 1800, 2400])
-    assert expected == times[touched(times, 600, stretches)].tolist()
+    bars = BarTimes(times, times + 600)
+    assert expected == times[touched(bars, stretches)].tolist()
 
 
 def test_multiples_before_and_after() -> None:
