@@ -31,7 +31,7 @@ from pocketquant.tradingview.messages import Block, Message, Resolved, text_or_e
 from pocketquant.tradingview.reasons import error_for_reason
 
 _TIME, _VOLUME = 0, 5
-_MOST_COUNT = 2**53
+_MAX_COUNT = 2**53
 _MAX_BARS_SENT = 100_000  # twice as many as the largest plan allows
 
 _OfSession = (
@@ -248,10 +248,10 @@ def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
 
 
 def _count(value: object) -> int | None:
-    """A whole number that only describes, None for what is none."""
+    """Return a descriptive whole number; None for any other value."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return int(value) if 0 <= value < _MOST_COUNT else None
+    return int(value) if 0 <= value < _MAX_COUNT else None
 
 
 def _bar_end(close_time: float | None) -> int | None:

@@ -30,7 +30,8 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.servers.connections import wait_until
-from pocketquant.simulator.server import Simulator, SimulatorPace, running
+from pocketquant.simulator.server import Simulator, running
+from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.frames import FrameDecoder

@@ -23,7 +23,7 @@ from pocketquant.simulator.market.world import Instrument, pre_and_post_market
 
 _BLOCK = 30 * MINUTE  # the time range that is computed at once
 _HALF_SECOND_MS = 500
-_ONE_IN = 5  # trades outside the session updates the time alone; one in 5 comes after the next
+_ONE_IN = 5  # one trade outside the session in 5 updates the time alone, another is swapped
 
 
 class Trade(NamedTuple):

@@ -19,7 +19,7 @@ class FaultKind(StrEnum):
     CAPTCHA = "captcha"
     TWO_FACTOR = "two_factor"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105
-    # what answers a series
+    # the answer of a series
     CRITICAL_ERROR = "critical_error"  # `value`: the reason
     PROTOCOL_ERROR = "protocol_error"  # `value`: the reason
     SERIES_ERROR = "series_error"  # `value`: the reason
@@ -55,7 +55,7 @@ class FaultKind(StrEnum):
     QUOTES_SPLIT = "quotes_split"  # frames are cut anywhere
     QUOTES_GLUE = "quotes_glue"  # all in one text, with a heartbeat in the middle
     QUOTES_EACH_ALONE = "quotes_each_alone"
-    # the quotes of a symbol, its first included
+    # the quotes of a symbol, from the first on
     QUOTES_MUTE = "quotes_mute"  # none; heartbeats go on
     QUOTES_UNKNOWN = "quotes_unknown"  # the symbol is unknown until it is added again
     QUOTES_PERMISSION = "quotes_permission"  # `value`: the group that has the permission

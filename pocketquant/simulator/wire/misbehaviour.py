@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pocketquant.domain.bars import Floats
+from pocketquant.domain.batches import batched
 from pocketquant.simulator.wire.faults import Fault, FaultKind
 from pocketquant.simulator.wire.outgoing import Action, Close, Event, Pause, Send
 from pocketquant.tradingview import frames
@@ -67,8 +68,7 @@ def pushing(updates: list[str], active: ActiveFaults) -> list[Action]:
     for kind, send in _OF_PUSHING.items():
         if kind in active:
             return send(updates[0], updates[1:])
-    starts = range(0, len(updates), _MAX_FRAMES)
-    return [Send("".join(updates[start : start + _MAX_FRAMES])) for start in starts]
+    return [Send("".join(batch)) for batch in batched(updates, _MAX_FRAMES)]
 
 
 def _nan(columns: Floats, index: int) -> None:

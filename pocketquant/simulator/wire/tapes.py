@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pocketquant.domain.batches import batched
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.faults import Faults
 from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
@@ -59,6 +60,5 @@ def record(
     while len(frames) < quotes:
         now_ms += _STEP_MS
         frames += session.push(now_ms)
-    starts = range(0, quotes, quotes_each)
-    texts = ["".join(frames[start : min(start + quotes_each, quotes)]) for start in starts]
+    texts = ["".join(batch) for batch in batched(frames[:quotes], quotes_each)]
     return Tape(texts, quotes_each, now_ms // 1000, quotes_per_second)
