@@ -9,7 +9,7 @@ from pocketquant.domain.errors import ProviderTimeout, UnknownSymbol
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.servers.connections import Mongo
-from pocketquant.storage.sync_status import StatusFilter, SyncStatus, SyncStatuses
+from pocketquant.storage.sync_status import Progress, StatusFilter, SyncStatus, SyncStatuses
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
 FORMING = FormingBar(1_700_000_000, 1_700_000_060, 1.0, 2.0, 0.5, 1.5, None, 1_700_000_030)
@@ -172,14 +172,14 @@ def test_other_write_errors_are_raised(statuses: SyncStatuses, mongo: Mongo) -> 
         statuses.mark_pending([AAPL], "bad")
 
 
-def test_the_last_bars_of_many_series_are_read_together(statuses: SyncStatuses) -> None:
-    """They come in the requested order, for any number of series; None without bars."""
+def test_the_progress_of_many_series_is_read_together(statuses: SyncStatuses) -> None:
+    """They come in the requested order, for any number of series; None where nothing is stored."""
     all_series = [Series.parse(f"NASDAQ:A{number}|1m") for number in range(2500)]
     statuses.mark_pending(all_series[:2], "j1")
     for place in (1, 2499):
         statuses.mark_completed(replace(REPORT, series=all_series[place]), None, 1_700_000_000)
-    expected = dict.fromkeys(all_series) | dict.fromkeys(
-        (all_series[1], all_series[2499]), REPORT.last_bar_at
-    )
-    assert list(expected.items()) == list(statuses.last_bar_times(iter(all_series)))
-    assert [] == list(statuses.last_bar_times([]))
+    expected = [Progress(series, None, None) for series in all_series]
+    for place in (1, 2499):
+        expected[place] = Progress(all_series[place], REPORT.last_bar_at, 1_700_000_000)
+    assert expected == list(statuses.progress(iter(all_series)))
+    assert [] == list(statuses.progress([]))
