@@ -13,7 +13,7 @@ from typing import Any
 from pymongo.database import Database
 
 from tests.chaos import answers
-from tests.chaos.plan import SICK, UNKNOWN, WATCHED
+from tests.chaos.plan import OFTEN, SICK, UNKNOWN, WATCHED
 from tests.chaos.record import Record
 from tests.chaos.users import Users
 from tests.chaos.witness import SECONDS, Exchange, Rows, stored_bars
@@ -160,13 +160,14 @@ class Ended:
             page += 1
 
     def _schedules(self) -> Iterator[str]:
-        """Each schedule has a next run to come, and has run."""
+        """Each schedule has a next run to come, and has run if it was often due."""
         now = datetime.now(UTC)
         for schedule in self._asked("/schedules"):
             name, at = schedule["name"], schedule["next_run_at"]
             if at is None or datetime.fromisoformat(at) < now:
                 yield f"schedule {name} runs next at {at}, it is {now.isoformat()}"
-            if schedule["last_run_at"] is None or schedule["last_success_at"] is None:
+            has_run = schedule["last_run_at"] and schedule["last_success_at"]
+            if name in OFTEN and not has_run:
                 yield f"schedule {name} has never run with success"
 
     def _bars(self) -> Iterator[str]:

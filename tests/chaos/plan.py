@@ -17,6 +17,7 @@ WAVERING = tuple(f"SIM:S{number:04}" for number in range(911, 917))  # subscribe
 SICK = tuple(f"SIM:S{number:04}" for number in range(801, 807))  # unknown until they are healed
 SICKNESS = "symbol_error"
 UNKNOWN = tuple(f"NOSUCH:N{number}" for number in range(1, 4))  # unknown for ever
+OFTEN = ("all-series", "daily-series")  # the schedules that are due every minute or two
 
 MONGODS = ("mongod-0", "mongod-1", "mongod-2")
 PRIMARY = "primary"  # whichever of them is, when its trouble begins
@@ -191,7 +192,7 @@ def _act(chance: Random, at: float, number: int, ask: Ask) -> Act:
         case Ask.SUBSCRIBE | Ask.UNSUBSCRIBE:
             return Act(at, number, ask, tuple(chance.sample(WAVERING, 2)))
         case Ask.RUN_SCHEDULE:
-            return Act(at, number, ask, name=chance.choice(("all-series", "daily-series")))
+            return Act(at, number, ask, name=chance.choice(OFTEN))
         case Ask.READ:
             symbol = chance.choice(POOL if chance.random() < 0.5 else WATCHED)
             return Act(at, number, ask, (symbol,), (chance.choice(("1m", "1m", "5m", "1d")),))

@@ -19,7 +19,7 @@ from tests.chaos import keeping
 from tests.chaos import machine as machines
 from tests.chaos.events import EventLog
 from tests.chaos.invariants import Ended
-from tests.chaos.plan import Act, Plan, Trouble, draw
+from tests.chaos.plan import OFTEN, Act, Plan, Trouble, draw
 from tests.chaos.record import Record
 from tests.chaos.troubles import Troubles
 from tests.chaos.users import Users
@@ -124,7 +124,7 @@ def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_o
 def _rare() -> dict[str, str]:
     """Return crons that are not due during the run."""
     at = datetime.now(UTC) + timedelta(minutes=40)
-    return dict.fromkeys(("daily-series", "all-series"), f"{at.minute} {at.hour} * * *")
+    return dict.fromkeys(OFTEN, f"{at.minute} {at.hour} * * *")
 
 
 def _wait_for_rest(mongo: Database[dict[str, Any]], events: EventLog) -> list[str]:
