@@ -35,7 +35,9 @@ _OPERATION_MILLISECONDS = 20_000
 _MOST_REDIS_CONNECTIONS = 512  # per process; each blocked call holds one
 _POLL_SECONDS = 0.05
 _MONGO_DOWN = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
-_MONGO_REFUSES = (13, 18)  # MongoDB's codes: Unauthorized, AuthenticationFailed
+# MongoDB's error codes.
+_UNAUTHORIZED = frozenset({13, 18})
+_CHANGES_PRIMARY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
 _REDIS_DOWN = (redis.ConnectionError, redis.TimeoutError)
 _REDIS_REFUSES = (redis.ReadOnlyError, redis.exceptions.OutOfMemoryError)
 # Errors without a class in redis-py; pipelines, and scripts before Redis 7, quote them.
@@ -126,18 +128,11 @@ def translating_driver_errors() -> Iterator[None]:
         yield
     except _MONGO_DOWN as error:
         raise StorageUnavailable(f"MongoDB does not answer: {error}") from error
-    except BulkWriteError as error:  # a change of the primary may interrupt any bulk write
-        unacknowledged = error.details["writeConcernErrors"]
-        if not unacknowledged:
-            raise
-        reason = unacknowledged[0]["errmsg"]
-        raise StorageUnavailable(f"MongoDB did not acknowledge a write: {reason}") from error
     except OperationFailure as error:
-        if error.code not in _MONGO_REFUSES:
+        reason = _passing_trouble(error)
+        if reason is None:
             raise
-        raise StorageUnavailable(
-            "MongoDB refuses the user of MONGODB_URL; `pocketquant doctor` says more"
-        ) from error
+        raise StorageUnavailable(reason) from error
     except _REDIS_DOWN as error:
         raise StorageUnavailable(f"Redis does not answer: {error}") from error
     except redis.ResponseError as error:
@@ -146,6 +141,23 @@ def translating_driver_errors() -> Iterator[None]:
         raise StorageUnavailable(f"Redis refuses to write: {error}") from error
     except kombu.exceptions.OperationalError as error:
         raise StorageUnavailable(f"the message broker does not answer: {error}") from error
+
+
+def _passing_trouble(error: OperationFailure) -> str | None:
+    """Return why MongoDB cannot do now what it can do later; None for a defect of the call.
+
+    The driver has classes for a primary that steps down, but not where it fails single writes.
+    """
+    if error.code in _UNAUTHORIZED:
+        return "MongoDB refuses the user of MONGODB_URL; `pocketquant doctor` says more"
+    failures = [{"code": error.code, "errmsg": str(error)}]
+    if isinstance(error, BulkWriteError):
+        unacknowledged = error.details["writeConcernErrors"]
+        if unacknowledged:
+            return f"MongoDB did not acknowledge a write: {unacknowledged[0]['errmsg']}"
+        failures = error.details["writeErrors"]
+    reasons = [failed["errmsg"] for failed in failures if failed["code"] in _CHANGES_PRIMARY]
+    return f"MongoDB changes its primary: {reasons[0]}" if reasons else None
 
 
 def _is_refusal(error: redis.ResponseError) -> bool:
