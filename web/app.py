@@ -2,14 +2,14 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Blueprint as FlaskBlueprint
-from flask import Flask
+from flask import Flask, Response
 
 from pocketquant.domain.shards import all_shards
 from pocketquant.logs import set_up_logs
@@ -78,8 +78,22 @@ _CONFIG = {
 }
 
 
+class WholeResponse(Response):
+    """A response whose body, if it is whole already, goes to the server as a list.
+
+    granian sends a list in one step, and passes every other iterable from thread to thread.
+    """
+
+    def get_app_iter(self, environ: dict[str, Any]) -> Iterable[bytes]:
+        pieces = super().get_app_iter(environ)
+        must_be_closed = self._on_close or not self.is_sequence
+        return pieces if must_be_closed else list(pieces)
+
+
 class SynchronousFlask(Flask):
-    """Every view and hook is a plain function; Flask would ask twenty times a request."""
+    """Every view and hook is a plain function; Flask would look that up twenty times a request."""
+
+    response_class = WholeResponse
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
@@ -106,7 +120,7 @@ def create_app(
     gate.install(app)
     limits.install(app, settings)
     _install_api(app)
-    gate.install_judgement(app)
+    gate.install_admission(app)
     hardening.install(app, settings.allowed_origins)
     return app
 

@@ -19,27 +19,30 @@ from flask_smorest import Blueprint
 from pydantic.json_schema import GenerateJsonSchema
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import MultiDict
 
 from pocketquant.storage.access import Scope
 from web import request_log, strict_json
+from web.current import current_request
 from web.vocabulary import complete, described_path
 
 Document = dict[str, Any]
 View = Callable[..., Any]
+Decorator = Callable[[View], View]
 
 SECURITY_SCHEMES: dict[str, Document] = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "Bearer": {"type": "http", "scheme": "bearer", "description": "the same key as a bearer token"},
 }
 
-# What StrictJsonParser may answer: no JSON, too much of it, something else.
+# Statuses that PydanticParser answers: not JSON, too large, another media type.
 BODY_REFUSED = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 
-_OF_THE_GATE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+_GATE_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -59,7 +62,7 @@ class PydanticSchema(marshmallow.Schema):
 
         A marshmallow ValidationError lists every problem as `{loc, msg, type}`.
         """
-        values = _single_values(data) if isinstance(data, MultiDictProxy) else data
+        values = _single_values(cast(Any, data.data)) if isinstance(data, MultiDictProxy) else data
         try:
             return self.model.model_validate(values)
         except pydantic.ValidationError as error:
@@ -83,8 +86,29 @@ def _facade(model: type[pydantic.BaseModel]) -> type[PydanticSchema]:
     return type(f"{model.__name__}Schema", (PydanticSchema,), {"model": model})
 
 
-class StrictJsonParser(FlaskParser):
-    """Wants `application/json`, and JSON by the letter: no NaN, no endless nesting."""
+class PydanticParser(FlaskParser):
+    """Parses paths and queries into models; bodies must be `application/json`, strictly."""
+
+    def use_args(  # type: ignore[override]
+        self, argmap: Any, *, location: str, **options: Any
+    ) -> Decorator:
+        """Pass the model to the view: of a path or a query without webargs' detours."""
+        if location not in _VALUES:
+            return cast(Decorator, super().use_args(argmap, location=location, **options))
+        values_of, model = _VALUES[location], argmap.model
+
+        def parsing(view: View) -> View:
+            @functools.wraps(view)
+            def parsed(*arguments: Any, **path: Any) -> Any:
+                try:
+                    given = model.model_validate(values_of(current_request()))
+                except pydantic.ValidationError:
+                    given = self.parse(argmap, location=location)  # which answers 422
+                return view(*arguments, given, **path)
+
+            return parsed
+
+        return parsing
 
     def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:  # noqa: ARG002
         if not is_json_request(req):
@@ -101,9 +125,13 @@ class StrictJsonParser(FlaskParser):
 
 
 class PydanticBlueprint(Blueprint):
-    """A blueprint with strict bodies, scopes and complete documents."""
+    """A blueprint with strict bodies, scopes and complete documents.
 
-    ARGUMENTS_PARSER = StrictJsonParser()
+    Its decorators that only document leave the view as it is: flask-smorest's wrap it once each,
+    and every request would pass all of these wrappers.
+    """
+
+    ARGUMENTS_PARSER = PydanticParser()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -116,7 +144,7 @@ class PydanticBlueprint(Blueprint):
         scope: Scope | None = None,
         needs_key: bool = True,
         **options: Any,
-    ) -> Callable[[View], View]:
+    ) -> Decorator:
         """flask-smorest's `route`; the view's name is the operation's id in the document.
 
         Without a scope, reading needs `read` and everything else `admin`.
@@ -129,14 +157,23 @@ class PydanticBlueprint(Blueprint):
         def routed(view: View) -> View:
             if needs_key:
                 self.scopes[view.__name__] = needed
-                view = self.fails_with(*_OF_THE_GATE)(view)
+                view = self.fails_with(*_GATE_STATUSES)(view)
             security = [{name: [needed.value]} for name in SECURITY_SCHEMES] if needs_key else []
             named = self.doc(operationId=view.__name__, security=security)(view)
             return cast(View, super(PydanticBlueprint, self).route(rule, **options)(named))
 
         return routed
 
-    def takes_headers(self, *headers: Document) -> Callable[[View], View]:
+    @staticmethod
+    def doc(**fields: Any) -> Decorator:
+        """flask-smorest's `doc`, without its wrapper."""
+        return _documenting(Blueprint.doc(**fields))
+
+    def alt_response(self, *arguments: Any, **options: Any) -> Decorator:
+        """flask-smorest's `alt_response`, without its wrapper."""
+        return _documenting(super().alt_response(*arguments, **options))
+
+    def takes_headers(self, *headers: Document) -> Decorator:
         """Document headers that a view reads; its other parameters stay as they are."""
 
         def documented(view: View) -> View:
@@ -148,7 +185,7 @@ class PydanticBlueprint(Blueprint):
 
         return documented
 
-    def fails_with(self, *statuses: HTTPStatus) -> Callable[[View], View]:
+    def fails_with(self, *statuses: HTTPStatus) -> Decorator:
         """Document the errors that a view may answer with."""
 
         def documented(view: View) -> View:
@@ -164,12 +201,21 @@ class PydanticBlueprint(Blueprint):
         models: Sequence[PydanticSchema],
         media: Mapping[str, Document],
         headers: Mapping[str, Document],
-    ) -> Callable[[View], View]:
+    ) -> Decorator:
         """Document the answer of several forms: any of these models as JSON, other media."""
         content = {"application/json": {"schema": {"anyOf": [*models]}}, **media}
         document = {"description": status.phrase, "content": content, "headers": headers}
-        described = self.doc(responses={str(status.value): document})
-        return cast(Callable[[View], View], described)
+        return self.doc(responses={str(status.value): document})
+
+
+def _documenting(decorate: Decorator) -> Decorator:
+    """Return a decorator that gives a view the document of `decorate`'s wrapper."""
+
+    def documented(view: View) -> View:
+        cast(Any, view)._apidoc = cast(Any, decorate(view))._apidoc
+        return view
+
+    return documented
 
 
 class PydanticPlugin(MarshmallowPlugin):
@@ -235,12 +281,15 @@ def _several(values: Document) -> Set[str]:
     return {name for name, value in values.items() if isinstance(value, list)}
 
 
-def _single_values(query: MultiDictProxy) -> Document:
-    """Each parameter's value; one that came several times stays a list, for the model to judge."""
-    return {
-        name: values[0] if len(values) == 1 else values
-        for name, values in cast(Any, query.data).lists()
-    }
+def _single_values(query: MultiDict[str, Any]) -> Document:
+    """Return each parameter's value, or the list of them where it was given several times."""
+    return {name: values[0] if len(values) == 1 else values for name, values in query.lists()}
+
+
+_VALUES: dict[str, Callable[[Request], Any]] = {
+    "path": lambda request: request.view_args,
+    "query": lambda request: _single_values(request.args),
+}
 
 
 def _parameter(name: str, location: str, is_required: bool, field: Document) -> Document:

@@ -7,11 +7,15 @@ after a full flush, deflate begins anew, so both parts are one stream.
 
 import hashlib
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from flask import Response, request
+from flask import Response
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header, parse_etags
 
+from web.current import current_request
 from web.encoding import NO_FORMING, forming_field, split_forming
 
 COMPRESSED_FROM_BYTES = 1024
@@ -84,7 +88,7 @@ def compress(answer: Answer) -> Answer:
 
 def wants_gzip() -> bool:
     """Whether the caller can read gzip."""
-    return request.accept_encodings["gzip"] > 0
+    return _accepts_gzip(current_request().environ.get("HTTP_ACCEPT_ENCODING", ""))
 
 
 def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
@@ -99,13 +103,19 @@ def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
     headers = {"ETag": f'W/"{tag}"', "Vary": "Accept-Encoding", "Cache-Control": "no-cache"}
     if answer.next_cursor:
         headers["X-Next-Cursor"] = answer.next_cursor
-    if request.if_none_match.contains_weak(tag):
+    known = current_request().environ.get("HTTP_IF_NONE_MATCH")
+    if known and parse_etags(known).contains_weak(tag):
         return Response(status=304, headers=headers)
     end = forming_field(forming)
     if not answer.size:
-        return Response(answer.head + end, headers=headers, mimetype="application/json")
+        return Response(answer.head + end, headers=headers, content_type="application/json")
     headers["Content-Encoding"] = "gzip"
-    return Response(_gzip(answer, end), headers=headers, mimetype="application/json")
+    return Response(_gzip(answer, end), headers=headers, content_type="application/json")
+
+
+@lru_cache(256)  # browsers and libraries send few different ones
+def _accepts_gzip(header: str) -> bool:
+    return parse_accept_header(header, Accept)["gzip"] > 0
 
 
 def _gzip(answer: Answer, end: bytes) -> bytes:

@@ -1,36 +1,37 @@
-"""Bodies arrive in time or not at all: who is late is answered 408, and the connection ends.
+"""Request bodies have to arrive in time: a late one is answered 408, and its connection ends.
 
-Neither server has a limit of its own. Each body is read by a thread (a greenlet on push) while the
-request's waits, and no more than some at a time, so that other threads serve who sends none.
+Neither server has such a limit. Each body is read by a thread of its own (a greenlet on push) while
+the request's thread waits. Only some are read at a time, so other threads serve requests without.
 """
 
 from collections.abc import Callable
 from threading import BoundedSemaphore, Event, Thread
 
-from flask import Flask, Request, Response, after_this_request, request
+from flask import Flask, Request, Response, after_this_request
 
 from pocketquant.domain.errors import SlowRequest, TooManyBodies
+from web.current import current_request
 
 HangUp = Callable[[Response, Event], Response]
 
-_PLACE_SECONDS = 1.0  # a body that lies there already is read in far less
+_SLOT_SECONDS = 1.0  # a body that has arrived already is read in far less
 
 
 def install(app: Flask, most_seconds: float, most_at_a_time: int, hang_up: HangUp) -> None:
-    """Read each body before its view begins: SlowRequest, or what the reading met.
+    """Read each body before its view begins; raise SlowRequest, or the error of the reading.
 
-    `hang_up` gets the answer to who is late, and the event that its reading has ended.
+    `hang_up` gets the answer to a late request, and the event that its reading has ended.
     """
-    places = BoundedSemaphore(most_at_a_time)
+    slots = BoundedSemaphore(most_at_a_time)
 
     def read() -> None:
-        if not request.url_rule or not _has_body(request):
+        arriving = current_request()
+        if not arriving.url_rule or not _has_body(arriving):
             return
-        asked = request._get_current_object()  # type: ignore[attr-defined]
-        asked.stream  # noqa: B018  # made here, for its limit is the application's
-        if not places.acquire(timeout=_PLACE_SECONDS):
-            raise TooManyBodies("as many bodies as may are arriving at this time")
-        has_ended, failures = _read(asked, places)
+        arriving.stream  # noqa: B018  # made here, for its limit is the application's
+        if not slots.acquire(timeout=_SLOT_SECONDS):
+            raise TooManyBodies("too many other request bodies are arriving; try again later")
+        has_ended, failures = _read(arriving, slots)
         if not has_ended.wait(most_seconds):
             after_this_request(lambda response: hang_up(response, has_ended))
             raise SlowRequest(f"the body did not arrive within {most_seconds:g} seconds")
@@ -40,28 +41,31 @@ def install(app: Flask, most_seconds: float, most_at_a_time: int, hang_up: HangU
     app.before_request(read)
 
 
-def _has_body(asked: Request) -> bool:
-    """HEAD has none that matters, and its answer would have no document."""
-    has_length = bool(asked.content_length) or "Transfer-Encoding" in asked.headers
-    return has_length and asked.method != "HEAD"
+def _has_body(request: Request) -> bool:
+    """Return whether there is a body to wait for; one of HEAD does not matter."""
+    environ = request.environ
+    if "CONTENT_LENGTH" not in environ and "HTTP_TRANSFER_ENCODING" not in environ:
+        return False
+    has_length = bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in environ
+    return has_length and request.method != "HEAD"
 
 
-def _read(asked: Request, places: BoundedSemaphore) -> tuple[Event, list[Exception]]:
-    """Begin to; the place is given back at the end."""
+def _read(request: Request, slots: BoundedSemaphore) -> tuple[Event, list[Exception]]:
+    """Start to read the body; its slot is released when the reading ends."""
     has_ended, failures = Event(), list[Exception]()
 
     def receive() -> None:
         try:
-            asked.get_data()
+            request.get_data()
         except Exception as error:  # noqa: BLE001  # raised by the request's own thread
             failures.append(error)
         finally:
-            places.release()
+            slots.release()
             has_ended.set()
 
     try:
         Thread(target=receive, name="body", daemon=True).start()
-    except RuntimeError:  # as many threads as the system allows
-        places.release()
+    except RuntimeError:  # the system allows no more threads
+        slots.release()
         raise
     return has_ended, failures

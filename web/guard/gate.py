@@ -1,9 +1,9 @@
-"""The gate before each request: who asks, and whether that may be.
+"""The gate before each request: it recognizes the caller and decides whether it may come in.
 
-Every route wants a key but `/health/live`, which tells nothing, and, in development on loopback,
-requests of this machine. Those must not come by way of a web page of somebody else: a browser
-would send them along, so their Host and Origin must be names of this machine too. Nor may a proxy
-on this machine have forwarded them, whoever sent them first.
+Every route needs a key except `/health/live`, which reveals nothing. In development on loopback,
+requests of this machine need none either. A browser would send such requests for a page of another
+web site too, so their Host and Origin must be names of this machine, and no proxy may have
+forwarded them.
 """
 
 import re
@@ -11,76 +11,82 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app
 from structlog.contextvars import bind_contextvars
 
 from pocketquant.domain.errors import Forbidden, StorageUnavailable, Unauthorized
 from pocketquant.servers.addresses import is_loopback, names_this_machine
 from pocketquant.storage.access import ApiKey, KeyText, Scope
+from web.current import current_request, current_state
 from web.guard.keyring import KeyRing
 from web.smorest_pydantic import PydanticBlueprint, default_scope
 
 OPEN_ENDPOINTS = frozenset({"health.get_liveness"})
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-_FORWARDED_BEGINS = "x-forwarded"
-_FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip"})
+_FORWARDED_BEGINS = "HTTP_X_FORWARDED"
+_FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP"})
 _HOW_TO_GET_ONE = (
     "send a key as X-API-Key or as a bearer token; `pocketquant keys create` makes one"
 )
 
+Environ = Mapping[str, Any]  # of WSGI: a header's name begins with HTTP_
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Who may come in; `is_open` lets this machine's own requests in without a key."""
+    """Decides which callers come in; with `is_open`, requests of this machine need no key."""
 
     keyring: KeyRing
     is_open: bool
     origins: frozenset[str]
 
     def install(self, app: Flask) -> None:
-        """Recognise callers now, judge them by `admit` later: who asks too often comes between."""
+        """Recognize callers now, and admit them later: rate limits come between."""
         app.before_request(self._recognize)
 
-    def install_judgement(self, app: Flask) -> None:
-        """Called once all blueprints are there."""
+    def install_admission(self, app: Flask) -> None:
+        """Call this once all blueprints are registered."""
         scopes = _scopes_of(app)
         app.before_request(lambda: self._admit(scopes))
 
     def _recognize(self) -> None:
-        """Note whom this request counts for: its key, if that is a live one, else its address."""
-        given = _given_key()
-        g.is_local = given is None and self.is_open and _comes_from_here(self.origins)
-        g.given_key, g.key, g.key_trouble = given, None, None
+        """Note the key, and whom the request counts for: a live key, else an address."""
+        request, state = current_request(), current_state()
+        environ = request.environ
+        given = _given_key(environ)
+        state.is_local = given is None and self.is_open and _is_local(environ, self.origins)
+        state.given_key, state.key, state.key_trouble = given, None, None
         text = KeyText.parse(given) if given else None
-        if request.endpoint not in OPEN_ENDPOINTS:
-            self._open(text)
-        g.may_go_on = partial(self._is_still_open, text)  # for an answer that lasts
-        g.counts_for = f"key:{g.key.id}" if g.key else f"address:{request.remote_addr}"
-
-    def _open(self, text: KeyText | None) -> None:
-        """Look the key up; trouble with that is told only to a caller within its limit."""
-        try:
-            g.key = self.keyring.open(text) if text else None
-        except StorageUnavailable as error:
-            g.key_trouble = error
+        if text is not None and request.endpoint not in OPEN_ENDPOINTS:
+            try:
+                state.key = self.keyring.open(text)
+            except StorageUnavailable as error:  # raised later, to callers within their limit
+                state.key_trouble = error
+        state.may_go_on = partial(self._is_still_open, text)  # for an answer that lasts
+        if state.key:
+            state.counts_for = f"key:{state.key.id}"
+        else:
+            state.counts_for = f"address:{request.remote_addr}"
 
     def _is_still_open(self, text: KeyText | None) -> bool:
-        """Whether the key is live, as far as anybody knows; without a key it is no question."""
+        """Return whether the key is live, as far as is known; True without a key."""
         with suppress(StorageUnavailable):
             return text is None or self.keyring.open(text) is not None
         return True
 
     def _admit(self, scopes: Mapping[str, Scope]) -> Response | None:
-        if request.endpoint in OPEN_ENDPOINTS or g.is_local:
+        request, state = current_request(), current_state()
+        if state.is_local or request.endpoint in OPEN_ENDPOINTS:
             return None
-        if g.given_key is None:
-            return self._without_key()
-        if g.key_trouble is not None:
-            raise g.key_trouble
-        key: ApiKey | None = g.key
+        if state.given_key is None:
+            return self._without_key(request.environ)
+        if state.key_trouble is not None:
+            raise state.key_trouble
+        key: ApiKey | None = state.key
         if key is None:
             raise Unauthorized("this key is unknown, revoked or expired")
         needed = scopes.get(request.endpoint or "") or default_scope((request.method,))
@@ -89,12 +95,15 @@ class Gate:
             raise Forbidden(f"this needs a key of scope {needed}; yours is of {key.scope}")
         return None
 
-    def _without_key(self) -> Response:
-        """Browsers ask beforehand, without a key, whether a page may ask."""
-        asks = request.headers.get("Access-Control-Request-Method")
-        if request.method == "OPTIONS" and asks and request.headers.get("Origin") in self.origins:
+    def _without_key(self, environ: Environ) -> Response:
+        """Answer a browser's preflight request, which has no key; refuse every other request."""
+        is_preflight = environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(
+            "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
+        )
+        if is_preflight and environ.get("HTTP_ORIGIN") in self.origins:
             return current_app.make_default_options_response()
-        if self.is_open and is_loopback(request.remote_addr or "") and not _was_forwarded():
+        address = environ.get("REMOTE_ADDR", "")
+        if self.is_open and is_loopback(address) and not _was_forwarded(environ):
             raise Forbidden(
                 "without a key this API answers to names of this machine alone, such as localhost,"
                 " and to no other web site's pages"
@@ -102,29 +111,30 @@ class Gate:
         raise Unauthorized(_HOW_TO_GET_ONE)
 
 
-def _given_key() -> str | None:
-    """What was sent as a key, if anything was."""
-    given = request.headers.get("X-API-Key")
+def _given_key(environ: Environ) -> str | None:
+    """Return the text sent as a key, None where there is none."""
+    given: str | None = environ.get("HTTP_X_API_KEY")
     if given is not None:
         return given
-    bearer = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    bearer = _BEARER.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
     return bearer[1] if bearer else None
 
 
-def _comes_from_here(origins: frozenset[str]) -> bool:
-    """Whether no other machine and no other web site is behind this request."""
-    if not names_this_machine(request.headers.get("Host", "")):
+def _is_local(environ: Environ, origins: frozenset[str]) -> bool:
+    """Return whether no other machine and no other web site is behind this request."""
+    if not names_this_machine(environ.get("HTTP_HOST", "")):
         return False
-    if not is_loopback(request.remote_addr or "") or _was_forwarded():
+    if not is_loopback(environ.get("REMOTE_ADDR", "")) or _was_forwarded(environ):
         return False
-    origin = request.headers.get("Origin")
+    origin = environ.get("HTTP_ORIGIN")
     return origin is None or origin in origins or _is_local_origin(origin)
 
 
-def _was_forwarded() -> bool:
-    """Whether a proxy says that it sends this for somebody else."""
-    names = [name.lower() for name, _ in request.headers]
-    return any(name in _FORWARDED or name.startswith(_FORWARDED_BEGINS) for name in names)
+def _was_forwarded(environ: Environ) -> bool:
+    """Return whether a proxy says that it sends this for another machine."""
+    if not _FORWARDED.isdisjoint(environ):
+        return True
+    return any(name.startswith(_FORWARDED_BEGINS) for name in environ)
 
 
 def _is_local_origin(origin: str) -> bool:
@@ -135,7 +145,7 @@ def _is_local_origin(origin: str) -> bool:
 
 
 def _scopes_of(app: Flask) -> dict[str, Scope]:
-    """What each endpoint needs, where its blueprint says so."""
+    """Return the scope that each endpoint needs, where its blueprint names one."""
     return {
         f"{blueprint.name}.{view}": scope
         for blueprint in app.blueprints.values()

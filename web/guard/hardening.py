@@ -1,8 +1,10 @@
-"""What answers tell browsers: whose pages may ask, and what our own pages may do."""
+"""Headers that tell browsers whose pages may call the API, and what our own pages may do."""
 
 import base64
 import hashlib
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from flask import Flask, Response
 from flask_cors import CORS
@@ -10,25 +12,26 @@ from flask_cors import CORS
 from web import paging, request_log
 from web.guard import limits
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
+_POLICY = "Content-Security-Policy"
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+)
 _SERVER = "PocketQuant"  # no server's own name and version: they would help only attackers
-_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 _PAGE = (
     "default-src 'none'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
-_ASKED_WITH = ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "X-Request-ID")
-_TOLD = (
+_REQUEST_HEADERS = ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "X-Request-ID")
+_ANSWER_HEADERS = (
     *("Location", "Retry-After", "ETag", "X-Next-Cursor", "Content-Disposition"),
     *(paging.HEADER, request_log.HEADER, *limits.HEADERS),
 )
-_FOR_A_DAY = 86_400
+_DAY_SECONDS = 86_400
 
 
 def install(app: Flask, origins: frozenset[str]) -> None:
@@ -37,20 +40,18 @@ def install(app: Flask, origins: frozenset[str]) -> None:
         CORS(
             app,
             origins=sorted(origins),
-            allow_headers=_ASKED_WITH,
-            expose_headers=_TOLD,
-            max_age=_FOR_A_DAY,
+            allow_headers=_REQUEST_HEADERS,
+            expose_headers=_ANSWER_HEADERS,
+            max_age=_DAY_SECONDS,
         )
-    app.after_request(lambda response: _hardened(response, bool(origins)))
+    resources = ("Cross-Origin-Resource-Policy", "cross-origin" if origins else "same-origin")
+    app.after_request(_allow_own_scripts)
+    _add_headers(app, (*_HEADERS, resources, (_POLICY, _NO_PAGE)))
 
 
 def name_no_server(app: Flask) -> None:
-    """granian takes the `Server` of an answer in place of its own."""
-
-    @app.after_request
-    def name(response: Response) -> Response:
-        response.headers["Server"] = _SERVER
-        return response
+    """granian takes the `Server` of an answer instead of its own."""
+    _add_headers(app, (("Server", _SERVER),))
 
 
 def name_no_gunicorn() -> None:
@@ -60,20 +61,26 @@ def name_no_gunicorn() -> None:
     gunicorn.http.wsgi.SERVER = _SERVER
 
 
-def _hardened(response: Response, is_asked_by_others: bool) -> Response:
-    is_page = response.mimetype == "text/html" and not response.is_streamed
-    response.headers.extend(
-        {
-            **_HEADERS,
-            "Cross-Origin-Resource-Policy": "cross-origin" if is_asked_by_others else "same-origin",
-            "Content-Security-Policy": _of_page(response) if is_page else _NOTHING,
-        }
-    )
+def _add_headers(app: Flask, constant: Iterable[tuple[str, str]]) -> None:
+    """Add these headers to every answer, unless it has one of that name; at the cost of a list."""
+    serve, added = app.wsgi_app, tuple(constant)
+
+    def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            given = {name for name, _ in headers}
+            more = [header for header in added if header[0] not in given]
+            return start_response(status, [*headers, *more], *error)
+
+        return serve(environ, start)
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+
+
+def _allow_own_scripts(response: Response) -> Response:
+    """A page may run our own scripts alone: those in files of ours, and those inside it."""
+    if response.mimetype == "text/html" and not response.is_streamed:
+        found = _INLINE_SCRIPT.findall(response.get_data())
+        digests = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in found]
+        scripts = "".join(f" 'sha256-{digest}'" for digest in digests)
+        response.headers[_POLICY] = _PAGE.format(scripts=scripts)
     return response
-
-
-def _of_page(response: Response) -> str:
-    """Our own scripts alone: those in files of ours, and those that the page came with."""
-    found = _INLINE_SCRIPT.findall(response.get_data())
-    digests = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in found]
-    return _PAGE.format(scripts="".join(f" 'sha256-{digest}'" for digest in digests))
