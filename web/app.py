@@ -36,12 +36,12 @@ from web.api import (
     symbols,
     syncs,
 )
+from web.bars.chunk_cache import ChunkCache
 from web.bars.exports import Exports
 from web.bars.fresh_tokens import FreshTokens
 from web.bars.live_forming import LiveForming
-from web.bars.near_chunks import NearChunks
+from web.bars.local_cache import LocalCache
 from web.bars.ohlcv import OhlcvReader
-from web.bars.response_cache import NearCache
 from web.bars.stored_bars import StoredBars
 from web.errors import Api
 from web.fleet.gauges import FleetCollector
@@ -202,12 +202,10 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
 
 def _ohlcv(platform: Platform) -> OhlcvReader:
     ear = open_redis(platform.settings.redis_url, _EAR_SECONDS)
-    cache = NearCache(platform.responses, FreshTokens(platform.responses, ear))
-    near = NearChunks(platform.bars, cache)
-    stored = StoredBars(platform.bars, platform.live_bars, near)
-    return OhlcvReader(
-        stored, platform.statuses, CachedCalendars(platform.calendars, time.monotonic), cache
-    )
+    cache = LocalCache(platform.responses, FreshTokens(platform.responses, ear))
+    stored = StoredBars(platform.bars, platform.live_bars, ChunkCache(platform.bars, cache))
+    calendars = CachedCalendars(platform.calendars, time.monotonic)
+    return OhlcvReader(stored, platform.statuses, calendars, cache)
 
 
 def _most_waiting_calls(threads: int) -> int:

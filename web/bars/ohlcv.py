@@ -14,8 +14,8 @@ from pocketquant.storage.calendars import CachedCalendars
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
 from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.bars.cursors import encode_cursor
+from web.bars.local_cache import LocalCache, Looked
 from web.bars.resampled import Resampler
-from web.bars.response_cache import Looked, NearCache
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import Page, encode_ohlcv
 
@@ -63,7 +63,7 @@ class OhlcvReader:
     stored: StoredBars
     statuses: SyncStatuses
     calendars: CachedCalendars
-    cache: NearCache
+    cache: LocalCache
 
     def look(self, asked: Asked, is_gzip: bool) -> Looked:
         """The answer as it was kept, or the token to read one under."""

@@ -21,8 +21,8 @@ from pocketquant.domain.symbols import Series
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.sync_status import SyncStatus
+from web.bars.chunk_cache import ChunkCache
 from web.bars.cursors import decode_cursor
-from web.bars.near_chunks import NearChunks
 from web.encoding import LivePart
 
 _NOTHING_LIVE = LivePart()
@@ -90,7 +90,7 @@ class StoredBars:
 
     bars: BarStore
     live_bars: LiveBarStore
-    near: NearChunks
+    chunks: ChunkCache
 
     def read(
         self,
@@ -154,7 +154,7 @@ class StoredBars:
         """
         if window.end is not None and token is not None:
             name = f"{series} live from"
-            live_from = self.near.cache.under(token, name, lambda: self._live_from(series))
+            live_from = self.chunks.local.under(token, name, lambda: self._live_from(series))
             if window.end <= live_from:
                 return Bars.empty()
         most = 2 * window.limit + 1
@@ -197,7 +197,7 @@ class StoredBars:
 
     def _settled(self, series: Series, window: Window, token: bytes) -> Found:
         limit, newest = window.limit, window.newest_first
-        more = self.near.read(series, window.start, window.end, limit + 1, newest, token)
+        more = self.chunks.read(series, window.start, window.end, limit + 1, newest, token)
         told = more.cut(limit, newest)
         is_history = np.zeros(len(told.bars), dtype=bool)
         is_cut = len(more.bars) > limit

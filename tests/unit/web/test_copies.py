@@ -1,10 +1,10 @@
 """Answers kept in the process."""
 
-from web.bars.response_cache import Copies
+from web.bars.local_cache import Copies
 
 
-def test_a_copy_holds_only_under_its_token() -> None:
-    """The answer of another token is as good as none."""
+def test_a_copy_is_valid_under_its_token_only() -> None:
+    """A copy under another token is not returned."""
     copies = Copies(100)
     copies.keep("query", b"token", b"answer", 6)
     assert b"answer" == copies.get("query", b"token")
@@ -12,8 +12,8 @@ def test_a_copy_holds_only_under_its_token() -> None:
     assert copies.get("unknown", b"token") is None
 
 
-def test_a_newer_copy_takes_the_place_of_the_older() -> None:
-    """One copy a query, and its bytes are counted once."""
+def test_a_newer_copy_replaces_the_older() -> None:
+    """There is one copy a query, whose bytes are counted once."""
     copies = Copies(10)
     for token in (b"1", b"2", b"3"):
         copies.keep("query", token, b"x" * 10, 10)
@@ -21,8 +21,8 @@ def test_a_newer_copy_takes_the_place_of_the_older() -> None:
     assert copies.get("query", b"2") is None
 
 
-def test_those_not_asked_for_longest_make_room() -> None:
-    """The bytes kept have a limit."""
+def test_the_least_recently_used_copy_is_removed_first() -> None:
+    """The bytes of all copies have a limit."""
     copies = Copies(10)
     copies.keep("old", b"t", b"12345", 5)
     copies.keep("older", b"t", b"12345", 5)
@@ -33,7 +33,7 @@ def test_those_not_asked_for_longest_make_room() -> None:
 
 
 def test_an_answer_over_the_limit_is_not_kept() -> None:
-    """It would push out everything else."""
+    """It would remove all others."""
     copies = Copies(10)
     copies.keep("big", b"t", b"x" * 11, 11)
     assert copies.get("big", b"t") is None

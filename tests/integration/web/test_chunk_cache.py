@@ -1,4 +1,4 @@
-"""Chunks of history that a web process keeps, on a real mongod and a real Redis."""
+"""Chunks of history kept in a web process, on a real mongod and a real Redis."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,9 +16,9 @@ from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.chunks import CHUNK_PERIODS
+from web.bars.chunk_cache import ChunkCache, EncodedChunk
 from web.bars.fresh_tokens import FreshTokens
-from web.bars.near_chunks import Near, NearChunks
-from web.bars.response_cache import NearCache
+from web.bars.local_cache import LocalCache
 from web.encoding import encode_rows
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
@@ -44,10 +44,10 @@ def bars(mongo: Mongo) -> BarStore:
 
 
 @pytest.fixture
-def near(bars: BarStore, cache: redis.Redis) -> NearChunks:
-    """What one process keeps of it."""
+def cached(bars: BarStore, cache: redis.Redis) -> ChunkCache:
+    """The cache of one process."""
     responses = ResponseCache(cache)
-    return NearChunks(bars, NearCache(responses, FreshTokens(responses, cache)))
+    return ChunkCache(bars, LocalCache(responses, FreshTokens(responses, cache)))
 
 
 bounds = st.none() | st.integers(-10, 60_010).map(lambda minute: minute * MINUTE)
@@ -57,42 +57,42 @@ bounds = st.none() | st.integers(-10, 60_010).map(lambda minute: minute * MINUTE
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_range_is_that_of_the_store(
-    near: NearChunks, start: int | None, end: int | None, limit: int, newest: bool
+def test_any_range_is_the_one_in_the_store(
+    cached: ChunkCache, start: int | None, end: int | None, limit: int, newest: bool
 ) -> None:
-    """In both orders, across gaps, whatever was kept by the ranges before."""
-    expected = near.bars.read(AAPL, start, end, limit, newest)
-    found = near.read(AAPL, start, end, limit, newest, b"token")
+    """In both orders, across gaps, whichever ranges were read before."""
+    expected = cached.bars.read(AAPL, start, end, limit, newest)
+    found = cached.read(AAPL, start, end, limit, newest, b"token")
     assert expected == found.bars
     assert found.rows in (None, encode_rows(expected))
 
 
 def test_a_kept_chunk_is_not_read_again_until_its_token_ends(
-    near: NearChunks, mongo: Mongo
+    cached: ChunkCache, mongo: Mongo
 ) -> None:
-    """Another range of the same chunks is served without MongoDB; a new token asks it."""
+    """Another range of these chunks is read without MongoDB; under a new token MongoDB is read."""
     first = (None, 2000 * MINUTE, 500, True)
-    near.read(AAPL, *first, b"token")
+    cached.read(AAPL, *first, b"token")
     mongo.ohlcv.delete_many({})
-    again = near.read(AAPL, None, 1900 * MINUTE, 500, True, b"token")
+    again = cached.read(AAPL, None, 1900 * MINUTE, 500, True, b"token")
     bars = _bars(range(1400, 1900))
-    assert Near(bars, encode_rows(bars)) == again
-    assert Near(Bars.empty()) == near.read(AAPL, *first, b"another")
+    assert EncodedChunk(bars, encode_rows(bars)) == again
+    assert EncodedChunk(Bars.empty()) == cached.read(AAPL, *first, b"another")
 
 
-def test_a_chunk_that_is_gone_has_no_bars(near: NearChunks, mongo: Mongo) -> None:
-    """Also where its id is still known: what is left of the range is told."""
+def test_a_chunk_that_is_gone_has_no_bars(cached: ChunkCache, mongo: Mongo) -> None:
+    """Though its id is still kept: the rest of the range is returned."""
     end = 3 * CHUNK_PERIODS * MINUTE
-    near.read(AAPL, 8000 * MINUTE, None, 1, False, b"token")  # the ids, and a chunk elsewhere
-    mongo.ohlcv.delete_one({"_id": near.bars.chunk_ids(AAPL)[1]})
+    cached.read(AAPL, 8000 * MINUTE, None, 1, False, b"token")  # the ids, and a chunk elsewhere
+    mongo.ohlcv.delete_one({"_id": cached.bars.chunk_ids(AAPL)[1]})
     expected = _bars([*range(CHUNK_PERIODS), *range(2 * CHUNK_PERIODS, 3000)])
-    assert expected == near.read(AAPL, None, end, 5000, True, b"token").bars
+    assert expected == cached.read(AAPL, None, end, 5000, True, b"token").bars
 
 
-def test_a_changed_bar_is_told_at_once(
+def test_a_changed_bar_is_served_at_once(
     client: FlaskClient, store: Callable[..., None], mongo: Mongo
 ) -> None:
-    """Ranges before history's end come from kept chunks; a write of old bars ends them."""
+    """Ranges before history's end come from kept chunks; a write of old bars invalidates them."""
     store(str(AAPL), _bars(range(3000)))
     end = "&end_date=1970-01-02T00:00:00Z"
     client.get(f"{URL}{end}&limit=5")

@@ -1,6 +1,7 @@
-"""History near the reader: chunks that were read under a token serve as long as it holds.
+"""`ChunkCache`: chunks of history kept in this process, each as long as its token is valid.
 
-A chunk that is asked for again is encoded as a whole, once; answers then take their rows from it.
+The second read of a chunk encodes all its bars as JSON; later answers take their rows from there,
+which halves the cost of an answer of 1000 bars (docs/benchmarks.md).
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,7 +16,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
-from web.bars.response_cache import NearCache
+from web.bars.local_cache import LocalCache
 from web.encoding import encode_rows
 
 _ID_BYTES = 100  # of memory, with what Python adds
@@ -23,34 +24,34 @@ _ROW_BYTES = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """Bars, and the JSON of each in the same order where it is known."""
+class EncodedChunk:
+    """Bars, and the JSON of each of them once they were encoded."""
 
     bars: Bars
     rows: list[bytes] | None = None
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory it takes."""
+        """Return its bytes of memory, roughly."""
         return self.bars.columns.nbytes + _ROW_BYTES * len(self.rows or ())
 
-    def cut(self, limit: int, newest: bool) -> "Near":
-        """The newest or the oldest `limit` of them."""
+    def cut(self, limit: int, newest: bool) -> "EncodedChunk":
+        """Return the newest or the oldest `limit` bars."""
         if newest:
-            return Near(self.bars.last(limit), self.rows and self.rows[-limit:])
-        return Near(self.bars.first(limit), self.rows and self.rows[:limit])
+            return EncodedChunk(self.bars.last(limit), self.rows and self.rows[-limit:])
+        return EncodedChunk(self.bars.first(limit), self.rows and self.rows[:limit])
 
 
 @dataclass(frozen=True, slots=True)
-class NearChunks:
-    """Reads like `BarStore`, and fetches what is not here yet: the chunk ids first, then chunks.
+class ChunkCache:
+    """Reads like `BarStore`, but fetches only chunk ids and chunks that are not kept here.
 
-    What is read may be as old as the token. That does for bars before history's end, which only
-    a sync changes; at the end itself, bars move from one store to the other meanwhile.
+    A result may be as old as the token. That is right for bars before history's end, which only a
+    sync changes; at its end, bars move from the live store to history meanwhile.
     """
 
     bars: BarStore
-    cache: NearCache
+    local: LocalCache
 
     def read(
         self,
@@ -60,10 +61,10 @@ class NearChunks:
         limit: int,
         newest: bool,
         token: bytes,
-    ) -> Near:
-        """The bars from `start` to before `end`: the newest or the oldest `limit` of them."""
+    ) -> EncodedChunk:
+        """Return the newest or the oldest `limit` bars from `start` to before `end`."""
         ids = self._ids(series, start, end, token)
-        used: list[Near] = []
+        used: list[EncodedChunk] = []
 
         def found() -> Iterator[Bars]:
             size = chunks.chunks_touched(limit)
@@ -72,10 +73,10 @@ class NearChunks:
                 yield chunk.bars
 
         bars = chunks.gather(found(), start, end, limit, newest)
-        return Near(bars, _rows(used[::-1] if newest else used, bars))
+        return EncodedChunk(bars, _rows(used[::-1] if newest else used, bars))
 
     def _ids(self, series: Series, start: int | None, end: int | None, token: bytes) -> list[str]:
-        ids = self.cache.under(
+        ids = self.local.under(
             token,
             f"{series} chunks",
             lambda: self.bars.chunk_ids(series),
@@ -84,14 +85,14 @@ class NearChunks:
         wanted = chunks.id_range(series, start, end)
         return ids[bisect_left(ids, wanted["$gte"]) : bisect_right(ids, wanted["$lte"])]
 
-    def _chunks(self, ids: list[str], size: int, token: bytes) -> Iterator[Near]:
-        """Chunk after chunk; those that are not here are fetched in pieces that double."""
+    def _chunks(self, ids: list[str], size: int, token: bytes) -> Iterator[EncodedChunk]:
+        """Yield chunk after chunk; missing ones are fetched in pieces that double in size."""
         while ids:
             piece, ids = ids[:size], ids[size:]
             yield from self._piece(piece, token)
             size *= 2
 
-    def _piece(self, ids: list[str], token: bytes) -> Iterator[Near]:
+    def _piece(self, ids: list[str], token: bytes) -> Iterator[EncodedChunk]:
         kept = {chunk_id: self._kept(chunk_id, token) for chunk_id in ids}
         missing = [chunk_id for chunk_id, chunk in kept.items() if chunk is None]
         fetched = self.bars.read_chunks(missing) if missing else {}
@@ -99,21 +100,21 @@ class NearChunks:
             if chunk is not None:
                 yield chunk
             elif chunk_id in fetched:
-                yield self._keep(chunk_id, Near(fetched[chunk_id]), token)
+                yield self._keep(chunk_id, EncodedChunk(fetched[chunk_id]), token)
 
-    def _kept(self, chunk_id: str, token: bytes) -> Near | None:
-        chunk = cast(Near | None, self.cache.kept(token, chunk_id))
+    def _kept(self, chunk_id: str, token: bytes) -> EncodedChunk | None:
+        chunk = cast(EncodedChunk | None, self.local.kept(token, chunk_id))
         if chunk is None or chunk.rows:
             return chunk
-        return self._keep(chunk_id, Near(chunk.bars, encode_rows(chunk.bars)), token)
+        return self._keep(chunk_id, EncodedChunk(chunk.bars, encode_rows(chunk.bars)), token)
 
-    def _keep(self, chunk_id: str, chunk: Near, token: bytes) -> Near:
-        self.cache.keep(token, chunk_id, chunk, chunk.weight)
+    def _keep(self, chunk_id: str, chunk: EncodedChunk, token: bytes) -> EncodedChunk:
+        self.local.keep(token, chunk_id, chunk, chunk.weight)
         return chunk
 
 
-def _rows(used: list[Near], bars: Bars) -> list[bytes] | None:
-    """Those of the bars, which follow one another in these chunks; None where one has none."""
+def _rows(used: list[EncodedChunk], bars: Bars) -> list[bytes] | None:
+    """Return the rows of these bars, consecutive ones of the chunks; None if a chunk has none."""
     known = [chunk.rows for chunk in used if chunk.rows is not None]
     if len(known) < len(used) or not len(bars):
         return None

@@ -1,14 +1,15 @@
-"""The response cache as a reader sees it: near, and never in the way.
+"""`LocalCache`: answers and what they are made of, kept in this process and in Redis.
 
-Answers stay in this process too, with the token they were computed under; Redis is asked only
-whether it still holds. Without the Redis of the tokens nothing is cached, and answers come from the
-store; without that of the answers only those of this process are found.
+Everything is kept with the token it was computed under, and is valid while that token is. Redis is
+asked for the token alone. Without the Redis of the tokens nothing is cached and answers come from
+the store; without the Redis of the answers only those of this process are found.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from threading import Lock
 from typing import NamedTuple, TypeVar, cast
 
@@ -23,23 +24,24 @@ from web.bars.answers import Answer, unpack
 from web.bars.fresh_tokens import FreshTokens
 
 _MOST_COPIED_BYTES = 32 * 1024 * 1024
-_SMALL = 1024  # bytes, at most, of what `under` keeps unless it is told
-_MOST_FULL = 1000
+_SMALL_BYTES = 1024  # the size of a value that `under` is not told how to weigh
+_MOST_FULL = 1000  # series
 
 _T = TypeVar("_T")
+_lookups = cache(metrics.RESPONSE_CACHE_LOOKUPS.labels)
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The token that holds for a series, and the answer to a query under it."""
+    """The valid token of a series, and the answer that is kept under it."""
 
     token: bytes | None = None
     answer: Answer | None = None
 
 
-class NearCache:
-    """`ResponseCache` that never fails: None stands for «not cached», also when Redis is away."""
+class LocalCache:
+    """`ResponseCache` with copies in this process; it never fails, and returns None instead."""
 
     def __init__(
         self,
@@ -49,39 +51,39 @@ class NearCache:
     ) -> None:
         self._responses = responses
         self._tokens = tokens
-        self._of_tokens = _Spared("tokens", clock)
-        self._of_answers = _Spared("answers", clock)
+        self._token_server = _Server("tokens", clock)
+        self._answer_server = _Server("answers", clock)
         self._copies = Copies(_MOST_COPIED_BYTES)
         self._full: dict[Series, bytes] = {}  # the token under which Redis has no room for more
 
     def look(self, series: Series, query: str) -> Looked:
-        """The answer as long as the series was not written since it was computed."""
-        looked = self._of_tokens.attempt(lambda: self._look(series, query))
-        if self._of_tokens.is_lost:
+        """Return the valid token and the answer under it, as far as there are such."""
+        looked = self._token_server.attempt(lambda: self._look(series, query))
+        if self._token_server.is_lost:
             _count("redis", "away")
         return looked or Looked()
 
     def begin(self, series: Series) -> bytes | None:
-        """The token to take before reading the store; None where nothing can be kept."""
-        return self._of_tokens.attempt(lambda: self._responses.begin(series))
+        """Return the token to take before reading the store; None where nothing can be kept."""
+        return self._token_server.attempt(lambda: self._responses.begin(series))
 
     def put(self, series: Series, query: str, token: bytes, answer: Answer) -> None:
-        """Keep the answer here, and for others too unless the series was written since `begin`.
+        """Keep the answer here, and in Redis unless the series was written since `begin`.
 
-        What is kept here under an outdated token is never served.
+        An answer kept here under an outdated token is never returned.
         """
         self._copies.keep(_name(series, query), token, answer, answer.weight)
-        if self._full.get(series) != token and not self._of_tokens.is_spared:
-            self._of_answers.attempt(lambda: self._put(series, query, token, answer.packed()))
+        if self._full.get(series) != token and not self._token_server.is_resting:
+            self._answer_server.attempt(lambda: self._put(series, query, token, answer.packed()))
 
     def under(
         self,
         token: bytes | None,
         name: str,
         compute: Callable[[], _T],
-        weigh: Callable[[_T], int] = lambda _: _SMALL,
+        weigh: Callable[[_T], int] = lambda _: _SMALL_BYTES,
     ) -> _T:
-        """What was computed under this token before; it changes with no other."""
+        """Return what `compute` gave under this token before, else compute and keep it."""
         if token is None:
             return compute()
         known = self.kept(token, name)
@@ -92,11 +94,11 @@ class NearCache:
         return cast(_T, known)
 
     def kept(self, token: bytes, name: str) -> object | None:
-        """What was kept by this name, if it was under this token."""
+        """Return the value of this name that was kept under this token."""
         return self._copies.get(name, token)
 
     def keep(self, token: bytes, name: str, value: object, size: int) -> None:
-        """Keep so many bytes here, under a token that was taken before they were read."""
+        """Keep a value of `size` bytes under a token that was taken before it was read."""
         self._copies.keep(name, token, value, size)
 
     def _look(self, series: Series, query: str) -> Looked:
@@ -115,9 +117,9 @@ class NearCache:
         return Looked(token, answer)
 
     def _fetched(self, series: Series, query: str, token: bytes) -> Answer | None:
-        packed = self._of_answers.attempt(lambda: self._responses.get(series, query, token))
+        packed = self._answer_server.attempt(lambda: self._responses.get(series, query, token))
         found = "hit" if packed else "miss"
-        _count("redis", "away" if self._of_answers.is_lost else found)
+        _count("redis", "away" if self._answer_server.is_lost else found)
         return unpack(packed) if packed else None
 
     def _put(self, series: Series, query: str, token: bytes, packed: bytes) -> None:
@@ -127,8 +129,8 @@ class NearCache:
             self._full[series] = token
 
 
-class _Spared:
-    """A Redis that is left alone for a while after a failure, which is logged once."""
+class _Server:
+    """A Redis that is not called for a while after a failure, which is logged once."""
 
     def __init__(self, holds: str, clock: Callable[[], float]) -> None:
         self._holds = holds
@@ -136,13 +138,12 @@ class _Spared:
         self.is_lost = False
 
     @property
-    def is_spared(self) -> bool:
-        """Whether it has failed a short while ago."""
+    def is_resting(self) -> bool:
         return self.is_lost and self._cooldown.is_active
 
     def attempt(self, call: Callable[[], _T]) -> _T | None:
-        """What it answers; None where it fails, or is spared."""
-        if self.is_spared:
+        """Return the call's result; None where it fails, or the server is resting."""
+        if self.is_resting:
             return None
         try:
             outcome = call()
@@ -162,7 +163,7 @@ class _Spared:
 
 
 class Copies:
-    """Values with their tokens, up to so many bytes; those not asked for longest go first."""
+    """Values with their tokens, up to so many bytes; the least recently used ones are removed."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -171,7 +172,7 @@ class Copies:
         self._lock = Lock()
 
     def get(self, name: str, token: bytes) -> object | None:
-        """The value, if it was kept under this token."""
+        """Return the value that was kept under this token, if any."""
         with self._lock:
             kept = self._kept.get(name)
             if kept is None or kept.token != token:
@@ -181,13 +182,13 @@ class Copies:
 
     def keep(self, name: str, token: bytes, value: object, size: int) -> None:
         with self._lock:
-            self._forget(name)
+            self._remove(name)
             self._kept[name] = _Copy(token, value, size)
             self._bytes += size
             while self._bytes > self._most_bytes:
-                self._forget(next(iter(self._kept)))
+                self._remove(next(iter(self._kept)))
 
-    def _forget(self, name: str) -> None:
+    def _remove(self, name: str) -> None:
         if name in self._kept:
             self._bytes -= self._kept.pop(name).size
 
@@ -203,4 +204,4 @@ def _name(series: Series, query: str) -> str:
 
 
 def _count(layer: str, outcome: str) -> None:
-    metrics.RESPONSE_CACHE_LOOKUPS.labels(layer, outcome).inc()
+    _lookups(layer, outcome).inc()
