@@ -47,7 +47,7 @@ from web.errors import Api
 from web.fleet.gauges import FleetCollector
 from web.fleet.probes import ServerProbes
 from web.fleet.snapshot import FleetProbe
-from web.guard import bodies, hanging_up, hardening, limits, unread_answers
+from web.guard import bodies, hardening, limits, unread_answers
 from web.guard.gate import Gate
 from web.guard.keyring import KeyRing
 from web.services import WebServices
@@ -136,8 +136,8 @@ def create_worker_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings)
-    places = _most_arriving_bodies(settings.api_threads)
-    bodies.install(app, settings.api_body_seconds, places, hanging_up.hang_up_on_granian)
+    slots = _most_arriving_bodies(settings.api_threads)
+    bodies.install(app, settings.api_body_seconds, slots, bodies.leave_open)
     unread_answers.install(app, settings.api_write_seconds)
     hardening.name_no_server(app)
     return app
@@ -149,8 +149,7 @@ def create_push_app() -> Flask:
     settings = Settings()
     require_safe(settings)
     app = create_app(settings, _MANY_STREAMS, settings.push_host)
-    hang_up = hanging_up.hang_up_on_gunicorn
-    bodies.install(app, settings.api_body_seconds, _MOST_BODIES, hang_up)
+    bodies.install(app, settings.api_body_seconds, _MOST_BODIES, bodies.hang_up)
     unread_answers.install(app, settings.api_write_seconds)
     hardening.name_no_gunicorn()
     return app
@@ -214,7 +213,7 @@ def _most_waiting_calls(threads: int) -> int:
 
 
 def _most_arriving_bodies(threads: int) -> int:
-    """A late body holds its thread; the other half serves whoever sends none."""
+    """A late body holds its thread; the other half serves requests without a body."""
     return max(1, threads // 2)
 
 

@@ -1,11 +1,13 @@
-"""Who sends slowly holds up nobody, and does not stay, on both servers."""
+"""Slow senders are answered in time and hold up no other request, on both servers."""
 
 import json
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -33,7 +35,7 @@ SLOW_BODIES = {
     "no chunk": (CHUNKED, b""),
     "half a chunk": (CHUNKED + b"64\r\n{", b""),
     "chunk after chunk": (CHUNKED + b"1\r\n{\r\n", b"1\r\n \r\n"),
-    "when it is told to": (b"Expect: 100-continue\r\n" + LENGTH, b" "),
+    "after 100 Continue": (b"Expect: 100-continue\r\n" + LENGTH, b" "),
 }
 
 Start = Callable[..., AbstractContextManager[Any]]
@@ -58,7 +60,7 @@ def connect(url: str) -> socket.socket:
 
 
 def port_of(session: requests.Session, url: str) -> int:
-    """Of our end of the one connection it keeps."""
+    """The port at our end of the session's one connection."""
     answer = session.get(f"{url}/health/live", timeout=60, stream=True)
     port = answer.raw.connection.sock.getsockname()[1]
     assert answer.content
@@ -66,49 +68,65 @@ def port_of(session: requests.Session, url: str) -> int:
 
 
 def connections(process: psutil.Process, url: str) -> list[Any]:
-    """Those that callers opened."""
+    """The connections of the process that callers opened."""
     port = int(url.rpartition(":")[2])
     return [one for one in process.net_connections("tcp") if one.laddr.port == port and one.raddr]
 
 
-def received(connection: socket.socket, drop: bytes = b"") -> bytes:
-    """All there is until the server closes; meanwhile drop after drop is sent."""
-    parts = []
+def parts(connection: socket.socket, drop: bytes) -> Iterator[bytes]:
+    """What arrives until the server closes; meanwhile drop after drop is sent."""
     connection.settimeout(0.2 if drop else 30)
     while True:
         try:
             part = connection.recv(65_536)
-            parts.append(part)
+            yield part
             if not part:
-                return b"".join(parts)
+                return
         except TimeoutError:
             with suppress(ConnectionError):
                 connection.sendall(drop)
             assert drop
         except ConnectionResetError:  # for what was sent after the end
-            return b"".join(parts)
+            return
 
 
-def burst(url: str) -> list[bytes]:
-    """The answers to as many slow bodies as there are threads; others are served meanwhile."""
+def received(connection: socket.socket, drop: bytes = b"") -> bytes:
+    """All that arrives until the server closes."""
+    return b"".join(parts(connection, drop))
+
+
+def answered(connection: socket.socket, drop: bytes = b"") -> bytes:
+    """One answer, as long as its head says."""
+    arrived = b""
+    for part in parts(connection, drop):
+        arrived = (arrived + part).removeprefix(CONTINUE)
+        head, end, document = arrived.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
+        if end and length and len(document) >= int(length[1]):
+            break
+    return arrived
+
+
+@contextmanager
+def slow_senders(url: str, count: int) -> Iterator[list[socket.socket]]:
+    """Connections on which a body is announced and does not come."""
     with ExitStack() as stack:
-        senders = [stack.enter_context(connect(url)) for _ in range(THREADS)]
+        senders = [stack.enter_context(connect(url)) for _ in range(count)]
         for sender in senders:
             sender.sendall(POST + LENGTH)
-        assert 200 == requests.get(f"{url}/health/live", timeout=60).status_code
-        return [received(sender) for sender in senders]
+        yield senders
 
 
-def test_slow_bodies_are_answered_and_given_up(url: str) -> None:
-    """The whole of the usual document comes, nothing behind it, and the connection ends."""
+def test_slow_bodies_are_answered(url: str) -> None:
+    """The usual document arrives whole, with its length."""
     with ExitStack() as stack:
-        arrived = {}
+        arriving = {}
         for name, (first, drop) in SLOW_BODIES.items():
             sender = stack.enter_context(connect(url))
             sender.sendall(POST + first)
             pool = stack.enter_context(ThreadPoolExecutor(1))
-            arrived[name] = pool.submit(received, sender, drop)
-        answers = {name: found.result().removeprefix(CONTINUE) for name, found in arrived.items()}
+            arriving[name] = pool.submit(answered, sender, drop)
+        answers = {name: found.result() for name, found in arriving.items()}
     heads, _, documents = zip(
         *(one.partition(b"\r\n\r\n") for one in answers.values()), strict=True
     )
@@ -120,62 +138,106 @@ def test_slow_bodies_are_answered_and_given_up(url: str) -> None:
         assert f"\r\ncontent-length: {len(document)}\r\n".encode() in head.lower() + b"\r\n"
 
 
-def test_slow_bodies_of_other_methods_end_too(url: str) -> None:
-    """Whatever is said of them: nobody asked for a body there."""
+def test_push_ends_the_connection_of_a_slow_body(impatient: Any) -> None:
+    """Whether the sender is silent or not; and no byte follows the answer."""
+    with ExitStack() as stack:
+        ended = {}
+        for name, (first, drop) in SLOW_BODIES.items():
+            sender = stack.enter_context(connect(impatient.push_url))
+            sender.sendall(POST + first)
+            pool = stack.enter_context(ThreadPoolExecutor(1))
+            ended[name] = pool.submit(received, sender, drop)
+        answers = [found.result().removeprefix(CONTINUE) for found in ended.values()]
+    documents = [answer.partition(b"\r\n\r\n")[2] for answer in answers]
+    assert {"slow_request"} == {json.loads(document)["error"] for document in documents}
+
+
+def test_slow_bodies_of_other_methods_are_answered(url: str) -> None:
+    """Also of methods that need no body."""
     with ExitStack() as stack:
         senders = [stack.enter_context(connect(url)) for _ in (b"GET", b"DELETE", b"HEAD")]
         for sender, method in zip(senders, (b"GET", b"DELETE", b"HEAD"), strict=True):
             sender.sendall(method + HEAD.replace(b"sync", b"symbols") + LENGTH)
-        assert [b"408", b"405", b"200"] == [received(sender)[9:12] for sender in senders]
+        assert [b"408", b"405", b"200"] == [sender.recv(65_536)[9:12] for sender in senders]
 
 
 def test_others_keep_their_connections(url: str) -> None:
-    """Those of the same address too, whatever is sent on them meanwhile."""
+    """Also connections of the same address that are used meanwhile."""
     with ExitStack() as stack:
         others = [stack.enter_context(requests.Session()) for _ in range(4)]
         for other in others:
             other.get(f"{url}/health/live", timeout=60)
         used = [port_of(other, url) for other in others]
-        senders = [stack.enter_context(connect(url)) for _ in range(SENDERS)]
-        for sender in senders:
-            sender.sendall(POST + LENGTH)
-        slow = [stack.enter_context(ThreadPoolExecutor(1)).submit(received, one) for one in senders]
+        senders = stack.enter_context(slow_senders(url, SENDERS))
+        slow = [stack.enter_context(ThreadPoolExecutor(1)).submit(answered, one) for one in senders]
         while not all(one.done() for one in slow):
             for other in others:
                 assert 200 == other.get(f"{url}/health/live", timeout=60).status_code
         assert used == [port_of(other, url) for other in others]
 
 
-def test_slow_bodies_leave_others_alone(url: str) -> None:
-    """Those who have a body as well as those who have none."""
-    with ExitStack() as stack:
-        for sender in [stack.enter_context(connect(url)) for _ in range(SENDERS)]:
-            sender.sendall(POST + LENGTH)
+def test_slow_bodies_leave_other_requests_alone(url: str) -> None:
+    """Requests with a body as well as requests without."""
+    with slow_senders(url, SENDERS):
         assert 200 == requests.get(f"{url}/health/live", timeout=60).status_code
         assert 422 == requests.post(f"{url}{SYNC}", json={}, timeout=60).status_code
 
 
 def test_more_slow_bodies_than_half_of_the_threads(impatient: Any) -> None:
-    """The others are refused, and who sends no body is served."""
-    answers = burst(impatient.url)
-    assert {b"408": THREADS // 2, b"503": THREADS // 2} == Counter(one[9:12] for one in answers)
-    assert all(b"retry-after" in one.lower() for one in answers if one[9:12] == b"503")
-    assert 422 == requests.post(f"{impatient.url}{SYNC}", json={}, timeout=60).status_code
+    """The others are refused, and requests without a body are served, also while senders stay."""
+    with slow_senders(impatient.url, THREADS) as senders:
+        assert 200 == requests.get(f"{impatient.url}/health/live", timeout=60).status_code
+        answers = [answered(sender) for sender in senders]
+        assert {b"408": THREADS // 2, b"503": THREADS // 2} == Counter(one[9:12] for one in answers)
+        assert all(b"retry-after" in one.lower() for one in answers if one[9:12] == b"503")
+        assert all(b"\r\nconnection: close" in one.lower() for one in answers)
+        refused = requests.post(f"{impatient.url}{SYNC}", json={}, timeout=60)
+        assert (503, "too_many_bodies") == (refused.status_code, refused.json()["error"])
+        assert 200 == requests.get(f"{impatient.url}/health/live", timeout=60).status_code
+    wait_until(
+        "bodies are read again",
+        lambda: requests.post(f"{impatient.url}{SYNC}", json={}, timeout=60).status_code == 422,
+        (),
+        60,
+    )
 
 
-def test_nothing_is_left_of_slow_bodies(impatient: Any) -> None:
+def test_no_resource_is_left_of_slow_bodies(impatient: Any) -> None:
     """Neither a thread nor a descriptor: the server's own threads were made by the first."""
     web = impatient.processes("granian")[-1]
-    burst(impatient.url)
+
+    def burst() -> None:
+        with slow_senders(impatient.url, THREADS) as senders:
+            assert all(answered(sender) for sender in senders)
+
+    burst()
     wait_until("all are gone", lambda: not connections(web, impatient.url), (), 60)
     threads, descriptors = web.num_threads(), web.num_fds()
-    burst(impatient.url)
+    burst()
     wait_until("no thread is left", lambda: web.num_threads() <= threads, (), 60)
     wait_until("no descriptor is left", lambda: web.num_fds() <= descriptors, (), 60)
 
 
+def test_the_kernel_probes_silent_connections(url: str) -> None:
+    """A peer that is gone without a word holds its thread for about a minute, not for ever."""
+    with connect(url) as silent:
+        silent.sendall(POST + LENGTH)
+        requests.get(f"{url}/health/live", timeout=60)
+        wait_until("a timer of keep-alive runs", lambda: has_keepalive_timer(silent), (), 30)
+
+
+def has_keepalive_timer(connection: socket.socket) -> bool:
+    """Whether the kernel has one for the server's end (`tr` of /proc/net/tcp is 2)."""
+    ours, theirs = (
+        f":{end[1]:04X}" for end in (connection.getsockname(), connection.getpeername())
+    )
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    found = [row for row in rows if row[1].endswith(theirs) and row[2].endswith(ours)]
+    return [row[5][:2] for row in found] == ["02"]
+
+
 def test_slow_headers_are_given_up(url: str) -> None:
-    """The server closes, with or without a word, and were there nothing at all."""
+    """The server closes, with an answer or without, also when no byte was sent."""
     with connect(url) as silent, connect(url) as sender:
         sender.sendall(POST)
         received(sender)

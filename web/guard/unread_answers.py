@@ -1,8 +1,8 @@
-"""Answers that are not read: the connection ends when nothing could be sent on it for a while.
+"""Connections to peers that read nothing of an answer, or that are gone, end after a while.
 
-Neither server has such a limit of its own. Linux does, for each connection, and each one takes it
-over from the listening socket, which is there once the first request is. Elsewhere an answer that
-nobody reads stays until the reader leaves.
+Neither server has such limits. Linux has them for each connection, and a connection inherits them
+from the listening socket, which exists by the first request. Elsewhere an unread answer stays until
+its reader leaves. A peer that is gone without a word answers no keep-alive probe.
 """
 
 import socket
@@ -16,10 +16,11 @@ from flask import Flask
 
 _DESCRIPTORS = Path("/proc/self/fd")
 _TCP_USER_TIMEOUT = 18  # linux/tcp.h
+_PROBE_SECONDS = 30  # of silence, before and between the probes
 
 
 def install(app: Flask, most_seconds: float) -> None:
-    """Limit all connections that this process has accepted, or will accept."""
+    """Limit all connections that this process has accepted or will accept."""
     is_done = Event()
 
     @app.before_request
@@ -30,22 +31,29 @@ def install(app: Flask, most_seconds: float) -> None:
 
 
 def _limit_connections(milliseconds: int) -> None:
-    """The listening sockets first: what they have accepted before is found after that."""
+    """Limit the listening sockets first, then those that they have accepted before."""
     with _tcp_sockets() as found:
         listening = [one for one in found if _is_listening(one)]
         for one in listening:
-            one.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)
+            _limit(one, milliseconds)
         ports = {one.getsockname()[1] for one in listening}
     with _tcp_sockets() as found:
         for one in found:
             with suppress(OSError):  # it has ended
                 if one.getsockname()[1] in ports:
-                    one.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)
+                    _limit(one, milliseconds)
+
+
+def _limit(one: socket.socket, milliseconds: int) -> None:
+    one.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_SECONDS)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECONDS)
 
 
 @contextmanager
 def _tcp_sockets() -> Iterator[list[socket.socket]]:
-    """Those of this process; their descriptors stay the server's."""
+    """Yield the TCP sockets of this process; their descriptors stay the server's."""
     opened = []
     try:
         for descriptor in [int(entry.name) for entry in _DESCRIPTORS.iterdir()]:

@@ -1,0 +1,21 @@
+"""A request whose body is late ends after the reading of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from flask import Response
+
+from web.guard.bodies import leave_open
+
+
+def test_the_request_of_a_late_body_outlasts_its_reading() -> None:
+    """granian would wait for the reader with Python's lock held, and serve nobody."""
+    has_ended = Event()
+    response = leave_open(Response(b"late"), has_ended)
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(response.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.2)
+        has_ended.set()
+        assert closing.result(10) is None
