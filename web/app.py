@@ -61,7 +61,7 @@ PREFIX = "/api/v1"
 
 _MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
 _MANY_STREAMS = 2000
-_EAR_SECONDS = 0.25  # to connect; a reader waits for it
+_SUBSCRIBER_SECONDS = 0.25  # to connect; a request waits for it
 _MOST_BODIES = 1000  # that push receives at a time
 
 _CONFIG = {
@@ -102,7 +102,7 @@ class SynchronousFlask(Flask):
 def create_app(
     settings: Settings | None = None, most_streams: int | None = None, host: str | None = None
 ) -> Flask:
-    """The application that will listen on `host`, without connecting to anything yet."""
+    """Return the application that will listen on `host`; it connects to no server yet."""
     settings = settings or Settings()
     redactor = redactor_for(settings)
     set_up_logs(settings.log_format, settings.log_level, redactor)
@@ -126,10 +126,10 @@ def create_app(
 
 
 def create_worker_app() -> Flask:
-    """The application of a server's worker process, which must not outlive the server.
+    """Return the application of a server's worker process, which must not outlive the server.
 
-    Until it serves, SIGTERM ends it at once: the handler that it has from the server, whose copy it
-    began as, would do nothing here, and so the server's death would be missed.
+    Until it serves, SIGTERM ends it at once: the handler inherited from the server does nothing
+    here, so the server's death would be missed.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
@@ -144,7 +144,7 @@ def create_worker_app() -> Flask:
 
 
 def create_push_app() -> Flask:
-    """The same application on a server that holds thousands of streams open."""
+    """Return the application for a server that holds thousands of streams open."""
     end_with_parent()
     settings = Settings()
     require_safe(settings)
@@ -200,15 +200,15 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
 
 
 def _ohlcv(platform: Platform) -> OhlcvReader:
-    ear = open_redis(platform.settings.redis_url, _EAR_SECONDS)
-    cache = LocalCache(platform.responses, FreshTokens(platform.responses, ear))
+    subscriber = open_redis(platform.settings.redis_url, _SUBSCRIBER_SECONDS)
+    cache = LocalCache(platform.responses, FreshTokens(platform.responses, subscriber))
     stored = StoredBars(platform.bars, platform.live_bars, ChunkCache(platform.bars, cache))
     calendars = CachedCalendars(platform.calendars, time.monotonic)
     return OhlcvReader(stored, platform.statuses, calendars, cache)
 
 
 def _most_waiting_calls(threads: int) -> int:
-    """Three quarters of the threads may wait for syncs; the others serve what is quick."""
+    """Three quarters of the threads may wait for syncs; the others serve quick requests."""
     return max(1, threads * 3 // 4)
 
 
@@ -223,12 +223,12 @@ def _few_streams(threads: int) -> int:
 
 
 def _some_exports(threads: int) -> int:
-    """An export holds its thread until it is read; a quarter of them may be held so."""
+    """An export holds its thread until it is read; a quarter of the threads may be held so."""
     return max(2, threads // 4)
 
 
 def _few_exports(threads: int) -> int:
-    """An export takes some megabytes while it is written; a sixteenth of them may do that."""
+    """An export takes some megabytes while it is written; one for 16 threads may be."""
     return max(1, threads // 16)
 
 

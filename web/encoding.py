@@ -24,9 +24,9 @@ NO_FORMING = b"null"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an answer says of itself beside its bars."""
+    """Fields of an answer beside its bars."""
 
-    interval: str | None = None  # where it is none of the series'
+    interval: str | None = None  # where it differs from the series'
     next_cursor: str | None = None
     resampled_from: str | None = None
     as_columns: bool = False
@@ -34,9 +34,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LivePart:
-    """Which bars of an answer are live: the newest `count`, and stretches that history follows.
+    """Which bars of an answer are live: the newest `count`, and stretches before history.
 
-    `partial` are the open times of the bars that are not made of all their time.
+    `partial` are the open times of bars that do not cover all their time.
     """
 
     count: int = 0
@@ -62,10 +62,10 @@ def encode_ohlcv(
     page: Page = Page(),
     rows: list[bytes] | None = None,
 ) -> bytes:
-    """The document `{symbol, exchange, interval, data, count, …, live, forming}`.
+    """Return the document `{symbol, exchange, interval, data, count, …, live, forming}`.
 
-    As columns it has `columns` in the place of `data`. Its last field is always `forming`. `rows`
-    are the bars by `encode_rows`, where they are known.
+    As columns it has `columns` instead of `data`. Its last field is always `forming`. `rows` is the
+    result of `encode_rows` for these bars, where it is known.
     """
     head = {
         "symbol": series.symbol.ticker,
@@ -92,7 +92,7 @@ def encode_ohlcv(
 
 
 def encode_live_forming(bar: LiveBar, as_of: int) -> bytes:
-    """The JSON of `forming` for a bar that is built from quotes."""
+    """Return the JSON of `forming` for a bar that is built from quotes."""
     document = {
         "bar_start": to_date(bar.start),
         "bar_end": to_date(bar.end),
@@ -105,18 +105,18 @@ def encode_live_forming(bar: LiveBar, as_of: int) -> bytes:
 
 
 def split_forming(body: bytes) -> tuple[bytes, bytes]:
-    """The encoded document up to its last field, and the forming bar in it."""
-    place = body.rindex(_FORMING)
-    return body[:place], body[place + len(_FORMING) : -1]
+    """Return the encoded document up to its last field, and the forming bar in that."""
+    start = body.rindex(_FORMING)
+    return body[:start], body[start + len(_FORMING) : -1]
 
 
 def forming_field(forming: bytes) -> bytes:
-    """The end of a document whose forming bar is this one."""
+    """Return the end of a document with this forming bar."""
     return b"%b%b}" % (_FORMING, forming)
 
 
 def encode_columns(bars: Bars, newest_first: bool) -> bytes:
-    """A JSON object of six lists, `datetime` and the numbers, all of one length."""
+    """Return a JSON object of six lists of one length: `datetime` and the numbers."""
     columns = bars.columns[:, ::-1] if newest_first else bars.columns
     values = [np.ascontiguousarray(column) for column in columns]
     times = values[0].astype("datetime64[s]")
@@ -125,7 +125,7 @@ def encode_columns(bars: Bars, newest_first: bool) -> bytes:
 
 
 def encode_csv(bars: Bars, newest_first: bool) -> bytes:
-    """A line for each bar, without the head; a volume that is not there is empty."""
+    """Return a line for each bar, without a header line; an unknown volume is empty."""
     if not len(bars):
         return b""
     columns = bars.columns[:, ::-1] if newest_first else bars.columns
@@ -139,7 +139,7 @@ def encode_csv(bars: Bars, newest_first: bool) -> bytes:
 
 
 def encode_bars(bars: Bars, newest_first: bool) -> bytes:
-    """A JSON array of `{datetime, open, high, low, close, volume}`.
+    """Return a JSON array of `{datetime, open, high, low, close, volume}`.
 
     Numbers read back as the same float64; a volume of NaN is `null`; times are UTC with `Z`.
     """
@@ -147,7 +147,7 @@ def encode_bars(bars: Bars, newest_first: bool) -> bytes:
 
 
 def encode_rows(bars: Bars) -> list[bytes]:
-    """The objects of that array, in order of time."""
+    """Return the JSON object of each bar, in order of time."""
     tokens = [b""] * (_FIELDS * len(bars))
     if tokens:
         tokens[0::_FIELDS] = _tokens(bars.columns[0].astype("datetime64[s]"))
@@ -161,7 +161,7 @@ def _array(rows: list[bytes], newest_first: bool) -> bytes:
 
 
 def _tokens(column: NDArray[Any]) -> list[bytes]:
-    """Each value of a column as JSON; none of them holds a comma."""
+    """Return each value of a column as JSON, which never contains a comma."""
     return orjson.dumps(column, option=_OPTIONS)[1:-1].split(b",")
 
 

@@ -1,7 +1,7 @@
-"""flask-smorest takes a pydantic model wherever it takes a marshmallow schema.
+"""pydantic models for flask-smorest, wherever it takes a marshmallow schema.
 
-`schema_of(Model)` looks like a marshmallow schema; what it loads, dumps and documents is the
-model's. A view receives instances of the model and returns them.
+`schema_of(Model)` is a marshmallow schema that loads, dumps and documents by the model. A view
+receives instances of the model and returns them.
 """
 
 import functools
@@ -48,19 +48,19 @@ _REFERENCE = "#/components/schemas/{model}"
 
 
 def default_scope(methods: Iterable[str]) -> Scope:
-    """What a key needs where nobody says: `read` to read, `admin` for all else."""
+    """Return the scope of a route that names none: `read` for reading, else `admin`."""
     return Scope.READ if _READING.issuperset(methods) else Scope.ADMIN
 
 
 class PydanticSchema(marshmallow.Schema):
-    """A marshmallow schema in name; its model does the work."""
+    """A marshmallow schema that calls a pydantic model."""
 
     model: ClassVar[type[pydantic.BaseModel]]
 
     def load(self, data: Any, **_: object) -> Any:
-        """The model of a body, of path parameters or of a query string.
+        """Return the model of a body, path parameters or a query string.
 
-        A marshmallow ValidationError lists every problem as `{loc, msg, type}`.
+        Raise a marshmallow ValidationError that lists every problem as `{loc, msg, type}`.
         """
         values = _single_values(cast(Any, data.data)) if isinstance(data, MultiDictProxy) else data
         try:
@@ -70,14 +70,14 @@ class PydanticSchema(marshmallow.Schema):
             raise marshmallow.ValidationError(cast(Any, _problems(error, several))) from error
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """Plain values for JSON, of one model or of a list of them."""
+        """Return plain values for JSON, of one model or of a list of models."""
         if self.many if many is None else many:
             return [each.model_dump(mode="json") for each in obj]
         return obj.model_dump(mode="json")
 
 
 def schema_of(model: type[pydantic.BaseModel], many: bool = False) -> PydanticSchema:
-    """What flask-smorest takes for `model`, or for a list of them."""
+    """Return the schema of `model`, or of a list of such models."""
     return _facade(model)(many=many)
 
 
@@ -135,7 +135,7 @@ class PydanticBlueprint(Blueprint):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.scopes: dict[str, Scope] = {}  # what a key needs, by the name of the view
+        self.scopes: dict[str, Scope] = {}  # needed of a key, by the name of the view
 
     def route(
         self,
@@ -228,7 +228,7 @@ class PydanticPlugin(MarshmallowPlugin):
             return cast(Document, super().schema2jsonschema(schema))  # type: ignore[no-untyped-call]
 
         def resolve_nested_schema(self, schema: Any) -> Any:
-            """A reference; a model that came along with another one's is there already."""
+            """Return a reference, also to a model that another model's document brought along."""
             if isinstance(schema, PydanticSchema):
                 name = schema.model.__name__
                 if name in self.spec.components.schemas:
@@ -257,14 +257,14 @@ class PydanticPlugin(MarshmallowPlugin):
 
 
 class _UntitledFields(GenerateJsonSchema):
-    """A field's name is title enough."""
+    """Fields get no title beside their name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
 
 def _problems(error: pydantic.ValidationError, several: Set[str]) -> list[Document]:
-    """Of a parameter that came several times, that it did; its type is then not what is wrong."""
+    """Return each problem; of a parameter given several times, only that."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         {

@@ -1,8 +1,8 @@
-"""Encoded answers as they are kept: with their tag, whole or compressed, and how they are sent.
+"""Encoded answers: how they are kept, with a tag, whole or compressed, and how they are sent.
 
-An answer is kept without its forming bar, which is another each moment; tag and compression are
-made once for all that is before it. The end of a compressed answer is compressed when it leaves:
-after a full flush, deflate begins anew, so both parts are one stream.
+An answer is kept without its forming bar, which changes all the time; tag and compression are made
+once for everything before it. The end of a compressed answer is compressed when it is sent: after a
+full flush deflate starts afresh, so both parts are one stream.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ DOCUMENTED: tuple[dict[str, Any], ...] = (
         "in": "header",
         "name": "If-None-Match",
         "required": False,
-        "description": "the `ETag` of an answer that is known: 304 where it still holds",
+        "description": "the `ETag` of an earlier answer: 304 if it is still the answer",
         "example": 'W/"0123456789abcdef01-89abcdef"',
         "schema": {"type": "string"},
     },
@@ -32,7 +32,7 @@ DOCUMENTED: tuple[dict[str, Any], ...] = (
         "in": "header",
         "name": "Accept-Encoding",
         "required": False,
-        "description": "with `gzip` in it JSON may come compressed",
+        "description": "if it includes `gzip`, JSON may be compressed",
         "example": "gzip",
         "schema": {"type": "string"},
     },
@@ -46,7 +46,7 @@ _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 class Answer(msgspec.Struct, frozen=True, array_like=True):
     """The encoded document up to its forming bar, and the forming bar of the last sync.
 
-    That one is told before `forming_until`, in epoch seconds; then it has ended.
+    The forming bar ends at `forming_until`, in epoch seconds, and is left out from then on.
     """
 
     tag: str
@@ -59,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory it takes."""
+        """Return its bytes of memory, roughly."""
         return len(self.head) + len(self.forming)
 
     def packed(self) -> bytes:
@@ -67,19 +67,19 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 
 def answer_of(body: bytes, next_cursor: str | None, forming_until: int = 0) -> Answer:
-    """The answer to keep."""
+    """Return the answer to keep for an encoded document."""
     head, forming = split_forming(body)
     tag = hashlib.sha256(head).hexdigest()[:18]
     return Answer(tag, next_cursor, head, forming, forming_until=forming_until)
 
 
 def unpack(packed: bytes) -> Answer:
-    """What `packed` gave."""
+    """Return the answer that `packed` encoded."""
     return msgspec.msgpack.decode(packed, type=Answer)
 
 
 def compress(answer: Answer) -> Answer:
-    """The same, compressed up to its forming bar."""
+    """Return the answer with everything before its forming bar compressed."""
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
     head = deflate.compress(answer.head) + deflate.flush(zlib.Z_FULL_FLUSH)
     size, check = len(answer.head), zlib.crc32(answer.head)
@@ -87,15 +87,15 @@ def compress(answer: Answer) -> Answer:
 
 
 def wants_gzip() -> bool:
-    """Whether the caller can read gzip."""
+    """Return whether the caller accepts gzip."""
     return _accepts_gzip(current_request().environ.get("HTTP_ACCEPT_ENCODING", ""))
 
 
 def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
-    """The answer with its forming bar: whole, compressed, or 304 where it is known.
+    """Return the answer with its forming bar: whole, compressed, or 304 if the caller has it.
 
-    That is the live one, else that of the last sync until it has ended. The tag is weak: it says
-    the same of both encodings.
+    The forming bar is the live one, else the one of the last sync until it ends. The tag is weak,
+    since both encodings have the same.
     """
     own = answer.forming if now < answer.forming_until else NO_FORMING
     forming = own if live_forming is None else live_forming

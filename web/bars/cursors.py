@@ -1,7 +1,7 @@
-"""Cursors: the place in a range up to which pages were told.
+"""Cursors: the time in a range at which the next page begins.
 
-A cursor names a time, so bars that are added meanwhile neither shift it nor are told twice. With
-it goes a check of the query it belongs to.
+As a cursor is a time, bars that are added meanwhile neither shift it nor appear twice. It carries a
+checksum of its query.
 """
 
 import base64
@@ -15,17 +15,17 @@ _VERSION = 1
 _SHAPE = struct.Struct(">BqI")
 
 
-def encode_cursor(place: int, query: str) -> str:
-    """The cursor of the page that begins at `place` (newest first: that ends before it)."""
-    packed = _SHAPE.pack(_VERSION, place, zlib.crc32(query.encode()))
+def encode_cursor(time: int, query: str) -> str:
+    """Return the cursor of the page that begins at `time`, or newest first: ends before it."""
+    packed = _SHAPE.pack(_VERSION, time, zlib.crc32(query.encode()))
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, query: str) -> int:
-    """The place; InvalidRequest for what is no cursor, or one of another query."""
+    """Return the time of a cursor; raise InvalidRequest if it is none, or of another query."""
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True)
-        version, place, check = _SHAPE.unpack(packed)
+        version, time, check = _SHAPE.unpack(packed)
     except (binascii.Error, ValueError, struct.error) as error:
         raise InvalidRequest("cursor: it is none that was given as next_cursor") from error
     if version != _VERSION or check != zlib.crc32(query.encode()):
@@ -33,4 +33,4 @@ def decode_cursor(cursor: str, query: str) -> int:
             "cursor: it belongs to another query; symbol, interval, start_date, end_date and order"
             " must be those of the first page"
         )
-    return int(place)
+    return int(time)

@@ -1,14 +1,14 @@
 """Exports: bars as a file, in bounded memory.
 
-The file is written to disk block by block, and then sent with its length: a server may end an
-answer whose iterator fails as if it were whole (granian does), so what can fail comes first, and
-is an error like any other. The temporary file has no name, and goes with its answer.
+The file is written to disk block by block, then sent with its length: granian ends an answer whose
+iterator fails as if it were whole, so everything that can fail comes before the first byte. The
+temporary file has no name and is removed with its answer.
 
 Each format turns blocks of bars into pieces of the file. pyarrow is imported by the first export
-that needs it: a process that exports nothing does not carry it.
+that needs it, to save the memory of processes without exports.
 
-A few bars are answered as they are. Of the others only some are written at a time, for each takes
-memory, and only some are open at a time, for each holds a thread until it is read to its end.
+Files of at most `MAX_BARS` bars are made in memory. Of larger ones only some are written at a time,
+since each takes memory, and only some are open at a time, since an unread one holds a thread.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ from web.storage import Storage
 _CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
 _CSV_ROWS = 8192
 _PIECE_BYTES = 256 * 1024
-_LONGEST_WAIT_SECONDS = 10.0  # for the others that are written
+_LONGEST_WAIT_SECONDS = 10.0  # for other exports to be written
 _COUNT_BYTES = 8
 
 Blocks = Iterator[Bars]
@@ -147,7 +147,7 @@ def write_arrow(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
 
 
 class _Drain:
-    """A file that gives away what was written to it."""
+    """A file for pyarrow whose written bytes are taken out piece by piece."""
 
     closed = False
 
@@ -169,7 +169,7 @@ class _Drain:
         return taken
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: no byte is buffered."""
 
     def close(self) -> None:
         self.closed = True

@@ -1,8 +1,8 @@
-"""The forming bar of the quote board, beside the closed bars of an answer.
+"""The forming bar of the quote board, for the end of an answer.
 
-Answers are kept for minutes and a forming bar is another each moment, so it is put in as the
-answer leaves. It is looked up at most twice a second a series. Without Redis, the forming bar of
-the last sync stays.
+Answers are kept for minutes and a forming bar changes all the time, so it is added when the answer
+is sent. It is looked up at most twice a second for each series. Without Redis the answer has the
+forming bar of the last sync.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class _Seen:
 
 
 class LiveForming:
-    """Looks forming bars up for all answers of this process."""
+    """Forming bars, each kept for half a second."""
 
     def __init__(self, board: QuoteBoard, clock: Callable[[], float]) -> None:
         self._board = board
@@ -40,7 +40,7 @@ class LiveForming:
         self._cooldown = Cooldown(clock)
 
     def of(self, series: Series) -> bytes | None:
-        """The live forming bar of the series as JSON; None where there is none."""
+        """Return the live forming bar of the series as JSON; None where there is none."""
         now = self._clock()
         seen = self._seen.get(series)
         if seen is None or seen.until <= now:

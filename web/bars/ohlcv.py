@@ -1,4 +1,4 @@
-"""Answers to `GET ohlcv`: from the cache, or from the store and then into the cache."""
+"""Answers to `GET ohlcv`: from the cache, else from the store, and then cached."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Asked:
 
     @property
     def series(self) -> Series | None:
-        """The series, where it is one that can be stored."""
+        """Return the series, None for a length that is not stored."""
         return None if isinstance(self.interval, str) else Series(self.symbol, self.interval)
 
     @property
@@ -44,14 +44,14 @@ class Asked:
         return f"{self.window.key},{'columns' if self.as_columns else 'json'}"
 
     def at(self, cursor: str) -> "Asked":
-        """The page that begins at the cursor; InvalidRequest for one of another query."""
+        """Return the page at the cursor; raise InvalidRequest for one of another query."""
         return replace(self, window=self.window.at(cursor, self.name))
 
     def page(self, found: Found, source: Interval | None = None) -> Page:
-        """What the answer says of itself."""
+        """Return the fields of the answer beside its bars."""
         cursor = None
-        if found.next_place is not None:
-            cursor = encode_cursor(found.next_place, self.window.query(self.name))
+        if found.next_time is not None:
+            cursor = encode_cursor(found.next_time, self.window.query(self.name))
         _, _, interval = self.name.rpartition("|")
         return Page(interval, cursor, source.value if source else None, self.as_columns)
 
@@ -66,13 +66,13 @@ class OhlcvReader:
     cache: LocalCache
 
     def look(self, asked: Asked, is_gzip: bool) -> Looked:
-        """The answer as it was kept, or the token to read one under."""
+        """Return the kept answer, or the token under which to read one."""
         return self.cache.look(asked.series, _key(asked, is_gzip)) if asked.series else Looked()
 
     def read(self, asked: Asked, is_gzip: bool, token: bytes | None) -> Answer:
-        """The answer, from the store where it is not kept, and kept for the next time.
+        """Return the answer from the store, and keep it.
 
-        NotFound for a series never synced that can't be made of another one either.
+        Raise NotFound for a series never synced that can't be made of another one either.
         """
         if asked.series is None:
             return _compressed(self._resampled(asked, custom_length(str(asked.interval))), is_gzip)
@@ -82,7 +82,7 @@ class OhlcvReader:
             with metrics.STORE_SECONDS.labels(operation="read").time():
                 answer = self._stored(asked, asked.series, token)
             if answer is None:
-                answer = self._instead(asked, asked.series)
+                answer = self._made_of_shorter(asked, asked.series)
                 return _compressed(answer, is_gzip)
             if token is not None:
                 self.cache.put(asked.series, _key(asked, False), token, answer)
@@ -92,9 +92,9 @@ class OhlcvReader:
         return answer
 
     def blocks(self, asked: Asked, is_whole: bool) -> Iterator[Bars]:
-        """The bars of an export, block by block; those made of others come in one.
+        """Yield the bars of an export, block by block; bars made of others as one block.
 
-        InvalidRequest for all of those: they are made of a bounded number of others.
+        Raise InvalidRequest for a whole range of made bars: their sources are bounded in number.
         """
         series, window = asked.series, asked.window
         status = self.statuses.get(series) if series else None
@@ -118,7 +118,7 @@ class OhlcvReader:
             length = custom_length(str(asked.interval))
             return self._resampler.read(asked.symbol, length, asked.window).found
         if series.interval is Interval.D1:
-            raise NotFound(_why_there_is_nothing(series, status))
+            raise NotFound(_why_no_bars(series, status))
         length = BarLength.of(series.interval)
         return self._resampler.read(asked.symbol, length, asked.window).found
 
@@ -131,9 +131,9 @@ class OhlcvReader:
         return was_synced or self.stored.has_any(series)
 
     def _stored(self, asked: Asked, series: Series, token: bytes | None) -> Answer | None:
-        """The answer of what is stored; None for a series of which nothing ever was.
+        """Return the answer from stored bars; None if no bar of the series was ever stored.
 
-        A sync that changes the status ends the token.
+        The status is kept too, since a sync that changes it ends the token.
         """
         status = self.cache.under(token, f"{series} status", lambda: self.statuses.get(series))
         found = self.stored.read(series, asked.window, status, token)
@@ -144,14 +144,14 @@ class OhlcvReader:
         body = encode_ohlcv(series, found.bars, newest, forming, found.live, page, found.rows)
         return answer_of(body, page.next_cursor, forming.close_time if forming else 0)
 
-    def _instead(self, asked: Asked, series: Series) -> Answer:
-        """The same bars, made of shorter ones."""
+    def _made_of_shorter(self, asked: Asked, series: Series) -> Answer:
+        """Return the answer with bars made of shorter ones."""
         try:
             if series.interval is not Interval.D1:
                 return self._resampled(asked, BarLength.of(series.interval))
         except NotFound:
             pass  # what is missing is the series itself
-        raise NotFound(_why_there_is_nothing(series, self.statuses.get(series)))
+        raise NotFound(_why_no_bars(series, self.statuses.get(series)))
 
     def _resampled(self, asked: Asked, length: BarLength) -> Answer:
         made = self._resampler.read(asked.symbol, length, asked.window)
@@ -173,14 +173,14 @@ def _compressed(answer: Answer, is_gzip: bool) -> Answer:
 def _limited(blocks: Iterator[Bars], window: Window) -> Iterator[Bars]:
     left = window.limit
     for block in blocks:
-        told = block.last(left) if window.newest_first else block.first(left)
-        yield told
-        left -= len(told)
+        part = block.last(left) if window.newest_first else block.first(left)
+        yield part
+        left -= len(part)
         if not left:
             return
 
 
-def _why_there_is_nothing(series: Series, status: SyncStatus | None) -> str:
+def _why_no_bars(series: Series, status: SyncStatus | None) -> str:
     hint = "POST /api/v1/market-data/sync fetches it"
     if status is None:
         return f"{series} was never synced; {hint}"

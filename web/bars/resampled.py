@@ -64,7 +64,7 @@ class Resampler:
         spans = self._spans(symbol, length, calendar)
         if not spans:
             return Resampled(Found(Bars.empty()), self._synced_without_bars(symbol, length))
-        span = covering(spans, length.seconds, *window.asked) if len(spans) > 1 else spans[0]
+        span = covering(spans, length.seconds, *window.whole_range) if len(spans) > 1 else spans[0]
         ratio = bars_in_one(length, span.interval)
         if (window.limit + _EDGES) * ratio > MOST_SOURCE_BARS:
             raise InvalidRequest(

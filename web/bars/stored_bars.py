@@ -1,4 +1,4 @@
-"""Bars of a series as answers tell them: history, and the live bars that fill what it lacks."""
+"""Bars of a series for an answer: history, and live bars where it has none."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from web.bars.chunk_cache import ChunkCache
 from web.bars.cursors import decode_cursor
 from web.encoding import LivePart
 
-_NOTHING_LIVE = LivePart()
+_NO_LIVE_BARS = LivePart()
 _NEVER = 2**53
 
 Range = tuple[int | None, int | None]  # start included, end excluded; None: without a bound
@@ -45,47 +45,47 @@ class Window:
     first_page: Range | None = None
 
     @property
-    def asked(self) -> Range:
-        """The range of all its pages."""
+    def whole_range(self) -> Range:
+        """Return the range of all its pages."""
         return self.first_page or (self.start, self.end)
 
     @property
     def key(self) -> str:
-        """The same text for queries that mean the same."""
-        return f"{self.start},{self.end},{self.limit},{self.newest_first},{self.asked}"
+        """Return a text that is equal for equal windows."""
+        return f"{self.start},{self.end},{self.limit},{self.newest_first},{self.whole_range}"
 
     def query(self, name: str) -> str:
-        """What a cursor of `name` belongs to."""
-        start, end = self.asked
+        """Return the text that a cursor of series `name` belongs to."""
+        start, end = self.whole_range
         return f"{name} {start},{end},{self.newest_first}"
 
     def at(self, cursor: str, name: str) -> "Window":
-        """What is left of it from the cursor on; InvalidRequest for one of another query."""
-        place = decode_cursor(cursor, self.query(name))
+        """Return the rest from the cursor on; raise InvalidRequest for one of another query."""
+        time = decode_cursor(cursor, self.query(name))
         if self.newest_first:
-            return replace(self, end=place, first_page=self.asked)
-        return replace(self, start=place, first_page=self.asked)
+            return replace(self, end=time, first_page=self.whole_range)
+        return replace(self, start=time, first_page=self.whole_range)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The bars of a window, and the place of the next one where it was cut by its limit.
+    """The bars of a window, and the time of its next page where the limit cut it.
 
-    `rows` are the bars by `encode_rows`, where they are known.
+    `rows` is the result of `encode_rows` for these bars, where it is known.
     """
 
     bars: Bars
-    live: LivePart = _NOTHING_LIVE
-    next_place: int | None = None
+    live: LivePart = _NO_LIVE_BARS
+    next_time: int | None = None
     rows: list[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBars:
-    """Reads both stores as one series.
+    """Reads both stores as one series, live bars first.
 
-    In the opposite order of a sync, which stores history before it prunes live bars: what is pruned
-    between two reads is then found in history.
+    A sync stores history before it prunes live bars, so a bar that is pruned between the two reads
+    is found in history.
     """
 
     bars: BarStore
@@ -99,33 +99,33 @@ class StoredBars:
         status: SyncStatus | None,
         token: bytes | None = None,
     ) -> Found:
-        """The bars of the window; with a token, those before history's end as near as they are."""
+        """Return the bars of the window; with a token, older history comes from kept chunks."""
         limit, newest = window.limit, window.newest_first
         live = self._live(series, window, token)
         if token is not None and not len(live) and _is_before_end(series, window, status):
             return self._settled(series, window, token)
         more = self._join(series, window, live)
         joined = more.cut(limit, newest)
-        place = _next_place(series, joined, newest) if len(more) > limit else None
-        return Found(joined.bars, self._live_part(series, joined), place)
+        next_time = _next_time(series, joined, newest) if len(more) > limit else None
+        return Found(joined.bars, self._live_part(series, joined), next_time)
 
     def joined(self, series: Series, window: Window) -> tuple[Joined, tuple[int, ...]]:
-        """At most `limit` bars of the window, and the open times of the partial ones."""
+        """Return at most `limit` bars of the window, and the open times of partial ones."""
         more = self._join(series, window, self._live(series, window))
         joined = more.cut(window.limit, window.newest_first)
         return joined, self._partial_times(series, joined)
 
     def chunk_edges(self, series: Series) -> NDArray[np.int64]:
-        """First and last open time of each chunk of live bars, then of each of history."""
+        """Return first and last open times of each chunk, of live bars and then of history."""
         live = self.live_bars.chunk_edges(series)
         return np.concatenate([live, self.bars.chunk_edges(series)])
 
     def blocks(
         self, series: Series, start: int | None, end: int | None, newest: bool
     ) -> Iterator[Bars]:
-        """All bars from `start` to before `end`, block by block; newest blocks first, or last.
+        """Yield all bars from `start` to before `end`, block by block, in either order.
 
-        History ends where it ended when this began, so that both orders tell the same bars.
+        History ends where it ended at the first block, so that both orders give the same bars.
         """
         live = self.live_bars.read(series, start, end, None, newest)
         last = self.bars.read(series, start, end, 1).last_time
@@ -144,13 +144,13 @@ class StoredBars:
             yield rest
 
     def has_any(self, series: Series) -> bool:
-        """Whether there is any bar of the series, of history or live."""
+        """Return whether the series has any bar, in history or live."""
         return self.live_bars.has_any(series) or len(self.bars.latest(series, 1)) > 0
 
     def _live(self, series: Series, window: Window, token: bytes | None = None) -> Bars:
-        """The live bars of the window that may be among its `limit` and one more.
+        """Return the live bars of the window that may be among its first `limit` + 1 bars.
 
-        A history bar can hide two of them.
+        A history bar can replace two of them.
         """
         if window.end is not None and token is not None:
             name = f"{series} live from"
@@ -165,7 +165,7 @@ class StoredBars:
         return _NEVER if first is None else first
 
     def _join(self, series: Series, window: Window, live: Bars) -> Joined:
-        """The bars of the window: with its limit, one more at least where there is one."""
+        """Return the bars of the window, one more than its limit if there are."""
         start, end, more = window.start, window.end, window.limit + 1
         history = self.bars.read(series, start, end, more, window.newest_first)
         joined = join(series.interval, history, live, self._beyond(series, start, end, live))
@@ -174,7 +174,7 @@ class StoredBars:
     def _beyond(
         self, series: Series, start: int | None, end: int | None, live: Bars
     ) -> NDArray[np.int64]:
-        """Open times of the history bars next to the range that may share time with a live one."""
+        """Return open times of history bars next to the range that may overlap a live bar."""
         times: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
         first, last = live.first_time, live.last_time
         reach = overlap_seconds(series.interval)
@@ -190,29 +190,29 @@ class StoredBars:
         return LivePart(newest_live_count(joined.is_live), partial, tuple(stretches))
 
     def _partial_times(self, series: Series, joined: Joined) -> tuple[int, ...]:
-        told = set(joined.bars.time[joined.is_live].tolist())
-        if not told:
+        live = set(joined.bars.time[joined.is_live].tolist())
+        if not live:
             return ()
-        return tuple(time for time in self.live_bars.partial_times(series) if time in told)
+        return tuple(time for time in self.live_bars.partial_times(series) if time in live)
 
     def _settled(self, series: Series, window: Window, token: bytes) -> Found:
         limit, newest = window.limit, window.newest_first
         more = self.chunks.read(series, window.start, window.end, limit + 1, newest, token)
-        told = more.cut(limit, newest)
-        is_history = np.zeros(len(told.bars), dtype=bool)
+        page = more.cut(limit, newest)
+        is_history = np.zeros(len(page.bars), dtype=bool)
         is_cut = len(more.bars) > limit
-        place = _next_place(series, Joined(told.bars, is_history), newest) if is_cut else None
-        return Found(told.bars, LivePart(), place, told.rows)
+        next_time = _next_time(series, Joined(page.bars, is_history), newest) if is_cut else None
+        return Found(page.bars, LivePart(), next_time, page.rows)
 
 
 def _is_before_end(series: Series, window: Window, status: SyncStatus | None) -> bool:
-    """Whether history, as of the status, goes on after the window."""
+    """Return whether history goes on after the window, according to the status."""
     if status is None or status.last_bar_at is None or window.end is None:
         return False
     return window.end <= history_end(series.interval, status.last_bar_at)
 
 
-def _next_place(series: Series, joined: Joined, newest: bool) -> int:
+def _next_time(series: Series, joined: Joined, newest: bool) -> int:
     times, is_live = joined.bars.time, joined.is_live
     if newest:
         return earlier_bars_end(series.interval, int(times[0]), bool(is_live[0]))

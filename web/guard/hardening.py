@@ -50,19 +50,19 @@ def install(app: Flask, origins: frozenset[str]) -> None:
 
 
 def name_no_server(app: Flask) -> None:
-    """granian takes the `Server` of an answer instead of its own."""
+    """Name the product in `Server`; granian sends that instead of its own name."""
     _add_headers(app, (("Server", _SERVER),))
 
 
 def name_no_gunicorn() -> None:
-    """gunicorn writes its `Server` whatever an answer says."""
+    """Name the product in `Server`; gunicorn ignores an answer's own header."""
     import gunicorn.http.wsgi  # which the other server does not need
 
     gunicorn.http.wsgi.SERVER = _SERVER
 
 
 def _add_headers(app: Flask, constant: Iterable[tuple[str, str]]) -> None:
-    """Add these headers to every answer, unless it has one of that name; at the cost of a list."""
+    """Add these headers to every answer that has none of their names, without Flask's cost."""
     serve, added = app.wsgi_app, tuple(constant)
 
     def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:

@@ -1,8 +1,8 @@
-"""`KeyRing`: which key a text is, mostly without asking MongoDB.
+"""`KeyRing`: API keys by their text, mostly without a call of MongoDB.
 
-A key is looked up again once it was known for `FRESH_SECONDS`; so soon does a revocation work in
-every process. One thread does that while the others go on with what was known. While MongoDB is
-away, keys that this process knows go on working, until they expire; the others can't be judged.
+A key is looked up again after `FRESH_SECONDS`, so a revocation takes effect in every process by
+then. One thread looks it up while the others use the key they have. While MongoDB is away, keys
+known to this process work until they expire; other keys can be neither accepted nor refused.
 """
 
 import time
@@ -21,7 +21,7 @@ from pocketquant.storage.api_keys import ApiKeys
 
 FRESH_SECONDS = 3.0
 
-_ASKING_SECONDS = 1.0
+_LOOKUP_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class _Known:
 
 
 class KeyRing:
-    """The keys that were shown to this process: no more than there are in the store."""
+    """The keys that callers have sent to this process; at most as many as the store has."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class KeyRing:
         self._cooldown = Cooldown(clock)
 
     def open(self, text: KeyText) -> ApiKey | None:
-        """The live key that `text` is; None where it is none. StorageUnavailable: who knows."""
-        key = self._remembered(text.id) or self._looked_up(text.id)
+        """Return the live key of this text, if any; raise StorageUnavailable while unknown."""
+        key = self._kept(text.id) or self._look_up(text.id)
         return key if key and key.is_opened_by(text) and key.is_live(self._epoch()) else None
 
-    def _remembered(self, key_id: str) -> ApiKey | None:
-        """The key while it is fresh, or while another thread asks for it again."""
+    def _kept(self, key_id: str) -> ApiKey | None:
+        """Return the key while it is fresh, or while another thread looks it up again."""
         now = self._clock()
         with self._lock:
             known = self._known.get(key_id)
@@ -60,13 +60,13 @@ class KeyRing:
                 return None
             if now < known.fresh_until:
                 return known.key
-            known.fresh_until = now + _ASKING_SECONDS
+            known.fresh_until = now + _LOOKUP_SECONDS
         return None
 
-    def _looked_up(self, key_id: str) -> ApiKey | None:
+    def _look_up(self, key_id: str) -> ApiKey | None:
         known = self._known.get(key_id)
         try:
-            key = self._ask(key_id)
+            key = self._fetch(key_id)
         except StorageUnavailable:
             if known is None:
                 raise
@@ -78,11 +78,11 @@ class KeyRing:
                 self._known[key_id] = _Known(key, self._clock() + FRESH_SECONDS)
         return key
 
-    def _ask(self, key_id: str) -> ApiKey | None:
+    def _fetch(self, key_id: str) -> ApiKey | None:
         if self._cooldown.is_active:
             raise StorageUnavailable("MongoDB does not answer")
         try:
-            with translating_driver_errors(), pymongo.timeout(_ASKING_SECONDS):
+            with translating_driver_errors(), pymongo.timeout(_LOOKUP_SECONDS):
                 key = self._keys.get(key_id)
         except StorageUnavailable:
             self._cooldown.start()
@@ -92,12 +92,12 @@ class KeyRing:
         return key
 
     def _note_use(self, key: ApiKey) -> None:
-        """A server that can't be written to is no reason to refuse the key."""
+        """Store when the key was used, if MongoDB can be written to; the key works anyway."""
         now = int(self._epoch())
         if key.is_live(now):
             with (
                 suppress(StorageUnavailable),
                 translating_driver_errors(),
-                pymongo.timeout(_ASKING_SECONDS),
+                pymongo.timeout(_LOOKUP_SECONDS),
             ):
                 self._keys.note_use(key, now)
