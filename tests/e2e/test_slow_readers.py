@@ -1,4 +1,4 @@
-"""Who reads nothing of an answer holds up nobody for long, on both servers."""
+"""Callers that read nothing of an answer hold up others briefly, on both servers."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ SERIES = Series.parse("NASDAQ:AAPL|1m")
 EXPORT = "/api/v1/market-data/ohlcv/NASDAQ/AAPL?interval=1m&format=csv"
 MANY = 200_000  # bars: a file of a dozen megabytes, more than the buffers of a connection
 THREADS = 16
-PLACES = THREADS // 4
+SLOTS = THREADS // 4
 
 Start = Callable[..., AbstractContextManager[Any]]
 
@@ -39,8 +39,8 @@ def url(impatient: Any, request: pytest.FixtureRequest) -> str:
     return str(getattr(impatient, request.param))
 
 
-def ask_without_reading(url: str) -> socket.socket:
-    """A connection on which an export has begun to arrive."""
+def request_without_reading(url: str) -> socket.socket:
+    """Return a connection on which an export has begun to arrive."""
     host, port = url.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)), timeout=60)
     connection.sendall(f"GET {EXPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -48,10 +48,10 @@ def ask_without_reading(url: str) -> socket.socket:
     return connection
 
 
-def test_exports_that_nobody_reads_are_given_up(impatient: Any, url: str) -> None:
+def test_unread_exports_are_given_up(impatient: Any, url: str) -> None:
     """The server ends their connections, though they stay open at this end, and serves others."""
     with ExitStack() as stack:
-        unread = [stack.enter_context(ask_without_reading(url)) for _ in range(PLACES)]
+        unread = [stack.enter_context(request_without_reading(url)) for _ in range(SLOTS)]
         ours = {connection.getsockname() for connection in unread}
         wait_until("the server has given them up", lambda: not ours & peers(impatient), (), 60)
         with requests.get(url + EXPORT, timeout=60, stream=True) as answer:
@@ -59,14 +59,14 @@ def test_exports_that_nobody_reads_are_given_up(impatient: Any, url: str) -> Non
 
 
 def peers(platform: Any) -> set[tuple[str, int]]:
-    """The other ends of all connections that the platform's processes hold."""
+    """Return the peers of all connections of the platform's processes."""
     servers = [*platform.processes("granian"), *platform.processes("gunicorn")]
     held = [one for server in servers for one in server.net_connections("tcp") if one.raddr]
     return {(one.raddr.ip, one.raddr.port) for one in held}
 
 
 def test_an_export_that_is_read_slowly_is_whole(url: str) -> None:
-    """Whoever reads at all is not given up."""
+    """A slow reader is not given up."""
     with requests.get(url + EXPORT, timeout=60, stream=True) as answer:
         size = sum(len(piece) for piece in answer.iter_content(4096))
     assert int(answer.headers["Content-Length"]) == size

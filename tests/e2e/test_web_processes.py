@@ -1,4 +1,4 @@
-"""Two web processes on one port: where one is killed, the other answers."""
+"""Two web processes on one port: if one is killed, the other answers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.fault
 
 PATH = "/api/v1/schedules"
 COUNT = "pocketquant_http_request_duration_seconds_count"
-MOST_TRIES = 20  # connections that the dead one had taken, or was about to
+MOST_TRIES = 20  # connections that the killed one had accepted, or was about to
 
 
 @pytest.fixture(scope="module")
 def pair(start_platform: Callable[..., Any]) -> Iterator[Any]:
-    """A platform with two web processes, and without what these tests do not need."""
+    """A platform with two web processes, without the programs that these tests do not need."""
     without = frozenset({"flower", "interactive", "push", "streamer", "worker", "beat"})
     with start_platform(without=without, web_processes=2) as platform:
         wait_until("both serve", lambda: len(workers(platform)) == 2, psutil.Error, 60)
@@ -28,12 +28,12 @@ def pair(start_platform: Callable[..., Any]) -> Iterator[Any]:
 
 
 def servers(platform: Any) -> list[psutil.Process]:
-    """granian itself, twice."""
+    """Return the two servers, without their workers."""
     return [each for each in platform.processes("granian") if each.ppid() == platform.supervisord]
 
 
 def workers(platform: Any) -> list[psutil.Process]:
-    """Those that have begun to listen."""
+    """Return the workers that listen."""
     return [
         child
         for server in servers(platform)
@@ -43,18 +43,18 @@ def workers(platform: Any) -> list[psutil.Process]:
 
 
 def answer(platform: Any, path: str = PATH) -> requests.Response:
-    """The answer of whichever takes the connection; at once again where none does."""
+    """Return the answer of either process; try again at once if none accepts."""
     for _ in range(MOST_TRIES):
         try:
             return requests.get(f"{platform.url}{path}", timeout=30)
         except requests.ConnectionError:
             continue
-    raise AssertionError("nobody answers")
+    raise AssertionError("no process answers")
 
 
 @contextmanager
-def nobody_restarted(platform: Any) -> Iterator[None]:
-    """While the block lasts, what dies stays dead."""
+def no_restarts(platform: Any) -> Iterator[None]:
+    """Suspend supervisord, so that a killed process is not started again."""
     supervisord = psutil.Process(platform.supervisord)
     supervisord.suspend()
     try:
@@ -65,9 +65,9 @@ def nobody_restarted(platform: Any) -> Iterator[None]:
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_server_is_not_missed(pair: Any, kill: Any, victim: int) -> None:
-    """Before it is started again, the other one answers; and then both do."""
+    """The other one answers until it is started again; then both do."""
     wait_until("both serve", lambda: len(workers(pair)) == 2, psutil.Error, 60)
-    with nobody_restarted(pair):
+    with no_restarts(pair):
         server = servers(pair)[victim]
         its_workers = server.children()
         server.kill()
@@ -89,15 +89,15 @@ def test_a_killed_server_is_not_missed(pair: Any, kill: Any, victim: int) -> Non
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_worker_is_not_missed(pair: Any, kill: Any, victim: int) -> None:
-    """Its server starts another one; until then the other server's answers."""
+    """The other server's worker answers until its server has started another one."""
     wait_until("both serve", lambda: len(workers(pair)) == 2, psutil.Error, 60)
     kill(workers(pair)[victim])
     assert [200] * 10 == [answer(pair).status_code for _ in range(10)]
     wait_until("both serve again", lambda: len(workers(pair)) == 2, psutil.Error, 60)
 
 
-def test_a_scrape_tells_what_both_have_counted(pair: Any, kill: Any) -> None:
-    """Whoever answers it, also after one of them has died."""
+def test_a_scrape_returns_the_counts_of_both(pair: Any, kill: Any) -> None:
+    """Either process returns them, also after one has died."""
 
     def counted() -> float:
         families = text_string_to_metric_families(answer(pair, "/metrics").text)

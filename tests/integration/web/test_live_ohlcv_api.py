@@ -110,7 +110,7 @@ def test_live_bars_extend_history(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("limit", [1, 2, 3, 20])
-def test_live_bars_fill_what_history_lacks(
+def test_live_bars_fill_holes_of_history(
     client: FlaskClient,
     platform: Platform,
     store: Callable[..., None],
@@ -147,7 +147,7 @@ def test_live_bars_fill_what_history_lacks(
         ("&start_date=1970-01-01T00:06:00Z&end_date=1970-01-01T00:08:00Z", 0, [], []),
     ],
 )
-def test_it_is_told_which_bars_are_live(
+def test_an_answer_names_its_live_bars(
     client: FlaskClient,
     store: Callable[..., None],
     live: Live,
@@ -170,7 +170,7 @@ def minute(number: int) -> str:
     return f"1970-01-01T00:{number:02}:00Z"
 
 
-def test_a_live_bar_at_another_open_time_gives_way(
+def test_a_live_bar_that_overlaps_history_is_left_out(
     client: FlaskClient, platform: Platform, store: Callable[..., None]
 ) -> None:
     """Wherever the page is cut: an hour that opens at half past hides both that it touches."""
@@ -199,7 +199,7 @@ def test_a_live_bar_at_another_open_time_gives_way(
 
 
 def test_a_symbol_that_was_never_synced_has_its_live_bars(client: FlaskClient, live: Live) -> None:
-    """404 without; an empty list where none is in the range."""
+    """Without any it is 404; if none is in the range, the list is empty."""
     assert 404 == client.get(URL).status_code
     live(3, 4)
     assert [104, 103] == closes(client.get(URL))

@@ -51,7 +51,7 @@ def closes(answer: Any) -> list[float]:
         ("?start_date=9999-12-31", []),
     ],
 )
-def test_bars_of_a_range_in_the_order_asked(
+def test_bars_of_a_range_come_in_the_requested_order(
     client: FlaskClient, store: Store, daily: Daily, query: str, expected: list[float]
 ) -> None:
     """Newest first; start inclusive, end exclusive; a limit cuts at the far end of the order.
@@ -65,9 +65,7 @@ def test_bars_of_a_range_in_the_order_asked(
         assert len(expected) == answer.get_json()["count"]
 
 
-def test_a_limit_of_1000_unless_said_otherwise(
-    client: FlaskClient, store: Store, daily: Daily
-) -> None:
+def test_the_default_limit_is_1000(client: FlaskClient, store: Store, daily: Daily) -> None:
     """The default; 5000 is the most."""
     store("NASDAQ:AAPL|1d", daily(5001))
     counts = [client.get(AAPL + query).get_json()["count"] for query in ("", "?limit=5000")]
@@ -97,7 +95,7 @@ def test_the_forming_bar_is_beside_the_closed_ones(
     assert expected == answer["forming"]
 
 
-def test_a_bar_that_has_ended_forms_no_more(
+def test_a_bar_that_has_ended_is_not_forming(
     client: FlaskClient, store: Store, daily: Daily, at: At
 ) -> None:
     """Not from its end on, also beside an answer that was kept; the tag tells the difference."""
@@ -115,7 +113,7 @@ def test_a_bar_that_has_ended_forms_no_more(
 
 @pytest.fixture
 def at(client: FlaskClient) -> At:
-    """Sets the clock of the site."""
+    """Sets the clock of the services."""
     app = client.application
 
     def be(time: float) -> None:
@@ -154,7 +152,7 @@ def test_every_ticker_has_a_path(
     assert (symbol.ticker, 2) == (status["symbol"], status["bar_count"])
 
 
-def test_a_series_nobody_synced_is_404_and_says_what_to_do(
+def test_a_series_never_synced_is_404_and_says_what_to_do(
     client: FlaskClient, platform: Platform
 ) -> None:
     """Neither never asked for nor never completed is the same as having no bars."""
@@ -179,7 +177,7 @@ def test_a_series_without_bars_is_an_empty_answer(client: FlaskClient, store: St
 
 
 def test_a_write_is_seen_by_the_next_read(client: FlaskClient, store: Store, daily: Daily) -> None:
-    """Neither Redis nor the process serves what was overtaken."""
+    """Neither Redis nor the process serves the older answer."""
     for count in (1, 5, 6):
         store("NASDAQ:AAPL|1d", daily(count))
         for _ in range(3):

@@ -26,7 +26,7 @@ Daily = Callable[[int], Bars]
 
 
 def pages(client: FlaskClient, query: str, between: Callable[[], None] | None = None) -> list[Any]:
-    """The closes of every page."""
+    """Return the closes of every page."""
     told, cursor = [], ""
     while True:
         answer = client.get(f"{AAPL}?{query}{cursor}")
@@ -51,7 +51,7 @@ def pages(client: FlaskClient, query: str, between: Callable[[], None] | None = 
         ("limit=2&start_date=1970-01-03&end_date=1970-01-06&order=asc", [[2, 3], [4]]),
     ],
 )
-def test_pages_tell_each_bar_once(
+def test_each_bar_is_on_one_page(
     client: FlaskClient, store: Store, daily: Daily, query: str, expected: list[list[float]]
 ) -> None:
     """In both orders; the last page has no cursor; kept answers have theirs."""
@@ -106,7 +106,7 @@ def test_a_known_answer_is_304_until_it_changes(
     assert (200, True) == (changed.status_code, changed.headers["ETag"] != tag)
 
 
-def test_a_large_answer_is_compressed_for_who_reads_gzip(
+def test_a_large_answer_is_compressed_for_callers_that_accept_gzip(
     client: FlaskClient, store: Store, daily: Daily
 ) -> None:
     """The same document, kept or not; others get it as it is."""
@@ -121,7 +121,7 @@ def test_a_large_answer_is_compressed_for_who_reads_gzip(
 
 
 def test_columns_hold_the_same_values(client: FlaskClient, store: Store, daily: Daily) -> None:
-    """Six lists in the order asked."""
+    """Six lists in the requested order."""
     store("NASDAQ:AAPL|1d", daily(10))
     rows = client.get(f"{AAPL}?limit=3").get_json()
     columns = client.get(f"{AAPL}?limit=3&format=columns").get_json()
@@ -159,7 +159,7 @@ def test_a_length_that_is_not_stored_is_made_of_the_longest_that_fits(
 
 
 def test_a_stored_interval_without_bars_is_made_too(client: FlaskClient, store: Store) -> None:
-    """An hour of minutes; what nothing makes says what to sync."""
+    """An hour of minutes; an interval that no bars make says what to sync."""
     store("NASDAQ:AAPL|1m", minutes(125))
     answer = client.get(f"{AAPL}?interval=1h").get_json()
     assert ("1h", "1m", 2) == (answer["interval"], answer["resampled_from"], answer["count"])
@@ -190,14 +190,14 @@ def test_csv_holds_the_whole_range(
     assert 4 == len(few.split("\r\n"))
 
 
-def test_an_export_of_nothing_known_is_404(client: FlaskClient) -> None:
-    """Before anything is sent; what it held is free again."""
+def test_an_export_of_an_unknown_series_is_404(client: FlaskClient) -> None:
+    """Before a byte is sent; its slot is free again."""
     for _ in range(20):
         answer = client.get(f"{AAPL}?format=arrow")
         assert (404, "not_found") == (answer.status_code, json.loads(answer.data)["error"])
 
 
-def test_too_many_exports_at_once_are_told_to_come_back(
+def test_too_many_exports_at_once_are_503_with_retry_after(
     client: FlaskClient, store: Store, daily: Daily
 ) -> None:
     """503 with Retry-After, until one ends; a few bars take no place."""
@@ -243,7 +243,7 @@ def _is_taken(services: Any) -> bool:
 
 
 def test_a_file_of_made_bars_wants_a_limit(client: FlaskClient, store: Store) -> None:
-    """It would hold fewer than its range without saying so."""
+    """It could hold fewer bars than its range without a sign of it."""
     store("NASDAQ:AAPL|5m", minutes(7, 300))
     assert 422 == client.get(f"{AAPL}?interval=10m&format=csv").status_code
     answer = client.get(f"{AAPL}?interval=10m&format=csv&limit=2", buffered=True)

@@ -23,7 +23,7 @@ Store = Callable[..., None]
 
 
 class Bar(NamedTuple):
-    """A stored bar: `is_live` for one built from quotes, `is_partial` for one not wholly seen."""
+    """A stored bar: `is_live` if built from quotes, `is_partial` if it lacks some of its time."""
 
     time: int
     open: float
@@ -36,7 +36,7 @@ class Bar(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What an answer says of one bar."""
+    """One bar of an answer, with its flags."""
 
     time: str
     open: float
@@ -48,7 +48,7 @@ class Made(NamedTuple):
 
 
 def resampled(bars: list[Bar], step: int, seconds: int) -> dict[int, Made]:
-    """The closed bars of `seconds`, by their open time, bar by bar in plain Python."""
+    """Return the closed bars of `seconds` by open time, made bar by bar in plain Python."""
     windows: dict[int, list[Bar]] = {}
     for bar in bars:
         windows.setdefault(bar.time // seconds * seconds, []).append(bar)
@@ -147,7 +147,7 @@ def random_query(dice: random.Random, bars: list[Bar], seconds: int) -> dict[str
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_bars_are_the_same_whatever_the_pages(
+def test_bars_are_the_same_with_pages_of_any_size(
     client: FlaskClient, put: Callable[[str, list[Bar]], None], seed: int
 ) -> None:
     """In both orders, of every range; each bar that is not wholly covered says that it is partial.
@@ -209,7 +209,7 @@ def test_the_source_that_covers_the_range_is_chosen(
         assert [text(60 * n) for n in expected] == [bar.time for _, page in told for bar in page]
 
 
-def test_the_first_bar_says_that_it_is_made_of_a_part(
+def test_the_first_bar_is_partial_if_its_source_begins_later(
     client: FlaskClient, put: Callable[[str, list[Bar]], None]
 ) -> None:
     """Where history begins within it; also as a stored interval that has no bars."""

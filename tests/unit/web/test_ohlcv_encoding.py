@@ -43,7 +43,7 @@ def blocks(draw: st.DrawFn) -> Bars:
 
 @given(blocks(), st.booleans())
 def test_every_value_reads_back_as_it_was(bars: Bars, newest_first: bool) -> None:
-    """Numbers are the same float64, NaN is null, times are ISO 8601 in UTC, the order is asked."""
+    """Numbers are the same float64, NaN is null, times are ISO 8601 in UTC, in either order."""
     expected = [
         {
             "datetime": (_EPOCH + timedelta(seconds=int(bar[0]))).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -109,8 +109,8 @@ def test_the_document_is_what_the_schema_promises() -> None:
     assert expected == OhlcvOut.model_validate(document).model_dump(mode="json")
 
 
-def test_stretches_of_older_live_bars_are_named_where_there_are_any() -> None:
-    """Each by the open times of its first and its last bar."""
+def test_stretches_of_older_live_bars_are_listed() -> None:
+    """Each by the open times of its first and last bar."""
     assert "stretches" not in LivePart(1).document()
     document = LivePart(2, (), ((0, 86_400),)).document()
     assert [["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]] == [
@@ -120,13 +120,13 @@ def test_stretches_of_older_live_bars_are_named_where_there_are_any() -> None:
 
 
 def test_without_a_forming_bar_forming_is_null() -> None:
-    """None stays null."""
+    """It is null then."""
     document = json.loads(encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=None))
     assert (document["data"], document["count"], document["forming"]) == ([], 0, None)
 
 
-def test_a_live_forming_bar_takes_the_place_of_the_other() -> None:
-    """The rest of the document stays as it is, with no forming bar as with one."""
+def test_a_live_forming_bar_replaces_the_other() -> None:
+    """The rest of the document stays the same, with a forming bar or without."""
     start = 172_800
     bar = LiveBar(
         "NASDAQ:AAPL", Interval.D1, start, start + 86_400, 2, 4, 1, 3, None, 9, True, start, start
@@ -151,8 +151,8 @@ def test_a_live_forming_bar_takes_the_place_of_the_other() -> None:
         assert document == OhlcvOut.model_validate(document).model_dump(mode="json")
 
 
-def test_columns_and_lines_hold_what_rows_hold() -> None:
-    """In the order asked; a missing volume is null, or nothing between commas."""
+def test_columns_and_lines_have_the_values_of_rows() -> None:
+    """In either order; an unknown volume is null, or empty between commas."""
     bars = Bars(np.array([[0.0, 60.0], [1, 2], [3, 4], [0, 1], [2, 3], [np.nan, 5]]))
     body = encode_ohlcv(SERIES, bars, True, None, page=Page("10m", "next", "1m", as_columns=True))
     document = json.loads(body)

@@ -66,14 +66,14 @@ def client() -> FlaskClient:
     return app.test_client()
 
 
-def test_a_view_gets_and_gives_models(client: FlaskClient) -> None:
+def test_a_view_receives_and_returns_models(client: FlaskClient) -> None:
     """A body becomes a model, a model becomes an answer."""
     thing = {"name": "apple", "colours": [{"red": 200}]}
     made = client.post("/things/", json=thing)
     assert (201, thing) == (made.status_code, made.json)
 
 
-def test_a_view_gives_lists_of_models(client: FlaskClient) -> None:
+def test_a_view_returns_lists_of_models(client: FlaskClient) -> None:
     """`many` answers with a list; query values are read from text."""
     listed = client.get("/things/?word=pear&page=2")
     assert [{"name": "pear", "colours": []}] * 2 == listed.json
@@ -92,7 +92,7 @@ def test_a_view_gives_lists_of_models(client: FlaskClient) -> None:
         (7, [], "model_type"),
     ],
 )
-def test_what_a_model_refuses_is_422_at_its_place(
+def test_invalid_values_are_422_with_their_location(
     client: FlaskClient, body: Any, place: list[Any], kind: str
 ) -> None:
     """Problems are listed with place, message and type, and in one sentence."""
@@ -105,8 +105,8 @@ def test_what_a_model_refuses_is_422_at_its_place(
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"{'name': 'fig'}", b'{"name": NaN}', b"\xff", b"[" * 100_000, b"9" * 5000]
 )
-def test_what_is_not_json_is_400(client: FlaskClient, body: bytes) -> None:
-    """Also nothing, NaN, broken UTF-8, endless nesting and endless numbers."""
+def test_a_body_that_is_not_json_is_400(client: FlaskClient, body: bytes) -> None:
+    """Also an empty one, NaN, broken UTF-8, endless nesting and endless numbers."""
     refused = client.post("/things/", data=body, content_type="application/json")
     assert (400, "bad_request") == (refused.status_code, refused.get_json()["error"])
 
@@ -119,7 +119,7 @@ def test_another_content_type_is_415(client: FlaskClient, content_type: str | No
 
 
 def test_a_chunked_body_over_the_limit_is_413(client: FlaskClient) -> None:
-    """Its length is not announced, and what is cut off must not pass for the whole."""
+    """Its length is not announced, and its beginning must not be taken as the whole body."""
     body = b'{"name": "fig"}' + b" " * 200_000
     refused = client.post(
         "/things/",
