@@ -97,8 +97,10 @@ class PydanticParser(FlaskParser):
             return cast(Decorator, super().use_args(argmap, location=location, **options))
         values_of, model = _VALUES[location], argmap.model
 
-        def parsing(view: View) -> View:
-            @functools.wraps(view)
+        def parsing(wrapper: View) -> View:
+            view = getattr(wrapper, "__wrapped__", wrapper)  # flask-smorest's only calls the view
+
+            @functools.wraps(wrapper)
             def parsed(*arguments: Any, **path: Any) -> Any:
                 try:
                     given = model.model_validate(values_of(current_request()))
