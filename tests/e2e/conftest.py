@@ -150,7 +150,7 @@ class Platform:
         """Pause all schedules, so that no test sees their syncs."""
         schedules, now = Schedules(self.mongo), int(time.time())
         for schedule in schedules.made(now):
-            schedules.change(schedule, ScheduleChange(paused=True), now)
+            schedules.change(schedule, ScheduleChange(paused=True), now, lambda *_: None)
 
     def control(self, action: str, program: str) -> None:
         """Start or stop a program with supervisorctl."""
