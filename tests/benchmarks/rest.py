@@ -34,13 +34,13 @@ STORED_BARS = sized(1_000_000, 10_000)
 SECONDS = sized(4, 1)
 CONNECTIONS = 16
 TARGETS = {
-    ("cached", 1000): "≥ 6×",
+    ("cached", 1000): "≥ 10×",
     ("cached", 5000): "≥ 20×",
     ("cached, with a key", 1000): "",
-    ("cold", 1000): "≥ 3×",
+    ("cold", 1000): "≥ 4×",
     ("cold", 5000): "",
     ("cold, chunks too", 1000): "",
-    ("304", 1000): "≥ 8×",
+    ("304", 1000): "≥ 12×",
     ("304", 5000): "",
 }
 
