@@ -177,7 +177,7 @@ def test_the_error_of_a_program_that_cannot_start_contains_no_secret(
         env={**servers, **wrong, "PUSH_PORT": str(embedded.reserve_port())},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert 0 != ended.returncode

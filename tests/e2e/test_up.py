@@ -60,7 +60,7 @@ def running_up(
         yield up, url
     finally:
         up.send_signal(signal.SIGTERM)
-        up.wait(30)
+        up.wait(60)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:
         f"{REFUSED.message} [unknown_symbol]",
     } == lines
     watching.send_signal(signal.SIGINT)
-    rest = watching.communicate(timeout=20)
+    rest = watching.communicate(timeout=60)
     assert (0, ("", "")) == (watching.returncode, rest)
 
 
@@ -132,7 +132,7 @@ def test_a_file_gets_plain_lines(watch: Watches, flush: Flushes) -> None:
     assert watching.stdout
     line = watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    watching.communicate(timeout=20)
+    watching.communicate(timeout=60)
     assert "Z NASDAQ:AAPL 184.40 -1.50 - bid - ask - volume - -\n" == line[19:]
     assert 0 == watching.returncode
 
@@ -162,7 +162,7 @@ def test_a_terminal_shows_a_table(watch: Watches, flush: Flushes, platform: Any)
         flush(AAPL, 185.5)
         wait_for(rb"\x1b\[1A.*\x1b\[32m *185\.50")
         watching.send_signal(signal.SIGINT)
-        assert 0 == watching.wait(20)
+        assert 0 == watching.wait(60)
 
 
 def test_there_is_no_api() -> None:

@@ -181,11 +181,11 @@ def test_a_changed_quote_is_published_and_no_other(
     """The channel has the symbol's name, and the message is the stored quote."""
     with cache.pubsub() as ear:  # type: ignore[no-untyped-call]
         ear.psubscribe("quotes:*")
-        ear.get_message(timeout=5.0)
+        ear.get_message(timeout=60)
         write(Entry(quote(AAPL, 1.0), aggregator.state(AAPL)))
         write(Entry(quote(AAPL, 2.0), aggregator.state(AAPL), is_news=False))
         write(Entry(quote(AAPL, 3.0), aggregator.state(AAPL)))
-        heard = [ear.get_message(timeout=5.0) for _ in range(2)]
+        heard = [ear.get_message(timeout=60) for _ in range(2)]
     assert [(b"quotes:NASDAQ:AAPL", 1.0), (b"quotes:NASDAQ:AAPL", 3.0)] == [
         (each["channel"], orjson.loads(each["data"])["last_price"]) for each in heard
     ]

@@ -55,7 +55,7 @@ def tls_port(redis_url: str, authority: trustme.CA) -> Iterator[int]:
 
     thread = Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    loop, end, port = started.get(timeout=10)
+    loop, end, port = started.get(timeout=60)
     yield port
     loop.call_soon_threadsafe(end.set)
     thread.join()

@@ -60,7 +60,7 @@ def connected() -> Iterator[tuple[Socket, ServerConnection]]:
     with served(hand_over) as url:
         opened = dial(url, time.monotonic() + 10)
         try:
-            yield opened, ends.get(timeout=10)
+            yield opened, ends.get(timeout=60)
         finally:
             opened.hang_up()
             is_over.set()

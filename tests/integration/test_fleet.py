@@ -125,7 +125,7 @@ def test_a_worker_and_a_beat_announce_themselves_and_leave(
     assert alive.exists()
     for process in (worker, beat):
         process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(30)
+        assert 0 == process.wait(60)
     assert [] == wired.fleet.members()
     assert not alive.exists()
 
@@ -140,7 +140,7 @@ def test_a_streamer_takes_the_shard_and_releases_it_at_sigterm(
     _expect_touches(alive, 2)
     assert [streamer.pid] == [member.pid for member in wired.fleet.members()]
     streamer.send_signal(signal.SIGTERM)
-    assert 0 == streamer.wait(15)
+    assert 0 == streamer.wait(60)
     assert [] == wired.fleet.members()
     assert not alive.exists()
     assert 0 == cache.exists("lease:streamer:1-of-1")
@@ -213,4 +213,4 @@ def _member(member_id: str, name: str, busy: int = 0) -> Member:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
-    process.wait(10)
+    process.wait(60)

@@ -31,7 +31,7 @@ def when_queued(
 
     def play(end: Callable[[Unit], object]) -> None:
         def work() -> None:
-            cache.brpop("pocketquant:interactive", timeout=10)
+            cache.brpop("pocketquant:interactive", timeout=60)
             queued = wired.mongo["units"].find_one({})
             assert queued
             unit = wired.ledger.claim(queued["_id"])

@@ -371,7 +371,7 @@ def test_the_program_runs_until_a_signal(number: signal.Signals) -> None:
             request_series(client, "SIM:S0008")
             assert COMPLETE == [message["m"] for message in receive_series(client)]
             program.send_signal(number)
-            assert 0 == program.wait(timeout=5)
+            assert 0 == program.wait(timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_the_program_explains_itself(arguments: list[str], code: int, words: str
     with run_program(*arguments) as program:
         assert program.stdout is not None
         assert words in program.stdout.read()
-        assert code == program.wait(timeout=10)
+        assert code == program.wait(timeout=60)
 
 
 def test_a_simulator_leaves_nothing_behind() -> None:

@@ -290,7 +290,7 @@ def test_the_program_has_a_clock_of_its_own() -> None:
         (state, *_) = quotes(watcher.receive_quotes(1))
         assert start - 86_400 < state["v"]["lp_time"] <= now()
         program.send_signal(signal.SIGTERM)
-        assert 0 == program.wait(timeout=10)
+        assert 0 == program.wait(timeout=60)
         watcher.socket.close()
 
 

@@ -115,14 +115,14 @@ def test_the_end_of_the_block_closes() -> None:
     with websocket_server(converse) as url:
         with open_socket(url, soon()):
             pass
-        assert closed.wait(10)
+        assert closed.wait(60)
 
 
 def test_pings_are_answered() -> None:
     """A WebSocket ping is answered while the socket waits for a text."""
 
     def converse(connection: ServerConnection) -> None:
-        connection.send("ponged" if connection.ping().wait(10) else "nothing")
+        connection.send("ponged" if connection.ping().wait(60) else "nothing")
 
     with websocket_server(converse) as url, open_socket(url, soon()) as opened:
         assert "ponged" == opened.receive()

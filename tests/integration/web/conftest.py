@@ -44,7 +44,7 @@ def serve() -> Iterator[Callable[..., FlaskClient]]:
             app = create_app(settings)
             platform = platform_of(app)
             ends.callback(platform.close)
-            ends.callback(wait_until, "no quotes are followed", is_unfollowed, (), 10.0)
+            ends.callback(wait_until, "no quotes are followed", is_unfollowed, (), 60.0)
             return app.test_client()
 
         yield make
