@@ -6,7 +6,7 @@ from flask import Response
 
 from pocketquant.storage.access import Scope
 from web.bars import answers
-from web.bars.ohlcv import Asked
+from web.bars.ohlcv import BarsQuery
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
 from web.schemas.requests import SymbolPath
@@ -57,20 +57,20 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     compressed if you accept gzip. CSV, Parquet and Arrow hold the whole range in one file.
     """
     services, window = current_services(), query.window()
-    asked = Asked(path.to_symbol(), query.interval, window, query.format is Format.COLUMNS)
+    bars_query = BarsQuery(path.to_symbol(), query.interval, window, query.format is Format.COLUMNS)
     if query.format.is_streamed:
-        blocks = services.ohlcv.blocks(asked, is_whole=query.limit is None)
-        name = asked.name.replace("|", "_").replace(":", "_").replace("/", "-")
+        blocks = services.ohlcv.blocks(bars_query, is_whole=query.limit is None)
+        name = bars_query.name.replace("|", "_").replace(":", "_").replace("/", "-")
         return services.exports.respond(blocks, query.format, window.newest_first, name)
     if query.cursor is not None:
-        asked = asked.at(query.cursor)
+        bars_query = bars_query.at(query.cursor)
     is_gzip = answers.wants_gzip()
-    looked = services.ohlcv.look(asked, is_gzip)
+    looked = services.ohlcv.look(bars_query, is_gzip)
     answer = looked.answer
     if answer is None:
         with services.storage():
-            answer = services.ohlcv.read(asked, is_gzip, looked.token)
-    live_forming = services.live_forming.of(asked.series) if asked.series else None
+            answer = services.ohlcv.read(bars_query, is_gzip, looked.token)
+    live_forming = services.live_forming.of(bars_query.series) if bars_query.series else None
     return answers.respond(answer, live_forming, services.clock())
 
 

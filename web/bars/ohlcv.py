@@ -21,7 +21,7 @@ from web.encoding import Page, encode_ohlcv
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BarsQuery:
     """Bars of one symbol at one of the 13 intervals, or at a length such as `10m`."""
 
     symbol: Symbol
@@ -43,7 +43,7 @@ class Asked:
     def key(self) -> str:
         return f"{self.window.key},{'columns' if self.as_columns else 'json'}"
 
-    def at(self, cursor: str) -> "Asked":
+    def at(self, cursor: str) -> "BarsQuery":
         """Return the page at the cursor; raise InvalidRequest for one of another query."""
         return replace(self, window=self.window.at(cursor, self.name))
 
@@ -65,44 +65,44 @@ class OhlcvReader:
     calendars: CachedCalendars
     cache: LocalCache
 
-    def look(self, asked: Asked, is_gzip: bool) -> Looked:
+    def look(self, query: BarsQuery, is_gzip: bool) -> Looked:
         """Return the kept answer, or the token under which to read one."""
-        return self.cache.look(asked.series, _key(asked, is_gzip)) if asked.series else Looked()
+        return self.cache.look(query.series, _key(query, is_gzip)) if query.series else Looked()
 
-    def read(self, asked: Asked, is_gzip: bool, token: bytes | None) -> Answer:
+    def read(self, query: BarsQuery, is_gzip: bool, token: bytes | None) -> Answer:
         """Return the answer from the store, and keep it.
 
         Raise NotFound for a series never synced that can't be made of another one either.
         """
-        if asked.series is None:
-            return _compressed(self._resampled(asked, custom_length(str(asked.interval))), is_gzip)
-        token = token or self.cache.begin(asked.series)
-        answer = self.look(asked, is_gzip=False).answer if is_gzip else None
+        if query.series is None:
+            return _compressed(self._resampled(query, custom_length(str(query.interval))), is_gzip)
+        token = token or self.cache.begin(query.series)
+        answer = self.look(query, is_gzip=False).answer if is_gzip else None
         if answer is None:
             with metrics.STORE_SECONDS.labels(operation="read").time():
-                answer = self._stored(asked, asked.series, token)
+                answer = self._stored(query, query.series, token)
             if answer is None:
-                answer = self._made_of_shorter(asked, asked.series)
+                answer = self._made_of_shorter(query, query.series)
                 return _compressed(answer, is_gzip)
             if token is not None:
-                self.cache.put(asked.series, _key(asked, False), token, answer)
+                self.cache.put(query.series, _key(query, False), token, answer)
         answer = _compressed(answer, is_gzip)
         if is_gzip and token is not None:
-            self.cache.put(asked.series, _key(asked, True), token, answer)
+            self.cache.put(query.series, _key(query, True), token, answer)
         return answer
 
-    def blocks(self, asked: Asked, is_whole: bool) -> Iterator[Bars]:
+    def blocks(self, query: BarsQuery, is_whole: bool) -> Iterator[Bars]:
         """Yield the bars of an export, block by block; bars made of others as one block.
 
         Raise InvalidRequest for a whole range of made bars: their sources are bounded in number.
         """
-        series, window = asked.series, asked.window
+        series, window = query.series, query.window
         status = self.statuses.get(series) if series else None
         if series is None or not self._is_known(series, status):
-            made = self._made(asked, series, status).bars
+            made = self._made(query, series, status).bars
             if is_whole:
                 raise InvalidRequest(
-                    f"{asked.name} is made of shorter bars: say how many (`limit`)"
+                    f"{query.name} is made of shorter bars: say how many (`limit`)"
                 )
             yield made
         elif not is_whole:
@@ -113,14 +113,14 @@ class OhlcvReader:
     def _all(self, series: Series, window: Window) -> Iterator[Bars]:
         return self.stored.blocks(series, window.start, window.end, window.newest_first)
 
-    def _made(self, asked: Asked, series: Series | None, status: SyncStatus | None) -> Found:
+    def _made(self, query: BarsQuery, series: Series | None, status: SyncStatus | None) -> Found:
         if series is None:
-            length = custom_length(str(asked.interval))
-            return self._resampler.read(asked.symbol, length, asked.window).found
+            length = custom_length(str(query.interval))
+            return self._resampler.read(query.symbol, length, query.window).found
         if series.interval is Interval.D1:
             raise NotFound(_why_no_bars(series, status))
         length = BarLength.of(series.interval)
-        return self._resampler.read(asked.symbol, length, asked.window).found
+        return self._resampler.read(query.symbol, length, query.window).found
 
     @property
     def _resampler(self) -> Resampler:
@@ -130,40 +130,40 @@ class OhlcvReader:
         was_synced = status is not None and status.last_sync_at is not None
         return was_synced or self.stored.has_any(series)
 
-    def _stored(self, asked: Asked, series: Series, token: bytes | None) -> Answer | None:
+    def _stored(self, query: BarsQuery, series: Series, token: bytes | None) -> Answer | None:
         """Return the answer from stored bars; None if no bar of the series was ever stored.
 
         The status is kept too, since a sync that changes it ends the token.
         """
         status = self.cache.under(token, f"{series} status", lambda: self.statuses.get(series))
-        found = self.stored.read(series, asked.window, status, token)
+        found = self.stored.read(series, query.window, status, token)
         if not (len(found.bars) or self._is_known(series, status)):
             return None
-        forming, page = status.forming if status else None, asked.page(found)
-        newest = asked.window.newest_first
+        forming, page = status.forming if status else None, query.page(found)
+        newest = query.window.newest_first
         body = encode_ohlcv(series, found.bars, newest, forming, found.live, page, found.rows)
         return answer_of(body, page.next_cursor, forming.close_time if forming else 0)
 
-    def _made_of_shorter(self, asked: Asked, series: Series) -> Answer:
+    def _made_of_shorter(self, query: BarsQuery, series: Series) -> Answer:
         """Return the answer with bars made of shorter ones."""
         try:
             if series.interval is not Interval.D1:
-                return self._resampled(asked, BarLength.of(series.interval))
+                return self._resampled(query, BarLength.of(series.interval))
         except NotFound:
             pass  # what is missing is the series itself
         raise NotFound(_why_no_bars(series, self.statuses.get(series)))
 
-    def _resampled(self, asked: Asked, length: BarLength) -> Answer:
-        made = self._resampler.read(asked.symbol, length, asked.window)
-        page = asked.page(made.found, made.source)
-        series, newest = Series(asked.symbol, made.source), asked.window.newest_first
+    def _resampled(self, query: BarsQuery, length: BarLength) -> Answer:
+        made = self._resampler.read(query.symbol, length, query.window)
+        page = query.page(made.found, made.source)
+        series, newest = Series(query.symbol, made.source), query.window.newest_first
         found = made.found
         body = encode_ohlcv(series, found.bars, newest, None, found.live, page)
         return answer_of(body, page.next_cursor)
 
 
-def _key(asked: Asked, is_gzip: bool) -> str:
-    return f"{asked.key},gzip" if is_gzip else asked.key
+def _key(query: BarsQuery, is_gzip: bool) -> str:
+    return f"{query.key},gzip" if is_gzip else query.key
 
 
 def _compressed(answer: Answer, is_gzip: bool) -> Answer:
