@@ -24,7 +24,6 @@ DOCUMENTED: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 
-_ENVIRON_KEY = "HTTP_X_REQUEST_ID"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST_PATH = 200
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -43,7 +42,7 @@ def install(app: Flask) -> None:
 def _begin() -> None:
     state = current_state()
     state.began = time.perf_counter()
-    given = current_request().environ.get(_ENVIRON_KEY, "")
+    given = current_request().headers.get(HEADER, "")
     state.request_id = given if _SANE.fullmatch(given) else secrets.token_hex(16)
     bind_contextvars(request_id=state.request_id)
 

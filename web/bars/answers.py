@@ -88,7 +88,7 @@ def compress(answer: Answer) -> Answer:
 
 def wants_gzip() -> bool:
     """Return whether the caller accepts gzip."""
-    return _accepts_gzip(current_request().environ.get("HTTP_ACCEPT_ENCODING", ""))
+    return _accepts_gzip(current_request().headers.get("Accept-Encoding", ""))
 
 
 def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
@@ -103,7 +103,7 @@ def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
     headers = {"ETag": f'W/"{tag}"', "Vary": "Accept-Encoding", "Cache-Control": "no-cache"}
     if answer.next_cursor:
         headers["X-Next-Cursor"] = answer.next_cursor
-    known = current_request().environ.get("HTTP_IF_NONE_MATCH")
+    known = current_request().headers.get("If-None-Match")
     if known and parse_etags(known).contains_weak(tag):
         return Response(status=304, headers=headers)
     end = forming_field(forming)
