@@ -98,7 +98,7 @@ def test_changes_are_lines_of_json(watch: Watches, flush: Flushes) -> None:
     assert watching.stderr
     lines = {watching.stderr.readline().strip() for _ in range(2)}
     assert {
-        "2 symbols are subscribed now, and stay so after this; 2 in all",
+        "2 more symbols are subscribed, and stay subscribed after this; 2 in all",
         f"{REFUSED.message} [unknown_symbol]",
     } == lines
     watching.send_signal(signal.SIGINT)
