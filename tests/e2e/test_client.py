@@ -147,7 +147,7 @@ def test_bars_are_exported(client: pocketquant.Client, tmp_path: Path) -> None:
 def test_errors_are_raised_as_their_classes(client: pocketquant.Client, simulator: Any) -> None:
     """Errors of the API, and of another server at its URL."""
     with pytest.raises(NotFound, match="never synced"):
-        client.bars("NASDAQ:MSFT", "1M")
+        client.bars("SIM:S9998", "1d")
     elsewhere = pocketquant.Client(simulator.http_url)
     with pytest.raises(Unavailable, match="not as a PocketQuant"):
         elsewhere.fleet()
