@@ -62,6 +62,10 @@ def symbol_path(symbol: str) -> str:
     return f"{parsed.exchange}/{escaped(parsed.ticker, safe='/')}"
 
 
+def calendar_path(symbol: str) -> str:
+    return f"/market-data/calendar/{symbol_path(symbol)}"
+
+
 def symbol_fields(symbol: str) -> Json:
     parsed = Symbol.parse(symbol)
     return {"symbol": parsed.ticker, "exchange": parsed.exchange}

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast, overload
 
 import requests
 
-from pocketquant.client.calls import Calls, Moment, query_of, symbol_path
+from pocketquant.client.calls import Calls, Moment, calendar_path, query_of, symbol_path
 from pocketquant.client.failures import unexpected_response
 from pocketquant.client.frames import Floats, Frame, decode_columns, make_frame, require_usable
 from pocketquant.client.imported_rows import rows_of
@@ -89,20 +89,29 @@ class SeriesCalls(Calls):
 
         A pandas DataFrame with the open times as its index `datetime`, a polars one or an Arrow
         table with a column of that name; open, high, low, close and volume are float64, and a
-        missing volume is null. Times are in the zone `tz`. For several symbols the frame holds
+        missing volume is null. Times are in the zone `tz`, or the exchange's own if it is
+        `exchange`. For several symbols the frame holds
         all of them, one after the other: its index (pandas) or its columns (polars, Arrow) begin
         with `symbol`, and `limit` is that of each symbol.
 
         NotFound: a series was never synced. Unavailable: the response broke off. Misconfigured:
         the library of the frame is not installed.
         """
-        require_usable(frame, tz)
         names = [symbols] if isinstance(symbols, str) else list(symbols)
         if not names:
             raise InvalidRequest("name at least one symbol")
+        if tz == "exchange":
+            tz = self._exchange_zone(names)
+        require_usable(frame, tz)
         query = query_of({"start_date": start, "end_date": end, "limit": limit})
         series = [self._columns(name, interval, query) for name in names]
         return make_frame(series, None if isinstance(symbols, str) else names, frame, tz)
+
+    def _exchange_zone(self, names: Iterable[str]) -> str:
+        zones = {self._call("GET", calendar_path(name))["timezone"] for name in names}
+        if len(zones) > 1:
+            raise InvalidRequest(f"these symbols have several zones: {', '.join(sorted(zones))}")
+        return str(zones.pop())
 
     def page(self, symbol: str, interval: str, **query: str | int) -> BarsPage:
         """Return one page of bars as JSON, the newest first unless `order="asc"`.

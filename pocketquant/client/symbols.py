@@ -6,6 +6,7 @@ from pocketquant.client.calls import (
     Calls,
     Filter,
     Moment,
+    calendar_path,
     query_of,
     symbol_fields,
     symbol_path,
@@ -40,7 +41,7 @@ class Symbols(Calls):
         NotFound: no sync has fetched them yet.
         """
         params = query_of({"start": start, "end": end})
-        return self._call("GET", f"/market-data/calendar/{symbol_path(symbol)}", params=params)
+        return self._call("GET", calendar_path(symbol), params=params)
 
     def add(
         self, symbol: str, intervals: Iterable[str] = (), active: bool = True

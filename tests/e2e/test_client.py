@@ -1,7 +1,7 @@
 """The Python client, from a sync to DataFrames."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,36 @@ def test_times_in_a_zone(client: pocketquant.Client) -> None:
     assert list(local.index.to_pydatetime()) == polars["datetime"].to_list()
     with pytest.raises(InvalidRequest, match="no time zone"):
         client.bars("NASDAQ:AAPL", tz="New York")
+
+
+def test_times_in_the_exchanges_own_zone(client: pocketquant.Client) -> None:
+    """The calendar names it; symbols of several zones have none in common."""
+    client.sync("NASDAQ:AAPL", "1d", 10)
+    frame = client.bars("NASDAQ:AAPL", limit=4, tz="exchange")
+    assert "America/New_York" == str(frame.index.tz)
+    assert {"09:30"} == {f"{time:%H:%M}" for time in frame.index}
+    client.sync("NSE:RELIANCE", "1d", 10)
+    with pytest.raises(InvalidRequest, match="America/New_York, Asia/Kolkata"):
+        client.bars(["NASDAQ:AAPL", "NSE:RELIANCE"], tz="exchange")
+
+
+def test_a_calendar_tells_when_a_symbol_trades(client: pocketquant.Client) -> None:
+    """Each stored day opens with a session of it."""
+    client.sync("NASDAQ:AAPL", "1d", 10)
+    frame = client.bars("NASDAQ:AAPL", limit=10)
+    found = client.calendar("NASDAQ:AAPL", frame.index[0], frame.index[-1] + timedelta(days=1))
+    opens = [datetime.fromisoformat(session["open"]) for session in found["sessions"]]
+    assert frame.index.tolist() == opens
+    assert ([], None) == (found["doubts"], found["problem"])
+
+
+def test_a_schedule_of_your_own(client: pocketquant.Client) -> None:
+    """It is added, changed and removed."""
+    added = client.schedules.add("own", cron="5 * * * *", intervals=["1h"])
+    assert ("own", False) == (added["name"], added["is_built_in"])
+    assert 20 == client.schedules.change("own", after_close_minutes=20)["after_close_minutes"]
+    client.schedules.remove("own")
+    assert "own" not in [each["name"] for each in client.schedules.list()]
 
 
 def test_what_is_found_can_be_synced(client: pocketquant.Client) -> None:

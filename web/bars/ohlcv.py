@@ -99,7 +99,7 @@ class OhlcvReader:
         series, window = query.series, query.window
         status = self.statuses.get(series) if series else None
         if series is None or not self._is_known(series, status):
-            made = self._made(query, series, status).bars
+            made = self._made(query, series, status, is_whole).bars
             if is_whole:
                 raise InvalidRequest(
                     f"{query.name} is made of shorter bars: say how many (`limit`)"
@@ -113,11 +113,13 @@ class OhlcvReader:
     def _all(self, series: Series, window: Window) -> Iterator[Bars]:
         return self.stored.blocks(series, window.start, window.end, window.newest_first)
 
-    def _made(self, query: BarsQuery, series: Series | None, status: SyncStatus | None) -> Found:
+    def _made(
+        self, query: BarsQuery, series: Series | None, status: SyncStatus | None, is_whole: bool
+    ) -> Found:
         if series is None:
             length = custom_length(str(query.interval))
             return self._resampler.read(query.symbol, length, query.window).found
-        if series.interval is Interval.D1:
+        if series.interval is Interval.D1 or (is_whole and not series.interval.is_intraday):
             raise NotFound(_why_no_bars(series, status))
         length = BarLength.of(series.interval)
         return self._resampler.read(query.symbol, length, query.window).found
