@@ -98,6 +98,10 @@ LIVE_MISSED_TICKS = Counter(
     "pocketquant_live_missed_ticks_total",
     "Ticks of minutes that closed while the stream was not seen: not used.",
 )
+LIVE_OUT_OF_SESSION_TICKS = Counter(
+    "pocketquant_live_out_of_session_ticks_total",
+    "Ticks that were not used, as the market was closed by its calendar",
+)
 LIVE_BARS = Counter(
     "pocketquant_live_bars_total",
     "Closed live bars that MongoDB took (`stored`), or that gave way to newer ones (`dropped`).",
@@ -160,6 +164,7 @@ __all__ = [
     "LIVE_BARS_WAITING",
     "LIVE_LATE_TICKS",
     "LIVE_MISSED_TICKS",
+    "LIVE_OUT_OF_SESSION_TICKS",
     "LIVE_REPAIRS",
     "LIVE_TICKS",
     "LIVE_UNREADABLE_QUOTES",

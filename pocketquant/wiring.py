@@ -36,7 +36,7 @@ from pocketquant.settings import Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
-from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.calendars import CachedCalendars, CalendarStore
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.ledger import Ledger
@@ -70,6 +70,7 @@ class Platform:
     statuses: SyncStatuses
     symbols: SymbolRegistry
     calendars: CalendarStore
+    cached_calendars: CachedCalendars
     schedules: Schedules
     responses: ResponseCache
     nudges: Nudges
@@ -122,6 +123,7 @@ def wire(settings: Settings) -> Platform:
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
     bars, live_bars, calendars = BarStore(mongo), LiveBarStore(mongo), CalendarStore(mongo)
+    cached_calendars = CachedCalendars(calendars, time.monotonic)
     responses = ResponseCache(cache, answers, most_bytes)
     return Platform(
         settings=settings,
@@ -163,8 +165,9 @@ def wire(settings: Settings) -> Platform:
         scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, calendars, now),
         subscriptions=subscriptions,
         board=board,
-        watching=Watching(subscriptions, board, nudges, time.time),
+        watching=Watching(subscriptions, board, nudges, cached_calendars, time.time),
         calendars=calendars,
+        cached_calendars=cached_calendars,
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
         importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
         searching=Searching(
@@ -191,7 +194,7 @@ def wire_syncer(platform: Platform) -> Syncer:
         ),
         bars=platform.bars,
         live_bars=platform.live_bars,
-        mending=Mending(platform.bars, platform.live_bars),
+        mending=Mending(platform.bars, platform.live_bars, platform.calendars),
         hours=HoursKeeping(platform.calendars),
         statuses=platform.statuses,
         symbols=platform.symbols,

@@ -20,7 +20,6 @@ from pocketquant.redaction import redactor_for
 from pocketquant.servers.addresses import is_loopback
 from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
-from pocketquant.storage.calendars import CachedCalendars
 from pocketquant.wiring import Platform, wire
 from web import errors, request_log
 from web.api import (
@@ -169,7 +168,7 @@ def _services(platform: Platform, most_streams: int) -> WebServices:
         platform=platform,
         storage=storage,
         ohlcv=_ohlcv(platform),
-        live_forming=LiveForming(platform.board, time.time),
+        live_forming=LiveForming(platform.board, platform.cached_calendars, time.time),
         server_probes=ServerProbes(platform.mongo, settings.redis_url, settings.broker_url),
         fleet_probe=fleet_probe,
         fleet_metrics=FleetCollector(fleet_probe).registry(),
@@ -203,8 +202,7 @@ def _ohlcv(platform: Platform) -> OhlcvReader:
     subscriber = open_redis(platform.settings.redis_url, _SUBSCRIBER_SECONDS)
     cache = LocalCache(platform.responses, FreshTokens(platform.responses, subscriber))
     stored = StoredBars(platform.bars, platform.live_bars, ChunkCache(platform.bars, cache))
-    calendars = CachedCalendars(platform.calendars, time.monotonic)
-    return OhlcvReader(stored, platform.statuses, calendars, cache)
+    return OhlcvReader(stored, platform.statuses, platform.cached_calendars, cache)
 
 
 def _most_waiting_calls(threads: int) -> int:

@@ -12,6 +12,7 @@ import redis
 from pocketquant.cache import board_records as records
 from pocketquant.cache.board_records import Minutes, StreamerStatus
 from pocketquant.domain.batches import batched
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
 from pocketquant.domain.open_bars import BarsState
@@ -67,8 +68,12 @@ class QuoteBoard:
         symbols = cast(set[bytes], self._redis.smembers(records.SYMBOLS))
         return list(self.latest_of(sorted(symbol.decode() for symbol in symbols)).values())
 
-    def current_bar(self, symbol: str, interval: Interval, now: float) -> CurrentBar | None:
+    def current_bar(
+        self, symbol: str, interval: Interval, now: float, calendar: Calendar | None
+    ) -> CurrentBar | None:
         """The forming bar of the newest period with a tick; None if it is closed.
+
+        Without the symbol's calendar only minutes are known.
 
         A bar that should have closed more than a minute ago counts as none: its streamer is dead.
         """
@@ -80,7 +85,7 @@ class QuoteBoard:
         parts = list(common.minutes)
         if made is not None and interval is not Interval.M1:
             parts.insert(0, records.decode_bar(made))
-        bar = put_together(interval, parts, common.unseen.seen_since)
+        bar = put_together(interval, parts, common.unseen.seen_since, calendar)
         if bar is None:
             return None
         current = CurrentBar(bar, int(common.as_of), common.delay_seconds)

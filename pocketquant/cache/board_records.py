@@ -92,6 +92,7 @@ class StreamerStatus:
     ticks: int = 0
     late_ticks: int = 0
     missed_ticks: int = 0
+    out_of_session_ticks: int = 0
     reconnects: int = 0
     bars_stored: int = 0
     bars_waiting: int = 0

@@ -330,6 +330,7 @@ class StreamerState(TypedDict):
     ticks: int
     late_ticks: int
     missed_ticks: int
+    out_of_session_ticks: int
     unreadable_quotes: int
     reconnects: int
     bars_stored: int

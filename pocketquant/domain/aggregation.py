@@ -1,8 +1,9 @@
 """`BarAggregator`: builds bars of all 13 intervals from ticks.
 
-    see → take, take, … → advance → closed bars        lose, when the stream breaks off
+    learn → see → take, take, … → advance → closed bars        lose, when the stream breaks off
 
-A tick changes one minute only. A closing minute is merged into the longer bars that contain it.
+A tick changes one minute only. A closing minute is merged into the longer bars that contain it, by
+the calendar of its symbol.
 Bars close by the clock: each open bar is scheduled under its closing time, so that `advance` visits
 only the bars that close.
 
@@ -14,14 +15,18 @@ from collections import Counter
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import floor
+from typing import NamedTuple
 
+from pocketquant.domain.calendar import Calendar, CalendarTexts
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import (
     LONGER,
+    NO_HOURS,
     NO_MINUTE,
     BarsState,
+    Hours,
     Longer,
     Minute,
     OpenBars,
@@ -43,7 +48,10 @@ class BarAggregator:
 
     Ticks of a closed minute are not used but counted: in `missed_ticks` if they were traded while
     the stream was lost, else in `late_ticks`. A late tick makes open bars partial, and `too_late`
-    returns its time, so that the caller can mark the closed ones.
+    returns its time, so that the caller can mark the closed ones. Ticks that would open a minute
+    outside the sessions of the calendar are counted in `out_of_session_ticks`.
+
+    Without a calendar a symbol has minutes alone, at any time.
     """
 
     def __init__(
@@ -53,14 +61,31 @@ class BarAggregator:
         self.grace_seconds = grace_seconds
         self.late_ticks: Counter[str] = Counter()
         self.missed_ticks: Counter[str] = Counter()
+        self.out_of_session_ticks: Counter[str] = Counter()
         self._too_late: list[tuple[str, int]] = []
+        self._regrouped: list[Regrouped] = []
+        self._hours: dict[str, Hours] = {}  # by symbol, also of symbols that are not seen yet
+        self._shared: dict[CalendarTexts, Hours] = {}
         self._bars: dict[str, OpenBars] = {}
         self._newest: dict[str, Minute] = {}  # by symbol; nearly all ticks go there
         self._due: dict[int, _Due] = {}
         self._due_times: list[int] = []  # a heap
         self._horizon = _BEFORE_ALL  # bars due by then are closed
-        self._periods: list[tuple[int, int]] = []
-        self._periods_time: int | None = None
+
+    def learn(self, symbol: str, calendar: Calendar | None, now: float) -> None:
+        """Give the symbol its calendar, or another one.
+
+        Another one counts at once while the market is closed or no calendar is known, else from the
+        next session on. `regrouped` then returns the time in which bars are partial for it.
+        """
+        hours = self._hours[symbol] = self._hours_of(calendar)
+        bars = self._bars.get(symbol)
+        if bars is None:
+            return
+        bars.next_hours = None if hours is bars.hours else hours
+        before, time = bars.hours.calendar, floor(now - bars.delay_seconds)
+        if bars.next_hours and (before is None or not before.is_open(time)):
+            self._regroup(bars, bars.next_hours)
 
     def see(self, symbol: str, now: float, delay_seconds: int = 0) -> None:
         """Receive the symbol's ticks from `now` on, `delay_seconds` behind the market.
@@ -112,12 +137,22 @@ class BarAggregator:
         too_late, self._too_late = self._too_late, []
         return too_late
 
+    def regrouped(self) -> "list[Regrouped]":
+        """The symbols whose calendar has changed since the last call."""
+        regrouped, self._regrouped = self._regrouped, []
+        return regrouped
+
+    def calendar(self, symbol: str) -> Calendar | None:
+        """The calendar by which the symbol's bars are built now."""
+        return self._bars[symbol].hours.calendar
+
     def closed_until(self, symbol: str) -> int:
         """The epoch second, by the symbol's clock, up to which all its bars are closed."""
         return self._closed_until(self._bars[symbol])
 
     def forget(self, symbol: str) -> None:
         """Drop the symbol and its open bars."""
+        self._hours.pop(symbol, None)
         bars = self._bars.pop(symbol)
         del self._newest[symbol]
         for bar in (*bars.minutes, *bars.longer):
@@ -192,7 +227,28 @@ class BarAggregator:
     def _begin(self, bars: OpenBars) -> OpenBars:
         self._bars[bars.symbol] = bars
         self._newest[bars.symbol] = NO_MINUTE
+        bars.use(self._hours.get(bars.symbol, NO_HOURS))
         return bars
+
+    def _hours_of(self, calendar: Calendar | None) -> Hours:
+        if calendar is None:
+            return NO_HOURS
+        return self._shared.setdefault(calendar.texts, Hours(calendar))
+
+    def _regroup(self, bars: OpenBars, hours: Hours) -> None:
+        """Build longer bars by other hours; those of the trading day so far are partial.
+
+        Closed minutes are not used again. The minutes that are open now count by the new hours.
+        """
+        before = bars.hours.calendar
+        until = self._closed_until(bars) // MINUTE * MINUTE
+        session = before.latest_session(until) if before else None
+        days = before.sessions_of(session.trading_day) if before and session else ()
+        since = min(days[0].open, until) if days else min(bars.unseen.seen_since, until)
+        bars.use(hours)
+        if since < until:
+            bars.unseen = bars.unseen.lacking(since, until)
+            self._regrouped.append(Regrouped(bars.symbol, (since, until), before))
 
     def _set_clock(self, now: float) -> None:
         self._horizon = max(self._horizon, now - self.grace_seconds)
@@ -204,6 +260,8 @@ class BarAggregator:
         minute = bars.minute_at(start)
         if minute is not None:
             minute.add(tick)
+        elif not self._is_in_session(bars, tick.time):
+            self.out_of_session_ticks[tick.symbol] += 1
         elif start + MINUTE > self._closed_until(bars):
             self._open_minute(bars, start, tick)
         elif start == bars.late_minute:
@@ -212,6 +270,13 @@ class BarAggregator:
             self.missed_ticks[tick.symbol] += 1
         else:
             self._take_late(bars, start, tick)
+
+    def _is_in_session(self, bars: OpenBars, time: int) -> bool:
+        if bars.session_open <= time < bars.session_close:
+            return True
+        if bars.next_hours is not None and time >= bars.session_close:
+            self._regroup(bars, bars.next_hours)
+        return bars.enter_session(time)
 
     def _take_late(self, bars: OpenBars, start: int, tick: Tick) -> None:
         self.late_ticks[tick.symbol] += 1
@@ -232,7 +297,7 @@ class BarAggregator:
         minute.due = None
         if Interval.M1 in self.intervals:
             closed.append(bars.minute_bar(minute))
-        for slot, longer in bars.merge(minute, self._periods_at(minute.start)):
+        for slot, longer in bars.merge(minute):
             self._due_at(bars, longer).longer.append((bars, slot, longer))
         if not bars.minutes:
             self._newest[bars.symbol] = NO_MINUTE
@@ -244,13 +309,6 @@ class BarAggregator:
         bars.longer[slot] = None
         if LONGER[slot] in self.intervals:
             closed.append(bars.longer_bar(slot, longer))
-
-    def _periods_at(self, time: int) -> list[tuple[int, int]]:
-        """Start and end of each longer period; cached, as many symbols close the same minute."""
-        if time != self._periods_time:
-            self._periods_time = time
-            self._periods = [(each.period_start(time), each.period_end(time)) for each in LONGER]
-        return self._periods
 
     def _schedule_all(self, bars: OpenBars) -> None:
         for minute in bars.minutes:
@@ -266,6 +324,17 @@ class BarAggregator:
             due = self._due[bar.due] = _Due()
             heappush(self._due_times, bar.due)
         return due
+
+
+class Regrouped(NamedTuple):
+    """A symbol whose longer bars are built by another calendar since the end of `gap`.
+
+    Those that contain any of the gap are partial; `before` is the calendar until then.
+    """
+
+    symbol: str
+    gap: Gap
+    before: Calendar | None
 
 
 class _Due:

@@ -5,7 +5,7 @@ The checks of a sync come first, then these:
     misaligned     an intraday bar does not open at a whole minute
     not_closed     the bar may still change: its length has not passed (a month counts 31 days), it
                    has not ended by the calendar, and stored history does not reach its time
-    hides_live     the bar ends after a live bar begins: only a sync may replace live bars
+    hides_live     a live bar opens with it or before it: only a sync may replace live bars
     overlapping    another bar opens less than one bar's length away: providers open days with the
                    session, files often at midnight
 """

@@ -39,14 +39,15 @@ class Joined:
 
 
 def history_end(interval: Interval, last_open: int) -> int:
-    """The time at which history ends, if its last bar opens at `last_open`; live bars follow.
+    """The least open time of a live bar after history, whose last bar opens at `last_open`.
 
-    An intraday bar ends one length after its open. A daily bar opens with its session and belongs
-    to the UTC day that contains most of it: the day of the open, or the next one for sessions that
-    open in the evening, such as futures and currencies. Weeks and months follow the same rule.
+    Live bars up to `4h` open as those of history do, so no end is guessed. A daily bar opens with
+    its session and belongs to the UTC day that contains most of it: the day of the open, or the
+    next one for sessions that open in the evening, such as futures and currencies. Weeks and months
+    follow the same rule.
     """
     if interval.is_intraday:
-        return last_open + interval.seconds
+        return last_open + 1
     return interval.period_end(last_open + _EVENING_SECONDS)
 
 
@@ -68,7 +69,12 @@ def later_bars_start(interval: Interval, open_time: int, is_live: bool) -> int:
 
 
 def overlap_seconds(interval: Interval) -> int:
-    """The most seconds between the opens of a history and a live bar that share time."""
+    """The most seconds between the opens of a history and a live bar that share time.
+
+    Intraday bars share time only if they open together.
+    """
+    if interval.is_intraday:
+        return 0
     return _LONGEST_MONTH if interval is Interval.MONTH else interval.seconds
 
 
@@ -132,7 +138,4 @@ def _is_taken(interval: Interval, live: NDArray[np.int64], history: NDArray[np.i
         near = history[(history >= live[0] - reach) & (history <= live[-1] + reach)]
         taken = {interval.period_start(each + _EVENING_SECONDS) for each in near.tolist()}
         return np.array([interval.period_start(each) in taken for each in live.tolist()])
-    edges = np.concatenate([[-np.inf], history, [np.inf]])
-    index = np.searchsorted(edges, live, "left")
-    least = interval.seconds
-    return np.asarray((live - edges[index - 1] < least) | (edges[index] - live < least))
+    return np.isin(live, history)

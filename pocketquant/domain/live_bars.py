@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.periods import Period, period
 from pocketquant.domain.quotes import Volume, exact
 from pocketquant.domain.symbols import Series, Symbol
 
@@ -31,10 +33,9 @@ class LiveBar(NamedTuple):
     last_tick_at: int
 
     @classmethod
-    def mark(cls, symbol: str, interval: Interval, time: int) -> "LiveBar":
-        """A mark for the closed bar of this interval that contains `time`."""
-        start = interval.period_start(time)
-        end = interval.period_end(time)
+    def mark(cls, symbol: str, interval: Interval, period: Period) -> "LiveBar":
+        """A mark for the closed bar of this interval and period."""
+        start, end = period
         return cls(symbol, interval, start, end, 0, 0, 0, 0, None, 0, True, start, start)
 
     @property
@@ -46,23 +47,26 @@ class LiveBar(NamedTuple):
         return Series(Symbol.parse(self.symbol), self.interval)
 
 
-def put_together(interval: Interval, parts: Sequence[LiveBar], seen_since: int) -> LiveBar | None:
-    """The bar of the newest period in `parts`; None without parts.
+def put_together(
+    interval: Interval, parts: Sequence[LiveBar], seen_since: int, calendar: Calendar | None
+) -> LiveBar | None:
+    """The bar of the newest period in `parts`; None without parts or without such a period.
 
     `parts` are in order of time: the bar of the closed minutes, if any, then the open minutes.
     Parts of earlier periods are left out. The bar is partial if it starts before `seen_since`, the
     end of the stream's last gap.
     """
-    if not parts:
+    newest = period(calendar, interval, parts[-1].start) if parts else None
+    if newest is None:
         return None
-    start = interval.period_start(parts[-1].start)
+    start, end = newest
     parts = [part for part in parts if part.start >= start]
     first, last = parts[0], parts[-1]
     return LiveBar(
         symbol=last.symbol,
         interval=interval,
         start=start,
-        end=interval.period_end(start),
+        end=end,
         open=first.open,
         high=max(part.high for part in parts),
         low=min(part.low for part in parts),

@@ -1,16 +1,17 @@
-"""`OpenBars`: the open bars of one symbol.
+"""`OpenBars`: the open bars of one symbol, and the hours that bound them.
 
 Minutes are made of ticks, longer bars of closed minutes. A longer bar keeps its open, high and low,
 and the totals of all closed minutes from before it. So a minute is added to one total, not to 12.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, as_float
+from pocketquant.domain.periods import Period, period
 from pocketquant.domain.quotes import Tick, Volume, exact
 
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
@@ -84,6 +85,31 @@ class Minute:
         return minute
 
 
+class Hours:
+    """A calendar, with the newest periods found by it; symbols with equal calendars share it.
+
+    Without a calendar every time is in session, and there are no longer bars.
+    """
+
+    __slots__ = ("_newest", "calendar")
+
+    def __init__(self, calendar: Calendar | None) -> None:
+        self.calendar = calendar
+        self._newest: list[Period | None] = [None] * len(LONGER)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The bounds of a session before any is known."""
+        return (_BEFORE_ALL, _BEFORE_ALL) if self.calendar else (_BEFORE_ALL, _AFTER_ALL)
+
+    def period_at(self, slot: int, minute: int) -> Period | None:
+        """The period of the slot's interval that contains a minute; None if it is not known."""
+        newest = self._newest[slot]
+        if newest is None or not newest[0] <= minute < newest[1]:
+            newest = self._newest[slot] = period(self.calendar, LONGER[slot], minute)
+        return newest
+
+
 class Longer:
     """An open bar of closed minutes; `…_before` are the totals before its first minute."""
 
@@ -110,6 +136,7 @@ class Longer:
         self.volumes_before = before.volumes
 
 
+NO_HOURS = Hours(None)
 NO_MINUTE = Minute(_BEFORE_ALL, Tick("", _AFTER_ALL, 0.0, None))  # accepts no tick
 
 
@@ -118,16 +145,23 @@ class OpenBars:
 
     `volume`, `volumes` and `ticks` are totals of all closed minutes: their volume, the number of
     minutes with a volume, their ticks. `close` and `last_tick_at` are those of the last one.
+
+    `session_open` and `session_close` bound the session of the newest minute. `next_hours` replace
+    `hours` when that session is over.
     """
 
     __slots__ = (
         "close",
         "closed_until",
         "delay_seconds",
+        "hours",
         "last_tick_at",
         "late_minute",
         "longer",
         "minutes",
+        "next_hours",
+        "session_close",
+        "session_open",
         "symbol",
         "ticks",
         "unseen",
@@ -137,6 +171,7 @@ class OpenBars:
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
+        self.use(NO_HOURS)
         self.delay_seconds = 0
         self.unseen = Unseen()
         self.closed_until = _BEFORE_ALL
@@ -146,6 +181,21 @@ class OpenBars:
         self.volume: Volume = 0
         self.volumes = self.ticks = self.last_tick_at = 0
         self.close = 0.0
+
+    def use(self, hours: Hours) -> None:
+        """Bound minutes and longer bars by these hours from now on; open bars keep their ends."""
+        self.hours = hours
+        self.next_hours: Hours | None = None
+        self.session_open, self.session_close = hours.bounds
+
+    def enter_session(self, time: int) -> bool:
+        """Find the session that contains `time`; whether there is one."""
+        if self.hours.calendar is None:
+            return True
+        session = self.hours.calendar.session_at(time)
+        if session is not None:
+            self.session_open, self.session_close = session.open, session.close
+        return session is not None
 
     def minute_at(self, start: int) -> Minute | None:
         """The open minute that begins at `start`."""
@@ -162,17 +212,16 @@ class OpenBars:
             self.minutes.sort(key=attrgetter("start"))
         return minute
 
-    def merge(self, minute: Minute, periods: Sequence[tuple[int, int]]) -> list[tuple[int, Longer]]:
-        """Merge the oldest minute into the longer bars; return the new ones with their slots.
-
-        `periods` are the periods that contain the minute, by slot.
-        """
+    def merge(self, minute: Minute) -> list[tuple[int, Longer]]:
+        """Merge the oldest minute into the longer bars; return the new ones with their slots."""
         begun = []
         high, low = minute.high, minute.low
         for slot, bar in enumerate(self.longer):
             if bar is None:
-                self.longer[slot] = bar = Longer(periods[slot], minute, self)
-                begun.append((slot, bar))
+                held = self.hours.period_at(slot, minute.start)
+                if held is not None:
+                    self.longer[slot] = bar = Longer(held, minute, self)
+                    begun.append((slot, bar))
             else:
                 if high > bar.high:
                     bar.high = high

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
+from pocketquant.domain.periods import last_period, period
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
@@ -41,21 +43,28 @@ class Repairs:
     _repaired_at: dict[Symbol, float] = field(default_factory=dict)
 
     def note(
-        self, symbol: str, gaps: Iterable[Gap], delay_seconds: int = 0, is_restart: bool = False
+        self,
+        symbol: str,
+        gaps: Iterable[Gap],
+        calendar: Calendar | None,
+        delay_seconds: int = 0,
+        is_restart: bool = False,
     ) -> None:
         """Note gaps of a symbol's stream, in order, by its own delayed clock.
 
         Repairs that were due before the last gap have been submitted. A streamer that restarts may
-        have missed some: those due within 15 minutes before the gap are noted again.
+        have missed some: those due within 15 minutes before the gap are noted again. Without a
+        calendar minutes alone are synced, which brings the calendar too.
         """
         parsed, wait = Symbol.parse(symbol), self.wait_seconds + delay_seconds
         gaps = tuple(gaps)
         noted_before = gaps[-1][0] - (_HELD_UP_SECONDS if is_restart else 0) if gaps else 0
         for start, end in gaps:
-            for interval in self.intervals:
-                due = interval.period_end(end - 1) + wait
-                if due >= noted_before:
-                    self._add(due, Series(parsed, interval), start)
+            for interval in self.intervals if calendar else (Interval.M1,):
+                last = last_period(calendar, interval, start, end)
+                if last is not None and last[1] + wait >= noted_before:
+                    since = _since(calendar, interval, start)
+                    self._add(last[1] + wait, Series(parsed, interval), since)
 
     def due(self, now: float) -> dict[Series, int]:
         """The series due by `now`, with the start of the first gap of each; returned once."""
@@ -104,21 +113,31 @@ def repairing(gaps: Mapping[Series, int], now: float) -> list[SyncRequest]:
     return of_minutes + others
 
 
-def longer_bars(minutes: Bars, series: Series, known_until: int) -> list[LiveBar]:
-    """The bars of an intraday series, made of minutes; none is partial.
+def longer_bars(
+    minutes: Bars, series: Series, known_until: int, calendar: Calendar
+) -> list[LiveBar]:
+    """The bars of an intraday series, made of the minutes in session; none is partial.
 
     `minutes` must be complete from the first one until `known_until`.
     """
     periods: dict[int, list[LiveBar]] = {}
-    for row in minutes.columns.T.tolist():
-        start = series.interval.period_start(int(row[0]))
+    bars = calendar.bars_at(minutes.time, series.interval)
+    is_open = bars.closes > bars.opens
+    rows = minutes.columns[:, is_open].T.tolist()
+    for start, row in zip(bars.opens[is_open].tolist(), rows, strict=True):
         periods.setdefault(start, []).append(_minute(str(series.symbol), row))
     made = (
-        put_together(series.interval, parts, seen_since=_ALWAYS)
+        put_together(series.interval, parts, _ALWAYS, calendar)
         for start, parts in periods.items()
         if minutes.first_time is not None and start >= minutes.first_time
     )
     return [bar for bar in made if bar is not None and bar.end <= known_until]
+
+
+def _since(calendar: Calendar | None, interval: Interval, start: int) -> int:
+    """The start of a gap, or the open of its first bar if that began before the bar of UTC."""
+    first = period(calendar, interval, start) if start >= 0 else None
+    return first[0] if first and first[0] < interval.period_start(start) else start
 
 
 def _minutes(interval: Interval, since: int, now: float) -> int:

@@ -1,17 +1,20 @@
 """`Mending`: rebuilds live bars longer than a minute from minutes that a sync has fetched.
 
 A gap in the stream leaves one incomplete bar of each interval. Afterwards only the minutes are
-fetched again (`repairs`); partial and missing bars of the longer intraday series are built of them.
+fetched again (`repairs`); partial and missing bars of the longer intraday series are built of them,
+by the calendar of their symbol.
 """
 
 from dataclasses import dataclass
 
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.joining import history_end
 from pocketquant.domain.repairs import longer_bars
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, History
 from pocketquant.storage.bars import BarStore
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.live_bars import LiveBarStore
 
 _LONGER = tuple(each for each in Interval if each.is_intraday and each is not Interval.M1)
@@ -23,6 +26,7 @@ class Mending:
 
     bars: BarStore
     live_bars: LiveBarStore
+    calendars: CalendarStore
 
     def oldest_partial(self, symbol: Symbol, now: int) -> int | None:
         """Return the open time of the oldest partial bar that minutes can complete, or None.
@@ -34,13 +38,20 @@ class Mending:
         return min((time for each in times for time in each if time >= reach), default=None)
 
     def mend(self, symbol: Symbol, minutes: History) -> list[Series]:
-        """Rebuild the bars that these minutes cover entirely; return the series that changed."""
+        """Rebuild the bars that these minutes cover entirely; return the series that changed.
+
+        Live bars that open where the calendar has no open are removed: it has changed since.
+        """
         if not self.live_bars.has_any_of(symbol):
             return []
-        all_series = (Series(symbol, interval) for interval in _LONGER)
-        return [series for series in all_series if self._mend(series, minutes)]
+        kept = self.calendars.get(symbol)
+        calendar = kept.calendar if kept else None
+        if kept is None or calendar is None:
+            return []
+        sure = (Series(symbol, each) for each in _LONGER if kept.trouble(each) is None)
+        return [series for series in sure if self._mend(series, minutes, calendar)]
 
-    def _mend(self, series: Series, minutes: History) -> bool:
+    def _mend(self, series: Series, minutes: History, calendar: Calendar) -> bool:
         known_until = minutes.known_until(Interval.M1)
         oldest = self.live_bars.first_time(series)
         if oldest is None or known_until is None:
@@ -48,13 +59,17 @@ class Mending:
         last = self.bars.latest(series, 1).last_time
         missing_since = oldest if last is None else history_end(series.interval, last)
         first = minutes.closed.first_time
-        stored = set(self.live_bars.read(series, first, known_until, None, True).time.tolist())
+        times = self.live_bars.read(series, first, known_until, None, True).time
+        strays = times[~calendar.are_opens(times, series.interval)].tolist()
+        stored = set(times.tolist())
         partial = set(self.live_bars.partial_times(series))
         made = [
             bar
-            for bar in longer_bars(minutes.closed, series, known_until)
+            for bar in longer_bars(minutes.closed, series, known_until, calendar)
             if bar.start in partial or (bar.start not in stored and bar.start >= missing_since)
         ]
         if made:
             self.live_bars.mend(made)
-        return bool(made)
+        for time in strays:
+            self.live_bars.prune(series, time, time + 1)
+        return bool(made or strays)

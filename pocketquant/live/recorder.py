@@ -1,5 +1,6 @@
 """Use-case: the quotes of one shard become bars, and both go onto the quote board.
 
+    learn           the calendars of symbols, which bound their bars
     watch           subscribed symbols; those on the board are resumed
     open            a session of quotes, for a connection
     receive         texts of the connection → ticks → open bars
@@ -11,20 +12,23 @@ One thread calls all of it.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.cache.board_records import RefusedSymbol, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.market_clock import MarketClock
+from pocketquant.domain.periods import period, periods_lost
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.live.pending_writes import BoardChanges, PendingWrites
+from pocketquant.storage.calendars import KeptCalendar
 from pocketquant.tradingview.quotes import DroppedQuote, QuoteSession
 
 
@@ -51,6 +55,7 @@ class QuoteRecorder:
         self._bars = BarAggregator({*self._intervals, Interval.M1}, grace_seconds)
         self._session: QuoteSession | None = None
         self.watched: frozenset[str] = frozenset()
+        self._calendars: Mapping[str, KeptCalendar] = {}
         self._quotes: dict[str, Quote] = {}
         self._resumed: set[str] = set()
         self._refused: dict[str, RefusedSymbol] = {}
@@ -81,10 +86,25 @@ class QuoteRecorder:
     def missed_ticks(self) -> int:
         return self._bars.missed_ticks.total()
 
+    @property
+    def out_of_session_ticks(self) -> int:
+        return self._bars.out_of_session_ticks.total()
+
+    def learn(self, calendars: Mapping[str, KeptCalendar], now: float) -> None:
+        """Use these calendars, by symbol; bars of an interval in doubt are withheld."""
+        before, self._calendars = self._calendars, calendars
+        for symbol in self.watched:
+            if calendars.get(symbol) is not before.get(symbol):
+                self._bars.learn(symbol, self._calendar(symbol), now)
+        self._note_regrouped()
+
     def watch(self, symbols: frozenset[str]) -> None:
         """Watch exactly these symbols. The driver's errors pass through, and change nothing."""
         new, gone = symbols - self.watched, self.watched - symbols
-        for each in self._board.resumable(self._shard, sorted(new)):
+        resumable = self._board.resumable(self._shard, sorted(new))
+        for symbol in new:
+            self._bars.learn(symbol, self._calendar(symbol), 0)
+        for each in resumable:
             self._bars.resume(each.bars, each.seen_until)
             self._quotes[each.bars.symbol] = each.quote
             self._resumed.add(each.bars.symbol)
@@ -118,7 +138,8 @@ class QuoteRecorder:
             self._bars.see(symbol, now, delay_seconds)
             is_restart = symbol in self._resumed
             self._resumed.discard(symbol)
-            self._repairs.note(symbol, self._bars.gaps(symbol), delay_seconds, is_restart)
+            calendar, gaps = self._bars.calendar(symbol), self._bars.gaps(symbol)
+            self._repairs.note(symbol, gaps, calendar, delay_seconds, is_restart)
         if received.ticks:
             self._bars.take(received.ticks)
             self.ticks += len(received.ticks)
@@ -127,6 +148,7 @@ class QuoteRecorder:
             self._clock.trade(symbol, time + self._bars.delay_seconds(symbol), now)
             for symbol, time in (*self._bars.too_late(), *received.doubts):
                 self._mark_minute(symbol, time)
+            self._note_regrouped()
         for dropped in received.dropped:
             self._drop_quote(dropped, now)
         for symbol, error in received.refused:
@@ -150,7 +172,9 @@ class QuoteRecorder:
         self._clock.judge(now, len(self.watched))
         closed = self._bars.advance(now)
         self._pending.closed.update(bar.symbol for bar in closed if bar.interval is Interval.M1)
-        wanted = [bar for bar in closed if bar.interval in self._intervals]
+        wanted = [
+            bar for bar in closed if bar.interval in self._intervals and not self._is_withheld(bar)
+        ]
         if wanted:
             self._doubtful.append((now, wanted))
         while self._doubtful and self._doubtful[0][0] <= heard_at:
@@ -207,14 +231,35 @@ class QuoteRecorder:
 
     def _mark_minute(self, symbol: str, time: int) -> None:
         """Have the bars that hold the minute of `time` marked partial, and repaired."""
-        delay_seconds = self._bars.delay_seconds(symbol)
-        self._repairs.note(symbol, [self._bars.mark_minute(symbol, time)], delay_seconds)
+        calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)
+        gap = self._bars.mark_minute(symbol, time)
+        self._repairs.note(symbol, [gap], calendar, delay_seconds)
         closed_until = self._bars.closed_until(symbol)
-        self._marks += (
-            LiveBar.mark(symbol, interval, time)
-            for interval in self._intervals
-            if interval.period_end(time) <= closed_until
-        )
+        for interval in self._intervals:
+            held = period(calendar, interval, time)
+            if held is not None and held[1] <= closed_until:
+                self._marks.append(LiveBar.mark(symbol, interval, held))
+
+    def _note_regrouped(self) -> None:
+        """Have the bars of the time in which a calendar changed marked partial, and repaired."""
+        for symbol, gap, before in self._bars.regrouped():
+            calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)
+            self._repairs.note(symbol, [gap], calendar, delay_seconds)
+            self._pending.whole.add(symbol)
+            if before is not None:
+                self._marks += (
+                    LiveBar.mark(symbol, interval, each)
+                    for interval in self._intervals
+                    for each in periods_lost(before, calendar, interval, *gap)
+                )
+
+    def _calendar(self, symbol: str) -> Calendar | None:
+        kept = self._calendars.get(symbol)
+        return kept.calendar if kept else None
+
+    def _is_withheld(self, bar: LiveBar) -> bool:
+        kept = self._calendars.get(bar.symbol)
+        return kept is not None and bar.interval in kept.doubts
 
     def _drop_quote(self, dropped: DroppedQuote, now: float) -> None:
         """Count the quote, and have the bars that may lack its trade marked and repaired."""
@@ -228,7 +273,8 @@ class QuoteRecorder:
         if symbol in self._bars:
             self._bars.doubt(symbol, now)
             delay_seconds = self._bars.delay_seconds(symbol)
-            self._repairs.note(symbol, self._bars.gaps(symbol), delay_seconds)
+            calendar, gaps = self._bars.calendar(symbol), self._bars.gaps(symbol)
+            self._repairs.note(symbol, gaps, calendar, delay_seconds)
 
     def _refuse(self, refused: RefusedSymbol, now: float) -> None:
         """Note the reason; open bars of the symbol will close as partial."""

@@ -14,6 +14,7 @@ from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL, Nudges
 from pocketquant.domain.errors import NoLiveQuote, NotFound, PocketQuantError, error_named
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
+from pocketquant.storage.calendars import CachedCalendars, why_withheld
 from pocketquant.storage.subscriptions import Subscriptions
 
 
@@ -24,6 +25,7 @@ class Watching:
     subscriptions: Subscriptions
     board: QuoteBoard
     nudges: Nudges
+    calendars: CachedCalendars
     clock: Callable[[], float]
 
     def subscribe(self, symbols: Collection[Symbol]) -> int:
@@ -58,11 +60,17 @@ class Watching:
 
     def current_bar(self, symbol: Symbol, interval: Interval) -> CurrentBar:
         """The forming bar, or the error that says why there is none."""
-        current = self.board.current_bar(str(symbol), interval, self.clock())
-        if current is not None:
-            return current
+        kept = self.calendars.get(symbol)
+        reason = why_withheld(kept, interval)
+        if reason is None:
+            calendar = kept.calendar if kept else None
+            current = self.board.current_bar(str(symbol), interval, self.clock(), calendar)
+            if current is not None:
+                return current
         if self.board.latest(str(symbol)) is None:
             raise self._why_nothing(symbol)
+        if reason is not None:
+            raise NotFound(f"{symbol} has no {interval.value} bar at present: {reason}")
         raise NotFound(f"{symbol} has not been traded in the {interval.value} bar of this moment")
 
     def _why_nothing(self, symbol: Symbol) -> PocketQuantError:

@@ -10,7 +10,9 @@ from hashlib import sha256
 from typing import Any, cast
 
 from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
 
+from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
@@ -18,6 +20,8 @@ from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import Mongo
 
 _MOST_VERSIONS = 50
+_SYMBOLS_A_READ = 1000
+_UNKNOWN_SECONDS = 2.0  # a first sync may bring the calendar soon
 _MOST_CACHED = 20_000
 _TTL_SECONDS = 60.0
 _IS_WRONG = {"$set": {"is_wrong": {"$or": [{"$ne": ["$problem", None]}, {"$ne": ["$doubts", {}]}]}}}
@@ -63,8 +67,11 @@ class CalendarStore:
 
     def of(self, symbols: Collection[Symbol]) -> dict[Symbol, KeptCalendar]:
         """Return what is kept of these symbols."""
-        found = self._calendars.find({"_id": {"$in": [str(symbol) for symbol in symbols]}})
-        return {kept.symbol: kept for kept in map(_read, found)}
+        kept: dict[Symbol, KeptCalendar] = {}
+        for batch in batched(map(str, symbols), _SYMBOLS_A_READ):
+            found = self._calendars.find({"_id": {"$in": list(batch)}})
+            kept |= {each.symbol: each for each in map(_read, found)}
+        return kept
 
     def distinct(
         self, exchange: str | None = None, symbols: Collection[str] = ()
@@ -140,7 +147,11 @@ class CalendarStore:
 
 
 class CachedCalendars:
-    """Calendars as they were read up to a minute ago; threads may share them."""
+    """Calendars as they were read up to a minute ago; threads may share them.
+
+    One that is not known is looked for every two seconds. While MongoDB is away, those that were
+    read before stay.
+    """
 
     def __init__(self, calendars: CalendarStore, clock: Callable[[], float]) -> None:
         self._calendars = calendars
@@ -151,9 +162,13 @@ class CachedCalendars:
         """Return what is kept of a symbol; None if no sync has seen its hours."""
         read_at, kept = self._known.get(symbol, (-_TTL_SECONDS, None))
         now = self._clock()
-        if now - read_at < _TTL_SECONDS:
+        if now - read_at < (_TTL_SECONDS if kept else _UNKNOWN_SECONDS):
             return kept
-        kept = self._calendars.get(symbol)
+        try:
+            kept = self._calendars.get(symbol)
+        except PyMongoError:
+            if symbol not in self._known:
+                raise
         if len(self._known) >= _MOST_CACHED:
             self._known.clear()
         self._known[symbol] = now, kept
@@ -162,6 +177,18 @@ class CachedCalendars:
 
 def _fingerprint(texts: CalendarTexts) -> str:
     return sha256("\0".join(asdict(texts).values()).encode()).hexdigest()[:24]
+
+
+def why_withheld(kept: KeptCalendar | None, interval: Interval) -> str | None:
+    """Return why live bars of this interval are not shown; None if they are.
+
+    Minutes need no calendar.
+    """
+    if interval is Interval.M1 and (kept is None or interval not in kept.doubts):
+        return None
+    if kept is None:
+        return "its trading hours are not known yet; a sync brings them"
+    return kept.trouble(interval)
 
 
 def doubt_of(unpredicted: int) -> str:

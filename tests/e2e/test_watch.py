@@ -22,7 +22,10 @@ from pocketquant.coordination.leases import Leases
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.errors import NotFound, UnknownSymbol
 from pocketquant.domain.quotes import Quote, Tick
+from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import wait_until
+from pocketquant.storage.calendars import CalendarStore
+from tests.forming import ALWAYS
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 AAPL, MSFT, NONE = "NASDAQ:AAPL", "NASDAQ:MSFT", "NASDAQ:NONE"
@@ -41,9 +44,12 @@ def flush(platform: Any) -> Iterator[Flushes]:
     assert lease is not None
     writer = BoardWriter(platform.broker, "watch", lease.key, lease.token)
     bars = BarAggregator()
+    calendars = CalendarStore(platform.mongo)
 
     def put(symbol: str, price: float) -> None:
         now = time.time()
+        calendars.keep(Symbol.parse(symbol), ALWAYS.texts, None, 0)
+        bars.learn(symbol, ALWAYS, now)
         bars.see(symbol, now - 3600.0)
         bars.take([Tick(symbol, int(now), price, 5)])
         quote = Quote(symbol, time=int(now), last_price=price, change=-1.5)

@@ -16,7 +16,7 @@ from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote, Tick
-from tests.forming import forming
+from tests.forming import ALWAYS, aggregator_of, forming
 
 NOON = 1_700_049_600  # 2023-11-15T12:00:00Z
 AAPL, MSFT = "NASDAQ:AAPL", "NASDAQ:MSFT"
@@ -65,7 +65,7 @@ def write(writer: BoardWriter) -> Write:
 @pytest.fixture
 def aggregator() -> BarAggregator:
     """AAPL since midnight: a closed minute of two trades, and one trade in the next minute."""
-    bars = BarAggregator()
+    bars = aggregator_of([AAPL])
     bars.see(AAPL, NOON - DAY / 2)
     bars.take([Tick(AAPL, NOON + 1, 5.0, 10), Tick(AAPL, NOON + 59, 7.0, 20)])
     bars.advance(NOON + 63.0)
@@ -116,7 +116,7 @@ def test_all_quotes_in_order(cache: redis.Redis, write: Write) -> None:
 def test_an_empty_board_has_no_quote(cache: redis.Redis) -> None:
     """Reads return None or an empty list."""
     board = QuoteBoard(cache)
-    assert (None, None) == (board.latest(AAPL), board.current_bar(AAPL, Interval.M1, NOON))
+    assert (None, None) == (board.latest(AAPL), board.current_bar(AAPL, Interval.M1, NOON, None))
     assert ([], []) == (board.all_latest(), board.statuses())
     assert [] == board.resumable("0", [AAPL])
 
@@ -129,7 +129,7 @@ def test_the_current_bar_of_any_interval(
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     expected = forming(aggregator, AAPL, interval)
     assert expected is not None
-    found = QuoteBoard(cache).current_bar(AAPL, interval, NOON + 90.0)
+    found = QuoteBoard(cache).current_bar(AAPL, interval, NOON + 90.0, ALWAYS)
     assert CurrentBar(expected, NOON + 90) == found
     assert 290 < seconds_left(cache, f"bar:current:NASDAQ:AAPL:{interval.value}") <= 300
 
@@ -142,7 +142,7 @@ def test_a_trade_changes_the_minute_only(
     before = cache.get("bar:current:NASDAQ:AAPL:1h")
     aggregator.take([Tick(AAPL, NOON + 80, 99.0, 1)])
     write(Entry(quote(AAPL), aggregator.state(AAPL)))
-    found = QuoteBoard(cache).current_bar(AAPL, Interval.H1, NOON + 90.0)
+    found = QuoteBoard(cache).current_bar(AAPL, Interval.H1, NOON + 90.0, ALWAYS)
     assert before == cache.get("bar:current:NASDAQ:AAPL:1h")
     assert found is not None
     assert (5.0, 99.0, 5.0, 99.0, 61.0) == found.bar[4:9]
@@ -159,7 +159,7 @@ def test_a_longer_bar_that_has_closed_is_gone(
     found = {
         interval
         for interval in Interval
-        if board.current_bar(AAPL, interval, NOON + 183.0) is not None
+        if board.current_bar(AAPL, interval, NOON + 183.0, ALWAYS) is not None
     }
     assert set(Interval) - {Interval.M1, Interval.M3} == found
 
@@ -170,9 +170,9 @@ def test_an_overdue_bar_is_not_current(
     """Its streamer is dead; a longer bar of the same trades still counts."""
     write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
     board, late = QuoteBoard(cache), NOON + 120 + 61.0
-    assert board.current_bar(AAPL, Interval.M1, late - 2) is not None
-    assert board.current_bar(AAPL, Interval.M1, late) is None
-    assert board.current_bar(AAPL, Interval.H1, late) is not None
+    assert board.current_bar(AAPL, Interval.M1, late - 2, ALWAYS) is not None
+    assert board.current_bar(AAPL, Interval.M1, late, ALWAYS) is None
+    assert board.current_bar(AAPL, Interval.H1, late, ALWAYS) is not None
 
 
 def test_a_changed_quote_is_published_and_no_other(
@@ -201,7 +201,7 @@ def test_a_restarted_streamer_resumes(
     assert [Resumable(state, quote(AAPL), NOON + 95.0)] == QuoteBoard(cache).resumable(
         "0", [AAPL, MSFT]
     )
-    resumed = BarAggregator()
+    resumed = aggregator_of([AAPL])
     resumed.resume(state, NOON + 95.0)
     resumed.see(AAPL, NOON + 95.0)
     assert {each: forming(aggregator, AAPL, each) for each in Interval} == {

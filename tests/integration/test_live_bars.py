@@ -82,7 +82,7 @@ def test_partial_bars_are_marked(store: LiveBarStore) -> None:
 def test_a_mark_makes_a_stored_bar_partial(store: LiveBarStore) -> None:
     """The values stay. A second mark, and one beside new bars, do the same."""
     store.upsert([minute(0), minute(60)])
-    mark = LiveBar.mark("NASDAQ:AAPL", Interval.M1, 65)
+    mark = LiveBar.mark("NASDAQ:AAPL", Interval.M1, (60, 120))
     store.upsert([minute(120), mark])
     assert [60] == store.partial_times(MINUTES)
     assert {MINUTES: Upserted()} == store.upsert([mark])

@@ -1,34 +1,41 @@
 """QuoteRecorder: messages of a stream become bars and marks, with a real board."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 import redis
 
 from pocketquant.cache.board import QuoteBoard
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series
 from pocketquant.live.recorder import QuoteRecorder
+from pocketquant.storage.calendars import KeptCalendar
 from pocketquant.tradingview.messages import event
+from tests.forming import kept
 
 NOON = 1_700_049_600
 KO = "NYSE:KO"
 INTERVALS = (Interval.M1, Interval.M5)
+ALWAYS_OPEN = {KO: kept(KO)}
 
 
 class Stream:
     """A recorder that has watched a symbol for an hour; times are seconds after noon."""
 
-    def __init__(self, cache: redis.Redis) -> None:
+    def __init__(
+        self, cache: redis.Redis, calendars: Mapping[str, KeptCalendar] = ALWAYS_OPEN
+    ) -> None:
         self.clock = MarketClock(NOON, 0.0, 2.0)
         repairs = Repairs(INTERVALS, 0.0)
         self.recorder = QuoteRecorder(
             QuoteBoard(cache), "1-of-1", INTERVALS, 2.0, repairs, self.clock
         )
+        self.recorder.learn(calendars, NOON - 3600)
         self.recorder.watch(frozenset({KO}))
         self.recorder.open("qs_mine", "token")
         self.receive(-3600, lp=10.0, volume=1000.0, lp_time=NOON - 3600, open_time=1)
@@ -124,3 +131,55 @@ def test_trades_keep_the_clock_right(stream: Stream) -> None:
     stream.trade(65, 1005, comes_at=60)
     stream.closed(61)
     assert NOON + 5 == stream.clock.time(0)
+
+
+NEW_YORK = CalendarTexts("America/New_York", "0930-1600")  # 14:30 UTC
+
+
+def test_ticks_out_of_session_make_no_bar(cache: redis.Redis) -> None:
+    """They are counted; a late one marks no bar."""
+    stream = Stream(cache, calendars={KO: kept(KO, NEW_YORK)})
+    before = stream.recorder.out_of_session_ticks
+    stream.trade(9000 - 1, 1005)
+    stream.trade(9000, 1006)
+    assert [("1m", 9000, 1.0, False)] == shown(stream.closed(9062))
+    stream.trade(8999, 1007, comes_at=9063)
+    assert (2, 0) == (stream.recorder.out_of_session_ticks - before, stream.recorder.late_ticks)
+    assert [] == stream.closed(9064)
+
+
+def test_bars_of_an_interval_in_doubt_are_withheld(stream: Stream) -> None:
+    """They are built on, so that the first one after the doubt is complete."""
+    stream.recorder.learn({KO: kept(KO, doubts={Interval.M5: 100})}, NOON)
+    stream.trade(10, 1005)
+    assert [("1m", 0, 5.0, False)] == shown(stream.closed(302))
+    stream.trade(310, 1006)
+    stream.recorder.learn({KO: kept(KO)}, NOON + 311)
+    assert [("1m", 300, 1.0, False), ("5m", 300, 1.0, False)] == shown(stream.closed(602))
+
+
+def test_changed_hours_mark_the_bars_of_their_day(stream: Stream) -> None:
+    """Closed bars that the new hours do not have become partial, and are repaired."""
+    stream.trade(10, 1005)
+    assert 2 == len(stream.closed(302))
+    stream.recorder.learn({KO: kept(KO, CalendarTexts("Etc/UTC", "0001-2359"))}, NOON + 302)
+    assert [] == stream.closed(43_200)  # the session of 24x7 ends at midnight
+    stream.trade(43_270, 1006)  # after midnight
+    marks = stream.closed(43_271)
+    assert {"5m"} == {bar.interval.value for bar in marks}
+    assert [("5m", 0, None, True)] == [each for each in shown(marks) if each[1] == 0]
+    assert NOON - 12 * 3600 == min(bar.start for bar in marks)
+    assert NOON + 12 * 3600 - 300 == max(bar.start for bar in marks)
+    due = stream.recorder.repairs_due(NOON + 44_000)
+    assert Series.parse(f"{KO}|5m") in due
+
+
+def test_a_calendar_that_comes_late_begins_longer_bars(cache: redis.Redis) -> None:
+    """Until then there are minutes alone, and their sync, which brings it."""
+    stream = Stream(cache, calendars={})
+    stream.trade(10, 1005)
+    assert [("1m", 0, 5.0, False)] == shown(stream.closed(62))
+    stream.recorder.learn({KO: kept(KO)}, NOON + 63)
+    stream.trade(70, 1006)
+    assert [("1m", 60, 1.0, False), ("5m", 0, 1.0, True)] == shown(stream.closed(302))
+    assert Series.parse(f"{KO}|5m") in stream.recorder.repairs_due(NOON + 302)

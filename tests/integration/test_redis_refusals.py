@@ -114,7 +114,10 @@ def test_a_redis_that_refuses_is_not_held_against_a_unit(
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
     parts = (wired.statuses, wired.symbols, wired.responses, wired.nudges, lambda: 86_400.0)
     provider = PacedProvider(UnusedProvider(), wired.governor)
-    mending, hours = Mending(wired.bars, wired.live_bars), HoursKeeping(wired.calendars)
+    mending, hours = (
+        Mending(wired.bars, wired.live_bars, wired.calendars),
+        HoursKeeping(wired.calendars),
+    )
     syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending, hours)
     refuse(client, tmp_path)
     syncer.do(unit_id)

@@ -10,6 +10,7 @@ import pytest
 from pocketquant.cache.responses import Put
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
@@ -22,6 +23,7 @@ from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.fences import Fences
 from pocketquant.storage.symbols import RegisteredSymbol
 from pocketquant.wiring import Platform, wire_syncer
+from tests.forming import ALWAYS
 
 BITCOIN = Symbol("BINANCE", "BTCUSDT")
 NOON = 1_700_049_600  # Wednesday, 2023-11-15
@@ -53,6 +55,8 @@ class Minutes:
 @pytest.fixture
 def repair(wired: Platform) -> Callable[..., Minutes]:
     """Sync minutes as a worker would, from a queue; return the provider that was called."""
+
+    wired.calendars.keep(BITCOIN, ALWAYS.texts, None, NOON)
 
     def do(queue: QueueName = QueueName.REPAIR, n_bars: int = 10, **more: Any) -> Minutes:
         provider = Minutes(**more)
@@ -200,3 +204,29 @@ def test_a_bar_too_old_for_minutes_does_not_make_every_repair_long(
     """A sync of its own series would repair it."""
     wired.live_bars.upsert([live(Interval.H4, NOON - 20 * DAY, is_partial=True)])
     assert [10] == repair().requested
+
+
+def test_live_bars_of_an_older_calendar_are_removed(
+    wired: Platform, repair: Callable[..., Minutes]
+) -> None:
+    """The bars of its time are made by the calendar that holds; intervals in doubt are left."""
+    wired.calendars.keep(BITCOIN, CalendarTexts("Etc/UTC", "1210-1300:1234567"), None, NOON)
+    wired.calendars.doubt(BITCOIN, Interval.M5, NOON)
+    for interval in (Interval.M5, Interval.M30):
+        wired.live_bars.upsert(
+            [live(interval, NOON), live(interval, NOON + 30 * MINUTE, 2.0, True)]
+        )
+    repair(n_bars=120)
+    assert [(10, 1039.0), (40, 1059.0)] == shown(wired, Interval.M30)
+    assert [] == wired.live_bars.partial_times(series(Interval.M30))
+    assert [(0, 1.0), (30, 2.0)] == shown(wired, Interval.M5)
+
+
+def test_without_a_calendar_no_longer_bar_is_made(
+    wired: Platform, repair: Callable[..., Minutes]
+) -> None:
+    """It would be a guess."""
+    wired.calendars.forget(BITCOIN)
+    wired.live_bars.upsert([live(Interval.M15, NOON, is_partial=True)])
+    repair(n_bars=120)
+    assert [(0, 1.0)] == shown(wired, Interval.M15)

@@ -92,7 +92,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
             provider=PacedProvider(provider, wired.governor, wired.settings.turn_seconds),
             bars=wired.bars,
             live_bars=wired.live_bars,
-            mending=Mending(wired.bars, wired.live_bars),
+            mending=Mending(wired.bars, wired.live_bars, wired.calendars),
             hours=HoursKeeping(wired.calendars),
             statuses=wired.statuses,
             symbols=wired.symbols,

@@ -11,10 +11,12 @@ from threading import Lock
 
 import redis
 import structlog
+from pymongo.errors import PyMongoError
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.cooldown import Cooldown
+from pocketquant.storage.calendars import CachedCalendars, why_withheld
 from web.encoding import encode_live_forming
 
 _KEPT_SECONDS = 0.5
@@ -32,8 +34,11 @@ class _Seen:
 class LiveForming:
     """Forming bars, each kept for half a second."""
 
-    def __init__(self, board: QuoteBoard, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, board: QuoteBoard, calendars: CachedCalendars, clock: Callable[[], float]
+    ) -> None:
         self._board = board
+        self._calendars = calendars
         self._clock = clock
         self._lock = Lock()
         self._seen: dict[Series, _Seen] = {}
@@ -55,7 +60,15 @@ class LiveForming:
         if self._cooldown.is_active:
             return None
         try:
-            current = self._board.current_bar(str(series.symbol), series.interval, now)
+            kept = self._calendars.get(series.symbol)
+            if why_withheld(kept, series.interval) is not None:
+                return None
+            calendar = kept.calendar if kept else None
+            current = self._board.current_bar(str(series.symbol), series.interval, now, calendar)
+        except PyMongoError as error:
+            self._cooldown.start()
+            _log.warning("calendars_lost", cause=str(error))
+            return None
         except redis.RedisError as error:
             self._cooldown.start()
             _log.warning("quote_board_lost", cause=str(error))

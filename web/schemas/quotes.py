@@ -144,6 +144,9 @@ class StreamerOut(BaseModel):
     ticks: int
     late_ticks: int = Field(description="trades that arrived after their bar was closed")
     missed_ticks: int = Field(description="trades that happened while it was not connected")
+    out_of_session_ticks: int = Field(
+        description="trades outside the market's hours by its calendar; no bar contains them"
+    )
     unreadable_quotes: int = Field(
         description="dropped quotes that could not be read; see `unreadable`"
     )

@@ -113,7 +113,13 @@ class Streamer:
         platform, settings = self._platform, self._settings
         writer = self._writer(shard, lease)
         writer.begin(self._board)
-        subscriptions = SubscriptionWatch(platform.subscriptions, platform.nudges, platform.loops)
+        subscriptions = SubscriptionWatch(
+            platform.subscriptions,
+            platform.calendars,
+            shard.holds,
+            platform.nudges,
+            platform.loops,
+        )
         repairs = Repairs(
             tuple(self._intervals), settings.streamer_grace_seconds + _HISTORY_SECONDS
         )

@@ -11,7 +11,7 @@ the subscriptions.
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import choices
 from string import ascii_letters
 from threading import Event
@@ -26,6 +26,7 @@ from pocketquant.domain.errors import BadToken, ConnectionLost, PocketQuantError
 from pocketquant.domain.shards import Shard
 from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.presence.alive_file import AliveFile
+from pocketquant.storage.calendars import KeptCalendar
 from pocketquant.storage.subscriptions import SubscriptionSet
 from workers.streamer.dialer import Dialed, Dialer, pause_seconds
 from workers.streamer.quote_link import QuoteLink
@@ -39,6 +40,7 @@ _TICK_COUNTERS = {  # by the recorder's attribute
     "ticks": metrics.LIVE_TICKS,
     "late_ticks": metrics.LIVE_LATE_TICKS,
     "missed_ticks": metrics.LIVE_MISSED_TICKS,
+    "out_of_session_ticks": metrics.LIVE_OUT_OF_SESSION_TICKS,
     "unreadable_quotes": metrics.LIVE_UNREADABLE_QUOTES,
 }
 _GAUGES = (metrics.STREAM_SYMBOLS, metrics.STREAM_LAG_SECONDS, metrics.LIVE_BARS_WAITING)
@@ -82,6 +84,7 @@ class ShardStream:
         self._link: QuoteLink | None = None
         self._seen_until = 0.0
         self._followed: SubscriptionSet | None = None
+        self._calendars: Mapping[str, KeptCalendar] = {}
         self._connections = self._failures = 0
         self._counted = [0] * len(_TICK_COUNTERS)
         self._dial_time = self._flush_time = self._status_time = time.monotonic()
@@ -107,7 +110,10 @@ class ShardStream:
 
     def _follow_subscriptions(self) -> None:
         """Watch the subscribed symbols of this shard; without Redis, try again next turn."""
-        subscribed = self._subscriptions.newest
+        subscribed, calendars = self._subscriptions.newest, self._subscriptions.calendars
+        if calendars is not self._calendars:
+            self._recorder.learn(calendars, self._clock())
+            self._calendars = calendars
         if subscribed is None or subscribed is self._followed:
             return
         wanted = frozenset(map(str, subscribed.since)) if subscribed.is_on else frozenset()
@@ -250,6 +256,7 @@ class ShardStream:
             ticks=recorder.ticks,
             late_ticks=recorder.late_ticks,
             missed_ticks=recorder.missed_ticks,
+            out_of_session_ticks=recorder.out_of_session_ticks,
             reconnects=max(self._connections - 1, 0),
             bars_stored=writer.bars_stored,
             bars_waiting=writer.bars_waiting,

@@ -17,6 +17,7 @@ import pytest
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.machine.parent_death import ending_with_parent
@@ -25,6 +26,7 @@ from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import SimulatorPace
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.live_bars import LiveBarStore
 from tests.resolutions import resolution_of
 
@@ -189,6 +191,16 @@ class Clock:
         return self.speed, self.start, self.wall_time
 
 
+def keep_calendars(mongo: Any, symbols: list[str]) -> None:
+    """Keep the hours of these symbols as a sync of each would; no holiday is near."""
+    calendars = CalendarStore(mongo)
+    for symbol in symbols:
+        instrument = find(symbol)
+        assert instrument
+        texts = CalendarTexts(instrument.calendar.timezone, instrument.calendar.session)
+        calendars.keep(Symbol.parse(symbol), texts, None, 0)
+
+
 def _series(symbol: str, interval: Interval) -> Series:
     return Series(Symbol.parse(symbol), interval)
 
@@ -213,6 +225,7 @@ def live_market(start_platform: Any) -> Iterator[Callable[..., LiveMarket]]:
                 )
             )
             environment = psutil.Process(platform.supervisord).environ()
+            keep_calendars(platform.mongo, symbols)
             made = LiveMarket(platform, simulator, clock, symbols, environment)
             ends.callback(made.kill_all)
             made.subscribe()

@@ -21,6 +21,7 @@ from pocketquant.simulator.clocks import market_clock
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.wiring import Platform, wire_syncer
+from tests.forming import ALWAYS
 from tests.resolutions import resolution_of
 from workers.streamer.main import Streamer
 
@@ -55,7 +56,10 @@ class Live:
         self.threads.clear()
 
     def subscribe(self, symbols: Sequence[str]) -> None:
-        self.platform.watching.subscribe([Symbol.parse(symbol) for symbol in symbols])
+        parsed = [Symbol.parse(symbol) for symbol in symbols]
+        for symbol in parsed:
+            self.platform.calendars.keep(symbol, ALWAYS.texts, None, int(self.clock()))
+        self.platform.watching.subscribe(parsed)
 
     def wait_until_quoted(self, symbols: Sequence[str]) -> None:
         """Wait until each symbol has a live quote."""

@@ -12,6 +12,7 @@ from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts, parse_calendar
 from pocketquant.domain.joining import history_end
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote, Tick
@@ -170,23 +171,22 @@ def minute(number: int) -> str:
     return f"1970-01-01T00:{number:02}:00Z"
 
 
-def test_a_live_bar_that_overlaps_history_is_left_out(
+def test_a_live_bar_gives_way_to_history_that_opens_with_it(
     client: FlaskClient, platform: Platform, store: Callable[..., None]
 ) -> None:
-    """Wherever the page is cut: an hour that opens at half past hides both that it touches."""
+    """Wherever the page is cut; others stay, before a short bar too."""
     hours = Series.parse("NASDAQ:AAPL|1h")
     half_past = 3600.0 * np.array([2.5, 3.5, 8.5])
     store(str(hours), Bars(np.array([half_past, *[half_past] * 5])))
     bars = [
-        LiveBar(
-            "NASDAQ:AAPL", hours.interval, 3600 * n, 3600 * n + 3600, n, n, n, n, 1, 1, False, n, n
-        )
-        for n in range(1, 11)
+        LiveBar("NASDAQ:AAPL", hours.interval, n, n + 3600, n, n, n, n, 1, 1, False, n, n)
+        for n in range(5400, 11 * 3600, 3600)
     ]
     platform.responses.drop(*platform.live_bars.upsert(bars))
     url = URL.replace("1m", "1h")
-    expected = [1.0, 9000.0, 12_600.0, 5.0, 6.0, 7.0, 30_600.0, 10.0]
-    assert expected == closes(client.get(f"{url}&order=asc"))
+    expected = [float(bar.start) for bar in bars]
+    found = client.get(f"{url}&order=asc")
+    assert (expected, 2) == (closes(found), found.get_json()["live"]["count"])
     for number in range(2, 11):  # ranges that end, and begin, within a bar
         bound = f"1970-01-01T{number:02}:15:00Z"
         before = closes(client.get(f"{url}&order=asc&end_date={bound}"))
@@ -226,6 +226,41 @@ def test_a_prune_changes_no_answer(
     assert 3 == platform.live_bars.prune(SERIES, 0, history_end(SERIES.interval, 180))
     platform.responses.drop(SERIES)
     assert before == client.get(URL).get_json()
+
+
+HOURS = Series.parse("NASDAQ:AAPL|1h")
+OPEN = 1_795_617_000  # 2026-11-25, 14:30 UTC, when New York opens at half past nine
+
+
+def test_live_hours_of_a_stock_follow_its_history(
+    client: FlaskClient, platform: Platform, store: Callable[..., None]
+) -> None:
+    """No time is missing between them, and a sync gives no bar another open time."""
+    texts = CalendarTexts("America/New_York", "0930-1600", "20261126")
+    bars = BarAggregator([HOURS.interval])
+    bars.learn("NASDAQ:AAPL", parse_calendar(texts), OPEN)
+    bars.see("NASDAQ:AAPL", OPEN)
+    ticks = range(OPEN, OPEN + 7 * 3600, 60)
+    bars.take(Tick("NASDAQ:AAPL", time, float(time % 3600), 1) for time in ticks)
+    platform.live_bars.upsert(bars.advance(OPEN + 7 * 3600))
+
+    def history(*numbers: int) -> None:
+        opened = [float(OPEN + 3600 * number) for number in numbers]
+        store(str(HOURS), Bars(np.array([opened, *[[1.0] * len(opened)] * 5])))
+
+    def opens() -> list[str]:
+        found = client.get(f"{URL.partition('?')[0]}?interval=1h&order=asc").get_json()["data"]
+        return [bar["datetime"].partition("T")[2][:5] for bar in found]
+
+    history(0)
+    expected = [f"{hour}:30" for hour in range(14, 21)]
+    assert expected == opens()
+    history(1, 2, 3)
+    assert expected == opens()
+    platform.live_bars.prune(HOURS, OPEN, history_end(HOURS.interval, OPEN + 3 * 3600))
+    platform.responses.drop(HOURS)
+    assert expected == opens()
+    assert 3 == len(platform.live_bars.read(HOURS, None, None, None, True))
 
 
 @pytest.fixture
@@ -279,5 +314,7 @@ def test_a_live_bar_forms_until_the_last_quotes_of_its_time(
     quote = Quote("NASDAQ:AAPL", time=FAR + 1, last_price=10.0)
     board.write(Flush(FAR + 3.0, FAR + 3.0, [Entry(quote, bars.state("NASDAQ:AAPL"))]))
     for now, is_forming in ((FAR + 659.0, True), (FAR + 660.0, False)):
-        forming = LiveForming(platform.board, lambda now=now: now).of(SERIES)  # type: ignore[misc]
+        forming = LiveForming(platform.board, platform.cached_calendars, lambda now=now: now).of(
+            SERIES
+        )  # type: ignore[misc]
         assert is_forming == (forming is not None)

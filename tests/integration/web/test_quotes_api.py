@@ -14,11 +14,14 @@ from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.coordination.leases import Leases
 from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL
 from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.calendar import CalendarTexts, parse_calendar
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
+from tests.forming import ALWAYS
 
 QUOTES = "/api/v1/quotes"
 AAPL = "NASDAQ:AAPL"
@@ -30,15 +33,22 @@ Flushes = Callable[..., None]
 
 
 @pytest.fixture
-def flush(cache: redis.Redis) -> Flushes:
-    """Writes quotes and bars of symbols to the board, as a streamer does."""
+def flush(cache: redis.Redis, platform: Platform) -> Flushes:
+    """Writes quotes and bars of symbols that trade always to the board, as a streamer does."""
     lease = Leases(cache, seconds=60.0).acquire("streamer:0")
     assert lease is not None
     writer = BoardWriter(cache, "0", lease.key, lease.token)
     bars = BarAggregator()
 
-    def put(*symbols: str, price: float = 10.0, status: StreamerStatus = STATUS) -> None:
+    def put(
+        *symbols: str,
+        price: float = 10.0,
+        status: StreamerStatus = STATUS,
+        texts: CalendarTexts = ALWAYS.texts,
+    ) -> None:
         for symbol in symbols:
+            platform.calendars.keep(Symbol.parse(symbol), texts, None, 0)
+            bars.learn(symbol, parse_calendar(texts), 0)
             bars.see(symbol, FAR - 86_400.0)
             bars.take([Tick(symbol, FAR + 1, price, 5)])
         entries = [
@@ -219,6 +229,47 @@ def test_the_current_bar_has_exactly_the_documented_fields(
         "as_of": "2100-01-01T00:00:02Z",
     }
     assert expected == client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL{query}").get_json()
+
+
+@pytest.mark.parametrize(
+    ("texts", "doubt", "reason"),
+    [
+        (None, None, "hours are not known yet"),
+        (ALWAYS.texts, Interval.H1, "doubtful"),
+        (CalendarTexts("Etc/UTC", "?"), None, "no calendar"),
+    ],
+)
+def test_longer_bars_need_a_calendar_beyond_doubt(
+    client: FlaskClient,
+    flush: Flushes,
+    platform: Platform,
+    texts: CalendarTexts | None,
+    doubt: Interval | None,
+    reason: str,
+) -> None:
+    """The message says what is wrong; the minute is shown all the same."""
+    flush(AAPL)
+    symbol = Symbol.parse(AAPL)
+    platform.calendars.forget(symbol)
+    if texts is not None:
+        problem = None if texts == ALWAYS.texts else "not understood"
+        platform.calendars.keep(symbol, texts, problem, 0)
+    if doubt is not None:
+        platform.calendars.doubt(symbol, doubt, 3600)
+    answer = client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL?interval=1h")
+    assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
+    assert reason in answer.get_json()["message"]
+    assert 200 == client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL").status_code
+
+
+def test_the_current_hour_of_a_stock_opens_with_its_session(
+    client: FlaskClient, flush: Flushes
+) -> None:
+    """The bar is the exchange's own, as history will have it."""
+    flush(AAPL, texts=CalendarTexts("Etc/UTC", "2330-2430:1234567"))
+    found = client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL?interval=4h").get_json()
+    expected = ("2099-12-31T23:30:00Z", "2100-01-01T00:30:00Z")
+    assert expected == (found["bar_start"], found["bar_end"])
 
 
 def test_a_current_bar_without_a_trade_is_404(

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.aggregation import BarAggregator, Regrouped
+from pocketquant.domain.calendar import Calendar, parse_calendar
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import LiveQuote, Tick, Volume
-from tests.forming import forming
+from tests.forming import ALWAYS, aggregator_of, forming
+from tests.unit.domain.calendar import texts
 
 NOON = 1_700_049_600  # Wednesday, 12:00 UTC
 KO, IBM = "NYSE:KO", "NYSE:IBM"
@@ -40,6 +42,7 @@ def seeing(*symbols: str, delay_seconds: int = 0, **settings: float) -> BarAggre
     """An aggregator that has seen the symbols for ever."""
     aggregator = BarAggregator(**settings)
     for symbol in symbols or (KO, IBM):
+        aggregator.learn(symbol, ALWAYS, 0)
         aggregator.see(symbol, 0, delay_seconds)
     return aggregator
 
@@ -169,7 +172,7 @@ def test_a_marked_minute_is_partial() -> None:
 
 def test_ticks_from_before_the_stream() -> None:
     """A first quote carries an old trade, which counts as missed and makes no bar."""
-    aggregator = BarAggregator()
+    aggregator = aggregator_of([KO, IBM])
     aggregator.see(KO, NOON)
     aggregator.take([tick(-DAY)])
     assert ({KO: 1}, {}) == (aggregator.missed_ticks, aggregator.late_ticks)
@@ -208,7 +211,7 @@ def test_a_delayed_symbol() -> None:
 
 def test_the_first_ticks_of_a_delayed_symbol_are_not_late() -> None:
     """They are as old as its delay."""
-    aggregator = BarAggregator()
+    aggregator = aggregator_of([KO, IBM])
     aggregator.see(KO, NOON + 870, 900)
     aggregator.take([tick(10)])
     (bar,) = (each for each in aggregator.advance(NOON + 962) if each.interval is Interval.M1)
@@ -272,7 +275,7 @@ def test_intervals_can_change() -> None:
 
 def test_a_stream_that_begins_in_mid_bar() -> None:
     """Bars that were open when the stream began are partial, those that begin later are not."""
-    aggregator = BarAggregator()
+    aggregator = aggregator_of([KO, IBM])
     aggregator.see(KO, NOON + 30)
     aggregator.take([tick(40), tick(61), tick(301)])
     partial = {
@@ -292,7 +295,7 @@ def test_a_stream_that_begins_in_mid_bar() -> None:
 
 def test_a_stream_that_begins_with_a_bar() -> None:
     """The hour from noon of a stream that begins at noon is complete, the day is not."""
-    aggregator = BarAggregator()
+    aggregator = aggregator_of([KO, IBM])
     aggregator.see(KO, NOON)
     aggregator.take([tick(0)])
     bars = aggregator.advance(LONG_AFTER)
@@ -420,7 +423,7 @@ def test_a_restart_resumes_open_bars() -> None:
     before = seeing(KO)
     before.take([tick(10, 10.0), tick(61, 11.0)])
     before.advance(NOON + 65)
-    after = BarAggregator()
+    after = aggregator_of([KO, IBM])
     after.resume(before.state(KO), NOON + 65)
     after.see(KO, NOON + 75)
     after.take([tick(80, 12.0), tick(130, 13.0)])
@@ -434,7 +437,7 @@ def test_a_restart_without_an_open_minute_reopens_no_bar() -> None:
     before = seeing(KO)
     before.take([tick(10)])
     before.advance(NOON + 62)
-    after = BarAggregator()
+    after = aggregator_of([KO, IBM])
     after.resume(before.state(KO), NOON + 62)
     after.see(KO, NOON + 62)
     after.take([tick(20), tick(70)])
@@ -477,6 +480,7 @@ def test_a_restart_changes_nothing(
         closed += aggregator.advance(now)
     for symbol in (KO, IBM):
         second.forget(symbol)
+        second.learn(symbol, ALWAYS, now)
         second.resume(first.state(symbol), now)
         for aggregator in (first, second):
             aggregator.see(symbol, now, delay_seconds)
@@ -545,3 +549,196 @@ def test_the_state_of_a_stream_can_be_read() -> None:
     assert [True, False] == [KO in aggregator, IBM in aggregator]
     assert 900 == aggregator.delay_seconds(KO)
     assert (NOON, NOON + 120) == aggregator.gaps(KO)[-1]
+
+
+AAPL, HKEX, ES = (parse_calendar(each) for each in (texts.AAPL, texts.HKEX_2026, texts.ES))
+THANKSGIVING_FRIDAY = 1_795_737_600  # 2026-11-27, a day with an early close in New York
+INTRADAY = [each for each in Interval if each.is_intraday]
+
+
+def at(text: str, price: float = 10.0, symbol: str = KO) -> Tick:
+    """A tick at a time of the day with the early close."""
+    hours, minutes, seconds = map(int, text.split(":"))
+    time = THANKSGIVING_FRIDAY + hours * HOUR + minutes * MINUTE + seconds
+    return Tick(symbol, time, price, 1)
+
+
+def trading(calendar: Calendar | None, since: float = THANKSGIVING_FRIDAY) -> BarAggregator:
+    """An aggregator of a symbol with this calendar."""
+    aggregator = BarAggregator()
+    aggregator.learn(KO, calendar, since)
+    aggregator.see(KO, since)
+    return aggregator
+
+
+def opens(bars: Iterable[LiveBar], interval: Interval) -> list[str]:
+    """The opens of the bars of an interval, by the clock of UTC."""
+    chosen = [bar.start for bar in bars if bar.interval is interval]
+    return [f"{time % DAY // HOUR:02}:{time % HOUR // MINUTE:02}" for time in chosen]
+
+
+def test_bars_count_from_the_open_of_the_session() -> None:
+    """An hour of New York opens at half past; the last one is short and closes with the market."""
+    aggregator = trading(AAPL)
+    aggregator.take(at(f"{14 + minute // 60}:{minute % 60}:30") for minute in range(30, 240))
+    closing = THANKSGIVING_FRIDAY + 18 * HOUR + 2
+    early = aggregator.advance(closing - 1)
+    assert ["14:30", "15:30", "16:30"] == opens(early, Interval.H1)
+    bars = [*early, *aggregator.advance(closing)]
+    assert ["14:30", "15:30", "16:30", "17:30"] == opens(bars, Interval.H1)
+    assert ["14:30"] == opens(bars, Interval.H4)
+    assert [60, 60, 60, 30] == [bar.tick_count for bar in bars if bar.interval is Interval.H1]
+    assert {False} == {bar.is_partial for bar in bars if bar.interval.is_intraday}
+
+
+def test_ticks_outside_the_session_are_counted_and_not_used() -> None:
+    """A second before the open, at the close and after it; the open itself counts."""
+    aggregator = trading(AAPL)
+    aggregator.take([at("14:29:59"), at("14:30:00"), at("17:59:59"), at("18:00:00"), at("20:59:0")])
+    bars = aggregator.advance(THANKSGIVING_FRIDAY + DAY)
+    assert ["14:30", "17:59"] == opens(bars, Interval.M1)
+    assert {KO: 3} == aggregator.out_of_session_ticks
+    assert [0, 0] == [aggregator.late_ticks.total(), aggregator.missed_ticks.total()]
+
+
+def test_bars_before_and_after_lunch() -> None:
+    """The bar that lunch cuts is due when lunch begins, and counting begins anew after it."""
+    monday = 1_780_876_800  # 2026-06-08
+    aggregator = trading(HKEX, monday)
+    times = [monday + hour * HOUR + 45 * MINUTE for hour in (1, 3, 4, 5, 7)]
+    aggregator.take(Tick(KO, time, 10.0, 1) for time in times[:2])
+    morning = aggregator.advance(monday + 4 * HOUR + 2)
+    assert ["01:30", "03:30"] == opens(morning, Interval.H2)
+    aggregator.take(Tick(KO, time, 10.0, 1) for time in times[2:])
+    assert ["05:00", "07:00"] == opens(aggregator.advance(monday + 8 * HOUR + 2), Interval.H2)
+    assert {KO: 1} == aggregator.out_of_session_ticks
+
+
+def test_an_overnight_session() -> None:
+    """Bars count from the evening before through midnight UTC, until the break."""
+    tuesday = 1_780_963_200  # 2026-06-09
+    aggregator = trading(ES, tuesday)
+    evening = tuesday + 22 * HOUR
+    aggregator.take(Tick(KO, evening + hour * HOUR, 10.0, 1) for hour in range(23))
+    bars = aggregator.advance(tuesday + 2 * DAY)
+    assert ["22:00", "02:00", "06:00", "10:00", "14:00", "18:00"] == opens(bars, Interval.H4)
+    assert evening + 23 * HOUR == [bar.end for bar in bars if bar.interval is Interval.H4][-1]
+
+
+def test_without_a_calendar_minutes_alone_are_built() -> None:
+    """They are built at any time."""
+    aggregator = trading(None)
+    aggregator.take([at("3:00:00"), at("14:30:00")])
+    assert [Interval.M1] * 2 == [bar.interval for bar in aggregator.advance(LONG_AFTER)]
+    assert ({}, None) == (aggregator.out_of_session_ticks, aggregator.calendar(KO))
+
+
+@settings(max_examples=50)
+@given(
+    st.sampled_from([AAPL, HKEX, ES]),
+    st.sampled_from(["2026-03-06", "2026-03-27", "2026-10-30", "2026-11-25"]),
+    st.lists(st.integers(0, 5 * DAY - 1), min_size=1, max_size=60).map(sorted),
+)
+def test_each_bar_holds_the_ticks_of_its_window(
+    calendar: Calendar, day: str, offsets: list[int]
+) -> None:
+    """Every bar is one of the calendar's, over clock changes and early closes; no tick is lost."""
+    begin = int(pd.Timestamp(day, tz="UTC").timestamp())
+    times = [begin + offset for offset in offsets]
+    aggregator = trading(calendar, begin)
+    aggregator.take(Tick(KO, time, float(time), 1) for time in times)
+    closed = aggregator.advance(begin + 40 * DAY)
+    sessions = calendar.sessions(begin, begin + 6 * DAY)
+    spans = list(zip(sessions.opens.tolist(), sessions.closes.tolist(), strict=True))
+    used = [time for time in times if any(low <= time < high for low, high in spans)]
+    assert len(times) - len(used) == aggregator.out_of_session_ticks.total()
+    for interval in INTRADAY:
+        windows = [
+            (low, min(low + interval.seconds, end))
+            for start, end in spans
+            for low in range(start, end, interval.seconds)
+        ]
+        held = [
+            (*window, [time for time in used if window[0] <= time < window[1]])
+            for window in windows
+        ]
+        expected = [(low, high, each[0], each[-1], len(each)) for low, high, each in held if each]
+        assert expected == [
+            (bar.start, bar.end, bar.open, bar.close, bar.tick_count)
+            for bar in closed
+            if bar.interval is interval
+        ]
+
+
+def test_a_calendar_that_comes_late() -> None:
+    """Longer bars are built from then on; those that hold earlier minutes are partial."""
+    aggregator = BarAggregator()
+    aggregator.see(KO, at("14:00:00").time)
+    aggregator.take([at("14:35:00"), at("14:40:10")])
+    aggregator.advance(at("14:40:20").time)
+    aggregator.learn(KO, AAPL, at("14:40:20").time)
+    gap = (at("14:00:00").time, at("14:40:00").time)
+    assert [Regrouped(KO, gap, None)] == aggregator.regrouped()
+    assert [] == aggregator.regrouped()
+    aggregator.take([at("14:40:30"), at("14:46:00")])
+    bars = aggregator.advance(at("15:30:02").time)
+    assert [("14:40", False), ("14:46", False)] == [
+        (*opens([bar], Interval.M1), bar.is_partial) for bar in bars if bar.interval is Interval.M1
+    ]
+    assert {"15m": [("14:30", True), ("14:45", False)], "1h": [("14:30", True)]} == {
+        interval.value: [
+            (*opens([bar], interval), bar.is_partial) for bar in bars if bar.interval is interval
+        ]
+        for interval in (Interval.M15, Interval.H1)
+    }
+
+
+def test_changed_hours_count_from_the_next_session_on() -> None:
+    """Open bars keep their ends; the time of that day that has passed is partial."""
+    aggregator = trading(HKEX, 1_780_876_800)
+    morning, evening = 1_780_876_800 + 2 * HOUR, 1_780_876_800 + 9 * HOUR
+    aggregator.take([Tick(KO, morning, 10.0, 1)])
+    for calendar in (AAPL, HKEX, AAPL):
+        aggregator.learn(KO, calendar, morning)
+    assert (HKEX, []) == (aggregator.calendar(KO), aggregator.regrouped())
+    bars = aggregator.advance(morning + 2 * HOUR + 2)
+    assert ["01:30"] == opens(bars, Interval.H1)
+    aggregator.take([Tick(KO, evening, 10.0, 1)])
+    assert (AAPL, 1) == (aggregator.calendar(KO), aggregator.out_of_session_ticks[KO])
+    (regrouped,) = aggregator.regrouped()
+    assert (HKEX, morning - 30 * MINUTE) == (regrouped.before, regrouped.gap[0])
+    aggregator.take([Tick(KO, 1_780_876_800 + 14 * HOUR, 10.0, 1)])
+    later = aggregator.advance(1_780_876_800 + 20 * HOUR)
+    assert [("13:30", False)] == [
+        (*opens([bar], Interval.H1), bar.is_partial) for bar in later if bar.interval is Interval.H1
+    ]
+
+
+def test_changed_hours_count_at_once_while_the_market_is_closed() -> None:
+    """The trading day before is the one in doubt; a calendar may be taken away, too."""
+    aggregator = trading(AAPL)
+    aggregator.advance(at("10:00:02").time)
+    aggregator.learn(KO, HKEX, at("10:00:02").time)
+    (regrouped,) = aggregator.regrouped()
+    wednesday = THANKSGIVING_FRIDAY - 2 * DAY
+    assert (wednesday + 14 * HOUR + 30 * MINUTE, at("10:00:00").time) == regrouped.gap
+    aggregator.learn(KO, None, at("10:00:02").time)
+    assert None is aggregator.calendar(KO)
+
+
+def test_a_calendar_of_a_symbol_that_was_never_seen_changes_nothing() -> None:
+    """It waits for the symbol."""
+    aggregator = BarAggregator()
+    aggregator.learn(KO, HKEX, NOON)
+    aggregator.learn(KO, AAPL, NOON)
+    aggregator.see(KO, NOON)
+    assert (AAPL, []) == (aggregator.calendar(KO), aggregator.regrouped())
+
+
+def test_a_calendar_that_comes_while_the_stream_is_lost() -> None:
+    """Nothing is marked: all bars of that time are partial anyway."""
+    aggregator = BarAggregator()
+    aggregator.see(KO, NOON)
+    aggregator.lose(NOON + 90)
+    aggregator.learn(KO, ALWAYS, NOON + 120)
+    assert (ALWAYS, []) == (aggregator.calendar(KO), aggregator.regrouped())

@@ -16,6 +16,7 @@ from pocketquant.domain.joining import (
     later_bars_start,
     live_stretches,
     newest_live_count,
+    overlap_seconds,
     unseen_between,
 )
 from pocketquant.domain.symbols import Series
@@ -33,9 +34,9 @@ def bars(*times: int) -> Bars:
 @pytest.mark.parametrize(
     ("interval", "last_open", "expected"),
     [
-        ("1m", "2023-11-15T14:30", "2023-11-15T14:31"),
-        ("1h", "2023-11-15T14:30", "2023-11-15T15:30"),  # New York, from half past on
-        ("4h", "2023-11-15T18:30", "2023-11-15T22:30"),
+        ("1m", "2023-11-15T14:30", "2023-11-15T14:30:01"),
+        ("1h", "2023-11-15T14:30", "2023-11-15T14:30:01"),
+        ("4h", "2023-11-15T18:30", "2023-11-15T18:30:01"),
         ("1d", "2023-11-15T00:00", "2023-11-16T00:00"),
         ("1d", "2023-11-15T14:30", "2023-11-16T00:00"),
         ("1d", "2023-11-14T23:00", "2023-11-16T00:00"),  # futures: the session of the 15th
@@ -47,8 +48,10 @@ def bars(*times: int) -> Bars:
         ("1M", "2023-10-31T22:00", "2023-12-01T00:00"),
     ],
 )
-def test_history_ends_where_its_last_bar_ends(interval: str, last_open: str, expected: str) -> None:
-    """No live bar from then on shares time with the last bar."""
+def test_live_bars_follow_the_last_bar_of_history(
+    interval: str, last_open: str, expected: str
+) -> None:
+    """Intraday ones open after it; longer ones share no time with it."""
     assert seconds(expected) == history_end(Interval(interval), seconds(last_open))
 
 
@@ -83,9 +86,10 @@ def test_either_may_be_empty() -> None:
     ("interval", "history", "live", "beyond", "expected"),
     [
         ("1m", ["15T14:31"], ["15T14:30", "15T14:31", "15T14:32"], [], "lhl"),
-        ("1h", ["15T14:30"], ["15T13:00", "15T14:00", "15T15:00", "15T16:00"], [], "lhl"),
-        ("1h", [], ["15T14:00", "15T15:00", "15T16:00"], ["15T14:30"], "l"),
-        ("1h", ["15T16:30"], ["15T15:00", "15T14:00"][::-1], ["15T13:30"], "lh"),
+        ("1h", ["15T14:30"], ["15T13:30", "15T14:30", "15T15:30"], [], "lhl"),
+        ("2h", ["15T01:30", "15T03:30"], ["15T03:30", "15T05:00"], [], "hhl"),  # short, lunch
+        ("1h", [], ["15T14:30", "15T15:30"], ["15T14:30"], "l"),
+        ("1h", ["15T16:30"], ["15T14:30", "15T15:30"], ["15T14:30"], "lh"),
         ("1d", ["14T14:30", "16T23:00"], [f"{day}T00:00" for day in range(14, 19)], [], "hllhl"),
         ("1w", ["12T23:00"], ["06T00:00", "13T00:00", "20T00:00"], [], "lhl"),
         ("1M", ["01T14:30"], ["01T00:00"], [], "h"),
@@ -94,7 +98,7 @@ def test_either_may_be_empty() -> None:
 def test_a_live_bar_gives_way_to_history_of_its_time(
     interval: str, history: list[str], live: list[str], beyond: list[str], expected: str
 ) -> None:
-    """Other live bars stay; `beyond` counts as history."""
+    """Intraday bars share time if they open together; `beyond` counts as history."""
     given, built, outside = (
         [seconds(f"2023-11-{time}") for time in times] for times in (history, live, beyond)
     )
@@ -170,3 +174,11 @@ def test_bounds_of_earlier_and_later_bars(
     opened = seconds(open_time)
     assert seconds(before) == earlier_bars_end(interval, opened, is_live)
     assert seconds(after) == later_bars_start(interval, opened, is_live)
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"), [("1m", 0), ("4h", 0), ("1d", 86_400), ("1M", 31 * 86_400)]
+)
+def test_how_far_apart_bars_open_that_share_time(interval: str, expected: int) -> None:
+    """Intraday bars share time only if they open together; days open with their sessions."""
+    assert expected == overlap_seconds(Interval(interval))

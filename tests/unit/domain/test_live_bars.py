@@ -5,6 +5,7 @@ import pytest
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
 from pocketquant.domain.symbols import Series
+from tests.forming import ALWAYS
 
 NOON = 1_700_049_600  # 12:00 UTC
 
@@ -41,16 +42,16 @@ def test_a_bar_of_its_parts() -> None:
         first_tick_at=NOON + 61,
         last_tick_at=NOON + 239,
     )
-    assert expected == put_together(Interval.M5, [minute(1, 0.1), minute(3, 0.2)], NOON)
+    assert expected == put_together(Interval.M5, [minute(1, 0.1), minute(3, 0.2)], NOON, ALWAYS)
 
 
 def test_parts_of_an_earlier_period() -> None:
     """Only parts of the newest period count."""
     parts = [minute(3), minute(4), minute(5)]
     assert minute(5)._replace(interval=Interval.M5, end=NOON + 600) == put_together(
-        Interval.M5, parts, NOON
+        Interval.M5, parts, NOON, ALWAYS
     )
-    assert minute(5) == put_together(Interval.M1, parts, NOON)
+    assert minute(5) == put_together(Interval.M1, parts, NOON, ALWAYS)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_bar_is_partial_if_a_part_is_or_if_it_began_in_a_gap(
     parts: list[LiveBar], seen_since: int, expected: bool
 ) -> None:
     """Otherwise it is complete."""
-    bar = put_together(Interval.M5, parts, seen_since)
+    bar = put_together(Interval.M5, parts, seen_since, ALWAYS)
     assert bar is not None
     assert expected == bar.is_partial
 
@@ -76,7 +77,7 @@ def test_a_bar_is_partial_if_a_part_is_or_if_it_began_in_a_gap(
 def test_bars_without_volume(volumes: tuple[float | None, ...], expected: float | None) -> None:
     """A bar has no volume if none of its parts has one."""
     bar = put_together(
-        Interval.M5, [minute(number, each) for number, each in enumerate(volumes)], 0
+        Interval.M5, [minute(number, each) for number, each in enumerate(volumes)], 0, ALWAYS
     )
     assert bar is not None
     assert expected == bar.volume
@@ -84,12 +85,12 @@ def test_bars_without_volume(volumes: tuple[float | None, ...], expected: float 
 
 def test_no_parts_make_no_bar() -> None:
     """The result is None."""
-    assert put_together(Interval.M5, [], NOON) is None
+    assert put_together(Interval.M5, [], NOON, ALWAYS) is None
 
 
 def test_a_mark() -> None:
-    """It names the bar that contains a time, and has no prices."""
-    mark = LiveBar.mark("NYSE:KO", Interval.M5, 1_700_000_123)
+    """It names the bar of a period, and has no prices."""
+    mark = LiveBar.mark("NYSE:KO", Interval.M5, (1_700_000_100, 1_700_000_400))
     assert (1_700_000_100, 1_700_000_400) == (mark.start, mark.end)
     assert (True, True, None) == (mark.is_mark, mark.is_partial, mark.volume)
     assert not mark._replace(tick_count=1).is_mark

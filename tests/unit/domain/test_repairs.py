@@ -3,11 +3,13 @@
 import numpy as np
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts, parse_calendar
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.repairs import Repairs, longer_bars, repairing
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
+from tests.forming import ALWAYS
 
 NOON = 1_700_049_600  # Wednesday, 2023-11-15
 AAPL = "NASDAQ:AAPL"
@@ -26,7 +28,7 @@ def due_times(repairs: Repairs, times: list[float]) -> list[dict[Series, int]]:
 def test_a_series_is_due_when_the_last_touched_bar_has_ended() -> None:
     """Each interval has its own time, and is due once."""
     repairs = Repairs(INTERVALS, WAIT)
-    repairs.note(AAPL, [(NOON + MINUTE, NOON + 3 * MINUTE)])
+    repairs.note(AAPL, [(NOON + MINUTE, NOON + 3 * MINUTE)], ALWAYS)
     since = NOON + MINUTE
     ends = [NOON + 3 * MINUTE, NOON + 15 * MINUTE, NOON + DAY // 2]
     assert [{}, {}, {}] == due_times(repairs, [ends[0] + 4.9] * 3)
@@ -40,7 +42,7 @@ def test_gaps_of_one_bar_are_repaired_together() -> None:
     """The repair starts at the first gap."""
     repairs = Repairs((Interval.H1,), WAIT)
     for start in (NOON + 2 * MINUTE, NOON + 40 * MINUTE):
-        repairs.note(AAPL, [(start, start + MINUTE)])
+        repairs.note(AAPL, [(start, start + MINUTE)], ALWAYS)
     assert {series(Interval.H1): NOON + 2 * MINUTE} == repairs.due(NOON + HOUR + WAIT)
 
 
@@ -48,14 +50,14 @@ def test_a_clock_that_jumps_finds_each_series_once() -> None:
     """The repair starts at the first gap of each."""
     repairs = Repairs((Interval.M1,), WAIT)
     for start in (NOON, NOON + 10 * MINUTE):
-        repairs.note(AAPL, [(start, start + MINUTE)])
+        repairs.note(AAPL, [(start, start + MINUTE)], ALWAYS)
     assert {series(Interval.M1): NOON} == repairs.due(NOON + DAY)
 
 
 def test_a_delayed_symbol_is_due_later() -> None:
     """The difference is its delay."""
     repairs = Repairs((Interval.M1,), WAIT)
-    repairs.note(AAPL, [(NOON, NOON + MINUTE)], delay_seconds=900)
+    repairs.note(AAPL, [(NOON, NOON + MINUTE)], ALWAYS, delay_seconds=900)
     assert repairs.due(NOON + MINUTE + WAIT + 899) == {}
     assert {series(Interval.M1): NOON} == repairs.due(NOON + MINUTE + WAIT + 900)
 
@@ -64,7 +66,7 @@ def test_repairs_due_before_the_last_gap_are_not_repeated() -> None:
     """After a restart, of all gaps only bars that were open by then count."""
     repairs = Repairs(INTERVALS, WAIT)
     old, new = NOON, NOON + HOUR
-    repairs.note(AAPL, [(old, old + MINUTE), (new, new + MINUTE)])
+    repairs.note(AAPL, [(old, old + MINUTE), (new, new + MINUTE)], ALWAYS)
     due = repairs.due(NOON + 2 * DAY)
     assert {
         series(Interval.M1): new,
@@ -77,7 +79,7 @@ def test_a_restart_repeats_repairs_of_the_last_quarter_of_an_hour() -> None:
     """The streamer before may not have submitted them."""
     repairs = Repairs((Interval.M1,), WAIT)
     gaps = [(start, start + MINUTE) for start in (NOON, NOON + HOUR, NOON + HOUR + 10 * MINUTE)]
-    repairs.note(AAPL, gaps, is_restart=True)
+    repairs.note(AAPL, gaps, ALWAYS, is_restart=True)
     assert {series(Interval.M1): NOON + HOUR} == repairs.due(NOON + DAY)
 
 
@@ -100,7 +102,7 @@ def test_a_long_gap_requests_the_most_bars() -> None:
 def test_a_new_stream_requests_a_few_of_the_newest_bars() -> None:
     """Its first bars are partial."""
     repairs = Repairs((Interval.M1,), WAIT)
-    repairs.note(AAPL, Unseen().found(NOON + 20).gaps)
+    repairs.note(AAPL, Unseen().found(NOON + 20).gaps, ALWAYS)
     due = repairs.due(NOON + MINUTE + WAIT)
     assert [SyncRequest(series(Interval.M1), 10)] == list(repairing(due, NOON + MINUTE + WAIT))
 
@@ -108,10 +110,10 @@ def test_a_new_stream_requests_a_few_of_the_newest_bars() -> None:
 def test_a_symbol_is_repaired_once_in_five_minutes() -> None:
     """Later repairs of the symbol are due together then; other symbols do not wait."""
     repairs = Repairs((Interval.M1, Interval.M3, Interval.M5), WAIT)
-    repairs.note(AAPL, [(NOON, NOON + MINUTE)])
+    repairs.note(AAPL, [(NOON, NOON + MINUTE)], ALWAYS)
     first = NOON + MINUTE + WAIT
     assert {series(Interval.M1): NOON} == repairs.due(first)
-    repairs.note("NASDAQ:MSFT", [(NOON + 4 * MINUTE, NOON + 5 * MINUTE)])
+    repairs.note("NASDAQ:MSFT", [(NOON + 4 * MINUTE, NOON + 5 * MINUTE)], ALWAYS)
     msft = Series(Symbol.parse("NASDAQ:MSFT"), Interval.M1)
     assert msft in repairs.due(NOON + 5 * MINUTE + WAIT)
     assert {} == repairs.due(first + 5 * MINUTE - 1)
@@ -163,7 +165,10 @@ def minutes(*rows: tuple[int, float, float | None]) -> Bars:
 def test_a_longer_bar_is_made_of_its_minutes() -> None:
     """It has the first open, highest, lowest, last close and sum; single minutes may be missing."""
     found = longer_bars(
-        minutes((0, 10, 0.1), (1, 14, 0.2), (4, 12, 0.3)), series(Interval.M5), NOON + 5 * MINUTE
+        minutes((0, 10, 0.1), (1, 14, 0.2), (4, 12, 0.3)),
+        series(Interval.M5),
+        NOON + 5 * MINUTE,
+        ALWAYS,
     )
     (bar,) = found
     assert (NOON, NOON + 5 * MINUTE, False) == (bar.start, bar.end, bar.is_partial)
@@ -176,6 +181,43 @@ def test_a_longer_bar_whose_time_is_not_wholly_known_is_not_made() -> None:
     known = minutes((4, 10, None), (6, 11, None), (11, 12, None))
     assert [(NOON + 5 * MINUTE, None)] == [
         (bar.start, bar.volume)
-        for bar in longer_bars(known, series(Interval.M5), NOON + 12 * MINUTE)
+        for bar in longer_bars(known, series(Interval.M5), NOON + 12 * MINUTE, ALWAYS)
     ]
-    assert [] == longer_bars(Bars.empty(), series(Interval.M5), NOON)
+    assert [] == longer_bars(Bars.empty(), series(Interval.M5), NOON, ALWAYS)
+
+
+NEW_YORK = parse_calendar(CalendarTexts("America/New_York", "0930-1600"))
+OPEN = NOON + 150 * MINUTE  # 14:30 UTC
+
+
+def test_bars_of_a_session_are_due_when_they_close() -> None:
+    """A gap that reaches beyond the close is due at the close; repairs reach back to the open."""
+    repairs = Repairs((Interval.H1,), WAIT)
+    repairs.note(AAPL, [(OPEN + 50 * MINUTE, OPEN + DAY // 2)], NEW_YORK)
+    close = OPEN + 13 * HOUR // 2
+    assert {} == repairs.due(close + WAIT - 1)
+    since = repairs.due(close + WAIT)
+    assert {series(Interval.H1): OPEN} == since
+    assert 390 <= repairing(since, close)[0].n_bars
+
+
+def test_a_gap_while_the_market_is_closed_touches_no_longer_bar() -> None:
+    """There is nothing to repair."""
+    repairs = Repairs((Interval.H1,), WAIT)
+    repairs.note(AAPL, [(NOON, NOON + HOUR)], NEW_YORK)
+    assert {} == repairs.due(NOON + DAY)
+
+
+def test_without_a_calendar_minutes_alone_are_synced() -> None:
+    """Their sync brings it, whatever the intervals are."""
+    repairs = Repairs((Interval.H1,), WAIT)
+    repairs.note(AAPL, Unseen().found(NOON).gaps, None)
+    assert [series(Interval.M1)] == list(repairs.due(NOON + MINUTE + WAIT))
+
+
+def test_longer_bars_are_those_of_the_session() -> None:
+    """Minutes out of session are in none, and the last bar is short."""
+    known = minutes(*((number, 10, 1.0) for number in range(140, 570)))
+    made = longer_bars(known, series(Interval.H4), NOON + 570 * MINUTE, NEW_YORK)
+    assert [(OPEN, 240.0), (OPEN + 4 * HOUR, 150.0)] == [(bar.start, bar.volume) for bar in made]
+    assert OPEN + 390 * MINUTE == made[-1].end
