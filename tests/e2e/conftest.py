@@ -16,6 +16,7 @@ import pytest
 import redis
 import requests
 
+from pocketquant.coordination.fleet import Fleet, MemberKind
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import ScheduleChange
@@ -152,6 +153,15 @@ class Platform:
         for schedule in schedules.made(now):
             schedules.change(schedule, ScheduleChange(paused=True), now, lambda *_: None)
 
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until at least so many workers take syncs."""
+
+        def are_there() -> bool:
+            members = Fleet(self.broker).members()
+            return sum(member.kind is MemberKind.WORKER for member in members) >= count
+
+        wait_until(f"{count} workers are there", are_there, redis.RedisError, 120)
+
     def control(self, action: str, program: str) -> None:
         """Start or stop a program with supervisorctl."""
         config = str(self.folder / "supervisord.conf")
@@ -262,6 +272,8 @@ def start_platform(
                     supervisord=machine.supervisord.pid,
                 )
                 platform.pause_schedules()
+                if "worker" not in without:  # else the first sync may take longer than a call waits
+                    platform.wait_for_workers(settings.workers)
                 yield platform
 
     return start
