@@ -13,11 +13,8 @@ SPEED = float(os.environ.get("MARKET_SPEED", "720"))
 AFTERNOON = 1_763_474_400.0  # Tuesday, 2025-11-18, 14:00 UTC by the market's clock
 PAIRS = [f"SIM:S{number:04}" for number in range(1, 9)]
 STOCKS = ["NASDAQ:AAPL", "NYSE:KO", "OTC:QUIET", "TVC:VIX"]  # until 21:00
-OF_STOCKS = [Interval.M1, Interval.M3, Interval.M5, Interval.M15, Interval.M30]
-OF_PAIRS = [*OF_STOCKS, Interval.M45, Interval.H1, Interval.H2]
-SERIES = [(symbol, each) for symbol in PAIRS for each in OF_PAIRS] + [
-    (symbol, each) for symbol in STOCKS for each in OF_STOCKS
-]
+UP_TO_TWO_HOURS = [each for each in Interval if each.seconds <= 2 * HOUR]
+SERIES = [(symbol, each) for symbol in PAIRS + STOCKS for each in UP_TO_TWO_HOURS]
 
 
 @pytest.mark.timeout(12 * HOUR / SPEED + 240)
