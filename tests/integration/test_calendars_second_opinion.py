@@ -16,7 +16,7 @@ from pocketquant.domain.intervals import HOUR
 from tests.unit.domain.calendar import texts
 
 # The library is behind its pandas by some deprecations.
-pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 Sessions = list[tuple[int, int]]
 
