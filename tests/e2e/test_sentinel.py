@@ -63,7 +63,7 @@ def sentinel(folder: Path, master: PrivateServer) -> PrivateServer:
         with redis.Redis(host=HOST, port=port) as client:
             wait_until("the Sentinel answers", client.ping, redis.RedisError, 60)
 
-    return PrivateServer("sentinel", command, f"sentinel://{HOST}:{port}", prepare)
+    return PrivateServer("sentinel", "redis_url", command, f"sentinel://{HOST}:{port}", prepare)
 
 
 def port_of(server: PrivateServer) -> int:

@@ -40,6 +40,10 @@ def test_symbols_are_listed_with_the_providers_description(client: FlaskClient) 
         "session": "0930-1600",
         "timezone": "UTC",
         "has_volume": True,
+        "full_name": "",
+        "tick_size": None,
+        "delay_seconds": None,
+        "allowed_adjustment": "",
         "active": True,
         "intervals": ["1h", "1d"],
     }
@@ -131,6 +135,7 @@ def test_a_status_has_bars_times_and_the_last_failure(
         "job_id": "job",
         "attempts": 2,
         "next_attempt_at": "2023-11-14T22:14:20Z",
+        "calendar_problem": None,
     }
     assert expected == client.get(f"{ROOT}/sync-status/nasdaq/aapl?interval=1d").get_json()
 
