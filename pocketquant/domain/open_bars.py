@@ -11,7 +11,7 @@ from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, as_float
-from pocketquant.domain.periods import Period, period
+from pocketquant.domain.periods import Period, is_exchanges_own, period
 from pocketquant.domain.quotes import Tick, Volume, exact
 
 LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
@@ -91,11 +91,16 @@ class Hours:
     Without a calendar every time is in session, and there are no longer bars.
     """
 
-    __slots__ = ("_newest", "calendar")
+    __slots__ = ("_newest", "_own", "calendar")
 
     def __init__(self, calendar: Calendar | None) -> None:
         self.calendar = calendar
         self._newest: list[Period | None] = [None] * len(LONGER)
+        self._own = [is_exchanges_own(calendar, interval) for interval in LONGER]
+
+    def is_exchanges_own(self, slot: int) -> bool:
+        """Whether bars of the slot's interval lie where the exchange's own do."""
+        return self._own[slot]
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -262,7 +267,7 @@ class OpenBars:
             self.close,
             float(self.volume - bar.volume_before) if has_volume else None,
             self.ticks - bar.ticks_before,
-            self.unseen.touches(bar.start, bar.end),
+            self.unseen.touches(bar.start, bar.end) or not self.hours.is_exchanges_own(slot),
             bar.first_tick_at,
             self.last_tick_at,
         )

@@ -7,6 +7,8 @@ last one of a session is short. Live days, weeks and months are those of UTC.
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import Interval
 
+_UTC = frozenset({"Etc/UTC", "UTC"})
+
 Period = tuple[int, int]  # start included, end excluded
 
 
@@ -23,6 +25,16 @@ def period(calendar: Calendar | None, interval: Interval, time: int) -> Period |
         return interval.period_start(time), interval.period_end(time)
     window = calendar.bar_at(time, interval)
     return (window.open, window.close) if window else None
+
+
+def is_exchanges_own(calendar: Calendar | None, interval: Interval) -> bool:
+    """Whether live bars lie where the exchange's own do.
+
+    Days, weeks and months of UTC do only for a market that trades around the clock in UTC.
+    """
+    if interval.is_intraday or calendar is None:
+        return True
+    return calendar.is_continuous and calendar.texts.timezone in _UTC
 
 
 def last_period(

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from pocketquant.domain.calendar import Calendar, parse_calendar
+from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
 from pocketquant.domain.intervals import DAY, Interval
-from pocketquant.domain.periods import last_period, period, periods_lost
+from pocketquant.domain.periods import is_exchanges_own, last_period, period, periods_lost
 from tests.forming import ALWAYS
 from tests.unit.domain.calendar import texts
 
@@ -90,3 +90,21 @@ def test_periods_that_another_calendar_does_not_have() -> None:
     assert 14 == len(periods_lost(NEW_YORK, None, Interval.M15, start, start + DAY))
     for interval in (Interval.M1, Interval.D1):
         assert [] == periods_lost(NEW_YORK, None, interval, start, start + DAY)
+
+
+@pytest.mark.parametrize(
+    ("hours", "interval", "expected"),
+    [
+        (CalendarTexts("America/New_York", "0930-1600"), Interval.D1, False),
+        (CalendarTexts("America/New_York", "0930-1600"), Interval.MONTH, False),
+        (CalendarTexts("America/New_York", "0930-1600"), Interval.H4, True),
+        (CalendarTexts("Etc/UTC", "24x7"), Interval.D1, True),
+        (CalendarTexts("Asia/Tokyo", "24x7"), Interval.D1, False),
+    ],
+)
+def test_days_of_utc_are_those_of_few_markets(
+    hours: CalendarTexts, interval: Interval, expected: bool
+) -> None:
+    """Of those that trade around the clock in UTC; longer bars of others are partial."""
+    assert expected == is_exchanges_own(parse_calendar(hours), interval)
+    assert is_exchanges_own(None, interval)
