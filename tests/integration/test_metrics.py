@@ -24,7 +24,7 @@ def app(cache: redis.Redis, redis_url: str) -> Iterator[Celery]:
     made = celery_app(redis_url)
     measure_queue_waits()
 
-    @made.task(name=TICK)
+    @made.task(name=TICK, shared=False)
     def tick() -> None:
         """Nothing to do."""
 

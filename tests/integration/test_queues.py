@@ -80,7 +80,7 @@ def test_a_worker_takes_interactive_units_first_and_logs_in_their_context(
     carry_log_context()
     seen: list[tuple[str, dict[str, Any]]] = []
 
-    @app.task(name=SYNC_UNIT)
+    @app.task(name=SYNC_UNIT, shared=False)
     def sync_unit(unit_id: str) -> None:
         seen.append((unit_id, dict(structlog.contextvars.get_contextvars())))
 
