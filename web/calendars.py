@@ -1,7 +1,6 @@
 """A kept calendar and its sessions → JSON bytes."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import numpy as np
 import orjson
@@ -50,8 +49,8 @@ def _answers(calendar: Calendar | None, start: int, end: int, now: int) -> dict[
     first, last = np.array([start, end - 1], dtype="datetime64[s]").astype("datetime64[D]")
     return {
         "is_open": calendar.is_open(now),
-        "next_open": _moment(calendar.next_open(now)),
-        "next_close": _moment(calendar.next_close(now)),
+        "next_open": to_date(calendar.next_open(now)),
+        "next_close": to_date(calendar.next_close(now)),
         "holidays": _between(listed.days_off, first, last),
         "special_days": _between(listed.special_days, first, last),
         "sessions": [*_rows(calendar.sessions(start, end))],
@@ -66,10 +65,6 @@ def _rows(sessions: Sessions) -> Iterator[dict[str, str]]:
 
 def _moments(times: NDArray[np.int64]) -> NDArray[np.datetime64]:
     return times.astype("datetime64[s]")
-
-
-def _moment(time: int | None) -> datetime | None:
-    return to_date(time)
 
 
 def _between(days: NDArray[np.datetime64], first: np.datetime64, last: np.datetime64) -> list[str]:

@@ -190,7 +190,7 @@ class SeriesCalls(Calls):
 
 
 def _require_length(response: requests.Response) -> None:
-    """Raise Unavailable for a response whose end cannot be told from a break."""
+    """Raise Unavailable for a response that could break off without a sign of it."""
     is_chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if not is_chunked and "Content-Length" not in response.headers:
         raise Unavailable(f"{response.url} does not say how long its file is; a proxy hides it")

@@ -17,11 +17,9 @@ def period(calendar: Calendar | None, interval: Interval, time: int) -> Period |
 
     Without a calendar only minutes are known.
     """
-    if interval is Interval.M1:
-        return interval.period_start(time), interval.period_end(time)
-    if calendar is None:
+    if interval is not Interval.M1 and calendar is None:
         return None
-    if not interval.is_intraday:
+    if calendar is None or interval is Interval.M1 or not interval.is_intraday:
         return interval.period_start(time), interval.period_end(time)
     window = calendar.bar_at(time, interval)
     return (window.open, window.close) if window else None

@@ -122,7 +122,7 @@ def longer_bars(
     """
     periods: dict[int, list[LiveBar]] = {}
     bars = calendar.bars_at(minutes.time, series.interval)
-    is_open = bars.closes > bars.opens
+    is_open = bars.exist
     rows = minutes.columns[:, is_open].T.tolist()
     for start, row in zip(bars.opens[is_open].tolist(), rows, strict=True):
         periods.setdefault(start, []).append(_minute(str(series.symbol), row))

@@ -53,8 +53,7 @@ class Grid:
 
     def are_opens(self, times: Ints) -> NDArray[np.bool_]:
         """Return for each time whether a bar opens then."""
-        bars = self.bars_at(times)
-        return np.asarray((bars.opens == times) & (bars.closes > times))
+        return self.bars_at(times).open_at(times)
 
     def latest_bar(self, time: int) -> tuple[int, int]:
         """Return the bar that holds a time or, while the market is closed, the last one before."""

@@ -8,6 +8,7 @@ ended. Any process that finds a run begun may start it: its key makes one job on
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from cronsim import CronSim, CronSimError
 
@@ -118,7 +119,13 @@ def built_in_schedules(now: int) -> tuple[Schedule, ...]:
 
 def is_built_in(name: str) -> bool:
     """Return whether every installation has a schedule of this name."""
-    return name in {each.name for each in built_in_schedules(0)}
+    return name in built_in_names()
+
+
+@cache
+def built_in_names() -> frozenset[str]:
+    """Return the names of the schedules that every installation has."""
+    return frozenset(each.name for each in built_in_schedules(0))
 
 
 def new_schedule(
@@ -187,8 +194,8 @@ def changed(schedule: Schedule, change: ScheduleChange, now: int, closes: NextCl
     if change.exchange is not None:
         wanted = replace(wanted, exchange=change.exchange or None, symbols=())
     if change.symbols is not None:
-        wanted = replace(wanted, exchange=None if change.symbols else wanted.exchange)
-        wanted = replace(wanted, symbols=change.symbols)
+        exchange = None if change.symbols else wanted.exchange
+        wanted = replace(wanted, exchange=exchange, symbols=change.symbols)
     wanted = replace(
         wanted,
         n_bars=schedule.n_bars if change.n_bars is None else change.n_bars,

@@ -45,8 +45,7 @@ class Mending:
         if not self.live_bars.has_any_of(symbol):
             return []
         kept = self.calendars.get(symbol)
-        calendar = kept.calendar if kept else None
-        if kept is None or calendar is None:
+        if kept is None or (calendar := kept.calendar) is None:
             return []
         sure = (Series(symbol, each) for each in _LONGER if kept.trouble(each) is None)
         return [series for series in sure if self._mend(series, minutes, calendar)]

@@ -20,6 +20,7 @@ from pocketquant.cache.board_records import RefusedSymbol, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.market_clock import MarketClock
@@ -138,8 +139,7 @@ class QuoteRecorder:
             self._bars.see(symbol, now, delay_seconds)
             is_restart = symbol in self._resumed
             self._resumed.discard(symbol)
-            calendar, gaps = self._bars.calendar(symbol), self._bars.gaps(symbol)
-            self._repairs.note(symbol, gaps, calendar, delay_seconds, is_restart)
+            self._note_gaps(symbol, self._bars.gaps(symbol), is_restart)
         if received.ticks:
             self._bars.take(received.ticks)
             self.ticks += len(received.ticks)
@@ -231,10 +231,8 @@ class QuoteRecorder:
 
     def _mark_minute(self, symbol: str, time: int) -> None:
         """Have the bars that hold the minute of `time` marked partial, and repaired."""
-        calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)
-        gap = self._bars.mark_minute(symbol, time)
-        self._repairs.note(symbol, [gap], calendar, delay_seconds)
-        closed_until = self._bars.closed_until(symbol)
+        self._note_gaps(symbol, [self._bars.mark_minute(symbol, time)])
+        calendar, closed_until = self._bars.calendar(symbol), self._bars.closed_until(symbol)
         for interval in self._intervals:
             held = period(calendar, interval, time)
             if held is not None and held[1] <= closed_until:
@@ -243,15 +241,19 @@ class QuoteRecorder:
     def _note_regrouped(self) -> None:
         """Have the bars of the time in which a calendar changed marked partial, and repaired."""
         for symbol, gap, before in self._bars.regrouped():
-            calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)
-            self._repairs.note(symbol, [gap], calendar, delay_seconds)
+            self._note_gaps(symbol, [gap])
             self._pending.whole.add(symbol)
+            calendar = self._bars.calendar(symbol)
             if before is not None:
                 self._marks += (
                     LiveBar.mark(symbol, interval, each)
                     for interval in self._intervals
                     for each in periods_lost(before, calendar, interval, *gap)
                 )
+
+    def _note_gaps(self, symbol: str, gaps: Iterable[Gap], is_restart: bool = False) -> None:
+        calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)
+        self._repairs.note(symbol, gaps, calendar, delay_seconds, is_restart)
 
     def _calendar(self, symbol: str) -> Calendar | None:
         kept = self._calendars.get(symbol)
@@ -272,9 +274,7 @@ class QuoteRecorder:
         self._unreadable[symbol] = UnreadableSymbol(symbol, count, fault)
         if symbol in self._bars:
             self._bars.doubt(symbol, now)
-            delay_seconds = self._bars.delay_seconds(symbol)
-            calendar, gaps = self._bars.calendar(symbol), self._bars.gaps(symbol)
-            self._repairs.note(symbol, gaps, calendar, delay_seconds)
+            self._note_gaps(symbol, self._bars.gaps(symbol))
 
     def _refuse(self, refused: RefusedSymbol, now: float) -> None:
         """Note the reason; open bars of the symbol will close as partial."""

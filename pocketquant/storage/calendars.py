@@ -18,6 +18,7 @@ from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import Mongo
+from pocketquant.storage.key_ranges import keys_of_exchange
 
 _MOST_VERSIONS = 50
 _SYMBOLS_A_READ = 1000
@@ -80,8 +81,8 @@ class CalendarStore:
         wanted: dict[str, Any] = {}
         if symbols:
             wanted["_id"] = {"$in": list(symbols)}
-        elif exchange is not None:  # ";" follows ":", the separator of the key
-            wanted["_id"] = {"$gt": f"{exchange}:", "$lt": f"{exchange};"}
+        elif exchange is not None:
+            wanted["_id"] = keys_of_exchange(exchange)
         for fingerprint in self._calendars.distinct("fingerprint", wanted):
             document = self._calendars.find_one({"fingerprint": fingerprint})
             calendar = _read(document).calendar if document else None

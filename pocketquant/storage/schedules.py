@@ -19,6 +19,7 @@ from pocketquant.domain.schedules import (
     NextClose,
     Schedule,
     ScheduleChange,
+    built_in_names,
     built_in_schedules,
     changed,
 )
@@ -58,7 +59,7 @@ class Schedules:
     def made(self, now: int) -> tuple[Schedule, ...]:
         """Return all schedules by name; the first call makes them."""
         found = self.list()
-        if {each.name for each in built_in_schedules(now)} <= {each.name for each in found}:
+        if built_in_names() <= {each.name for each in found}:
             return found
         self.make_defaults(now)
         return self.list()

@@ -19,6 +19,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import Mongo
+from pocketquant.storage.key_ranges import keys_of_exchange
 
 _log = structlog.get_logger(__name__)
 
@@ -50,8 +51,8 @@ class SymbolFilter:
 
     def condition(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        if self.exchange is not None:  # ";" follows ":", the separator of the key
-            found["_id"] = {"$gt": f"{self.exchange}:", "$lt": f"{self.exchange};"}
+        if self.exchange is not None:
+            found["_id"] = keys_of_exchange(self.exchange)
         if self.type is not None:
             found["type"] = self.type
         if self.active is not None:

@@ -24,6 +24,7 @@ from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
+from pocketquant.storage.key_ranges import keys_of_exchange, keys_of_symbol
 from pocketquant.storage.leases import UnitLease
 
 _UNKNOWN = {
@@ -93,17 +94,15 @@ class StatusFilter:
         }
         found: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
         if self.exchange is not None:
-            found["_id"] = self._keys(self.exchange)
+            found["_id"] = (
+                keys_of_exchange(self.exchange)
+                if self.ticker is None
+                else keys_of_symbol(self.exchange, self.ticker)
+            )
         if self.stale_before is not None:
             stale = {"last_sync_at": {"$lt": to_date(self.stale_before)}}
             found["$or"] = [{"last_sync_at": None}, stale]
         return found
-
-    def _keys(self, exchange: str) -> dict[str, str]:
-        """Return the range of keys of an exchange or a symbol: ";" follows ":", "}" follows "|"."""
-        if self.ticker is None:
-            return {"$gt": f"{exchange}:", "$lt": f"{exchange};"}
-        return {"$gt": f"{exchange}:{self.ticker}|", "$lt": f"{exchange}:{self.ticker}}}"}
 
 
 class SyncStatuses:

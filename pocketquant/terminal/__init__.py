@@ -1,1 +1,1 @@
-"""What a terminal shows of live quotes."""
+"""Live quotes in a terminal."""

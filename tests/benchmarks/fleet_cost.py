@@ -1,4 +1,4 @@
-"""What a unit costs: CPU and wall clock beside a task that does nothing, and its round trips.
+"""The cost of a unit: CPU and wall clock beside an empty task, and its round trips.
 
 One worker process of 16 slots, a provider that answers at once; new series, so that everything is
 written for the first time. The servers count the commands themselves.

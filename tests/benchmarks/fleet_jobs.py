@@ -51,7 +51,7 @@ class Waits:
 
 
 def run(machine: Machine) -> list[Row]:
-    """Of two jobs, and of interactive syncs before and during the second."""
+    """Figures of two jobs, and of interactive syncs before and during the second."""
     instant = machine.providers.instant
     with machine.workers([_INTERACTIVE_SLOTS], instant, [QueueName.INTERACTIVE]):
         _forget(machine, _take_in(machine, "1d"))  # the first large body makes web grow, once

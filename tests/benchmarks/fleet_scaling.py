@@ -75,7 +75,7 @@ def _measure(machine: Machine, number: int, slots: tuple[int, ...]) -> Measured:
 
 
 def _serial_seconds(machine: Machine) -> float:
-    """Of all syncs, judged by some of them."""
+    """Figures of all syncs, estimated from a sample."""
     script = [sys.executable, "-m", "tests.benchmarks.fleet_serial", machine.providers.slow]
     numbers = (str(_SERIAL_FIRST), str(SERIAL_SYNCS), str(N_BARS))
     done = subprocess.run([*script, *numbers], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""What must hold once all is well again and quiet: in the database, and as users see it.
+"""Invariants that must hold once all servers rest: in the database, and as users see it.
 
 Each check gives one line for each violation, with ids.
 """

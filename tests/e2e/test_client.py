@@ -120,7 +120,7 @@ def test_what_is_found_can_be_synced(client: pocketquant.Client) -> None:
 def test_a_bulk_job_is_waited_for_with_a_bar(
     client: pocketquant.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What failed is counted, and is no exception; its units are listed."""
+    """Failed syncs are counted and raise no exception; their units are listed."""
     job = client.bulk(["NASDAQ:AAPL", "NASDAQ:NONE"], ["1h"], 10, progress=True)
     assert ("completed", 1, 1) == (
         job["state"],

@@ -74,7 +74,7 @@ def connections(process: psutil.Process, url: str) -> list[Any]:
 
 
 def parts(connection: socket.socket, drop: bytes) -> Iterator[bytes]:
-    """What arrives until the server closes; meanwhile drop after drop is sent."""
+    """Return the data that arrives until the server closes; meanwhile send drop after drop."""
     connection.settimeout(0.2 if drop else 30)
     while True:
         try:

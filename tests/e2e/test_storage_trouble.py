@@ -85,7 +85,7 @@ TROUBLE = {
 def test_a_job_goes_on_through_the_trouble_of_a_server(
     own_platform: Any, simulator: Any, kill: Any, trouble: str
 ) -> None:
-    """The same workers and beat complete it: no unit is lost, none counted twice."""
+    """The workers and beat that met it complete the job; no unit is lost or counted twice."""
     first = 3200 + SYNCS * list(TROUBLE).index(trouble)
     wanted = [f"SIM:S{first + n:04}" for n in range(SYNCS)]
     simulator.order("latency", None, 0.2)

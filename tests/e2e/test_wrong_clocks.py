@@ -31,7 +31,7 @@ def bare(start_platform: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shifted(tmp_path_factory: pytest.TempPathFactory) -> Shift:
-    """What a program's environment needs for a clock that is so many seconds ahead of ours."""
+    """Return the variables that set a program's clock some seconds ahead of ours."""
     compiler = shutil.which("cc")
     if not compiler and "CI" not in os.environ:
         pytest.skip("there is no C compiler")

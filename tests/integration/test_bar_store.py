@@ -335,7 +335,7 @@ def test_what_another_process_wrote_meanwhile_is_kept(store: BarStore, mongo: Mo
 
 
 def test_a_deleted_chunk_does_not_come_back_from_memory(store: BarStore, mongo: Mongo) -> None:
-    """What another process deleted stays deleted; only the new bars are stored."""
+    """Bars that another process deleted stay deleted; only the new bars are stored."""
     store.upsert({AAPL: _bars(_minutes(0, 5))})
     BarStore(mongo).delete(AAPL)
     assert {AAPL: Upserted(inserted=5)} == store.upsert({AAPL: _bars(_minutes(10, 5))})

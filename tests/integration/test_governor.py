@@ -92,7 +92,7 @@ def test_entering_again_under_the_same_name_gives_the_same_turn(cache: redis.Red
 
 
 def test_slots_are_limited_and_some_are_reserved_for_urgent_calls(cache: redis.Redis) -> None:
-    """Of eight slots, seven admit any call; a call that leaves frees one."""
+    """Seven of eight slots admit any call; a call that leaves frees one."""
     governor = Governor(cache, NARROW, 60.0)
     assert 7 == _admitted(governor, is_urgent=False)
     assert Reason.CONCURRENCY is governor.enter("late", False, 5.0).reason
@@ -291,7 +291,7 @@ def test_the_reached_pace_is_remembered(redis_url: str, cache: redis.Redis) -> N
 
 
 def test_all_its_keys_expire(cache: redis.Redis) -> None:
-    """Of its two keys, the holders expire after an hour, the pace after a month."""
+    """The key of holders expires after an hour, that of the pace after a month."""
     governor = Governor(cache, NARROW, 60.0)
     governor.enter("one", False, 0.0)
     keys = sorted(cache.keys())

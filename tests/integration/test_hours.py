@@ -1,4 +1,4 @@
-"""What syncs learn about trading hours."""
+"""Syncs keep trading hours, and compare them with the bars that came."""
 
 from dataclasses import replace
 

@@ -21,7 +21,7 @@ def is_held(cache: redis.Redis, lease: Lease) -> bool:
 
 
 def test_one_of_many_gets_the_lease(cache: redis.Redis) -> None:
-    """Of sixteen threads that acquire at once, one succeeds in each round."""
+    """In each round one of sixteen threads acquires the lease."""
     leases = Leases(cache, seconds=60.0)
     tokens = []
     with ThreadPoolExecutor(16) as pool:

@@ -254,7 +254,7 @@ def test_a_new_request_makes_a_deferred_unit_due(books: Books) -> None:
 
 
 def test_the_last_attempt_is_known(books: Books) -> None:
-    """Of three allowed attempts the third is the last."""
+    """The third of three allowed attempts is the last."""
     _, unit = books.submit()
     last = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Of ticks that come close together one is done, on a real Redis."""
+"""One of several ticks that come close together runs; on a real Redis."""
 
 from concurrent.futures import ThreadPoolExecutor
 

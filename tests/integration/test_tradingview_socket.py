@@ -192,7 +192,7 @@ def test_refused_handshakes(status: str, expected: type[PocketQuantError]) -> No
 
 
 def test_an_untrusted_certificate(tmp_path: Path) -> None:
-    """Nothing is sent to a server with an untrusted certificate."""
+    """A server with an untrusted certificate receives no data."""
     (tmp_path / "server.pem").write_text(CERTIFICATE)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")

@@ -144,7 +144,7 @@ def _made(
     """Return the wanted bars that these make; the limit may have cut the farthest one."""
     newest = window.newest_first
     parts = grid.bars_at(joined.bars.time)
-    is_open = parts.closes > parts.opens  # a bar out of session is a part of none
+    is_open = parts.exist  # a bar out of session is a part of none
     opens = parts.opens[is_open]
     bars = resample(Bars(joined.bars.columns[:, is_open]), opens)
     if is_cut:

@@ -1,1 +1,1 @@
-"""What stands before the views: keys, limits, slow senders, browsers."""
+"""Checks of each request before its view: keys, limits, slow senders, browsers."""

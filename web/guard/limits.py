@@ -11,6 +11,7 @@ from limits import RateLimitItem, parse_many
 
 from pocketquant.domain.errors import InvalidSettings, TooManyRequests
 from pocketquant.settings import Settings
+from web.current import current_state
 from web.guard.gate import OPEN_ENDPOINTS
 from web.guard.shared_counts import Count, SharedCounts
 
@@ -29,7 +30,7 @@ def install(app: Flask, settings: Settings) -> None:
     counts = SharedCounts(settings.redis_url)
 
     def count() -> None:
-        state, endpoint = g._get_current_object(), request.endpoint
+        state, endpoint = current_state(), request.endpoint
         state.rate_limit = None
         if state.is_local or endpoint in OPEN_ENDPOINTS:
             return

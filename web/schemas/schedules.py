@@ -39,6 +39,8 @@ SymbolText = Annotated[
 class _Times(RequestModel):
     """When a schedule runs, and what it syncs."""
 
+    n_bars: BarCount | None = None
+    paused: StrictBool | None = None
     cron: str | None = Field(
         None,
         max_length=MOST_CRON_CHARACTERS,
@@ -84,12 +86,12 @@ class _Times(RequestModel):
             raise ValueError(str(error)) from error
         return " ".join(cron.split())
 
-    def times(self, n_bars: int | None, paused: bool | None) -> ScheduleChange:
-        """Return the fields as a change."""
+    def change(self) -> ScheduleChange:
+        """Return the fields as a change of a schedule."""
         return ScheduleChange(
             self.cron,
-            n_bars,
-            paused,
+            self.n_bars,
+            self.paused,
             self.after_close_minutes,
             None if self.intervals is None else tuple(dict.fromkeys(self.intervals)),
             self.exchange,
@@ -109,14 +111,10 @@ class NewSchedule(_Times):
     n_bars: BarCount = Field(500, description="fetch at most so many bars a series", examples=[500])
     paused: StrictBool = Field(False, description="run only on `run_now`", examples=[False])
 
-    def change(self) -> ScheduleChange:
-        return self.times(self.n_bars, self.paused)
-
 
 class ScheduleIn(_Times):
     """Changes of a schedule; a field that is absent or null stays as it is."""
 
-    n_bars: BarCount | None = None
     paused: StrictBool | None = Field(
         None,
         description="true: run only on request (`run_now`); missed runs are not made up for",
@@ -128,9 +126,6 @@ class ScheduleIn(_Times):
         " run has ended",
         examples=[True],
     )
-
-    def change(self) -> ScheduleChange:
-        return self.times(self.n_bars, self.paused)
 
 
 class ScheduleOut(BaseModel):

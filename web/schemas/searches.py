@@ -13,7 +13,7 @@ _PAGE = 50
 
 
 class SearchQuery(RequestModel):
-    """What to search for."""
+    """A search by text, filtered by type, exchange or country."""
 
     query: SearchText = Field(description="part of the ticker or of the name, or an ISIN")
     type: SymbolKind | None = Field(None, description="only symbols of this kind")

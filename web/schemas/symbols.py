@@ -58,7 +58,7 @@ class SymbolChange(RequestModel):
 
 
 class RemovalQuery(RequestModel):
-    """What to remove besides the registration."""
+    """Which data a removal includes besides the registration."""
 
     with_bars: bool = Field(
         False,

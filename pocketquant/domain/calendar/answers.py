@@ -1,4 +1,4 @@
-"""What a calendar is made of, and what it answers with."""
+"""The texts that make a calendar, and the sessions and bars that it returns."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ Days = NDArray[np.datetime64]
 
 @dataclass(frozen=True, slots=True)
 class CalendarTexts:
-    """What the provider says of a symbol's hours, as it writes it (see `grammar`)."""
+    """The provider's own texts about a symbol's trading hours (see `grammar`)."""
 
     timezone: str
     session: str

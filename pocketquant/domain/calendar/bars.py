@@ -7,6 +7,7 @@ sessions of so many trading days, weeks or months, from the first open to the la
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pocketquant.domain.calendar.lengths import BarLength
 from pocketquant.domain.calendar.session_table import SessionTable
@@ -22,6 +23,15 @@ class BarTimes:
 
     def __len__(self) -> int:
         return len(self.opens)
+
+    @property
+    def exist(self) -> NDArray[np.bool_]:
+        """Which of them are bars; `[time, time)` stands for none, while the market is closed."""
+        return np.asarray(self.closes > self.opens)
+
+    def open_at(self, times: Ints) -> NDArray[np.bool_]:
+        """Return which of them are bars that open at the time of their place."""
+        return np.asarray((self.opens == times) & self.exist)
 
 
 def bars_between(table: SessionTable, length: BarLength, start: int, end: int) -> BarTimes:

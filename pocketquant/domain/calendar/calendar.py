@@ -172,8 +172,7 @@ class Calendar:
 
     def are_opens(self, times: Ints, length: Length) -> NDArray[np.bool_]:
         """For each time whether a bar of that length opens then."""
-        bars = self.bars_at(times, length)
-        return np.asarray((bars.opens == times) & (bars.closes > times))
+        return self.bars_at(times, length).open_at(times)
 
     def opens(self, length: Length, start: int, end: int) -> Ints:
         """The opens of all bars that open in the range."""

@@ -11,7 +11,7 @@ RECENT_SECONDS = 90 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What fetched bars say of a calendar: `unpredicted` is the newest open that it lacks.
+    """The comparison of fetched bars; `unpredicted` is the newest open that was not predicted.
 
     Opens from `since` on were compared. Bars that opened before `recent_from` count no more: a
     calendar is right if it is right today.

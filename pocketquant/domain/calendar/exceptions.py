@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from pocketquant.domain.calendar.answers import CalendarTexts, Days
-from pocketquant.domain.calendar.grammar import Hours, parse_corrections, parse_holidays
+from pocketquant.domain.calendar.rules import parse_specials
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,8 +21,7 @@ class Exceptions:
 @lru_cache(maxsize=1024)
 def exceptions(texts: CalendarTexts) -> Exceptions:
     """Return the listed days; raise InvalidCalendar if a text is not understood."""
-    listed: dict[int, Hours] = dict.fromkeys(parse_holidays(texts.holidays), ())
-    listed |= parse_corrections(texts.corrections)
+    listed = parse_specials(texts.holidays, texts.corrections)
     return Exceptions(
         _days(day for day, hours in listed.items() if not hours),
         _days(day for day, hours in listed.items() if hours),

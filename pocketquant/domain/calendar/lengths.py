@@ -13,7 +13,7 @@ _TEXT = re.compile(r"([1-9][0-9]{0,3})([mhdwM])")
 
 
 class Unit(Enum):
-    """What a length counts; the value is the letter that users write."""
+    """The unit of a length; the value is the letter that users write."""
 
     MINUTE = "m"
     DAY = "d"

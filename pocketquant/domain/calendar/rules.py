@@ -51,8 +51,7 @@ class Rules:
     def parse(cls, session: str, holidays: str, corrections: str) -> Self:
         """Raise InvalidCalendar if a text is not understood, or if sessions overlap."""
         versions = _read("session", parse_versions, session)
-        specials: dict[int, Hours] = dict.fromkeys(_read("holidays", parse_holidays, holidays), ())
-        specials |= _read("corrections", parse_corrections, corrections)
+        specials = parse_specials(holidays, corrections)
         rules = cls._of(versions, specials)
         for each in versions:
             alone = cls._of([Version(BEFORE_ALL_DAYS, each.week)], {})
@@ -114,6 +113,15 @@ class Rules:
         clashes = np.flatnonzero(sessions.starts[1:] < sessions.ends[:-1])
         dates = sessions.days.astype("datetime64[D]").tolist()
         return [(dates[each], dates[each + 1]) for each in clashes.tolist()]
+
+
+def parse_specials(holidays: str, corrections: str) -> dict[int, Hours]:
+    """Read the hours of listed days, by days since 1970; corrections beat holidays.
+
+    Raise InvalidCalendar if a text is not understood.
+    """
+    specials: dict[int, Hours] = dict.fromkeys(_read("holidays", parse_holidays, holidays), ())
+    return specials | _read("corrections", parse_corrections, corrections)
 
 
 def _read(field: str, parse: Callable[[str], Parsed], text: str) -> Parsed:

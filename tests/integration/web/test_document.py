@@ -32,7 +32,7 @@ ENDLESS = ("/events", "/stream")
 
 @dataclass
 class Notes:
-    """What a handler read of requests: which headers, and whether the query."""
+    """The headers that a handler has read, and whether it has read the query."""
 
     headers: set[str] = field(default_factory=set)
     has_read_query: bool = False

@@ -182,7 +182,7 @@ def test_dead_letters_are_listed_by_job_and_by_code(
 def test_failed_syncs_are_retried_on_request(
     client: FlaskClient, platform: Platform, make: Make
 ) -> None:
-    """Those of a job with one code, or a single one of all jobs; 409 when none is left."""
+    """Retry those of a job with one code, or a single one of any job; 409 when none is left."""
     job_id = make(2)
     first, second = units_of(platform, job_id)
     fail(platform, first, UnknownSymbol("unknown"))

@@ -219,7 +219,7 @@ def test_a_new_live_bar_is_seen_at_once(client: FlaskClient, history: Live, live
 def test_a_prune_changes_no_answer(
     client: FlaskClient, platform: Platform, history: Live, live: Live
 ) -> None:
-    """What history has overtaken is not told anyway."""
+    """Bars that history has overtaken are not returned either way."""
     live(1, 2, 3, 4, 5)
     history(4)
     before = client.get(URL).get_json()
@@ -307,7 +307,7 @@ def test_the_live_forming_bar_comes_first(
 def test_a_live_bar_forms_until_the_last_quotes_of_its_time(
     platform: Platform, board: BoardWriter
 ) -> None:
-    """Those of a delayed symbol come later; nobody closes the bar of a streamer that is dead."""
+    """A delayed symbol's bar ends later; no process closes the bar of a dead streamer."""
     bars = BarAggregator()
     bars.see("NASDAQ:AAPL", FAR - 60.0, delay_seconds=600)
     bars.take([Tick("NASDAQ:AAPL", FAR + 1, 10.0, 5)])

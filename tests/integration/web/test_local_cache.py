@@ -27,7 +27,7 @@ class Clock:
 
 
 def test_a_redis_that_is_away_is_logged_once_and_called_every_five_seconds() -> None:
-    """Nothing is cached and nothing fails."""
+    """Reads succeed, and no response is cached."""
     clock = Clock()
     with open_redis(f"redis://{HOST}:{reserve_port()}") as away, capture_logs() as logged:
         local = LocalCache(ResponseCache(away), FreshTokens(ResponseCache(away), away), clock)

@@ -204,7 +204,7 @@ def test_another_process_s_answer_is_served(
     store: Store,
     daily: Daily,
 ) -> None:
-    """What one web process has computed, the other one finds in Redis."""
+    """One web process finds in Redis the response that the other one has computed."""
     store("NASDAQ:AAPL|1d", daily(3))
     client.get(AAPL)
     platform.mongo["ohlcv"].drop()

@@ -93,7 +93,7 @@ def test_a_cursor_of_another_query_is_refused(
 def test_a_known_answer_is_304_until_it_changes(
     client: FlaskClient, store: Store, daily: Daily
 ) -> None:
-    """The same tag for both encodings, another after a write."""
+    """Both encodings have one tag; a write changes it."""
     store("NASDAQ:AAPL|1d", daily(10))
     first = client.get(AAPL)
     tag = first.headers["ETag"]
@@ -109,7 +109,7 @@ def test_a_known_answer_is_304_until_it_changes(
 def test_a_large_answer_is_compressed_for_callers_that_accept_gzip(
     client: FlaskClient, store: Store, daily: Daily
 ) -> None:
-    """The same document, kept or not; others get it as it is."""
+    """Compressed and plain responses hold one document, cached or not."""
     store("NASDAQ:AAPL|1d", daily(1000))
     for _ in range(2):
         small = client.get(AAPL, headers={"Accept-Encoding": "gzip"})

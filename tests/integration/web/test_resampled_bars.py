@@ -198,7 +198,7 @@ def test_the_source_that_covers_the_range_is_chosen(
     source: str,
     expected: list[int],
 ) -> None:
-    """Of those that cover it equally, the longest; for a page as for the whole range."""
+    """The longest of those that cover it equally; for a page as for the whole range."""
     minutes = [Bar(60 * n, n, n, n, n, 1.0) for n in range(600)]
     put("NASDAQ:AAPL|1m", minutes)
     put("NASDAQ:AAPL|5m", [Bar(60 * n, n, n, n, n, 5.0) for n in range(540, 600, 5)])

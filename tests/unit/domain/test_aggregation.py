@@ -736,7 +736,7 @@ def test_a_calendar_of_a_symbol_that_was_never_seen_changes_nothing() -> None:
 
 
 def test_a_calendar_that_comes_while_the_stream_is_lost() -> None:
-    """Nothing is marked: all bars of that time are partial anyway."""
+    """No bar is marked: all bars of that time are partial already."""
     aggregator = BarAggregator()
     aggregator.see(KO, NOON)
     aggregator.lose(NOON + 90)

@@ -79,7 +79,7 @@ def test_old_gaps_are_dropped() -> None:
 
 
 def test_too_many_gaps() -> None:
-    """Of too many gaps the oldest two become one, including the time between them."""
+    """If there are too many, the oldest two become one, including the time between them."""
     unseen = seen_from(NOW)
     for number in range(1, MOST_GAPS + 1):
         unseen = unseen.lost(NOW + 120 * number).found(NOW + 120 * number + 1)

@@ -1,4 +1,4 @@
-"""What is kept of a symbol."""
+"""The description of a symbol."""
 
 import pytest
 

@@ -105,6 +105,6 @@ def test_periods_that_another_calendar_does_not_have() -> None:
 def test_days_of_utc_are_those_of_few_markets(
     hours: CalendarTexts, interval: Interval, expected: bool
 ) -> None:
-    """Of those that trade around the clock in UTC; longer bars of others are partial."""
+    """They trade around the clock in UTC; longer bars of others are partial."""
     assert expected == is_exchanges_own(parse_calendar(hours), interval)
     assert is_exchanges_own(None, interval)

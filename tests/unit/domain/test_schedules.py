@@ -1,4 +1,4 @@
-"""What runs when, and how many bars a run asks for."""
+"""When schedules run, for which series, and how many bars a run fetches."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -329,7 +329,7 @@ def test_a_market_without_a_calendar_closes_at_midnight() -> None:
     ],
 )
 def test_a_closed_market_has_no_new_bars(synced: int | None, now: int, expected: bool) -> None:
-    """Those of its last session are there an hour after the close."""
+    """The bars of its last session are complete an hour after the close."""
     assert expected == has_traded_since(MARKET, synced, now)
     assert has_traded_since(None, synced, now)
 

@@ -1,4 +1,4 @@
-"""What a sync asks for and reports."""
+"""Requests and reports of syncs."""
 
 from collections import Counter
 

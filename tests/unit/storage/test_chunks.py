@@ -126,7 +126,7 @@ def test_consecutive_bars_touch_a_bounded_number_of_chunks(
 
 @given(series_and_times())
 def test_bars_read_back_from_their_document(given: tuple[Series, list[int]]) -> None:
-    """What is decoded equals what was encoded, bit by bit."""
+    """Decoded bars equal the encoded ones, bit by bit."""
     series, times = given
     for chunk_id, bars in chunks.split(series, _bars(times)).items():
         document = chunks.encode(series, chunk_id, bars, 1, datetime.now(UTC))

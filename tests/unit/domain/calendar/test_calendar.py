@@ -314,7 +314,7 @@ def test_bars_of_many_times() -> None:
 
 
 def test_which_times_are_opens() -> None:
-    """What a sync brought is compared with what the calendar says."""
+    """The opens of fetched bars are compared with those of the calendar."""
     times = ["2025-07-03 16:30", "2025-07-03 16:00", "2025-07-04 13:30", "2025-07-02 13:30"]
     seconds = np.array([_time(each) for each in times])
     assert [True, False, False, True] == NEW_YORK.are_opens(seconds, Interval.H1).tolist()

@@ -147,7 +147,7 @@ def test_the_first_day_of_the_week(text: str, first_weekday: int) -> None:
     ],
 )
 def test_other_weeks_are_refused(text: str, reason: str) -> None:
-    """What the grammar does not say is an error, never a guess."""
+    """A text outside the grammar is an error, never a guess."""
     with pytest.raises(InvalidCalendar, match=reason):
         parse_versions(text)
 
@@ -205,7 +205,7 @@ def test_corrections() -> None:
 
 
 def test_a_correction_may_be_said_twice() -> None:
-    """The same hours for the same date are no contradiction."""
+    """A date may be listed twice with equal hours."""
     assert {_day("2025-07-03"): ((570, 780),)} == parse_corrections(
         "0930-1300:20250703;0930-1300:20250703"
     )

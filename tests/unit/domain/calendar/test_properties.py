@@ -1,4 +1,4 @@
-"""What holds for every calendar, whatever its hours and its zone, across clock changes."""
+"""Properties of every calendar, for any hours and zone, across clock changes."""
 
 from datetime import UTC, datetime
 

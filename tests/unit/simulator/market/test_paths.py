@@ -6,21 +6,8 @@ from hypothesis import strategies as st
 
 from pocketquant.simulator.market import paths, world
 from pocketquant.simulator.market.calendars import Ints, sessions
+from tests.unit.simulator.market.instruments import INSTRUMENTS
 
-INSTRUMENTS = [
-    instrument
-    for name in (
-        "BINANCE:BTCUSDT",
-        "NASDAQ:AAPL",
-        "NSE:RELIANCE",
-        "OANDA:EURUSD",
-        "CME_MINI:ES1!",
-        "OTC:QUIET",
-        "TVC:VIX",
-        "SIM:S0007",
-    )
-    if (instrument := world.find(name))
-]
 instruments = st.sampled_from(INSTRUMENTS)
 
 

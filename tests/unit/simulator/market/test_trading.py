@@ -24,18 +24,9 @@ from pocketquant.simulator.market.trading import (
     outside_so_far,
     trades_between,
 )
+from tests.unit.simulator.market.instruments import INSTRUMENTS
 
-NAMES = (
-    "BINANCE:BTCUSDT",
-    "NASDAQ:AAPL",
-    "NSE:RELIANCE",
-    "OANDA:EURUSD",
-    "CME_MINI:ES1!",
-    "OTC:QUIET",
-    "TVC:VIX",
-    "SIM:S0007",
-)
-instruments = st.sampled_from([found for name in NAMES if (found := world.find(name))])
+instruments = st.sampled_from(INSTRUMENTS)
 moments = st.integers(947_600_000, 2_208_000_000)
 
 

@@ -1,4 +1,4 @@
-"""What each fault does to an answer."""
+"""Each fault changes an answer in its own way."""
 
 import json
 from collections.abc import Callable
