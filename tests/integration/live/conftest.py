@@ -191,8 +191,8 @@ def live_with(wire_with: Callable[..., Platform]) -> Iterator[Callable[..., Live
             platform = wire_with(
                 tradingview_url=simulator.url,
                 tradingview_http_url=simulator.http_url,
-                streamer_grace_seconds=speed,  # a second, of the clock on the wall
-                **settings,
+                # a second, of the clock on the wall
+                **{"streamer_grace_seconds": speed} | settings,
             )
             live = Live(platform, simulator, clock)
             ends.callback(live.stop)

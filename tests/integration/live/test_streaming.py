@@ -53,7 +53,7 @@ def test_a_delayed_symbol(live_with: "Callable[..., Live]") -> None:
 
 def test_a_connection_that_breaks(live_with: "Callable[..., Live]") -> None:
     """The streamer dials again; only bars of the gap are partial, until they are repaired."""
-    live = live_with(speed=60)
+    live = live_with(speed=60, streamer_grace_seconds=300)  # a slow machine makes no other gap
     live.subscribe(PAIRS)
     live.start()
     live.wait_until_quoted(PAIRS)
