@@ -64,4 +64,9 @@ def test_calendars_come_with_their_symbols(mongo: Mongo, cache: redis.Redis) -> 
         calendars.keep(LATER, CalendarTexts("Etc/UTC", "24x7"), None, 100)
         wait_until("its calendar is found", lambda: str(LATER) in watch.calendars, (), 60)
         calendars.doubt(AAPL, Interval.H1, 3600)
-        wait_until("the doubt is found", lambda: watch.calendars[str(AAPL)].doubts, (), 120)
+
+        def doubts() -> object:
+            nudges.announce(SUBSCRIPTIONS_CHANNEL)  # each is a look, and some look at all
+            return watch.calendars[str(AAPL)].doubts
+
+        wait_until("the doubt is found", doubts, (), 120)
