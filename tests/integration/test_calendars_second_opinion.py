@@ -6,13 +6,16 @@ NSE; that of the BSE, which keeps the same days, stands for it.
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 
 import exchange_calendars
 import pandas as pd
 import pytest
 
 from pocketquant.domain.calendar import CalendarTexts, parse_calendar
-from pocketquant.domain.intervals import HOUR
+from pocketquant.domain.intervals import HOUR, MINUTE
+from pocketquant.simulator.market import exchanges
+from pocketquant.simulator.market.calendars import Calendar, sessions
 from tests.unit.domain.calendar import texts
 
 # The library is behind its pandas by some deprecations.
@@ -112,6 +115,36 @@ def test_every_difference_is_known(market: Market) -> None:
     assert sorted(market.differences) == different
 
 
+@pytest.mark.parametrize(
+    ("name", "calendar", "last_year", "differing"),
+    [
+        ("XNYS", exchanges.NEW_YORK, 2027, []),
+        ("XHKG", exchanges.HONG_KONG, 2027, []),
+        (
+            "XBOM",
+            exchanges.MUMBAI,
+            2026,
+            [
+                *("2024-01-20", "2024-03-02", "2024-05-18", "2024-11-01", "2025-02-01"),
+                *("2025-10-21", "2026-11-08"),
+            ],
+        ),
+    ],
+)
+def test_the_simulated_exchanges(
+    name: str, calendar: Calendar, last_year: int, differing: list[str]
+) -> None:
+    """They trade as the library says, but for special sessions and changed hours of India."""
+    theirs, simulated = _theirs(name, last_year), _simulated(calendar, last_year)
+    if calendar is exchanges.MUMBAI:
+        quarter = 15 * MINUTE
+        changed = [day for day in theirs if day >= date(2026, 8, 3)]
+        theirs |= {day: [(o, c - quarter) for o, c in theirs[day]] for day in changed}
+    days = sorted(theirs.keys() | simulated.keys())
+    assert len(days) > 3 * 240
+    assert differing == [str(day) for day in days if theirs.get(day) != simulated.get(day)]
+
+
 def test_the_library_takes_no_pause_of_the_futures() -> None:
     """Its calendar of the whole exchange goes on to 17:00; the equity index stops at 16:00."""
     futures = next(each for each in MARKETS if each.name == "CMES")
@@ -120,12 +153,12 @@ def test_the_library_takes_no_pause_of_the_futures() -> None:
     assert [(int(usual.open.timestamp()), int(usual.close.timestamp()) - HOUR)] == ours
 
 
-def _library(name: str) -> exchange_calendars.ExchangeCalendar:
-    return exchange_calendars.get_calendar(name, start="2023-12-01", end="2026-12-31")
+def _library(name: str, last_year: int = 2026) -> exchange_calendars.ExchangeCalendar:
+    return exchange_calendars.get_calendar(name, start="2023-12-01", end=f"{last_year}-12-31")
 
 
-def _theirs(name: str) -> dict[date, Sessions]:
-    schedule = _library(name).schedule.loc["2024-01-01":"2026-12-31"]
+def _theirs(name: str, last_year: int = 2026) -> dict[date, Sessions]:
+    schedule = _library(name, last_year).schedule.loc["2024-01-01":]
     days: dict[date, Sessions] = {}
     for day, row in schedule.iterrows():
         opens, closes = int(row.open.timestamp()), int(row.close.timestamp())
@@ -144,6 +177,18 @@ def _theirs(name: str) -> dict[date, Sessions]:
 
 def _evening(day: pd.Timestamp) -> int:
     return int((day + timedelta(hours=17)).tz_localize("America/Chicago").timestamp())
+
+
+def _simulated(calendar: Calendar, last_year: int) -> dict[date, Sessions]:
+    known = sessions(calendar)
+    trading = list(zip(known.starts.tolist(), known.ends.tolist(), strict=True))
+    places = pairwise(known.firsts.tolist())
+    days = known.dates.astype("datetime64[D]").astype(object).tolist()
+    return {
+        day: trading[first:last]
+        for day, (first, last) in zip(days, places, strict=True)
+        if 2024 <= day.year <= last_year
+    }
 
 
 def _ours(market: Market) -> dict[date, Sessions]:

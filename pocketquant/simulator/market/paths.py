@@ -11,7 +11,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketquant.domain.intervals import HOUR, MINUTE
+from pocketquant.domain.intervals import MINUTE
 from pocketquant.simulator.market.calendars import Ints, sessions
 from pocketquant.simulator.market.world import Instrument
 
@@ -54,17 +54,23 @@ def some_days(instrument: Instrument, first: int, last: int) -> Ints:
 def hours(instrument: Instrument, first: int, last: int) -> Ints:
     """Return the traded hours of sessions `first` up to `last`.
 
-    Hours count from a session's opening; its last one may be shorter.
+    Hours count from a session's opening and from the end of a break; those before a break and
+    before the close may be shorter.
     """
     return hours_of(instrument, days(instrument)[:, first:last])
 
 
 def hours_of(instrument: Instrument, whole: Ints) -> Ints:
     """Split days into their traded hours."""
-    length = -(-instrument.calendar.minutes // 60)
-    times = whole[0][:, None] + HOUR * np.arange(length)
+    calendar = sessions(instrument.calendar)
+    hours, firsts = calendar.hours
+    numbers = np.searchsorted(calendar.opens, whole[0])
+    first, last = firsts[numbers][:, None], firsts[numbers + 1][:, None]
+    places = first + np.arange(np.max(last - first, initial=1))
+    times = hours[np.minimum(places, last - 1)]
     noise = _hashes(instrument, "hour", times)
-    return _split(whole, times, noise, _trading(instrument, noise), _MIN_HOUR_VOLUME)
+    trading = _trading(instrument, noise) & (places < last)
+    return _split(whole, times, noise, trading, _MIN_HOUR_VOLUME)
 
 
 def minutes(instrument: Instrument, first: int, last: int) -> Ints:
@@ -74,12 +80,17 @@ def minutes(instrument: Instrument, first: int, last: int) -> Ints:
 
 def minutes_of(instrument: Instrument, whole: Ints) -> Ints:
     """Split hours into their traded minutes."""
-    times = whole[0][:, None] + MINUTE * np.arange(60)
+    times, are_open = minutes_in(instrument, whole[0])
     noise = _hashes(instrument, "minute", times)
-    trading = _trading(instrument, noise)
-    if instrument.calendar.minutes % 60:
-        trading &= times < _session_ends(instrument, whole[0])[:, None]
+    trading = _trading(instrument, noise) & are_open
     return _split(whole, times, noise, trading, _MIN_MINUTE_VOLUME)
+
+
+def minutes_in(instrument: Instrument, hours: Ints) -> tuple[Ints, Flags]:
+    """Return the 60 minutes of each hour, and in which of them the exchange is open."""
+    times = hours[:, None] + MINUTE * np.arange(60)
+    calendar = sessions(instrument.calendar)
+    return times, times < calendar.ends[calendar.trading_of(hours)][:, None]
 
 
 def ticks(instrument: Instrument, minute: Ints) -> Ints:
@@ -181,11 +192,6 @@ def _trading(instrument: Instrument, noise: Hashes) -> Flags:
     trading = _fraction(noise, 4) < instrument.trading_share
     trading[:, 0] = True
     return np.asarray(trading)
-
-
-def _session_ends(instrument: Instrument, times: Ints) -> Ints:
-    calendar = sessions(instrument.calendar)
-    return np.asarray(calendar.closes[np.searchsorted(calendar.opens, times, "right") - 1])
 
 
 def _hashes(instrument: Instrument, purpose: str, numbers: Ints) -> Hashes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from typing import Self
 
 import numpy as np
@@ -121,18 +122,19 @@ class Market:
 def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
     """Return the close time that TradingView sends for the bar that opened at `time`.
 
-    It is the open plus the length; for the last bar of a session, and so for all bars of a day or
-    longer, it is the last second of the session.
+    It is the open plus the length; for the last bar before a break or a close, and so for all bars
+    of a day or longer, it is the last second of the session.
     """
-    calendar = sessions(_in_hours_of(instrument, resolution).calendar)
+    if resolution.is_intraday:
+        calendar = sessions(instrument.calendar)
+        end = time + resolution.count * MINUTE
+        last = int(calendar.ends[calendar.trading_of(np.array(time))])
+        return end if end < last else last - 1
+    calendar = sessions(_in_hours_of(instrument, resolution).official)
+    periods = _periods(calendar, resolution)
     session = calendar.begun_by(time) - 1
-    if not resolution.is_intraday:
-        periods = _periods(calendar, resolution)
-        session = int(np.searchsorted(periods, periods[session], "right")) - 1
-    closes = int(calendar.closes[session])
-    if resolution.is_intraday and time + resolution.count * MINUTE < closes:
-        return time + resolution.count * MINUTE
-    return closes - 1
+    session = int(np.searchsorted(periods, periods[session], "right")) - 1
+    return int(calendar.closes[session]) - 1
 
 
 def _captured_day(instrument: Instrument, bars: Bars) -> Day | None:
@@ -159,12 +161,13 @@ def _within_sessions(
 
     Sessions before the last are read as one block, of twice as many until it holds enough bars.
     """
-    last = sessions(instrument.calendar).begun_by(end - 1) - 1
+    calendar = sessions(instrument.calendar)
+    last = calendar.begun_by(end - 1) - 1
     if last < 0:
         return np.empty((6, 0), dtype=np.int64), True
     newest = _bars_of(instrument, minutes, _session_so_far(instrument, last, now))
     newest = newest[:, : np.searchsorted(newest[0], end)]
-    read = max(_MIN_SESSIONS, -(-count * minutes // instrument.calendar.minutes))
+    read = max(_MIN_SESSIONS, ceil(count * minutes / calendar.minutes))
     while True:
         first = max(0, last - read)
         rows = np.concatenate(
@@ -185,14 +188,22 @@ def _complete_sessions(instrument: Instrument, minutes: int, first: int, last: i
 
 
 def _bars_of(instrument: Instrument, minutes: int, parts: Ints) -> Ints:
-    """Merge shorter bars into bars of `minutes`, counted from each session's opening."""
+    """Merge shorter bars into bars of `minutes`."""
     if minutes == 1:
         return parts
-    opens = sessions(instrument.calendar).opens
-    opening = opens[np.searchsorted(opens, parts[0], "right") - 1]
-    length = minutes * MINUTE
-    times = opening + (parts[0] - opening) // length * length
+    times = opens_of(instrument, minutes, parts[0])
     return paths.merge(np.concatenate((times[None, :], parts[1:])), times)
+
+
+def opens_of(instrument: Instrument, minutes: int, times: Ints) -> Ints:
+    """Return when the bar of `minutes` that contains each time opened.
+
+    Bars count from their session's opening, and anew from the end of its break.
+    """
+    calendar = sessions(instrument.calendar)
+    opening = calendar.starts[calendar.trading_of(times)]
+    length = minutes * MINUTE
+    return np.asarray(opening + (times - opening) // length * length)
 
 
 def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
@@ -215,7 +226,8 @@ def _session_so_far(instrument: Instrument, number: int, now: int) -> Ints:
 def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, end: int) -> Ints:
     """Return all bars of days, weeks or months before `end`; each opens with its first session.
 
-    They cover regular hours, even for a symbol with extended hours.
+    That of a week or month counts even if the symbol did not trade in it. They cover regular hours,
+    even for a symbol with extended hours.
     """
     instrument = _in_hours_of(instrument, resolution)
     calendar = sessions(instrument.calendar)
@@ -225,7 +237,12 @@ def _whole_sessions(instrument: Instrument, resolution: Resolution, now: int, en
         so_far = _session_so_far(instrument, begun - 1, now)
         today = paths.merge(so_far, np.zeros(so_far.shape[1], dtype=np.int64))
         rows = np.concatenate((rows[:, :-1], today), axis=1)
-    bars = paths.merge(rows, _periods(calendar, resolution)[: rows.shape[1]])
+    periods = _periods(calendar, resolution)[: rows.shape[1]]
+    bars = paths.merge(rows, periods)
+    if resolution.unit != "D":
+        official = sessions(instrument.official)
+        firsts = np.searchsorted(_periods(official, resolution), np.unique(periods))
+        bars = np.concatenate((official.opens[firsts][None, :], bars[1:]))
     return bars[:, : np.searchsorted(bars[0], end)]
 
 

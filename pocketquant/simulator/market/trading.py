@@ -261,13 +261,14 @@ def _trades_with_sessions(
 
 
 def _phase_changes(instrument: Instrument, start: int, end: int) -> list[PhaseChange]:
-    """Return the changes of phase; a session that follows another without a gap makes none."""
+    """Return the changes of phase; trading that follows other trading without a gap makes none."""
     delay, changes = instrument.delay_seconds, set()
     for part in (instrument, *pre_and_post_market(instrument)):
         calendar = sessions(part.calendar)
-        near = slice(max(0, calendar.begun_by(start - 1) - 1), calendar.begun_by(end) + 1)
-        opens, closes = set(calendar.opens[near].tolist()), set(calendar.closes[near].tolist())
-        changes |= opens ^ closes
+        first, last = calendar.trading_of(np.array((start - 1, end)))
+        near = slice(max(0, first), last + 2)
+        starts, ends = set(calendar.starts[near].tolist()), set(calendar.ends[near].tolist())
+        changes |= starts ^ ends
     return [
         PhaseChange((time + delay) * 1000, phase_at(instrument, time))
         for time in sorted(changes)

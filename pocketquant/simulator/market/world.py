@@ -4,16 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
+from pocketquant.simulator.market import exchanges
 from pocketquant.simulator.market.calendars import Calendar
-
-ALWAYS = Calendar("Etc/UTC", "24x7")
-NEW_YORK = Calendar("America/New_York", "0930-1600", ((1, 1), (6, 19), (7, 4), (12, 25)))
-PRE_MARKET = replace(NEW_YORK, session="0400-0930")
-POST_MARKET = replace(NEW_YORK, session="1600-2000")
-EXTENDED = replace(NEW_YORK, session="0400-2000")
-MUMBAI = Calendar("Asia/Kolkata", "0915-1530", ((1, 26), (8, 15), (10, 2), (12, 25)))
-CURRENCIES = Calendar("America/New_York", "1700-1700", ((1, 1), (12, 25)))
-FUTURES = Calendar("America/New_York", "1800-1700", ((1, 1), (12, 25)))
 
 _OUTSIDE_SHARE = 0.02  # the part of a day's volume before the opening, and again after the close
 _DOLLARS = {"USD": 1.0, "USDT": 1.0, "EUR": 1.09, "GBP": 1.27, "INR": 0.0119, "JPY": 0.0067}
@@ -28,7 +20,8 @@ class Instrument:
     `day_volume` is the typical volume of a day in units; `volatility` the typical change of a day
     as a part of the price; `trading_share` the part of the hours, and of their minutes, with
     trades. Prices are computed in its own currency and sent multiplied by `rate`. Bars of extended
-    hours consist of `parts`: before, in and after the regular session.
+    hours consist of `parts`: before, in and after the regular session. `described` are the hours
+    that the server sends, if it trades at other times.
     """
 
     name: str
@@ -52,6 +45,12 @@ class Instrument:
     has_extended_hours: bool = False
     rate: float = 1.0
     parts: tuple["Instrument", ...] = ()
+    described: Calendar | None = None
+
+    @property
+    def official(self) -> Calendar:
+        """The hours that the server sends, and by which it dates weeks and months."""
+        return self.described or self.calendar
 
     @property
     def exchange(self) -> str:
@@ -85,7 +84,7 @@ def resolve(name: str, session: str = "regular", currency: str = "") -> Instrume
         instrument = replace(instrument, currency=currency, rate=rate)
     if session == "extended" and instrument.has_extended_hours:
         before, after = pre_and_post_market(instrument)
-        return replace(instrument, calendar=EXTENDED, parts=(before, instrument, after))
+        return replace(instrument, calendar=exchanges.EXTENDED, parts=(before, instrument, after))
     return instrument
 
 
@@ -96,8 +95,8 @@ def pre_and_post_market(instrument: Instrument) -> tuple[Instrument, ...]:
         return ()
     volume = instrument.day_volume * _OUTSIDE_SHARE
     return (
-        replace(instrument, calendar=PRE_MARKET, day_volume=volume),
-        replace(instrument, calendar=POST_MARKET, day_volume=volume),
+        replace(instrument, calendar=exchanges.PRE_MARKET, day_volume=volume),
+        replace(instrument, calendar=exchanges.POST_MARKET, day_volume=volume),
     )
 
 
@@ -111,7 +110,7 @@ def _pair(name: str, description: str, first_price: float, currency: str = "USDT
         name,
         description,
         first_price,
-        ALWAYS,
+        exchanges.ALWAYS,
         type="spot",
         typespecs=("crypto",),
         currency=currency,
@@ -123,13 +122,19 @@ def _pair(name: str, description: str, first_price: float, currency: str = "USDT
     )
 
 
-_stock = partial(Instrument, calendar=NEW_YORK, has_extended_hours=True)
+_stock = partial(Instrument, calendar=exchanges.NEW_YORK, has_extended_hours=True)
+_otc_stock = partial(Instrument, described=exchanges.NEW_YORK)
 _indian_stock = partial(
-    Instrument, calendar=MUMBAI, currency="INR", country="IN", day_volume=6e6, delay_seconds=900
+    Instrument,
+    calendar=exchanges.MUMBAI,
+    currency="INR",
+    country="IN",
+    day_volume=6e6,
+    delay_seconds=900,
 )
 _currency = partial(
     Instrument,
-    calendar=CURRENCIES,
+    calendar=exchanges.CURRENCIES,
     type="forex",
     typespecs=(),
     country="",
@@ -138,7 +143,7 @@ _currency = partial(
 )
 _future = partial(
     Instrument,
-    calendar=FUTURES,
+    calendar=exchanges.FUTURES,
     type="futures",
     typespecs=("continuous", "synthetic"),
     day_volume=400e3,
@@ -146,7 +151,7 @@ _future = partial(
 )
 _index = partial(
     Instrument,
-    calendar=NEW_YORK,
+    calendar=exchanges.NEW_YORK,
     type="index",
     typespecs=("main", "cfd"),
     volatility=0.01,
@@ -198,12 +203,32 @@ _LISTED = {
             trading_share=0.2,
             has_extended_hours=False,
         ),
+        _otc_stock(
+            "OTC:SELDOM",
+            "A stock without any trade on Tuesdays and Thursdays",
+            24.0,
+            calendar=exchanges.THREE_DAYS_A_WEEK,
+        ),
+        _otc_stock(
+            "OTC:LATE",
+            "A stock that trades later than the server says",
+            36.0,
+            calendar=exchanges.LATE,
+        ),
         _stock("NYSE:UNBORN", "A listing that never traded", 10.0, has_traded=False),
         _indian_stock("NSE:RELIANCE", "Reliance Industries Limited", 2_900.0),
         _indian_stock("NSE:TCS", "Tata Consultancy Services Limited", 4_000.0),
         _indian_stock("NSE:INFY", "Infosys Limited", 1_600.0),
         _indian_stock("NSE:HDFCBANK", "HDFC Bank Limited", 1_500.0),
         _indian_stock("NSE:SBIN", "State Bank of India", 800.0),
+        Instrument(
+            "HKEX:700",
+            "Tencent Holdings Ltd.",
+            400.0,
+            exchanges.HONG_KONG,
+            currency="HKD",
+            country="HK",
+        ),
         _currency("OANDA:EURUSD", "Euro / U.S. dollar", 1.09, currency="USD", pricescale=100_000),
         _currency(
             "OANDA:GBPUSD", "British pound / U.S. dollar", 1.27, currency="USD", pricescale=100_000
@@ -214,13 +239,16 @@ _LISTED = {
         _future("CME_MINI:ES1!", "S&P 500 E-mini futures", 5_500.0),
         _future("NYMEX:CL1!", "Light crude oil futures", 78.0),
         _future("COMEX:GC1!", "Gold futures", 2_400.0),
+        _future("ICEEUR:BRN1!", "Brent crude oil futures", 80.0, calendar=exchanges.BRENT),
+        _future("CME:BTC1!", "Bitcoin futures", 60_000.0, calendar=exchanges.ALWAYS_IN_CHICAGO),
         _index("TVC:RUT", "RUSSELL 2000", 2_100.0),
+        _index("TVC:DXY", "U.S. dollar index", 104.0, calendar=exchanges.DOLLAR_INDEX),
         _index("TVC:VIX", "CBOE volatility index", 18.0),
         _index(
             "SP:SPX",
             "S&P 500",
             4_500.0,
-            calendar=replace(NEW_YORK, session="0930-1610"),
+            calendar=exchanges.SPX,
             has_volume=True,
             is_daily_only=True,
         ),

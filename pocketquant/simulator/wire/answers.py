@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from pocketquant.simulator.market import world
+from pocketquant.simulator.market import exchanges
+from pocketquant.simulator.market.calendars import Calendar
 from pocketquant.simulator.market.world import Instrument
 
 POD = "sim1-charts-free-1-runner-1"
@@ -32,7 +33,7 @@ def hello(now_ms: int) -> str:
 @lru_cache(maxsize=256)
 def resolved(instrument: Instrument) -> dict[str, Any]:
     """Return the description of a symbol for `symbol_resolved`."""
-    calendar = instrument.calendar
+    calendar = instrument.official
     subsessions = [_subsession(*each) for each in _subsessions(instrument)]
     return {
         "source2": {
@@ -67,8 +68,8 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "pricescale": instrument.pricescale,
         "pointvalue": 1.0,
         "minmov": 1,
-        "session": calendar.session,
-        "session_display": calendar.session,
+        "session": calendar.session_text,
+        "session_display": calendar.session_text,
         "subsessions": subsessions,
         "type": instrument.type,
         "typespecs": list(instrument.typespecs),
@@ -93,45 +94,38 @@ def resolved(instrument: Instrument) -> dict[str, Any]:
         "exchange_listed_name": instrument.ticker,
         **_without_empty(
             country=instrument.country,
-            session_holidays=_holidays(instrument),
+            session_holidays=calendar.holidays_text,
+            corrections="" if instrument.has_extended_hours else calendar.corrections_text,
             delay=instrument.delay_seconds,
         ),
     }
 
 
-def _subsessions(instrument: Instrument) -> list[tuple[str, str, str]]:
+def _subsessions(instrument: Instrument) -> list[tuple[str, str, Calendar]]:
     """Return id, description and hours of each part of the day that clients may request."""
     if not instrument.has_extended_hours:
-        return [("regular", "Regular Trading Hours", instrument.calendar.session)]
+        return [("regular", "Regular Trading Hours", instrument.official)]
     return [
-        ("regular", "Regular Trading Hours", world.NEW_YORK.session),
-        ("extended", "Extended Trading Hours", world.EXTENDED.session),
-        ("premarket", "Premarket", world.PRE_MARKET.session),
-        ("postmarket", "Postmarket", world.POST_MARKET.session),
+        ("regular", "Regular Trading Hours", exchanges.NEW_YORK),
+        ("extended", "Extended Trading Hours", exchanges.EXTENDED),
+        ("premarket", "Premarket", exchanges.PRE_MARKET),
+        ("postmarket", "Postmarket", exchanges.POST_MARKET),
     ]
 
 
-def _subsession(name: str, description: str, hours: str) -> dict[str, object]:
+def _subsession(name: str, description: str, calendar: Calendar) -> dict[str, object]:
     return {
         "description": description,
         "id": name,
         "private": name not in ("regular", "extended"),
-        "session": hours,
-        "session-correction": "",
-        "session-display": hours,
+        "session": calendar.session_text,
+        "session-correction": calendar.corrections_text,
+        "session-display": calendar.session_text,
     }
 
 
 def _without_empty(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value}
-
-
-def _holidays(instrument: Instrument) -> str:
-    return ",".join(
-        f"{year}{month:02}{day:02}"
-        for year in range(2000, 2040)
-        for month, day in instrument.calendar.holidays
-    )
 
 
 def update_mode(instrument: Instrument) -> str:

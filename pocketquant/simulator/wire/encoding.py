@@ -86,7 +86,7 @@ def _scale_texts(
     if is_intraday:
         walls = seconds + _offsets(instrument, timezone, seconds)
     else:
-        walls = sessions(instrument.calendar).midnights(seconds)
+        walls = sessions(instrument.official).midnights(seconds)
     indexes = np.arange(first_index, first_index + len(walls))
     marks = np.stack((_weights(walls), walls, indexes), axis=1)
     return msgspec.Raw(_json(times).encode()), msgspec.Raw(_json(marks).encode())

@@ -28,6 +28,7 @@ from pocketquant.domain.schedules import (
     next_run,
 )
 from pocketquant.simulator.market.calendars import Calendar, Ints, sessions
+from pocketquant.simulator.market.holidays import every_year
 
 NOON = int(datetime(2026, 3, 6, 12, tzinfo=UTC).timestamp())  # a Friday
 HOUR = 3600
@@ -36,9 +37,9 @@ HOURLY = Schedule("hourly", "", "0 * * * *", 500, (), next_run_at=NOON)
 
 CALENDARS = [
     Calendar("Etc/UTC", "24x7"),
-    Calendar("America/New_York", "0930-1600", ((1, 1), (7, 4), (12, 25))),
+    Calendar("America/New_York", "0930-1600", every_year((1, 1), (7, 4), (12, 25))),
     Calendar("America/New_York", "1700-1700"),
-    Calendar("Asia/Shanghai", "0930-1500", tuple((10, day) for day in range(1, 9))),
+    Calendar("Asia/Shanghai", "0930-1500", every_year(*((10, day) for day in range(1, 9)))),
 ]
 
 

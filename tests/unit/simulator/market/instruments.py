@@ -10,6 +10,7 @@ INSTRUMENTS = [
         "NSE:RELIANCE",
         "OANDA:EURUSD",
         "CME_MINI:ES1!",
+        "HKEX:700",
         "OTC:QUIET",
         "TVC:VIX",
         "SIM:S0007",

@@ -1,10 +1,13 @@
 """Exchanges trade in sessions."""
 
+import json
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pocketquant.simulator.market import exchanges, holidays
 from pocketquant.simulator.market.calendars import (
     Calendar,
     is_open,
@@ -12,7 +15,14 @@ from pocketquant.simulator.market.calendars import (
     sessions,
     utc_offset_seconds,
 )
-from pocketquant.simulator.market.world import ALWAYS, CURRENCIES, FUTURES, MUMBAI, NEW_YORK
+from pocketquant.simulator.market.exchanges import (
+    ALWAYS,
+    CURRENCIES,
+    FUTURES,
+    HONG_KONG,
+    MUMBAI,
+    NEW_YORK,
+)
 
 
 def at(text: str) -> int:
@@ -40,34 +50,112 @@ def test_a_session_opens_by_the_local_clock(calendar: Calendar, opens: str, clos
 
 def test_sessions_never_overlap() -> None:
     """Each session opens at or after the close of the one before."""
-    for calendar in (NEW_YORK, MUMBAI, CURRENCIES, FUTURES, ALWAYS):
+    calendars = [each for each in vars(exchanges).values() if isinstance(each, Calendar)]
+    assert len(calendars) > 10
+    for calendar in calendars:
         known = sessions(calendar)
-        assert np.all(known.opens[1:] >= known.closes[:-1])
+        assert np.all(known.starts[1:] >= known.ends[:-1])
+        assert np.all(known.starts < known.ends)
+
+
+def trading(calendar: Calendar, day: str) -> list[str]:
+    """Return the hours of a trading date by the clock of UTC."""
+    known = sessions(calendar)
+    number = int(np.searchsorted(known.dates, (date.fromisoformat(day) - date(1970, 1, 1)).days))
+    if known.dates[number] != (date.fromisoformat(day) - date(1970, 1, 1)).days:
+        return []
+    places = range(known.firsts[number], known.firsts[number + 1])
+    return [f"{clock(known.starts[each], day)}-{clock(known.ends[each], day)}" for each in places]
+
+
+def clock(time: int, day: str) -> str:
+    """Return hours and minutes since the midnight of UTC that begins a day."""
+    minutes = (int(time) - at(day)) // 60
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 @pytest.mark.parametrize(
     ("calendar", "day", "expected"),
     [
-        (NEW_YORK, date(2025, 11, 18), True),
-        (NEW_YORK, date(2025, 11, 15), False),
-        (NEW_YORK, date(2025, 12, 25), False),
-        (ALWAYS, date(2025, 12, 25), True),
+        (NEW_YORK, "2025-11-18", ["14:30-21:00"]),
+        (NEW_YORK, "2025-11-15", []),
+        (NEW_YORK, "2025-11-27", []),
+        (NEW_YORK, "2025-11-28", ["14:30-18:00"]),
+        (NEW_YORK, "2025-12-24", ["14:30-18:00"]),
+        (NEW_YORK, "2026-04-03", []),
+        (NEW_YORK, "2025-01-09", []),
+        (NEW_YORK, "2025-03-07", ["14:30-21:00"]),
+        (NEW_YORK, "2025-03-10", ["13:30-20:00"]),
+        (exchanges.EXTENDED, "2025-11-28", ["09:00-22:00"]),
+        (FUTURES, "2025-11-27", []),
+        (FUTURES, "2025-11-28", ["-25:00--6:00", "-1:00-18:15"]),
+        (FUTURES, "2025-07-07", ["-74:00--55:00", "-2:00-21:00"]),
+        (FUTURES, "2025-12-24", ["-1:00-18:15"]),
+        (FUTURES, "2025-12-25", []),
+        (FUTURES, "2026-04-03", ["-2:00-13:15"]),
+        (CURRENCIES, "2026-01-01", []),
+        (CURRENCIES, "2026-01-02", ["-2:00-22:00"]),
+        (HONG_KONG, "2025-11-18", ["01:30-04:00", "05:00-08:00"]),
+        (HONG_KONG, "2025-12-24", ["01:30-04:00"]),
+        (HONG_KONG, "2026-02-17", []),
+        (MUMBAI, "2025-10-21", ["08:15-09:15"]),
+        (MUMBAI, "2024-11-01", ["12:30-13:30"]),
+        (MUMBAI, "2025-10-22", []),
+        (MUMBAI, "2025-02-01", ["03:45-10:00"]),
+        (MUMBAI, "2026-07-31", ["03:45-10:00"]),
+        (MUMBAI, "2026-08-03", ["03:45-09:45"]),
+        (exchanges.DOLLAR_INDEX, "2025-11-17", ["-2:00-24:00"]),
+        (exchanges.DOLLAR_INDEX, "2025-11-18", ["00:00-24:00"]),
+        (exchanges.BRENT, "2026-10-23", ["00:00-22:00"]),
+        (exchanges.BRENT, "2026-10-26", ["-2:00-22:00"]),
+        (exchanges.BRENT, "2026-10-27", ["00:00-22:00"]),
+        (exchanges.BRENT, "2026-11-03", ["01:00-23:00"]),
+        (exchanges.THREE_DAYS_A_WEEK, "2025-11-18", []),
+        (exchanges.THREE_DAYS_A_WEEK, "2025-11-19", ["14:30-21:00"]),
+        (exchanges.ALWAYS_IN_CHICAGO, "2025-11-02", ["05:00-30:00"]),
+        (ALWAYS, "2025-12-25", ["00:00-24:00"]),
     ],
 )
-def test_weekends_and_holidays_are_no_trading_dates(
-    calendar: Calendar, day: date, expected: bool
-) -> None:
-    """Weekends and holidays have no session, except in markets that never close."""
-    assert expected == calendar.is_trading_date(day)
+def test_the_hours_of_a_date(calendar: Calendar, day: str, expected: list[str]) -> None:
+    """Holidays, short days, special sessions, breaks and clock changes are the exchange's own."""
+    assert expected == trading(calendar, day)
+
+
+def test_the_texts_are_the_captured_ones(wire: Any) -> None:
+    """Holidays of the United States, and the futures' hours around them, are the captured texts."""
+    captured = {
+        each["symbol"]: each
+        for each in json.loads((wire / "calendar_strings_2026-10-10.json").read_text())
+    }
+    holidays_since_2025 = [day for day in NEW_YORK.holidays_text.split(",") if day >= "2025"]
+    expected = captured["NASDAQ:AAPL"]["session_holidays_from_2025"].split(",")
+    assert [*expected, "20250109"] == [
+        *(day for day in holidays_since_2025 if day in expected),
+        *(day for day in holidays_since_2025 if day not in expected and day < "2028"),
+    ]
+    assert captured["HKEX"]["session"] == HONG_KONG.session_text
+    assert captured["NSE"]["session"] == MUMBAI.session_text
+    of_futures = captured["CME ES"]["session-correction_from_2025"]
+    assert corrected(of_futures) == corrected(FUTURES.corrections_text)
+
+
+def corrected(text: str) -> dict[str, str]:
+    """Return the hours of corrected dates, of two years."""
+    return {
+        day: hours
+        for hours, _, days in (entry.partition(":") for entry in text.split(";"))
+        for day in days.split(",")
+        if "2025" <= day < "2027"
+    }
 
 
 @pytest.mark.parametrize(
-    ("calendar", "minutes"),
-    [(NEW_YORK, 390), (MUMBAI, 375), (CURRENCIES, 1440), (FUTURES, 1380), (ALWAYS, 1440)],
+    ("year", "expected"),
+    [(2000, "0421"), (2008, "0321"), (2011, "0422"), (2024, "0329"), (2038, "0423")],
 )
-def test_the_length_of_a_session(calendar: Calendar, minutes: int) -> None:
-    """A session's length follows from its opening and closing times."""
-    assert minutes == calendar.minutes
+def test_good_friday_moves(year: int, expected: str) -> None:
+    """Good Friday follows Easter, from March to April."""
+    assert expected == f"{holidays.good_friday(year):%m%d}"
 
 
 @pytest.mark.parametrize(

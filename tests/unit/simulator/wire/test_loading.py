@@ -101,9 +101,9 @@ def test_a_listing_that_never_traded_only_completes(client: Any, methods: Any) -
 @pytest.mark.parametrize(
     ("span", "seen"),
     [
-        ("12M", 258),
+        ("12M", 251),
         ("5", 3),
-        ("YTD", 227),
+        ("YTD", 221),
         ("LASTSESSION", 1),
         ("ALL", 300),
     ],
