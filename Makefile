@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock fix
+.PHONY: help setup demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock page-libraries fix
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,6 +9,8 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constrai
 # Published clients that tests point at the simulator. The first has the module name of tvdatafeed, so each is
 # installed apart; the second brings its missing requirements; the last one is for node.
 PEERS := .venv/peers
+# What checks the types of the page's modules: the compiler, and the packages of its libraries.
+PAGE_TYPES := .venv/page-types
 BENCH_INSTALLED := .venv/bench-installed
 DOCS_INSTALLED := .venv/docs-installed
 
@@ -32,6 +34,9 @@ $(DEV_INSTALLED): $(INSTALLED)
 	    tradingview-scraper==0.4.21
 	! command -v npm >/dev/null || \
 	    npm install --silent --no-audit --no-fund --prefix $(PEERS)-npm @mathieuc/tradingview@3.5.2
+	! command -v npm >/dev/null || \
+	    npm install --silent --no-audit --no-fund --prefix $(PAGE_TYPES) typescript@7.0.2 \
+	    $$($(BIN)/python deploy/page_libraries.py --names)
 	touch $@
 
 $(BENCH_INSTALLED): $(DEV_INSTALLED)
@@ -70,8 +75,9 @@ lint: $(DEV_INSTALLED) ## ruff: style, imports, bugs, bans
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(DEV_INSTALLED) ## mypy, strict
+types: $(DEV_INSTALLED) ## mypy, strict; tsc for the page's modules
 	$(BIN)/mypy
+	! command -v npm >/dev/null || $(PAGE_TYPES)/node_modules/.bin/tsc -p web/page/jsconfig.json
 
 arch: $(DEV_INSTALLED) ## import-linter: imports point down
 	$(BIN)/lint-imports
@@ -100,6 +106,9 @@ lock: ## pin the newest versions that setup.cfg allows in deploy/constraints.txt
 	.venv/lock/bin/uv pip compile --quiet --universal --upgrade --no-emit-package setuptools \
 	    --extra server --extra embedded --extra arrow --extra polars --extra dev --extra docs \
 	    --custom-compile-command 'make lock' --output-file deploy/constraints.txt pyproject.toml
+
+page-libraries: ## copy the libraries of the browser's page from npm, as pinned
+	$(PYTHON) deploy/page_libraries.py
 
 fix: $(DEV_INSTALLED) ## let ruff fix and format the code
 	$(BIN)/ruff check --fix .

@@ -49,6 +49,7 @@ from web.fleet.snapshot import FleetProbe
 from web.guard import bodies, hardening, limits, unread_answers
 from web.guard.gate import Gate
 from web.guard.keyring import KeyRing
+from web.page import serving as page
 from web.services import WebServices
 from web.slots import export_slots, stream_slots
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
@@ -115,6 +116,7 @@ def create_app(
     services.attach(app)
     errors.install(app, redactor)
     request_log.install(app)
+    page.install(app)
     gate = _gate(services.platform, host or settings.api_host)
     gate.install(app)
     limits.install(app, settings)

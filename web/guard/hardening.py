@@ -77,8 +77,9 @@ def _add_headers(app: Flask, constant: Iterable[tuple[str, str]]) -> None:
 
 
 def _allow_own_scripts(response: Response) -> Response:
-    """A page may run our own scripts alone: those in files of ours, and those inside it."""
-    if response.mimetype == "text/html" and not response.is_streamed:
+    """A page without a policy may run our own scripts alone: those of our files, and its own."""
+    is_page = response.mimetype == "text/html" and not response.is_streamed
+    if is_page and _POLICY not in response.headers:
         found = _INLINE_SCRIPT.findall(response.get_data())
         digests = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in found]
         scripts = "".join(f" 'sha256-{digest}'" for digest in digests)

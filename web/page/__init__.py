@@ -1,0 +1,1 @@
+"""The browser's page: plain files without a build step, and the code that serves them."""

@@ -1,0 +1,163 @@
+// Draws bars with lightweight-charts: candles, volume below them, breaks between trading days.
+
+import {
+  CandlestickSeries,
+  createChart,
+  CrosshairMode,
+  HistogramSeries,
+  PriceScaleMode,
+} from "../vendor/lightweight-charts.js";
+import { coloursOf } from "./colours.js";
+import { SessionBreaks } from "./session-breaks.js";
+
+const NEAR_THE_OLDEST = 100; // bars left of the view: then older ones are asked for
+const VISIBLE_AT_FIRST = 140;
+
+/** @typedef {import("../data/bars.js").Bar} Bar */
+/** @typedef {(time: number) => string} TimeText */
+
+export class Drawing {
+  /**
+   * @param {HTMLElement} element
+   * @param {{
+   *   onPoint: (time: number | null) => void,
+   *   onNearOldest: () => void,
+   *   onMove: () => void,
+   * }} listener
+   */
+  constructor(element, { onPoint, onNearOldest, onMove }) {
+    this.element = element;
+    this.chart = createChart(element, {
+      autoSize: true,
+      // The notice that its licence asks for is in the page's footer.
+      layout: { attributionLogo: false, fontFamily: "inherit" },
+      crosshair: { mode: CrosshairMode.Normal },
+      rightPriceScale: { borderVisible: false },
+      timeScale: { borderVisible: false, rightOffset: 4, timeVisible: true, minBarSpacing: 0.3 },
+    });
+    this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: true });
+    this.volume = this.chart.addSeries(HistogramSeries, {
+      priceScaleId: "volume",
+      priceFormat: { type: "volume" },
+      lastValueVisible: false,
+      priceLineVisible: false,
+    });
+    this.candles.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.24 } });
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    this.colours = coloursOf(element);
+    this.breaks = new SessionBreaks(this.chart.timeScale(), this.colours.line);
+    this.chart.panes()[0].attachPrimitive(this.breaks);
+    this.chart.subscribeCrosshairMove(({ time }) => onPoint(/** @type {number} */ (time) ?? null));
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+      if (range && range.from < NEAR_THE_OLDEST) onNearOldest();
+      onMove();
+    });
+    this.takeColours();
+  }
+
+  /** Take over the theme's colours; the bars have to be drawn again after it. */
+  takeColours() {
+    const colours = coloursOf(this.element);
+    this.colours = colours;
+    this.breaks.colour = colours.line;
+    this.chart.applyOptions({
+      layout: { background: { color: colours.surface }, textColor: colours.muted },
+      grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },
+      crosshair: {
+        vertLine: { color: colours.muted, labelBackgroundColor: colours.ink },
+        horzLine: { color: colours.muted, labelBackgroundColor: colours.ink },
+      },
+    });
+    this.candles.applyOptions({
+      ...{ upColor: colours.up, borderUpColor: colours.up, wickUpColor: colours.up },
+      ...{ downColor: colours.down, borderDownColor: colours.down, wickDownColor: colours.down },
+    });
+  }
+
+  /**
+   * Draw these bars in place of all others.
+   * @param {Bar[]} bars
+   * @param {number[]} firstOfDays open times of the first bars of trading days
+   */
+  draw(bars, firstOfDays) {
+    this.breaks.times = firstOfDays;
+    this.candles.setData(bars.map((bar) => this.#candle(bar)));
+    this.volume.setData(bars.map((bar) => this.#volume(bar)));
+  }
+
+  /**
+   * Draw the newest bar, new or changed.
+   * @param {Bar} bar
+   */
+  update(bar) {
+    this.candles.update(this.#candle(bar));
+    this.volume.update(this.#volume(bar));
+  }
+
+  /** @param {number} count of all bars */
+  showNewest(count) {
+    const visible = Math.min(VISIBLE_AT_FIRST, Math.max(30, this.element.clientWidth / 8));
+    this.chart.timeScale().setVisibleLogicalRange({ from: count - visible, to: count + 4 });
+  }
+
+  /** @param {number} count of all bars; whether the newest one is in view */
+  showsNewest(count) {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    return !range || range.to >= count - 1;
+  }
+
+  /** Open times of the first and last bar in view, or null. */
+  visible() {
+    const range = this.chart.timeScale().getVisibleRange();
+    return range && { from: Number(range.from), to: Number(range.to) };
+  }
+
+  /** @param {{from: number, to: number}} range of open times */
+  show({ from, to }) {
+    this.chart.timeScale().setVisibleRange(/** @type {any} */ ({ from, to }));
+  }
+
+  /** @param {number} digits after the point */
+  setDigits(digits) {
+    const priceFormat = { type: /** @type {const} */ ("price"), precision: digits, minMove: 10 ** -digits };
+    this.candles.applyOptions({ priceFormat });
+  }
+
+  /** @param {boolean} isLogarithmic */
+  setScale(isLogarithmic) {
+    const mode = isLogarithmic ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal;
+    this.candles.priceScale().applyOptions({ mode });
+  }
+
+  /**
+   * @param {TimeText} pointed text at the crosshair
+   * @param {(time: number, mark: number) => string} marked text at a mark of the axis
+   */
+  setTimes(pointed, marked) {
+    this.chart.applyOptions({
+      localization: { timeFormatter: pointed },
+      timeScale: { tickMarkFormatter: marked },
+    });
+  }
+
+  picture() {
+    return this.chart.takeScreenshot();
+  }
+
+  end() {
+    this.chart.remove();
+  }
+
+  /** @param {Bar} bar @returns {any} */
+  #candle({ time, open, high, low, close, isPartial }) {
+    const { partial } = this.colours;
+    const marks = isPartial ? { borderColor: partial, wickColor: partial } : {};
+    return { time, open, high, low, close, ...marks };
+  }
+
+  /** @param {Bar} bar @returns {any} */
+  #volume({ time, open, close, volume }) {
+    const color = close >= open ? this.colours.upVolume : this.colours.downVolume;
+    return volume === null ? { time } : { time, value: volume, color };
+  }
+}

@@ -1,0 +1,247 @@
+// One series on the screen: fetches its bars, draws them, follows quotes, loads older bars.
+
+import { signal } from "../vendor/signals.js";
+import { get, symbolPath } from "../data/api.js";
+import { BarPages } from "../data/bars.js";
+import { isIntraday } from "../data/intervals.js";
+import { digitsOf } from "../data/numbers.js";
+import { follow } from "../data/stream.js";
+import { epochOf, now } from "../data/times.js";
+import { tradingHours } from "../data/trading-hours.js";
+import { firstOfDays } from "./days.js";
+import { Drawing } from "./drawing.js";
+import { axisText, markTexts } from "./time-texts.js";
+
+const QUOTED_REFRESH_MS = 2000; // while quotes arrive; they move the forming bar in between
+const UNQUOTED_REFRESH_MS = 60_000;
+const CLOSING_MS = 3000; // from a bar's end until streamers have stored it
+const RETRY_MS = 5000;
+const QUOTE_WAIT_MS = 4000; // then the symbol counts as not live
+const MOST_PAGES_BACK = 20; // to a moment that the address names
+
+/** @typedef {import("../data/bars.js").Bar} Bar */
+/** @typedef {"asking" | "live" | "none" | "broken"} LiveState */
+/**
+ * @typedef {object} Options
+ * @property {boolean} isLogarithmic
+ * @property {boolean} isExchangeTime
+ * @property {{from: number, to: number} | null} range open times in view; null: the newest bars
+ */
+
+export class LiveChart {
+  /**
+   * @param {HTMLElement} element
+   * @param {string} symbol
+   * @param {string} interval
+   * @param {Options} options
+   * @param {(range: {from: number, to: number} | null) => void} onRange
+   */
+  constructor(element, symbol, interval, options, onRange) {
+    this.symbol = symbol;
+    this.interval = interval;
+    this.options = options;
+    this.onRange = onRange;
+    this.pages = new BarPages(symbol, interval);
+    /** The bars as they are drawn. */
+    this.bars = signal(/** @type {Bar[]} */ ([]));
+    /** Open time of the bar at the crosshair. */
+    this.pointed = signal(/** @type {number | null} */ (null));
+    this.isLoading = signal(true);
+    this.isLoadingOlder = signal(false);
+    /** Why there are no bars to show. */
+    this.failure = signal(/** @type {import("../data/api.js").ApiError | null} */ (null));
+    /** Why the bars on the screen may be old. */
+    this.trouble = signal("");
+    this.live = signal(/** @type {LiveState} */ ("asking"));
+    this.quote = signal(/** @type {any} */ (null));
+    this.digits = signal(2);
+    this.hours = signal(/** @type {import("../data/trading-hours.js").TradingHours | null} */ (null));
+    this.listing = signal(/** @type {any} */ (null));
+    this.drawing = new Drawing(element, {
+      onPoint: (time) => {
+        this.pointed.value = time;
+      },
+      onNearOldest: () => this.#loadOlder(),
+      onMove: () => this.#noteRange(),
+    });
+    this.isOver = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.refreshTimer = undefined;
+    this.refreshAt = Infinity;
+    this.stopQuotes = () => {};
+    this.onReturn = () => {
+      if (!document.hidden) this.#refreshIn(0);
+    };
+  }
+
+  async start() {
+    try {
+      await this.pages.load();
+    } catch (error) {
+      if (!this.isOver) this.failure.value = /** @type {any} */ (error);
+      return;
+    } finally {
+      this.isLoading.value = false;
+    }
+    if (this.isOver) return;
+    this.#drawAll();
+    await this.#showRange();
+    this.#follow();
+    await this.#describe();
+  }
+
+  /** Draw again with the theme's colours. */
+  takeColours() {
+    this.drawing.takeColours();
+    this.#drawAll();
+  }
+
+  /** @param {Options} options */
+  setOptions(options) {
+    this.options = options;
+    this.drawing.setScale(options.isLogarithmic);
+    this.#setTimes();
+  }
+
+  showNewest() {
+    this.drawing.showNewest(this.bars.value.length);
+  }
+
+  end() {
+    this.isOver = true;
+    this.stopQuotes();
+    clearTimeout(this.refreshTimer);
+    document.removeEventListener("visibilitychange", this.onReturn);
+    removeEventListener("online", this.onReturn);
+    this.drawing.end();
+  }
+
+  /** The bars in view. */
+  visibleBars() {
+    const range = this.drawing.visible();
+    return this.bars.value.filter((bar) => range && bar.time >= range.from && bar.time <= range.to);
+  }
+
+  #drawAll() {
+    const bars = this.pages.bars;
+    const days = isIntraday(this.interval) ? firstOfDays(bars, this.hours.value) : [];
+    this.digits.value = digitsOf(this.listing.value?.tick_size, bars.map((bar) => bar.close));
+    this.drawing.setDigits(this.digits.value);
+    this.drawing.draw(bars, days);
+    this.setOptions(this.options);
+    this.bars.value = bars;
+  }
+
+  #drawNewest() {
+    const drawn = this.bars.value.at(-1)?.time ?? -Infinity;
+    const bars = this.pages.bars;
+    for (const bar of bars.slice(-50)) if (bar.time >= drawn) this.drawing.update(bar);
+    this.bars.value = bars;
+  }
+
+  #setTimes() {
+    const zone = this.options.isExchangeTime ? (this.hours.value?.zone ?? "UTC") : "UTC";
+    const { interval } = this;
+    const hours = this.hours.value;
+    this.drawing.setTimes(axisText(interval, hours, zone), markTexts(interval, hours, zone));
+  }
+
+  async #showRange() {
+    const { range } = this.options;
+    if (!range) return this.showNewest();
+    for (let page = 0; page < MOST_PAGES_BACK && !this.isOver; page += 1) {
+      if (this.pages.closed[0]?.time <= range.from || !this.pages.hasOlder) break;
+      await this.pages.loadOlder();
+    }
+    if (this.isOver) return undefined;
+    this.#drawAll();
+    return this.drawing.show(range);
+  }
+
+  #noteRange() {
+    const showsNewest = this.drawing.showsNewest(this.bars.value.length);
+    this.onRange(showsNewest ? null : this.drawing.visible());
+  }
+
+  async #loadOlder() {
+    if (!this.bars.value.length || !this.pages.hasOlder || this.pages.isLoadingOlder) return;
+    this.isLoadingOlder.value = true;
+    try {
+      if ((await this.pages.loadOlder()) && !this.isOver) this.#drawAll();
+      this.trouble.value = "";
+    } catch (error) {
+      this.trouble.value = /** @type {Error} */ (error).message;
+    } finally {
+      this.isLoadingOlder.value = false;
+    }
+  }
+
+  /** Fetch the texts around the bars; the chart is whole without them. */
+  async #describe() {
+    const [hours, listing] = await Promise.allSettled([
+      tradingHours(this.symbol),
+      get(`/market-data/symbols/${symbolPath(this.symbol)}`),
+    ]);
+    if (this.isOver) return;
+    if (listing.status === "fulfilled") this.listing.value = listing.value;
+    if (hours.status === "fulfilled") this.hours.value = hours.value;
+    this.#drawAll();
+  }
+
+  #follow() {
+    this.stopQuotes = follow("/quotes/stream", { symbols: this.symbol }, {
+      onEvent: (_, quote) => this.#takeQuote(quote),
+      onState: (state, reason) => {
+        if (state === "waiting") this.live.value = "broken";
+        if (state === "open") {
+          if (this.live.value === "broken") this.#refreshIn(0);
+          this.live.value = "asking";
+          setTimeout(() => {
+            if (this.live.value === "asking") this.live.value = "none";
+          }, QUOTE_WAIT_MS);
+        }
+        this.trouble.value = state === "waiting" ? (reason ?? "") : "";
+      },
+    });
+    document.addEventListener("visibilitychange", this.onReturn);
+    addEventListener("online", this.onReturn);
+    this.#refreshIn(UNQUOTED_REFRESH_MS);
+  }
+
+  /** @param {any} quote */
+  #takeQuote(quote) {
+    this.live.value = "live";
+    this.quote.value = quote;
+    if (this.pages.follow(quote.last_price, epochOf(quote.timestamp))) this.#drawNewest();
+    this.#refreshIn(QUOTED_REFRESH_MS);
+  }
+
+  /** @param {number} milliseconds at the latest */
+  #refreshIn(milliseconds) {
+    const at = Date.now() + milliseconds;
+    if (this.isOver || at >= this.refreshAt) return;
+    clearTimeout(this.refreshTimer);
+    this.refreshAt = at;
+    this.refreshTimer = setTimeout(() => this.#refresh(), milliseconds);
+  }
+
+  async #refresh() {
+    let pause = UNQUOTED_REFRESH_MS;
+    try {
+      if (document.hidden) return; // its return refreshes
+      const change = await this.pages.refresh();
+      if (this.isOver) return;
+      this.trouble.value = "";
+      if (change === "all") this.#drawAll();
+      if (change === "newest") this.#drawNewest();
+      const end = this.pages.forming?.end;
+      if (end) pause = Math.min(pause, Math.max(0, 1000 * (end - now())) + CLOSING_MS);
+    } catch (error) {
+      this.trouble.value = /** @type {Error} */ (error).message;
+      pause = RETRY_MS;
+    } finally {
+      this.refreshAt = Infinity;
+      this.#refreshIn(pause);
+    }
+  }
+}
