@@ -1,5 +1,6 @@
 """Columns of bars → the JSON of an answer, as bytes. No object is made for a bar."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,14 +9,14 @@ import orjson
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.dates import to_date
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
+from web.times import UTC_TIMES, TimeFormat
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _BAR = b'{"datetime":%b,"open":%b,"high":%b,"low":%b,"close":%b,"volume":%b}\n'
-_FIELDS = 6
+_BAR_OF_DAYS = _BAR.replace(b"}", b',"trading_day":%b}')
 _PRICES = ("open", "high", "low", "close", "volume")
 _FORMING = b',"forming":'
 
@@ -24,12 +25,13 @@ NO_FORMING = b"null"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Fields of an answer beside its bars."""
+    """Fields of an answer beside its bars, and how it shows these."""
 
     interval: str | None = None  # where it differs from the series'
     next_cursor: str | None = None
     resampled_from: str | None = None
     as_columns: bool = False
+    times: TimeFormat = UTC_TIMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,11 @@ class LivePart:
     partial: tuple[int, ...] = ()
     stretches: tuple[tuple[int, int], ...] = ()
 
-    def document(self) -> dict[str, object]:
-        document: dict[str, object] = {
-            "count": self.count,
-            "partial": [to_date(time) for time in self.partial],
-        }
+    def document(self, times: TimeFormat = UTC_TIMES) -> dict[str, object]:
+        partial = times.array(np.array(self.partial))
+        document: dict[str, object] = {"count": self.count, "partial": partial}
         if self.stretches:
-            document["stretches"] = [[to_date(time) for time in each] for each in self.stretches]
+            document["stretches"] = [times.array(np.array(each)) for each in self.stretches]
         return document
 
 
@@ -76,13 +76,13 @@ def encode_ohlcv(
         "count": len(bars),
         "next_cursor": page.next_cursor,
         "resampled_from": page.resampled_from,
-        "live": live.document(),
-        "forming": forming and _forming(forming),
+        "live": live.document(page.times),
+        "forming": forming and _forming(forming, page.times),
     }
     if page.as_columns:
-        name, data = b"columns", encode_columns(bars, newest_first)
+        name, data = b"columns", encode_columns(bars, newest_first, page.times)
     else:
-        name, data = b"data", _array(rows or encode_rows(bars), newest_first)
+        name, data = b"data", _array(rows or encode_rows(bars, page.times), newest_first)
     return b'%b,"%b":%b,%b' % (
         orjson.dumps(head)[:-1],
         name,
@@ -91,17 +91,11 @@ def encode_ohlcv(
     )
 
 
-def encode_live_forming(bar: LiveBar, as_of: int) -> bytes:
+def encode_live_forming(bar: LiveBar, as_of: int, times: TimeFormat = UTC_TIMES) -> bytes:
     """Return the JSON of `forming` for a bar that is built from quotes."""
-    document = {
-        "bar_start": to_date(bar.start),
-        "bar_end": to_date(bar.end),
-        **{name: getattr(bar, name) for name in _PRICES},
-        "partial": bar.is_partial,
-        "as_of": to_date(as_of),
-        "source": "live",
-    }
-    return orjson.dumps(document, option=_OPTIONS)
+    prices = {name: getattr(bar, name) for name in _PRICES}
+    seen = {"partial": bar.is_partial, "as_of": times.text(as_of), "source": "live"}
+    return orjson.dumps(_unclosed(bar.start, bar.end, prices, seen, times), option=_OPTIONS)
 
 
 def split_forming(body: bytes) -> tuple[bytes, bytes]:
@@ -115,27 +109,30 @@ def forming_field(forming: bytes) -> bytes:
     return b"%b%b}" % (_FORMING, forming)
 
 
-def encode_columns(bars: Bars, newest_first: bool) -> bytes:
-    """Return a JSON object of six lists of one length: `datetime` and the numbers."""
+def encode_columns(bars: Bars, newest_first: bool, times: TimeFormat = UTC_TIMES) -> bytes:
+    """Return a JSON object of lists of one length: `datetime`, the numbers, `trading_day`."""
     columns = bars.columns[:, ::-1] if newest_first else bars.columns
     values = [np.ascontiguousarray(column) for column in columns]
-    times = values[0].astype("datetime64[s]")
-    named = {"datetime": times, **dict(zip(_PRICES, values[1:], strict=True))}
+    named: dict[str, object] = {"datetime": times.array(values[0])}
+    named |= dict(zip(_PRICES, values[1:], strict=True))
+    if times.has_trading_days:
+        named["trading_day"] = orjson.Fragment(b"[%b]" % times.trading_day_texts(values[0]))
     return orjson.dumps(named, option=_OPTIONS)
 
 
-def encode_csv(bars: Bars, newest_first: bool) -> bytes:
-    """Return a line for each bar, without a header line; an unknown volume is empty."""
+def encode_csv(bars: Bars, newest_first: bool, times: TimeFormat = UTC_TIMES) -> bytes:
+    """Return a line for each bar, without a header line; an unknown value is empty."""
     if not len(bars):
         return b""
     columns = bars.columns[:, ::-1] if newest_first else bars.columns
-    times = orjson.dumps(columns[0].astype("datetime64[s]"), option=_OPTIONS)
-    tokens = [b""] * (_FIELDS * len(bars))
-    tokens[0::_FIELDS] = times[1:-1].replace(b'"', b"").split(b",")
-    for field in range(1, _FIELDS):
-        numbers = _tokens(np.ascontiguousarray(columns[field]))
-        tokens[field::_FIELDS] = [b"" if each == b"null" else each for each in numbers]
-    return b"%b,%b,%b,%b,%b,%b\r\n" * len(bars) % tuple(tokens)
+    fields = [times.texts(columns[0]).replace(b'"', b"").split(b",")]
+    for column in columns[1:]:
+        numbers = _tokens(np.ascontiguousarray(column))
+        fields.append([b"" if each == b"null" else each for each in numbers])
+    if times.has_trading_days:
+        days = times.trading_day_texts(columns[0]).replace(b'"', b"")
+        fields.append(days.replace(b"null", b"").split(b","))
+    return _filled(b",".join([b"%b"] * len(fields)) + b"\r\n", fields)
 
 
 def encode_bars(bars: Bars, newest_first: bool) -> bytes:
@@ -146,14 +143,23 @@ def encode_bars(bars: Bars, newest_first: bool) -> bytes:
     return _array(encode_rows(bars), newest_first)
 
 
-def encode_rows(bars: Bars) -> list[bytes]:
+def encode_rows(bars: Bars, times: TimeFormat = UTC_TIMES) -> list[bytes]:
     """Return the JSON object of each bar, in order of time."""
-    tokens = [b""] * (_FIELDS * len(bars))
-    if tokens:
-        tokens[0::_FIELDS] = _tokens(bars.columns[0].astype("datetime64[s]"))
-        for field in range(1, _FIELDS):
-            tokens[field::_FIELDS] = _tokens(np.ascontiguousarray(bars.columns[field]))
-    return (_BAR * len(bars) % tuple(tokens)).splitlines()
+    if not len(bars):
+        return []
+    fields = [times.texts(bars.time).split(b",")]
+    fields += [_tokens(np.ascontiguousarray(column)) for column in bars.columns[1:]]
+    if times.has_trading_days:
+        fields.append(times.trading_day_texts(bars.time).split(b","))
+    return _filled(_BAR_OF_DAYS if times.has_trading_days else _BAR, fields).splitlines()
+
+
+def _filled(template: bytes, fields: Sequence[list[bytes]]) -> bytes:
+    """Return the template filled in once for each bar."""
+    tokens = [b""] * (len(fields) * len(fields[0]))
+    for number, field in enumerate(fields):
+        tokens[number :: len(fields)] = field
+    return template * len(fields[0]) % tuple(tokens)
 
 
 def _array(rows: list[bytes], newest_first: bool) -> bytes:
@@ -165,8 +171,16 @@ def _tokens(column: NDArray[Any]) -> list[bytes]:
     return orjson.dumps(column, option=_OPTIONS)[1:-1].split(b",")
 
 
-def _forming(bar: FormingBar) -> dict[str, object]:
+def _forming(bar: FormingBar, times: TimeFormat) -> dict[str, object]:
     prices = asdict(bar)
-    start, end, as_of = (to_date(prices.pop(name)) for name in ("time", "close_time", "as_of"))
-    seen = {"partial": False, "as_of": as_of, "source": "history"}
-    return {"bar_start": start, "bar_end": end, **prices, **seen}
+    start, end, as_of = (prices.pop(name) for name in ("time", "close_time", "as_of"))
+    seen = {"partial": False, "as_of": times.text(as_of), "source": "history"}
+    return _unclosed(start, end, prices, seen, times)
+
+
+def _unclosed(
+    start: int, end: int, prices: dict[str, Any], seen: dict[str, object], times: TimeFormat
+) -> dict[str, object]:
+    bounds = {"bar_start": times.text(start), "bar_end": times.text(end)}
+    days = {"trading_day": times.trading_day(start)} if times.has_trading_days else {}
+    return {**bounds, **prices, **seen, **days}

@@ -210,9 +210,10 @@ class SearchPage(TypedDict):
 
 
 class Bar(_Prices):
-    """A closed bar and its open time."""
+    """A closed bar and its open time; a bar of days or longer has its trading day too."""
 
     datetime: str
+    trading_day: NotRequired[str | None]
 
 
 class FormingBar(_Prices):
@@ -223,6 +224,7 @@ class FormingBar(_Prices):
     partial: bool
     as_of: str
     source: str
+    trading_day: NotRequired[str | None]
 
 
 class LivePart(TypedDict):
@@ -248,7 +250,7 @@ class BarsPage(_Page):
 
 
 class BarColumns(TypedDict):
-    """Six lists of equal length."""
+    """Lists of equal length."""
 
     datetime: list[str]
     open: list[float]
@@ -256,6 +258,7 @@ class BarColumns(TypedDict):
     low: list[float]
     close: list[float]
     volume: list[float | None]
+    trading_day: NotRequired[list[str | None]]
 
 
 class ColumnsPage(_Page):
@@ -315,6 +318,7 @@ class CurrentBar(_Series, _Prices):
     tick_count: int
     partial: bool
     as_of: str
+    trading_day: str | None
 
 
 class StreamerState(TypedDict):

@@ -116,8 +116,8 @@ class SeriesCalls(Calls):
     def page(self, symbol: str, interval: str, **query: str | int) -> BarsPage:
         """Return one page of bars as JSON, the newest first unless `order="asc"`.
 
-        Parameters: `start_date`, `end_date`, `limit`, and `cursor`, which is the `next_cursor` of
-        the previous page.
+        Parameters: `start_date`, `end_date`, `limit`, `tz` (a zone, or `exchange`), and `cursor`,
+        which is the `next_cursor` of the previous page.
         """
         path = f"/market-data/ohlcv/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval, **query})
@@ -132,15 +132,17 @@ class SeriesCalls(Calls):
         start: Moment | None = None,
         end: Moment | None = None,
         limit: int | None = None,
+        tz: str = "UTC",
     ) -> int:
         """Write stored bars to a file as they arrive, and return the number of bytes.
 
         Bars are in order of time; with a `limit` the file holds only the newest bars, newest first.
+        Times are in the zone `tz`, or the exchange's own if it is `exchange`.
         A path receives the file once it is complete, in place of an existing one. If the response
         breaks off, Unavailable is raised and the path is untouched; an open file may hold the
         first part.
         """
-        query = query_of({"start_date": start, "end_date": end, "limit": limit})
+        query = query_of({"start_date": start, "end_date": end, "limit": limit, "tz": tz})
         order = "asc" if limit is None else "desc"
         response = self._file(symbol, interval, format, stream=True, order=order, **query)
         with response, self._transport.translating_errors():

@@ -39,6 +39,12 @@ _start_option = click.option(
     "--start", default=None, help="The first open time, ISO 8601 with a zone."
 )
 _end_option = click.option("--end", default=None, help="Only bars that open before this time.")
+_tz_option = click.option(
+    "--tz",
+    default="UTC",
+    show_default=True,
+    help="Zone of the times, such as America/New_York, or exchange for the symbol's own.",
+)
 
 
 @click.command()
@@ -53,6 +59,7 @@ _end_option = click.option("--end", default=None, help="Only bars that open befo
 @click.option("--limit", type=click.IntRange(1, MAX_BARS), default=20, show_default=True)
 @_start_option
 @_end_option
+@_tz_option
 @api_options
 def bars(
     symbol: str,
@@ -60,6 +67,7 @@ def bars(
     limit: int,
     start: str | None,
     end: str | None,
+    tz: str,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -70,8 +78,9 @@ def bars(
     """
     given = {"start_date": start, "end_date": end}
     dates = {name: date for name, date in given.items() if date is not None}
-    answer = client_of(url).series.page(symbol, interval, limit=limit, **dates)
-    print_rows(answer["data"], _COLUMNS, as_json)
+    found = client_of(url).series.page(symbol, interval, limit=limit, tz=tz, **dates)["data"]
+    has_trading_days = any("trading_day" in bar for bar in found)
+    print_rows(found, (*_COLUMNS, *(["trading_day"] if has_trading_days else [])), as_json)
 
 
 @click.command()
@@ -95,6 +104,7 @@ def bars(
 @click.option(
     "--limit", type=click.IntRange(1), default=None, help="Only this number of the newest bars."
 )
+@_tz_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @api_options
 def export(
@@ -105,6 +115,7 @@ def export(
     start: str | None,
     end: str | None,
     limit: int | None,
+    tz: str,
     force: bool,
     url: str | None,
     as_json: bool,
@@ -122,7 +133,14 @@ def export(
         raise click.UsageError(f"{output} exists already; --force replaces it")
     chosen = form or ("csv" if is_stream else _form_named_by(output))
     write = partial(
-        client_of(url).export, symbol, interval, format=chosen, start=start, end=end, limit=limit
+        client_of(url).export,
+        symbol,
+        interval,
+        format=chosen,
+        start=start,
+        end=end,
+        limit=limit,
+        tz=tz,
     )
     try:
         if is_stream:

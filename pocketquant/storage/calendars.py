@@ -150,8 +150,8 @@ class CalendarStore:
 class CachedCalendars:
     """Calendars as they were read up to a minute ago; threads may share them.
 
-    One that is not known is looked for every two seconds. While MongoDB is away, those that were
-    read before stay.
+    One that is not known is looked for after `unknown_seconds` again. While MongoDB is away, those
+    that were read before stay.
     """
 
     def __init__(self, calendars: CalendarStore, clock: Callable[[], float]) -> None:
@@ -159,11 +159,11 @@ class CachedCalendars:
         self._clock = clock
         self._known: dict[Symbol, tuple[float, KeptCalendar | None]] = {}
 
-    def get(self, symbol: Symbol) -> KeptCalendar | None:
+    def get(self, symbol: Symbol, unknown_seconds: float = _UNKNOWN_SECONDS) -> KeptCalendar | None:
         """Return what is kept of a symbol; None if no sync has seen its hours."""
         read_at, kept = self._known.get(symbol, (-_TTL_SECONDS, None))
         now = self._clock()
-        if now - read_at < (_TTL_SECONDS if kept else _UNKNOWN_SECONDS):
+        if now - read_at < (_TTL_SECONDS if kept else unknown_seconds):
             return kept
         try:
             kept = self._calendars.get(symbol)

@@ -189,6 +189,24 @@ def test_bars_are_exported_in_the_format_of_the_name(
     assert file.stat().st_size < report["bytes"]
 
 
+def test_bars_and_files_in_the_zone_of_the_exchange(
+    typed: Type, stored: Client, tmp_path: Path
+) -> None:
+    """With its offset, and with the trading day; the client writes the same file."""
+    (bar,) = _json(typed("bars", AAPL, "--limit", "1", "--tz", "exchange", "--json"))
+    assert "T09:30:00-0" in bar["datetime"]
+    assert bar["datetime"].startswith(bar["trading_day"])
+    assert "trading_day" in typed("bars", AAPL, "--limit", "1").stdout
+    file, same = tmp_path / "bars.csv", tmp_path / "same.csv"
+    typed("export", AAPL, "-o", str(file), "--limit", "1", "--tz", "exchange")
+    stored.export(AAPL, "1d", same, format="csv", limit=1, tz="exchange")
+    assert file.read_bytes() == same.read_bytes()
+    row = pandas.read_csv(file).iloc[0]
+    assert (bar["datetime"], bar["trading_day"]) == (row.datetime, row.trading_day)
+    refused = typed("bars", AAPL, "--tz", "New_York")
+    assert (1, True) == (refused.exit_code, "America/New_York" in refused.stderr)
+
+
 def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> None:
     """Neither an incomplete nor an empty one."""
     done = typed("export", "NASDAQ:NEVER", "-o", str(tmp_path / "bars.csv"))

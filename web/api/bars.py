@@ -6,6 +6,7 @@ from flask import Response
 
 from pocketquant.storage.access import Scope
 from web.bars import answers
+from web.bars.exports import Contents
 from web.bars.ohlcv import BarsQuery
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
@@ -54,14 +55,18 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     its bars cannot be computed from a shorter interval.
 
     JSON comes in pages: pass `next_cursor` as `cursor` to get the next one. It has an `ETag` and is
-    compressed if you accept gzip. CSV, Parquet and Arrow hold the whole range in one file.
+    compressed if you accept gzip. CSV, Parquet and Arrow hold the whole range in one file. Bars of
+    days and longer have their `trading_day`, in files as the last column.
     """
     services, window = current_services(), query.window()
-    bars_query = BarsQuery(path.to_symbol(), query.interval, window, query.format is Format.COLUMNS)
+    as_columns = query.format is Format.COLUMNS
+    bars_query = BarsQuery(path.to_symbol(), query.interval, window, as_columns, query.tz)
     if query.format.is_streamed:
+        with services.storage():
+            contents = Contents(window.newest_first, services.ohlcv.times(bars_query))
         blocks = services.ohlcv.blocks(bars_query, is_whole=query.limit is None)
         name = bars_query.name.replace("|", "_").replace(":", "_").replace("/", "-")
-        return services.exports.respond(blocks, query.format, window.newest_first, name)
+        return services.exports.respond(blocks, query.format, contents, name)
     if query.cursor is not None:
         bars_query = bars_query.at(query.cursor)
     is_gzip = answers.wants_gzip()
@@ -70,8 +75,10 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     if answer is None:
         with services.storage():
             answer = services.ohlcv.read(bars_query, is_gzip, looked.token)
-    live_forming = services.live_forming.of(bars_query.series) if bars_query.series else None
-    return answers.respond(answer, live_forming, services.clock())
+    series, forming = bars_query.series, None
+    if series is not None:
+        forming = services.live_forming.of(series, answer.zone)
+    return answers.respond(answer, forming, services.clock())
 
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)

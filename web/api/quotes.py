@@ -111,8 +111,11 @@ def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> Curre
     404: the symbol is not subscribed or unknown, or nothing was traded in this bar yet. 503: as for
     the latest quote.
     """
+    symbol = path.to_symbol()
     with current_services().storage() as platform:
-        return CurrentBarOut.of(platform.watching.current_bar(path.to_symbol(), query.interval))
+        current = platform.watching.current_bar(symbol, query.interval)
+        kept = platform.cached_calendars.get(symbol)
+    return CurrentBarOut.of(current, kept.calendar if kept else None)
 
 
 @blueprint.route("/status")

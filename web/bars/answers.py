@@ -17,6 +17,7 @@ from werkzeug.http import parse_accept_header, parse_etags
 
 from web.current import current_request
 from web.encoding import NO_FORMING, forming_field, split_forming
+from web.times import UTC_TIMES
 
 COMPRESSED_FROM_BYTES = 1024
 DOCUMENTED: tuple[dict[str, Any], ...] = (
@@ -46,7 +47,8 @@ _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 class Answer(msgspec.Struct, frozen=True, array_like=True):
     """The encoded document up to its forming bar, and the forming bar of the last sync.
 
-    The forming bar ends at `forming_until`, in epoch seconds, and is left out from then on.
+    The forming bar ends at `forming_until`, in epoch seconds, and is left out from then on. Times
+    are in `zone`.
     """
 
     tag: str
@@ -56,6 +58,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     size: int = 0
     check: int = 0
     forming_until: int = 0
+    zone: str = UTC_TIMES.zone_name
 
     @property
     def weight(self) -> int:
@@ -66,11 +69,16 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.msgpack.encode(self)
 
 
-def answer_of(body: bytes, next_cursor: str | None, forming_until: int = 0) -> Answer:
+def answer_of(
+    body: bytes,
+    next_cursor: str | None,
+    forming_until: int = 0,
+    zone: str = UTC_TIMES.zone_name,
+) -> Answer:
     """Return the answer to keep for an encoded document."""
     head, forming = split_forming(body)
     tag = hashlib.sha256(head).hexdigest()[:18]
-    return Answer(tag, next_cursor, head, forming, forming_until=forming_until)
+    return Answer(tag, next_cursor, head, forming, forming_until=forming_until, zone=zone)
 
 
 def unpack(packed: bytes) -> Answer:

@@ -18,6 +18,7 @@ from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
 from web.bars.local_cache import LocalCache
 from web.encoding import encode_rows
+from web.times import UTC_TIMES, TimeFormat
 
 _ID_BYTES = 100  # of memory, with what Python adds
 _ROW_BYTES = 150
@@ -61,19 +62,24 @@ class ChunkCache:
         limit: int,
         newest: bool,
         token: bytes,
+        times: TimeFormat = UTC_TIMES,
     ) -> EncodedChunk:
-        """Return the newest or the oldest `limit` bars from `start` to before `end`."""
+        """Return the newest or the oldest `limit` bars from `start` to before `end`.
+
+        Rows are kept in UTC; other zones have none.
+        """
         ids = self._ids(series, start, end, token)
         used: list[EncodedChunk] = []
 
         def found() -> Iterator[Bars]:
             size = chunks.chunks_touched(limit)
-            for chunk in self._chunks(ids[::-1] if newest else ids, size, token):
+            for chunk in self._chunks(ids[::-1] if newest else ids, size, token, times):
                 used.append(chunk)
                 yield chunk.bars
 
         bars = chunks.gather(found(), start, end, limit, newest)
-        return EncodedChunk(bars, _rows(used[::-1] if newest else used, bars))
+        rows = None if times.zone else _rows(used[::-1] if newest else used, bars)
+        return EncodedChunk(bars, rows)
 
     def _ids(self, series: Series, start: int | None, end: int | None, token: bytes) -> list[str]:
         ids = self.local.under(
@@ -85,15 +91,17 @@ class ChunkCache:
         wanted = chunks.id_range(series, start, end)
         return ids[bisect_left(ids, wanted["$gte"]) : bisect_right(ids, wanted["$lte"])]
 
-    def _chunks(self, ids: list[str], size: int, token: bytes) -> Iterator[EncodedChunk]:
+    def _chunks(
+        self, ids: list[str], size: int, token: bytes, times: TimeFormat
+    ) -> Iterator[EncodedChunk]:
         """Yield chunk after chunk; missing ones are fetched in pieces that double in size."""
         while ids:
             piece, ids = ids[:size], ids[size:]
-            yield from self._piece(piece, token)
+            yield from self._piece(piece, token, times)
             size *= 2
 
-    def _piece(self, ids: list[str], token: bytes) -> Iterator[EncodedChunk]:
-        kept = {chunk_id: self._kept(chunk_id, token) for chunk_id in ids}
+    def _piece(self, ids: list[str], token: bytes, times: TimeFormat) -> Iterator[EncodedChunk]:
+        kept = {chunk_id: self._kept(chunk_id, token, times) for chunk_id in ids}
         missing = [chunk_id for chunk_id, chunk in kept.items() if chunk is None]
         fetched = self.bars.read_chunks(missing) if missing else {}
         for chunk_id, chunk in kept.items():
@@ -102,11 +110,12 @@ class ChunkCache:
             elif chunk_id in fetched:
                 yield self._keep(chunk_id, EncodedChunk(fetched[chunk_id]), token)
 
-    def _kept(self, chunk_id: str, token: bytes) -> EncodedChunk | None:
+    def _kept(self, chunk_id: str, token: bytes, times: TimeFormat) -> EncodedChunk | None:
         chunk = cast(EncodedChunk | None, self.local.kept(token, chunk_id))
-        if chunk is None or chunk.rows:
+        if chunk is None or chunk.rows or times.zone:
             return chunk
-        return self._keep(chunk_id, EncodedChunk(chunk.bars, encode_rows(chunk.bars)), token)
+        rows = encode_rows(chunk.bars, times)
+        return self._keep(chunk_id, EncodedChunk(chunk.bars, rows), token)
 
     def _keep(self, chunk_id: str, chunk: EncodedChunk, token: bytes) -> EncodedChunk:
         self.local.keep(token, chunk_id, chunk, chunk.weight)

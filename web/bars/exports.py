@@ -13,6 +13,7 @@ since each takes memory, and only some are open at a time, since an unread one h
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from tempfile import TemporaryFile
@@ -29,14 +30,23 @@ from pocketquant.domain.syncs import MAX_BARS
 from web.encoding import encode_csv
 from web.slots import Slots
 from web.storage import Storage
+from web.times import UTC_TIMES, TimeFormat
 
-_CSV_HEAD = b"datetime,open,high,low,close,volume\r\n"
+_TRADING_DAY = "trading_day"
 _CSV_ROWS = 8192
 _PIECE_BYTES = 256 * 1024
 _LONGEST_WAIT_SECONDS = 10.0  # for other exports to be written
 _COUNT_BYTES = 8
 
 Blocks = Iterator[Bars]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """How the file has its bars: in which order, and their times in which format."""
+
+    newest_first: bool
+    times: TimeFormat = UTC_TIMES
 
 
 class Exports:
@@ -47,7 +57,7 @@ class Exports:
         self.slots = slots
         self.writing = BoundedSemaphore(most_written)
 
-    def respond(self, blocks: Blocks, form: str, newest_first: bool, name: str) -> Response:
+    def respond(self, blocks: Blocks, form: str, contents: Contents, name: str) -> Response:
         """Return the file; raise TooManyExports where process or caller has no slot left."""
         write, mimetype = _FORMATS[form]
         headers = {
@@ -57,9 +67,9 @@ class Exports:
         with self._storage(None):
             first, has_more = _first(blocks)
             if not has_more:
-                body = b"".join(write(iter(first), newest_first))
+                body = b"".join(write(iter(first), contents))
                 return Response(body, mimetype=mimetype, headers=headers)
-        return self._large(write(chain(first, blocks), newest_first), mimetype, headers)
+        return self._large(write(chain(first, blocks), contents), mimetype, headers)
 
     def _large(self, pieces: Iterator[bytes], mimetype: str, headers: dict[str, str]) -> Response:
         caller = None if g.is_local else g.counts_for
@@ -99,49 +109,51 @@ def _first(blocks: Blocks) -> tuple[list[Bars], bool]:
     return first, False
 
 
-def write_csv(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+def write_csv(blocks: Blocks, contents: Contents) -> Iterator[bytes]:
     """Lines of text, thousands at a time."""
-    yield _CSV_HEAD
+    newest_first, times = contents.newest_first, contents.times
+    names = ("datetime", *COLUMNS[1:], *([_TRADING_DAY] if times.has_trading_days else []))
+    yield f"{','.join(names)}\r\n".encode()
     for block in blocks:
         starts = range(0, len(block), _CSV_ROWS)
         for start in reversed(starts) if newest_first else starts:
-            yield encode_csv(Bars(block.columns[:, start : start + _CSV_ROWS]), newest_first)
+            yield encode_csv(Bars(block.columns[:, start : start + _CSV_ROWS]), newest_first, times)
 
 
-def write_raw(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+def write_raw(blocks: Blocks, contents: Contents) -> Iterator[bytes]:
     """Blocks of float64 columns, each after its number of bars; a block of no bars is the end."""
     for block in blocks:
         if len(block):
-            columns = block.columns[:, ::-1] if newest_first else block.columns
+            columns = block.columns[:, ::-1] if contents.newest_first else block.columns
             yield len(block).to_bytes(_COUNT_BYTES, "little")
             yield np.ascontiguousarray(columns, "<f8").tobytes()
     yield bytes(_COUNT_BYTES)
 
 
-def write_parquet(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+def write_parquet(blocks: Blocks, contents: Contents) -> Iterator[bytes]:
     """A row group for each block."""
     import pyarrow.parquet
 
     drain = _Drain()
-    schema, pool = _schema("ms"), pyarrow.system_memory_pool()
+    schema, pool = _schema("ms", contents.times), pyarrow.system_memory_pool()
     options = {"use_dictionary": False, "memory_pool": pool}  # prices hardly repeat
     with pyarrow.parquet.ParquetWriter(drain, schema, **options) as writer:
         for block in blocks:
             if len(block):
-                writer.write_batch(_batch(block, newest_first, schema))
+                writer.write_batch(_batch(block, contents, schema))
             yield drain.take()
     yield drain.take()
 
 
-def write_arrow(blocks: Blocks, newest_first: bool) -> Iterator[bytes]:
+def write_arrow(blocks: Blocks, contents: Contents) -> Iterator[bytes]:
     """An IPC stream, a record batch for each block."""
     import pyarrow
 
-    drain, schema = _Drain(), _schema("s")
+    drain, schema = _Drain(), _schema("s", contents.times)
     with pyarrow.ipc.new_stream(drain, schema) as writer:
         for block in blocks:
             if len(block):
-                writer.write_batch(_batch(block, newest_first, schema))
+                writer.write_batch(_batch(block, contents, schema))
             yield drain.take()
     yield drain.take()
 
@@ -184,34 +196,40 @@ class _Drain:
         return False
 
 
-def _schema(unit: str) -> Any:
+def _schema(unit: str, times: TimeFormat) -> Any:
     import pyarrow
 
-    numbers = [(name, pyarrow.float64()) for name in COLUMNS[1:]]
-    return pyarrow.schema([("datetime", pyarrow.timestamp(unit, tz="UTC")), *numbers])
+    fields = [("datetime", pyarrow.timestamp(unit, tz=times.zone_name))]
+    fields += [(name, pyarrow.float64()) for name in COLUMNS[1:]]
+    days = [(_TRADING_DAY, pyarrow.date32())] if times.has_trading_days else []
+    return pyarrow.schema([*fields, *days])
 
 
-def _batch(block: Bars, newest_first: bool, schema: Any) -> Any:
+def _batch(block: Bars, contents: Contents, schema: Any) -> Any:
     import pyarrow
 
-    columns = block.columns[:, ::-1] if newest_first else block.columns
+    columns = block.columns[:, ::-1] if contents.newest_first else block.columns
     when = schema.field("datetime").type
     times = columns[0].astype("datetime64[s]").astype(f"datetime64[{when.unit}]")
-    numbers = [_array(pyarrow.float64(), each) for each in columns[1:]]
-    return pyarrow.record_batch([_array(when, times), *numbers], schema=schema)
+    arrays = [_array(when, times, ~np.isnat(times))]
+    arrays += [_array(pyarrow.float64(), each, ~np.isnan(each)) for each in columns[1:]]
+    if contents.times.has_trading_days:
+        days = contents.times.trading_days(columns[0])
+        numbers = days.astype(np.int64).astype(np.int32)
+        arrays.append(_array(pyarrow.date32(), numbers, ~np.isnat(days)))
+    return pyarrow.record_batch(arrays, schema=schema)
 
 
-def _array(kind: Any, values: NDArray[Any]) -> Any:
+def _array(kind: Any, values: NDArray[Any], is_known: NDArray[np.bool_]) -> Any:
     """An Arrow array; `pyarrow.array` would import pandas, which is larger than an export."""
     import pyarrow
 
-    is_known = ~np.isnan(values)
     bits = None if is_known.all() else pyarrow.py_buffer(np.packbits(is_known, bitorder="little"))
     buffers = [bits, pyarrow.py_buffer(np.ascontiguousarray(values))]
     return pyarrow.Array.from_buffers(kind, len(values), buffers)
 
 
-_FORMATS: dict[str, tuple[Callable[[Blocks, bool], Iterator[bytes]], str]] = {
+_FORMATS: dict[str, tuple[Callable[[Blocks, Contents], Iterator[bytes]], str]] = {
     "csv": (write_csv, "text/csv"),
     "raw": (write_raw, "application/vnd.pocketquant.bars"),
     "parquet": (write_parquet, "application/vnd.apache.parquet"),

@@ -6,18 +6,20 @@ forming bar of the last sync.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 import redis
 import structlog
 from pymongo.errors import PyMongoError
 
-from pocketquant.cache.board import QuoteBoard
+from pocketquant.cache.board import CurrentBar, QuoteBoard
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.cooldown import Cooldown
 from pocketquant.storage.calendars import CachedCalendars, why_withheld
 from web.encoding import encode_live_forming
+from web.times import UTC_TIMES, TimeFormat
 
 _KEPT_SECONDS = 0.5
 _MOST_KEPT = 10_000
@@ -27,8 +29,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    forming: bytes | None
     until: float
+    current: CurrentBar | None = None
+    times: TimeFormat = UTC_TIMES
+    forming: bytes | None = None  # in UTC
 
 
 class LiveForming:
@@ -44,35 +48,41 @@ class LiveForming:
         self._seen: dict[Series, _Seen] = {}
         self._cooldown = Cooldown(clock)
 
-    def of(self, series: Series) -> bytes | None:
+    def of(self, series: Series, zone: str = UTC_TIMES.zone_name) -> bytes | None:
         """Return the live forming bar of the series as JSON; None where there is none."""
         now = self._clock()
         seen = self._seen.get(series)
         if seen is None or seen.until <= now:
-            seen = _Seen(self._look(series, now), now + _KEPT_SECONDS)
+            seen = self._look(series, now)
             with self._lock:
                 if len(self._seen) >= _MOST_KEPT:
                     self._seen.clear()
                 self._seen[series] = seen
-        return seen.forming
+        if seen.current is None or zone == UTC_TIMES.zone_name:
+            return seen.forming
+        times = replace(seen.times, zone=ZoneInfo(zone))
+        return encode_live_forming(seen.current.bar, seen.current.as_of, times)
 
-    def _look(self, series: Series, now: float) -> bytes | None:
+    def _look(self, series: Series, now: float) -> _Seen:
+        until = now + _KEPT_SECONDS
+        nothing = _Seen(until)
         if self._cooldown.is_active:
-            return None
+            return nothing
         try:
             kept = self._calendars.get(series.symbol)
             if why_withheld(kept, series.interval) is not None:
-                return None
+                return nothing
             calendar = kept.calendar if kept else None
             current = self._board.current_bar(str(series.symbol), series.interval, now, calendar)
         except PyMongoError as error:
             self._cooldown.start()
             _log.warning("calendars_lost", cause=str(error))
-            return None
+            return nothing
         except redis.RedisError as error:
             self._cooldown.start()
             _log.warning("quote_board_lost", cause=str(error))
-            return None
+            return nothing
         if current is None or current.ends_at <= now:
-            return None
-        return encode_live_forming(current.bar, current.as_of)
+            return nothing
+        times = TimeFormat(None, not series.interval.is_intraday, calendar)
+        return _Seen(until, current, times, encode_live_forming(current.bar, current.as_of, times))

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from pocketquant import metrics
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import BarLength
-from pocketquant.domain.errors import InvalidRequest, NotFound
+from pocketquant.domain.calendar.zones import parse_zone
+from pocketquant.domain.errors import InvalidCalendar, InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import custom_length
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.storage.calendars import CachedCalendars
+from pocketquant.storage.calendars import CachedCalendars, KeptCalendar
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
 from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.bars.cursors import encode_cursor
@@ -18,6 +20,7 @@ from web.bars.local_cache import LocalCache, Looked
 from web.bars.resampled import Resampler
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import Page, encode_ohlcv
+from web.times import EXCHANGE, UTC_TIMES, TimeFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class BarsQuery:
     interval: Interval | str
     window: Window
     as_columns: bool = False
+    tz: str = UTC_TIMES.zone_name
 
     @property
     def name(self) -> str:
@@ -41,19 +45,25 @@ class BarsQuery:
 
     @property
     def key(self) -> str:
-        return f"{self.window.key},{'columns' if self.as_columns else 'json'}"
+        return f"{self.window.key},{'columns' if self.as_columns else 'json'},{self.tz}"
+
+    @property
+    def is_intraday(self) -> bool:
+        if isinstance(self.interval, str):
+            return custom_length(self.interval).is_intraday
+        return self.interval.is_intraday
 
     def at(self, cursor: str) -> "BarsQuery":
         """Return the page at the cursor; raise InvalidRequest for one of another query."""
         return replace(self, window=self.window.at(cursor, self.name))
 
-    def page(self, found: Found, source: Interval | None = None) -> Page:
+    def page(self, found: Found, times: TimeFormat, source: Interval | None = None) -> Page:
         """Return the fields of the answer beside its bars."""
         cursor = None
         if found.next_time is not None:
             cursor = encode_cursor(found.next_time, self.window.query(self.name))
         _, _, interval = self.name.rpartition("|")
-        return Page(interval, cursor, source.value if source else None, self.as_columns)
+        return Page(interval, cursor, source.value if source else None, self.as_columns, times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,17 @@ class OhlcvReader:
         if is_gzip and token is not None:
             self.cache.put(query.series, _key(query, True), token, answer)
         return answer
+
+    def times(self, query: BarsQuery) -> TimeFormat:
+        """Return how to show the times of its bars.
+
+        Raise NotFound if they are wanted in the zone of an exchange whose hours are not known.
+        """
+        if query.is_intraday and query.tz != EXCHANGE:
+            return TimeFormat(_zone(query.tz))
+        kept = self.calendars.get(query.symbol, unknown_seconds=0)  # the answer is kept for long
+        zone = _zone(query.tz) if query.tz != EXCHANGE else _exchange_zone(query.symbol, kept)
+        return TimeFormat(zone, not query.is_intraday, kept.calendar if kept else None)
 
     def blocks(self, query: BarsQuery, is_whole: bool) -> Iterator[Bars]:
         """Yield the bars of an export, block by block; bars made of others as one block.
@@ -138,13 +159,15 @@ class OhlcvReader:
         The status is kept too, since a sync that changes it ends the token.
         """
         status = self.cache.under(token, f"{series} status", lambda: self.statuses.get(series))
-        found = self.stored.read(series, query.window, status, token)
+        times = self.times(query)
+        found = self.stored.read(series, query.window, status, token, times)
         if not (len(found.bars) or self._is_known(series, status)):
             return None
-        forming, page = status.forming if status else None, query.page(found)
+        forming, page = status.forming if status else None, query.page(found, times)
         newest = query.window.newest_first
         body = encode_ohlcv(series, found.bars, newest, forming, found.live, page, found.rows)
-        return answer_of(body, page.next_cursor, forming.close_time if forming else 0)
+        until = forming.close_time if forming else 0
+        return answer_of(body, page.next_cursor, until, times.zone_name)
 
     def _made_of_shorter(self, query: BarsQuery, series: Series) -> Answer:
         """Return the answer with bars made of shorter ones."""
@@ -157,11 +180,12 @@ class OhlcvReader:
 
     def _resampled(self, query: BarsQuery, length: BarLength) -> Answer:
         made = self._resampler.read(query.symbol, length, query.window)
-        page = query.page(made.found, made.source)
+        times = self.times(query)
+        page = query.page(made.found, times, made.source)
         series, newest = Series(query.symbol, made.source), query.window.newest_first
         found = made.found
         body = encode_ohlcv(series, found.bars, newest, None, found.live, page)
-        return answer_of(body, page.next_cursor)
+        return answer_of(body, page.next_cursor, zone=times.zone_name)
 
 
 def _key(query: BarsQuery, is_gzip: bool) -> str:
@@ -170,6 +194,20 @@ def _key(query: BarsQuery, is_gzip: bool) -> str:
 
 def _compressed(answer: Answer, is_gzip: bool) -> Answer:
     return compress(answer) if is_gzip and len(answer.head) >= COMPRESSED_FROM_BYTES else answer
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Return the zone; None for UTC, whose times are written with `Z`."""
+    return None if name == UTC_TIMES.zone_name else parse_zone(name)
+
+
+def _exchange_zone(symbol: Symbol, kept: KeptCalendar | None) -> ZoneInfo:
+    if kept is None:
+        raise NotFound(f"tz: the hours of {symbol} are not known, nor is its zone; sync it first")
+    try:
+        return parse_zone(kept.texts.timezone)
+    except InvalidCalendar as error:
+        raise NotFound(f"tz: the provider's hours of {symbol} name no zone: {error}") from error
 
 
 def _limited(blocks: Iterator[Bars], window: Window) -> Iterator[Bars]:

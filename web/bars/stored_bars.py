@@ -24,6 +24,7 @@ from pocketquant.storage.sync_status import SyncStatus
 from web.bars.chunk_cache import ChunkCache
 from web.bars.cursors import decode_cursor
 from web.encoding import LivePart
+from web.times import UTC_TIMES, TimeFormat
 
 _NO_LIVE_BARS = LivePart()
 _NEVER = 2**53
@@ -71,7 +72,7 @@ class Window:
 class Found:
     """The bars of a window, and the time of its next page where the limit cut it.
 
-    `rows` is the result of `encode_rows` for these bars, where it is known.
+    `rows` is the result of `encode_rows` for these bars, in the wanted format, where it is known.
     """
 
     bars: Bars
@@ -98,12 +99,13 @@ class StoredBars:
         window: Window,
         status: SyncStatus | None,
         token: bytes | None = None,
+        times: TimeFormat = UTC_TIMES,
     ) -> Found:
         """Return the bars of the window; with a token, older history comes from kept chunks."""
         limit, newest = window.limit, window.newest_first
         live = self._live(series, window, token)
         if token is not None and not len(live) and _is_before_end(series, window, status):
-            return self._settled(series, window, token)
+            return self._settled(series, window, token, times)
         more = self._join(series, window, live)
         joined = more.cut(limit, newest)
         next_time = _next_time(series, joined, newest) if len(more) > limit else None
@@ -195,9 +197,9 @@ class StoredBars:
             return ()
         return tuple(time for time in self.live_bars.partial_times(series) if time in live)
 
-    def _settled(self, series: Series, window: Window, token: bytes) -> Found:
+    def _settled(self, series: Series, window: Window, token: bytes, times: TimeFormat) -> Found:
         limit, newest = window.limit, window.newest_first
-        more = self.chunks.read(series, window.start, window.end, limit + 1, newest, token)
+        more = self.chunks.read(series, window.start, window.end, limit + 1, newest, token, times)
         page = more.cut(limit, newest)
         is_history = np.zeros(len(page.bars), dtype=bool)
         is_cut = len(more.bars) > limit

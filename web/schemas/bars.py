@@ -1,10 +1,11 @@
 """`GET ohlcv`: its query, and its responses as rows or columns."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -16,13 +17,15 @@ from pydantic import (
 )
 
 from pocketquant.domain.calendar import BarLength
-from pocketquant.domain.errors import InvalidInterval
+from pocketquant.domain.calendar.zones import parse_zone
+from pocketquant.domain.errors import InvalidCalendar, InvalidInterval
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_length
 from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
 from web.schemas.fields import Moment
 from web.schemas.requests import RequestModel
+from web.times import EXCHANGE, UTC_TIMES
 
 UtcMoment = datetime  # a field named datetime hides the type
 
@@ -65,6 +68,18 @@ def _parse_interval(value: object) -> Interval | str:
     return _SAME_LENGTH.get(length, text)
 
 
+def _require_zone(name: str) -> str:
+    if name != EXCHANGE:
+        try:
+            parse_zone(name)
+        except InvalidCalendar as error:
+            raise ValueError(
+                f"there is no time zone {name!r}; write a name such as America/New_York or"
+                f" Asia/Tokyo, UTC, or {EXCHANGE} for the symbol's own"
+            ) from error
+    return name
+
+
 _STORED = {each.value: each for each in Interval}
 _SAME_LENGTH = {BarLength.of(each): each for each in Interval}
 _LENGTH = {
@@ -74,6 +89,7 @@ _LENGTH = {
 }
 
 AnyInterval = Annotated[Interval | str, BeforeValidator(_parse_interval), WithJsonSchema(_LENGTH)]
+Zone = Annotated[str, Field(max_length=64), AfterValidator(_require_zone)]
 
 
 class OhlcvQuery(RequestModel):
@@ -113,6 +129,14 @@ class OhlcvQuery(RequestModel):
         description="`desc`: the newest bars of the range, newest first; `asc`: the oldest bars of"
         " the range, oldest first",
     )
+    tz: Zone = Field(
+        UTC_TIMES.zone_name,
+        description="time zone of all times in the response: `UTC`, a name of the IANA database, or"
+        " `exchange` for the symbol's own. JSON and CSV show its offset, Parquet and Arrow have"
+        " timestamps of this zone, `raw` has epoch seconds in any case. A date in `start_date` or"
+        " `end_date` begins at 00:00 UTC all the same",
+        examples=["America/New_York"],
+    )
     cursor: str | None = Field(
         None,
         max_length=64,
@@ -150,6 +174,14 @@ class OhlcvQuery(RequestModel):
         return end
 
 
+_TRADING_DAY = Field(
+    None,
+    description="the date that the bar belongs to; null: no calendar of the symbol is known; absent"
+    " from bars shorter than a day",
+    examples=["2024-01-30"],
+)
+
+
 class BarOut(BaseModel):
     """A closed bar."""
 
@@ -159,6 +191,7 @@ class BarOut(BaseModel):
     low: float = Field(examples=[187.47])
     close: float = Field(examples=[188.04])
     volume: float | None
+    trading_day: date | None = _TRADING_DAY
 
 
 class FormingOut(BaseModel):
@@ -176,6 +209,7 @@ class FormingOut(BaseModel):
     source: str = Field(
         description="`live`: built from quotes; `history`: seen by a sync", examples=["history"]
     )
+    trading_day: date | None = _TRADING_DAY
 
 
 class LiveOut(BaseModel):
@@ -217,7 +251,7 @@ class OhlcvOut(BaseModel):
 
 
 class ColumnsOut(BaseModel):
-    """Bars as six lists of equal length."""
+    """Bars as lists of equal length."""
 
     datetime: list[UtcMoment] = Field(description="open times")
     open: list[float] = Field(description="first prices", examples=[[190.94]])
@@ -226,6 +260,12 @@ class ColumnsOut(BaseModel):
     close: list[float] = Field(description="last prices", examples=[[188.04]])
     volume: list[float | None] = Field(
         description="traded volumes; null: unknown", examples=[[55859400.0]]
+    )
+    trading_day: list[date | None] = Field(
+        [],
+        description="dates that the bars belong to; null: no calendar of the symbol is known;"
+        " absent for bars shorter than a day",
+        examples=[["2024-01-30"]],
     )
 
 

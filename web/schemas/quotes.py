@@ -1,18 +1,20 @@
 """Requests and responses about live quotes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from pocketquant.cache.board import CurrentBar
 from pocketquant.cache.board_records import RefusedSymbol, StreamerStatus, UnreadableSymbol
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
 from web.schemas.requests import RequestModel
 from web.schemas.syncs import MOST_BULK_SYMBOLS, BulkSymbol
+from web.times import TimeFormat
 
 MOST_STREAMED_SYMBOLS = 500
 
@@ -107,10 +109,16 @@ class CurrentBarOut(BaseModel):
     tick_count: int = Field(description="trades seen in this bar", examples=[74])
     partial: bool
     as_of: datetime = Field(description="when it last changed")
+    trading_day: date | None = Field(
+        description="the date that a bar of a day or longer belongs to; null: the bar is shorter,"
+        " or no calendar of the symbol is known",
+        examples=["2024-01-31"],
+    )
 
     @classmethod
-    def of(cls, current: CurrentBar) -> Self:
+    def of(cls, current: CurrentBar, calendar: Calendar | None) -> Self:
         bar = current.bar
+        times = TimeFormat(None, not bar.interval.is_intraday, calendar)
         exchange, _, ticker = bar.symbol.partition(":")
         return cls(
             symbol=ticker,
@@ -126,6 +134,7 @@ class CurrentBarOut(BaseModel):
             tick_count=bar.tick_count,
             partial=bar.is_partial,
             as_of=to_date(current.as_of),
+            trading_day=times.trading_day(bar.start),
         )
 
 

@@ -38,6 +38,12 @@ def to_utc(zone: ZoneInfo, local: Ints) -> Ints:
     return np.asarray(np.maximum(local - offsets[number], earliest[number]))
 
 
+def offsets_at(zone: ZoneInfo, times: Ints) -> Ints:
+    """The zone's offset from UTC at each time, in seconds; needs at least one time."""
+    moments, offsets = _changes(zone, int(times.min()), int(times.max()))
+    return offsets[np.searchsorted(moments, times, "right")]
+
+
 def _changes(zone: ZoneInfo, start: int, end: int) -> tuple[Ints, Ints]:
     """The moments at which the offset changes, and the offsets before, between and after them.
 

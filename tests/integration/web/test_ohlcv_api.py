@@ -91,6 +91,7 @@ def test_the_forming_bar_is_beside_the_closed_ones(
         "partial": False,
         "as_of": "1970-01-11T10:00:00Z",
         "source": "history",
+        "trading_day": None,
     }
     assert expected == answer["forming"]
 

@@ -200,17 +200,22 @@ def test_an_unsubscribed_symbol_has_no_quote(client: FlaskClient, flush: Flushes
 
 
 @pytest.mark.parametrize(
-    ("query", "interval", "end"),
+    ("query", "interval", "end", "trading_day"),
     [
-        ("", "1m", "2100-01-01T00:01:00Z"),
-        ("?interval=45m", "45m", "2100-01-01T00:45:00Z"),
-        ("?interval=1M", "1M", "2100-02-01T00:00:00Z"),
+        ("", "1m", "2100-01-01T00:01:00Z", None),
+        ("?interval=45m", "45m", "2100-01-01T00:45:00Z", None),
+        ("?interval=1M", "1M", "2100-02-01T00:00:00Z", "2100-01-01"),
     ],
 )
 def test_the_current_bar_has_exactly_the_documented_fields(
-    client: FlaskClient, flush: Flushes, query: str, interval: str, end: str
+    client: FlaskClient,
+    flush: Flushes,
+    query: str,
+    interval: str,
+    end: str,
+    trading_day: str | None,
 ) -> None:
-    """This holds for any interval."""
+    """This holds for any interval; bars of days and longer have a trading day."""
     flush(AAPL)
     flush(AAPL, price=12.5)
     expected = {
@@ -227,6 +232,7 @@ def test_the_current_bar_has_exactly_the_documented_fields(
         "tick_count": 2,
         "partial": False,
         "as_of": "2100-01-01T00:00:02Z",
+        "trading_day": trading_day,
     }
     assert expected == client.get(f"{QUOTES}/current-bar/NASDAQ/AAPL{query}").get_json()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.bars import COLUMNS, Bars
 from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.symbols import Symbol
 from pocketquant.wiring import Platform
@@ -91,7 +91,7 @@ def pages(client: FlaskClient, query: str) -> Iterator[list[Row]]:
         assert 200 == answer.status_code, answer.text
         document = answer.get_json()
         yield [
-            (seconds(bar["datetime"]), *(bar[name] for name in list(bar)[1:]))
+            (seconds(bar["datetime"]), *(bar[name] for name in COLUMNS[1:]))
             for bar in document["data"]
         ]
         if document["next_cursor"] is None:

@@ -2,29 +2,37 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts, parse_calendar
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar
+from tests.unit.domain.calendar.texts import AAPL
 from web.encoding import (
     LivePart,
     Page,
     encode_bars,
+    encode_columns,
     encode_csv,
     encode_live_forming,
     encode_ohlcv,
+    encode_rows,
     forming_field,
     split_forming,
 )
 from web.schemas.bars import OhlcvOut
+from web.times import TimeFormat
 
 SERIES = Series.parse("NASDAQ:AAPL|1d")
+DAYS = TimeFormat(None, True, parse_calendar(CalendarTexts("Etc/UTC", "24x7")))
 FIELDS = ("open", "high", "low", "close", "volume")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,9 +79,7 @@ def test_the_document_is_what_the_schema_promises() -> None:
     bars = Bars(np.array([[86400.0], [1.0], [2.5], [0.5], [2.0], [np.nan]]))
     forming = FormingBar(172800, 259200, 2.0, 3.0, 1.5, 2.5, None, as_of=200000)
     live = LivePart(1, (86_400,))
-    document = json.loads(
-        encode_ohlcv(SERIES, bars, newest_first=False, forming=forming, live=live)
-    )
+    document = json.loads(encode_ohlcv(SERIES, bars, False, forming, live, page=Page(times=DAYS)))
     expected = {
         "symbol": "AAPL",
         "exchange": "NASDAQ",
@@ -86,6 +92,7 @@ def test_the_document_is_what_the_schema_promises() -> None:
                 "low": 0.5,
                 "close": 2.0,
                 "volume": None,
+                "trading_day": "1970-01-02",
             }
         ],
         "count": 1,
@@ -103,6 +110,7 @@ def test_the_document_is_what_the_schema_promises() -> None:
             "partial": False,
             "as_of": "1970-01-03T07:33:20Z",
             "source": "history",
+            "trading_day": "1970-01-03",
         },
     }
     assert expected == document
@@ -112,11 +120,8 @@ def test_the_document_is_what_the_schema_promises() -> None:
 def test_stretches_of_older_live_bars_are_listed() -> None:
     """Each by the open times of its first and last bar."""
     assert "stretches" not in LivePart(1).document()
-    document = LivePart(2, (), ((0, 86_400),)).document()
-    assert [["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]] == [
-        [each.strftime("%Y-%m-%dT%H:%M:%SZ") for each in stretch]
-        for stretch in document["stretches"]  # type: ignore[attr-defined]
-    ]
+    document = orjson.loads(orjson.dumps(LivePart(2, (), ((0, 86_400),)).document()))
+    assert [["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]] == document["stretches"]
 
 
 def test_without_a_forming_bar_forming_is_null() -> None:
@@ -131,7 +136,7 @@ def test_a_live_forming_bar_replaces_the_other() -> None:
     bar = LiveBar(
         "NASDAQ:AAPL", Interval.D1, start, start + 86_400, 2, 4, 1, 3, None, 9, True, start, start
     )
-    forming = encode_live_forming(bar, start + 60)
+    forming = encode_live_forming(bar, start + 60, DAYS)
     expected = {
         "bar_start": "1970-01-03T00:00:00Z",
         "bar_end": "1970-01-04T00:00:00Z",
@@ -143,6 +148,7 @@ def test_a_live_forming_bar_replaces_the_other() -> None:
         "partial": True,
         "as_of": "1970-01-03T00:01:00Z",
         "source": "live",
+        "trading_day": "1970-01-03",
     }
     for known in (None, FormingBar(0, 1, 2.0, 3.0, 1.5, 2.5, None, as_of=0)):
         body = encode_ohlcv(SERIES, Bars.empty(), newest_first=True, forming=known)
@@ -168,3 +174,23 @@ def test_columns_and_lines_have_the_values_of_rows() -> None:
     assert [*lines, b""] == encode_csv(bars, newest_first=False).split(b"\r\n")
     assert [*lines[::-1], b""] == encode_csv(bars, newest_first=True).split(b"\r\n")
     assert b"" == encode_csv(Bars.empty(), newest_first=True)
+
+
+def test_days_in_a_zone_have_its_offset_and_their_trading_day() -> None:
+    """In rows, columns and lines; without a calendar the trading day is null, or empty."""
+    bars = Bars(np.array([[1_795_789_800.0, 1_795_843_800.0], *[[1.0, 2.0]] * 5]))
+    new_york = ZoneInfo("America/New_York")
+    times = TimeFormat(new_york, True, parse_calendar(AAPL))
+    opens = ["2026-11-27T09:30:00-05:00", "2026-11-28T00:30:00-05:00"]
+    days = ["2026-11-27", None]
+    rows = [json.loads(row) for row in encode_rows(bars, times)]
+    assert list(zip(opens, days, strict=True)) == [
+        (row["datetime"], row["trading_day"]) for row in rows
+    ]
+    columns = json.loads(encode_columns(bars, True, times))
+    assert (opens[::-1], days[::-1]) == (columns["datetime"], columns["trading_day"])
+    prices = ["1.0,1.0,1.0,1.0,1.0", "2.0,2.0,2.0,2.0,2.0"]
+    lines = [f"{opens[0]},{prices[0]},2026-11-27", f"{opens[1]},{prices[1]},", ""]
+    assert lines == encode_csv(bars, False, times).decode().split("\r\n")
+    unknown = TimeFormat(new_york, has_trading_days=True)
+    assert [None, None] == json.loads(encode_columns(bars, True, unknown))["trading_day"]

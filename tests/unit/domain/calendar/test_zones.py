@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from pocketquant.domain.calendar.zones import parse_zone, to_utc
+from pocketquant.domain.calendar.zones import offsets_at, parse_zone, to_utc
 from pocketquant.domain.errors import InvalidCalendar
 
 
@@ -29,6 +29,13 @@ def test_a_skipped_time_is_the_moment_of_the_change() -> None:
     expected = ["2026-03-08 06:59", "2026-03-08 07:00", "2026-03-08 07:00", "2026-03-08 07:01"]
     local = ["2026-03-08 01:59", "2026-03-08 02:00", "2026-03-08 02:59", "2026-03-08 03:01"]
     assert expected == _utc_of("America/New_York", *local)
+
+
+def test_the_offset_at_a_time_changes_with_the_clock() -> None:
+    """From the second of the change on, whatever the order of the times."""
+    change = _seconds("2026-03-08 07:00")
+    offsets = offsets_at(parse_zone("America/New_York"), np.array([change, change - 1, change + 1]))
+    assert [-4 * 3600, -5 * 3600, -4 * 3600] == offsets.tolist()
 
 
 def test_a_repeated_time_is_its_first_one() -> None:
