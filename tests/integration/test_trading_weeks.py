@@ -1,0 +1,163 @@
+"""Weeks of trading in virtual time: quotes of simulated exchanges become the exchanges' own bars.
+
+The simulated server encodes each change of a quote; a quote session reads it, and an aggregator
+builds the bars, by calendars parsed from the simulator's descriptions of the symbols.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.calendar import Calendar, parse_calendar
+from pocketquant.domain.intervals import DAY, MINUTE, Interval
+from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.symbols import Symbol
+from pocketquant.simulator.market import world
+from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.wire.answers import resolved
+from pocketquant.simulator.wire.faults import Faults
+from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
+from pocketquant.tradingview.calendar_texts import calendar_texts
+from pocketquant.tradingview.messages import QUOTE_FIELDS, Resolved
+from pocketquant.tradingview.quotes import QuoteSession
+from tests.resolutions import resolution_of
+
+NAME = "qs_week"
+MARKET = Market({})
+INTRADAY = tuple(interval for interval in Interval if interval.is_intraday)
+FIELDS = [name for name in QUOTE_FIELDS if name not in {"bid", "ask"}]  # half of all messages
+MOST_BARS = 15_000  # more than the minutes of a week
+
+EXCHANGES = (
+    "NASDAQ:AAPL",
+    "OANDA:EURUSD",
+    "CME_MINI:ES1!",
+    "NSE:RELIANCE",
+    "HKEX:700",
+    "BINANCE:BTCUSDT",
+)
+ALWAYS_IN_CHICAGO = "CME:BTC1!"
+
+Rows = list[tuple[float | None, ...]]
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+def known(name: str) -> world.Instrument:
+    instrument = world.find(name)
+    assert instrument is not None
+    return instrument
+
+
+def calendar_of(name: str) -> Calendar:
+    """Return the calendar that a sync makes."""
+    texts = calendar_texts(msgspec.convert(resolved(known(name)), Resolved))
+    assert texts is not None
+    return parse_calendar(texts)
+
+
+@dataclass
+class Stream:
+    """A connection since a second before `start`, and the bars that have closed."""
+
+    symbols: Sequence[str]
+    start: int
+    closed: list[LiveBar] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.bars = BarAggregator()
+        self.calendars = {symbol: calendar_of(symbol) for symbol in self.symbols}
+        for symbol, calendar in self.calendars.items():
+            self.bars.learn(symbol, calendar, self.start)
+        self._server = SimulatedQuoteSession(NAME, MARKET, Faults())
+        self._client = QuoteSession(NAME, "token")
+        self._client.add(map(Symbol.parse, self.symbols))
+        self._server.answer("quote_set_fields", [NAME, *FIELDS], 0)
+        now = self.start - 1
+        self._receive(
+            self._server.answer("quote_add_symbols", [NAME, *self.symbols], now * 1000), now
+        )
+
+    def run_until(self, end: int) -> None:
+        """Let the time pass, and a while more in which the last bars of delayed symbols close."""
+        most_delay = max(known(symbol).delay_seconds for symbol in self.symbols)
+        for now in range(self.start + MINUTE, end + most_delay + 2 * MINUTE, MINUTE):
+            self._receive(self._server.push(now * 1000), now)
+            self.closed += self.bars.advance(now)
+
+    def live(self, symbol: str, interval: Interval, end: int) -> Rows:
+        """Return the whole bars since the start that closed by `end`."""
+        return [
+            (bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
+            for bar in self.closed
+            if bar.symbol == symbol
+            and bar.interval is interval
+            and bar.start >= self.start
+            and bar.end <= end
+            and not bar.is_partial
+        ]
+
+    def own(self, symbol: str, interval: Interval, end: int) -> Rows:
+        """Return the exchange's own bars since the start that closed by `end`."""
+        newest = MARKET.newest(
+            known(symbol), resolution_of(interval), end + 2 * DAY, MOST_BARS, end
+        )
+        bars = newest.bars.between(self.start, end)
+        closes = self.calendars[symbol].bars_at(bars.time, interval).closes
+        rows = zip(*(column.tolist() for column in bars.columns), strict=True)
+        return [row for row, close in zip(rows, closes.tolist(), strict=True) if close <= end]
+
+    def _receive(self, texts: Iterable[str], now: int) -> None:
+        received = self._client.receive("".join(texts), now)
+        for symbol, delay_seconds in received.delays:
+            self.bars.see(symbol, now, delay_seconds)
+        self.bars.take(received.ticks)
+        assert not received.doubts
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "symbols"),
+    [
+        pytest.param(
+            "2026-11-22T00:00",
+            "2026-11-29T00:00",
+            (*EXCHANGES, "OTC:SELDOM"),
+            id="a week with an early close, and a stock that trades on some of its days",
+        ),
+        pytest.param(
+            "2026-03-07T12:00",
+            "2026-03-10T00:00",
+            (*EXCHANGES, ALWAYS_IN_CHICAGO),
+            id="clocks of the US go forward",
+        ),
+        pytest.param(
+            "2026-10-31T12:00",
+            "2026-11-03T00:00",
+            (*EXCHANGES, ALWAYS_IN_CHICAGO, "ICEEUR:BRN1!"),
+            id="clocks of the US go back",
+        ),
+        pytest.param("2025-12-31T12:00", "2026-01-03T00:00", EXCHANGES, id="New Year"),
+        pytest.param(
+            "2025-10-20T00:00", "2025-10-23T12:00", ("NSE:RELIANCE",), id="a session on a holiday"
+        ),
+        pytest.param("2026-07-30T00:00", "2026-08-05T00:00", ("NSE:TCS",), id="hours that change"),
+    ],
+)
+def test_live_bars_are_the_exchanges_own(start: str, end: str, symbols: tuple[str, ...]) -> None:
+    """Whole live bars equal history in open time and all values; none is missing or extra."""
+    stream = Stream(symbols, at(start))
+    stream.run_until(at(end))
+    for symbol in symbols:
+        for interval in INTRADAY:
+            own = stream.own(symbol, interval, at(end))
+            live = stream.live(symbol, interval, at(end))
+            only_one_has = sorted(set(own) ^ set(live))
+            assert [] == only_one_has[:4], f"{symbol} {interval.value}"
+            assert len(own) == len(live) > 0
+    assert 0 == stream.bars.late_ticks.total() + stream.bars.missed_ticks.total()
