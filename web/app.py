@@ -4,11 +4,9 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from importlib.resources import files
 from threading import BoundedSemaphore
 from typing import Any
 
-from flask import Blueprint as FlaskBlueprint
 from flask import Flask, Response
 
 from pocketquant.domain.shards import all_shards
@@ -21,7 +19,7 @@ from pocketquant.servers.addresses import is_loopback
 from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform, wire
-from web import errors, request_log
+from web import documentation, errors, request_log
 from web.api import (
     bars,
     calendars,
@@ -57,25 +55,10 @@ from web.storage import Storage
 from web.streams.job_watch import JobWatch, read_progress
 from web.streams.quote_feed import QuoteFeed
 
-PREFIX = "/api/v1"
-
 _MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
 _MANY_STREAMS = 2000
 _SUBSCRIBER_SECONDS = 0.25  # to connect; a request waits for it
 _MOST_BODIES = 1000  # that push receives at a time
-
-_CONFIG = {
-    "MAX_CONTENT_LENGTH": _MOST_BODY_BYTES,
-    "API_TITLE": "PocketQuant",
-    "API_VERSION": "v1",
-    "OPENAPI_VERSION": "3.1.0",
-    "OPENAPI_URL_PREFIX": PREFIX,
-    "OPENAPI_SWAGGER_UI_PATH": "docs",
-    "OPENAPI_SWAGGER_UI_URL": f"{PREFIX}/docs/assets/",
-    "OPENAPI_REDOC_PATH": "redoc",
-    "OPENAPI_REDOC_URL": f"{PREFIX}/redoc/assets/redoc.standalone.js",
-    "OPENAPI_SWAGGER_UI_CONFIG": {"deepLinking": True, "validatorUrl": None},
-}
 
 
 class WholeResponse(Response):
@@ -109,7 +92,7 @@ def create_app(
     carry_log_context()
     measure_queue_waits()
     app = SynchronousFlask("web", static_folder=None)
-    app.config.update(_CONFIG)
+    app.config.update(documentation.CONFIG, MAX_CONTENT_LENGTH=_MOST_BODY_BYTES)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.url_map.merge_slashes = False  # a ticker may hold some
     services = _services(wire(settings), most_streams or _few_streams(settings.api_threads))
@@ -233,21 +216,12 @@ def _few_exports(threads: int) -> int:
 
 
 def _install_api(app: Flask) -> None:
-    api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin()})
+    api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin(), **documentation.SPEC})
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
-    for module in (symbols, calendars, syncs, bars, quotes, jobs, dead_letters, schedules, fleet):
-        api.register_blueprint(
-            module.blueprint, url_prefix=f"{PREFIX}{module.blueprint.url_prefix}"
-        )
+    for module in (syncs, jobs, bars, symbols, calendars, quotes, schedules, dead_letters, fleet):
+        url = f"{documentation.PREFIX}{module.blueprint.url_prefix}"
+        api.register_blueprint(module.blueprint, url_prefix=url)
     api.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
-    for name, package, folder in (("docs", "flask_swagger_ui", "dist"), ("redoc", "web", "static")):
-        app.register_blueprint(
-            FlaskBlueprint(
-                f"{name}_assets",
-                __name__,
-                static_folder=str(files(package) / folder),
-                static_url_path=f"{PREFIX}/{name}/assets",
-            )
-        )
+    documentation.install(app)

@@ -31,7 +31,12 @@ View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
 SECURITY_SCHEMES: dict[str, Document] = {
-    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "ApiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "a key that `pocketquant keys create` made",
+    },
     "Bearer": {"type": "http", "scheme": "bearer", "description": "the same key as a bearer token"},
 }
 

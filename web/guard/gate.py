@@ -1,6 +1,7 @@
 """The gate before each request: it recognizes the caller and decides whether it may come in.
 
-Every route needs a key except `/health/live`, which reveals nothing. In development on loopback,
+Every route needs a key except those that reveal nothing: `/health/live` and the API's own
+documentation, whose page asks for a key and sends it with each request. In development on loopback,
 requests of this machine need none either. A browser would send such requests for a page of another
 web site too, so their Host and Origin must be names of this machine, and no proxy may have
 forwarded them.
@@ -20,11 +21,13 @@ from structlog.contextvars import bind_contextvars
 from pocketquant.domain.errors import Forbidden, StorageUnavailable, Unauthorized
 from pocketquant.servers.addresses import is_loopback, names_this_machine
 from pocketquant.storage.access import ApiKey, KeyText, Scope
+from web import documentation
 from web.current import current_request, current_state
 from web.guard.keyring import KeyRing
 from web.smorest_pydantic import PydanticBlueprint, default_scope
 
-OPEN_ENDPOINTS = frozenset({"health.get_liveness"})
+LIVENESS = "health.get_liveness"
+_OPEN_ENDPOINTS = frozenset({LIVENESS, *documentation.ENDPOINTS})
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _FORWARDED_BEGINS = "HTTP_X_FORWARDED"
@@ -61,7 +64,7 @@ class Gate:
         state.is_local = given is None and self.is_open and _is_local(environ, self.origins)
         state.given_key, state.key, state.key_trouble = given, None, None
         text = KeyText.parse(given) if given else None
-        if text is not None and request.endpoint not in OPEN_ENDPOINTS:
+        if text is not None and request.endpoint != LIVENESS:
             try:
                 state.key = self.keyring.open(text)
             except StorageUnavailable as error:  # raised later, to callers within their limit
@@ -80,7 +83,7 @@ class Gate:
 
     def _admit(self, scopes: Mapping[str, Scope]) -> Response | None:
         request, state = current_request(), current_state()
-        if state.is_local or request.endpoint in OPEN_ENDPOINTS:
+        if state.is_local or request.endpoint in _OPEN_ENDPOINTS:
             return None
         if state.given_key is None:
             return self._without_key(request.environ)

@@ -12,7 +12,7 @@ from limits import RateLimitItem, parse_many
 from pocketquant.domain.errors import InvalidSettings, TooManyRequests
 from pocketquant.settings import Settings
 from web.current import current_state
-from web.guard.gate import OPEN_ENDPOINTS
+from web.guard.gate import LIVENESS
 from web.guard.shared_counts import Count, SharedCounts
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -32,7 +32,7 @@ def install(app: Flask, settings: Settings) -> None:
     def count() -> None:
         state, endpoint = current_state(), request.endpoint
         state.rate_limit = None
-        if state.is_local or endpoint in OPEN_ENDPOINTS:
+        if state.is_local or endpoint == LIVENESS:
             return
         caller = f"{state.counts_for}:watching" if endpoint in _WATCHING else state.counts_for
         for limit in limits:

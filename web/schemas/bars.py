@@ -82,11 +82,7 @@ def _require_zone(name: str) -> str:
 
 _STORED = {each.value: each for each in Interval}
 _SAME_LENGTH = {BarLength.of(each): each for each in Interval}
-_LENGTH = {
-    "type": "string",
-    "anyOf": [{"enum": list(_STORED)}, {"pattern": f"^{CUSTOM_PATTERN}$"}],
-    "default": Interval.D1.value,
-}
+_LENGTH = {"type": "string", "pattern": f"^{CUSTOM_PATTERN}$", "default": Interval.D1.value}
 
 AnyInterval = Annotated[Interval | str, BeforeValidator(_parse_interval), WithJsonSchema(_LENGTH)]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_require_zone)]

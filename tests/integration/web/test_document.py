@@ -1,5 +1,6 @@
 """The OpenAPI document agrees with the handlers."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +95,18 @@ def declared_query(app: Flask, rule: Rule, method: str) -> set[str]:
     arguments = blueprint._docs[view][method.lower()].get("arguments", {}).get("parameters", [])
     models = [each["schema"].model for each in arguments if each["in"] == "query"]
     return {field.alias or name for model in models for name, field in model.model_fields.items()}
+
+
+def test_the_document_introduces_the_api(document: Json) -> None:
+    """It has a description, servers, and groups in the order of use; an interval can be typed."""
+    assert "Authorize" in document["info"]["description"]
+    assert ["/"] == [server["url"] for server in document["servers"]]
+    groups = [group["name"] for group in document["tags"]]
+    assert ["syncs", "jobs", "bars", "symbols", "calendars", "quotes"] == groups[:6]
+    parameters = document["paths"]["/api/v1/market-data/ohlcv/{exchange}/{symbol}"]["get"]
+    (interval,) = (each for each in parameters["parameters"] if each["name"] == "interval")
+    assert not {"enum", "anyOf"} & interval["schema"].keys()
+    assert all(re.fullmatch(interval["schema"]["pattern"], each) for each in ("1d", "1M", "90m"))
 
 
 def test_every_query_parameter_is_in_the_document(
