@@ -35,7 +35,7 @@ $(DEV_INSTALLED): $(INSTALLED)
 	! command -v npm >/dev/null || \
 	    npm install --silent --no-audit --no-fund --prefix $(PEERS)-npm @mathieuc/tradingview@3.5.2
 	! command -v npm >/dev/null || \
-	    npm install --silent --no-audit --no-fund --prefix $(PAGE_TYPES) typescript@7.0.2 \
+	    npm install --silent --no-audit --no-fund --prefix $(PAGE_TYPES) typescript@7.0.2 axe-core@4.14.1 \
 	    $$($(BIN)/python deploy/page_libraries.py --names)
 	touch $@
 

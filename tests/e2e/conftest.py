@@ -31,6 +31,7 @@ from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.schedules import Schedules
+from tests.e2e.suspending import suspended
 from tests.resolutions import resolution_of
 
 Json = dict[str, Any]
@@ -175,20 +176,6 @@ class Platform:
 
     def workers(self) -> list[psutil.Process]:
         return self.processes("workers.app worker")
-
-
-@contextmanager
-def suspended(stopped: Iterable[psutil.Process]) -> Iterator[None]:
-    """Suspend these processes for a `with` block."""
-    held = list(stopped)
-    assert held
-    try:
-        for process in held:
-            process.suspend()
-        yield
-    finally:
-        for process in held:
-            process.resume()
 
 
 def sync_request(symbol: str, interval: str, n_bars: int) -> Json:

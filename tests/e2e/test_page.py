@@ -1,39 +1,26 @@
 """The browser's page, used by a person in Chromium against the whole platform."""
 
-import os
-import shutil
+import re
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+import requests
+from playwright.sync_api import Browser, Page, expect
 
+from pocketquant.machine.embedded import reserve_port
 from pocketquant.servers.connections import wait_until
+from pocketquant.storage.access import Scope
+from pocketquant.storage.api_keys import ApiKeys
+from tests.e2e.browsing import Visit, browsing, drawn, until, violations, visiting
+from tests.e2e.suspending import suspended
 
 BTC, AAPL = "BINANCE:BTCUSDT", "NASDAQ:AAPL"
 PLANTED = '<img src="x" onerror="document.title=\'planted\'">'
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
-# What lightweight-charts itself says that it draws, in the form of the API's columns.
-DRAWN = """() => {
-  const {candles, volume} = window.pocketquantChart.drawing;
-  const volumes = new Map(volume.data().map((bar) => [bar.time, bar.value]));
-  return candles.data().map((bar) =>
-    [bar.time, bar.open, bar.high, bar.low, bar.close, volumes.get(bar.time)]);
-}"""
 
-Json = dict[str, Any]
 Opens = Callable[..., Page]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A page, and what the browser has complained about meanwhile."""
-
-    page: Page
-    complaints: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +41,8 @@ def market(start_platform: Callable[..., Any]) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
-    program = shutil.which("chromium")
-    if not program and "CI" not in os.environ:
-        pytest.skip("chromium is not installed")
-    assert program, "chromium is not installed"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+    with browsing() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -85,24 +66,6 @@ def live(chromium: Browser, market: Any) -> Iterator[Visit]:
         yield found
 
 
-@contextmanager
-def visiting(chromium: Browser, url: str, **options: Any) -> Iterator[Visit]:
-    with chromium.new_context(
-        base_url=url, viewport={"width": 1440, "height": 900}, **options
-    ) as context:
-        page, complaints = context.new_page(), list[str]()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.extend(complaint(said)))
-        yield Visit(page, complaints)
-
-
-def complaint(said: ConsoleMessage) -> list[str]:
-    """Return the text of an error, unless it only repeats an answer of the API."""
-    is_answer = "/api/v1/" in said.location["url"] and said.text.startswith("Failed to load")
-    return [said.text] if said.type == "error" and not is_answer else []
-
-
 def bars(platform: Any, symbol: str, interval: str, limit: int) -> list[list[float]]:
     """Return the newest closed bars of the API, the oldest first, in epoch seconds."""
     exchange, ticker = symbol.split(":")
@@ -122,16 +85,18 @@ def epoch(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
-def until(page: Page, condition: str, argument: object = None) -> None:
-    """Wait until a function of JavaScript holds; Playwright's own wait needs eval in the page."""
-    wait_until(condition, lambda: page.evaluate(condition, argument), (), 75.0)
-
-
-def drawn(page: Page) -> list[list[float]]:
-    """Return the bars that the chart draws, the forming one too."""
-    until(page, "() => window.pocketquantChart?.bars.value.length > 0")
-    found: list[list[float]] = page.evaluate(DRAWN)
-    return found
+@pytest.mark.parametrize(
+    "path", ["/", "/markets", f"/chart/{AAPL}?interval=1h", "/jobs", "/chart/NASDAQ:NOSUCH"]
+)
+def test_no_view_has_serious_faults_of_accessibility(visit: Opens, path: str) -> None:
+    """axe-core looks at each view, in light and dark."""
+    page = visit(path)
+    expect(page.locator("h1, h2").first).to_be_visible()
+    expect(page.locator(".starting")).to_have_count(0)
+    assert [] == violations(page)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert [] == violations(page)
 
 
 def test_the_chart_draws_the_bars_of_the_api(visit: Opens, market: Any) -> None:
@@ -210,6 +175,171 @@ def test_an_interval_that_cannot_be_made_is_explained(visit: Opens) -> None:
     expect(page.get_by_role("alert")).to_contain_text("7q is no interval")
     page.get_by_role("alert").get_by_role("link", name="1h").click()
     assert drawn(page)
+
+
+def test_the_overview_says_how_all_is(visit: Opens, market: Any) -> None:
+    """Each server and program is shown; a failed sync has its reason, and is tried again."""
+    unit = market.sync_in_background("NASDAQ:NOSUCH")
+    market.wait_for_job(unit)
+    market.mongo["units"].update_one(
+        {"jobs": unit}, {"$set": {"error.message": f"invalid {PLANTED}"}}
+    )
+    page = visit("/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("All is well")
+    for name in ("mongodb", "redis", "broker", "workers", "beat", "streamers", "schedules"):
+        check = page.locator(".checks li").filter(has_text=re.compile(name, re.IGNORECASE))
+        expect(check).to_contain_text("ok")
+    failures = page.locator(".panel").filter(has_text="Failed syncs")
+    expect(failures).to_contain_text(f"invalid {PLANTED}")
+    expect(page.locator(".panel").filter(has_text="Live quotes")).to_contain_text("1 of 1 symbols")
+    failures.get_by_role("button", name="Retry NASDAQ:NOSUCH 1d").click()
+    expect(page.locator(".notices")).to_contain_text("1 tried again")
+    assert "planted" != page.title()
+    assert 0 == page.locator("main img").count()
+
+
+def test_a_symbol_is_found_synced_watched_and_forgotten(visit: Opens, market: Any) -> None:
+    """By keyboard alone: add, choose, sync, follow the job; then watch and forget it."""
+    page = visit("/markets")
+    row = page.get_by_role("row").filter(has_text="TVC:RUT")
+    page.get_by_role("button", name="Add a symbol").press("Enter")
+    page.get_by_role("combobox").fill("TVC:RUT")
+    expect(page.get_by_role("option").first).to_contain_text("TVC:RUT")
+    page.keyboard.press("Enter")
+    wait_until(
+        "its bars are stored", lambda: market.status_of("TVC:RUT")["bar_count"], KeyError, 30
+    )
+    page.get_by_role("button", name="Reload").click()
+    expect(row).to_contain_text("completed")
+    page.get_by_label("Filter").fill("rut")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.keyboard.press("Tab")
+    page.locator("body").press("j")
+    page.locator("body").press("x")
+    chosen = page.get_by_role("toolbar", name="Chosen symbols")
+    expect(chosen).to_contain_text("TVC:RUT")
+    chosen.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.locator(".notices")).to_contain_text("TVC:RUT: watched")
+    assert 2 == market.get("/api/v1/quotes/status").body["subscribed"]
+    chosen.get_by_role("button", name="Stop watching").click()
+    expect(page.locator(".notices")).to_contain_text("no longer watched")
+    chosen.get_by_role("button", name="Sync").click()
+    page.locator(".notices").get_by_role("link", name="Job").last.click()
+    expect(page.locator(".view-head")).to_contain_text("completed")
+    page.go_back()
+    page.get_by_label("Choose TVC:RUT").check()
+    page.get_by_role("button", name="Forget").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    expect(row).to_have_count(0)
+    assert 404 == market.get("/api/v1/market-data/symbols/TVC/RUT").status
+
+
+def test_thousands_of_markets_are_drawn_as_they_come_into_view(
+    chromium: Browser, market: Any
+) -> None:
+    """The list has all rows, the document only those near the view; the last one can be found."""
+    symbols = market.mongo["symbols"]
+    (one,) = symbols.find({"_id": AAPL})
+    names = [f"M{number:05d}" for number in range(3000)]
+    try:
+        symbols.insert_many(
+            [{**one, "_id": f"MANY:{n}", "exchange": "MANY", "symbol": n} for n in names]
+        )
+        with visiting(chromium, market.url) as found:
+            page = found.page
+            page.goto("/markets")
+            table = page.get_by_role("table", name="Markets")
+            expect(
+                page.get_by_role("status").filter(has_text=re.compile(r"^3,00\d$"))
+            ).to_be_visible()
+            assert page.get_by_role("row").count() < 60
+            page.get_by_role("button", name=re.compile("^Symbol")).click()
+            expect(page.get_by_role("row").nth(1)).not_to_contain_text("BINANCE")
+            page.get_by_role("button", name=re.compile("^Symbol")).click()
+            table.evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
+            expect(page.get_by_role("row").last).to_contain_text(AAPL)
+            page.get_by_label("Filter").fill("m02999")
+            expect(page.get_by_role("row")).to_have_count(2)
+            assert [] == found.complaints
+    finally:
+        symbols.delete_many({"exchange": "MANY"})
+
+
+def test_a_job_is_followed_while_it_runs(visit: Opens, market: Any) -> None:
+    """Its counts change without a reload; failed syncs are listed by state and tried again."""
+    with suspended(market.processes("worker-")):
+        job = market.sync_in_bulk([*(f"SIM:S{number:04d}" for number in range(1, 20)), "SIM:NONE"])
+        page = visit(f"/jobs/{job}")
+        expect(page.locator(".view-head")).to_contain_text("bulk")
+        expect(page.locator(".count.is-completed")).to_contain_text("0")
+    expect(page.locator(".view-head")).to_contain_text("partly failed")
+    expect(page.locator(".count.is-completed")).to_contain_text("19")
+    page.locator(".count.is-failed").click()
+    expect(page).to_have_url(f"{market.url}/jobs/{job}?state=failed")
+    failed = page.get_by_role("row").filter(has_text="SIM:NONE")
+    expect(failed).to_contain_text("unknown_symbol")
+    failed.get_by_role("button", name="Retry").click()
+    wait_until(
+        "it was tried again",
+        lambda: market.job(job)["finished_at"] and attempts(market, job),
+        (),
+        30,
+    )
+    page.get_by_role("link", name="Jobs", exact=True).first.click()
+    expect(page.get_by_role("row").filter(has_text=job)).to_contain_text("partly failed")
+
+
+def attempts(platform: Any, job: str) -> bool:
+    """Whether the job's failed unit was claimed a second time."""
+    (unit,) = platform.mongo["units"].find({"jobs": job, "state": "failed"})
+    return bool(unit["attempt"] > 1)
+
+
+def test_a_job_is_cancelled_after_a_question(visit: Opens, market: Any) -> None:
+    """Keeping it is the first answer; the other one cancels it."""
+    with suspended(market.processes("worker-")):
+        job = market.sync_in_bulk(["SIM:S0101", "SIM:S0102"])
+        page = visit(f"/jobs/{job}")
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Keep").click()
+        assert "cancelled" != market.job(job)["state"]
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+        expect(page.locator(".view-head")).to_contain_text("cancelled")
+    assert "cancelled" == market.job(job)["state"]
+
+
+def test_a_key_is_asked_for_and_kept_for_the_tab(
+    chromium: Browser, market: Any, start_program: Callable[..., Any]
+) -> None:
+    """A wrong key is asked for again, and so is a revoked one; the view then goes on."""
+    keys, port = ApiKeys(market.mongo), reserve_port()
+    now = int(time.time())
+    (first, text), (_, other) = (keys.create(name, Scope.READ, now) for name in ("one", "other"))
+    start_program(market, "web", api_host="0.0.0.0", api_port=port)
+    url = f"http://127.0.0.1:{port}"
+    wait_until("it serves", lambda: requests.get(f"{url}/health/live", timeout=5).ok, OSError, 60)
+    with visiting(chromium, url) as found:
+        page, dialog = found.page, found.page.get_by_role("dialog")
+        page.goto("/jobs")
+        for given in ("pq_wrong", str(text)):
+            expect(dialog).to_be_visible()
+            dialog.get_by_label("Key").fill(given)
+            page.keyboard.press("Enter")
+        expect(page.get_by_role("table")).to_be_visible()
+        assert [str(text), None] == page.evaluate(
+            "['sessionStorage', 'localStorage'].map((s) => window[s].getItem('pocketquant.key'))"
+        )
+        page.reload()
+        expect(page.get_by_role("table")).to_be_visible()
+        keys.revoke(first.id, int(time.time()))
+        expect(dialog).to_contain_text("revoked")
+        dialog.get_by_label("Key").fill(str(other))
+        dialog.get_by_label("Keep it").check()
+        page.keyboard.press("Enter")
+        expect(dialog).to_have_count(0)
+        assert str(other) == page.evaluate("localStorage.getItem('pocketquant.key')")
+        assert [] == found.complaints
 
 
 def test_the_forming_bar_follows_the_market_and_closes(live: Visit, market: Any) -> None:

@@ -5,6 +5,7 @@ import { useSignal } from "./vendor/signals.js";
 import { address, followLinks, go } from "./data/address.js";
 import { key, question } from "./data/door.js";
 import { followTheme, isDark, toggleTheme } from "./data/theme.js";
+import { ConfirmDialog } from "./parts/confirm.js";
 import { html } from "./parts/html.js";
 import { Icon } from "./parts/icons.js";
 import { KeyDialog } from "./parts/key-dialog.js";
@@ -13,15 +14,23 @@ import { Notices } from "./parts/notices.js";
 import { SymbolSearch, searchForChart } from "./parts/symbol-search.js";
 
 const LINKS = /** @type {const} */ ([
+  ["/", "Overview", "overview"],
+  ["/markets", "Markets", "markets"],
   ["/chart", "Chart", "chart"],
+  ["/jobs", "Jobs", "jobs"],
 ]);
 
 /** Each view is loaded when it is first shown. */
 const VIEWS = [
-  { path: /^\/(?:chart(?:\/(.+))?)?$/, load: () => import("./views/chart.js") },
+  { path: /^\/$/, load: () => import("./views/overview.js") },
+  { path: /^\/markets$/, load: () => import("./views/markets.js") },
+  { path: /^\/chart(?:\/(.+))?$/, load: () => import("./views/chart.js") },
+  { path: /^\/jobs$/, load: () => import("./views/jobs.js") },
+  { path: /^\/jobs\/([^/]+)$/, load: () => import("./views/job.js") },
 ];
 
-const LETTERS = { c: "/chart" };
+/** After `g`. */
+const LETTERS = { o: "/", m: "/markets", c: "/chart", j: "/jobs" };
 
 export function Shell() {
   useEffect(() => {
@@ -67,7 +76,7 @@ export function Shell() {
       <a href=${new URL("vendor/licences.txt", import.meta.url).href}>Licences</a>
       <a href="/api/v1/docs">API</a>
     </footer>
-    <${SymbolSearch} /><${KeyDialog} /><${Notices} />
+    <${SymbolSearch} /><${ConfirmDialog} /><${KeyDialog} /><${Notices} />
   `;
 }
 

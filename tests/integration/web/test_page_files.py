@@ -10,7 +10,15 @@ from flask.testing import FlaskClient
 from pocketquant.settings import Environment, Settings
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-VIEWS = ["/", "/chart", "/chart/NASDAQ:AAPL", "/chart/NYSE:BRK/B"]
+VIEWS = [
+    "/",
+    "/markets",
+    "/jobs",
+    "/jobs/6b03f2a5cf63c1569a9430b4",
+    "/chart",
+    "/chart/NASDAQ:AAPL",
+    "/chart/NYSE:BRK/B",
+]
 
 Serve = Callable[..., FlaskClient]
 

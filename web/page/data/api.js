@@ -30,6 +30,12 @@ export async function get(path, query) {
   return (await send("GET", path, { query })).json();
 }
 
+/** Get the checks of all servers and parts; a 503 holds them too. */
+export async function getReadiness() {
+  const answer = await send("GET", "/health/ready", { accepted: [503] });
+  return answer.json();
+}
+
 /**
  * Get one page of a list and the number of all its entries.
  * @param {string} path
@@ -86,23 +92,23 @@ export async function remove(path, query) {
  * Send a request; ask for a key and send it again where the API wants one.
  * @param {string} method
  * @param {string} path
- * @param {{query?: Query, body?: object, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+ * @param {{query?: Query, body?: object, accepted?: number[], signal?: AbortSignal}} [options] `accepted`:
+ *   statuses of answers besides those of success
  * @returns {Promise<Response>}
  */
-export async function send(method, path, { query, body, headers = {}, signal } = {}) {
+export async function send(method, path, { query, body, accepted = [], signal } = {}) {
   for (;;) {
     const used = key.value;
     const answer = await reach(urlOf(path, query), {
       method,
       signal,
       headers: {
-        ...headers,
         ...(used ? { "X-API-Key": used } : {}),
         ...(body ? { "Content-Type": "application/json" } : {}),
       },
       body: body ? JSON.stringify(body) : undefined,
     });
-    if (answer.ok || answer.status === 304) return answer;
+    if (answer.ok || accepted.includes(answer.status)) return answer;
     const error = await errorOf(answer);
     if (error.status !== 401) throw error;
     if (key.value === used) {
