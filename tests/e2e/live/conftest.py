@@ -43,15 +43,12 @@ class LiveMarket:
     clock: "Clock"
     symbols: list[str]
     environment: dict[str, str]
+    grace_seconds: float
     streamers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def now(self) -> float:
         """The market's time."""
         return self.clock.now()
-
-    @property
-    def grace_seconds(self) -> float:
-        return self.clock.speed
 
     def start_streamer(self) -> "subprocess.Popen[bytes]":
         """Start a streamer that no supervisor restarts."""
@@ -207,10 +204,15 @@ def _series(symbol: str, interval: Interval) -> Series:
 
 @pytest.fixture(scope="module")
 def live_market(start_platform: Any) -> Iterator[Callable[..., LiveMarket]]:
-    """Starts a market and a platform without a streamer, with some symbols subscribed."""
+    """Starts a market and a platform without a streamer, with some symbols subscribed.
+
+    Bars wait for late ticks for `grace` seconds of ours.
+    """
     with ExitStack() as ends:
 
-        def make(symbols: list[str], speed: float, start: float, **settings: Any) -> LiveMarket:
+        def make(
+            symbols: list[str], speed: float, start: float, grace: float = 1.0, **settings: Any
+        ) -> LiveMarket:
             clock = Clock(speed, start)
             simulator = ends.enter_context(
                 running(pace=SimulatorPace(speed=speed, push_seconds=0.02), clock=clock.now)
@@ -220,13 +222,13 @@ def live_market(start_platform: Any) -> Iterator[Callable[..., LiveMarket]]:
                     without=frozenset({"flower", "interactive", "push", "streamer"}),
                     tradingview_url=simulator.url,
                     tradingview_http_url=simulator.http_url,
-                    streamer_grace_seconds=speed,  # a second of ours
+                    streamer_grace_seconds=grace * speed,
                     **settings,
                 )
             )
             environment = psutil.Process(platform.supervisord).environ()
             keep_calendars(platform.mongo, symbols)
-            made = LiveMarket(platform, simulator, clock, symbols, environment)
+            made = LiveMarket(platform, simulator, clock, symbols, environment, grace * speed)
             ends.callback(made.kill_all)
             made.subscribe()
             return made
