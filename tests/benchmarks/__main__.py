@@ -6,7 +6,17 @@ from importlib import import_module
 from tests.benchmarks.report import show
 from tests.benchmarks.size import choose_smallest
 
-BENCHMARKS = ("aggregation", "calendar", "live", "store", "rest", "export", "sync", "fleet")
+BENCHMARKS = (
+    "aggregation",
+    "calendar",
+    "schedules",
+    "live",
+    "store",
+    "rest",
+    "export",
+    "sync",
+    "fleet",
+)
 _SMALLEST = "--smallest"
 
 
