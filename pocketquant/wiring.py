@@ -27,6 +27,8 @@ from pocketquant.history.scheduler import Scheduler
 from pocketquant.history.searching import Searching
 from pocketquant.history.steps import Steps
 from pocketquant.history.syncer import Syncer
+from pocketquant.live.current_bars import CurrentBars
+from pocketquant.live.shown_bars import ShownLiveBars
 from pocketquant.live.watching import Watching
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import celery_app
@@ -86,6 +88,8 @@ class Platform:
     scheduler: Scheduler
     subscriptions: Subscriptions
     board: QuoteBoard
+    shown_bars: ShownLiveBars
+    current_bars: CurrentBars
     watching: Watching
     removal: Removal
     importing: Importing
@@ -124,6 +128,8 @@ def wire(settings: Settings) -> Platform:
     steps = Steps(tick_problems)
     bars, live_bars, calendars = BarStore(mongo), LiveBarStore(mongo), CalendarStore(mongo)
     cached_calendars = CachedCalendars(calendars, time.monotonic)
+    shown_bars = ShownLiveBars(bars, live_bars, cached_calendars)
+    current_bars = CurrentBars(board, shown_bars)
     responses = ResponseCache(cache, answers, most_bytes)
     return Platform(
         settings=settings,
@@ -165,7 +171,9 @@ def wire(settings: Settings) -> Platform:
         scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, calendars, now),
         subscriptions=subscriptions,
         board=board,
-        watching=Watching(subscriptions, board, nudges, cached_calendars, time.time),
+        shown_bars=shown_bars,
+        current_bars=current_bars,
+        watching=Watching(subscriptions, board, current_bars, nudges, cached_calendars, time.time),
         calendars=calendars,
         cached_calendars=cached_calendars,
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),

@@ -153,7 +153,7 @@ def _services(platform: Platform, most_streams: int) -> WebServices:
         platform=platform,
         storage=storage,
         ohlcv=_ohlcv(platform),
-        live_forming=LiveForming(platform.board, platform.cached_calendars, time.time),
+        live_forming=LiveForming(platform.current_bars, time.time),
         server_probes=ServerProbes(platform.mongo, settings.redis_url, settings.broker_url),
         fleet_probe=fleet_probe,
         fleet_metrics=FleetCollector(fleet_probe).registry(),
@@ -186,7 +186,7 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
 def _ohlcv(platform: Platform) -> OhlcvReader:
     subscriber = open_redis(platform.settings.redis_url, _SUBSCRIBER_SECONDS)
     cache = LocalCache(platform.responses, FreshTokens(platform.responses, subscriber))
-    stored = StoredBars(platform.bars, platform.live_bars, ChunkCache(platform.bars, cache))
+    stored = StoredBars(platform.bars, platform.shown_bars, ChunkCache(platform.bars, cache))
     return OhlcvReader(stored, platform.statuses, platform.cached_calendars, cache)
 
 

@@ -13,9 +13,10 @@ from pocketquant.cache import board_records as records
 from pocketquant.cache.board_records import Minutes, StreamerStatus
 from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.day_bars import closing_time
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
-from pocketquant.domain.open_bars import BarsState
+from pocketquant.domain.open_bars import LONGER, BarsState
 from pocketquant.domain.quotes import Quote
 
 _LONGEST_OVERDUE_SECONDS = MINUTE
@@ -24,16 +25,11 @@ _SYMBOLS_A_TRIP = 500
 
 @dataclass(frozen=True, slots=True)
 class CurrentBar:
-    """A forming bar, the epoch second of its last change, and the delay of its quotes."""
+    """A forming bar, the epoch second of its last change, and when its last quotes arrive."""
 
     bar: LiveBar
     as_of: int
-    delay_seconds: int = 0
-
-    @property
-    def ends_at(self) -> int:
-        """The epoch second at which its last quotes arrive."""
-        return self.bar.end + self.delay_seconds
+    ends_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ class QuoteBoard:
     ) -> CurrentBar | None:
         """The forming bar of the newest period with a tick; None if it is closed.
 
-        Without the symbol's calendar only minutes are known.
+        Without the symbol's calendar only minutes are known. Weeks and months are on no board.
 
         A bar that should have closed more than a minute ago counts as none: its streamer is dead.
         """
@@ -82,14 +78,10 @@ class QuoteBoard:
         if found is None:
             return None
         common = records.decode_minutes(found)
-        parts = list(common.minutes)
-        if made is not None and interval is not Interval.M1:
-            parts.insert(0, records.decode_bar(made))
-        bar = put_together(interval, parts, common.unseen.seen_since, calendar)
-        if bar is None:
+        bar, end = _forming(common, interval, made, calendar)
+        if bar is None or end + common.delay_seconds + _LONGEST_OVERDUE_SECONDS < now:
             return None
-        current = CurrentBar(bar, int(common.as_of), common.delay_seconds)
-        return None if current.ends_at + _LONGEST_OVERDUE_SECONDS < now else current
+        return CurrentBar(bar, int(common.as_of), end + common.delay_seconds)
 
     def resumable(self, shard: str, symbols: Sequence[str]) -> list[Resumable]:
         """The stored states of those symbols, which must belong to the shard."""
@@ -115,7 +107,7 @@ class QuoteBoard:
     def _resumable_batch(self, symbols: Sequence[str], seen_until: float) -> Iterator[Resumable]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for symbol in symbols:
-                pipeline.mget([records.bar_key(symbol, interval) for interval in Interval])
+                pipeline.mget([records.bar_key(symbol, each) for each in (Interval.M1, *LONGER)])
             found: list[list[bytes | None]] = pipeline.execute()
         for symbol, (minutes, *longer) in zip(symbols, found, strict=True):
             if minutes is not None:
@@ -125,6 +117,20 @@ class QuoteBoard:
         """Delete the quotes of these symbols; a streamer may write them again."""
         if symbols:
             self._redis.unlink(*map(records.quote_key, symbols))
+
+
+def _forming(
+    common: Minutes, interval: Interval, made: bytes | None, calendar: Calendar | None
+) -> tuple[LiveBar | None, int]:
+    """The forming bar, if any, and when it closes by its own clock."""
+    if not interval.is_intraday:
+        day = common.day if interval is Interval.D1 else None
+        return day, closing_time((day.start, day.end), calendar) if day else 0
+    parts = list(common.minutes)
+    if made is not None and interval is not Interval.M1:
+        parts.insert(0, records.decode_bar(made))
+    bar = put_together(interval, parts, common.unseen.seen_since, calendar)
+    return bar, bar.end if bar else 0
 
 
 def _resumable(
@@ -137,5 +143,6 @@ def _resumable(
         closed_until=common.closed_until,
         minutes=common.minutes,
         longer=tuple(records.decode_bar(bar) for bar in longer if bar is not None),
+        day=common.day,
     )
     return Resumable(bars, common.quote, max(common.as_of, seen_until))

@@ -1,12 +1,12 @@
 -- Renews the records of unchanged symbols, if the shard's lease still holds the token.
 -- KEYS: lease, index of symbols
--- ARGV: token, seconds of a quote, seconds of a bar, the 13 intervals, the symbols
+-- ARGV: token, seconds of a quote, seconds of a bar, the 10 intervals, the symbols
 -- Returns the symbols whose records have expired and must be written again.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local quote_seconds, bar_seconds = ARGV[2], ARGV[3]
 local minutes = 4  -- the index of 1m, the first interval
-local first_symbol = minutes + 13
+local first_symbol = minutes + 10
 
 local expired = {}
 for index = first_symbol, #ARGV do

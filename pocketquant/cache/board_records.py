@@ -1,7 +1,7 @@
 """The records of the quote board in Redis, as JSON.
 
 quote:latest:{EXCHANGE}:{SYMBOL}             a quote, as the API returns it
-bar:current:{EXCHANGE}:{SYMBOL}:1m           `Minutes`: open minutes, quote and state
+bar:current:{EXCHANGE}:{SYMBOL}:1m           `Minutes`: open minutes and day, quote and state
 bar:current:{EXCHANGE}:{SYMBOL}:{interval}   a `LiveBar` of closed minutes, if any
 quote:symbols                                the symbols with a latest quote
 streamer:status:{shard}                      a `StreamerStatus`
@@ -39,7 +39,7 @@ _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 
 @dataclass(frozen=True, slots=True)
 class Minutes:
-    """The open minutes of a symbol, its quote, and the state to continue its aggregation.
+    """The open minutes and day of a symbol, its quote, and the state to continue its aggregation.
 
     `as_of` is the epoch second of the write.
     """
@@ -50,6 +50,7 @@ class Minutes:
     minutes: tuple[LiveBar, ...]
     quote: Quote
     as_of: float
+    day: LiveBar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,15 @@ def encode_quote(quote: Quote) -> bytes:
 def encode_minutes(bars: BarsState, quote: Quote, as_of: float) -> bytes:
     """The record of the open minutes; bars and quote must be of the same moment."""
     return encode(
-        Minutes(bars.delay_seconds, bars.unseen, bars.closed_until, bars.minutes, quote, as_of)
+        Minutes(
+            bars.delay_seconds,
+            bars.unseen,
+            bars.closed_until,
+            bars.minutes,
+            quote,
+            as_of,
+            bars.day,
+        )
     )
 
 

@@ -3,12 +3,12 @@
 -- ARGV: token, seconds of a quote, seconds of a bar, then three lists, each its length first:
 --   quotes    symbol, quote
 --   minutes   symbol, record
---   longer    prefix of the keys, then 12 times an interval and its record; empty: no such bar
+--   longer    prefix of the keys, then 9 times an interval and its record; empty: no such bar
 -- board_records.py lists the keys.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local quote_seconds, bar_seconds = ARGV[2], ARGV[3]
-local longer_intervals = 12
+local longer_intervals = 9
 local index = 4
 
 local count = tonumber(ARGV[index])

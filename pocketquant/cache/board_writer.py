@@ -26,7 +26,7 @@ _PIECE = 200  # symbols a script: Redis serves no other client while it runs
 _CALLS_A_TRIP = 6  # scripts a pipeline: a whole pipeline is held in memory
 _QUOTE_AND_BAR_SECONDS = (records.QUOTE_SECONDS, records.BAR_SECONDS)
 _LONGER = [interval.value for interval in LONGER]
-_ALL = [interval.value for interval in Interval]
+_ALL = [Interval.M1.value, *_LONGER]
 
 _Args = list[str | bytes | int | float]
 

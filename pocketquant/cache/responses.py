@@ -21,6 +21,7 @@ from typing import cast
 import orjson
 import redis
 
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 
 DROPS = "ohlcv:drops"  # a channel
@@ -111,15 +112,22 @@ class ResponseCache:
     def drop(self, *all_series: Series) -> None:
         """Delete the tokens of these series, and publish that to the channel `DROPS`.
 
-        One transaction does both: Redis has sent the message before this returns.
+        Weeks and months are made of days, so their tokens go with those of days. One transaction
+        does all: Redis has sent the message before this returns.
         """
         if not all_series:
             return
-        keys = [key_of(series) for series in all_series]
+        keys = [key_of(each) for series in all_series for each in _made_of(series)]
         with self._tokens.pipeline(transaction=True) as both:
             both.unlink(*keys)
             both.publish(DROPS, orjson.dumps(keys))
             both.execute()
+
+
+def _made_of(series: Series) -> list[Series]:
+    """The series, and those that are made of its bars when they are read."""
+    longer = (Interval.W1, Interval.MONTH) if series.interval is Interval.D1 else ()
+    return [series, *(Series(series.symbol, interval) for interval in longer)]
 
 
 def key_of(series: Series) -> str:

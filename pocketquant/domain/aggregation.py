@@ -1,9 +1,9 @@
-"""`BarAggregator`: builds bars of all 13 intervals from ticks.
+"""`BarAggregator`: builds bars of up to four hours from ticks, and days from quotes.
 
-    learn → see → take, take, … → advance → closed bars        lose, when the stream breaks off
+    learn → see → take, report, … → advance → closed bars      lose, when the stream breaks off
 
 A tick changes one minute only. A closing minute is merged into the longer bars that contain it, by
-the calendar of its symbol.
+the calendar of its symbol. A quote reports all of its day.
 Bars close by the clock: each open bar is scheduled under its closing time, so that `advance` visits
 only the bars that close.
 
@@ -18,6 +18,7 @@ from math import floor
 from typing import NamedTuple
 
 from pocketquant.domain.calendar import Calendar, CalendarTexts
+from pocketquant.domain.day_bars import OpenDay, closing_time, has_prices, reported_period
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
@@ -31,20 +32,20 @@ from pocketquant.domain.open_bars import (
     Minute,
     OpenBars,
 )
-from pocketquant.domain.quotes import Tick
+from pocketquant.domain.quotes import Quote, Tick
 
 GRACE_SECONDS = 2.0
 
 _BEFORE_ALL = -(2.0**53)
-_LONGEST_OPEN_SECONDS = 40 * DAY  # a month, with its delay and grace
+_LONGEST_OPEN_SECONDS = DAY  # four hours, with their delay and grace
 
 
 class BarAggregator:
     """The bars of many symbols. `intervals` and `grace_seconds` may be set at any moment.
 
     A bar closes `grace_seconds` after its end, for a delayed symbol by its delayed clock. `advance`
-    returns it if its interval is one of `intervals`; all 13 are built, so that the bars of an
-    interval added later are complete.
+    returns it if its interval is one of `intervals`; all are built, so that the bars of an interval
+    added later are complete. There are none of weeks and months.
 
     Ticks of a closed minute are not used but counted: in `missed_ticks` if they were traded while
     the stream was lost, else in `late_ticks`. A late tick makes open bars partial, and `too_late`
@@ -64,6 +65,7 @@ class BarAggregator:
         self.out_of_session_ticks: Counter[str] = Counter()
         self._too_late: list[tuple[str, int]] = []
         self._regrouped: list[Regrouped] = []
+        self._ended_days: list[LiveBar] = []
         self._hours: dict[str, Hours] = {}  # by symbol, also of symbols that are not seen yet
         self._shared: dict[CalendarTexts, Hours] = {}
         self._bars: dict[str, OpenBars] = {}
@@ -98,6 +100,7 @@ class BarAggregator:
         bars = self._bars.get(symbol)
         if bars is None:
             bars = self._begin(OpenBars(symbol))
+            bars.use(self._hours.get(symbol, NO_HOURS))
             bars.delay_seconds = delay_seconds
         elif delay_seconds != bars.delay_seconds:
             bars.closed_until = self._closed_until(bars)
@@ -109,11 +112,14 @@ class BarAggregator:
     def lose(self, now: float, symbols: Iterable[str] | None = None) -> None:
         """Stop receiving the ticks of these symbols, or of all, at `now`.
 
-        Bars that contain any time between `now` and the next `see` are partial.
+        Bars that contain any time between `now` and the next `see` are partial, and so is the open
+        day until a whole quote reports it.
         """
         for symbol in self._bars if symbols is None else symbols:
             bars = self._bars[symbol]
             bars.unseen = bars.unseen.lost(now - bars.delay_seconds)
+            if bars.day is not None:
+                bars.day.is_sure = False
 
     def doubt(self, symbol: str, now: float) -> None:
         """A quote that came at `now` was unreadable: bars that contain this time are partial."""
@@ -155,7 +161,7 @@ class BarAggregator:
         self._hours.pop(symbol, None)
         bars = self._bars.pop(symbol)
         del self._newest[symbol]
-        for bar in (*bars.minutes, *bars.longer):
+        for bar in (*bars.minutes, *bars.longer, bars.day):
             if bar is not None:
                 bar.due = None
 
@@ -179,10 +185,30 @@ class BarAggregator:
             else:
                 self._take_slowly(tick)
 
+    def report(self, quote: Quote, is_whole: bool) -> None:
+        """Note the day that the quote reports; the first quote of another day ends the one before.
+
+        `is_whole`: no change of the quote may be missing. Call it after `see`, once for any number
+        of changes, and with the last quote of each session and day.
+        """
+        bars = self._bars[quote.symbol]
+        day = bars.day
+        if day is not None and day.is_of(quote):
+            day.follow(quote, is_whole)
+            return
+        calendar = bars.hours.calendar
+        if calendar is None or (day is None and not quote.is_trading):
+            return
+        period = reported_period(quote, calendar)
+        if period is not None and day is not None and period == day.period:
+            day.follow(quote, is_whole)
+        elif period is not None and quote.is_trading and has_prices(quote):
+            self._begin_day(bars, OpenDay(period, quote, is_whole, calendar))
+
     def advance(self, now: float) -> list[LiveBar]:
         """Move the clock to `now`; return the closed bars by closing time, shorter ones first."""
         self._set_clock(now)
-        closed: list[LiveBar] = []
+        closed, self._ended_days = self._ended_days, []
         while self._due_times and self._due_times[0] <= self._horizon:
             due_time = heappop(self._due_times)
             due = self._due.pop(due_time)
@@ -192,6 +218,9 @@ class BarAggregator:
             for bars, slot, longer in due.longer:
                 if longer.due == due_time:
                     self._close_longer(bars, slot, longer, closed)
+            for bars, day in due.days:
+                if day.due == due_time:
+                    self._close_day(bars, day, closed)
         return closed
 
     def state(self, symbol: str, has_longer: bool = True) -> BarsState:
@@ -207,7 +236,7 @@ class BarAggregator:
 
         The symbol counts as lost from then until the next `see`.
         """
-        bars = self._begin(OpenBars.of(state))
+        bars = self._begin(OpenBars.of(state, self._hours.get(state.symbol, NO_HOURS)))
         bars.unseen = bars.unseen.lost(seen_until - bars.delay_seconds)
         if bars.minutes:
             self._newest[bars.symbol] = bars.minutes[-1]
@@ -220,6 +249,13 @@ class BarAggregator:
         """How many seconds the symbol's ticks are behind the market."""
         return self._bars[symbol].delay_seconds
 
+    def closing_time(self, bar: LiveBar) -> int:
+        """When a bar of a known symbol closes or has closed, without the grace period."""
+        bars, end = self._bars[bar.symbol], bar.end
+        if bar.interval is Interval.D1:
+            end = closing_time((bar.start, bar.end), bars.hours.calendar)
+        return end + bars.delay_seconds
+
     def gaps(self, symbol: str) -> tuple[Gap, ...]:
         """When the symbol's stream was lost, by its own clock, as far as open bars reach back."""
         return self._bars[symbol].unseen.gaps
@@ -227,7 +263,6 @@ class BarAggregator:
     def _begin(self, bars: OpenBars) -> OpenBars:
         self._bars[bars.symbol] = bars
         self._newest[bars.symbol] = NO_MINUTE
-        bars.use(self._hours.get(bars.symbol, NO_HOURS))
         return bars
 
     def _hours_of(self, calendar: Calendar | None) -> Hours:
@@ -246,6 +281,9 @@ class BarAggregator:
         days = before.sessions_of(session.trading_day) if before and session else ()
         since = min(days[0].open, until) if days else min(bars.unseen.seen_since, until)
         bars.use(hours)
+        if bars.day is not None and not bars.day.fits(hours.calendar):
+            bars.day.due = None
+            bars.day = None
         if since < until:
             bars.unseen = bars.unseen.lacking(since, until)
             self._regrouped.append(Regrouped(bars.symbol, (since, until), before))
@@ -310,14 +348,31 @@ class BarAggregator:
         if LONGER[slot] in self.intervals:
             closed.append(bars.longer_bar(slot, longer))
 
+    def _begin_day(self, bars: OpenBars, begun: OpenDay) -> None:
+        """Replace the open day by this one, unless it is older or has closed."""
+        day = bars.day
+        if begun.end <= self._closed_until(bars) or (day and begun.period < day.period):
+            return
+        if day is not None:
+            self._close_day(bars, day, self._ended_days)
+        bars.day = begun
+        self._due_at(bars, begun).days.append((bars, begun))
+
+    def _close_day(self, bars: OpenBars, day: OpenDay, closed: list[LiveBar]) -> None:
+        bars.day = day.due = None
+        if Interval.D1 in self.intervals:
+            closed.append(day.bar())
+
     def _schedule_all(self, bars: OpenBars) -> None:
         for minute in bars.minutes:
             self._due_at(bars, minute).minutes.append((bars, minute))
         for slot, longer in enumerate(bars.longer):
             if longer is not None:
                 self._due_at(bars, longer).longer.append((bars, slot, longer))
+        if bars.day is not None:
+            self._due_at(bars, bars.day).days.append((bars, bars.day))
 
-    def _due_at(self, bars: OpenBars, bar: Minute | Longer) -> "_Due":
+    def _due_at(self, bars: OpenBars, bar: Minute | Longer | OpenDay) -> "_Due":
         bar.due = bar.end + bars.delay_seconds
         due = self._due.get(bar.due)
         if due is None:
@@ -343,8 +398,9 @@ class _Due:
     Entries are never removed; skip one whose bar was rescheduled or closed.
     """
 
-    __slots__ = ("longer", "minutes")
+    __slots__ = ("days", "longer", "minutes")
 
     def __init__(self) -> None:
         self.minutes: list[tuple[OpenBars, Minute]] = []
         self.longer: list[tuple[OpenBars, int, Longer]] = []
+        self.days: list[tuple[OpenBars, OpenDay]] = []

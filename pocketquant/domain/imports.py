@@ -5,7 +5,8 @@ The checks of a sync come first, then these:
     misaligned     an intraday bar does not open at a whole minute
     not_closed     the bar may still change: its length has not passed (a month counts 31 days), it
                    has not ended by the calendar, and stored history does not reach its time
-    hides_live     a live bar opens with it or before it: only a sync may replace live bars
+    hides_live     a live bar opens with it or before it, or is of the same day: only a sync may
+                   replace live bars
     overlapping    another bar opens less than one bar's length away: providers open days with the
                    session, files often at midnight
 """
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from pocketquant.domain.bars import Bars, Floats, Refusal, judge, kept, mark, reason_at
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
-from pocketquant.domain.joining import history_end
 
 _LONGEST_MONTH = 31 * DAY
 # The least distance of two opens: sessions shift by hours, and holidays shift weeks by days.
@@ -124,11 +124,11 @@ def _overlapping(times: Floats, interval: Interval, stored: Floats) -> NDArray[n
 
 
 def _hiding(times: Floats, interval: Interval, around: Surroundings) -> NDArray[np.bool_]:
-    """Mask of the bars that would extend history beyond the first live bar."""
+    """Mask of the bars that would extend history to the first live bar, or beyond it."""
     if around.live_from is None:
         return np.zeros(len(times), dtype=bool)
-    ends = np.array([history_end(interval, int(time)) for time in times], dtype=np.float64)
+    least = 1 if interval.is_intraday else nearest_seconds(interval)
     free_until = around.live_from
     if around.last_time is not None:
-        free_until = max(free_until, history_end(interval, around.last_time))
-    return ends > free_until
+        free_until = max(free_until, around.last_time + least)
+    return np.asarray(times + least > free_until)

@@ -1,6 +1,5 @@
-"""Joining history with the live bars that history lacks."""
+"""Joining history with the live bars that history lacks: by their open times, at each interval."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.intervals import DAY, HOUR, Interval
+from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import MAX_BARS, History, SyncRequest
 
-_FIRST_EVENING_HOUR = 18
-_EVENING_SECONDS = (24 - _FIRST_EVENING_HOUR) * HOUR
-_LONGEST_MONTH = 31 * DAY
 _BARS_MORE = 5  # the forming one, and some for periods of uneven length
 
 Flags = NDArray[np.bool_]
@@ -38,55 +35,11 @@ class Joined:
         return Joined(self.bars.first(limit), self.is_live[:limit])
 
 
-def history_end(interval: Interval, last_open: int) -> int:
-    """The least open time of a live bar after history, whose last bar opens at `last_open`.
-
-    Live bars up to `4h` open as those of history do, so no end is guessed. A daily bar opens with
-    its session and belongs to the UTC day that contains most of it: the day of the open, or the
-    next one for sessions that open in the evening, such as futures and currencies. Weeks and months
-    follow the same rule.
-    """
-    if interval.is_intraday:
-        return last_open + 1
-    return interval.period_end(last_open + _EVENING_SECONDS)
-
-
-def earlier_bars_end(interval: Interval, open_time: int, is_live: bool) -> int:
-    """The exclusive bound of the open times of all bars before this one.
-
-    A live day stands for a session of history that may open in the evening before.
-    """
-    if interval.is_intraday or not is_live:
-        return open_time
-    return interval.period_start(open_time) - _EVENING_SECONDS
-
-
-def later_bars_start(interval: Interval, open_time: int, is_live: bool) -> int:
-    """The inclusive bound of the open times of all bars after this one."""
-    if interval.is_intraday or not is_live:
-        return open_time + 1
-    return interval.period_end(open_time) - _EVENING_SECONDS
-
-
-def overlap_seconds(interval: Interval) -> int:
-    """The most seconds between the opens of a history and a live bar that share time.
-
-    Intraday bars share time only if they open together.
-    """
-    if interval.is_intraday:
-        return 0
-    return _LONGEST_MONTH if interval is Interval.MONTH else interval.seconds
-
-
-def join(interval: Interval, history: Bars, live: Bars, beyond: Iterable[int] = ()) -> Joined:
-    """All history bars, and the live bars that share no time with them.
-
-    `beyond` are open times of history bars outside `history` that may share time with a live bar.
-    """
+def join(history: Bars, live: Bars) -> Joined:
+    """All history bars, and the live bars that open when no history bar does."""
     if not len(live):
         return Joined(history, np.zeros(len(history), dtype=bool))
-    opens = np.unique(np.concatenate([history.time, np.fromiter(beyond, dtype=np.int64)]))
-    filling = Bars(live.columns[:, ~_is_taken(interval, live.time, opens)])
+    filling = Bars(live.columns[:, ~np.isin(live.time, history.time)])
     columns = np.hstack([history.columns, filling.columns])
     is_live = np.arange(columns.shape[1]) >= len(history)
     order = np.argsort(columns[0], kind="stable")
@@ -106,14 +59,20 @@ def live_stretches(times: NDArray[np.int64], is_live: Flags) -> list[Stretch]:
     return [(int(times[low]), int(times[high - 1])) for low, high in runs if high < len(is_live)]
 
 
-def unseen_between(joined: Joined, interval: Interval) -> list[Stretch]:
-    """The stretches without a bar between adjacent history and live bars."""
-    ends = (joined.bars.time + interval.seconds).tolist()
-    rows = zip(joined.bars.time.tolist(), ends, joined.is_live.tolist(), strict=True)
+def unseen_between(joined: Joined, interval: Interval, calendar: Calendar | None) -> list[Stretch]:
+    """The stretches without a bar between adjacent history and live bars, or beside live days.
+
+    A stretch in which the calendar has no bar is none.
+    """
+    times, step = joined.bars.time.tolist(), interval.seconds
     return [
-        (end, following)
-        for (_, end, was_live), (following, _, is_live) in pairwise(rows)
-        if was_live != is_live and end < following
+        (opened + step, following)
+        for (opened, was_live), (following, is_live) in pairwise(
+            zip(times, joined.is_live.tolist(), strict=True)
+        )
+        if (was_live != is_live or (is_live and not interval.is_intraday))
+        and opened + step < following
+        and (calendar is None or len(calendar.opens(interval, opened + 1, following)))
     ]
 
 
@@ -129,13 +88,3 @@ def bars_to_reach(oldest_live: int | None, history: History, request: SyncReques
         return None
     wanted = (last - oldest_live) // request.series.interval.seconds + _BARS_MORE
     return min(max(wanted, request.n_bars), MAX_BARS)
-
-
-def _is_taken(interval: Interval, live: NDArray[np.int64], history: NDArray[np.int64]) -> Flags:
-    """Mask of the live bars that share time with a history bar; both are in order of time."""
-    if not interval.is_intraday:
-        reach = overlap_seconds(interval)
-        near = history[(history >= live[0] - reach) & (history <= live[-1] + reach)]
-        taken = {interval.period_start(each + _EVENING_SECONDS) for each in near.tolist()}
-        return np.array([interval.period_start(each) in taken for each in live.tolist()])
-    return np.isin(live, history)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.periods import Period, is_exchanges_own, period
+from pocketquant.domain.periods import Period, period
 from pocketquant.domain.quotes import Volume, exact
 from pocketquant.domain.symbols import Series, Symbol
 
@@ -54,7 +54,7 @@ def put_together(
 
     `parts` are in order of time: the bar of the closed minutes, if any, then the open minutes.
     Parts of earlier periods are left out. The bar is partial if it starts before `seen_since`, the
-    end of the stream's last gap, or if it lies elsewhere than the exchange's own.
+    end of the stream's last gap.
     """
     newest = period(calendar, interval, parts[-1].start) if parts else None
     if newest is None:
@@ -73,9 +73,7 @@ def put_together(
         close=last.close,
         volume=as_float(summed(part.volume for part in parts)),
         tick_count=sum(part.tick_count for part in parts),
-        is_partial=start < seen_since
-        or any(part.is_partial for part in parts)
-        or not is_exchanges_own(calendar, interval),
+        is_partial=start < seen_since or any(part.is_partial for part in parts),
         first_tick_at=first.first_tick_at,
         last_tick_at=last.last_tick_at,
     )

@@ -1,20 +1,22 @@
 """`OpenBars`: the open bars of one symbol, and the hours that bound them.
 
-Minutes are made of ticks, longer bars of closed minutes. A longer bar keeps its open, high and low,
-and the totals of all closed minutes from before it. So a minute is added to one total, not to 12.
+Minutes are made of ticks, bars of up to four hours of closed minutes. A longer bar keeps its open,
+high and low, and the totals of all closed minutes from before it. So a minute is added to one
+total, not to nine. The day is that of the quote (`day_bars`).
 """
 
 from dataclasses import dataclass
 from operator import attrgetter
 
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.day_bars import OpenDay
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, as_float
-from pocketquant.domain.periods import Period, is_exchanges_own, period
+from pocketquant.domain.periods import Period, period
 from pocketquant.domain.quotes import Tick, Volume, exact
 
-LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
+LONGER = tuple(each for each in Interval if each.is_intraday and each is not Interval.M1)
 
 _BEFORE_ALL = -(2**53)
 _AFTER_ALL = 2**53
@@ -24,8 +26,8 @@ _AFTER_ALL = 2**53
 class BarsState:
     """The bars of one symbol, to continue from after a restart.
 
-    `minutes` are the open ones; `longer` are the open longer bars, of closed minutes only. No
-    minute that ends by `closed_until` opens again.
+    `minutes` are the open ones; `longer` are the open longer bars, of closed minutes only; `day` is
+    the open day. No minute that ends by `closed_until` opens again.
     """
 
     symbol: str
@@ -34,6 +36,7 @@ class BarsState:
     closed_until: int
     minutes: tuple[LiveBar, ...]
     longer: tuple[LiveBar, ...]
+    day: LiveBar | None = None
 
 
 class Minute:
@@ -91,16 +94,11 @@ class Hours:
     Without a calendar every time is in session, and there are no longer bars.
     """
 
-    __slots__ = ("_newest", "_own", "calendar")
+    __slots__ = ("_newest", "calendar")
 
     def __init__(self, calendar: Calendar | None) -> None:
         self.calendar = calendar
         self._newest: list[Period | None] = [None] * len(LONGER)
-        self._own = [is_exchanges_own(calendar, interval) for interval in LONGER]
-
-    def is_exchanges_own(self, slot: int) -> bool:
-        """Whether bars of the slot's interval lie where the exchange's own do."""
-        return self._own[slot]
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -146,7 +144,7 @@ NO_MINUTE = Minute(_BEFORE_ALL, Tick("", _AFTER_ALL, 0.0, None))  # accepts no t
 
 
 class OpenBars:
-    """The open minutes, oldest first, and a slot with at most one bar for each of `LONGER`.
+    """The open minutes, oldest first, a slot with at most one bar for each of `LONGER`, and a day.
 
     `volume`, `volumes` and `ticks` are totals of all closed minutes: their volume, the number of
     minutes with a volume, their ticks. `close` and `last_tick_at` are those of the last one.
@@ -158,6 +156,7 @@ class OpenBars:
     __slots__ = (
         "close",
         "closed_until",
+        "day",
         "delay_seconds",
         "hours",
         "last_tick_at",
@@ -183,6 +182,7 @@ class OpenBars:
         self.late_minute: int | None = None  # closed, but a tick of it came later
         self.minutes: list[Minute] = []
         self.longer: list[Longer | None] = [None] * len(LONGER)
+        self.day: OpenDay | None = None
         self.volume: Volume = 0
         self.volumes = self.ticks = self.last_tick_at = 0
         self.close = 0.0
@@ -267,7 +267,7 @@ class OpenBars:
             self.close,
             float(self.volume - bar.volume_before) if has_volume else None,
             self.ticks - bar.ticks_before,
-            self.unseen.touches(bar.start, bar.end) or not self.hours.is_exchanges_own(slot),
+            self.unseen.touches(bar.start, bar.end),
             bar.first_tick_at,
             self.last_tick_at,
         )
@@ -285,18 +285,22 @@ class OpenBars:
                 for slot, bar in enumerate(self.longer if has_longer else ())
                 if bar is not None
             ),
+            self.day.bar() if self.day else None,
         )
 
     @classmethod
-    def of(cls, state: BarsState) -> "OpenBars":
+    def of(cls, state: BarsState, hours: Hours = NO_HOURS) -> "OpenBars":
         """The open bars of a stored state."""
         bars = cls(state.symbol)
+        bars.use(hours)
         bars.delay_seconds = state.delay_seconds
         bars.unseen = state.unseen
         bars.closed_until = state.closed_until
         bars.minutes = [Minute.of(minute) for minute in state.minutes]
         for bar in state.longer:
             bars._resume(bar)
+        if state.day is not None:
+            bars.day = OpenDay.of(state.day, hours.calendar)
         return bars
 
     def _count(self, minute: Minute) -> None:

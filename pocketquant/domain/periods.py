@@ -1,13 +1,11 @@
 """Where a live bar begins and ends.
 
-A minute is a minute of the clock. `3m` to `4h` are the exchange's own bars, by its calendar; the
-last one of a session is short. Live days, weeks and months are those of UTC.
+A minute is a minute of the clock. Longer ones are the exchange's own, by its calendar; the last
+intraday one of a session is short.
 """
 
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import Interval
-
-_UTC = frozenset({"Etc/UTC", "UTC"})
 
 Period = tuple[int, int]  # start included, end excluded
 
@@ -17,22 +15,10 @@ def period(calendar: Calendar | None, interval: Interval, time: int) -> Period |
 
     Without a calendar only minutes are known.
     """
-    if interval is not Interval.M1 and calendar is None:
-        return None
-    if calendar is None or interval is Interval.M1 or not interval.is_intraday:
+    if interval is Interval.M1:
         return interval.period_start(time), interval.period_end(time)
-    window = calendar.bar_at(time, interval)
+    window = calendar.bar_at(time, interval) if calendar else None
     return (window.open, window.close) if window else None
-
-
-def is_exchanges_own(calendar: Calendar | None, interval: Interval) -> bool:
-    """Whether live bars lie where the exchange's own do.
-
-    Days, weeks and months of UTC do only for a market that trades around the clock in UTC.
-    """
-    if interval.is_intraday or calendar is None:
-        return True
-    return calendar.is_continuous and calendar.texts.timezone in _UTC
 
 
 def last_period(
@@ -45,6 +31,20 @@ def last_period(
     if session is None or session.close <= start:
         return None
     return period(calendar, interval, session.close - 1)
+
+
+def last_day_within(calendar: Calendar, start: int, end: int) -> Period | None:
+    """The last trading day that lies wholly in a stretch of time, or None."""
+    time = end - 1
+    for _ in range(2):
+        session = calendar.latest_session(time)
+        day = session and calendar.bar_of_day(session.trading_day, Interval.D1)
+        if not day or day.open < start:
+            return None
+        if day.close <= end:
+            return day.open, day.close
+        time = day.open - 1
+    return None
 
 
 def periods_lost(

@@ -92,6 +92,11 @@ class Quote:
     open_time: float | None = None
     trading_day: str | None = None
 
+    @property
+    def is_trading(self) -> bool:
+        """Whether its market is open, or its session unknown."""
+        return self.current_session in _TRADING
+
 
 class LiveQuote:
     """One symbol's quote, kept up to date by `update`.
@@ -99,7 +104,8 @@ class LiveQuote:
     `known` is the quote from before a reconnect or a restart. A repeated value is then no tick, and
     the volume traded in between is the size of the first tick.
 
-    `doubts` are times of ticks whose sizes are not certain; the caller empties it after reading.
+    `doubts` are times of ticks whose sizes are not certain. `ended` is the quote just before its
+    session or its day changed, or None. The caller empties both after reading.
     """
 
     __slots__ = (
@@ -113,6 +119,7 @@ class LiveQuote:
         "_time",
         "delay_seconds",
         "doubts",
+        "ended",
         "symbol",
     )
 
@@ -127,6 +134,7 @@ class LiveQuote:
         self._fallen_from: Volume | None = None
         self._is_growth_doubtful = False
         self.doubts: tuple[int, ...] = ()
+        self.ended: Quote | None = None
         total = self._fields["day_volume"]
         if self._time is not None and total is not None:
             self._counted = exact(total)
@@ -148,8 +156,10 @@ class LiveQuote:
         is_priced = price is not None and price != fields["last_price"]
         is_counted = volume is not None and volume != fields["day_volume"]
         is_timed = time is not None and time != fields["time"]
-        if "current_session" in changes:
-            self._note_session(changes["current_session"])
+        if "current_session" in changes or "open_time" in changes or "trading_day" in changes:
+            if fields["last_price"] is not None:
+                self.ended = self.quote()
+            self._note_session(changes.get("current_session", fields["current_session"]))
         fields.update(changes)
         if "update_mode" in changes:
             self.delay_seconds = delay_seconds(changes["update_mode"])

@@ -2,7 +2,7 @@
 
 A gap touches every bar that contains any of its time. Such a bar is partial, or missing if all its
 trades fell into the gap. So a series is due when its last touched bar has closed, even if there is
-no such bar.
+no such bar. A day is touched only if it closed as partial, or if all of it fell into the gap.
 
 One sync of a symbol's minutes repairs all its intraday series, since longer bars are made of
 minutes (`longer_bars`). So each symbol is synced at most once in five minutes.
@@ -18,7 +18,7 @@ from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar, put_together
-from pocketquant.domain.periods import last_period, period
+from pocketquant.domain.periods import Period, last_day_within, last_period, period
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 
@@ -61,10 +61,14 @@ class Repairs:
         noted_before = gaps[-1][0] - (_HELD_UP_SECONDS if is_restart else 0) if gaps else 0
         for start, end in gaps:
             for interval in self.intervals if calendar else (Interval.M1,):
-                last = last_period(calendar, interval, start, end)
+                last = _last_touched(calendar, interval, start, end)
                 if last is not None and last[1] + wait >= noted_before:
                     since = _since(calendar, interval, start)
                     self._add(last[1] + wait, Series(parsed, interval), since)
+
+    def note_day(self, day: LiveBar, now: float) -> None:
+        """Note a day that has closed as partial."""
+        self._add(now + self.wait_seconds, day.series, day.start)
 
     def due(self, now: float) -> dict[Series, int]:
         """The series due by `now`, with the start of the first gap of each; returned once."""
@@ -132,6 +136,17 @@ def longer_bars(
         if minutes.first_time is not None and start >= minutes.first_time
     )
     return [bar for bar in made if bar is not None and bar.end <= known_until]
+
+
+def _last_touched(
+    calendar: Calendar | None, interval: Interval, start: int, end: int
+) -> Period | None:
+    """The last bar that a gap makes partial or missing; a new stream lacks no day."""
+    if interval.is_intraday:
+        return last_period(calendar, interval, start, end)
+    if calendar is None or interval is not Interval.D1 or start < 0:
+        return None
+    return last_day_within(calendar, start, end)
 
 
 def _since(calendar: Calendar | None, interval: Interval, start: int) -> int:

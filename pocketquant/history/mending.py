@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import MINUTE, Interval
-from pocketquant.domain.joining import history_end
 from pocketquant.domain.repairs import longer_bars
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, History
@@ -56,7 +55,7 @@ class Mending:
         if oldest is None or known_until is None:
             return False
         last = self.bars.latest(series, 1).last_time
-        missing_since = oldest if last is None else history_end(series.interval, last)
+        missing_since = oldest if last is None else last + 1
         first = minutes.closed.first_time
         times = self.live_bars.read(series, first, known_until, None, True).time
         strays = times[~calendar.are_opens(times, series.interval)].tolist()

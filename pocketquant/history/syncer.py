@@ -35,7 +35,7 @@ from pocketquant.domain.errors import (
     StorageUnavailable,
 )
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.joining import bars_to_reach, history_end
+from pocketquant.domain.joining import bars_to_reach
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     MAX_BARS,
@@ -217,8 +217,7 @@ class Syncer:
     def _prune(self, series: Series, closed: Bars) -> None:
         """Remove the live bars that these closed bars replace."""
         if closed.first_time is not None and closed.last_time is not None:
-            end = history_end(series.interval, closed.last_time)
-            self.live_bars.prune(series, closed.first_time, end)
+            self.live_bars.prune(series, closed.first_time, closed.last_time + 1)
 
     def _report(self, request: SyncRequest, history: History, upserted: Upserted) -> SyncReport:
         extent = self.bars.extent(request.series)

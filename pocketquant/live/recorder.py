@@ -3,7 +3,7 @@
     learn           the calendars of symbols, which bound their bars
     watch           subscribed symbols; those on the board are resumed
     open            a session of quotes, for a connection
-    receive         texts of the connection → ticks → open bars
+    receive         texts of the connection → ticks → open bars; quotes → open days
     advance         the clock → closed bars
     write           all changes, as one flush → the board
     lose            the connection; bars of the lost time are partial
@@ -59,6 +59,7 @@ class QuoteRecorder:
         self._calendars: Mapping[str, KeptCalendar] = {}
         self._quotes: dict[str, Quote] = {}
         self._resumed: set[str] = set()
+        self._lacking: set[str] = set()  # an unreadable quote may have changed these
         self._refused: dict[str, RefusedSymbol] = {}
         self._unreadable: dict[str, UnreadableSymbol] = {}
         self._doubtful: deque[tuple[float, list[LiveBar]]] = deque()
@@ -120,6 +121,7 @@ class QuoteRecorder:
     def open(self, session: str, token: str) -> QuoteSession:
         """A session for a new connection, which requests all watched symbols."""
         self._refused.clear()
+        self._lacking.clear()
         self._session = QuoteSession(session, token, self._quotes.values())
         self._session.add(map(Symbol.parse, sorted(self.watched)))
         return self._session
@@ -140,6 +142,8 @@ class QuoteRecorder:
             is_restart = symbol in self._resumed
             self._resumed.discard(symbol)
             self._note_gaps(symbol, self._bars.gaps(symbol), is_restart)
+        if received.ended:
+            self._report(received.ended)
         if received.ticks:
             self._bars.take(received.ticks)
             self.ticks += len(received.ticks)
@@ -161,6 +165,7 @@ class QuoteRecorder:
         for quote in changed:
             self._quotes[quote.symbol] = quote
             self._pending.news.add(quote.symbol)
+        self._report(changed)
         return bool(changed)
 
     def advance(self, now: float, heard_at: float) -> list[LiveBar]:
@@ -177,6 +182,7 @@ class QuoteRecorder:
         ]
         if wanted:
             self._doubtful.append((now, wanted))
+            self._repair_days(wanted, now)
         while self._doubtful and self._doubtful[0][0] <= heard_at:
             self._doubtful.popleft()
         marks, self._marks = self._marks, []
@@ -193,11 +199,13 @@ class QuoteRecorder:
         self._pending.whole |= self._quotes.keys()
         closed = [bar for _, bars in self._doubtful for bar in bars if bar.symbol in self._bars]
         self._doubtful.clear()
-        return [
+        partial = [
             bar._replace(is_partial=True)
             for bar in closed
-            if bar.end + self._bars.delay_seconds(bar.symbol) > since and not bar.is_partial
+            if self._bars.closing_time(bar) > since and not bar.is_partial
         ]
+        self._repair_days(partial, since)
+        return partial
 
     def repairs_due(self, now: float) -> dict[Series, int]:
         """The series to sync because of gaps, each with the start of its first gap."""
@@ -229,11 +237,18 @@ class QuoteRecorder:
             has_closed=has_closed,
         )
 
+    def _report(self, quotes: Iterable[Quote]) -> None:
+        """Note the days that these quotes report."""
+        lacking = self._session.awaited | self._lacking if self._session else self.watched
+        for quote in quotes:
+            if quote.symbol in self._bars:
+                self._bars.report(quote, is_whole=quote.symbol not in lacking)
+
     def _mark_minute(self, symbol: str, time: int) -> None:
         """Have the bars that hold the minute of `time` marked partial, and repaired."""
         self._note_gaps(symbol, [self._bars.mark_minute(symbol, time)])
         calendar, closed_until = self._bars.calendar(symbol), self._bars.closed_until(symbol)
-        for interval in self._intervals:
+        for interval in (each for each in self._intervals if each.is_intraday):
             held = period(calendar, interval, time)
             if held is not None and held[1] <= closed_until:
                 self._marks.append(LiveBar.mark(symbol, interval, held))
@@ -243,6 +258,8 @@ class QuoteRecorder:
         for symbol, gap, before in self._bars.regrouped():
             self._note_gaps(symbol, [gap])
             self._pending.whole.add(symbol)
+            if symbol in self._quotes:
+                self._report([self._quotes[symbol]])
             calendar = self._bars.calendar(symbol)
             if before is not None:
                 self._marks += (
@@ -254,6 +271,12 @@ class QuoteRecorder:
     def _note_gaps(self, symbol: str, gaps: Iterable[Gap], is_restart: bool = False) -> None:
         calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)
         self._repairs.note(symbol, gaps, calendar, delay_seconds, is_restart)
+
+    def _repair_days(self, closed: Iterable[LiveBar], now: float) -> None:
+        """Have the partial days among closed bars repaired."""
+        for bar in closed:
+            if bar.interval is Interval.D1 and bar.is_partial:
+                self._repairs.note_day(bar, now)
 
     def _calendar(self, symbol: str) -> Calendar | None:
         kept = self._calendars.get(symbol)
@@ -273,6 +296,7 @@ class QuoteRecorder:
         count = before.count + 1 if before else 1
         self._unreadable[symbol] = UnreadableSymbol(symbol, count, fault)
         if symbol in self._bars:
+            self._lacking.add(symbol)
             self._bars.doubt(symbol, now)
             self._note_gaps(symbol, self._bars.gaps(symbol))
 

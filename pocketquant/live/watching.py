@@ -13,7 +13,8 @@ from pocketquant.cache.board import CurrentBar, QuoteBoard
 from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL, Nudges
 from pocketquant.domain.errors import NoLiveQuote, NotFound, PocketQuantError, error_named
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Symbol
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.live.current_bars import CurrentBars
 from pocketquant.storage.calendars import CachedCalendars, why_withheld
 from pocketquant.storage.subscriptions import Subscriptions
 
@@ -24,6 +25,7 @@ class Watching:
 
     subscriptions: Subscriptions
     board: QuoteBoard
+    current_bars: CurrentBars
     nudges: Nudges
     calendars: CachedCalendars
     clock: Callable[[], float]
@@ -60,15 +62,12 @@ class Watching:
 
     def current_bar(self, symbol: Symbol, interval: Interval) -> CurrentBar:
         """The forming bar, or the error that says why there is none."""
-        kept = self.calendars.get(symbol)
-        reason = why_withheld(kept, interval)
-        if reason is None:
-            calendar = kept.calendar if kept else None
-            current = self.board.current_bar(str(symbol), interval, self.clock(), calendar)
-            if current is not None:
-                return current
+        current = self.current_bars.get(Series(symbol, interval), self.clock())
+        if current is not None:
+            return current
         if self.board.latest(str(symbol)) is None:
             raise self._why_nothing(symbol)
+        reason = why_withheld(self.calendars.get(symbol), interval)
         if reason is not None:
             raise NotFound(f"{symbol} has no {interval.value} bar at present: {reason}")
         raise NotFound(f"{symbol} has not been traded in the {interval.value} bar of this moment")

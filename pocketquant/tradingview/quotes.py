@@ -57,9 +57,13 @@ class Doubt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The contents of a text, in order; a symbol's delay comes before its first tick."""
+    """The contents of a text, in order; a symbol's delay comes before its first tick.
+
+    `ended` are quotes just before their session or day changed.
+    """
 
     delays: list[FeedDelay] = field(default_factory=list)
+    ended: list[Quote] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     refused: list[SymbolRefusal] = field(default_factory=list)
@@ -205,11 +209,17 @@ class QuoteSession:
             case messages.Heartbeat():
                 self._outgoing.append(frames.encode(message.payload))
             case messages.QuoteCompleted() if message.session == self._session:
-                self._awaited.discard(message.name)
+                self._complete(message.name)
             case messages.CriticalError() if message.session == self._session:
                 self._error = error_for_reason("quotes", str(message.reason), str(message.detail))
             case messages.ProtocolError():
                 self._error = error_for_reason("quotes", str(message.reason))
+
+    def _complete(self, name: str) -> None:
+        """Note that the full state has come; the quote counts as changed, since it is whole now."""
+        self._awaited.discard(name)
+        if name in self._quotes:
+            self._changed[name] = self._quotes[name]
 
     def _merge(self, message: Qsd, now: float, received: Received) -> None:
         answer, name = message.answer, message.answer.name
@@ -227,6 +237,9 @@ class QuoteSession:
             received.delays.append(FeedDelay(name, live.delay_seconds))
         if tick is not None:
             received.ticks.append(tick)
+        if live.ended is not None:
+            received.ended.append(live.ended)
+            live.ended = None
         if live.doubts:
             received.doubts.extend(Doubt(name, time) for time in live.doubts)
             live.doubts = ()

@@ -30,6 +30,8 @@ STATUS = StreamerStatus(
     refused=(RefusedSymbol("A:B", "unknown_symbol", "no such symbol"),),
 )
 
+INTRADAY = [each for each in Interval if each.is_intraday]
+
 Write = Callable[..., list[str]]
 
 
@@ -121,7 +123,7 @@ def test_an_empty_board_has_no_quote(cache: redis.Redis) -> None:
     assert [] == board.resumable("0", [AAPL])
 
 
-@pytest.mark.parametrize("interval", Interval)
+@pytest.mark.parametrize("interval", INTRADAY)
 def test_the_current_bar_of_any_interval(
     cache: redis.Redis, write: Write, aggregator: BarAggregator, interval: Interval
 ) -> None:
@@ -130,8 +132,29 @@ def test_the_current_bar_of_any_interval(
     expected = forming(aggregator, AAPL, interval)
     assert expected is not None
     found = QuoteBoard(cache).current_bar(AAPL, interval, NOON + 90.0, ALWAYS)
-    assert CurrentBar(expected, NOON + 90) == found
+    assert CurrentBar(expected, NOON + 90, expected.end) == found
     assert 290 < seconds_left(cache, f"bar:current:NASDAQ:AAPL:{interval.value}") <= 300
+
+
+def test_the_day_of_the_quote(cache: redis.Redis, write: Write, aggregator: BarAggregator) -> None:
+    """It is there until it closes, with each write; weeks and months are not."""
+    reported = replace(quote(AAPL), open_price=9.0, high_price=11.0, low_price=8.0)
+    board, midnight = QuoteBoard(cache), NOON + DAY // 2
+    write(Entry(quote(AAPL), aggregator.state(AAPL), has_closed=True))
+    assert None is board.current_bar(AAPL, Interval.D1, NOON + 90.0, ALWAYS)
+    aggregator.report(reported, is_whole=True)
+    write(Entry(reported, aggregator.state(AAPL)))
+    day = aggregator.state(AAPL).day
+    assert day is not None
+    for interval, expected in (
+        (Interval.D1, CurrentBar(day, NOON + 90, midnight)),
+        (Interval.W1, None),
+        (Interval.MONTH, None),
+    ):
+        assert expected == board.current_bar(AAPL, interval, NOON + 90.0, ALWAYS)
+    assert None is board.current_bar(AAPL, Interval.D1, midnight + 61.0, ALWAYS)
+    (resumable,) = board.resumable("0", [AAPL])
+    assert day == resumable.bars.day
 
 
 def test_a_trade_changes_the_minute_only(
@@ -158,10 +181,10 @@ def test_a_longer_bar_that_has_closed_is_gone(
     board = QuoteBoard(cache)
     found = {
         interval
-        for interval in Interval
+        for interval in INTRADAY
         if board.current_bar(AAPL, interval, NOON + 183.0, ALWAYS) is not None
     }
-    assert set(Interval) - {Interval.M1, Interval.M3} == found
+    assert set(INTRADAY) - {Interval.M1, Interval.M3} == found
 
 
 def test_an_overdue_bar_is_not_current(
@@ -204,8 +227,8 @@ def test_a_restarted_streamer_resumes(
     resumed = aggregator_of([AAPL])
     resumed.resume(state, NOON + 95.0)
     resumed.see(AAPL, NOON + 95.0)
-    assert {each: forming(aggregator, AAPL, each) for each in Interval} == {
-        each: forming(resumed, AAPL, each) for each in Interval
+    assert {each: forming(aggregator, AAPL, each) for each in INTRADAY} == {
+        each: forming(resumed, AAPL, each) for each in INTRADAY
     }
 
 
@@ -230,7 +253,7 @@ def test_kept_symbols_live_on(cache: redis.Redis, write: Write, aggregator: BarA
         "quote:symbols",
         "quote:latest:NASDAQ:AAPL",
         "bar:current:NASDAQ:AAPL:1m",
-        "bar:current:NASDAQ:AAPL:1M",
+        "bar:current:NASDAQ:AAPL:4h",
     ]
     for key in keys:
         cache.expire(key, 10)

@@ -1,4 +1,4 @@
-"""The forming bar of the quote board, for the end of an answer.
+"""The live forming bar, for the end of an answer.
 
 Answers are kept for minutes and a forming bar changes all the time, so it is added when the answer
 is sent. It is looked up at most twice a second for each series. Without Redis the answer has the
@@ -14,10 +14,10 @@ import redis
 import structlog
 from pymongo.errors import PyMongoError
 
-from pocketquant.cache.board import CurrentBar, QuoteBoard
+from pocketquant.cache.board import CurrentBar
 from pocketquant.domain.symbols import Series
+from pocketquant.live.current_bars import CurrentBars
 from pocketquant.servers.cooldown import Cooldown
-from pocketquant.storage.calendars import CachedCalendars, why_withheld
 from web.encoding import encode_live_forming
 from web.times import UTC_TIMES, TimeFormat
 
@@ -38,11 +38,8 @@ class _Seen:
 class LiveForming:
     """Forming bars, each kept for half a second."""
 
-    def __init__(
-        self, board: QuoteBoard, calendars: CachedCalendars, clock: Callable[[], float]
-    ) -> None:
-        self._board = board
-        self._calendars = calendars
+    def __init__(self, bars: CurrentBars, clock: Callable[[], float]) -> None:
+        self._bars = bars
         self._clock = clock
         self._lock = Lock()
         self._seen: dict[Series, _Seen] = {}
@@ -69,11 +66,8 @@ class LiveForming:
         if self._cooldown.is_active:
             return nothing
         try:
-            kept = self._calendars.get(series.symbol)
-            if why_withheld(kept, series.interval) is not None:
-                return nothing
-            calendar = kept.calendar if kept else None
-            current = self._board.current_bar(str(series.symbol), series.interval, now, calendar)
+            current = self._bars.get(series, now)
+            kept = self._bars.calendars.get(series.symbol)
         except PyMongoError as error:
             self._cooldown.start()
             _log.warning("calendars_lost", cause=str(error))
@@ -84,5 +78,6 @@ class LiveForming:
             return nothing
         if current is None or current.ends_at <= now:
             return nothing
+        calendar = kept.calendar if kept else None
         times = TimeFormat(None, not series.interval.is_intraday, calendar)
         return _Seen(until, current, times, encode_live_forming(current.bar, current.as_of, times))

@@ -132,7 +132,7 @@ class Resampler:
         step, times = series.interval.seconds, joined.bars.time
         strange = times[~source.are_opens(times)].tolist()
         unseen = [(time, time + step) for time in (*partial, *strange)]
-        unseen += unseen_between(around, series.interval)
+        unseen += unseen_between(around, series.interval, source.calendar)
         if has_first and len(around):
             unseen.append((_LONG_AGO, int(around.bars.time[0])))
         return _made(joined, unseen, grid, window, is_cut=len(joined) == limit)

@@ -7,19 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.joining import (
-    Joined,
-    earlier_bars_end,
-    history_end,
-    join,
-    later_bars_start,
-    live_stretches,
-    newest_live_count,
-    overlap_seconds,
-)
+from pocketquant.domain.joining import Joined, join, live_stretches, newest_live_count
 from pocketquant.domain.symbols import Series
+from pocketquant.live.shown_bars import ShownLiveBars
 from pocketquant.storage.bars import BarStore
-from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.sync_status import SyncStatus
 from web.bars.chunk_cache import ChunkCache
 from web.bars.cursors import decode_cursor
@@ -90,7 +81,7 @@ class StoredBars:
     """
 
     bars: BarStore
-    live_bars: LiveBarStore
+    live_bars: ShownLiveBars
     chunks: ChunkCache
 
     def read(
@@ -104,11 +95,11 @@ class StoredBars:
         """Return the bars of the window; with a token, older history comes from kept chunks."""
         limit, newest = window.limit, window.newest_first
         live = self._live(series, window, token)
-        if token is not None and not len(live) and _is_before_end(series, window, status):
+        if token is not None and not len(live) and _is_before_end(window, status):
             return self._settled(series, window, token, times)
         more = self._join(series, window, live)
         joined = more.cut(limit, newest)
-        next_time = _next_time(series, joined, newest) if len(more) > limit else None
+        next_time = _next_time(joined.bars, newest) if len(more) > limit else None
         return Found(joined.bars, self._live_part(series, joined), next_time)
 
     def joined(self, series: Series, window: Window) -> tuple[Joined, tuple[int, ...]]:
@@ -131,7 +122,6 @@ class StoredBars:
         """
         live = self.live_bars.read(series, start, end, None, newest)
         last = self.bars.read(series, start, end, 1).last_time
-        beyond = self._beyond(series, start, end, live)
         history = iter(()) if last is None else self.bars.blocks(series, start, last + 1, newest)
         for block in history:
             if not len(block):
@@ -139,11 +129,9 @@ class StoredBars:
             edge = block.first_time if newest else block.time[-1] + 1
             older, newer = live.between(None, edge), live.between(edge, None)
             live, near = (older, newer) if newest else (newer, older)
-            yield join(series.interval, block, near, beyond).bars
-            beyond = np.concatenate([beyond, block.time[[0, -1]]])
-        rest = join(series.interval, Bars.empty(), live, beyond).bars
-        if len(rest):
-            yield rest
+            yield join(block, near).bars
+        if len(live):
+            yield live
 
     def has_any(self, series: Series) -> bool:
         """Return whether the series has any bar, in history or live."""
@@ -152,7 +140,7 @@ class StoredBars:
     def _live(self, series: Series, window: Window, token: bytes | None = None) -> Bars:
         """Return the live bars of the window that may be among its first `limit` + 1 bars.
 
-        A history bar can replace two of them.
+        A history bar can replace one of them.
         """
         if window.end is not None and token is not None:
             name = f"{series} live from"
@@ -170,21 +158,7 @@ class StoredBars:
         """Return the bars of the window, one more than its limit if there are."""
         start, end, more = window.start, window.end, window.limit + 1
         history = self.bars.read(series, start, end, more, window.newest_first)
-        joined = join(series.interval, history, live, self._beyond(series, start, end, live))
-        return joined.cut(more, window.newest_first)
-
-    def _beyond(
-        self, series: Series, start: int | None, end: int | None, live: Bars
-    ) -> NDArray[np.int64]:
-        """Return open times of history bars next to the range that may overlap a live bar."""
-        times: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-        first, last = live.first_time, live.last_time
-        reach = overlap_seconds(series.interval)
-        if first is not None and start is not None and first - reach < start:
-            times.append(self.bars.read(series, first - reach, start).time)
-        if last is not None and end is not None and end <= last + reach:
-            times.append(self.bars.read(series, end, last + reach + 1).time)
-        return np.concatenate(times)
+        return join(history, live).cut(more, window.newest_first)
 
     def _live_part(self, series: Series, joined: Joined) -> LivePart:
         stretches = live_stretches(joined.bars.time, joined.is_live)
@@ -201,21 +175,17 @@ class StoredBars:
         limit, newest = window.limit, window.newest_first
         more = self.chunks.read(series, window.start, window.end, limit + 1, newest, token, times)
         page = more.cut(limit, newest)
-        is_history = np.zeros(len(page.bars), dtype=bool)
-        is_cut = len(more.bars) > limit
-        next_time = _next_time(series, Joined(page.bars, is_history), newest) if is_cut else None
+        next_time = _next_time(page.bars, newest) if len(more.bars) > limit else None
         return Found(page.bars, LivePart(), next_time, page.rows)
 
 
-def _is_before_end(series: Series, window: Window, status: SyncStatus | None) -> bool:
+def _is_before_end(window: Window, status: SyncStatus | None) -> bool:
     """Return whether history goes on after the window, according to the status."""
     if status is None or status.last_bar_at is None or window.end is None:
         return False
-    return window.end <= history_end(series.interval, status.last_bar_at)
+    return window.end <= status.last_bar_at + 1
 
 
-def _next_time(series: Series, joined: Joined, newest: bool) -> int:
-    times, is_live = joined.bars.time, joined.is_live
-    if newest:
-        return earlier_bars_end(series.interval, int(times[0]), bool(is_live[0]))
-    return later_bars_start(series.interval, int(times[-1]), bool(is_live[-1]))
+def _next_time(bars: Bars, newest: bool) -> int:
+    """Return the bound of the open times of all bars after this page."""
+    return int(bars.time[0]) if newest else int(bars.time[-1]) + 1

@@ -13,7 +13,6 @@ import redis
 from pocketquant.cache.board_records import StreamerStatus
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.joining import history_end
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import wait_until
 from pocketquant.simulator import server as simulator_server
@@ -167,7 +166,7 @@ class Live:
     def _is_answered_right(self, symbol: str, interval: Interval) -> bool:
         series = _series(symbol, interval)
         history = self.platform.bars.read(series)
-        end = None if history.last_time is None else history_end(interval, history.last_time)
+        end = None if history.last_time is None else history.last_time + 1
         answer = concatenate([history, self.bars(symbol, interval).between(end, None)])
         return len(answer) > 0 and answer == self.history(symbol, interval, answer)
 

@@ -13,7 +13,6 @@ from pocketquant.coordination.leases import Leases
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts, parse_calendar
-from pocketquant.domain.joining import history_end
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote, Tick
 from pocketquant.domain.symbols import Series
@@ -223,7 +222,7 @@ def test_a_prune_changes_no_answer(
     live(1, 2, 3, 4, 5)
     history(4)
     before = client.get(URL).get_json()
-    assert 3 == platform.live_bars.prune(SERIES, 0, history_end(SERIES.interval, 180))
+    assert 3 == platform.live_bars.prune(SERIES, 0, 181)
     platform.responses.drop(SERIES)
     assert before == client.get(URL).get_json()
 
@@ -257,7 +256,7 @@ def test_live_hours_of_a_stock_follow_its_history(
     assert expected == opens()
     history(1, 2, 3)
     assert expected == opens()
-    platform.live_bars.prune(HOURS, OPEN, history_end(HOURS.interval, OPEN + 3 * 3600))
+    platform.live_bars.prune(HOURS, OPEN, OPEN + 3 * 3600 + 1)
     platform.responses.drop(HOURS)
     assert expected == opens()
     assert 3 == len(platform.live_bars.read(HOURS, None, None, None, True))
@@ -314,7 +313,5 @@ def test_a_live_bar_forms_until_the_last_quotes_of_its_time(
     quote = Quote("NASDAQ:AAPL", time=FAR + 1, last_price=10.0)
     board.write(Flush(FAR + 3.0, FAR + 3.0, [Entry(quote, bars.state("NASDAQ:AAPL"))]))
     for now, is_forming in ((FAR + 659.0, True), (FAR + 660.0, False)):
-        forming = LiveForming(platform.board, platform.cached_calendars, lambda now=now: now).of(
-            SERIES
-        )  # type: ignore[misc]
+        forming = LiveForming(platform.current_bars, lambda now=now: now).of(SERIES)  # type: ignore[misc]
         assert is_forming == (forming is not None)

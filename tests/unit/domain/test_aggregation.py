@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketquant.domain.aggregation import BarAggregator, Regrouped
-from pocketquant.domain.calendar import Calendar, parse_calendar
+from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
 from pocketquant.domain.live_bars import LiveBar
-from pocketquant.domain.quotes import LiveQuote, Tick, Volume
+from pocketquant.domain.quotes import LiveQuote, Quote, Tick, Volume
 from tests.forming import ALWAYS, aggregator_of, forming
 from tests.unit.domain.calendar import texts
 
@@ -100,7 +100,7 @@ def test_empty_minutes_make_no_bar() -> None:
     """There is no bar without a trade, however far the clock moves."""
     aggregator = seeing(KO)
     aggregator.take([tick(0)])
-    assert len(Interval) == len(aggregator.advance(LONG_AFTER))
+    assert len(INTRADAY) == len(aggregator.advance(LONG_AFTER))
     assert [] == aggregator.advance(LONG_AFTER + WEEK)
 
 
@@ -294,12 +294,12 @@ def test_a_stream_that_begins_in_mid_bar() -> None:
 
 
 def test_a_stream_that_begins_with_a_bar() -> None:
-    """The hour from noon of a stream that begins at noon is complete, the day is not."""
+    """The hour from one o'clock is complete; longer bars that were open by then are not."""
     aggregator = aggregator_of([KO, IBM])
-    aggregator.see(KO, NOON)
-    aggregator.take([tick(0)])
+    aggregator.see(KO, NOON + HOUR)
+    aggregator.take([tick(HOUR)])
     bars = aggregator.advance(LONG_AFTER)
-    assert ["1d", "1w", "1M"] == [bar.interval.value for bar in bars if bar.is_partial]
+    assert ["45m", "2h", "3h", "4h"] == [bar.interval.value for bar in bars if bar.is_partial]
 
 
 def test_a_gap_touches_its_bars_only() -> None:
@@ -374,7 +374,7 @@ def test_forming_bars() -> None:
     assert forming(aggregator, KO, Interval.M5) is None
     aggregator.take([tick(10, 10.0), tick(70, 12.0), tick(130, 9.0)])
     aggregator.advance(NOON + 121)
-    for interval in Interval:
+    for interval in INTRADAY:
         bar = forming(aggregator, KO, interval)
         assert bar is not None
         count = 1 if interval is Interval.M1 else 3
@@ -504,7 +504,7 @@ def test_all_intervals_are_those_of_pandas(tape: list[Tick]) -> None:
         times = pd.to_datetime(ticks["time"], unit="s")
         columns = dict.fromkeys(("open", "high", "low", "close"), ticks["price"])
         minutes = resampled(pd.DataFrame({**columns, "volume": ticks["size"]}), times, Interval.M1)
-        for interval in Interval:
+        for interval in INTRADAY:
             expected = resampled(minutes, minutes.index.to_series(), interval)
             expected["volume"] = expected["volume"].astype(float)
             bars = [bar for bar in closed if bar[:2] == (symbol, interval)]
@@ -515,12 +515,7 @@ def test_all_intervals_are_those_of_pandas(tape: list[Tick]) -> None:
 
 def resampled(parts: pd.DataFrame, times: pd.Series, interval: Interval) -> pd.DataFrame:
     """The expected bars: parts grouped by their periods."""
-    period = {Interval.W1: "W-SUN", Interval.MONTH: "M"}.get(interval)
-    keys = (
-        times.dt.floor(f"{interval.seconds}s")
-        if period is None
-        else (times.dt.to_period(period).dt.start_time)
-    )
+    keys = times.dt.floor(f"{interval.seconds}s")
     how = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     return parts.groupby(keys.to_numpy()).agg(how)
 
@@ -536,7 +531,7 @@ def test_volumes_of_a_day_add_up_to_its_total(steps: list[tuple[int, int]]) -> N
         traded = quote.update({"time": time, "day_volume": total / 100_000}, time)
         aggregator.take([traded] if traded else [])
     bars = aggregator.advance(LONG_AFTER)
-    for interval in Interval:
+    for interval in INTRADAY:
         volumes = [bar.volume for bar in bars if bar.interval is interval]
         assert Decimal(total) / 100_000 == sum(Decimal(repr(volume)) for volume in volumes)
 
@@ -588,7 +583,7 @@ def test_bars_count_from_the_open_of_the_session() -> None:
     assert ["14:30", "15:30", "16:30", "17:30"] == opens(bars, Interval.H1)
     assert ["14:30"] == opens(bars, Interval.H4)
     assert [60, 60, 60, 30] == [bar.tick_count for bar in bars if bar.interval is Interval.H1]
-    assert {False} == {bar.is_partial for bar in bars if bar.interval.is_intraday}
+    assert {False} == {bar.is_partial for bar in bars}
 
 
 def test_ticks_outside_the_session_are_counted_and_not_used() -> None:
@@ -742,3 +737,138 @@ def test_a_calendar_that_comes_while_the_stream_is_lost() -> None:
     aggregator.lose(NOON + 90)
     aggregator.learn(KO, ALWAYS, NOON + 120)
     assert (ALWAYS, []) == (aggregator.calendar(KO), aggregator.regrouped())
+
+
+def quoted(total: float, time: str, price: float = 10.0, **fields: object) -> Quote:
+    """A quote of the day with the early close."""
+    named = {"open_time": float(THANKSGIVING_FRIDAY), "current_session": "market", **fields}
+    return Quote(
+        KO,
+        time=at(time).time,
+        last_price=price,
+        day_volume=total,
+        open_price=9.0,
+        high_price=12.0,
+        low_price=8.0,
+        **named,  # type: ignore[arg-type]
+    )
+
+
+CLOSING = THANKSGIVING_FRIDAY + 18 * HOUR + 15 * MINUTE + 2  # with the auction, and grace
+NEXT_OPEN = THANKSGIVING_FRIDAY + 3 * DAY
+
+
+def days_of(bars: Iterable[LiveBar]) -> list[tuple[int, float, float | None, bool]]:
+    """Open, close and volume of each day, and whether it is partial."""
+    return [
+        (bar.start - THANKSGIVING_FRIDAY, bar.close, bar.volume, bar.is_partial)
+        for bar in bars
+        if bar.interval is Interval.D1
+    ]
+
+
+HALF_PAST_TWO = 14 * HOUR + 30 * MINUTE
+
+
+def test_a_day_is_reported_by_its_quote() -> None:
+    """It closes after the auction of its last session, once, whatever minutes there are."""
+    aggregator = trading(AAPL)
+    aggregator.take([at("14:31:00", 500.0)])
+    aggregator.report(quoted(1000, "14:31:00"), is_whole=True)
+    aggregator.report(quoted(5000, "18:00:05", 11.0), is_whole=True)
+    assert [] == days_of(aggregator.advance(CLOSING - 1))
+    assert [(HALF_PAST_TWO, 11.0, 5000.0, False)] == days_of(aggregator.advance(CLOSING))
+    aggregator.report(quoted(6000, "18:00:05"), is_whole=True)
+    assert [] == days_of(aggregator.advance(LONG_AFTER))
+
+
+def test_the_first_quote_of_a_day_ends_the_one_before() -> None:
+    """Quotes of the ended day change nothing."""
+    aggregator = trading(parse_calendar(texts.FX))
+    tomorrow = quoted(10, "22:00:01", open_time=float(NEXT_OPEN))
+    for quote in (quoted(5000, "21:59:59"), tomorrow, quoted(6000, "21:59:59")):
+        aggregator.report(quote, is_whole=True)
+    assert [(-2 * HOUR, 10.0, 5000.0, False)] == days_of(aggregator.advance(at("21:59:59").time))
+    assert 2 * DAY + 22 * HOUR == aggregator.state(KO).day.start - THANKSGIVING_FRIDAY
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+def test_a_gap_does_no_harm_to_a_day_if_a_quote_follows(is_found: bool) -> None:
+    """It is partial if none comes before it closes."""
+    aggregator = trading(AAPL)
+    aggregator.report(quoted(1000, "14:31:00"), is_whole=True)
+    aggregator.lose(at("15:00:00").time)
+    aggregator.see(KO, at("16:00:00").time)
+    if is_found:
+        aggregator.report(quoted(2000, "16:00:00"), is_whole=True)
+    (day,) = days_of(aggregator.advance(CLOSING))
+    assert (HALF_PAST_TWO, 10.0, 2000.0 if is_found else 1000.0, not is_found) == day
+
+
+def test_a_day_begins_in_its_session_only() -> None:
+    """Neither a quote before the open nor one without a calendar begins it."""
+    for calendar, fields in (
+        (AAPL, {"current_session": "pre_market"}),
+        (AAPL, {"low_price": None}),
+        (AAPL, {"open_time": float(THANKSGIVING_FRIDAY - DAY)}),  # Thanksgiving
+        (None, {}),
+    ):
+        aggregator = trading(calendar)
+        aggregator.report(replace(quoted(1000, "14:00:00"), **fields), is_whole=True)
+        assert None is aggregator.state(KO).day
+
+
+def test_a_day_of_a_delayed_symbol() -> None:
+    """It closes by the delayed clock, also if the delay becomes known later."""
+    aggregator = trading(AAPL)
+    aggregator.report(quoted(1000, "14:31:00"), is_whole=True)
+    aggregator.see(KO, at("15:00:00").time, 900)
+    assert [] == days_of(aggregator.advance(CLOSING + 899))
+    day = LiveBar.mark(KO, Interval.D1, (at("14:30:00").time, at("18:00:00").time))
+    assert CLOSING - 2 + 900 == aggregator.closing_time(day)
+    assert at("18:15:00").time == aggregator.closing_time(day._replace(interval=Interval.H1))
+    assert 1 == len(days_of(aggregator.advance(CLOSING + 900)))
+
+
+def test_a_restart_in_a_day() -> None:
+    """The day goes on; it is whole again with the next whole quote, also after its close."""
+    before = trading(AAPL)
+    before.report(quoted(1000, "14:31:00"), is_whole=True)
+    now = at("18:05:00").time
+    for session in ("out_of_session", "market"):
+        after = BarAggregator()
+        after.learn(KO, AAPL, now)
+        after.resume(before.state(KO), now)
+        after.see(KO, now)
+        assert after.state(KO).day.is_partial
+        after.report(quoted(1000, "14:31:00", current_session=session), is_whole=True)
+        assert [(HALF_PAST_TWO, 10.0, 1000.0, False)] == days_of(after.advance(CLOSING))
+
+
+def test_a_day_whose_calendar_changes() -> None:
+    """It stays if the new calendar has it, and gives way to another one."""
+    aggregator = BarAggregator((Interval.M1,))
+    aggregator.see(KO, THANKSGIVING_FRIDAY)
+    now = at("19:00:00").time
+    longer = parse_calendar(CalendarTexts("America/New_York", "0930-1700"))
+    aggregator.learn(KO, longer, now)
+    aggregator.report(quoted(1000, "14:31:00"), is_whole=True)
+    same = parse_calendar(CalendarTexts("America/New_York", "0930-1700", "20261225"))
+    evening = at("22:05:00").time
+    aggregator.learn(KO, same, evening)
+    assert aggregator.state(KO).day is not None
+    aggregator.learn(KO, AAPL, evening)
+    assert aggregator.state(KO).day is None
+    aggregator.learn(KO, same, evening)
+    aggregator.report(quoted(1000, "14:31:00"), is_whole=True)
+    aggregator.forget(KO)
+    assert [] == aggregator.advance(LONG_AFTER)
+
+
+def test_days_that_are_not_wanted() -> None:
+    """They close all the same."""
+    aggregator = trading(AAPL)
+    aggregator.intervals = (Interval.M1,)
+    aggregator.report(quoted(1000, "14:31:00"), is_whole=True)
+    assert [] == aggregator.advance(CLOSING)
+    assert None is aggregator.state(KO).day

@@ -7,20 +7,18 @@ import numpy as np
 import pytest
 
 from pocketquant.domain.bars import Bars, Refusal
+from pocketquant.domain.calendar import parse_calendar
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import (
     bars_to_reach,
-    earlier_bars_end,
-    history_end,
     join,
-    later_bars_start,
     live_stretches,
     newest_live_count,
-    overlap_seconds,
     unseen_between,
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, FormingBar, History, SyncRequest
+from tests.unit.domain.calendar import texts
 
 
 def seconds(text: str) -> int:
@@ -29,30 +27,6 @@ def seconds(text: str) -> int:
 
 def bars(*times: int) -> Bars:
     return Bars(np.array([times] * 6, dtype=np.float64).reshape(6, -1))
-
-
-@pytest.mark.parametrize(
-    ("interval", "last_open", "expected"),
-    [
-        ("1m", "2023-11-15T14:30", "2023-11-15T14:30:01"),
-        ("1h", "2023-11-15T14:30", "2023-11-15T14:30:01"),
-        ("4h", "2023-11-15T18:30", "2023-11-15T18:30:01"),
-        ("1d", "2023-11-15T00:00", "2023-11-16T00:00"),
-        ("1d", "2023-11-15T14:30", "2023-11-16T00:00"),
-        ("1d", "2023-11-14T23:00", "2023-11-16T00:00"),  # futures: the session of the 15th
-        ("1d", "2023-11-14T18:00", "2023-11-16T00:00"),
-        ("1d", "2023-11-14T17:59", "2023-11-15T00:00"),
-        ("1w", "2023-11-13T14:30", "2023-11-20T00:00"),
-        ("1w", "2023-11-12T23:00", "2023-11-20T00:00"),
-        ("1M", "2023-11-01T13:30", "2023-12-01T00:00"),
-        ("1M", "2023-10-31T22:00", "2023-12-01T00:00"),
-    ],
-)
-def test_live_bars_follow_the_last_bar_of_history(
-    interval: str, last_open: str, expected: str
-) -> None:
-    """Intraday ones open after it; longer ones share no time with it."""
-    assert seconds(expected) == history_end(Interval(interval), seconds(last_open))
 
 
 @pytest.mark.parametrize(
@@ -70,39 +44,33 @@ def test_live_bars_follow_history(
     limit: int, newest: bool, expected: tuple[list[int], int]
 ) -> None:
     """The limit counts bars of both."""
-    joined = join(Interval.M1, bars(60, 120, 180), bars(240, 300), ()).cut(limit, newest)
+    joined = join(bars(60, 120, 180), bars(240, 300)).cut(limit, newest)
     assert expected == (joined.bars.time.tolist(), newest_live_count(joined.is_live))
 
 
 def test_either_may_be_empty() -> None:
     """A symbol that was never synced has only live bars."""
-    live = join(Interval.M1, Bars.empty(), bars(60))
-    history = join(Interval.M1, bars(60), Bars.empty())
+    live = join(Bars.empty(), bars(60))
+    history = join(bars(60), Bars.empty())
     assert (bars(60), [True]) == (live.bars, live.is_live.tolist())
     assert (bars(60), [False]) == (history.bars, history.is_live.tolist())
 
 
 @pytest.mark.parametrize(
-    ("interval", "history", "live", "beyond", "expected"),
+    ("history", "live", "expected"),
     [
-        ("1m", ["15T14:31"], ["15T14:30", "15T14:31", "15T14:32"], [], "lhl"),
-        ("1h", ["15T14:30"], ["15T13:30", "15T14:30", "15T15:30"], [], "lhl"),
-        ("2h", ["15T01:30", "15T03:30"], ["15T03:30", "15T05:00"], [], "hhl"),  # short, lunch
-        ("1h", [], ["15T14:30", "15T15:30"], ["15T14:30"], "l"),
-        ("1h", ["15T16:30"], ["15T14:30", "15T15:30"], ["15T14:30"], "lh"),
-        ("1d", ["14T14:30", "16T23:00"], [f"{day}T00:00" for day in range(14, 19)], [], "hllhl"),
-        ("1w", ["12T23:00"], ["06T00:00", "13T00:00", "20T00:00"], [], "lhl"),
-        ("1M", ["01T14:30"], ["01T00:00"], [], "h"),
+        (["15T14:31"], ["15T14:30", "15T14:31", "15T14:32"], "lhl"),
+        (["15T14:30"], ["15T13:30", "15T14:30", "15T15:30"], "lhl"),
+        (["15T01:30", "15T03:30"], ["15T03:30", "15T05:00"], "hhl"),  # short, before lunch
+        (["12T23:00", "14T23:00"], ["12T23:00", "13T23:00", "14T23:00", "15T23:00"], "hlhl"),
     ],
-)  # fmt: skip
+)
 def test_a_live_bar_gives_way_to_history_of_its_time(
-    interval: str, history: list[str], live: list[str], beyond: list[str], expected: str
+    history: list[str], live: list[str], expected: str
 ) -> None:
-    """Intraday bars share time if they open together; `beyond` counts as history."""
-    given, built, outside = (
-        [seconds(f"2023-11-{time}") for time in times] for times in (history, live, beyond)
-    )
-    joined = join(Interval(interval), bars(*given), bars(*built), outside)
+    """Bars are of one time if they open together."""
+    given, built = ([seconds(f"2023-11-{time}") for time in times] for times in (history, live))
+    joined = join(bars(*given), bars(*built))
     assert expected == "".join("l" if is_live else "h" for is_live in joined.is_live)
     assert sorted(joined.bars.time.tolist()) == joined.bars.time.tolist()
 
@@ -129,9 +97,30 @@ def test_live_bars_at_the_end_and_between_are_found(
 
 def test_time_between_history_and_live_bars_is_unseen() -> None:
     """Adjacent bars have no time between them, and a pause within either does not count."""
-    joined = join(Interval.M1, bars(0, 180, 240, 600), bars(300, 420))
-    assert [(480, 600)] == unseen_between(joined, Interval.M1)
-    assert [(60, 120)] == unseen_between(join(Interval.M1, bars(0), bars(120)), Interval.M1)
+    joined = join(bars(0, 180, 240, 600), bars(300, 420))
+    assert [(480, 600)] == unseen_between(joined, Interval.M1, None)
+    assert [(60, 120)] == unseen_between(join(bars(0), bars(120)), Interval.M1, None)
+
+
+@pytest.mark.parametrize(
+    ("history", "live", "expected"),
+    [
+        (["20T14:30"], ["23T14:30", "24T14:30"], []),  # over a weekend
+        (["20T14:30"], ["24T14:30"], [("21T14:30", "24T14:30")]),
+        ([], ["20T14:30", "24T14:30"], [("21T14:30", "24T14:30")]),
+        (["20T14:30", "24T14:30"], [], []),
+    ],
+)
+def test_days_without_trading_are_not_unseen(
+    history: list[str], live: list[str], expected: list[tuple[str, str]]
+) -> None:
+    """A trading day beside a live one is, if it has no bar."""
+    given, built = ([seconds(f"2026-11-{time}") for time in times] for times in (history, live))
+    joined = join(bars(*given), bars(*built))
+    unseen = unseen_between(joined, Interval.D1, parse_calendar(texts.AAPL))
+    assert [(seconds(f"2026-11-{low}"), seconds(f"2026-11-{high}")) for low, high in expected] == (
+        unseen
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,28 +146,3 @@ def test_a_sync_requests_bars_back_to_the_oldest_live_bar(
     history = History(bars(480, 540, 600), forming, Counter({Refusal.NOT_FINITE: 1}))
     assert n_bars == bars_to_reach(oldest_live, history, request)
     assert bars_to_reach(oldest_live, History(bars()), request) is None
-
-
-@pytest.mark.parametrize(
-    ("interval", "open_time", "is_live", "before", "after"),
-    [
-        (Interval.D1, "2024-01-31T14:30:00", False, "2024-01-31T14:30:00", "2024-01-31T14:30:01"),
-        (Interval.M1, "2024-01-31T14:30:00", True, "2024-01-31T14:30:00", "2024-01-31T14:30:01"),
-        (Interval.D1, "2024-01-31T00:00:00", True, "2024-01-30T18:00:00", "2024-01-31T18:00:00"),
-    ],
-)
-def test_bounds_of_earlier_and_later_bars(
-    interval: Interval, open_time: str, is_live: bool, before: str, after: str
-) -> None:
-    """They exclude the session of history that a live day stands for."""
-    opened = seconds(open_time)
-    assert seconds(before) == earlier_bars_end(interval, opened, is_live)
-    assert seconds(after) == later_bars_start(interval, opened, is_live)
-
-
-@pytest.mark.parametrize(
-    ("interval", "expected"), [("1m", 0), ("4h", 0), ("1d", 86_400), ("1M", 31 * 86_400)]
-)
-def test_how_far_apart_bars_open_that_share_time(interval: str, expected: int) -> None:
-    """Intraday bars share time only if they open together; days open with their sessions."""
-    assert expected == overlap_seconds(Interval(interval))

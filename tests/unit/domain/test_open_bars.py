@@ -170,7 +170,7 @@ def test_without_a_calendar_there_are_minutes_alone() -> None:
     assert bars.enter_session(0)
     bars.longer[0] = None
     assert [] == bars.merge(bars.open_minute(NOON + 180, tick(185, 30.0)))
-    assert [False] + [True] * 11 == [bar is not None for bar in bars.longer]
+    assert [False] + [True] * 8 == [bar is not None for bar in bars.longer]
     assert {30.0} == {bar.high for bar in bars.state(0).longer}
 
 

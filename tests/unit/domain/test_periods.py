@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
+from pocketquant.domain.calendar import Calendar, parse_calendar
 from pocketquant.domain.intervals import DAY, Interval
-from pocketquant.domain.periods import is_exchanges_own, last_period, period, periods_lost
+from pocketquant.domain.periods import last_day_within, last_period, period, periods_lost
 from tests.forming import ALWAYS
 from tests.unit.domain.calendar import texts
 
@@ -30,7 +30,7 @@ def seconds(text: str) -> int:
         (NEW_YORK, "1m", FRIDAY + "18:00", (FRIDAY + "18:00", FRIDAY + "18:01")),
         (NEW_YORK, "1h", "2026-03-06T14:30", ("2026-03-06T14:30", "2026-03-06T15:30")),
         (NEW_YORK, "1h", "2026-03-09T13:30", ("2026-03-09T13:30", "2026-03-09T14:30")),
-        (NEW_YORK, "1d", FRIDAY + "14:30", ("2026-11-27T00:00", "2026-11-28T00:00")),
+        (NEW_YORK, "1d", FRIDAY + "14:30", (FRIDAY + "14:30", FRIDAY + "18:00")),
         (HONG_KONG, "2h", "2026-06-08T03:45", ("2026-06-08T03:30", "2026-06-08T04:00")),
         (HONG_KONG, "2h", "2026-06-08T05:00", ("2026-06-08T05:00", "2026-06-08T07:00")),
         (CHICAGO, "4h", "2026-06-09T23:00", ("2026-06-09T22:00", "2026-06-10T02:00")),
@@ -93,18 +93,19 @@ def test_periods_that_another_calendar_does_not_have() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "interval", "expected"),
+    ("start", "end", "expected"),
     [
-        (CalendarTexts("America/New_York", "0930-1600"), Interval.D1, False),
-        (CalendarTexts("America/New_York", "0930-1600"), Interval.MONTH, False),
-        (CalendarTexts("America/New_York", "0930-1600"), Interval.H4, True),
-        (CalendarTexts("Etc/UTC", "24x7"), Interval.D1, True),
-        (CalendarTexts("Asia/Tokyo", "24x7"), Interval.D1, False),
+        ("2026-11-25T14:30", "2026-11-25T21:00", ("2026-11-25T14:30", "2026-11-25T21:00")),
+        ("2026-11-25T14:31", "2026-11-27T14:00", None),
+        ("2026-11-25T14:30", "2026-11-27T17:59", ("2026-11-25T14:30", "2026-11-25T21:00")),
+        ("2026-11-25T15:00", "2026-11-30T20:00", (FRIDAY + "14:30", FRIDAY + "18:00")),
+        ("2026-11-27T17:00", "2026-11-30T20:00", None),
+        ("1899-01-01T00:00", "1899-02-01T00:00", None),
     ],
 )
-def test_days_of_utc_are_those_of_few_markets(
-    hours: CalendarTexts, interval: Interval, expected: bool
+def test_the_last_day_within_a_stretch(
+    start: str, end: str, expected: tuple[str, str] | None
 ) -> None:
-    """They trade around the clock in UTC; longer bars of others are partial."""
-    assert expected == is_exchanges_own(parse_calendar(hours), interval)
-    assert is_exchanges_own(None, interval)
+    """Days that reach out of it do not count."""
+    found = last_day_within(NEW_YORK, seconds(start), seconds(end))
+    assert (expected and (seconds(expected[0]), seconds(expected[1]))) == found

@@ -6,6 +6,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts, parse_calendar
 from pocketquant.domain.gaps import Unseen
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.repairs import Repairs, longer_bars, repairing
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
@@ -14,7 +15,7 @@ from tests.forming import ALWAYS
 NOON = 1_700_049_600  # Wednesday, 2023-11-15
 AAPL = "NASDAQ:AAPL"
 WAIT = 5.0
-INTERVALS = (Interval.M1, Interval.M15, Interval.D1)
+INTERVALS = (Interval.M1, Interval.M15, Interval.D1, Interval.W1)
 
 
 def series(interval: Interval) -> Series:
@@ -26,16 +27,36 @@ def due_times(repairs: Repairs, times: list[float]) -> list[dict[Series, int]]:
 
 
 def test_a_series_is_due_when_the_last_touched_bar_has_ended() -> None:
-    """Each interval has its own time, and is due once."""
+    """Each interval has its own time, and is due once; the quote reports the day all the same."""
     repairs = Repairs(INTERVALS, WAIT)
     repairs.note(AAPL, [(NOON + MINUTE, NOON + 3 * MINUTE)], ALWAYS)
     since = NOON + MINUTE
-    ends = [NOON + 3 * MINUTE, NOON + 15 * MINUTE, NOON + DAY // 2]
-    assert [{}, {}, {}] == due_times(repairs, [ends[0] + 4.9] * 3)
-    assert [{series(each): since} for each in INTERVALS] == due_times(
+    ends = [NOON + 3 * MINUTE, NOON + 15 * MINUTE]
+    assert [{}, {}] == due_times(repairs, [ends[0] + 4.9] * 2)
+    assert [{series(each): since} for each in INTERVALS[:2]] == due_times(
         repairs, [end + WAIT for end in ends]
     )
     assert repairs.due(NOON + 2 * DAY) == {}
+
+
+def test_a_day_that_was_lost_as_a_whole_is_repaired() -> None:
+    """It has no bar; a new stream has lost none."""
+    repairs = Repairs((Interval.D1,), WAIT)
+    repairs.note(AAPL, Unseen().found(NOON).gaps, ALWAYS)
+    repairs.note(AAPL, [(NOON, NOON + DAY)], ALWAYS)
+    assert {} == repairs.due(NOON + 10 * DAY)
+    repairs.note(AAPL, [(NOON, NOON + 2 * DAY)], ALWAYS)
+    midnight = NOON + 36 * HOUR
+    assert {} == repairs.due(midnight + WAIT - 1)
+    assert {series(Interval.D1): NOON} == repairs.due(midnight + WAIT)
+
+
+def test_a_partial_day_is_repaired() -> None:
+    """It is due when history should have it."""
+    repairs = Repairs((Interval.D1,), WAIT)
+    repairs.note_day(LiveBar.mark(AAPL, Interval.D1, (NOON, NOON + DAY)), NOON + 2 * DAY)
+    assert {} == repairs.due(NOON + 2 * DAY + WAIT - 1)
+    assert {series(Interval.D1): NOON} == repairs.due(NOON + 2 * DAY + WAIT)
 
 
 def test_gaps_of_one_bar_are_repaired_together() -> None:
@@ -68,11 +89,7 @@ def test_repairs_due_before_the_last_gap_are_not_repeated() -> None:
     old, new = NOON, NOON + HOUR
     repairs.note(AAPL, [(old, old + MINUTE), (new, new + MINUTE)], ALWAYS)
     due = repairs.due(NOON + 2 * DAY)
-    assert {
-        series(Interval.M1): new,
-        series(Interval.M15): new,
-        series(Interval.D1): old,
-    } == due
+    assert {series(Interval.M1): new, series(Interval.M15): new} == due
 
 
 def test_a_restart_repeats_repairs_of_the_last_quarter_of_an_hour() -> None:
