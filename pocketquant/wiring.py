@@ -129,7 +129,7 @@ def wire(settings: Settings) -> Platform:
     bars, live_bars, calendars = BarStore(mongo), LiveBarStore(mongo), CalendarStore(mongo)
     cached_calendars = CachedCalendars(calendars, time.monotonic)
     shown_bars = ShownLiveBars(bars, live_bars, cached_calendars)
-    current_bars = CurrentBars(board, shown_bars)
+    current_bars = CurrentBars(board, shown_bars, cached_calendars)
     responses = ResponseCache(cache, answers, most_bytes)
     return Platform(
         settings=settings,
@@ -173,7 +173,7 @@ def wire(settings: Settings) -> Platform:
         board=board,
         shown_bars=shown_bars,
         current_bars=current_bars,
-        watching=Watching(subscriptions, board, current_bars, nudges, cached_calendars, time.time),
+        watching=Watching(subscriptions, board, current_bars, nudges, time.time),
         calendars=calendars,
         cached_calendars=cached_calendars,
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),

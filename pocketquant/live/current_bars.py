@@ -12,7 +12,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS, forming_of
 from pocketquant.live.shown_bars import ShownLiveBars
-from pocketquant.storage.calendars import why_withheld
+from pocketquant.storage.calendars import CachedCalendars, why_withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,25 @@ class CurrentBars:
 
     board: QuoteBoard
     shown: ShownLiveBars
+    calendars: CachedCalendars
 
     def get(self, series: Series, now: float) -> CurrentBar | None:
         """The forming bar; None where there is none, or where it is withheld."""
-        symbol, interval = series.symbol, series.interval
-        if interval in WEEKS_AND_MONTHS:
-            calendar = self.shown.calendar(symbol, interval, Interval.D1)
-            return self._of_days(series, calendar, int(now)) if calendar else None
-        kept = self.shown.calendars.get(symbol)
-        if why_withheld(kept, interval) is not None:
+        if self.why_withheld(series) is not None:
             return None
+        kept = self.calendars.get(series.symbol)
         calendar = kept.calendar if kept else None
-        return self.board.current_bar(str(symbol), interval, now, calendar)
+        if calendar is not None and series.interval in WEEKS_AND_MONTHS:
+            return self._of_days(series, calendar, int(now))
+        return self.board.current_bar(str(series.symbol), series.interval, now, calendar)
+
+    def why_withheld(self, series: Series) -> str | None:
+        """Why the symbol's calendar is not sure enough for such bars; None if it is."""
+        kept = self.calendars.get(series.symbol)
+        is_of_days = series.interval in WEEKS_AND_MONTHS
+        needed = (series.interval, Interval.D1) if is_of_days else (series.interval,)
+        reasons = (why_withheld(kept, each) for each in needed)
+        return next((each for each in reasons if each is not None), None)
 
     def _of_days(self, series: Series, calendar: Calendar, now: int) -> CurrentBar | None:
         symbol = str(series.symbol)

@@ -71,13 +71,6 @@ class ShownLiveBars:
         days = self._days(series.symbol, None, None).time
         return days[[0, -1]] if len(days) else days
 
-    def calendar(self, symbol: Symbol, *intervals: Interval) -> Calendar | None:
-        """Return the calendar of a symbol, if it is known and not doubtful at these intervals."""
-        kept = self.calendars.get(symbol)
-        if kept is None or any(kept.trouble(each) is not None for each in intervals):
-            return None
-        return kept.calendar
-
     def joined_days(self, symbol: Symbol, start: int | None, end: int | None) -> Days:
         """Return the daily bars of a symbol, those of history and live ones."""
         series = Series(symbol, Interval.D1)
@@ -89,7 +82,7 @@ class ShownLiveBars:
 
     def _days(self, symbol: Symbol, start: int | None, end: int | None) -> Bars:
         """Return the live days that lie where the calendar has them."""
-        calendar = self.calendar(symbol, Interval.D1)
+        calendar = self._calendar(symbol, Interval.D1)
         days = self.live_bars.read(Series(symbol, Interval.D1), start, end, None, newest=True)
         if calendar is None or not len(days):
             return Bars.empty()
@@ -97,10 +90,17 @@ class ShownLiveBars:
 
     def _made(self, series: Series) -> Longer:
         """Return the closed weeks or months after those of history."""
-        calendar = self.calendar(series.symbol, series.interval, Interval.D1)
+        calendar = self._calendar(series.symbol, series.interval, Interval.D1)
         last = self.bars.latest(series, 1).last_time
         window = calendar.bar_at(last, series.interval) if calendar and last is not None else None
         if calendar is None or window is None:
             return Longer(Bars.empty(), np.empty(0, np.int64), np.empty(0, np.bool_))
         days = self.joined_days(series.symbol, window.close, None)
         return closed_of(days, series.interval, calendar)
+
+    def _calendar(self, symbol: Symbol, *intervals: Interval) -> Calendar | None:
+        """Return the calendar of a symbol, if it is known and not doubtful at these intervals."""
+        kept = self.calendars.get(symbol)
+        if kept is None or any(kept.trouble(each) is not None for each in intervals):
+            return None
+        return kept.calendar

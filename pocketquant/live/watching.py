@@ -15,7 +15,6 @@ from pocketquant.domain.errors import NoLiveQuote, NotFound, PocketQuantError, e
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.live.current_bars import CurrentBars
-from pocketquant.storage.calendars import CachedCalendars, why_withheld
 from pocketquant.storage.subscriptions import Subscriptions
 
 
@@ -27,7 +26,6 @@ class Watching:
     board: QuoteBoard
     current_bars: CurrentBars
     nudges: Nudges
-    calendars: CachedCalendars
     clock: Callable[[], float]
 
     def subscribe(self, symbols: Collection[Symbol]) -> int:
@@ -67,7 +65,7 @@ class Watching:
             return current
         if self.board.latest(str(symbol)) is None:
             raise self._why_nothing(symbol)
-        reason = why_withheld(self.calendars.get(symbol), interval)
+        reason = self.current_bars.why_withheld(Series(symbol, interval))
         if reason is not None:
             raise NotFound(f"{symbol} has no {interval.value} bar at present: {reason}")
         raise NotFound(f"{symbol} has not been traded in the {interval.value} bar of this moment")

@@ -106,7 +106,10 @@ class CurrentBarOut(BaseModel):
     low: float = Field(examples=[184.35])
     close: float = Field(examples=[184.4])
     volume: float | None = Field(examples=[120300.0])
-    tick_count: int = Field(description="trades seen in this bar", examples=[74])
+    tick_count: int = Field(
+        description="trades seen in this bar; 1 for a day and longer, whose trades are not counted",
+        examples=[74],
+    )
     partial: bool
     as_of: datetime = Field(description="when it last changed")
     trading_day: date | None = Field(

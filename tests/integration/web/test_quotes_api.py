@@ -51,6 +51,7 @@ def flush(cache: redis.Redis, platform: Platform) -> Flushes:
             bars.learn(symbol, parse_calendar(texts), 0)
             bars.see(symbol, FAR - 86_400.0)
             bars.take([Tick(symbol, FAR + 1, price, 5)])
+            bars.report(day_of(symbol, price), is_whole=True)
         entries = [
             Entry(Quote(symbol, time=FAR + 1, last_price=price), bars.state(symbol), True, True)
             for symbol in symbols
@@ -58,6 +59,12 @@ def flush(cache: redis.Redis, platform: Platform) -> Flushes:
         writer.write(Flush(FAR + 2.0, FAR + 2.0, entries, status=status))
 
     return put
+
+
+def day_of(symbol: str, price: float) -> Quote:
+    """A quote of the day that a trade at 10, and perhaps another, make."""
+    day = {"open_price": 10.0, "high_price": price, "low_price": 10.0, "day_volume": 10.0}
+    return Quote(symbol, time=FAR + 1, last_price=price, **day)
 
 
 def named(*symbols: str) -> Json:
@@ -200,11 +207,12 @@ def test_an_unsubscribed_symbol_has_no_quote(client: FlaskClient, flush: Flushes
 
 
 @pytest.mark.parametrize(
-    ("query", "interval", "end", "trading_day"),
+    ("query", "interval", "end", "trading_day", "tick_count"),
     [
-        ("", "1m", "2100-01-01T00:01:00Z", None),
-        ("?interval=45m", "45m", "2100-01-01T00:45:00Z", None),
-        ("?interval=1M", "1M", "2100-02-01T00:00:00Z", "2100-01-01"),
+        ("", "1m", "2100-01-01T00:01:00Z", None, 2),
+        ("?interval=45m", "45m", "2100-01-01T00:45:00Z", None, 2),
+        ("?interval=1d", "1d", "2100-01-02T00:00:00Z", "2100-01-01", 1),
+        ("?interval=1M", "1M", "2100-02-01T00:00:00Z", "2100-01-01", 1),
     ],
 )
 def test_the_current_bar_has_exactly_the_documented_fields(
@@ -214,8 +222,9 @@ def test_the_current_bar_has_exactly_the_documented_fields(
     interval: str,
     end: str,
     trading_day: str | None,
+    tick_count: int,
 ) -> None:
-    """This holds for any interval; bars of days and longer have a trading day."""
+    """Bars of days and longer have a trading day; their trades are not counted."""
     flush(AAPL)
     flush(AAPL, price=12.5)
     expected = {
@@ -229,7 +238,7 @@ def test_the_current_bar_has_exactly_the_documented_fields(
         "low": 10.0,
         "close": 12.5,
         "volume": 10.0,
-        "tick_count": 2,
+        "tick_count": tick_count,
         "partial": False,
         "as_of": "2100-01-01T00:00:02Z",
         "trading_day": trading_day,
