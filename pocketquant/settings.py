@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     streamer_shards: int = Field(default=1, ge=1, le=64)  # parts of the subscribed symbols
     streamer_standbys: int = Field(default=0, ge=0)  # that replace dead streamers
-    streamer_intervals: str = "1m,3m,5m,15m,30m,45m,1h,2h,3h,4h,1d,1w,1M"  # of stored live bars
+    streamer_intervals: str = "1m,3m,5m,15m,30m,45m,1h,2h,3h,4h,1d"  # of stored live bars
     streamer_grace_seconds: float = Field(default=2.0, ge=0)  # for ticks after the end of a bar
     streamer_flush_seconds: float = Field(default=0.2, gt=0, le=1)  # between two writes to Redis
     streamer_lease_seconds: float = Field(default=6.0, ge=3)  # a silent streamer loses its shard

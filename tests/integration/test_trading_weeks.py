@@ -1,7 +1,8 @@
 """Weeks of trading in virtual time: quotes of simulated exchanges become the exchanges' own bars.
 
 The simulated server encodes each change of a quote; a quote session reads it, and an aggregator
-builds the bars, by calendars parsed from the simulator's descriptions of the symbols.
+builds the bars, by calendars parsed from the simulator's descriptions of the symbols. Weeks are
+made of the days.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,13 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 import pytest
 
 from pocketquant.domain.aggregation import BarAggregator
+from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import Calendar, parse_calendar
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Symbol
+from pocketquant.domain.weeks import WEEKS_AND_MONTHS, Days, closed_of
 from pocketquant.simulator.market import world
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.answers import resolved
@@ -28,7 +32,7 @@ from tests.resolutions import resolution_of
 
 NAME = "qs_week"
 MARKET = Market({})
-INTRADAY = tuple(interval for interval in Interval if interval.is_intraday)
+BUILT = tuple(interval for interval in Interval if interval not in WEEKS_AND_MONTHS)
 FIELDS = [name for name in QUOTE_FIELDS if name not in {"bid", "ask"}]  # half of all messages
 MOST_BARS = 15_000  # more than the minutes of a week
 
@@ -41,6 +45,7 @@ EXCHANGES = (
     "BINANCE:BTCUSDT",
 )
 ALWAYS_IN_CHICAGO = "CME:BTC1!"
+SELDOM = {"OTC:SELDOM"}  # a week is partial if a day without a trade is in it
 
 Rows = list[tuple[float | None, ...]]
 
@@ -103,6 +108,13 @@ class Stream:
             and not bar.is_partial
         ]
 
+    def weeks(self, symbol: str, end: int) -> Rows:
+        """Return the whole weeks that the live days make."""
+        rows = np.array(self.live(symbol, Interval.D1, end), dtype=float).reshape(-1, 6)
+        made = closed_of(Days(Bars(rows.T.copy())), Interval.W1, self.calendars[symbol])
+        whole = made.chosen(~made.is_partial)
+        return list(zip(*(column.tolist() for column in whole.bars.columns), strict=True))
+
     def own(self, symbol: str, interval: Interval, end: int) -> Rows:
         """Return the exchange's own bars since the start that closed by `end`."""
         newest = MARKET.newest(
@@ -118,6 +130,8 @@ class Stream:
         for symbol, delay_seconds in received.delays:
             self.bars.see(symbol, now, delay_seconds)
         self.bars.take(received.ticks)
+        for quote in (*received.ended, *self._client.changed()):
+            self.bars.report(quote, is_whole=True)
         assert not received.doubts
 
 
@@ -127,7 +141,7 @@ class Stream:
         pytest.param(
             "2026-11-22T00:00",
             "2026-11-29T00:00",
-            (*EXCHANGES, "OTC:SELDOM"),
+            (*EXCHANGES, *SELDOM),
             id="a week with an early close, and a stock that trades on some of its days",
         ),
         pytest.param(
@@ -154,10 +168,12 @@ def test_live_bars_are_the_exchanges_own(start: str, end: str, symbols: tuple[st
     stream = Stream(symbols, at(start))
     stream.run_until(at(end))
     for symbol in symbols:
-        for interval in INTRADAY:
+        for interval in BUILT:
             own = stream.own(symbol, interval, at(end))
             live = stream.live(symbol, interval, at(end))
             only_one_has = sorted(set(own) ^ set(live))
             assert [] == only_one_has[:4], f"{symbol} {interval.value}"
             assert len(own) == len(live) > 0
+        if symbol not in SELDOM:
+            assert stream.own(symbol, Interval.W1, at(end)) == stream.weeks(symbol, at(end))
     assert 0 == stream.bars.late_ticks.total() + stream.bars.missed_ticks.total()
