@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock page-libraries fix
+.PHONY: help setup demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock page-libraries pictures fix
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -109,6 +109,9 @@ lock: ## pin the newest versions that setup.cfg allows in deploy/constraints.txt
 
 page-libraries: ## copy the libraries of the browser's page from npm, as pinned
 	$(PYTHON) deploy/page_libraries.py
+
+pictures: $(DEV_INSTALLED) ## take the pictures of the page again, in Chromium
+	$(BIN)/python deploy/page_pictures.py
 
 fix: $(DEV_INSTALLED) ## let ruff fix and format the code
 	$(BIN)/ruff check --fix .

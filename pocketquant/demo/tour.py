@@ -23,6 +23,7 @@ def run(console: Console, once: bool, minutes: int | None) -> None:
         " Flower …"
     )
     with machine.running() as started:
+        console.print(f"[bold]In a browser:[/] {started.api_url}/", soft_wrap=True)
         client, push = Client(started.api_url), Client(started.push_url)
         _show_history(client, push, started, console)
         began = _show_live(client, push, console)
@@ -56,6 +57,8 @@ def _show_live(client: Client, push: Client, console: Console) -> float:
 
 
 def _show_addresses(started: Machine, console: Console) -> None:
+    chart = f"{started.api_url}/chart/{quotes.SYMBOLS[1]}?interval=1m"
+    console.print(f"[bold]Live chart:[/] {chart}", soft_wrap=True)
     console.print(f"[bold]API docs:[/] {started.docs_url}   (logs: {started.logs})", soft_wrap=True)
     console.print(f"[bold]Fleet:[/] {started.api_url}/api/v1/fleet")
     login = started.shown_flower_login

@@ -16,6 +16,7 @@ def test_the_demo_shows_the_platform_and_leaves_nothing_behind() -> None:
         [POCKETQUANT, "demo", "--once"], capture_output=True, text=True, timeout=240, check=False
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "In a browser: http://127.0.0.1:" in demo.stdout
     assert "SP:SPX 1d" in demo.stdout
     assert demo.stdout.count("completed") >= 30
     for shown in ("300/300", "daily-series run now", "worker-1@", "breaker closed", "plan_job"):

@@ -177,6 +177,36 @@ def test_an_interval_that_cannot_be_made_is_explained(visit: Opens) -> None:
     assert drawn(page)
 
 
+def test_what_is_in_view_is_saved(visit: Opens, market: Any) -> None:
+    """CSV has the bars as the API's own export has them; PNG is a picture."""
+    path = f"/api/v1/market-data/ohlcv/{AAPL.replace(':', '/')}"
+    old = bars(market, AAPL, "1d", 300)
+    first, last = old[50][0], old[90][0]
+    page = visit(f"/chart/{AAPL}?interval=1d&from={first}&to={last}")
+    drawn(page)
+    until(page, "(wanted) => window.pocketquantChart.drawing.visible()?.from === wanted", first)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    query = {"interval": "1d", "order": "asc", "format": "csv"}
+    exported = requests.get(f"{market.url}{path}", params=query, timeout=30).text.splitlines()
+    assert [exported[0], *exported[51:92]] == saved.value.path().read_text().splitlines()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    assert "NASDAQ_AAPL_1d.png" == saved.value.suggested_filename
+    assert saved.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chart_comes_back_after_a_restart_of_web(visit: Opens, market: Any) -> None:
+    """It says that it tries again, and is live again without a reload."""
+    page = visit(f"/chart/{BTC}?interval=1m")
+    expect(page.locator(".state.is-live")).to_be_visible()
+    market.control("stop", "pocketquant:web-0")
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
+    market.control("start", "pocketquant:web-0")
+    expect(page.locator(".state.is-live")).to_be_visible(timeout=60_000)
+    expect(page.locator(".legend .is-bad")).to_have_count(0)
+
+
 def test_the_overview_says_how_all_is(visit: Opens, market: Any) -> None:
     """Each server and program is shown; a failed sync has its reason, and is tried again."""
     unit = market.sync_in_background("NASDAQ:NOSUCH")

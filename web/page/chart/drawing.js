@@ -30,7 +30,7 @@ export class Drawing {
     this.chart = createChart(element, {
       autoSize: true,
       // The notice that its licence asks for is in the page's footer.
-      layout: { attributionLogo: false, fontFamily: "inherit" },
+      layout: { attributionLogo: false, fontFamily: getComputedStyle(element).fontFamily },
       crosshair: { mode: CrosshairMode.Normal },
       rightPriceScale: { borderVisible: false },
       timeScale: { borderVisible: false, rightOffset: 4, timeVisible: true, minBarSpacing: 0.3 },

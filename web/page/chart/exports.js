@@ -20,10 +20,20 @@ export function savePicture(chart) {
  * @param {import("../data/bars.js").Bar[]} bars
  */
 export function csvOf(bars) {
-  const rows = bars.map(({ time, open, high, low, close, volume }) =>
-    [new Date(time * 1000).toISOString().replace(".000", ""), open, high, low, close, volume ?? ""].join(","),
-  );
-  return `${[HEADING, ...rows].join("\n")}\n`;
+  const hasDays = bars.some((bar) => bar.tradingDay);
+  const rows = bars.map(({ time, open, high, low, close, volume, tradingDay }) => {
+    const opened = new Date(time * 1000).toISOString().replace(".000", "");
+    const numbers = [open, high, low, close, volume].map(numberText);
+    return [opened, ...numbers, ...(hasDays ? [tradingDay ?? ""] : [])].join(",");
+  });
+  const heading = hasDays ? `${HEADING},trading_day` : HEADING;
+  return `${[heading, ...rows].join("\n")}\n`;
+}
+
+/** @param {number | null} value */
+function numberText(value) {
+  if (value === null) return "";
+  return Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
 
 /** @param {LiveChart} chart */

@@ -21,7 +21,7 @@ export function Legend({ chart }) {
     </div>
     ${bar && html`<${Values} bar=${bar} before=${bars[at - 1]} digits=${chart.digits.value} />`}
     ${bar && html`<div class="legend-times">
-      ${openTexts(bar.time, chart.interval, chart.hours.value).map((text) => html`<span key=${text}>${text}</span>`)}
+      ${openTexts(bar, chart.hours.value?.zone ?? "UTC").map((text) => html`<span key=${text}>${text}</span>`)}
       ${bar.isForming && html`<span class="tag">forming</span>`}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}
     </div>`}

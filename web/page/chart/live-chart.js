@@ -64,6 +64,8 @@ export class LiveChart {
       onNearOldest: () => this.#loadOlder(),
       onMove: () => this.#noteRange(),
     });
+    /** @type {Map<number, string>} by open time; empty for bars shorter than a day */
+    this.tradingDays = new Map();
     this.isOver = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.refreshTimer = undefined;
@@ -129,6 +131,12 @@ export class LiveChart {
     this.drawing.setDigits(this.digits.value);
     this.drawing.draw(bars, days);
     this.setOptions(this.options);
+    this.#show(bars);
+  }
+
+  /** @param {Bar[]} bars that are drawn now */
+  #show(bars) {
+    for (const { time, tradingDay } of bars) if (tradingDay) this.tradingDays.set(time, tradingDay);
     this.bars.value = bars;
   }
 
@@ -136,14 +144,13 @@ export class LiveChart {
     const drawn = this.bars.value.at(-1)?.time ?? -Infinity;
     const bars = this.pages.bars;
     for (const bar of bars.slice(-50)) if (bar.time >= drawn) this.drawing.update(bar);
-    this.bars.value = bars;
+    this.#show(bars);
   }
 
   #setTimes() {
-    const zone = this.options.isExchangeTime ? (this.hours.value?.zone ?? "UTC") : "UTC";
-    const { interval } = this;
-    const hours = this.hours.value;
-    this.drawing.setTimes(axisText(interval, hours, zone), markTexts(interval, hours, zone));
+    const zone = (this.options.isExchangeTime && this.hours.value?.zone) || "UTC";
+    const dayOf = (/** @type {number} */ time) => this.tradingDays.get(time) ?? null;
+    this.drawing.setTimes(axisText(dayOf, zone), markTexts(dayOf, zone));
   }
 
   async #showRange() {

@@ -1,56 +1,47 @@
 // Texts of the time axis and the crosshair.
 
 import { TickMarkType } from "../vendor/lightweight-charts.js";
-import { isIntraday } from "../data/intervals.js";
 import { clockText, dateText, momentText, zoneText } from "../data/times.js";
-import { tradingDay } from "../data/trading-hours.js";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** @typedef {import("../data/trading-hours.js").TradingHours} TradingHours */
+/** @typedef {(time: number) => string | null} TradingDayOf null for bars shorter than a day */
 
 /**
  * The text at a mark of the axis; a larger unit where the mark begins one.
- * @param {string} interval
- * @param {TradingHours | null} hours
+ * @param {TradingDayOf} tradingDayOf
  * @param {string} zone
  */
-export function markTexts(interval, hours, zone) {
+export function markTexts(tradingDayOf, zone) {
   return (/** @type {number} */ time, /** @type {number} */ mark) => {
-    const date = isIntraday(interval) ? dateText(time, zone) : tradingDay(time, hours);
-    const [year, month, day] = date.split("-");
+    const tradingDay = tradingDayOf(time);
+    const [year, month, day] = (tradingDay ?? dateText(time, zone)).split("-");
     if (mark === TickMarkType.Year) return year;
     if (mark === TickMarkType.Month) return MONTHS[Number(month) - 1];
-    if (mark === TickMarkType.DayOfMonth || !isIntraday(interval)) return String(Number(day));
-    return clockText(time, zone);
+    return mark === TickMarkType.DayOfMonth || tradingDay ? String(Number(day)) : clockText(time, zone);
   };
 }
 
 /**
  * The text of a bar's open at the axis.
- * @param {string} interval
- * @param {TradingHours | null} hours
+ * @param {TradingDayOf} tradingDayOf
  * @param {string} zone
  */
-export function axisText(interval, hours, zone) {
-  return (/** @type {number} */ time) =>
-    isIntraday(interval) ? `${momentText(time, zone)} ${zoneText(zone)}` : tradingDay(time, hours);
+export function axisText(tradingDayOf, zone) {
+  return (/** @type {number} */ time) => tradingDayOf(time) ?? `${momentText(time, zone)} ${zoneText(zone)}`;
 }
 
 /**
- * When a bar opened, in UTC and in the exchange's zone; with its trading day if it is a day or longer.
- * @param {number} time
- * @param {string} interval
- * @param {TradingHours | null} hours
+ * A bar's trading day, if it is a day or longer, and its open in UTC and in the exchange's zone.
+ * @param {import("../data/bars.js").Bar} bar
+ * @param {string} zone
  * @returns {string[]}
  */
-export function openTexts(time, interval, hours) {
-  const texts = isIntraday(interval) ? [] : [tradingDay(time, hours)];
+export function openTexts({ time, tradingDay }, zone) {
+  const texts = tradingDay ? [`Trading day ${tradingDay}`] : [];
   texts.push(`${momentText(time)} UTC`);
-  if (hours && zoneText(hours.zone) !== "UTC") {
-    const isSameDate = dateText(time) === dateText(time, hours.zone);
-    const local = isSameDate ? clockText(time, hours.zone) : momentText(time, hours.zone);
-    texts.push(`${local} ${zoneText(hours.zone)}`);
-  }
-  return texts;
+  if (zoneText(zone) === "UTC") return texts;
+  const isSameDate = dateText(time) === dateText(time, zone);
+  const local = isSameDate ? clockText(time, zone) : momentText(time, zone);
+  return [...texts, `${local} ${zoneText(zone)}`];
 }

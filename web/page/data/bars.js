@@ -16,6 +16,7 @@ const CLOSING_SECONDS = 30;
  * @property {number} low
  * @property {number} close
  * @property {number | null} volume
+ * @property {string | null} tradingDay the date that it belongs to; null for bars shorter than a day
  * @property {boolean} isPartial whether part of its time was not seen
  * @property {boolean} [isForming] whether it has not closed yet
  * @property {number} [end] when a forming bar closes
@@ -155,6 +156,7 @@ export function barsOf({ columns, live }) {
         low: columns.low[index],
         close: columns.close[index],
         volume: columns.volume[index],
+        tradingDay: columns.trading_day?.[index] ?? null,
         isPartial: partial.has(time),
       };
     })
@@ -169,7 +171,8 @@ export function barsOf({ columns, live }) {
 function formingOf(forming, last) {
   const time = epochOf(forming?.bar_start);
   if (time === null || time <= last) return null;
-  const { open, high, low, close, volume, partial, bar_end } = forming;
-  const end = epochOf(bar_end) ?? undefined;
-  return { time, open, high, low, close, volume, isPartial: partial, isForming: true, end };
+  const { open, high, low, close, volume, partial: isPartial } = forming;
+  const tradingDay = forming.trading_day ?? null;
+  const end = epochOf(forming.bar_end) ?? undefined;
+  return { time, open, high, low, close, volume, tradingDay, isPartial, isForming: true, end };
 }

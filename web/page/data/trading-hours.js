@@ -1,4 +1,4 @@
-// When a symbol trades: open or closed now, its zone, and the trading day of a bar.
+// When a symbol trades: open or closed now, its zone, where its days begin.
 
 import { get, symbolPath } from "./api.js";
 import { dateText, epochOf, isKnownZone } from "./times.js";
@@ -27,15 +27,6 @@ export async function tradingHours(symbol) {
     if (/** @type {any} */ (error).status === 404) return null;
     throw error;
   }
-}
-
-/**
- * The trading day of a bar of a day or longer that opened then.
- * @param {number} opened
- * @param {TradingHours | null} hours
- */
-export function tradingDay(opened, hours) {
-  return hours ? dateText(opened + hours.dayShift * DAY, hours.zone) : dateText(opened);
 }
 
 /** @param {any} answer @returns {TradingHours} */
