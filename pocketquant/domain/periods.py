@@ -4,7 +4,7 @@ A minute is a minute of the clock. Longer ones are the exchange's own, by its ca
 intraday one of a session is short.
 """
 
-from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.calendar import BarWindow, Calendar
 from pocketquant.domain.intervals import Interval
 
 Period = tuple[int, int]  # start included, end excluded
@@ -35,16 +35,10 @@ def last_period(
 
 def last_day_within(calendar: Calendar, start: int, end: int) -> Period | None:
     """The last trading day that lies wholly in a stretch of time, or None."""
-    time = end - 1
-    for _ in range(2):
-        session = calendar.latest_session(time)
-        day = session and calendar.bar_of_day(session.trading_day, Interval.D1)
-        if not day or day.open < start:
-            return None
-        if day.close <= end:
-            return day.open, day.close
-        time = day.open - 1
-    return None
+    day = _latest_day(calendar, end - 1)
+    if day is not None and day.close > end:
+        day = _latest_day(calendar, day.open - 1)
+    return (day.open, day.close) if day is not None and day.open >= start else None
 
 
 def periods_lost(
@@ -58,3 +52,9 @@ def periods_lost(
     known = set(zip(kept.opens.tolist(), kept.closes.tolist(), strict=True)) if kept else set()
     periods = zip(lost.opens.tolist(), lost.closes.tolist(), strict=True)
     return [each for each in periods if each not in known]
+
+
+def _latest_day(calendar: Calendar, time: int) -> BarWindow | None:
+    """The trading day of the newest session at a time."""
+    session = calendar.latest_session(time)
+    return calendar.bar_of_day(session.trading_day, Interval.D1) if session else None

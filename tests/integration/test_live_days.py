@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -152,6 +153,21 @@ def test_days_are_the_exchanges_own(begin: Begin) -> None:
     (index,) = live.days(INDEX)  # its volume is not known, so it may be wrong
     assert (live.exchanges_own(INDEX, "2026-06-08T13:30"), True) == index
     assert [Series.parse(f"{INDEX}|1d")] == list(live.due())
+
+
+def test_a_sync_changes_no_day(begin: Begin) -> None:
+    """Monday of a currency is one bar, before and after history has it."""
+    live = begin("2026-06-07T20:30", EURUSD)
+    live.run("2026-06-08T21:01")
+    platform, series = live.platform, Series.parse(f"{EURUSD}|1d")
+    platform.calendars.keep(series.symbol, hours_of(EURUSD).texts, None, live.now)
+    platform.live_bars.upsert(live.closed)
+    before = platform.shown_bars.joined_days(series.symbol, None, None)
+    assert [seconds("2026-06-07T21:00")] == before.bars.time.tolist()
+    history = np.array([live.exchanges_own(EURUSD, "2026-06-07T21:00")]).T
+    platform.bars.upsert({series: Bars(history)})
+    after = platform.shown_bars.joined_days(series.symbol, None, None)
+    assert (before.bars, set(before.partial)) == (after.bars, set(after.partial))
 
 
 @pytest.mark.parametrize(

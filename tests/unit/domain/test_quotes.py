@@ -325,3 +325,20 @@ def test_a_fall_to_zero_and_back_is_not_a_day_s_volume(live: LiveQuote) -> None:
     live.doubts = ()
     assert Tick(SYMBOL, NOW, 10.0, 2) == live.update({"day_volume": 1006.0}, NOW)
     assert () == live.doubts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"current_session": "post_market"}, {"open_time": 86_400.0}, {"trading_day": "20231116"}],
+)
+def test_the_last_quote_of_a_session_or_day_is_kept(changes: QuoteChanges) -> None:
+    """It has the values before the change; one without a price is not kept."""
+    live = LiveQuote(SYMBOL)
+    live.update({"current_session": "market", "last_price": 10.0, "day_volume": 5.0}, NOW)
+    assert None is live.ended
+    live.update({"last_price": 11.0, "day_volume": 7.0}, NOW)
+    before = live.quote()
+    live.update({**changes, "day_volume": 9.0}, NOW)  # type: ignore[typeddict-item]
+    assert before == live.ended
+    assert (11.0, 7.0, True) == (before.last_price, before.day_volume, before.is_trading)
+    assert (changes.get("current_session") is None) == live.quote().is_trading

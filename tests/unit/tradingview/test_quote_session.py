@@ -155,6 +155,25 @@ def test_quotes_and_ticks(session: QuoteSession) -> None:
     assert Received() == session.receive(qsd(KO, bid=60.4), NOW)
 
 
+def test_the_last_quote_of_a_session_is_received(session: QuoteSession) -> None:
+    """It comes once, with the text that ends the session."""
+    session.receive(qsd(KO, lp=60.0, lp_time=1, current_session="market"), NOW)
+    received = session.receive(qsd(KO, current_session="out_of_session") + qsd(KO, bid=1.0), NOW)
+    assert [("market", 60.0)] == [
+        (each.current_session, each.last_price) for each in received.ended
+    ]
+    assert [] == session.receive(qsd(KO, bid=2.0), NOW).ended
+
+
+def test_a_quote_that_has_become_whole_counts_as_changed(session: QuoteSession) -> None:
+    """No change of it is missing from then on."""
+    session.receive(qsd(KO, lp=60.0), NOW)
+    assert 1 == len(session.changed())
+    session.receive(completed(KO) + completed(IBM), NOW)
+    assert ["NYSE:KO"] == [quote.symbol for quote in session.changed()]
+    assert frozenset() == session.awaited
+
+
 def test_changed_quotes(session: QuoteSession) -> None:
     """A changed quote is returned once, in its latest state."""
     session.receive(qsd(KO, lp=60.0, lp_time=1, volume=1e100) + qsd(KO, bid=59.0, ch=1.0), NOW)
