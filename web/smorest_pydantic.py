@@ -41,13 +41,19 @@ SECURITY_SCHEMES: dict[str, Document] = {
 }
 
 # Statuses that PydanticParser answers: not JSON, too large, another media type.
-BODY_REFUSED = (
+_BODY_REFUSED = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 
-_GATE_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+# Statuses of every route that needs a key; storage may be away when it is looked up, and later.
+_GATE_STATUSES = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -171,6 +177,12 @@ class PydanticBlueprint(Blueprint):
 
         return routed
 
+    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Decorator:
+        """flask-smorest's `arguments`; a body has its errors in the document."""
+        decorate = super().arguments(schema, location=location, **options)
+        refused = _BODY_REFUSED if location == "json" else ()
+        return lambda view: self.fails_with(*refused)(decorate(view))
+
     @staticmethod
     def doc(**fields: Any) -> Decorator:
         """flask-smorest's `doc`, without its wrapper."""
@@ -193,11 +205,16 @@ class PydanticBlueprint(Blueprint):
         return documented
 
     def fails_with(self, *statuses: HTTPStatus) -> Decorator:
-        """Document the errors that a view may answer with."""
+        """Document the errors of a view beside those of its key, its body and the storage.
+
+        An answer of this status that the view documents itself stays.
+        """
 
         def documented(view: View) -> View:
+            own = getattr(view, "_apidoc", {}).get("response", {}).get("responses", {})
             for status in statuses:
-                view = self.alt_response(status, status.name)(view)
+                if status not in own:
+                    view = self.alt_response(status, status.name)(view)
             return view
 
         return documented

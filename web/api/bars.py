@@ -12,9 +12,8 @@ from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
 from web.schemas.requests import SymbolPath
 from web.services import current_services
-from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
+from web.smorest_pydantic import PydanticBlueprint, schema_of
 
-_STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _JSON, _COLUMNS = schema_of(OhlcvOut), schema_of(OhlcvColumnsOut)
 _TEXT = {"schema": {"type": "string"}}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -44,7 +43,7 @@ blueprint = PydanticBlueprint(
     description="the bars have not changed since `If-None-Match`",
     headers=_ETAG,
 )
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 @blueprint.answers_as(HTTPStatus.OK, (_JSON, _COLUMNS), _OTHER_FORMS, _HEADERS)
 def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """Get stored bars of a series
@@ -85,7 +84,6 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(ImportIn))
 @blueprint.response(HTTPStatus.OK, schema_of(ImportOut), description="The result for each bar")
-@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
     """Import bars of your own
 

@@ -20,7 +20,7 @@ blueprint = PydanticBlueprint(
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(CalendarQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(CalendarOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_calendar(path: SymbolPath, query: CalendarQuery, **_: str) -> Response:
     """When a symbol trades: its sessions, holidays, next open and close
 

@@ -22,7 +22,6 @@ blueprint = PydanticBlueprint(
 @blueprint.route("")
 @blueprint.arguments(schema_of(DeadLettersQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(UnitOut, many=True), headers=paging.DOCUMENTED)
-@blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def list_dead_letters(query: DeadLettersQuery) -> tuple[list[UnitOut], dict[str, str]]:
     """List syncs that failed for good, newest first
 
@@ -35,7 +34,6 @@ def list_dead_letters(query: DeadLettersQuery) -> tuple[list[UnitOut], dict[str,
 
 @blueprint.route("/codes")
 @blueprint.response(HTTPStatus.OK, schema_of(CodeCountOut, many=True))
-@blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def count_dead_letters() -> list[CodeCountOut]:
     """Count dead letters by error code"""
     with current_services().storage() as platform:
@@ -46,7 +44,6 @@ def count_dead_letters() -> list[CodeCountOut]:
 @blueprint.route("/retry", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(RetryDeadLettersQuery), location="query")
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(RetriedOut))
-@blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def retry_dead_letters(query: RetryDeadLettersQuery) -> RetriedOut:
     """Retry one dead letter, or all with one error code
 

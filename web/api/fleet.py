@@ -14,7 +14,6 @@ blueprint = PydanticBlueprint(
 
 @blueprint.route("")
 @blueprint.response(HTTPStatus.OK, schema_of(FleetOut))
-@blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def get_fleet() -> FleetOut:
     """Get the state of workers, streamers, queues, pace, breaker and schedules
 

@@ -25,8 +25,6 @@ from web.smorest_pydantic import PydanticBlueprint, schema_of
 from web.streams import job_events
 from web.streams.job_watch import progress_of
 
-_STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
-
 blueprint = PydanticBlueprint(
     "jobs", __name__, url_prefix="/jobs", description="progress of requested syncs"
 )
@@ -35,7 +33,6 @@ blueprint = PydanticBlueprint(
 @blueprint.route("")
 @blueprint.arguments(schema_of(JobsQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(JobOut, many=True), headers=paging.DOCUMENTED)
-@blueprint.fails_with(_STORAGE_DOWN)
 def list_jobs(query: JobsQuery) -> tuple[list[JobOut], dict[str, str]]:
     """List jobs, newest first
 
@@ -54,7 +51,7 @@ def list_jobs(query: JobsQuery) -> tuple[list[JobOut], dict[str, str]]:
 
 @blueprint.route("/<job_id>")
 @blueprint.response(HTTPStatus.OK, schema_of(JobProgressOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_job(job_id: str) -> JobProgressOut:
     """Get a job: its progress, its speed, and the first failures"""
     with current_services().storage() as platform:
@@ -63,7 +60,7 @@ def get_job(job_id: str) -> JobProgressOut:
 
 @blueprint.route("/<job_id>", methods=["DELETE"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(CancellationOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 def cancel_job(job_id: str) -> CancellationOut:
     """Cancel a job
 
@@ -78,7 +75,7 @@ def cancel_job(job_id: str) -> CancellationOut:
 @blueprint.route("/<job_id>/units")
 @blueprint.arguments(schema_of(UnitsQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(UnitOut, many=True), headers=paging.DOCUMENTED)
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def list_units(query: UnitsQuery, job_id: str) -> tuple[list[UnitOut], dict[str, str]]:
     """List the syncs of a job; `state=failed` lists its dead letters"""
     with current_services().storage() as platform:
@@ -92,7 +89,7 @@ def list_units(query: UnitsQuery, job_id: str) -> tuple[list[UnitOut], dict[str,
 @blueprint.route("/<job_id>/retry", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(RetryQuery), location="query")
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 def retry_job(query: RetryQuery, job_id: str) -> Response:
     """Retry failed syncs of a job
 
@@ -110,7 +107,7 @@ def retry_job(query: RetryQuery, job_id: str) -> Response:
 
 @blueprint.route("/<job_id>/events")
 @blueprint.response(HTTPStatus.OK, content_type="text/event-stream")
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def stream_job(job_id: str) -> Response:
     """Stream a job's progress as server-sent events
 

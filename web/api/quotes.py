@@ -17,10 +17,8 @@ from web.schemas.quotes import (
 )
 from web.schemas.requests import SymbolPath
 from web.services import current_services
-from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
+from web.smorest_pydantic import PydanticBlueprint, schema_of
 from web.streams import quote_events
-
-_STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 
 blueprint = PydanticBlueprint(
     "quotes", __name__, url_prefix="/quotes", description="live quotes of subscribed symbols"
@@ -29,7 +27,6 @@ blueprint = PydanticBlueprint(
 
 @blueprint.route("/start", methods=["POST"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
-@blueprint.fails_with(_STORAGE_DOWN)
 def start_quotes() -> WatchOut:
     """Stream the subscribed symbols
 
@@ -42,7 +39,6 @@ def start_quotes() -> WatchOut:
 
 @blueprint.route("/stop", methods=["POST"], scope=Scope.SYNC)
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
-@blueprint.fails_with(_STORAGE_DOWN)
 def stop_quotes() -> WatchOut:
     """Stop streaming
 
@@ -56,7 +52,6 @@ def stop_quotes() -> WatchOut:
 @blueprint.route("/subscribe", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolsIn))
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
-@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def subscribe(body: SymbolsIn) -> WatchOut:
     """Subscribe up to 10,000 symbols
 
@@ -70,7 +65,6 @@ def subscribe(body: SymbolsIn) -> WatchOut:
 @blueprint.route("/unsubscribe", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolsIn))
 @blueprint.response(HTTPStatus.OK, schema_of(WatchOut))
-@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 def unsubscribe(body: SymbolsIn) -> WatchOut:
     """Unsubscribe symbols"""
     with current_services().storage() as platform:
@@ -80,7 +74,7 @@ def unsubscribe(body: SymbolsIn) -> WatchOut:
 @blueprint.route("/latest/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.response(HTTPStatus.OK, schema_of(QuoteOut))
-@blueprint.fails_with(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_latest_quote(path: SymbolPath, **_: str) -> Response:
     """Get the latest quote of a symbol
 
@@ -93,7 +87,6 @@ def get_latest_quote(path: SymbolPath, **_: str) -> Response:
 
 @blueprint.route("/all")
 @blueprint.response(HTTPStatus.OK, schema_of(QuoteOut, many=True))
-@blueprint.fails_with(_STORAGE_DOWN)
 def list_latest_quotes() -> Response:
     """List all live quotes, ordered by symbol"""
     with current_services().storage() as platform:
@@ -104,7 +97,7 @@ def list_latest_quotes() -> Response:
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(CurrentBarQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(CurrentBarOut))
-@blueprint.fails_with(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> CurrentBarOut:
     """Get the bar of a symbol that has not closed yet, at any interval
 
@@ -120,7 +113,6 @@ def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> Curre
 
 @blueprint.route("/status")
 @blueprint.response(HTTPStatus.OK, schema_of(QuotesStatusOut))
-@blueprint.fails_with(_STORAGE_DOWN)
 def get_quotes_status() -> QuotesStatusOut:
     """Get subscriptions, streamers, and symbols that cannot be streamed"""
     with current_services().storage() as platform:
@@ -136,7 +128,6 @@ def get_quotes_status() -> QuotesStatusOut:
     description="a `quote` event for each symbol at first, then one for each change; if nothing"
     " changes for 15 s, a comment",
 )
-@blueprint.fails_with(_STORAGE_DOWN)
 def stream_quotes(query: StreamQuery) -> Response:
     """Stream changed quotes as server-sent events
 

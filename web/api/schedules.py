@@ -12,7 +12,7 @@ from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
 from web.schemas.schedules import NewSchedule, ScheduleIn, ScheduleOut
 from web.services import current_services
-from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
+from web.smorest_pydantic import PydanticBlueprint, schema_of
 
 blueprint = PydanticBlueprint(
     "schedules", __name__, url_prefix="/schedules", description="when series are brought up to date"
@@ -21,7 +21,6 @@ blueprint = PydanticBlueprint(
 
 @blueprint.route("")
 @blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut, many=True))
-@blueprint.fails_with(HTTPStatus.SERVICE_UNAVAILABLE)
 def list_schedules() -> list[ScheduleOut]:
     """List the schedules
 
@@ -36,7 +35,7 @@ def list_schedules() -> list[ScheduleOut]:
 @blueprint.route("", methods=["POST"], scope=Scope.ADMIN)
 @blueprint.arguments(schema_of(NewSchedule))
 @blueprint.response(HTTPStatus.CREATED, schema_of(ScheduleOut))
-@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+@blueprint.fails_with(HTTPStatus.CONFLICT)
 def add_schedule(body: NewSchedule) -> tuple[ScheduleOut, dict[str, str]]:
     """Add a schedule
 
@@ -56,7 +55,7 @@ def add_schedule(body: NewSchedule) -> tuple[ScheduleOut, dict[str, str]]:
 
 @blueprint.route("/<name>", methods=["DELETE"], scope=Scope.ADMIN)
 @blueprint.response(HTTPStatus.NO_CONTENT)
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 def remove_schedule(name: str) -> None:
     """Remove a schedule
 
@@ -71,7 +70,7 @@ def remove_schedule(name: str) -> None:
 
 @blueprint.route("/<name>")
 @blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_schedule(name: str) -> ScheduleOut:
     """Get a schedule: when it runs, and how its runs went"""
     with current_services().storage() as platform:
@@ -82,7 +81,7 @@ def get_schedule(name: str) -> ScheduleOut:
 @blueprint.route("/<name>", methods=["PUT"], scope=Scope.ADMIN)
 @blueprint.arguments(schema_of(ScheduleIn))
 @blueprint.response(HTTPStatus.OK, schema_of(ScheduleOut))
-@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
     """Change, pause or resume a schedule, or run it now
 

@@ -13,9 +13,8 @@ from web.schemas.requests import SymbolPath
 from web.schemas.searches import SearchOut, SearchQuery
 from web.schemas.symbols import RemovalQuery, SymbolChange, SymbolIn, SymbolOut, SymbolsQuery
 from web.services import current_services
-from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
+from web.smorest_pydantic import PydanticBlueprint, schema_of
 
-_STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the symbol"}}
 
 blueprint = PydanticBlueprint(
@@ -26,7 +25,6 @@ blueprint = PydanticBlueprint(
 @blueprint.route("/symbols")
 @blueprint.arguments(schema_of(SymbolsQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut, many=True), headers=paging.DOCUMENTED)
-@blueprint.fails_with(_STORAGE_DOWN)
 def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
     """List registered symbols, ordered by name"""
     with current_services().storage() as platform:
@@ -37,7 +35,7 @@ def list_symbols(query: SymbolsQuery) -> tuple[list[SymbolOut], dict[str, str]]:
 @blueprint.route("/symbols", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolIn))
 @blueprint.response(HTTPStatus.CREATED, schema_of(SymbolOut), headers=_LOCATION)
-@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.CONFLICT, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.CONFLICT)
 def add_symbol(body: SymbolIn) -> tuple[SymbolOut, dict[str, str]]:
     """Register a symbol, which schedules then keep up to date
 
@@ -54,7 +52,7 @@ def add_symbol(body: SymbolIn) -> tuple[SymbolOut, dict[str, str]]:
 @blueprint.route("/symbols/search")
 @blueprint.arguments(schema_of(SearchQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SearchOut))
-@blueprint.fails_with(HTTPStatus.BAD_GATEWAY, _STORAGE_DOWN, HTTPStatus.GATEWAY_TIMEOUT)
+@blueprint.fails_with(HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 def search_symbols(query: SearchQuery) -> SearchOut:
     """Search for symbols at TradingView
 
@@ -67,7 +65,7 @@ def search_symbols(query: SearchQuery) -> SearchOut:
 @blueprint.route("/symbols/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_symbol(path: SymbolPath, **_: str) -> SymbolOut:
     """Get a registered symbol"""
     with current_services().storage() as platform:
@@ -81,7 +79,7 @@ def get_symbol(path: SymbolPath, **_: str) -> SymbolOut:
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(SymbolChange))
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut))
-@blueprint.fails_with(*BODY_REFUSED, HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
     """Change which intervals of a symbol schedules sync
 
@@ -100,7 +98,7 @@ def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(RemovalQuery), location="query")
 @blueprint.response(HTTPStatus.NO_CONTENT)
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 def remove_symbol(path: SymbolPath, query: RemovalQuery, **_: str) -> Response:
     """Remove a symbol, with or without its bars
 

@@ -24,9 +24,8 @@ from web.schemas.syncs import (
     SyncStatusQuery,
 )
 from web.services import current_services
-from web.smorest_pydantic import BODY_REFUSED, PydanticBlueprint, schema_of
+from web.smorest_pydantic import PydanticBlueprint, schema_of
 
-_STORAGE_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the job"}}
 
 blueprint = PydanticBlueprint(
@@ -48,7 +47,6 @@ blueprint = PydanticBlueprint(
     description="The sync goes on; watch its job",
 )
 @blueprint.takes_headers(idempotency.DOCUMENTED)
-@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.fails_with(
     HTTPStatus.CONFLICT,
     HTTPStatus.FORBIDDEN,
@@ -83,7 +81,6 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
     schema_of(JobOut),
     headers=_LOCATION,
 )
-@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_background(body: SyncIn) -> Response:
     """Bring a series up to date in the background"""
@@ -93,7 +90,6 @@ def sync_in_background(body: SyncIn) -> Response:
 @blueprint.route("/sync/bulk", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(BulkIn))
 @blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_LOCATION)
-@blueprint.fails_with(*BODY_REFUSED, _STORAGE_DOWN)
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_bulk(body: BulkIn) -> Response:
     """Bring up to 10,000 symbols up to date, at one interval or several, as one job
@@ -111,7 +107,6 @@ def sync_in_bulk(body: BulkIn) -> Response:
 @blueprint.route("/sync-status")
 @blueprint.arguments(schema_of(SyncStatusesQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SyncStatusOut, many=True), headers=paging.DOCUMENTED)
-@blueprint.fails_with(_STORAGE_DOWN)
 def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], dict[str, str]]:
     """List the sync status of each series"""
     with current_services().storage() as platform:
@@ -123,7 +118,7 @@ def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], d
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(SyncStatusQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SyncStatusOut))
-@blueprint.fails_with(HTTPStatus.NOT_FOUND, _STORAGE_DOWN)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncStatusOut:
     """Get the sync status of a series"""
     series = path.series(query.interval)
