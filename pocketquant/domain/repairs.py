@@ -41,6 +41,8 @@ class Repairs:
     _due: dict[float, dict[Series, int]] = field(default_factory=dict)
     _due_times: list[float] = field(default_factory=list)  # a heap
     _repaired_at: dict[Symbol, float] = field(default_factory=dict)
+    _without_hours: set[Symbol] = field(default_factory=set)
+    _at_once: dict[Series, int] = field(default_factory=dict)
 
     def note(
         self,
@@ -54,10 +56,14 @@ class Repairs:
 
         Repairs that were due before the last gap have been submitted. A streamer that restarts may
         have missed some: those due within 15 minutes before the gap are noted again. Without a
-        calendar minutes alone are synced, which brings the calendar too.
+        calendar minutes alone are synced, which brings the calendar too: for the first time at
+        once.
         """
         parsed, wait = Symbol.parse(symbol), self.wait_seconds + delay_seconds
         gaps = tuple(gaps)
+        if calendar is None and gaps and parsed not in self._without_hours:
+            self._without_hours.add(parsed)
+            self._at_once[Series(parsed, Interval.M1)] = gaps[-1][1]
         noted_before = gaps[-1][0] - (_HELD_UP_SECONDS if is_restart else 0) if gaps else 0
         for start, end in gaps:
             for interval in self.intervals if calendar else (Interval.M1,):
@@ -85,6 +91,7 @@ class Repairs:
                 else:
                     found[series] = min(since, found.get(series, since))
         self._repaired_at |= dict.fromkeys((series.symbol for series in found), now)
+        found, self._at_once = self._at_once | found, {}
         return found
 
     def _add(self, due: float, series: Series, since: int) -> None:

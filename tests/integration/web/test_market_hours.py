@@ -89,3 +89,31 @@ def test_other_lengths_count_from_the_open_before_and_after_a_sync(
     assert live == rows(client, "90m")
     history(session[Interval.M1])
     assert live == rows(client, "90m")
+
+
+@pytest.mark.parametrize(("first_live", "partial"), [(27, []), (30, ["2026-11-23T14:30:00Z"])])
+def test_a_holiday_is_no_hole_and_a_hole_no_holiday(
+    client: FlaskClient, platform: Platform, store: Store, first_live: int, partial: list[str]
+) -> None:
+    """History ends before Thanksgiving; live days go on after it, or one trading day too late."""
+    calendar = parse_calendar(HOURS)
+    platform.calendars.keep(AAPL, HOURS, None, now=0)
+    days = calendar.bars(Interval.D1, _noon(9, 11), _noon(5, 12))
+    is_history = days.opens < _noon(26, 11)
+    numbers = np.arange(is_history.sum(), dtype=np.float64)
+    store(f"{AAPL}|1d", Bars(np.array([days.opens[is_history], *[numbers] * 5])))
+    platform.live_bars.upsert(
+        [
+            LiveBar(
+                str(AAPL), Interval.D1, opened, closed, 1, 1, 1, 1.0, 1.0, 1, False, opened, opened
+            )
+            for opened, closed in zip(days.opens.tolist(), days.closes.tolist(), strict=True)
+            if opened >= _noon(first_live, 11) - 12 * HOUR
+        ]
+    )
+    answer = client.get(f"{URL}?interval=2w&order=asc").get_json()
+    assert (2, partial) == (answer["count"], answer["live"]["partial"])
+
+
+def _noon(day: int, month: int) -> int:
+    return int(datetime(2026, month, day, 12, tzinfo=UTC).timestamp())

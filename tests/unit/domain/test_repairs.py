@@ -59,6 +59,17 @@ def test_a_partial_day_is_repaired() -> None:
     assert {series(Interval.D1): NOON} == repairs.due(NOON + 2 * DAY + WAIT)
 
 
+def test_unknown_hours_are_fetched_at_once() -> None:
+    """Once, by a sync of minutes that holds up no repair."""
+    repairs = Repairs(INTERVALS, WAIT)
+    gaps = Unseen().found(NOON + 10).gaps
+    repairs.note(AAPL, gaps, None)
+    assert [{series(Interval.M1): NOON + MINUTE}, {}] == due_times(repairs, [NOON + 10] * 2)
+    assert {series(Interval.M1): gaps[0][0]} == repairs.due(NOON + MINUTE + WAIT)
+    repairs.note(AAPL, [(NOON + 2 * MINUTE, NOON + 3 * MINUTE)], None)
+    assert {} == repairs.due(NOON + 3 * MINUTE)
+
+
 def test_gaps_of_one_bar_are_repaired_together() -> None:
     """The repair starts at the first gap."""
     repairs = Repairs((Interval.H1,), WAIT)
