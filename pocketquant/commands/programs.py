@@ -14,6 +14,7 @@ from pocketquant.machine.processes import Machine
 from pocketquant.messaging.queues import QueueName
 from pocketquant.pausing import pause
 from pocketquant.settings import Settings
+from pocketquant.simulator.clocks import parse_time
 
 _POLL_SECONDS = 1.0  # between looks at the supervisor
 
@@ -37,6 +38,18 @@ class QueueList(click.ParamType[tuple[QueueName, ...]]):
 
 
 QUEUES = QueueList()
+
+
+def _require_time(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> str | None:
+    """Return the text; BadParameter if it is no time."""
+    try:
+        if text is not None:
+            parse_time(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return text
 
 
 @click.command()
@@ -69,7 +82,20 @@ def up(data_dir: Path | None) -> None:
     default=None,
     help="End once the live bars of this many minutes are compared.",
 )
-def demo(once: bool, minutes: int | None) -> None:
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 600),
+    default=1.0,
+    show_default=True,
+    help="How many seconds of the market pass in a second.",
+)
+@click.option(
+    "--start",
+    metavar="ISO",
+    callback=_require_time,
+    help="The market's time to start at, not now.",
+)
+def demo(once: bool, minutes: int | None, speed: float, start: str | None) -> None:
     """Show the platform with a simulated market.
 
     It uses private servers and needs no account. It runs until Ctrl-C, and each minute compares the
@@ -81,7 +107,7 @@ def demo(once: bool, minutes: int | None) -> None:
     from pocketquant.demo import tour
 
     _unwind_at_sigterm()
-    tour.run(Console(), once, minutes)
+    tour.run(Console(), once, minutes, speed, start)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

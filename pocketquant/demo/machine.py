@@ -9,7 +9,7 @@ from typing import Any
 from pocketquant.machine import processes
 from pocketquant.machine.embedded import HOST, reserve_port
 from pocketquant.machine.processes import Machine
-from pocketquant.machine.programs import simulator_program
+from pocketquant.machine.programs import Program, simulator_program, streamer_command
 from pocketquant.settings import Settings
 
 
@@ -23,8 +23,11 @@ def full_pace() -> dict[str, Any]:
 
 
 @contextmanager
-def running() -> Iterator[Machine]:
-    """Run the platform; the folder with its data is removed at the end."""
+def running(speed: float, start: str | None) -> Iterator[Machine]:
+    """Run the platform; the folder with its data is removed at the end.
+
+    The market's clock begins at `start`, or now, and runs at `speed`.
+    """
     with tempfile.TemporaryDirectory(prefix="pocketquant-demo-") as folder:
         port, http_port = reserve_port(), reserve_port()
         settings = Settings(
@@ -42,8 +45,13 @@ def running() -> Iterator[Machine]:
             flower_host=HOST,
             flower_port=reserve_port(),
             workers=2,
+            streamer_grace_seconds=max(speed, Settings().streamer_grace_seconds),  # a real second
             **full_pace(),
         )
-        simulator = simulator_program(port, http_port)
-        with processes.running(settings, Path(folder), extra=(simulator,)) as machine:
+        programs = (
+            simulator_program(port, http_port, speed=speed, start=start),
+            Program("streamer", streamer_command(speed)),
+        )
+        without = frozenset({"streamer"})
+        with processes.running(settings, Path(folder), programs, without) as machine:
             yield machine

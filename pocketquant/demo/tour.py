@@ -12,25 +12,30 @@ from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.machine.processes import Machine
 
-_AFTER_MINUTE_SECONDS = 3.0  # by then, the bars that closed with a minute are usually stored
+_AFTER_MINUTE_SECONDS = 5.0  # by then, the bars that closed with a minute are usually stored
+_SETTLING_SECONDS = 2.0  # until a closed bar is stored
 _MAX_DIFFERENCES_SHOWN = 10
 
 
-def run(console: Console, once: bool, minutes: int | None) -> None:
-    """Show everything; unless `once`, compare live bars for `minutes` or until Ctrl-C."""
+def run(console: Console, once: bool, minutes: int | None, speed: float, start: str | None) -> None:
+    """Show everything; unless `once`, compare live bars for `minutes` or until Ctrl-C.
+
+    The market's clock begins at `start`, an ISO 8601 time, or now, and runs at `speed`.
+    """
     console.print(
         "Starting MongoDB, Redis, a simulated TradingView, the API, workers, a streamer, beat,"
         " Flower …"
     )
-    with machine.running() as started:
+    with machine.running(speed, start) as started:
         console.print(f"[bold]In a browser:[/] {started.api_url}/", soft_wrap=True)
         client, push = Client(started.api_url), Client(started.push_url)
         _show_history(client, push, started, console)
-        began = _show_live(client, push, console)
+        proof = LiveProof(client, quotes.SYMBOLS, speed)
+        began = _show_live(client, push, proof, start is None, console)
         if not once:
             _show_addresses(started, console)
             try:
-                _prove_each_minute(client, started, began, minutes, console)
+                _prove_each_minute(proof, started, began, minutes, speed, console)
             except KeyboardInterrupt:
                 return
 
@@ -46,12 +51,20 @@ def _show_history(client: Client, push: Client, started: Machine, console: Conso
     fleet.show_flower(started.flower_url, started.flower_login, console)
 
 
-def _show_live(client: Client, push: Client, console: Console) -> float:
-    """Show live quotes; return the time since which all symbols are streamed."""
+def _show_live(
+    client: Client, push: Client, proof: LiveProof, is_today: bool, console: Console
+) -> float:
+    """Show live quotes; return the market's time since which all symbols are streamed.
+
+    There are forming bars only of today.
+    """
     quotes.subscribe(client, console)
-    began = time.time()
+    began = proof.market_time()
+    closed = proof.closed_markets(began)
+    console.print(f"closed markets: {', '.join(closed) or 'none'}", soft_wrap=True)
     quotes.show_quotes(client, push, console)
-    quotes.show_current_bar(client, console)
+    if is_today:
+        quotes.show_current_bar(client, console)
     quotes.show_status(client, console)
     return began
 
@@ -72,19 +85,25 @@ def _show_addresses(started: Machine, console: Console) -> None:
 
 
 def _prove_each_minute(
-    client: Client, started: Machine, began: float, minutes: int | None, console: Console
+    proof: LiveProof,
+    started: Machine,
+    began: float,
+    minutes: int | None,
+    speed: float,
+    console: Console,
 ) -> None:
     """After each minute, compare the closed bars; an error if one differs."""
     console.print(
         "Each minute, the bars that were built from live quotes and are closed by then are compared"
-        " with the exchange's own; the next minute is the first that is seen whole."
+        " with the exchange's own, by each market's own hours. The next minute is the first that is"
+        " seen whole; of days and longer bars, the quotes report all."
     )
-    proof = LiveProof(client, quotes.SYMBOLS)
     proven = 0
     while minutes is None or proven < minutes:
         _wait_for_the_next_minute(started)
-        compared = proof.compare(proof.streamed_since(began), time.time())
-        _print_results(compared, console)
+        now = proof.market_time() - _SETTLING_SECONDS * speed
+        compared = proof.compare(proof.streamed_since(began), now)
+        _print_results(compared, now, console)
         proven += bool(compared)
 
 
@@ -98,9 +117,9 @@ def _wait_for_the_next_minute(started: Machine) -> None:
     raise PocketQuantError("the platform has ended by itself")
 
 
-def _print_results(compared: list[Compared], console: Console) -> None:
+def _print_results(compared: list[Compared], now: float, console: Console) -> None:
     """Print a line for each interval, and the differences; an error if there are any."""
-    clock = time.strftime("%H:%M", time.gmtime())
+    clock = time.strftime("%H:%M", time.gmtime(now))
     is_wrong = any(one.differing or one.left for one in compared)
     for interval in dict.fromkeys(one.window.interval for one in compared):
         line = f"{clock} UTC: {verdict(interval, compared)}"

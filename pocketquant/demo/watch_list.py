@@ -24,6 +24,7 @@ WATCH_LIST = (
     ("NSE:RELIANCE", ("15m", "1h", "1d")),
     ("TVC:RUT", ("1h", "1d")),
     ("OANDA:EURUSD", ("1h", "1d")),
+    ("CME_MINI:ES1!", ("1h", "1d")),
 )
 
 

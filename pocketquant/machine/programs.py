@@ -118,9 +118,13 @@ def beat_command() -> list[str]:
     return _celery("beat", "--loglevel", "INFO")
 
 
-def streamer_command() -> list[str]:
-    """Return the command of a streamer: it takes a free shard, or stands by until one is free."""
-    return [sys.executable, "-m", "workers.streamer.main"]
+def streamer_command(speed: float = 1.0) -> list[str]:
+    """Return the command of a streamer: it takes a free shard, or stands by until one is free.
+
+    `speed` is that of a simulated market's clock.
+    """
+    of_market = () if speed == 1.0 else ("--speed", str(speed))
+    return [sys.executable, "-m", "workers.streamer.main", *of_market]
 
 
 def flower_command() -> list[str]:
@@ -133,11 +137,19 @@ def flower_command() -> list[str]:
     ]
 
 
-def simulator_program(port: int, http_port: int, latency_seconds: float = 0) -> Program:
-    """Return the program of the simulated TradingView."""
+def simulator_program(
+    port: int,
+    http_port: int,
+    latency_seconds: float = 0,
+    speed: float = 1.0,
+    start: str | None = None,
+) -> Program:
+    """Return the program of the simulated TradingView; `start` is its market's first moment."""
     ports = ("--port", str(port), "--http-port", str(http_port))
-    latency = ("--latency", str(latency_seconds))
-    return Program("simulator", [sys.executable, "-m", "pocketquant.simulator", *ports, *latency])
+    pace = ("--latency", str(latency_seconds), "--speed", str(speed))
+    begin = ("--start", start) if start else ()
+    command = [sys.executable, "-m", "pocketquant.simulator", *ports, *pace, *begin]
+    return Program("simulator", command)
 
 
 def _celery(command: str, *options: str) -> list[str]:

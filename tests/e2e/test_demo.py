@@ -30,7 +30,14 @@ def test_the_demo_shows_the_platform_and_leaves_nothing_behind(
     assert demo.stdout.count("completed") >= 30
     for shown in ("300/300", "daily-series run now", "worker-1@", "breaker closed", "plan_job"):
         assert shown in demo.stdout
-    for shown in ("SIM:S0004", "changes in 4 seconds", "bar of", "12 of 12 symbols", "1-of-1 on"):
+    for shown in (
+        "SIM:S0004",
+        "changes in 4 seconds",
+        "bar of",
+        "13 of 13 symbols",
+        "closed markets: ",
+        "1-of-1 on",
+    ):
         assert shown in demo.stdout
     commands = [
         " ".join(process.info["cmdline"] or ())  # a zombie has none

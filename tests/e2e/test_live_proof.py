@@ -12,13 +12,16 @@ from pocketquant.client import Client
 from pocketquant.coordination.leases import Leases
 from pocketquant.demo.live_proof import Compared, LiveProof
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.open_bars import BarsState, OpenBars
 from pocketquant.domain.quotes import Quote
+from pocketquant.domain.symbols import Symbol
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.world import find
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.live_bars import LiveBarStore
 from tests.resolutions import resolution_of
 
@@ -31,6 +34,9 @@ Streams = Callable[..., tuple[int, int]]
 @pytest.fixture
 def stream(platform: Any) -> Iterator[Streams]:
     """Puts a symbol on the board, and its live bars of the last minutes into the store."""
+    calendars = CalendarStore(platform.mongo)
+    for symbol in SYMBOLS:
+        calendars.keep(Symbol.parse(symbol), CalendarTexts("Etc/UTC", "24x7"), None, 0)
     leases = Leases(platform.broker, seconds=300.0)
     lease = leases.acquire("streamer:proof")
     assert lease is not None

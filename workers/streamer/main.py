@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 
+import click
 import redis
 import structlog
 
@@ -29,6 +30,7 @@ from pocketquant.presence.fleet_member import streamer_presence
 from pocketquant.redaction import redactor_for
 from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
+from pocketquant.simulator.clocks import market_clock
 from pocketquant.storage.fences import Fences
 from pocketquant.wiring import Platform, wire, wire_account
 from workers.streamer.dialer import Dialer
@@ -172,12 +174,19 @@ class Streamer:
         )
 
 
-def main() -> None:
+@click.command()
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="That of a simulated market's clock, whose time the streamer takes over.",
+)
+def main(speed: float) -> None:
     """Stream until SIGTERM or SIGINT."""
     settings = Settings()
     set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
     platform = wire(settings)
-    streamer = Streamer(platform)
+    streamer = Streamer(platform, market_clock(speed))
     _collect_rarely()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: streamer.end())
