@@ -86,7 +86,8 @@ def epoch(text: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/markets", f"/chart/{AAPL}?interval=1h", "/jobs", "/chart/NASDAQ:NOSUCH"]
+    "path",
+    ["/", "/markets", "/watch", f"/chart/{AAPL}?interval=1h", "/jobs", "/chart/NASDAQ:NOSUCH"],
 )
 def test_no_view_has_serious_faults_of_accessibility(visit: Opens, path: str) -> None:
     """axe-core looks at each view, in light and dark."""
@@ -293,6 +294,23 @@ def test_thousands_of_markets_are_drawn_as_they_come_into_view(
             assert [] == found.complaints
     finally:
         symbols.delete_many({"exchange": "MANY"})
+
+
+def test_quotes_are_watched_as_they_change(visit: Opens, market: Any) -> None:
+    """Prices change on the screen; a symbol is added by searching, and removed again."""
+    page = visit("/watch")
+    price = page.get_by_role("row").filter(has_text=BTC).locator(".is-last")
+    expect(price).to_contain_text(".")
+    seen = price.inner_text()
+    expect(price).not_to_have_text(seen, timeout=60_000)
+    page.get_by_role("button", name="Watch a symbol").click()
+    page.get_by_role("combobox").fill("ethusdt")
+    page.keyboard.press("Enter")  # before there are matches
+    added = page.get_by_role("row").filter(has_text="BINANCE:ETHUSDT")
+    expect(added.locator(".is-last")).to_contain_text(".")
+    page.get_by_role("button", name="Stop watching BINANCE:ETHUSDT").click()
+    expect(added).to_have_count(0)
+    assert 1 == market.get("/api/v1/quotes/status").body["subscribed"]
 
 
 def test_a_job_is_followed_while_it_runs(visit: Opens, market: Any) -> None:

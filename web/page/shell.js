@@ -17,6 +17,7 @@ const LINKS = /** @type {const} */ ([
   ["/", "Overview", "overview"],
   ["/markets", "Markets", "markets"],
   ["/chart", "Chart", "chart"],
+  ["/watch", "Watch", "watch"],
   ["/jobs", "Jobs", "jobs"],
 ]);
 
@@ -25,12 +26,13 @@ const VIEWS = [
   { path: /^\/$/, load: () => import("./views/overview.js") },
   { path: /^\/markets$/, load: () => import("./views/markets.js") },
   { path: /^\/chart(?:\/(.+))?$/, load: () => import("./views/chart.js") },
+  { path: /^\/watch$/, load: () => import("./views/watch.js") },
   { path: /^\/jobs$/, load: () => import("./views/jobs.js") },
   { path: /^\/jobs\/([^/]+)$/, load: () => import("./views/job.js") },
 ];
 
 /** After `g`. */
-const LETTERS = { o: "/", m: "/markets", c: "/chart", j: "/jobs" };
+const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs" };
 
 export function Shell() {
   useEffect(() => {

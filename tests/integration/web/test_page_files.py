@@ -13,6 +13,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 VIEWS = [
     "/",
     "/markets",
+    "/watch",
     "/jobs",
     "/jobs/6b03f2a5cf63c1569a9430b4",
     "/chart",

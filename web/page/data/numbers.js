@@ -26,7 +26,8 @@ export function priceText(value, digits) {
 /** @param {number | null | undefined} value */
 export function percentText(value) {
   if (value === null || value === undefined) return "–";
-  return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(2)} %`;
+  const isNegative = value < 0 || Object.is(value, -0);
+  return `${isNegative ? "−" : "+"}${Math.abs(value).toFixed(2)} %`;
 }
 
 /**

@@ -10,6 +10,7 @@ const SHAPES = {
   overview: "M2.5 2.5h4.5v6H2.5zM9 2.5h4.5v3.5H9zM9 8h4.5v5.5H9zM2.5 10.5H7v3H2.5z",
   markets: "M2.5 4h11M2.5 8h11M2.5 12h11",
   chart: "M4 5v7M4 3v2M8 6v5M8 2.5V6M8 11v2.5M12 4v5M12 9v3",
+  watch: "M1.5 8C4 3.5 12 3.5 14.5 8 12 12.5 4 12.5 1.5 8ZM8 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z",
   jobs: "M3 4.5 4.5 6 7 3M3 10.5 4.5 12 7 9M9 4.5h4.5M9 10.5h4.5",
   docs: "M3 2.5h7l3 3v8H3zM10 2.5v3h3M5.5 8.5h5M5.5 11h5",
   check: "M3 8.5 6.5 12 13 4.5",

@@ -37,6 +37,8 @@ export function SymbolSearch() {
   const matches = useSignal(/** @type {Match[]} */ ([]));
   const chosen = useSignal(0);
   const note = useSignal("");
+  const answered = useSignal(""); // the text that the matches belong to
+  const isHasty = useRef(false); // Enter was pressed before they came
 
   useSignalEffect(() => {
     if (choosing.value && !dialog.current?.open) {
@@ -49,12 +51,12 @@ export function SymbolSearch() {
   useEffect(() => {
     if (!choosing.value) return undefined;
     let isOld = false;
-    const timer = setTimeout(() => find(text.value.trim(), (found, said) => {
+    const wanted = text.value.trim();
+    const timer = setTimeout(() => find(wanted, (found, said) => {
       if (isOld) return;
-      matches.value = found;
-      note.value = said;
-      chosen.value = 0;
-    }), text.value ? PAUSE_MS : 0);
+      [matches.value, note.value, chosen.value, answered.value] = [found, said, 0, wanted];
+      if (isHasty.current && found.length) choose(found[0].symbol);
+    }), wanted ? PAUSE_MS : 0);
     return () => {
       isOld = true;
       clearTimeout(timer);
@@ -64,6 +66,7 @@ export function SymbolSearch() {
   const choose = (/** @type {string} */ symbol) => {
     const { choose: act } = choosing.value ?? {};
     choosing.value = null;
+    isHasty.current = false;
     act?.(symbol);
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
@@ -77,9 +80,12 @@ export function SymbolSearch() {
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const typed = text.value.trim().toUpperCase();
-    const match = matches.value[chosen.value];
+    const isWhole = /^[^:\s]+:\S+$/.test(typed);
+    const isAnswered = answered.value === text.value.trim();
+    const match = isAnswered && matches.value[chosen.value];
     if (match) choose(match.symbol);
-    else if (/^[^:\s]+:\S+$/.test(typed)) choose(typed);
+    else if (isWhole) choose(typed);
+    else isHasty.current = !isAnswered;
   };
 
   return html`<dialog ref=${dialog} class="dialog search" aria-label=${choosing.value?.title ?? "Search"}
@@ -97,6 +103,7 @@ export function SymbolSearch() {
           aria-activedescendant=${matches.value.length ? `match-${chosen.value}` : undefined}
           onInput=${(/** @type {any} */ event) => {
             text.value = event.target.value;
+            isHasty.current = false;
           }}
           onKeyDown=${press} />
         <kbd>esc</kbd>
