@@ -22,6 +22,7 @@ WATCH_LIST = (
     ("NASDAQ:AAPL", ("1m", "15m", "1h", "1d", "1w", "1M")),
     ("NASDAQ:MSFT", ("5m", "1h", "1d")),
     ("NSE:RELIANCE", ("15m", "1h", "1d")),
+    ("HKEX:700", ("1h", "1d")),
     ("TVC:RUT", ("1h", "1d")),
     ("OANDA:EURUSD", ("1h", "1d")),
     ("CME_MINI:ES1!", ("1h", "1d")),

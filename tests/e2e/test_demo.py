@@ -34,7 +34,7 @@ def test_the_demo_shows_the_platform_and_leaves_nothing_behind(
         "SIM:S0004",
         "changes in 4 seconds",
         "bar of",
-        "13 of 13 symbols",
+        "14 of 14 symbols",
         "closed markets: ",
         "1-of-1 on",
     ):
