@@ -18,6 +18,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import Calendar, parse_calendar
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.quotes import Quote
 from pocketquant.domain.symbols import Symbol
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS, Days, closed_of
 from pocketquant.simulator.market import world
@@ -76,25 +77,48 @@ class Stream:
     closed: list[LiveBar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.bars = BarAggregator()
         self.calendars = {symbol: calendar_of(symbol) for symbol in self.symbols}
-        for symbol, calendar in self.calendars.items():
-            self.bars.learn(symbol, calendar, self.start)
-        self._server = SimulatedQuoteSession(NAME, MARKET, Faults())
-        self._client = QuoteSession(NAME, "token")
-        self._client.add(map(Symbol.parse, self.symbols))
-        self._server.answer("quote_set_fields", [NAME, *FIELDS], 0)
-        now = self.start - 1
-        self._receive(
-            self._server.answer("quote_add_symbols", [NAME, *self.symbols], now * 1000), now
-        )
+        self.bars = self._aggregator()
+        self._connect(self.start)
 
     def run_until(self, end: int) -> None:
-        """Let the time pass, and a while more in which the last bars of delayed symbols close."""
-        most_delay = max(known(symbol).delay_seconds for symbol in self.symbols)
-        for now in range(self.start + MINUTE, end + most_delay + 2 * MINUTE, MINUTE):
+        """Let the time pass."""
+        for now in range(self._now + MINUTE, end + 1, MINUTE):
             self._receive(self._server.push(now * 1000), now)
             self.closed += self.bars.advance(now)
+        self._now = end
+
+    def finish(self, end: int) -> None:
+        """Let the time pass, and a while more in which the last bars of delayed symbols close."""
+        most_delay = max(known(symbol).delay_seconds for symbol in self.symbols)
+        self.run_until(end + most_delay + MINUTE)
+
+    def break_off(self, until: int, is_restart: bool) -> None:
+        """Lose the connection now, or end and start again; be connected from `until` on."""
+        if is_restart:
+            before, self.bars = self.bars, self._aggregator()
+            for symbol in self.symbols:
+                self.bars.resume(before.state(symbol), self._now)
+        else:
+            self.bars.lose(self._now)
+        self._connect(until, self._client.quotes())
+
+    def _aggregator(self) -> BarAggregator:
+        aggregator = BarAggregator()
+        for symbol, calendar in self.calendars.items():
+            aggregator.learn(symbol, calendar, self.start)
+        return aggregator
+
+    def _connect(self, at: int, quotes: Iterable[Quote] = ()) -> None:
+        """Connect a second before a time, from which on all is seen."""
+        self._now = at
+        self._server = SimulatedQuoteSession(NAME, MARKET, Faults())
+        self._client = QuoteSession(NAME, "token", quotes)
+        self._client.add(map(Symbol.parse, self.symbols))
+        self._server.answer("quote_set_fields", [NAME, *FIELDS], 0)
+        before = at - 1
+        added = self._server.answer("quote_add_symbols", [NAME, *self.symbols], before * 1000)
+        self._receive(added, before)
 
     def live(self, symbol: str, interval: Interval, end: int) -> Rows:
         """Return the whole bars since the start that closed by `end`."""
@@ -166,7 +190,7 @@ class Stream:
 def test_live_bars_are_the_exchanges_own(start: str, end: str, symbols: tuple[str, ...]) -> None:
     """Whole live bars equal history in open time and all values; none is missing or extra."""
     stream = Stream(symbols, at(start))
-    stream.run_until(at(end))
+    stream.finish(at(end))
     for symbol in symbols:
         for interval in BUILT:
             own = stream.own(symbol, interval, at(end))
@@ -177,3 +201,33 @@ def test_live_bars_are_the_exchanges_own(start: str, end: str, symbols: tuple[st
         if symbol not in SELDOM:
             assert stream.own(symbol, Interval.W1, at(end)) == stream.weeks(symbol, at(end))
     assert 0 == stream.bars.late_ticks.total() + stream.bars.missed_ticks.total()
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+@pytest.mark.parametrize(
+    ("symbol", "start", "lost", "seen", "end"),
+    [
+        ("HKEX:700", "11-23T01:00", "11-23T03:50", "11-23T05:10", "11-23T08:30"),
+        ("NASDAQ:AAPL", "11-27T14:00", "11-27T17:20", "11-27T17:50", "11-27T18:30"),
+        ("NASDAQ:AAPL", "11-27T14:00", "11-27T14:10", "11-27T14:20", "11-27T18:30"),
+        ("CME:BTC1!", "03-08T06:00", "03-08T07:50", "03-08T08:05", "03-09T05:30"),
+        ("CME_MINI:ES1!", "11-26T17:30", "11-26T17:50", "11-26T23:10", "11-27T18:30"),
+    ],
+    ids=["lunch", "early close", "before the open", "clock change", "holiday"],
+)
+def test_a_gap_costs_only_the_bars_that_it_touches(
+    symbol: str, start: str, lost: str, seen: str, end: str, is_restart: bool
+) -> None:
+    """All others are whole and the exchange's own; those of the gap are partial or missing."""
+    start, lost, seen, end = (f"2026-{text}" for text in (start, lost, seen, end))
+    stream = Stream([symbol], at(start))
+    stream.run_until(at(lost))
+    stream.break_off(at(seen), is_restart)
+    stream.finish(at(end))
+    for interval in BUILT:
+        if interval.is_intraday:
+            own, live = (each(symbol, interval, at(end)) for each in (stream.own, stream.live))
+            opens = np.array([row[0] for row in own], dtype=np.int64)
+            closes = stream.calendars[symbol].bars_at(opens, interval).closes
+            is_touched = (opens < at(seen) - 1) & (closes > at(lost))
+            assert [row for row, each in zip(own, is_touched, strict=True) if not each] == live

@@ -609,6 +609,17 @@ def test_bars_before_and_after_lunch() -> None:
     assert {KO: 1} == aggregator.out_of_session_ticks
 
 
+def test_ticks_in_an_auction_are_out_of_session() -> None:
+    """Those before 09:30 in Hong Kong, and those of the closing auction after 16:00."""
+    monday = 1_780_876_800  # 2026-06-08
+    aggregator = trading(HKEX, monday)
+    times = ("01:20", "01:29", "01:30", "07:59", "08:00", "08:10")
+    clock = [int(text[:2]) * HOUR + int(text[3:]) * MINUTE for text in times]
+    aggregator.take(Tick(KO, monday + time, 10.0, 1) for time in clock)
+    assert ["01:30", "07:59"] == opens(aggregator.advance(monday + DAY), Interval.M1)
+    assert {KO: 4} == aggregator.out_of_session_ticks
+
+
 def test_an_overnight_session() -> None:
     """Bars count from the evening before through midnight UTC, until the break."""
     tuesday = 1_780_963_200  # 2026-06-09
