@@ -61,7 +61,7 @@ return {}
 class Entry(NamedTuple):
     """A symbol whose quote or bars have changed; both are of the same moment.
 
-    `is_news`: the quote has changed, and is published. `has_closed`: a minute has closed, so the
+    `is_news`: the quote has changed, and is published. `has_closed`: a bar has closed, so the
     longer bars have changed too.
     """
 

@@ -106,13 +106,14 @@ class OpenDay:
 def reported_period(quote: Quote, calendar: Calendar) -> Period | None:
     """The day that the values of a quote belong to, from its first open to its last close.
 
-    `open_time` is midnight of the trading day, or the open of its session. A trading day in
-    `market-status` begins before the first trade, so it counts from that trade on. If neither came,
-    the day is that of the newest session at the time of the last trade.
+    `open_time` is midnight of the trading day, or the open of its session. If it did not come, the
+    trading day of `market-status` counts, else that of the newest session at the time of the last
+    trade. A day has begun with its first trade: before it, a provider may name the day already,
+    with the values of the one before.
     """
     named = _named_day(quote, calendar)
     window = calendar.bar_of_day(named, Interval.D1) if named else None
-    if window is None or (quote.open_time is None and (quote.time or 0) < window.open):
+    if window is None or (quote.time or 0) < window.open:
         return None
     return window.open, window.close
 

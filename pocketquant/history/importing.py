@@ -18,6 +18,7 @@ from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.errors import Conflict
 from pocketquant.domain.imports import RefusedBar, Surroundings, check, nearest_seconds
 from pocketquant.domain.symbols import Series
+from pocketquant.domain.weeks import WEEKS_AND_MONTHS
 from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.live_bars import LiveBarStore
@@ -63,10 +64,11 @@ class Importing:
         start, end = int(columns[0].min()) - reach, int(columns[0].max()) + reach
         stored: Bars = self.bars.read(series, start, end + 1)
         known = self.calendars.get(series.symbol)
+        is_of_days = series.interval in WEEKS_AND_MONTHS  # live ones are not stored
         return Surroundings(
             times=stored.columns[0],
             last_time=self.bars.extent(series).last_time,
-            live_from=self.live_bars.first_time(series),
+            live_from=None if is_of_days else self.live_bars.first_time(series),
             calendar=known.calendar if known else None,
         )
 

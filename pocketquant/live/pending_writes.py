@@ -31,8 +31,9 @@ class BoardChanges:
 class PendingWrites:
     """Symbols by what has changed since the last successful flush.
 
-    `whole`: quote and all bars must be written. `news`: the quote has changed. `closed`: a minute
-    has closed, and so the longer bars have changed. `forgotten`: the records must be deleted.
+    `whole`: quote and all bars must be written. `news`: the quote has changed. `closed`: a bar has
+    closed, and so the longer bars or the day have changed. `forgotten`: the records must be
+    deleted.
     """
 
     whole: set[str] = field(default_factory=set)

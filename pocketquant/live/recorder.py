@@ -176,7 +176,7 @@ class QuoteRecorder:
         """
         self._clock.judge(now, len(self.watched))
         closed = self._bars.advance(now)
-        self._pending.closed.update(bar.symbol for bar in closed if bar.interval is Interval.M1)
+        self._pending.closed.update(bar.symbol for bar in closed)
         wanted = [
             bar for bar in closed if bar.interval in self._intervals and not self._is_withheld(bar)
         ]

@@ -242,10 +242,26 @@ def test_a_restart(begin: Begin, lost: str, found: str) -> None:
 
 def flush(live: LiveDays) -> None:
     """Write the state to the board, as a streamer does before it ends."""
-    lease = Leases(live.platform.cache, seconds=60.0).acquire("streamer:1-of-1")
+    leases = Leases(live.platform.cache, seconds=60.0)
+    lease = leases.acquire("streamer:1-of-1")
     assert lease is not None
     writer = BoardWriter(live.platform.cache, "1-of-1", lease.key, lease.token)
     live.recorder.write(writer, Flush(live.now, live.now), is_renewal=False)
+    leases.release(lease)
+
+
+def test_a_restart_after_the_close(begin: Begin) -> None:
+    """A day closes once, though no quote came after its close."""
+    live = begin("2026-06-08T13:20", "OTC:QUIET")
+    live.run("2026-06-08T20:10")
+    flush(live)
+    live.run("2026-06-08T20:16")
+    flush(live)
+    live.start()
+    live.connect()
+    live.run("2026-06-08T20:20")
+    expected = live.exchanges_own("OTC:QUIET", "2026-06-08T13:30")
+    assert [(expected, False)] == live.days("OTC:QUIET")
 
 
 def test_an_unreadable_quote(begin: Begin) -> None:

@@ -796,8 +796,8 @@ def test_a_day_is_reported_by_its_quote() -> None:
 def test_the_first_quote_of_a_day_ends_the_one_before() -> None:
     """Quotes of the ended day change nothing."""
     aggregator = trading(parse_calendar(texts.FX))
-    tomorrow = quoted(10, "22:00:01", open_time=float(NEXT_OPEN))
-    for quote in (quoted(5000, "21:59:59"), tomorrow, quoted(6000, "21:59:59")):
+    monday = replace(quoted(10, "22:00:01"), time=NEXT_OPEN - HOUR, open_time=float(NEXT_OPEN))
+    for quote in (quoted(5000, "21:59:59"), monday, quoted(6000, "21:59:59")):
         aggregator.report(quote, is_whole=True)
     assert [(-2 * HOUR, 10.0, 5000.0, False)] == days_of(aggregator.advance(at("21:59:59").time))
     assert 2 * DAY + 22 * HOUR == aggregator.state(KO).day.start - THANKSGIVING_FRIDAY

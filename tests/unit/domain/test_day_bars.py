@@ -91,9 +91,15 @@ def test_a_quote_names_its_trading_day(
     calendar: Calendar, open_time: str, expected: tuple[str, str] | None
 ) -> None:
     """`open_time` is midnight of that day, or the open of its session."""
-    quote = replace(QUOTE, open_time=float(seconds(open_time)), trading_day="20200101", time=None)
+    quote = replace(QUOTE, open_time=float(seconds(open_time)), trading_day="20200101", time=2**31)
     period = expected and (seconds(expected[0]), seconds(expected[1]))
     assert period == reported_period(quote, calendar)
+
+
+@pytest.mark.parametrize(("time", "is_day"), [(OPEN - 1, False), (None, False), (OPEN, True)])
+def test_a_day_begins_with_its_first_trade(time: int | None, is_day: bool) -> None:
+    """A provider may name it before, with the values of the day before."""
+    assert is_day == (reported_period(replace(QUOTE, time=time), NEW_YORK) is not None)
 
 
 @pytest.mark.parametrize("open_time", [-1.0, 1e100])
@@ -119,7 +125,7 @@ def test_a_time_that_is_none_names_no_day(open_time: float) -> None:
 def test_a_quote_without_an_open_time(
     trading_day: str | None, time: int | None, is_day: bool
 ) -> None:
-    """Its day is that of the market's status from the first trade on, or that of its last trade."""
+    """Its day is that of the market's status, or that of its last trade."""
     quote = replace(QUOTE, open_time=None, trading_day=trading_day, time=time)
     assert is_day == (reported_period(quote, NEW_YORK) == (OPEN, CLOSE))
 
