@@ -82,7 +82,8 @@ def encode_ohlcv(
     if page.as_columns:
         name, data = b"columns", encode_columns(bars, newest_first, page.times)
     else:
-        name, data = b"data", _array(rows or encode_rows(bars, page.times), newest_first)
+        rows = rows or encode_rows(bars, page.times)
+        name, data = b"data", b"[%b]" % b",".join(rows[::-1] if newest_first else rows)
     return b'%b,"%b":%b,%b' % (
         orjson.dumps(head)[:-1],
         name,
@@ -135,16 +136,11 @@ def encode_csv(bars: Bars, newest_first: bool, times: TimeFormat = UTC_TIMES) ->
     return _filled(b",".join([b"%b"] * len(fields)) + b"\r\n", fields)
 
 
-def encode_bars(bars: Bars, newest_first: bool) -> bytes:
-    """Return a JSON array of `{datetime, open, high, low, close, volume}`.
-
-    Numbers read back as the same float64; a volume of NaN is `null`; times are UTC with `Z`.
-    """
-    return _array(encode_rows(bars), newest_first)
-
-
 def encode_rows(bars: Bars, times: TimeFormat = UTC_TIMES) -> list[bytes]:
-    """Return the JSON object of each bar, in order of time."""
+    """Return `{datetime, open, high, low, close, volume}` of each bar as JSON, in order of time.
+
+    Numbers read back as the same float64; a volume of NaN is `null`.
+    """
     if not len(bars):
         return []
     fields = [times.texts(bars.time).split(b",")]
@@ -160,10 +156,6 @@ def _filled(template: bytes, fields: Sequence[list[bytes]]) -> bytes:
     for number, field in enumerate(fields):
         tokens[number :: len(fields)] = field
     return template * len(fields[0]) % tuple(tokens)
-
-
-def _array(rows: list[bytes], newest_first: bool) -> bytes:
-    return b"[%b]" % b",".join(rows[::-1] if newest_first else rows)
 
 
 def _tokens(column: NDArray[Any]) -> list[bytes]:

@@ -1,7 +1,7 @@
-"""The fleet: how it scales, what a unit costs, jobs of ten thousand, and who waits meanwhile.
+"""The fleet: how it scales, what a unit costs, jobs of ten thousand, and interactive waits.
 
-All on one machine, its processors shared by everything: web, workers, MongoDB, both Redis servers
-and the simulators. The pace is unlimited, so that it is not what is measured.
+Web, workers, MongoDB, both Redis servers and the simulators share the processors of one machine.
+The pace is unlimited, so that it limits no figure.
 """
 
 from tests.benchmarks import fleet_cost, fleet_jobs, fleet_scaling

@@ -8,21 +8,21 @@ import redis
 from pocketquant.servers.connections import Mongo
 from tests.benchmarks.fleet_machine import Machine
 
-# Of one unit that brings a new series up to date; docs/benchmarks.md says what each is for.
+# Commands of one unit that syncs a new series; docs/benchmarks.md explains each.
 MONGODB = {"findAndModify": 2, "update": 4, "find": 2, "insert": 1, "aggregate": 1}
 CACHE = {"evalsha": 2, "unlink": 1, "publish": 1}
 BROKER = {"lpush": 1, "brpop": 1, "exec": 2, "publish": 0.1}  # exec: zadd and hset; zrem and hdel
 
 
 class Commands:
-    """Counts from now on."""
+    """Counts the commands after its start."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._before = self._counts()
 
     def since(self, units: int) -> dict[str, Counter[str]]:
-        """By server and name, for each of so many units."""
+        """Return the commands by server and name, per unit."""
         now = self._counts()
         return {
             server: Counter(

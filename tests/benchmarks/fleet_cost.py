@@ -42,7 +42,7 @@ class Cost:
 
 
 def run(machine: Machine) -> list[Row]:
-    """Milliseconds and commands of a unit beside those of nothing, and beside what is listed."""
+    """Return milliseconds and commands of a unit, beside an empty task and the documentation."""
     with machine.workers([SLOTS], machine.providers.instant, app="tests.benchmarks.fleet_noop") as (
         worker,
     ):
@@ -68,9 +68,9 @@ def _measured(machine: Machine, worker: psutil.Process, units: int) -> Iterator[
 
 
 def _do_nothing(machine: Machine, times: int) -> None:
-    """Publish as the dispatcher does, and wait until all is done."""
+    """Publish empty tasks like the dispatcher, and wait until all have run."""
     app = celery_app(machine.settings.broker_url)
-    producers: Any = app.producer_pool  # whose producers are ours, and publish in batches
+    producers: Any = app.producer_pool  # our producers, which publish in batches
     with producers.acquire(block=True) as producer:
         for _ in range(times // _BATCH):
             with producer.batch(_BATCH):
@@ -96,7 +96,7 @@ def _times(costs: dict[int, Cost], nothing: Cost) -> list[Row]:
 
 
 def _commands(cost: Cost) -> list[Row]:
-    """How many commands of each name, beside those that the documentation lists."""
+    """Return the number of commands of each name beside the documented one."""
     return [
         Row(f"{server}: {name}", cost.commands[server][name], count, "a unit", "as listed")
         for server, listed in (("MongoDB", MONGODB), ("cache", CACHE), ("broker", BROKER))

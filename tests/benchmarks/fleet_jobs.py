@@ -1,8 +1,8 @@
-"""Jobs of ten thousand units: how soon they are taken in and published, and who waits meanwhile.
+"""Jobs of ten thousand units: time until accepted and published, and interactive waits.
 
-First with a small worker for interactive units alone, so that nobody does the units; then with
-two workers of 16 slots beside it, as `pocketquant up` starts them, and a provider that answers at
-once: as much load as there can be. The jobs are cancelled once all is measured.
+The first job runs with a small worker for interactive units alone, so that no unit is done. The
+second has two workers of 16 slots too, like `pocketquant up`, and a provider that answers at once:
+the highest possible load. Both jobs are cancelled after the measurement.
 """
 
 import time
@@ -34,7 +34,7 @@ _FIRST_ALONE, _FIRST_LOADED = 6_001, 6_501
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How a large job was taken in, and the memory of web after it."""
+    """The times to accept and publish a large job, and the memory of web after it."""
 
     job_id: str
     answer_milliseconds: float
@@ -44,7 +44,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long interactive syncs took, and how long until a worker had them, in milliseconds."""
+    """Milliseconds of interactive syncs, and until a worker claimed each."""
 
     calls: np.ndarray
     pick_ups: np.ndarray
@@ -88,7 +88,7 @@ def _web(machine: Machine) -> psutil.Process:
 
 
 def _wait_interactively(machine: Machine, first: int) -> Waits:
-    """One call after the other, each for a series of its own."""
+    """Make one call after the other, each for another series."""
     url = f"{machine.api_url}/api/v1/market-data/sync"
     milliseconds = []
     with requests.Session() as session:
@@ -117,7 +117,7 @@ def _require_load(machine: Machine, taken: Taken) -> None:
 
 
 def _forget(machine: Machine, taken: Taken) -> None:
-    """Cancel the job, and drop the messages of units that nobody wants any more."""
+    """Cancel the job, and drop the messages of its cancelled units."""
     machine.platform.intake.cancel(taken.job_id)
     machine.broker.delete("pocketquant:bulk")
 

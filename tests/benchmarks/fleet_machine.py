@@ -1,6 +1,6 @@
 """One machine for the fleet's benchmarks: every server and process but workers, which are added.
 
-Broker and cache are two Redis servers, so that what goes to each can be counted. There are two
+Broker and cache are two Redis servers, so that the commands of each can be counted. There are two
 simulators, one that answers at once and one that takes its time, in processes of their own.
 """
 
@@ -30,7 +30,7 @@ from pocketquant.wiring import Platform, wire
 
 LATENCY_SECONDS = 0.5
 
-_UNLIMITED = 100_000  # the governor's pace is not what is measured
+_UNLIMITED = 100_000  # the governor must not limit the figures
 _WITHOUT = frozenset({"worker", "interactive", "push", "flower", "streamer"})
 _START_SECONDS = 60.0
 _WARM_UP_NUMBERS = 9_000  # the symbols from here on warm workers up
@@ -87,7 +87,7 @@ class Machine:
     def processes(
         self, commands: Sequence[list[str]], environment: dict[str, str] | None = None
     ) -> Iterator[list[psutil.Process]]:
-        """These commands as processes; they have ended when the block has."""
+        """Run these commands as processes until the end of the block."""
         with ExitStack() as stack:
             log = stack.enter_context((self.folder / "bench.log").open("ab"))
             started = [
@@ -102,7 +102,7 @@ class Machine:
             for process in started:
                 stack.callback(stop, process)
             for process in started:
-                stack.callback(process.terminate)  # all at once, before each is waited for
+                stack.callback(process.terminate)  # stop all, then wait for each
             yield [psutil.Process(process.pid) for process in started]
 
     def bulk_seconds(self, first: int, count: int, n_bars: int) -> float:
@@ -128,7 +128,7 @@ class Machine:
         return time.perf_counter() - began
 
     def wait_for(self, job_id: str, units: int, timeout_seconds: float = 120) -> None:
-        """Wait for the job's end; asks by a command that nothing else uses, so as not to count."""
+        """Wait for the job's end with a command that no unit uses, so that counts stay right."""
         ended = {"_id": job_id, "open": None}
 
         def has_ended() -> bool:
@@ -147,7 +147,7 @@ class Machine:
 
 @contextmanager
 def started() -> Iterator[Machine]:
-    """The machine for as long as the block lasts."""
+    """Yield the running machine; it ends with the block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pocketquant-bench-")))
         broker = private_redis(folder / "broker")
@@ -186,7 +186,7 @@ def started() -> Iterator[Machine]:
 
 
 def pairs(first: int, count: int, n_bars: int, interval: str = "1m") -> list[SyncRequest]:
-    """Syncs of so many series, of simulated pairs from this number on."""
+    """Return syncs of `count` simulated pairs from this number on."""
     numbers = range(first, first + count)
     return [SyncRequest(Series.parse(f"SIM:S{each:04}|{interval}"), n_bars) for each in numbers]
 

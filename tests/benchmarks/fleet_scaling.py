@@ -1,8 +1,8 @@
 """Scaling: the same job at 8 to 64 slots, beside the ideal and a serial loop over tvdatafeed.
 
 400 series of 500 bars each, the provider taking 0.5 s for each; from the call of the API to the
-end of the job. The ideal is `latency × n / slots`. How busy the machine was stands beside, since
-its processors set the other limit.
+end of the job. The ideal is `latency × n / slots`. The load of the processors is shown too: they
+are the other limit.
 """
 
 import subprocess
@@ -75,7 +75,7 @@ def _measure(machine: Machine, number: int, slots: tuple[int, ...]) -> Measured:
 
 
 def _serial_seconds(machine: Machine) -> float:
-    """Figures of all syncs, estimated from a sample."""
+    """Return the figures of the serial loop for all syncs, estimated from a sample."""
     script = [sys.executable, "-m", "tests.benchmarks.fleet_serial", machine.providers.slow]
     numbers = (str(_SERIAL_FIRST), str(SERIAL_SYNCS), str(N_BARS))
     done = subprocess.run([*script, *numbers], capture_output=True, text=True, check=True)

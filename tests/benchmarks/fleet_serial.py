@@ -1,7 +1,7 @@
 """The peer of the scaling benchmark: tvdatafeed in a loop, one series after the other.
 
-The library is as it is on PyPI; only the URL that it connects to is another. Bars are fetched and
-thrown away: a store would add to it. Prints the seconds of the loop.
+The library is that of PyPI with another URL. Bars are fetched and thrown away; storing them would
+take longer. Prints the seconds of the loop.
 """
 
 import os

@@ -25,7 +25,7 @@ from pocketquant.storage.access import Scope
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire
 from tests.benchmarks.fastapi_peer import rows_key
-from web.encoding import encode_bars
+from web.encoding import encode_rows
 
 COUNTS = (1000, 5000)
 
@@ -104,7 +104,7 @@ def _fill(platform: Platform, stored_bars: int) -> None:
     report = SyncReport(_SERIES, len(bars), len(bars), 0, 0, {}, len(bars), first, last)
     platform.statuses.mark_completed(report, None, now=int(time.time()))
     for count in COUNTS:
-        rows = encode_bars(bars.last(count), newest_first=True)
+        rows = b"[%b]" % b",".join(encode_rows(bars.last(count))[::-1])
         platform.cache.set(rows_key(count), rows)
 
 

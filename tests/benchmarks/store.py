@@ -149,7 +149,7 @@ def run() -> list[Row]:
 
 def _round(number: int, url: str, folder: Path, timings: list[Timings]) -> tuple[float, float]:
     """Every contender's turn on databases of its own; bytes a bar of chunks and documents."""
-    blocks = {f"SIM:S{place}|1m": _block(100 * number + place) for place in range(SERIES)}
+    blocks = {f"SIM:S{index}|1m": _block(100 * number + index) for index in range(SERIES)}
     newest = [
         {key: _newest(block, update) for key, block in blocks.items()}
         for update in range(1, UPDATES + 1)

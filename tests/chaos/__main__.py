@@ -1,8 +1,8 @@
-"""`python -m tests.chaos --seed 7 --minutes 6`: the platform under fire, and what must hold after.
+"""`python -m tests.chaos --seed 7 --minutes 6`: break the platform at random, then check it.
 
 Three mongods, Redis, a simulated TradingView and two of each process run on loopback. Users ask for
-syncs, cancel and retry while all of these are killed, frozen and wiped, as the seed has it. Then
-everything is mended, and what was promised is checked. Exit code 1 where anything is violated.
+syncs, cancel and retry while the seed has these servers and processes killed, frozen and wiped.
+Then everything is repaired and all invariants are checked. The exit code is 1 if one is violated.
 """
 
 import signal
@@ -50,9 +50,7 @@ def show(result: Result) -> None:
     """Print the result."""
     click.echo(result.summary)
     if not result.violations:
-        click.echo(
-            f"seed {result.seed}: everything holds; {result.events.path} tells what happened"
-        )
+        click.echo(f"seed {result.seed}: everything holds; {result.events.path} has the events")
         return
     for violation in result.violations:
         click.echo(f"VIOLATED (seed {result.seed}): {violation}")

@@ -23,15 +23,15 @@ class Answered:
         return {at: bar for at, bar in self.bars.items() if at not in self.partial}
 
 
-def read(told: dict[str, Any]) -> Answered:
+def read(document: dict[str, Any]) -> Answered:
     """Read the answer's body."""
     return Answered(
         {
             seconds_of(bar["datetime"]): tuple(float(bar[name]) for name in _VALUES)
-            for bar in told["data"]
+            for bar in document["data"]
         },
-        frozenset(map(seconds_of, told["live"]["partial"])),
-        told["live"]["count"],
+        frozenset(map(seconds_of, document["live"]["partial"])),
+        document["live"]["count"],
     )
 
 

@@ -17,8 +17,8 @@ class EventLog:
 
     def note(self, event: str, **fields: object) -> None:
         """Write an event; fields that are None are left out."""
-        told = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
-        line = f"{time.monotonic() - self._began:8.2f}  {event} {told}".rstrip()
+        details = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+        line = f"{time.monotonic() - self._began:8.2f}  {event} {details}".rstrip()
         with self._lock:
             if not self._file.closed:
                 self._file.write(line + "\n")

@@ -1,6 +1,6 @@
-"""Invariants that must hold once all servers rest: in the database, and as users see it.
+"""Invariants that must hold once all servers rest: in the database, and over REST.
 
-Each check gives one line for each violation, with ids.
+Each check yields a line with ids for each violation.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ from tests.chaos.record import Record
 from tests.chaos.users import Users
 from tests.chaos.witness import SECONDS, Exchange, Rows, stored_bars
 
-_DOUBTFUL_SECONDS = 2  # after its end a bar may not be proved to be over
-_MORE_BARS = 30  # looked at, beyond those that are stored
+_DOUBTFUL_SECONDS = 2  # after its end, a bar may still be open for the provider
+_MORE_BARS = 30  # to compare beyond the stored ones
 _ALL = {"page_size": 100}
 _PROVIDER_FAULTS = frozenset(
     {
@@ -98,15 +98,15 @@ class Ended:
         for job in self.mongo["jobs"].find():
             if job.get("open"):
                 yield f"job {job['_id']} ({job['kind']}) is still open"
-            told = self._job(job["_id"])
-            if told is None:
-                yield f"job {job['_id']} is in the database, and nobody is told of it"
+            shown = self._job(job["_id"])
+            if shown is None:
+                yield f"job {job['_id']} is in the database, but not in the API"
                 continue
             states = self._states(job["_id"])
-            missing = told["counts"]["total"] - sum(states.values())
+            missing = shown["counts"]["total"] - sum(states.values())
             if missing < 0 or (missing and not job.get("cancelled")):
-                yield f"job {job['_id']} has {told['counts']}, its units are {dict(states)}"
-            counted = {state: n for state, n in told["counts"].items() if state != "total"}
+                yield f"job {job['_id']} has {shown['counts']}, its units are {dict(states)}"
+            counted = {state: n for state, n in shown["counts"].items() if state != "total"}
             if not _are_derived(counted, states, missing):
                 yield f"job {job['_id']} has counts {counted}, its units are {dict(states)}"
 
@@ -146,9 +146,9 @@ class Ended:
                 yield f"status of {series} is stuck in {status['status']}, job {status['job_id']}"
         for series, unit in newest.items():
             expected = "completed" if unit["state"] == "completed" else "error"
-            told = statuses.get(series, {}).get("status")
-            if told != expected:
-                yield f"status of {series} is {told}, its newest unit {unit['_id']} {unit['state']}"
+            shown, id_ = statuses.get(series, {}).get("status"), unit["_id"]
+            if shown != expected:
+                yield f"status of {series} is {shown}, its newest unit {id_} {unit['state']}"
 
     def _dead_letters(self) -> Iterator[str]:
         """Each dead letter belongs to a job."""
@@ -171,7 +171,7 @@ class Ended:
                 yield f"schedule {name} has never run with success"
 
     def _bars(self) -> Iterator[str]:
-        """Stored, live and answered bars are the exchange's own, and none is missing."""
+        """Stored, live and returned bars equal the exchange's, and none is missing."""
         history, live = stored_bars(self.mongo, "ohlcv"), stored_bars(self.mongo, "ohlcv_live")
         partial = {
             marks["_id"]: {int(time.timestamp()) for time in marks["times"]}
@@ -202,7 +202,7 @@ class Ended:
         return {at: bar for at, bar in bars.items() if at + seconds <= now}
 
     def _required(self) -> dict[str, range]:
-        """The open times of bars that a completed sync has surely fetched; the most of each."""
+        """The open times of bars that the largest completed sync of each series has fetched."""
         required: dict[str, range] = {}
         for unit in self.mongo["units"].find({"state": "completed"}):
             seconds = SECONDS[unit["series"].partition("|")[2]]
@@ -215,7 +215,7 @@ class Ended:
         return required
 
     def _answers(self, series: str, stored: Rows, truth: Rows) -> Iterator[str]:
-        """Each API process answers the bars that are stored, and only true ones."""
+        """Each API process returns all stored bars, and none that differs from the exchange's."""
         name, _, interval = series.partition("|")
         exchange, ticker = name.split(":")
         for turn in range(len(self.users.web_urls)):
@@ -224,16 +224,16 @@ class Ended:
             if answer is None or not answer.ok:
                 yield f"{series} is answered {answer and answer.status_code} by web-{turn}"
                 continue
-            told = answers.read(answer.json())
-            yield from _differing(f"web-{turn} answers {series}", told.whole, truth)
-            lacking = stored.keys() - told.bars.keys()
+            page = answers.read(answer.json())
+            yield from _differing(f"web-{turn} answers {series}", page.whole, truth)
+            lacking = stored.keys() - page.bars.keys()
             if lacking:
                 yield f"web-{turn} hides {len(lacking)} bars of {series}, {min(lacking)} first"
             if name in WATCHED and interval == "1m":
-                yield from _holes(f"web-{turn} answers {series}", told.bars)
+                yield from _holes(f"web-{turn} answers {series}", page.bars)
 
     def _seen(self, series: str, truth: Rows) -> Iterator[str]:
-        """Bars answered during trouble are true, though newer ones may be stored."""
+        """Bars returned during trouble equal the exchange's, though newer ones may be stored."""
         oldest = min(truth, default=0)
         for bar in sorted(self.record.seen.get(series, ())):
             if bar[0] >= oldest and truth.get(int(bar[0])) != bar[1:]:
@@ -251,8 +251,8 @@ class Ended:
 def _are_derived(counted: dict[str, int], states: Counter[str], missing: int) -> bool:
     """Whether a job's counts are those of its units.
 
-    Some may be `missing` of a cancelled job: they were left to other jobs, before they had begun
-    or, tried again for those alone, after they had failed.
+    A cancelled job may have fewer (`missing`): other jobs took its waiting units over, or retried
+    its failed ones.
     """
     retried = counted["failed"] - states["failed"]
     left = missing - retried

@@ -1,6 +1,6 @@
-"""`Keeper`: starts processes, starts them again when they are dead, and ends them all.
+"""`Keeper`: starts processes, restarts dead ones, and ends all of them.
 
-One thread starts them all, since such a process ends with the thread that started it.
+One thread starts all processes, since each ends with the thread that started it.
 """
 
 import os
@@ -34,9 +34,9 @@ class Kept:
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
     is_held: bool = False
-    is_ending: bool = False  # by our hand
+    is_ending: bool = False  # the run ends it
     due_at: float = 0.0  # when it may start again
-    orphans: list[psutil.Process] = field(default_factory=list)  # of the one that was killed
+    orphans: list[psutil.Process] = field(default_factory=list)  # children of the killed process
     orphans_may_live_until: float = 0.0
 
 
@@ -46,7 +46,7 @@ class Keeper:
 
     events: EventLog
     kept: dict[str, Kept] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)  # of processes that should not have ended so
+    faults: list[str] = field(default_factory=list)  # unexpected ends of processes
     _lock: Lock = field(default_factory=Lock)
     _is_over: Event = field(default_factory=Event)
     _have_ended: Event = field(default_factory=Event)
@@ -68,7 +68,7 @@ class Keeper:
             kept.orphans_may_live_until = time.monotonic() + _ORPHAN_SECONDS
             _signal(kept, signal.SIGKILL)
             for orphan in kept.orphans:
-                _send(orphan, signal.SIGCONT)  # frozen before, it could not end
+                _send(orphan, signal.SIGCONT)  # a frozen process cannot end
 
     def release(self, name: str) -> None:
         """Let a process that was held down start again."""
@@ -102,7 +102,7 @@ class Keeper:
             with self._lock:
                 for kept in self.kept.values():
                     self._look_after(kept)
-        self._have_ended.wait()  # or the kernel would end them all, in no order
+        self._have_ended.wait()  # when this thread ends, the kernel ends all processes in any order
 
     def _look_after(self, kept: Kept) -> None:
         if kept.process is not None and kept.process.poll() is not None:
@@ -135,7 +135,7 @@ class Keeper:
                 env=kept.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us alone
+                start_new_session=True,  # Ctrl-C must not reach the processes
             )
         kept.is_ending = False
         self.events.note("process_started", name=kept.name, pid=kept.process.pid)
@@ -159,7 +159,7 @@ class Keeper:
 
 
 def _tree(kept: Kept) -> list[psutil.Process]:
-    """The process and its children; none where it is not running."""
+    """Return the process and its children; nothing if it is not running."""
     if kept.process is None or kept.process.poll() is not None:
         return []
     with suppress(psutil.NoSuchProcess):

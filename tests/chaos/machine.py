@@ -34,7 +34,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     for kind in ("web", "worker", "interactive", "beat", "streamer")
 } | {"push": ("push-0",)}
 
-# What waits for a time-out in production waits less here; the logic is the same.
+# Shorter time-outs than in production; the logic is the same.
 _QUICK: dict[str, Any] = {
     "provider_timeout_seconds": 3.0,
     "lease_seconds": 6.0,
@@ -84,7 +84,7 @@ class Machine:
 
     @contextmanager
     def mongo(self) -> Iterator[pymongo.database.Database[dict[str, Any]]]:
-        """The database, read as an outsider does."""
+        """The database, without code of PocketQuant."""
         with pymongo.MongoClient[dict[str, Any]](self.replica_set.url, tz_aware=True) as client:
             yield client[self.database]
 
@@ -111,7 +111,7 @@ _NOT_YET = (requests.RequestException, redis.RedisError, pymongo.errors.PyMongoE
 
 @contextmanager
 def running(folder: Path, events: EventLog, read_preference: str) -> Iterator[Machine]:
-    """The machine for as long as the block lasts; every process has ended after it."""
+    """Yield the running machine; all its processes end with the block."""
     keeper = Keeper(events)
     logs = folder / "logs"
     logs.mkdir(parents=True)
@@ -181,9 +181,9 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
 
 
 def _renamed(command: list[str], name: str) -> list[str]:
-    """The command of a Celery worker under another name: those of one fleet have to differ."""
-    place = command.index("--hostname") + 1
-    return [*command[:place], f"{name}@%h", *command[place + 1 :]]
+    """Return the command of a Celery worker under a name of its own, as a fleet needs."""
+    index = command.index("--hostname") + 1
+    return [*command[:index], f"{name}@%h", *command[index + 1 :]]
 
 
 def _redis(url: str) -> redis.Redis:

@@ -1,6 +1,6 @@
-"""The plan of a run: who asks for what, and what goes wrong, all drawn from one seed.
+"""The plan of a run: user requests and faults, drawn from one seed.
 
-Nothing here knows a process or a clock. Acts of users follow each other at random moments. Troubles
+It is pure: no process, no clock. Acts of users follow each other at random moments. Troubles
 come in streams, one stream for each group of processes: within a stream one trouble ends before the
 next one begins, and troubles of different streams overlap.
 """
@@ -14,19 +14,21 @@ from random import Random
 POOL = tuple(f"SIM:S{number:04}" for number in range(1, 121))
 WATCHED = tuple(f"SIM:S{number:04}" for number in range(901, 909))  # from start to end
 WAVERING = tuple(f"SIM:S{number:04}" for number in range(911, 917))  # subscribed now and then
-SICK = tuple(f"SIM:S{number:04}" for number in range(801, 807))  # unknown until they are healed
+SICK = tuple(
+    f"SIM:S{number:04}" for number in range(801, 807)
+)  # unknown to the provider until the fault is lifted
 SICKNESS = "symbol_error"
 UNKNOWN = tuple(f"NOSUCH:N{number}" for number in range(1, 4))  # unknown for ever
 OFTEN = ("all-series", "daily-series")  # the schedules that are due every minute or two
 
 MONGODS = ("mongod-0", "mongod-1", "mongod-2")
-PRIMARY = "primary"  # whichever of them is, when its trouble begins
+PRIMARY = "primary"  # the member that is primary when the trouble begins
 REDIS = "redis"
 CACHE = "cache"  # the Redis of cached answers
 PROVIDER = "provider"
 
 _WARM_UP_SECONDS = 4.0
-_READ_PREFERENCES = ("primary", "secondaryPreferred")  # of MONGODB_URL; either has to do
+_READ_PREFERENCES = ("primary", "secondaryPreferred")  # of MONGODB_URL; both must work
 
 
 class Ask(StrEnum):
@@ -59,7 +61,7 @@ class Harm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing that a user does `at` so many seconds after the start.
+    """A request of a user, `at` seconds after the start.
 
     `about` is the number of an earlier act whose job it concerns. An act with a key is sent until
     it is acknowledged, and once more.
@@ -164,7 +166,7 @@ def _acts(chance: Random, seconds: float) -> Iterator[Act]:
 
 
 def _race(chance: Random, first: Act, numbers: Iterator[int]) -> Iterator[Act]:
-    """A job that wants what another one does, which is cancelled while this one is planned."""
+    """Return a job for the series of another job, which is cancelled while this one is planned."""
     at = first.at + chance.uniform(0.0, 1.0)
     yield replace(first, at=at, number=next(numbers), n_bars=first.n_bars + 1)
     yield Act(first.at + chance.uniform(0.2, 2.5), next(numbers), Ask.CANCEL, about=first.number)

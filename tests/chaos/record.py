@@ -1,4 +1,4 @@
-"""The jobs promised to the users of a run, and the other answers that they got."""
+"""The jobs that responses promised to users, and the other responses of a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Bar = tuple[float, ...]  # open time, open, high, low, close, volume
 
 @dataclass
 class Promise:
-    """A job that an answer promised."""
+    """A job that a response promised."""
 
     job_id: str
     ask: str
@@ -30,7 +30,7 @@ class Record:
     _lock: Lock = field(default_factory=Lock)
 
     def promise(self, number: int, job_id: str, ask: str, series: frozenset[str]) -> None:
-        """An act was acknowledged with this job; asked again it has to be the same job."""
+        """Note the job that acknowledged an act; a repetition must return the same job."""
         with self._lock:
             before = self.job_of_act.setdefault(number, job_id)
             if before != job_id:
@@ -43,17 +43,17 @@ class Record:
             self.promises[job_id].was_cancelled = True
 
     def note_seen(self, series: str, bars: Iterable[Bar], live: int) -> None:
-        """These closed bars were answered as whole ones, some of them live."""
+        """Note closed bars that a response contained as complete ones, some of them live."""
         with self._lock:
             self.seen.setdefault(series, set()).update(bars)
             self.live_seen += live
 
-    def count(self, told: str) -> None:
-        """Count one more answer of this kind."""
+    def count(self, outcome: str) -> None:
+        """Count a response of this kind."""
         with self._lock:
-            self.statuses[told] = self.statuses.get(told, 0) + 1
+            self.statuses[outcome] = self.statuses.get(outcome, 0) + 1
 
     def note_wrong(self, text: str) -> None:
-        """Note an answer that must never occur."""
+        """Note a response that must never occur."""
         with self._lock:
             self.wrong.append(text)

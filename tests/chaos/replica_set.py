@@ -23,7 +23,7 @@ class ReplicaSet:
         return f"mongodb://{','.join(self.addresses)}/?replicaSet={embedded.REPLICA_SET}"
 
     def initiate(self) -> None:
-        """Make them one set, which elects within seconds."""
+        """Initiate the set; it elects a primary within seconds."""
         for address in self.addresses:
             with _member(address) as member:
                 ping = partial(member.admin.command, "ping")
@@ -36,12 +36,12 @@ class ReplicaSet:
         wait_until("there is a primary", self.primary, ConnectionFailure, 60)
 
     def primary(self) -> str:
-        """The address of the primary; ConnectionFailure where there is none."""
+        """Return the address of the primary; raise ConnectionFailure if there is none."""
         with pymongo.MongoClient[dict[str, Any]](self.url, serverSelectionTimeoutMS=2000) as client:
             return str(client.admin.command("hello")["me"])
 
     def step_down(self, seconds: int = 60) -> None:
-        """Have the primary hand over, and not come back for so long."""
+        """Make the primary step down, and stay secondary for these seconds."""
         with pymongo.MongoClient[dict[str, Any]](self.url, serverSelectionTimeoutMS=5000) as client:
             client.admin.command("replSetStepDown", seconds)
 

@@ -27,7 +27,7 @@ from tests.chaos.witness import Exchange
 
 _REST_SECONDS = 300.0
 _STATUS_SECONDS = 30.0
-_MOST_ASKING = 48  # users at a time; trouble waits for none of them
+_MOST_ASKING = 48  # users at a time; troubles do not wait for them
 _MOST_HARMING = 32
 _OPEN = {"$in": ["pending", "syncing"]}
 
@@ -43,7 +43,7 @@ class Result:
 
 
 def run(seed: int, minutes: float, folder: Path, say: Callable[[str], None]) -> Result:
-    """Do the run of this seed, its data and logs in the folder, and judge it."""
+    """Run the troubles of this seed and check the result; data and logs are in the folder."""
     with at_rest(seed, minutes, folder, say) as ended:
         say("at rest; judging")
         violations, summary = ended.violations(), ended.summary()
@@ -56,7 +56,7 @@ def run(seed: int, minutes: float, folder: Path, say: Callable[[str], None]) -> 
 
 @contextmanager
 def at_rest(seed: int, minutes: float, folder: Path, say: Callable[[str], None]) -> Iterator[Ended]:
-    """A machine after the trouble of this seed, mended and quiet, still running."""
+    """Yield the running machine after the troubles of this seed, repaired and without open work."""
     events = EventLog(folder / "events.log")
     plan = draw(seed, minutes * 60, machines.PROGRAMS)
     record, is_over = Record(), Event()
@@ -72,7 +72,7 @@ def at_rest(seed: int, minutes: float, folder: Path, say: Callable[[str], None])
             say("all runs; trouble begins")
             events.note("begun")
             _follow(plan, users, troubles, events, is_over)
-            say("trouble is over; all is mended")
+            say("trouble is over; everything is repaired")
             troubles.heal()
             events.note("healed")
             users.set_schedules(_rare())
@@ -117,7 +117,7 @@ def _follow(plan: Plan, users: Users, troubles: Troubles, events: EventLog, is_o
         is_over.set()
         raise
     finally:
-        for pool in (asking, harming):  # calls end with the servers that they wait for
+        for pool in (asking, harming):  # pending calls end with their servers
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -128,7 +128,7 @@ def _rare() -> dict[str, str]:
 
 
 def _wait_for_rest(mongo: Database[dict[str, Any]], events: EventLog) -> list[str]:
-    """Wait until every job and unit has ended, and every status was told of it."""
+    """Wait until every job and unit has ended, and every status shows it."""
     began = time.monotonic()
     try:
         wait_until("all jobs have ended", lambda: not _open(mongo), PyMongoError, _REST_SECONDS)
@@ -143,7 +143,7 @@ def _wait_for_rest(mongo: Database[dict[str, Any]], events: EventLog) -> list[st
             _STATUS_SECONDS,
         )
     except TimeoutError:
-        events.note("statuses_stuck")  # the judgement names them
+        events.note("statuses_stuck")  # the checks name them
     return []
 
 

@@ -1,4 +1,4 @@
-"""`Troubles`: causes the harm of the plan, and mends it."""
+"""`Troubles`: causes the faults of the plan, and repairs them."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from tests.chaos.plan import PRIMARY, SICK, SICKNESS, Harm, Trouble
 
 _STEP_DOWN_SECONDS = 20
 
-# A server that is away already suffers no more, and what it forgets needs no mending.
+# A server that is away is not harmed again; data that it loses need no repair.
 _AWAY = (pymongo.errors.PyMongoError, redis.RedisError, requests.RequestException)
 
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """Causes and mends the troubles of a machine."""
+    """Causes and repairs the faults of a machine."""
 
     machine: Machine
     events: EventLog
     is_over: Event
 
     def do(self, trouble: Trouble) -> None:
-        """Begin the trouble, wait for its length, and mend what it has done."""
+        """Begin the trouble, wait until it is over, and repair the damage."""
         targets = self._resolved(trouble.targets)
         what = {"harm": trouble.harm, "targets": ",".join(targets), "fault": trouble.fault or None}
         self.events.note("trouble", **what, seconds=round(trouble.seconds, 1))
@@ -38,10 +38,10 @@ class Troubles:
         finally:
             with suppress(*_AWAY):
                 self._mend(trouble, targets)
-            self.events.note("mended", **what)
+            self.events.note("repaired", **what)
 
     def heal(self) -> None:
-        """Mend everything, and wait until all is well."""
+        """Repair everything, and wait until all servers answer."""
         for name in self.machine.keeper.kept:
             self.machine.keeper.thaw(name)
             self.machine.keeper.release(name)
@@ -49,7 +49,7 @@ class Troubles:
         self.machine.lift_fault()
 
     def _resolved(self, targets: tuple[str, ...]) -> tuple[str, ...]:
-        """The primary by its name; the first member where there is none."""
+        """Return the name of the primary, or the first member if there is none."""
         if targets != (PRIMARY,):
             return targets
         try:

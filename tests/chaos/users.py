@@ -19,7 +19,7 @@ _ANSWER_SECONDS = 60.0
 _STREAM_SECONDS = 5.0
 _INSIST_SECONDS = 90.0
 _PAUSE_SECONDS = 1.0
-_NEVER = 500  # an answer that must never be given
+_NEVER = 500  # a response that must never occur
 _PREFIX = "/api/v1"
 
 
@@ -38,7 +38,7 @@ class Users:
         _DO[act.ask](self, act)
 
     def prepare(self) -> None:
-        """Subscribe what is watched to the end, and have schedules run often."""
+        """Subscribe the symbols of the whole run, and make schedules run often."""
         self.insist("POST", "/quotes/subscribe", {"symbols": _named(WATCHED)})
         self.set_schedules({"daily-series": "* * * * *", "all-series": "*/2 * * * *"})
 
@@ -53,12 +53,12 @@ class Users:
     def insist(self, method: str, path: str, body: Json | None = None, **query: Any) -> Json:
         """Repeat the request until it succeeds."""
         deadline = time.monotonic() + _INSIST_SECONDS
-        place = 0
+        turn = 0
         while time.monotonic() < deadline:
-            answer = self._ask(f"insist:{path}", method, path, body, query, turn=place)
+            answer = self._ask(f"insist:{path}", method, path, body, query, turn=turn)
             if answer is not None and answer.ok:
                 return dict(answer.json()) if answer.content.startswith(b"{") else {}
-            place += 1
+            turn += 1
             self.is_over.wait(_PAUSE_SECONDS)
         raise TimeoutError(f"{method} {path} was not done within {_INSIST_SECONDS:.0f} s")
 
@@ -81,7 +81,7 @@ class Users:
         self._submit(act, "/market-data/sync", _wish(act))
 
     def _submit(self, act: Act, path: str, body: Json) -> None:
-        """Send it; with a key until it is acknowledged, and then once more, somewhere else."""
+        """Send the request; with a key until it is acknowledged, then once more elsewhere."""
         headers = {"Idempotency-Key": f"act-{act.number}"} if act.has_key else {}
         query = {} if act.timeout is None else {"timeout": act.timeout}
         acknowledged = turn = 0
@@ -100,9 +100,9 @@ class Users:
     def _note_promise(self, act: Act, answer: requests.Response | None) -> bool:
         if answer is None:
             return False
-        told = answer.json()
-        job_id = told.get("job_id") or dict(told.get("errors") or {}).get("job_id")
-        if told.get("error") == "cancelled":
+        body = answer.json()
+        job_id = body.get("job_id") or dict(body.get("errors") or {}).get("job_id")
+        if body.get("error") == "cancelled":
             self.record.note_wrong(f"act {act.number} was cancelled by nobody: {answer.text[:300]}")
         if not job_id:
             return False
@@ -157,10 +157,10 @@ class Users:
         query = {"interval": act.intervals[0], "limit": 500}
         answer = self._ask(f"act={act.number}", "GET", path, None, query, act.number)
         if answer is not None and answer.ok:
-            told = answers.read(answer.json())
-            bars = [(float(at), *bar) for at, bar in told.whole.items()]
+            page = answers.read(answer.json())
+            bars = [(float(at), *bar) for at, bar in page.whole.items()]
             series = f"{act.symbols[0]}|{act.intervals[0]}"
-            self.record.note_seen(series, bars, told.live)
+            self.record.note_seen(series, bars, page.live)
 
     def _stream(self, act: Act) -> None:
         job_id = self._job_about(act)
@@ -190,7 +190,7 @@ class Users:
         turn: int = 0,
         headers: dict[str, str] | None = None,
     ) -> requests.Response | None:
-        """Return the answer; None if there was none."""
+        """Return the response; None if there was none."""
         url = f"{self.web_urls[turn % len(self.web_urls)]}{_PREFIX}{path}"
         began = time.monotonic()
         try:
@@ -219,9 +219,9 @@ class Users:
         if status >= 400 and answer.content.startswith(b"{"):
             code = answer.json().get("error")
         if about != "check" or status >= 500:
-            told = f"{status} {code}" if code else str(status)
+            outcome = f"{status} {code}" if code else str(status)
             self.events.note(
-                "answered", about=about, ask=f"{method} {path}", status=told, seconds=seconds
+                "answered", about=about, ask=f"{method} {path}", status=outcome, seconds=seconds
             )
         if status == _NEVER:
             request_id = answer.headers.get("X-Request-ID")

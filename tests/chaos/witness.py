@@ -1,6 +1,6 @@
-"""An independent reader: bars as the database and the provider's wire hold them.
+"""An independent reader: bars from the database and from the provider.
 
-It shares no code with PocketQuant. Chunks are read as README shows, the wire by hand.
+It shares no code with PocketQuant: it decodes chunks as README shows, and messages by hand.
 """
 
 import json

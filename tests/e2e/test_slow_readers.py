@@ -1,4 +1,4 @@
-"""Callers that read nothing of an answer hold up others briefly, on both servers."""
+"""Callers that read nothing of a response delay others only briefly, on both servers."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def request_without_reading(url: str) -> socket.socket:
 
 
 def test_unread_exports_are_given_up(impatient: Any, url: str) -> None:
-    """The server ends their connections, though they stay open at this end, and serves others."""
+    """The server closes these connections, which the callers keep open, and serves others."""
     with ExitStack() as stack:
         unread = [stack.enter_context(request_without_reading(url)) for _ in range(SLOTS)]
         ours = {connection.getsockname() for connection in unread}

@@ -26,7 +26,7 @@ SYNC = "/api/v1/market-data/sync"
 THREADS = 16
 SENDERS = THREADS // 2 - 1
 
-# What is sent at once, and what is sent again and again after that.
+# The first bytes, and those repeated after them.
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SLOW_BODIES = {
     "nothing of it": (LENGTH, b""),
@@ -60,7 +60,7 @@ def connect(url: str) -> socket.socket:
 
 
 def port_of(session: requests.Session, url: str) -> int:
-    """The port at our end of the session's one connection."""
+    """Return the local port of the session's only connection."""
     answer = session.get(f"{url}/health/live", timeout=60, stream=True)
     port = answer.raw.connection.sock.getsockname()[1]
     assert answer.content
@@ -74,7 +74,7 @@ def connections(process: psutil.Process, url: str) -> list[Any]:
 
 
 def parts(connection: socket.socket, drop: bytes) -> Iterator[bytes]:
-    """Return the data that arrives until the server closes; meanwhile send drop after drop."""
+    """Send byte after byte; return all data that arrives until the server closes."""
     connection.settimeout(0.2 if drop else 30)
     while True:
         try:
@@ -86,17 +86,17 @@ def parts(connection: socket.socket, drop: bytes) -> Iterator[bytes]:
             with suppress(ConnectionError):
                 connection.sendall(drop)
             assert drop
-        except ConnectionResetError:  # for what was sent after the end
+        except ConnectionResetError:  # bytes were sent after the end
             return
 
 
 def received(connection: socket.socket, drop: bytes = b"") -> bytes:
-    """All that arrives until the server closes."""
+    """Return all data that arrives until the server closes."""
     return b"".join(parts(connection, drop))
 
 
 def answered(connection: socket.socket, drop: bytes = b"") -> bytes:
-    """One answer, as long as its head says."""
+    """Read one response of the announced length."""
     arrived = b""
     for part in parts(connection, drop):
         arrived = (arrived + part).removeprefix(CONTINUE)
@@ -109,7 +109,7 @@ def answered(connection: socket.socket, drop: bytes = b"") -> bytes:
 
 @contextmanager
 def slow_senders(url: str, count: int) -> Iterator[list[socket.socket]]:
-    """Connections on which a body is announced and does not come."""
+    """Open connections that announce a body and send none."""
     with ExitStack() as stack:
         senders = [stack.enter_context(connect(url)) for _ in range(count)]
         for sender in senders:
@@ -139,7 +139,7 @@ def test_slow_bodies_are_answered(url: str) -> None:
 
 
 def test_push_ends_the_connection_of_a_slow_body(impatient: Any) -> None:
-    """Whether the sender is silent or not; and no byte follows the answer."""
+    """The sender may be silent or slow; no byte follows the response."""
     with ExitStack() as stack:
         ended = {}
         for name, (first, drop) in SLOW_BODIES.items():
@@ -153,7 +153,7 @@ def test_push_ends_the_connection_of_a_slow_body(impatient: Any) -> None:
 
 
 def test_slow_bodies_of_other_methods_are_answered(url: str) -> None:
-    """Also of methods that need no body."""
+    """Methods that need no body are included."""
     with ExitStack() as stack:
         senders = [stack.enter_context(connect(url)) for _ in (b"GET", b"DELETE", b"HEAD")]
         for sender, method in zip(senders, (b"GET", b"DELETE", b"HEAD"), strict=True):
@@ -162,7 +162,7 @@ def test_slow_bodies_of_other_methods_are_answered(url: str) -> None:
 
 
 def test_others_keep_their_connections(url: str) -> None:
-    """Also connections of the same address that are used meanwhile."""
+    """Connections of the same address stay open and usable."""
     with ExitStack() as stack:
         others = [stack.enter_context(requests.Session()) for _ in range(4)]
         for other in others:
@@ -204,7 +204,7 @@ def test_more_slow_bodies_than_half_of_the_threads(impatient: Any) -> None:
 
 
 def test_no_resource_is_left_of_slow_bodies(impatient: Any) -> None:
-    """Neither a thread nor a descriptor: the server's own threads were made by the first."""
+    """The number of threads and descriptors stays as it was after the first slow bodies."""
     web = impatient.processes("granian")[-1]
 
     def burst() -> None:
@@ -220,7 +220,7 @@ def test_no_resource_is_left_of_slow_bodies(impatient: Any) -> None:
 
 
 def test_the_kernel_probes_silent_connections(url: str) -> None:
-    """A peer that is gone without a word holds its thread for about a minute, not for ever."""
+    """A peer that vanished holds its thread for about a minute."""
     with connect(url) as silent:
         silent.sendall(POST + LENGTH)
         requests.get(f"{url}/health/live", timeout=60)
@@ -228,7 +228,7 @@ def test_the_kernel_probes_silent_connections(url: str) -> None:
 
 
 def has_keepalive_timer(connection: socket.socket) -> bool:
-    """Whether the kernel has one for the server's end (`tr` of /proc/net/tcp is 2)."""
+    """Return whether the server's socket has a keep-alive timer (`tr` of /proc/net/tcp is 2)."""
     ours, theirs = (
         f":{end[1]:04X}" for end in (connection.getsockname(), connection.getpeername())
     )
@@ -238,7 +238,7 @@ def has_keepalive_timer(connection: socket.socket) -> bool:
 
 
 def test_slow_headers_are_given_up(url: str) -> None:
-    """The server closes, with an answer or without, also when no byte was sent."""
+    """The server closes with or without a response, even if no byte was sent."""
     with connect(url) as silent, connect(url) as sender:
         sender.sendall(POST)
         received(sender)

@@ -1,4 +1,4 @@
-"""A request whose body is late ends after the reading of it."""
+"""A request with a late body ends after its reader."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -10,7 +10,7 @@ from web.guard.bodies import leave_open
 
 
 def test_the_request_of_a_late_body_outlasts_its_reading() -> None:
-    """granian would wait for the reader with Python's lock held, and serve nobody."""
+    """Otherwise granian would wait for the reader while it holds the GIL, and serve no request."""
     has_ended = Event()
     response = leave_open(Response(b"late"), has_ended)
     with ThreadPoolExecutor(1) as pool:

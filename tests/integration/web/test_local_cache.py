@@ -49,7 +49,7 @@ def local(cache: redis.Redis) -> LocalCache:
 
 
 def test_a_copy_is_served_without_fetching_it_again(local: LocalCache, cache: redis.Redis) -> None:
-    """As long as the token holds, Redis is not asked for the answer."""
+    """No answer is fetched from Redis while the token is valid."""
     token = local.begin(AAPL)
     assert token is not None
     local.put(AAPL, "limit=5", token, ANSWER)
@@ -60,7 +60,7 @@ def test_a_copy_is_served_without_fetching_it_again(local: LocalCache, cache: re
 
 
 def test_another_process_finds_the_answer_in_redis(local: LocalCache, cache: redis.Redis) -> None:
-    """And keeps its own copy, also in place of one that was dropped."""
+    """It then has a copy of its own, which replaces an outdated one."""
     responses = ResponseCache(cache)
     other = LocalCache(responses, FreshTokens(responses, cache))
     for answer in (ANSWER, OTHER):
