@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from pocketquant.domain.calendar import Calendar
-from pocketquant.domain.calendar.zones import offsets_at
+from pocketquant.domain.calendar.zones import offsets_at, parse_zone
 
 Times = NDArray[Any]  # epoch seconds, as whole numbers or as floats
 
@@ -74,6 +74,11 @@ class TimeFormat:
 
 
 UTC_TIMES = TimeFormat()
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """Return the zone of a `TimeFormat`, None for UTC; raise InvalidCalendar if there is none."""
+    return None if name == UTC_TIMES.zone_name else parse_zone(name)
 
 
 def _local_texts(times: Times, offset: int) -> bytes:

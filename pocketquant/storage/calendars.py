@@ -175,6 +175,11 @@ class CachedCalendars:
         self._known[symbol] = now, kept
         return kept
 
+    def calendar(self, symbol: Symbol) -> Calendar | None:
+        """Return the symbol's calendar; None if it is not known, or can't be made."""
+        kept = self.get(symbol)
+        return kept.calendar if kept else None
+
 
 def _fingerprint(texts: CalendarTexts) -> str:
     return sha256("\0".join(asdict(texts).values()).encode()).hexdigest()[:24]

@@ -107,8 +107,7 @@ def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> Curre
     symbol = path.to_symbol()
     with current_services().storage() as platform:
         current = platform.watching.current_bar(symbol, query.interval)
-        kept = platform.cached_calendars.get(symbol)
-    return CurrentBarOut.of(current, kept.calendar if kept else None)
+        return CurrentBarOut.of(current, platform.cached_calendars.calendar(symbol))
 
 
 @blueprint.route("/status")

@@ -6,20 +6,18 @@ forming bar of the last sync.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
-from zoneinfo import ZoneInfo
 
 import redis
 import structlog
 from pymongo.errors import PyMongoError
 
-from pocketquant.cache.board import CurrentBar
 from pocketquant.domain.symbols import Series
 from pocketquant.live.current_bars import CurrentBars
 from pocketquant.servers.cooldown import Cooldown
 from web.encoding import encode_live_forming
-from web.times import UTC_TIMES, TimeFormat
+from web.times import UTC_TIMES, TimeFormat, zone_of
 
 _KEPT_SECONDS = 0.5
 _MOST_KEPT = 10_000
@@ -29,10 +27,8 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    forming: bytes | None
     until: float
-    current: CurrentBar | None = None
-    times: TimeFormat = UTC_TIMES
-    forming: bytes | None = None  # in UTC
 
 
 class LiveForming:
@@ -42,42 +38,36 @@ class LiveForming:
         self._bars = bars
         self._clock = clock
         self._lock = Lock()
-        self._seen: dict[Series, _Seen] = {}
+        self._seen: dict[tuple[Series, str], _Seen] = {}  # by zone too
         self._cooldown = Cooldown(clock)
 
     def of(self, series: Series, zone: str = UTC_TIMES.zone_name) -> bytes | None:
         """Return the live forming bar of the series as JSON; None where there is none."""
-        now = self._clock()
-        seen = self._seen.get(series)
+        now, key = self._clock(), (series, zone)
+        seen = self._seen.get(key)
         if seen is None or seen.until <= now:
-            seen = self._look(series, now)
+            seen = _Seen(self._look(series, zone, now), now + _KEPT_SECONDS)
             with self._lock:
                 if len(self._seen) >= _MOST_KEPT:
                     self._seen.clear()
-                self._seen[series] = seen
-        if seen.current is None or zone == UTC_TIMES.zone_name:
-            return seen.forming
-        times = replace(seen.times, zone=ZoneInfo(zone))
-        return encode_live_forming(seen.current.bar, seen.current.as_of, times)
+                self._seen[key] = seen
+        return seen.forming
 
-    def _look(self, series: Series, now: float) -> _Seen:
-        until = now + _KEPT_SECONDS
-        nothing = _Seen(until)
+    def _look(self, series: Series, zone: str, now: float) -> bytes | None:
         if self._cooldown.is_active:
-            return nothing
+            return None
         try:
             current = self._bars.get(series, now)
-            kept = self._bars.calendars.get(series.symbol)
+            calendar = self._bars.calendars.calendar(series.symbol)
         except PyMongoError as error:
             self._cooldown.start()
             _log.warning("calendars_lost", cause=str(error))
-            return nothing
+            return None
         except redis.RedisError as error:
             self._cooldown.start()
             _log.warning("quote_board_lost", cause=str(error))
-            return nothing
+            return None
         if current is None or current.ends_at <= now:
-            return nothing
-        calendar = kept.calendar if kept else None
-        times = TimeFormat(None, not series.interval.is_intraday, calendar)
-        return _Seen(until, current, times, encode_live_forming(current.bar, current.as_of, times))
+            return None
+        times = TimeFormat(zone_of(zone), not series.interval.is_intraday, calendar)
+        return encode_live_forming(current.bar, current.as_of, times)

@@ -20,7 +20,7 @@ from web.bars.local_cache import LocalCache, Looked
 from web.bars.resampled import Resampler
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import Page, encode_ohlcv
-from web.times import EXCHANGE, UTC_TIMES, TimeFormat
+from web.times import EXCHANGE, UTC_TIMES, TimeFormat, zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ class OhlcvReader:
         Raise NotFound if they are wanted in the zone of an exchange whose hours are not known.
         """
         if query.is_intraday and query.tz != EXCHANGE:
-            return TimeFormat(_zone(query.tz))
+            return TimeFormat(zone_of(query.tz))
         kept = self.calendars.get(query.symbol, unknown_seconds=0)  # the answer is kept for long
-        zone = _zone(query.tz) if query.tz != EXCHANGE else _exchange_zone(query.symbol, kept)
+        zone = zone_of(query.tz) if query.tz != EXCHANGE else _exchange_zone(query.symbol, kept)
         return TimeFormat(zone, not query.is_intraday, kept.calendar if kept else None)
 
     def blocks(self, query: BarsQuery, is_whole: bool) -> Iterator[Bars]:
@@ -194,11 +194,6 @@ def _key(query: BarsQuery, is_gzip: bool) -> str:
 
 def _compressed(answer: Answer, is_gzip: bool) -> Answer:
     return compress(answer) if is_gzip and len(answer.head) >= COMPRESSED_FROM_BYTES else answer
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    """Return the zone; None for UTC, whose times are written with `Z`."""
-    return None if name == UTC_TIMES.zone_name else parse_zone(name)
 
 
 def _exchange_zone(symbol: Symbol, kept: KeptCalendar | None) -> ZoneInfo:

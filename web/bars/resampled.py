@@ -78,8 +78,7 @@ class Resampler:
 
     def _calendar(self, symbol: Symbol, length: BarLength) -> Calendar | None:
         """Return the symbol's calendar; raise an error if such bars can't be made with it."""
-        kept = self.calendars.get(symbol)
-        calendar = kept.calendar if kept else None
+        calendar = self.calendars.calendar(symbol)
         if calendar is None and not length.is_intraday:
             raise NotFound(f"the hours of {symbol} are not known; sync it first")
         if calendar is not None and not calendar.is_continuous and length.seconds >= DAY:

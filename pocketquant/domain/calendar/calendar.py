@@ -17,7 +17,7 @@ from pocketquant.domain.calendar.answers import (
     Sessions,
 )
 from pocketquant.domain.calendar.bars import BarTimes, bars_between, bars_of
-from pocketquant.domain.calendar.grammar import FIRST_YEAR, LAST_YEAR
+from pocketquant.domain.calendar.grammar import EPOCH_DAY, FIRST_YEAR, LAST_YEAR
 from pocketquant.domain.calendar.lengths import BarLength
 from pocketquant.domain.calendar.rules import Rules
 from pocketquant.domain.calendar.session_table import SessionTable
@@ -27,7 +27,6 @@ from pocketquant.domain.intervals import DAY, Interval
 Length = Interval | BarLength
 
 _AROUND = 14 * DAY  # further than a session may lie from its trading day
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class _Place(NamedTuple):
@@ -102,7 +101,7 @@ class Calendar:
 
     def sessions_of(self, trading_day: date) -> list[Session]:
         """The sessions of a trading day, in order; none of a day without trading."""
-        day = trading_day.toordinal() - _EPOCH
+        day = trading_day.toordinal() - EPOCH_DAY
         table = self._known(day * DAY, day * DAY)
         low, high = np.searchsorted(table.days, (day, day + 1))
         return [_session(table, index) for index in range(low, high)]
@@ -118,7 +117,7 @@ class Calendar:
 
     def trading_days(self, start: date, end: date) -> Days:
         """All days of the range that have a session."""
-        first, stop = start.toordinal() - _EPOCH, end.toordinal() - _EPOCH
+        first, stop = start.toordinal() - EPOCH_DAY, end.toordinal() - EPOCH_DAY
         table = self._known(first * DAY, stop * DAY)
         low, high = np.searchsorted(table.days, (first, stop))
         return np.unique(table.days[low:high]).astype("datetime64[D]")
@@ -238,7 +237,7 @@ def _window_through_breaks(place: _Place, time: int, length: BarLength) -> BarWi
 
 
 def _session(table: SessionTable, index: int) -> Session:
-    day = date.fromordinal(int(table.days[index]) + _EPOCH)
+    day = date.fromordinal(int(table.days[index]) + EPOCH_DAY)
     return Session(table.open_list[index], table.close_list[index], day)
 
 

@@ -30,8 +30,8 @@ from pocketquant.domain.errors import InvalidCalendar
 DAY_MINUTES = 24 * 60
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of dates, and of what calendars answer for
 
-_EPOCH = date(1970, 1, 1).toordinal()
-BEFORE_ALL_DAYS = -_EPOCH
+EPOCH_DAY = date(1970, 1, 1).toordinal()
+BEFORE_ALL_DAYS = -EPOCH_DAY
 _ALWAYS = "24x7"
 _DAY_OFF = "dayoff"
 _MONDAY = 1  # Sunday is 0
@@ -179,6 +179,6 @@ def _parse_date(text: str) -> int:
     try:
         if not found or not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
             raise ValueError(text)
-        return date(int(found[1]), int(found[2]), int(found[3])).toordinal() - _EPOCH
+        return date(int(found[1]), int(found[2]), int(found[3])).toordinal() - EPOCH_DAY
     except ValueError:
         raise InvalidCalendar(f"{text!r} is no date, written YYYYMMDD") from None

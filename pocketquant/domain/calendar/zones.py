@@ -1,18 +1,19 @@
 """Local times of a zone to UTC, many at once, across its clock changes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidCalendar
 from pocketquant.domain.intervals import DAY, WEEK
 
 Ints = NDArray[np.int64]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEFORE_ALL_CHANGES = -170 * 365 * DAY  # 1800
 _ALWAYS = np.iinfo(np.int64).min
 
 
@@ -47,9 +48,10 @@ def offsets_at(zone: ZoneInfo, times: Ints) -> Ints:
 def _changes(zone: ZoneInfo, start: int, end: int) -> tuple[Ints, Ints]:
     """The moments at which the offset changes, and the offsets before, between and after them.
 
-    Looks once a week: no zone changes its clock twice in one.
+    Looks once a week: no zone changes its clock twice in one, and none did before 1800.
     """
-    times = range(start, end + WEEK, WEEK)
+    start = max(start, _BEFORE_ALL_CHANGES)
+    times = range(start, max(start, end) + WEEK, WEEK)
     offsets = [_offset(zone, time) for time in times]
     moments, kept = [], offsets[:1]
     for number, (before, after) in enumerate(pairwise(offsets)):
@@ -72,5 +74,5 @@ def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
 
 
 def _offset(zone: ZoneInfo, time: int) -> int:
-    offset = (_EPOCH + timedelta(seconds=time)).astimezone(zone).utcoffset()
+    offset = to_date(time).astimezone(zone).utcoffset()
     return round((offset or timedelta()).total_seconds())
