@@ -32,6 +32,7 @@ from web.api import (
     schedules,
     symbols,
     syncs,
+    udf,
 )
 from web.bars.chunk_cache import ChunkCache
 from web.bars.exports import Exports
@@ -224,4 +225,5 @@ def _install_api(app: Flask) -> None:
         api.register_blueprint(module.blueprint, url_prefix=url)
     api.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(udf.blueprint)
     documentation.install(app)
