@@ -9,27 +9,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import msgspec
 import numpy as np
 import pytest
 
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.calendar import Calendar, parse_calendar
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.symbols import Symbol
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS, Days, closed_of
-from pocketquant.simulator.market import world
 from pocketquant.simulator.market.prices import Market
-from pocketquant.simulator.wire.answers import resolved
 from pocketquant.simulator.wire.faults import Faults
 from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
-from pocketquant.tradingview.calendar_texts import calendar_texts
-from pocketquant.tradingview.messages import QUOTE_FIELDS, Resolved
+from pocketquant.tradingview.messages import QUOTE_FIELDS
 from pocketquant.tradingview.quotes import QuoteSession
 from tests.resolutions import resolution_of
+from tests.simulated import calendar_of, known
 
 NAME = "qs_week"
 MARKET = Market({})
@@ -55,19 +51,6 @@ def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def known(name: str) -> world.Instrument:
-    instrument = world.find(name)
-    assert instrument is not None
-    return instrument
-
-
-def calendar_of(name: str) -> Calendar:
-    """Return the calendar that a sync makes."""
-    texts = calendar_texts(msgspec.convert(resolved(known(name)), Resolved))
-    assert texts is not None
-    return parse_calendar(texts)
-
-
 @dataclass
 class Stream:
     """A connection since a second before `start`, and the bars that have closed."""
@@ -77,7 +60,7 @@ class Stream:
     closed: list[LiveBar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.calendars = {symbol: calendar_of(symbol) for symbol in self.symbols}
+        self.calendars = {symbol: calendar_of(known(symbol)) for symbol in self.symbols}
         self.bars = self._aggregator()
         self._connect(self.start)
 

@@ -17,18 +17,17 @@ import pytest
 
 from pocketquant.cache.board import QuoteBoard
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.machine.parent_death import ending_with_parent
 from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.market.prices import Market
-from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import running
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.live_bars import LiveBarStore
 from tests.resolutions import resolution_of
+from tests.simulated import calendar_of, known
 
 SCRIPT = Path(__file__).with_name("streamer_at_speed.py")
 BARS = ("open", "high", "low", "close", "volume")
@@ -155,9 +154,8 @@ class LiveMarket:
 
     def truth(self, symbol: str, interval: Interval, first: int, last: int) -> Bars:
         """The exchange's own bars that open from `first` to `last`."""
-        instrument, resolution = find(symbol), resolution_of(interval)
-        assert instrument
-        newest = Market({}).newest(instrument, resolution, int(self.now()), 5000)
+        resolution = resolution_of(interval)
+        newest = Market({}).newest(known(symbol), resolution, int(self.now()), 5000)
         return newest.bars.between(first, last + 1)
 
     def answered(self, symbol: str, interval: Interval) -> Bars:
@@ -189,13 +187,10 @@ class Clock:
 
 
 def keep_calendars(mongo: Any, symbols: list[str]) -> None:
-    """Keep the hours of these symbols as a sync of each would; no holiday is near."""
+    """Keep the hours of these symbols as a sync of each would."""
     calendars = CalendarStore(mongo)
     for symbol in symbols:
-        instrument = find(symbol)
-        assert instrument
-        texts = CalendarTexts(instrument.calendar.timezone, instrument.calendar.session)
-        calendars.keep(Symbol.parse(symbol), texts, None, 0)
+        calendars.keep(Symbol.parse(symbol), calendar_of(known(symbol)).texts, None, 0)
 
 
 def _series(symbol: str, interval: Interval) -> Series:

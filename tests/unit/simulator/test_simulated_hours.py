@@ -7,20 +7,17 @@ the texts.
 from datetime import date
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 
-from pocketquant.domain.calendar import Calendar, check_opens, parse_calendar
+from pocketquant.domain.calendar import check_opens
 from pocketquant.domain.calendar.zones import Ints
 from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.simulator.market import paths, world
 from pocketquant.simulator.market.calendars import Sessions, sessions
 from pocketquant.simulator.market.prices import Market, opens_of
-from pocketquant.simulator.wire.answers import resolved
-from pocketquant.tradingview.calendar_texts import calendar_texts
-from pocketquant.tradingview.messages import Resolved
 from tests.resolutions import resolution_of
+from tests.simulated import calendar_of, known
 
 YEARS = [int(np.datetime64(f"{year}-01-01", "s").astype(int)) for year in range(2024, 2029)]
 EXCHANGES = (
@@ -38,19 +35,6 @@ INTRADAY = tuple(interval for interval in Interval if interval.is_intraday)
 LONG = tuple(interval for interval in Interval if not interval.is_intraday)
 
 
-def known(name: str, session: str = "regular") -> world.Instrument:
-    instrument = world.resolve(name, session)
-    assert instrument is not None
-    return instrument
-
-
-def calendar_of(instrument: world.Instrument) -> Calendar:
-    """Return the calendar that a sync makes."""
-    texts = calendar_texts(msgspec.convert(resolved(instrument), Resolved))
-    assert texts is not None
-    return parse_calendar(texts)
-
-
 def years_of(simulated: Sessions) -> list[tuple[int, int]]:
     """Return the numbers of the trading dates of each year."""
     return list(pairwise(np.searchsorted(simulated.dates * DAY, YEARS).tolist()))
@@ -61,7 +45,8 @@ def years_of(simulated: Sessions) -> list[tuple[int, int]]:
 )
 def test_both_make_the_same_sessions(name: str, session: str) -> None:
     """Every session of four years opens and closes in the same second, on the same trading day."""
-    instrument = known(name, session)
+    instrument = world.resolve(name, session)
+    assert instrument is not None
     simulated = sessions(instrument.calendar)
     counts = np.diff(simulated.firsts)
     days = np.repeat(simulated.dates, counts).astype("datetime64[D]")

@@ -12,8 +12,9 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.simulator.market import paths
 from pocketquant.simulator.market.calendars import sessions
 from pocketquant.simulator.market.prices import Market, Resolution, close_time
-from pocketquant.simulator.market.world import Instrument, find, listed
+from pocketquant.simulator.market.world import Instrument, listed
 from tests.resolutions import resolution_of
+from tests.simulated import known
 
 MARKET = Market({})
 DAILY = Resolution(1, "D")
@@ -32,12 +33,6 @@ intervals = st.sampled_from(Interval)
 
 def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
-
-
-def known(name: str) -> Instrument:
-    instrument = find(name)
-    assert instrument is not None
-    return instrument
 
 
 def parsed(text: str) -> Resolution:

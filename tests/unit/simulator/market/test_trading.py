@@ -24,6 +24,7 @@ from pocketquant.simulator.market.trading import (
     outside_so_far,
     trades_between,
 )
+from tests.simulated import known
 from tests.unit.simulator.market.instruments import INSTRUMENTS
 
 instruments = st.sampled_from(INSTRUMENTS)
@@ -32,12 +33,6 @@ moments = st.integers(947_600_000, 2_208_000_000)
 
 def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
-
-
-def known(name: str) -> world.Instrument:
-    instrument = world.find(name)
-    assert instrument is not None
-    return instrument
 
 
 def between(name: str, start: str, end: str) -> list[MarketEvent]:
