@@ -54,15 +54,19 @@ class LiveDays:
         self.start()
         self.connect()
 
-    def start(self) -> None:
+    def start(self, knows_hours: bool = True) -> None:
         """Begin with a new recorder, which goes on from the quote board."""
         clock = MarketClock(self.now, 0.0, 1e9)
         repairs = Repairs((Interval.D1,), 0.0)
         self.recorder = QuoteRecorder(
             self.platform.board, "1-of-1", (Interval.D1,), WITH_SMALL_GRACE, repairs, clock
         )
-        self.recorder.learn({each: hours_of(each) for each in self.symbols}, self.now)
+        if knows_hours:
+            self.learn()
         self.recorder.watch(self.symbols)
+
+    def learn(self) -> None:
+        self.recorder.learn({each: hours_of(each) for each in self.symbols}, self.now)
 
     def connect(self) -> None:
         self.conversation = Conversation(self.market, self.faults, Tally())
@@ -262,6 +266,17 @@ def test_a_restart_after_the_close(begin: Begin) -> None:
     live.run("2026-06-08T20:20")
     expected = live.exchanges_own("OTC:QUIET", "2026-06-08T13:30")
     assert [(expected, False)] == live.days("OTC:QUIET")
+
+
+def test_hours_that_come_late(begin: Begin) -> None:
+    """The day begins with the quote that is known, and is whole."""
+    live = begin("2026-06-08T19:00", AAPL)
+    live.start(knows_hours=False)
+    live.connect()
+    live.run("2026-06-08T19:30")
+    live.learn()
+    live.run("2026-06-08T20:16")
+    assert [(live.exchanges_own(AAPL, "2026-06-08T13:30"), False)] == live.days(AAPL)
 
 
 def test_an_unreadable_quote(begin: Begin) -> None:
