@@ -16,6 +16,7 @@ BENCHMARKS = (
     "export",
     "sync",
     "fleet",
+    "page",
 )
 _SMALLEST = "--smallest"
 

@@ -67,7 +67,7 @@ export function MarketRow({ market, isChosen, onToggle }) {
 
 /** @param {{symbol: string, isLive: boolean}} props */
 function Open({ symbol, isLive }) {
-  const state = marketStates.value[symbol]?.isOpen;
+  const state = marketStates.values.value[symbol]?.isOpen;
   const text = { true: "open", false: "closed" }[String(state)];
   return html`${text ? html`<span class="tag ${state ? "is-good" : ""}">${text}</span>` : html`<span class="muted">–</span>`}
     ${isLive && html`<span class="tag is-good">live</span>`}`;

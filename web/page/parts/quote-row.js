@@ -46,7 +46,7 @@ export function QuoteRow({ symbol, live, onRemove }) {
     <span role="cell" class="number is-wide">${price(quote?.ask)}</span>
     <span role="cell" class="is-wide"><${DayRange} quote=${quote} price=${price} /></span>
     <span role="cell" class="number is-wide">${volumeText(quote?.volume)}</span>
-    <span role="cell" class="is-spark"><${Sparkline} closes=${sparks.value[symbol] ?? []} last=${quote?.last_price ?? null} /></span>
+    <span role="cell" class="is-spark"><${Sparkline} closes=${sparks.values.value[symbol] ?? []} last=${quote?.last_price ?? null} /></span>
     <span role="cell" class="is-wide"><${Feed} mode=${quote?.update_mode} /></span>
     <span role="cell"><button class="quiet" aria-label="Stop watching ${symbol}" title="Stop watching" onClick=${() => onRemove(symbol)}>×</button></span>`;
 }

@@ -1,12 +1,12 @@
 // Panels of the overview about jobs, failures and series.
 
 import { chartPath } from "../data/address.js";
-import { post, symbolOf } from "../data/api.js";
+import { symbolOf } from "../data/api.js";
 import { countText } from "../data/numbers.js";
 import { Age } from "./age.js";
+import { FailedCodes, retryFailed } from "./failed-codes.js";
 import { html } from "./html.js";
 import { JobProgress, JobState } from "./job-progress.js";
-import { attempt, notify } from "./notices.js";
 import { Panel } from "./panel.js";
 
 /** @param {{jobs: any[], recent: any[]}} props */
@@ -28,23 +28,14 @@ export function RunningJobs({ jobs, recent }) {
 
 /** @param {{failed: {entries: any[], total: number}, codes: any[], onChange: () => void}} props */
 export function Failures({ failed, codes, onChange }) {
-  const retry = (/** @type {object} */ choice) =>
-    attempt(async () => {
-      const { retried } = await post("/dead-letters/retry", undefined, /** @type {any} */ (choice));
-      notify(`${countText(retried)} tried again.`);
-      onChange();
-    });
   return html`<${Panel} title="Failed syncs" count=${countText(failed.total)}>
     ${!failed.total && html`<p class="muted">None failed for good.</p>`}
-    <ul class="chips">${codes.map(
-      ({ code, count }) => html`<li key=${code}><span class="tag is-bad">${code} ${countText(count)}</span>
-        <button onClick=${() => retry({ code })} title="Try all of them again">Retry all</button></li>`,
-    )}</ul>
+    <${FailedCodes} codes=${codes} onDone=${onChange} />
     <ul class="reasons">${failed.entries.map(
       (unit) => html`<li key=${unit.unit_id}>
         <div><a href=${chartPath(symbolOf(unit), unit.interval)}>${symbolOf(unit)}</a> <span class="muted">${unit.interval}</span>
           <a class="muted" href="/jobs/${unit.job_ids[0]}"><${Age} at=${unit.finished_at} /></a>
-          <button onClick=${() => retry({ unit_id: unit.unit_id })} aria-label="Retry ${symbolOf(unit)} ${unit.interval}">Retry</button></div>
+          <button onClick=${() => retryFailed({ unit_id: unit.unit_id }, onChange)} aria-label="Retry ${symbolOf(unit)} ${unit.interval}">Retry</button></div>
         <p class="muted">${unit.error_message}</p></li>`,
     )}</ul>
   <//>`;

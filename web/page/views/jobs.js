@@ -2,14 +2,14 @@
 
 import { useEffect } from "../vendor/hooks.js";
 import { address, changeQuery } from "../data/address.js";
-import { get, getPage, post } from "../data/api.js";
+import { get, getPage } from "../data/api.js";
 import { countText } from "../data/numbers.js";
 import { usePolled } from "../data/polling.js";
 import { epochOf, spanText } from "../data/times.js";
 import { Age } from "../parts/age.js";
+import { FailedCodes } from "../parts/failed-codes.js";
 import { html } from "../parts/html.js";
 import { JobProgress, JobState } from "../parts/job-progress.js";
-import { attempt, notify } from "../parts/notices.js";
 import { Pages } from "../parts/pages.js";
 import { Trouble } from "../parts/panel.js";
 
@@ -35,7 +35,10 @@ export default function Jobs() {
       </div>
     </div>
     <${Trouble} text=${error} />
-    ${value && html`<${DeadLetters} codes=${value.codes} onChange=${reload} />`}
+    ${value && value.codes.length > 0 && html`<section class="panel" aria-label="Failed syncs of all jobs">
+      <h2>Failed for good <span class="muted">of all jobs</span></h2>
+      <${FailedCodes} codes=${value.codes} onDone=${reload} />
+    </section>`}
     ${value && !value.jobs.total && html`<p class="empty">No job ${state ? `is ${state}` : "was requested yet"}.</p>`}
     ${value && value.jobs.total > 0 && html`<div class="scroller"><table class="rows">
       <thead><tr><th>Job</th><th>State</th><th>Progress</th><th class="number is-minor">Done</th><th class="number">Failed</th><th class="number is-minor">Took</th><th class="number">Requested</th></tr></thead>
@@ -70,22 +73,4 @@ function Row({ job }) {
     <td class="number is-minor">${took === null ? "–" : took < 10 ? `${took.toFixed(1)} s` : spanText(took)}</td>
     <td class="number muted"><${Age} at=${job.created_at} /></td>
   </tr>`;
-}
-
-/** @param {{codes: {code: string, count: number}[], onChange: () => void}} props */
-function DeadLetters({ codes, onChange }) {
-  if (!codes.length) return null;
-  const retry = (/** @type {string} */ code) =>
-    attempt(async () => {
-      const { retried } = await post("/dead-letters/retry", undefined, { code });
-      notify(`${countText(retried)} tried again.`);
-      onChange();
-    });
-  return html`<section class="panel" aria-label="Failed syncs of all jobs">
-    <h2>Failed for good <span class="muted">of all jobs</span></h2>
-    <ul class="chips">${codes.map(
-      ({ code, count }) => html`<li key=${code}><span class="tag is-bad">${code} ${countText(count)}</span>
-        <button onClick=${() => retry(code)}>Retry all</button></li>`,
-    )}</ul>
-  </section>`;
 }

@@ -3,7 +3,7 @@
 import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
 import { address, changeQuery, chartPath, go } from "../data/address.js";
-import { wantMarketStates } from "../data/market-state.js";
+import { marketStates } from "../data/market-state.js";
 import { firstInterval, readMarkets } from "../data/markets.js";
 import { countText } from "../data/numbers.js";
 import { html } from "../parts/html.js";
@@ -109,7 +109,7 @@ export default function Markets() {
           chosen.value = new Set(isChosen ? rows.map((market) => market.symbol) : []);
         },
       })}
-      onShown=${(/** @type {Market[]} */ shown) => wantMarketStates(shown.filter((market) => market.lastSync !== null).map((market) => market.symbol))}
+      onShown=${(/** @type {Market[]} */ shown) => marketStates.want(shown.filter((market) => market.lastSync !== null).map((market) => market.symbol))}
       draw=${(/** @type {Market} */ market) => html`<${MarketRow} market=${market} isChosen=${chosen.value.has(market.symbol)} onToggle=${toggle} />`} />`}
   </div>`;
 }

@@ -5,7 +5,7 @@ import { useSignal } from "../vendor/signals.js";
 import { partsOf, post } from "../data/api.js";
 import { countText } from "../data/numbers.js";
 import { QuoteBook } from "../data/quotes.js";
-import { wantSparks } from "../data/sparks.js";
+import { sparks } from "../data/sparks.js";
 import { html } from "../parts/html.js";
 import { attempt, notify } from "../parts/notices.js";
 import { Trouble } from "../parts/panel.js";
@@ -77,7 +77,7 @@ export default function Watch() {
     ${isLoaded.value && !symbols.value.length && html`<div class="empty"><h2>No symbol is watched</h2>
       <p>Watch one: its quotes are streamed until you remove it, and live bars are built from them.</p></div>`}
     ${rows.length > 0 && html`<div class="quotes"><${VirtualList} rows=${rows} rowHeight=${ROW_PIXELS} label="Quotes" cursor=${-1}
-      keyOf=${(/** @type {string} */ symbol) => symbol} head=${QUOTE_HEAD} onShown=${wantSparks}
+      keyOf=${(/** @type {string} */ symbol) => symbol} head=${QUOTE_HEAD} onShown=${(/** @type {string[]} */ shown) => sparks.want(shown)}
       draw=${(/** @type {string} */ symbol) => html`<${QuoteRow} symbol=${symbol} live=${live.get(symbol)} onRemove=${removeOne} />`} /></div>`}
   </div>`;
 }
