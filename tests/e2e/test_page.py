@@ -87,7 +87,15 @@ def epoch(text: str) -> int:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/markets", "/watch", f"/chart/{AAPL}?interval=1h", "/jobs", "/chart/NASDAQ:NOSUCH"],
+    [
+        "/",
+        "/markets",
+        "/watch",
+        "/schedules",
+        f"/chart/{AAPL}?interval=1h",
+        "/jobs",
+        "/chart/NASDAQ:NOSUCH",
+    ],
 )
 def test_no_view_has_serious_faults_of_accessibility(visit: Opens, path: str) -> None:
     """axe-core looks at each view, in light and dark."""
@@ -311,6 +319,35 @@ def test_quotes_are_watched_as_they_change(visit: Opens, market: Any) -> None:
     page.get_by_role("button", name="Stop watching BINANCE:ETHUSDT").click()
     expect(added).to_have_count(0)
     assert 1 == market.get("/api/v1/quotes/status").body["subscribed"]
+
+
+def test_a_schedule_is_made_run_and_removed(visit: Opens, market: Any) -> None:
+    """What is wrong with one is said where it is typed; nothing that was typed is lost."""
+    page = visit("/schedules")
+    page.get_by_role("button", name="New schedule").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("apple-days")
+    dialog.get_by_label(re.compile("^Symbols")).fill(AAPL)
+    dialog.get_by_label("Intervals").fill("1d")
+    dialog.get_by_label("Cron").fill("61 * * * *")
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("cron")
+    dialog.get_by_label("Cron").fill("0 6 * * *")
+    dialog.get_by_role("button", name="Create").click()
+    row = page.get_by_role("row").filter(has_text="apple-days")
+    expect(row).to_contain_text("0 6 * * *")
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    row.get_by_role("button", name="Run now: apple-days").click()
+    expect(row.get_by_role("link")).to_contain_text("completed", timeout=30_000)
+    row.get_by_role("button", name="Change").click()
+    dialog.get_by_label("Bars to fetch").fill("77")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("77 bars")
+    row.get_by_role("button", name="Remove").click()
+    dialog.get_by_role("button", name="Remove").click()
+    expect(row).to_have_count(0)
+    assert 404 == market.get("/api/v1/schedules/apple-days").status
 
 
 def test_a_job_is_followed_while_it_runs(visit: Opens, market: Any) -> None:

@@ -19,6 +19,7 @@ const LINKS = /** @type {const} */ ([
   ["/chart", "Chart", "chart"],
   ["/watch", "Watch", "watch"],
   ["/jobs", "Jobs", "jobs"],
+  ["/schedules", "Schedules", "clock"],
 ]);
 
 /** Each view is loaded when it is first shown. */
@@ -27,12 +28,13 @@ const VIEWS = [
   { path: /^\/markets$/, load: () => import("./views/markets.js") },
   { path: /^\/chart(?:\/(.+))?$/, load: () => import("./views/chart.js") },
   { path: /^\/watch$/, load: () => import("./views/watch.js") },
+  { path: /^\/schedules$/, load: () => import("./views/schedules.js") },
   { path: /^\/jobs$/, load: () => import("./views/jobs.js") },
   { path: /^\/jobs\/([^/]+)$/, load: () => import("./views/job.js") },
 ];
 
 /** After `g`. */
-const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs" };
+const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs", s: "/schedules" };
 
 export function Shell() {
   useEffect(() => {

@@ -76,6 +76,14 @@ export async function post(path, body, query) {
  * @param {string} path
  * @param {object} body
  */
+export async function put(path, body) {
+  return (await send("PUT", path, { body })).json();
+}
+
+/**
+ * @param {string} path
+ * @param {object} body
+ */
 export async function patch(path, body) {
   return (await send("PATCH", path, { body })).json();
 }

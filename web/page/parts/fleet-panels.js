@@ -98,7 +98,7 @@ export function Streamers({ quotes, streamers }) {
 
 /** @param {{schedules: any[]}} props */
 export function Schedules({ schedules }) {
-  return html`<${Panel} title="Schedules" count=${schedules.length}>
+  return html`<${Panel} title="Schedules" path="/schedules" count=${schedules.length}>
     <table>
       <thead><tr><th>Schedule</th><th>Next</th><th>Last run</th><th>Last success</th></tr></thead>
       <tbody>${schedules.map(
