@@ -45,7 +45,7 @@ def periods_lost(
     before: Calendar, after: Calendar | None, interval: Interval, start: int, end: int
 ) -> list[Period]:
     """The periods of a calendar that begin in the range and that its successor does not have."""
-    if interval is Interval.M1 or not interval.is_intraday:
+    if interval is Interval.M1:
         return []
     lost = before.bars(interval, start, end)
     kept = after.bars(interval, start, end) if after else None

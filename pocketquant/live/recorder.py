@@ -20,6 +20,7 @@ from pocketquant.cache.board_records import RefusedSymbol, UnreadableSymbol
 from pocketquant.cache.board_writer import BoardWriter, Entry, Flush
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.day_bars import closing_time
 from pocketquant.domain.gaps import Gap
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
@@ -28,6 +29,7 @@ from pocketquant.domain.periods import period, periods_lost
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.weeks import WEEKS_AND_MONTHS
 from pocketquant.live.pending_writes import BoardChanges, PendingWrites
 from pocketquant.storage.calendars import KeptCalendar
 from pocketquant.tradingview.quotes import DroppedQuote, QuoteSession
@@ -260,13 +262,20 @@ class QuoteRecorder:
             self._pending.whole.add(symbol)
             if symbol in self._quotes:
                 self._report([self._quotes[symbol]])
-            calendar = self._bars.calendar(symbol)
             if before is not None:
-                self._marks += (
-                    LiveBar.mark(symbol, interval, each)
-                    for interval in self._intervals
-                    for each in periods_lost(before, calendar, interval, *gap)
-                )
+                self._mark_lost(symbol, gap, before)
+
+    def _mark_lost(self, symbol: str, gap: Gap, before: Calendar) -> None:
+        """Mark the closed bars of the gap that the calendar before had, and the one now has not."""
+        calendar, closed_until = self._bars.calendar(symbol), self._bars.closed_until(symbol)
+        lost = [
+            LiveBar.mark(symbol, interval, each)
+            for interval in self._intervals - WEEKS_AND_MONTHS
+            for each in periods_lost(before, calendar, interval, *gap)
+            if interval.is_intraday or closing_time(each, before) <= closed_until
+        ]
+        self._marks += lost
+        self._repair_days(lost, closed_until)
 
     def _note_gaps(self, symbol: str, gaps: Iterable[Gap], is_restart: bool = False) -> None:
         calendar, delay_seconds = self._bars.calendar(symbol), self._bars.delay_seconds(symbol)

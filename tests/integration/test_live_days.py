@@ -10,6 +10,7 @@ import pytest
 from pocketquant.cache.board_writer import BoardWriter, Flush
 from pocketquant.coordination.leases import Leases
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import HOUR, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.market_clock import MarketClock
@@ -65,8 +66,10 @@ class LiveDays:
             self.learn()
         self.recorder.watch(self.symbols)
 
-    def learn(self) -> None:
-        self.recorder.learn({each: hours_of(each) for each in self.symbols}, self.now)
+    def learn(self, hours: CalendarTexts | None = None) -> None:
+        """Use the calendars of the exchanges, or one of these hours."""
+        calendars = {each: kept(each, hours) if hours else hours_of(each) for each in self.symbols}
+        self.recorder.learn(calendars, self.now)
 
     def connect(self) -> None:
         self.conversation = Conversation(self.market, self.faults, Tally())
@@ -277,6 +280,23 @@ def test_hours_that_come_late(begin: Begin) -> None:
     live.learn()
     live.run("2026-06-08T20:16")
     assert [(live.exchanges_own(AAPL, "2026-06-08T13:30"), False)] == live.days(AAPL)
+
+
+def test_hours_that_were_wrong(begin: Begin) -> None:
+    """The day that closed by them is marked and repaired, and closes again by the right ones."""
+    live = begin("2026-06-08T18:00", AAPL)
+    live.start(knows_hours=False)
+    live.learn(CalendarTexts("America/New_York", "0930-1500"))
+    live.connect()
+    live.run("2026-06-08T19:16")
+    assert [False] == [is_partial for _, is_partial in live.days(AAPL)]
+    live.learn()
+    live.run("2026-06-08T20:16")
+    early, mark, right = (bar for bar in live.closed if bar.symbol == AAPL)
+    assert (early.start, True) == (mark.start, mark.is_mark)
+    assert (live.exchanges_own(AAPL, "2026-06-08T13:30"), False) == live.days(AAPL)[-1]
+    assert right.end > early.end
+    assert [Series.parse(f"{AAPL}|1d")] == list(live.due())
 
 
 def test_an_unreadable_quote(begin: Begin) -> None:
