@@ -6,7 +6,7 @@ made of the days.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,7 +14,8 @@ import pytest
 
 from pocketquant.domain.aggregation import BarAggregator
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.intervals import DAY, MINUTE, Interval
+from pocketquant.domain.calendar import parse_calendar
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.symbols import Symbol
@@ -214,3 +215,23 @@ def test_a_gap_costs_only_the_bars_that_it_touches(
             closes = stream.calendars[symbol].bars_at(opens, interval).closes
             is_touched = (opens < at(seen) - 1) & (closes > at(lost))
             assert [row for row, each in zip(own, is_touched, strict=True) if not each] == live
+
+
+def test_hours_that_change_while_the_streamer_runs() -> None:
+    """Bars of the day on which they become known may be partial; all others are whole and right."""
+    symbol, day, end = "NSE:TCS", at("2026-08-03"), at("2026-08-05")
+    stream = Stream([symbol], at("2026-07-31"))
+    changed = stream.calendars[symbol]
+    before = replace(changed.texts, session=changed.texts.session.partition("#")[0])
+    stream.bars.learn(symbol, parse_calendar(before), stream.start)
+    stream.bars.regrouped()
+    stream.run_until(day + 6 * HOUR)
+    stream.bars.learn(symbol, changed, day + 6 * HOUR)
+    assert [] == stream.bars.regrouped()
+    stream.finish(end)
+    ((_, (start, _), _),) = stream.bars.regrouped()
+    assert day == start - start % DAY
+    for interval in BUILT:
+        own, live = stream.own(symbol, interval, end), stream.live(symbol, interval, end)
+        assert set(live) <= set(own)
+        assert {day} >= {row[0] - row[0] % DAY for row in set(own) - set(live)}
