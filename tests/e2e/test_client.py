@@ -100,6 +100,17 @@ def test_a_calendar_tells_when_a_symbol_trades(client: pocketquant.Client) -> No
     assert ([], None) == (found["doubts"], found["problem"])
 
 
+def test_a_wrong_description_of_hours_is_shown(client: pocketquant.Client) -> None:
+    """Bars at other times than the provider says make the calendar doubtful, no trade does not."""
+    found = {}
+    for symbol in ("OTC:LATE", "OTC:SELDOM"):
+        client.sync(symbol, "1h", 500)
+        problem = client.syncs.status(symbol, "1h")["calendar_problem"]
+        doubts = [doubt["interval"] for doubt in client.calendar(symbol)["doubts"]]
+        found[symbol] = problem is not None and "doubtful" in problem, doubts
+    assert {"OTC:LATE": (True, ["1h"]), "OTC:SELDOM": (False, [])} == found
+
+
 def test_a_schedule_of_your_own(client: pocketquant.Client) -> None:
     """It is added, changed and removed."""
     added = client.schedules.add("own", cron="5 * * * *", intervals=["1h"])
