@@ -89,7 +89,7 @@ BUSY_SLOTS = Gauge(
     multiprocess_mode="max",
 )
 LIVE_TICKS = Counter(
-    "pocketquant_live_ticks_total", "Ticks that quotes told of, late and missed ones included."
+    "pocketquant_live_ticks_total", "Trades that quotes show, with late and missed ones."
 )
 LIVE_LATE_TICKS = Counter(
     "pocketquant_live_late_ticks_total", "Ticks that came after their minute had closed: not used."

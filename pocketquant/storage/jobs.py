@@ -261,7 +261,7 @@ class JobStore:
             self._jobs.update_one({"_id": earlier["_id"]}, {"$unset": {"key": ""}})
             return None
         if earlier["fingerprint"] != fingerprint:
-            raise KeyReused(f"the key has made job {earlier['_id']}, which asked for other things")
+            raise KeyReused(f"the key belongs to job {earlier['_id']}, a request for other syncs")
         return str(earlier["_id"])
 
     def _read(self, found: Mapping[str, Any]) -> Job:

@@ -39,7 +39,7 @@ def members(
                 ending_with_parent(server.command), stdout=subprocess.DEVNULL
             )
             ends.callback(process.wait)
-            ends.callback(process.kill)  # told to end, one without its set takes 15 s
+            ends.callback(process.kill)  # on SIGTERM a member without its set takes 15 s
             started[address_of(server)] = process
         yield started
 

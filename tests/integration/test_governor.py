@@ -131,7 +131,7 @@ def test_a_storm_of_refusals_lowers_the_pace_once(cache: redis.Redis) -> None:
     """Sixteen throttled calls at once lower the pace once, in all processes, with one log line."""
     temper = Temper(failures_to_open=1_000_000, lower_period_seconds=1000.0)
     governors = [Governor(cache, NARROW, 60.0, temper) for _ in range(16)]
-    with capture_logs() as told, ThreadPoolExecutor(16) as threads:
+    with capture_logs() as lines, ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda each: each.leave("any", Outcome.THROTTLED), governors))
     pace = governors[0].pace()
     assert (500.0, 4, 16) == (pace.rate, pace.concurrency, pace.consecutive_failures)
@@ -139,7 +139,7 @@ def test_a_storm_of_refusals_lowers_the_pace_once(cache: redis.Redis) -> None:
     assert pace.last_lowered_at is not None
     assert abs(time.time() - pace.last_lowered_at) < 60
     assert [("pace_lowered", 500.0, 4)] == [
-        (line["event"], line["rate"], line["concurrency"]) for line in told
+        (line["event"], line["rate"], line["concurrency"]) for line in lines
     ]
 
 

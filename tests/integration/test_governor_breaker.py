@@ -140,7 +140,7 @@ def test_a_probe_that_ends_well_closes_it(cache: redis.Redis) -> None:
 def test_each_probe_that_fails_opens_it_for_twice_as_long(cache: redis.Redis) -> None:
     """It does so up to the longest time; each change of state has one log line."""
     governor = Governor(cache, CEILING, 60.0, SOON_HALF_OPEN)
-    with capture_logs() as told:
+    with capture_logs() as lines:
         _break(governor)
         opened_at = governor.pace().opened_at
         for number, outcome in enumerate((Outcome.DOWN, Outcome.DOWN, Outcome.DOWN, Outcome.OK)):
@@ -150,7 +150,7 @@ def test_each_probe_that_fails_opens_it_for_twice_as_long(cache: redis.Redis) ->
             assert governor.pace().opened_at == (None if outcome is Outcome.OK else opened_at)
     opened = [("breaker_opened", seconds) for seconds in (0.2, 0.4, 0.5, 0.5)]
     assert [*opened, ("breaker_closed", None)] == [
-        (line["event"], line.get("seconds")) for line in told
+        (line["event"], line.get("seconds")) for line in lines
     ]
 
 

@@ -39,13 +39,13 @@ def test_a_step_that_fails_stops_no_other_and_is_shown(problems: TickProblems) -
         "first": raising(ZeroDivisionError("secret")),
         "second": raising(InternalError("why")),
     }
-    with capture_logs() as told:
+    with capture_logs() as lines:
         assert {"third": 3} == steps.run({**failing, "third": lambda: 3})
     assert {
         "first": "ZeroDivisionError; the log of the worker says more",
         "second": "why",
     } == problems.all()
-    assert ["first", "second"] == [line["step"] for line in told]
+    assert ["first", "second"] == [line["step"] for line in lines]
     assert {"first": 1, "third": 3} == steps.run({"first": lambda: 1, "third": lambda: 3})
     assert {"second": "why"} == problems.all()
 

@@ -125,7 +125,7 @@ def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncS
     with current_services().storage() as platform:
         status = platform.statuses.get(series)
     if status is None:
-        raise NotFound(f"nobody has asked for {series} yet")
+        raise NotFound(f"{series} was never requested")
     return SyncStatusOut.of(status)
 
 

@@ -5,7 +5,7 @@ A request for JSON passes these layers; each falls back to the one below it:
     GET ohlcv
       │  ohlcv          key of the query
       ▼
-    fresh_tokens        the valid token            Redis publishes writes; it is asked once a second
+    fresh_tokens        the valid token            Redis publishes writes; it is read once a second
       ▼
     local_cache         the encoded answer         in this process (32 MB), then in Redis for all
       ▼  miss

@@ -46,7 +46,7 @@ class FreshTokens:
         self._subscription: redis.client.PubSub | None = None
         self._is_subscribed = False  # Redis has confirmed it
         self._messages = 0  # read so far
-        self._cooldown = Cooldown(clock)  # meanwhile Redis is asked for each token
+        self._cooldown = Cooldown(clock)  # meanwhile each token is read from Redis
         self._known: dict[str, _Known] = {}
 
     def get(self, series: Series) -> bytes | None:

@@ -1,8 +1,8 @@
 """`LocalCache`: answers and what they are made of, kept in this process and in Redis.
 
-Everything is kept with the token it was computed under, and is valid while that token is. Redis is
-asked for the token alone. Without the Redis of the tokens nothing is cached and answers come from
-the store; without the Redis of the answers only those of this process are found.
+Everything is kept with the token it was computed under, and is valid while that token is. A look-up
+of a copy reads only the token from Redis. Without the Redis of the tokens nothing is cached and
+answers come from the store; without the Redis of the answers only those of this process are found.
 """
 
 import time
@@ -24,7 +24,7 @@ from web.bars.answers import Answer, unpack
 from web.bars.fresh_tokens import FreshTokens
 
 _MOST_COPIED_BYTES = 32 * 1024 * 1024
-_SMALL_BYTES = 1024  # the size of a value that `under` is not told how to weigh
+_SMALL_BYTES = 1024  # counted for a value without `weigh`
 _MOST_FULL = 1000  # series
 
 _T = TypeVar("_T")

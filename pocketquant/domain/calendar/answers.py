@@ -31,7 +31,7 @@ class Session(NamedTuple):
 
 
 class BarWindow(NamedTuple):
-    """A bar's `[open, close)`, and the session that holds the time it was asked for."""
+    """A bar's `[open, close)`, and the session of the requested time."""
 
     open: int
     close: int

@@ -95,17 +95,17 @@ def test_live_bars_extend_history(
     live_count: int,
     partial: list[int],
 ) -> None:
-    """From its end on; how many there are, and which were seen in part, is told beside them."""
+    """They follow its end; `live` has their number, and the partial ones."""
     history(3)
     live(1, 2, 3, 4, 5, 6)
     for _ in range(2):  # the second one is kept
         answer = client.get(URL + query)
         assert (200, expected) == (answer.status_code, closes(answer))
-        told = {
+        shown = {
             "count": live_count,
             "partial": [f"1970-01-01T00:0{number}:00Z" for number in partial],
         }
-        assert told == answer.get_json()["live"]
+        assert shown == answer.get_json()["live"]
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -129,13 +129,13 @@ def test_live_bars_fill_holes_of_history(
     file = client.get(f"{URL}&format=csv&order={order}", buffered=True).text.splitlines()
     assert expected == [float(line.split(",")[4]) for line in file[1:]]
     for _ in range(2):  # the second ones are kept
-        told, cursor = [], ""
+        found, cursor = [], ""
         while cursor is not None:
             answer = client.get(f"{URL}&order={order}&limit={limit}{cursor}")
-            told += closes(answer)
+            found += closes(answer)
             next_cursor = answer.get_json()["next_cursor"]
             cursor = next_cursor and f"&cursor={next_cursor}"
-        assert expected == told
+        assert expected == found
 
 
 @pytest.mark.parametrize(

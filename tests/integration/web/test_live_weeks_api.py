@@ -167,7 +167,7 @@ def test_a_week_that_lacks_something_is_partial(
 
 
 def test_months_are_made_of_days_too(client: FlaskClient, store: Store, live: Store) -> None:
-    """Of those of the calendar."""
+    """A month needs all trading days of the calendar."""
     november = [f"{each:%Y-%m-%d}" for each in pd.bdate_range("2099-11-02", "2099-11-30")]
     november.remove("2099-11-26")
     store(f"{AAPL}|1M", rows("2099-10-01"))

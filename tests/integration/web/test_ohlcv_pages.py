@@ -27,15 +27,15 @@ Daily = Callable[[int], Bars]
 
 def pages(client: FlaskClient, query: str, between: Callable[[], None] | None = None) -> list[Any]:
     """Return the closes of every page."""
-    told, cursor = [], ""
+    found, cursor = [], ""
     while True:
         answer = client.get(f"{AAPL}?{query}{cursor}")
         assert 200 == answer.status_code, answer.text
         document = answer.get_json()
-        told.append([bar["close"] for bar in document["data"]])
+        found.append([bar["close"] for bar in document["data"]])
         assert document["next_cursor"] == answer.headers.get("X-Next-Cursor")
         if document["next_cursor"] is None:
-            return told
+            return found
         cursor = f"&cursor={document['next_cursor']}"
         if between:
             between()
@@ -140,7 +140,7 @@ def minutes(count: int, step: int = 60) -> Bars:
 def test_a_length_that_is_not_stored_is_made_of_the_longest_that_fits(
     client: FlaskClient, store: Store
 ) -> None:
-    """Closed bars only, in pages too; from where they come is told."""
+    """Closed bars only, in pages too; `resampled_from` names their source."""
     store("NASDAQ:AAPL|1m", minutes(35))
     store("NASDAQ:AAPL|5m", minutes(7, 300))
     answer = client.get(f"{AAPL}?interval=10m&order=asc").get_json()

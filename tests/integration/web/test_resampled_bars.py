@@ -171,10 +171,10 @@ def test_bars_are_the_same_with_pages_of_any_size(
             for name, value in query.items()
             if value is not None
         )
-        told = list(pages(client, asked))
-        assert expected == [bar for _, page in told for bar in page], asked
-        assert {"1m"} == {source for source, _ in told}
-        assert all(query["limit"] == len(page) for _, page in told[:-1])
+        found = list(pages(client, asked))
+        assert expected == [bar for _, page in found for bar in page], asked
+        assert {"1m"} == {source for source, _ in found}
+        assert all(query["limit"] == len(page) for _, page in found[:-1])
         file = client.get(f"{URL}?{asked}&format=csv", buffered=True).text.splitlines()
         assert [bar.time for bar in expected[: query["limit"]]] == [
             line.split(",")[0] for line in file[1:]
@@ -204,9 +204,9 @@ def test_the_source_that_covers_the_range_is_chosen(
     put("NASDAQ:AAPL|5m", [Bar(60 * n, n, n, n, n, 5.0) for n in range(540, 600, 5)])
     for limit in (2, 1000):
         asked = f"interval=10m&order=asc&limit={limit}{query}"
-        told = list(pages(client, asked))
-        assert {source} == {name for name, _ in told}
-        assert [text(60 * n) for n in expected] == [bar.time for _, page in told for bar in page]
+        found = list(pages(client, asked))
+        assert {source} == {name for name, _ in found}
+        assert [text(60 * n) for n in expected] == [bar.time for _, page in found for bar in page]
 
 
 def test_the_first_bar_is_partial_if_its_source_begins_later(

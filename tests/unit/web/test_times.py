@@ -59,7 +59,7 @@ def test_the_text_of_one_time(zone: str | None, expected: str) -> None:
 
 
 def test_a_trading_day_is_the_calendars() -> None:
-    """That of Sunday evening is Monday; it is unknown out of session and without a calendar."""
+    """Sunday evening belongs to Monday; out of session, or without a calendar, it is unknown."""
     sunday_evening, saturday = 1_795_989_600, 1_795_900_000
     known = TimeFormat(NEW_YORK, True, EVENINGS)
     assert (date(2026, 11, 30), None) == tuple(
