@@ -202,7 +202,7 @@ def test_live_bars_are_the_exchanges_own(start: str, end: str, symbols: tuple[st
 def test_a_gap_costs_only_the_bars_that_it_touches(
     symbol: str, start: str, lost: str, seen: str, end: str, is_restart: bool
 ) -> None:
-    """All others are whole and the exchange's own; those of the gap are partial or missing."""
+    """Bars outside the gap are whole and the exchange's own; no other bar counts as whole."""
     start, lost, seen, end = (f"2026-{text}" for text in (start, lost, seen, end))
     stream = Stream([symbol], at(start))
     stream.run_until(at(lost))

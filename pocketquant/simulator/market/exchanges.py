@@ -17,8 +17,8 @@ def _new_york(session: str, early: str, weekdays: Collection[int] = range(5)) ->
 def _chicago_corrections() -> tuple[tuple[str, frozenset[date]], ...]:
     """Return the hours of the futures around the holidays of New York.
 
-    On most of them they trade until noon, which belongs to the next trading date; they then close
-    until the evening before it.
+    On most holidays they trade until noon, as a part of the next trading date, and then pause until
+    the evening before it.
     """
     full, halts = holidays.new_york(), holidays.new_york_halts()
     early = holidays.new_york_early_closes()

@@ -610,7 +610,7 @@ def test_bars_before_and_after_lunch() -> None:
 
 
 def test_ticks_in_an_auction_are_out_of_session() -> None:
-    """Those before 09:30 in Hong Kong, and those of the closing auction after 16:00."""
+    """Trades before 09:30 in Hong Kong and after 16:00 are counted, and make no bar."""
     monday = 1_780_876_800  # 2026-06-08
     aggregator = trading(HKEX, monday)
     times = ("01:20", "01:29", "01:30", "07:59", "08:00", "08:10")

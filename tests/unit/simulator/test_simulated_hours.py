@@ -78,7 +78,7 @@ def test_each_bar_of_four_years_is_predicted(name: str) -> None:
 @pytest.mark.parametrize("name", EXCHANGES)
 @pytest.mark.parametrize("interval", LONG)
 def test_each_day_week_and_month_is_predicted(name: str, interval: Interval) -> None:
-    """Those of four years open exactly when the calendar says."""
+    """Days, weeks and months of four years open exactly when the calendar says."""
     market, now = Market({}), YEARS[-1] + 40 * DAY
     bars = market.newest(known(name), resolution_of(interval), now, 2000).bars
     bars = bars.between(YEARS[0], YEARS[-1])
