@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
@@ -145,6 +146,7 @@ def test_a_symbol_is_removed_with_its_bars(
     """Live bars, statuses and cached answers go too; other symbols keep theirs."""
     for key in ("NASDAQ:AAPL|1d", "NASDAQ:AAPL|1h", "NASDAQ:MSFT|1d"):
         store(key, daily(3))
+    platform.calendars.keep(DAILY.symbol, CalendarTexts("Etc/UTC", "24x7"), None, now=100)
     live = LiveBar(
         "NASDAQ:AAPL", Interval.D1, 864_000, 950_400, 1, 1, 1, 1, 1, 1, 864_000, 864_001, True
     )
