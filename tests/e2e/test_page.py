@@ -4,20 +4,24 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
+from prometheus_client.parser import text_string_to_metric_families
 
 from pocketquant.machine.embedded import reserve_port
 from pocketquant.servers.connections import wait_until
 from pocketquant.storage.access import Scope
 from pocketquant.storage.api_keys import ApiKeys
 from tests.e2e.browsing import Visit, browsing, drawn, until, violations, visiting
+from tests.e2e.proxying import nginx
 from tests.e2e.suspending import suspended
 
 BTC, AAPL = "BINANCE:BTCUSDT", "NASDAQ:AAPL"
+COUNT = "pocketquant_http_request_duration_seconds_count"
 PLANTED = '<img src="x" onerror="document.title=\'planted\'">'
 
 Opens = Callable[..., Page]
@@ -205,11 +209,16 @@ def test_what_is_in_view_is_saved(visit: Opens, market: Any) -> None:
     assert saved.value.path().read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_chart_comes_back_after_a_restart_of_web(visit: Opens, market: Any) -> None:
+def test_a_chart_comes_back_after_the_death_of_web(
+    visit: Opens, market: Any, kill: Callable[..., None]
+) -> None:
     """It says that it tries again, and is live again without a reload."""
     page = visit(f"/chart/{BTC}?interval=1m")
     expect(page.locator(".state.is-live")).to_be_visible()
-    market.control("stop", "pocketquant:web-0")
+    (server,) = (each for each in market.processes("granian") if each.ppid() == market.supervisord)
+    for process in (server, *server.children()):
+        kill(process)
+    market.control("stop", "pocketquant:web-0")  # else it is back before anyone can see it
     expect(page.get_by_text("Reconnecting…")).to_be_visible()
     market.control("start", "pocketquant:web-0")
     expect(page.locator(".state.is-live")).to_be_visible(timeout=60_000)
@@ -425,6 +434,35 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
         expect(dialog).to_have_count(0)
         assert str(other) == page.evaluate("localStorage.getItem('pocketquant.key')")
         assert [] == found.complaints
+
+
+def test_page_and_streams_have_one_address_behind_a_proxy(
+    chromium: Browser, market: Any, tmp_path: Path
+) -> None:
+    """The guides' configuration of nginx: a key is asked for, and quotes come from push."""
+    _, key = ApiKeys(market.mongo).create("proxied", Scope.READ, int(time.time()))
+    with (
+        nginx(tmp_path, market.url, market.push_url) as url,
+        visiting(chromium, url, ignore_https_errors=True) as found,
+    ):
+        page, before = found.page, streams(market.push_url, key)
+        page.goto(f"/chart/{BTC}?interval=1m")
+        page.get_by_role("dialog").get_by_label("Key").fill(str(key))
+        page.keyboard.press("Enter")
+        expect(page.locator(".state.is-live")).to_be_visible(timeout=30_000)
+        assert before + 1 == streams(market.push_url, key)
+        assert [] == found.complaints
+
+
+def streams(url: str, key: object) -> int:
+    """Return how many streams of quotes this server has begun to serve."""
+    text = requests.get(f"{url}/metrics", headers={"X-API-Key": str(key)}, timeout=30).text
+    return sum(
+        int(sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == COUNT and sample.labels["route"].endswith("/quotes/stream")
+    )
 
 
 def test_the_forming_bar_follows_the_market_and_closes(live: Visit, market: Any) -> None:
