@@ -14,11 +14,12 @@ _LIVE = "BINANCE:BTCUSDT"
 _STORED = ("NASDAQ:AAPL", "NASDAQ:MSFT", "NSE:RELIANCE", "OANDA:EURUSD", "TVC:RUT", _LIVE)
 _INTERVALS = ("1m", "15m", "1h", "1d")
 _MANY = [f"SIM:S{number:04d}" for number in range(1, 300)]
+_SPEED = 1.0  # of the market's clock
 _SIZE = {"width": 1280, "height": 760}
 
 
 def main() -> None:
-    with machine.running() as started, sync_playwright() as playwright:
+    with machine.running(_SPEED, None) as started, sync_playwright() as playwright:
         client = Client(started.api_url)
         client.bulk(_STORED, _INTERVALS, 2000, wait=True)
         client.quotes.subscribe([*_STORED, *_MANY[:4]])

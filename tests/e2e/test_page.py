@@ -182,6 +182,18 @@ def test_a_series_that_is_not_stored_is_fetched_from_its_chart(visit: Opens, mar
     assert bars(market, AAPL, "45m", 1000) == drawn(page)[-1000:]
 
 
+@pytest.mark.parametrize(
+    ("path", "symbol"),
+    [("NSE:M%26M", "NSE:M&M"), ("nyse:brk/b", "NYSE:BRK/B"), ("%E0%A4", "%E0%A4")],
+)
+def test_an_address_may_hold_any_symbol(visit: Opens, path: str, symbol: str) -> None:
+    """Tickers have signs that mean something in addresses; nonsense is explained."""
+    page = visit(f"/chart/{path}?interval=1d")
+    expect(page.get_by_role("heading", level=2)).to_be_visible()
+    expect(page.get_by_role("toolbar")).to_be_visible()
+    assert f"{symbol} 1d · PocketQuant" == page.title()
+
+
 def test_an_interval_that_cannot_be_made_is_explained(visit: Opens) -> None:
     """The chart links to intervals that can be."""
     page = visit(f"/chart/{AAPL}?interval=7q")

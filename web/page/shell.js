@@ -73,7 +73,7 @@ export function Shell() {
         <${Icon} name=${isDark.value ? "sun" : "moon"} />
       </button>
     </header>
-    <main id="view" tabindex="-1"><${View} path=${decodeURI(address.value.pathname)} /></main>
+    <main id="view" tabindex="-1"><${View} path=${address.value.pathname} /></main>
     <footer class="foot">
       <span>Charts: <a href="https://www.tradingview.com/" rel="noreferrer">TradingView Lightweight Charts™</a>
         © TradingView, Inc.</span>
@@ -105,5 +105,14 @@ function View({ path }) {
   }, [found?.view]);
   if (!found) return html`<p class="empty">There is no such view.</p>`;
   if (loaded.value?.view !== found.view) return html`<p class="starting">Loading…</p>`;
-  return html`<${loaded.value?.component} name=${found.match?.[1] ?? ""} />`;
+  return html`<${loaded.value?.component} name=${decoded(found.match?.[1] ?? "")} />`;
+}
+
+/** @param {string} part of an address, which anyone may have written */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -64,8 +64,10 @@ export class BarPages {
   async loadOlder() {
     if (this.cursor === null || this.isLoadingOlder) return false;
     this.isLoadingOlder = true;
+    const { cursor } = this;
     try {
-      const page = await this.#fetch({ limit: PAGE, cursor: this.cursor });
+      const page = await this.#fetch({ limit: PAGE, cursor });
+      if (this.cursor !== cursor) return false; // all was loaded again meanwhile
       const first = this.closed[0]?.time ?? Infinity;
       this.closed = [...page.bars.filter((bar) => bar.time < first), ...this.closed];
       this.cursor = page.cursor;

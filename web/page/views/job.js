@@ -125,14 +125,16 @@ function Units({ job, onChange }) {
   const units = useSignal(/** @type {{entries: any[], total: number} | null} */ (null));
   const trouble = useSignal("");
   const lastLoad = useRef(0);
+  const wanted = useRef(""); // an answer to an older choice is dropped, one of older counts is not
   const seen = JSON.stringify(job.counts);
   useEffect(() => {
-    let isOld = false;
     const path = `/jobs/${job.job_id}/units`;
+    const choice = [path, state, code, page].join();
+    wanted.current = choice;
     const load = () =>
       getPage(path, { state, code, page, page_size: PAGE_SIZE }).then(
         (found) => {
-          if (!isOld) units.value = found;
+          if (wanted.current === choice) units.value = found;
           trouble.value = "";
         },
         (error) => {
@@ -143,10 +145,7 @@ function Units({ job, onChange }) {
       lastLoad.current = Date.now();
       load();
     }, lastLoad.current + UNITS_MS - Date.now());
-    return () => {
-      isOld = true;
-      clearTimeout(timer);
-    };
+    return () => clearTimeout(timer);
   }, [job.job_id, state, code, page, seen]);
   const retry = (/** @type {any} */ choice) =>
     attempt(async () => {
