@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from pocketquant.servers.connections import wait_until
 
@@ -39,6 +39,7 @@ def browsing() -> Iterator[Browser]:
     if not program and "CI" not in os.environ:
         pytest.skip("chromium is not installed")
     assert program, "chromium is not installed"
+    expect.set_options(timeout=30_000)  # a machine may be slow
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser

@@ -30,7 +30,9 @@ Opens = Callable[..., Page]
 @pytest.fixture(scope="module")
 def market(start_platform: Callable[..., Any]) -> Iterator[Any]:
     """A platform with streamers, some stored series, and one live symbol."""
-    with start_platform(without=frozenset({"flower", "interactive"})) as platform:
+    # Streams of closed pages hold their threads until the server writes to them again.
+    without = frozenset({"flower", "interactive"})
+    with start_platform(without=without, api_threads=256) as platform:
         for symbol, interval, count in ((BTC, "1m", 2500), (AAPL, "1h", 1500), (AAPL, "1d", 300)):
             assert 200 == platform.sync(symbol, interval, count).status
         exchange, ticker = BTC.split(":")
