@@ -6,9 +6,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from pocketquant.client.responses import Calendar
-from pocketquant.domain.intervals import MINUTE, Interval
-
-_AUCTION_SECONDS = 15 * MINUTE  # after a close; then the values of the day are final
+from pocketquant.domain.day_bars import AUCTION_SECONDS
+from pocketquant.domain.intervals import Interval
 
 
 class MarketSession(NamedTuple):
@@ -50,7 +49,7 @@ def closed_bars(
         bars = [bar for bar in _intraday(sessions, interval) if since < bar.open]
     else:
         bars = [bar for bar in _longer(sessions, interval) if since < bar.close]
-        until -= _AUCTION_SECONDS
+        until -= AUCTION_SECONDS
     closed = [bar for bar in bars if first <= bar.open and bar.close <= until]
     return Span(closed[0].open, closed[-1].close) if closed else None
 

@@ -9,7 +9,7 @@ For each series, once it has closed bars that were streamed from their start:
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from pocketquant.client import Client
@@ -221,4 +221,4 @@ def _shown(seconds: int | None) -> str:
 
 
 def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return to_date(seconds).isoformat()

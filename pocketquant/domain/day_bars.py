@@ -65,7 +65,8 @@ class OpenDay:
         """Take a quote of this day; `is_whole` says that no change of it may be missing.
 
         Outside the session a whole quote with all the known values confirms them. One with other
-        prices makes them unsure: an auction or a correction that can't be told from other trades.
+        prices makes them unsure: it may be an auction or a correction, which look like other
+        trades.
         """
         if quote.is_trading:
             if has_prices(quote):
@@ -83,23 +84,16 @@ class OpenDay:
 
     def bar(self) -> LiveBar:
         """The bar so far; partial if a value is unknown, not sure, or against another."""
-        quote, (start, end) = self.quote, self.period
+        quote = self.quote
         opened, high, low, close = map(float, _prices(quote))
         is_sound = low <= min(opened, close) <= max(opened, close) <= high
-        return LiveBar(
-            quote.symbol,
-            Interval.D1,
-            start,
-            end,
-            opened,
-            high,
-            low,
-            close,
+        return LiveBar.reported(
+            (quote.symbol, Interval.D1),
+            self.period,
+            (opened, high, low, close),
             quote.day_volume,
-            1,
-            not (self.is_sure and is_sound and quote.day_volume is not None),
-            quote.time or start,
-            quote.time or start,
+            is_partial=not (self.is_sure and is_sound and quote.day_volume is not None),
+            last_at=quote.time or self.period[0],
         )
 
 

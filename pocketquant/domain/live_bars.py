@@ -38,6 +38,19 @@ class LiveBar(NamedTuple):
         start, end = period
         return cls(symbol, interval, start, end, 0, 0, 0, 0, None, 0, True, start, start)
 
+    @classmethod
+    def reported(
+        cls,
+        series: tuple[str, Interval],
+        period: Period,
+        prices: tuple[float, float, float, float],
+        volume: float | None,
+        is_partial: bool,
+        last_at: int,
+    ) -> "LiveBar":
+        """A bar of reports, not of ticks; `prices` are open, high, low, close."""
+        return cls(*series, *period, *prices, volume, 1, is_partial, last_at, last_at)
+
     @property
     def is_mark(self) -> bool:
         return self.tick_count == 0

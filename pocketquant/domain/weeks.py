@@ -78,26 +78,18 @@ def forming_of(
 
     `now` is by the symbol's clock; a day is missing once it should have closed.
     """
-    start, end = period
+    start, _ = period
     bars = calendar.bars(Interval.D1, start, now)
     over = bars.opens[bars.closes + AUCTION_SECONDS < now]
     made = made_of(days, interval, calendar, int(over[-1]) + 1 if len(over) else start)
     if not len(made.bars):
         return None
     _, opened, high, low, close, volume = made.bars.columns[:, -1].tolist()
-    newest = int(days.bars.time[-1])
-    return LiveBar(
-        symbol,
-        interval,
-        start,
-        end,
-        opened,
-        high,
-        low,
-        close,
+    return LiveBar.reported(
+        (symbol, interval),
+        period,
+        (opened, high, low, close),
         None if isnan(volume) else volume,
-        1,
-        bool(made.is_partial[-1]),
-        newest,
-        newest,
+        is_partial=bool(made.is_partial[-1]),
+        last_at=int(days.bars.time[-1]),
     )

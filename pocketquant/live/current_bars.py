@@ -27,8 +27,7 @@ class CurrentBars:
         """The forming bar; None where there is none, or where it is withheld."""
         if self.why_withheld(series) is not None:
             return None
-        kept = self.calendars.get(series.symbol)
-        calendar = kept.calendar if kept else None
+        calendar = self.calendars.calendar(series.symbol)
         if calendar is not None and series.interval in WEEKS_AND_MONTHS:
             return self._of_days(series, calendar, int(now))
         return self.board.current_bar(str(series.symbol), series.interval, now, calendar)

@@ -1,4 +1,4 @@
-"""What closed markets save: the fetches of a simulated week of the built-in schedules.
+"""Counts the fetches that closed markets save in a simulated week of the built-in schedules.
 
 Ours go by the markets. The peer is the same schedules without any calendar: every market may always
 trade, and closes at midnight UTC. Time is virtual: a tick each five minutes, and each sync ends at

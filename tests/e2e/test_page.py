@@ -355,7 +355,7 @@ def test_quotes_are_watched_as_they_change(visit: Opens, market: Any) -> None:
 
 
 def test_a_schedule_is_made_run_and_removed(visit: Opens, market: Any) -> None:
-    """What is wrong with one is said where it is typed; nothing that was typed is lost."""
+    """The dialog names a wrong value where it was typed, and keeps all that was typed."""
     page = visit("/schedules")
     page.get_by_role("button", name="New schedule").click()
     dialog = page.get_by_role("dialog")

@@ -3,7 +3,7 @@
 The OpenAPI document does not list it: requests and answers are those of TradingView's protocol.
 """
 
-from datetime import datetime
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
@@ -69,19 +69,19 @@ class _QuotesQuery(_Query):
 
 @blueprint.get("/config")
 def get_config() -> Response:
-    """What the server can do."""
+    """Return what the server can do."""
     return _json(udf.config())
 
 
 @blueprint.get("/time")
 def get_time() -> Response:
-    """The server's time in epoch seconds, as text."""
+    """Return the server's time in epoch seconds, as text."""
     return Response(str(int(current_services().clock())), mimetype="text/plain")
 
 
 @blueprint.get("/symbols")
 def get_symbol() -> Response:
-    """One registered symbol."""
+    """Return one registered symbol."""
     symbol = _symbol(_query(_SymbolQuery).symbol)
     with current_services().storage() as platform:
         registered = platform.symbols.get(symbol)
@@ -92,7 +92,7 @@ def get_symbol() -> Response:
 
 @blueprint.get("/search")
 def search() -> Response:
-    """Registered symbols whose ticker or name has this text."""
+    """Return registered symbols whose ticker or name has this text."""
     query = _query(_SearchQuery)
     _, _, text = query.query.rpartition(":")
     wanted = SymbolFilter(query.exchange or None, query.type or None, None, None, text or None)
@@ -103,7 +103,7 @@ def search() -> Response:
 
 @blueprint.get("/history")
 def get_history() -> Response:
-    """Bars of one series, the forming one too."""
+    """Return bars of one series, the forming one too."""
     query = _query(_HistoryQuery)
     symbol, interval = _symbol(query.symbol), _interval(query.resolution)
     services = current_services()
@@ -113,7 +113,7 @@ def get_history() -> Response:
 
 @blueprint.get("/quotes")
 def get_quotes() -> Response:
-    """Live quotes, each under the name that was asked for."""
+    """Return live quotes, each under the requested name."""
     asked = [name.strip() for name in _query(_QuotesQuery).symbols.split(",")]
     if len(asked) > _MOST_QUOTES:
         raise InvalidRequest(f"symbols: at most {_MOST_QUOTES}")
@@ -136,20 +136,20 @@ def explain(error: PocketQuantError) -> Response:
 def _history(
     services: WebServices, symbol: Symbol, interval: Interval | str, wanted: udf.Wanted
 ) -> dict[str, Any]:
-    is_daily = not BarsQuery(symbol, interval, Window(None, None, 1, True)).is_intraday
-    slack = _NEAR_DAYS * DAY if is_daily else 0
-    window = Window(None, wanted.end + slack, wanted.most + slack // DAY + 1, newest_first=True)
+    window = Window(None, wanted.end, wanted.most + 1, newest_first=True)
     query = BarsQuery(symbol, interval, window)
+    if not query.is_intraday:
+        end, most = wanted.end + _NEAR_DAYS * DAY, window.limit + _NEAR_DAYS
+        query = replace(query, window=replace(window, end=end, limit=most))
     try:
         stored = concatenate([*services.ohlcv.blocks(query, is_whole=False)][::-1])
     except NotFound:
-        with services.storage() as platform:
-            if platform.symbols.get(symbol) is None:
-                raise
+        if services.platform.symbols.get(symbol) is None:
+            raise
         return {"s": "no_data"}
     bars = _with_forming(services, query, stored)
     times = bars.time
-    if is_daily:
+    if not query.is_intraday:
         days = services.ohlcv.times(query).trading_days(times)
         times = udf.protocol_times(times, days)
     return udf.history(bars, times, wanted)
@@ -165,12 +165,9 @@ def _with_forming(services: WebServices, query: BarsQuery, bars: Bars) -> Bars:
 
 def _forming(services: WebServices, series: Series) -> tuple[float, ...] | None:
     """Return the forming bar as it is seen live, else as a sync saw it: time, prices, volume."""
-    text = services.live_forming.of(series)
-    if text is not None:
-        live = orjson.loads(text)
-        opened = datetime.fromisoformat(live["bar_start"]).timestamp()
-        prices = live["open"], live["high"], live["low"], live["close"]
-        return opened, *prices, _volume(live["volume"])
+    live = services.live_forming.bar(series)
+    if live is not None:
+        return live.start, live.open, live.high, live.low, live.close, _volume(live.volume)
     status = services.ohlcv.statuses.get(series)
     seen = status.forming if status else None
     if seen is None or seen.close_time <= services.clock():

@@ -13,6 +13,9 @@ import redis
 import structlog
 from pymongo.errors import PyMongoError
 
+from pocketquant.cache.board import CurrentBar
+from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series
 from pocketquant.live.current_bars import CurrentBars
 from pocketquant.servers.cooldown import Cooldown
@@ -53,21 +56,32 @@ class LiveForming:
                 self._seen[key] = seen
         return seen.forming
 
+    def bar(self, series: Series) -> LiveBar | None:
+        """Return the live forming bar of the series; None where there is none."""
+        current, _ = self._found(series, self._clock())
+        return current.bar if current else None
+
     def _look(self, series: Series, zone: str, now: float) -> bytes | None:
-        if self._cooldown.is_active:
+        current, calendar = self._found(series, now)
+        if current is None:
             return None
+        times = TimeFormat(zone_of(zone), not series.interval.is_intraday, calendar)
+        return encode_live_forming(current.bar, current.as_of, times)
+
+    def _found(self, series: Series, now: float) -> tuple[CurrentBar | None, Calendar | None]:
+        """Return the bar that has not ended, and the calendar of its symbol."""
+        if self._cooldown.is_active:
+            return None, None
         try:
             current = self._bars.get(series, now)
             calendar = self._bars.calendars.calendar(series.symbol)
         except PyMongoError as error:
             self._cooldown.start()
             _log.warning("calendars_lost", cause=str(error))
-            return None
+            return None, None
         except redis.RedisError as error:
             self._cooldown.start()
             _log.warning("quote_board_lost", cause=str(error))
-            return None
-        if current is None or current.ends_at <= now:
-            return None
-        times = TimeFormat(zone_of(zone), not series.interval.is_intraday, calendar)
-        return encode_live_forming(current.bar, current.as_of, times)
+            return None, None
+        has_ended = current is not None and current.ends_at <= now
+        return (None if has_ended else current), calendar

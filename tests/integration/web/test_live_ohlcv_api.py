@@ -1,6 +1,7 @@
 """`GET /market-data/ohlcv` where quotes have built bars after the end of history."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -313,5 +314,5 @@ def test_a_live_bar_forms_until_the_last_quotes_of_its_time(
     quote = Quote("NASDAQ:AAPL", time=FAR + 1, last_price=10.0)
     board.write(Flush(FAR + 3.0, FAR + 3.0, [Entry(quote, bars.state("NASDAQ:AAPL"))]))
     for now, is_forming in ((FAR + 659.0, True), (FAR + 660.0, False)):
-        forming = LiveForming(platform.current_bars, lambda now=now: now).of(SERIES)  # type: ignore[misc]
+        forming = LiveForming(platform.current_bars, partial(float, now)).of(SERIES)
         assert is_forming == (forming is not None)

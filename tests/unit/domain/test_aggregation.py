@@ -761,7 +761,7 @@ def quoted(total: float, time: str, price: float = 10.0, **fields: object) -> Qu
         open_price=9.0,
         high_price=12.0,
         low_price=8.0,
-        **named,  # type: ignore[arg-type]
+        **named,  # type: ignore[arg-type]  # numbers and texts
     )
 
 

@@ -167,7 +167,7 @@ def test_what_comes_outside_the_session_changes_nothing() -> None:
 
 
 def test_a_price_that_changes_outside_the_session_makes_it_partial() -> None:
-    """It may be an auction, whose volume can't be told from that of other trades."""
+    """It may be an auction, whose volume looks like that of other trades."""
     day = open_day()
     day.follow(replace(QUOTE, current_session="post_market", last_price=10.75), is_whole=True)
     assert bar(is_partial=True) == day.bar()

@@ -338,7 +338,7 @@ def test_the_last_quote_of_a_session_or_day_is_kept(changes: QuoteChanges) -> No
     assert None is live.ended
     live.update({"last_price": 11.0, "day_volume": 7.0}, NOW)
     before = live.quote()
-    live.update({**changes, "day_volume": 9.0}, NOW)  # type: ignore[typeddict-item]
+    live.update(changes | QuoteChanges(day_volume=9.0), NOW)
     assert before == live.ended
     assert (11.0, 7.0, True) == (before.last_price, before.day_volume, before.is_trading)
     assert (changes.get("current_session") is None) == live.quote().is_trading
