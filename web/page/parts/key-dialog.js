@@ -21,9 +21,12 @@ export function KeyDialog() {
     form.reset();
   };
 
-  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="key-title" onClose=${() => {
+  // The event `close` would come too late: the key may be refused and asked for again by then.
+  const leave = () => {
     question.value = null;
-  }}>
+  };
+
+  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="key-title" onCancel=${leave}>
     <form onSubmit=${submit}>
       <h2 id="key-title">API key</h2>
       <p>${question.value}</p>
@@ -38,7 +41,7 @@ export function KeyDialog() {
           forgetKey();
           question.value = "The key was forgotten. Give another one, or close this.";
         }}>Forget the key</button>`}
-        <button type="button" onClick=${() => dialog.current?.close()}>Close</button>
+        <button type="button" onClick=${leave}>Close</button>
         <button class="primary">Use this key</button>
       </div>
     </form>

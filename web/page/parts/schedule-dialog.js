@@ -45,7 +45,7 @@ export function ScheduleDialog({ edited, onEnd }) {
       failure.value = /** @type {Error} */ (error).message;
     }
   };
-  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="schedule-title" onClose=${() => edited && onEnd(false)}>
+  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="schedule-title" onCancel=${() => onEnd(false)}>
     ${edited && html`<form key=${old?.name ?? ""} onSubmit=${save}>
       <h2 id="schedule-title">${old ? `Change ${old.name}` : "New schedule"}</h2>
       ${!old && html`<${Field} name="name" label="Name" value="" isRequired hint="small letters, digits, - and _" />`}

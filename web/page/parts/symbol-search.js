@@ -89,7 +89,7 @@ export function SymbolSearch() {
   };
 
   return html`<dialog ref=${dialog} class="dialog search" aria-label=${choosing.value?.title ?? "Search"}
-      onClose=${() => {
+      onCancel=${() => {
         choosing.value = null;
       }}
       onClick=${(/** @type {MouseEvent} */ event) => {
