@@ -6,8 +6,8 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 DEV_INSTALLED := .venv/dev-installed
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt
-# Published clients that tests point at the simulator. The first has the module name of tvdatafeed, so each is
-# installed apart; the second brings its missing requirements; the last one is for node.
+# Published clients that tests point at the simulator or at web. The first has the module name of tvdatafeed, so each is
+# installed apart, some with their missing requirements; the last two are for node, one of them without what it draws by.
 PEERS := .venv/peers
 # What checks the types of the page's modules: the compiler, and the packages of its libraries.
 PAGE_TYPES := .venv/page-types
@@ -32,8 +32,13 @@ $(DEV_INSTALLED): $(INSTALLED)
 	    tvkit==0.18.0 httpx==0.28.1 httpcore==1.0.9 h11==0.16.0 anyio==4.16.0
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS)-scraper \
 	    tradingview-scraper==0.4.21
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(PEERS)-investiny \
+	    investiny==0.7.2 httpx==0.28.1 httpcore==1.0.9 h11==0.16.0 anyio==4.16.0
 	! command -v npm >/dev/null || \
 	    npm install --silent --no-audit --no-fund --prefix $(PEERS)-npm @mathieuc/tradingview@3.5.2
+	! command -v npm >/dev/null || { mkdir -p $(PEERS)-orderly && npm pack --silent \
+	    --pack-destination $(PEERS)-orderly @orderly.network/trading-view@1.5.17 && \
+	    tar -xzf $(PEERS)-orderly/orderly.network-trading-view-1.5.17.tgz -C $(PEERS)-orderly; }
 	! command -v npm >/dev/null || \
 	    npm install --silent --no-audit --no-fund --prefix $(PAGE_TYPES) typescript@7.0.2 axe-core@4.14.1 \
 	    $$($(BIN)/python deploy/page_libraries.py --names)

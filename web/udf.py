@@ -69,6 +69,7 @@ def symbol_info(listing: Listing) -> Json:
         "listed_exchange": listing.symbol.exchange,
         "session": session,
         "timezone": zone,
+        "format": "price",
         "minmov": listing.min_move or 1,
         "pricescale": listing.price_scale or 100,
         "currency_code": listing.currency,
@@ -78,6 +79,7 @@ def symbol_info(listing: Listing) -> Json:
         "intraday_multipliers": [resolution_of(one) for one in Interval if one.is_intraday],
         "supported_resolutions": [resolution_of(interval) for interval in Interval],
         "visible_plots_set": "ohlcv" if listing.has_volume else "ohlc",
+        "has_no_volume": not listing.has_volume,  # the older name, which some clients need
         "data_status": "delayed_streaming" if listing.delay_seconds else "streaming",
         "delay": listing.delay_seconds or 0,
     }

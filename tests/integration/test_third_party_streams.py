@@ -5,9 +5,6 @@ after a time, studies and quotes. `make setup` puts each in a folder of its own 
 """
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +18,9 @@ from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.market.world import find
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.sockets import SimulatorPace
+from tests.integration.published_clients import SCRIPTS, need_node, run_client
 
 TUESDAY_AFTERNOON = 1_763_480_420  # 2025-11-18 15:40:20 UTC
-ENVIRONMENT = Path(sys.prefix)
-SCRIPTS = Path(__file__).parent / "peers"
 SPEED = 30.0
 HOUR, DAY = 3600, 86_400
 
@@ -70,32 +66,9 @@ def newest(simulator: Simulator, name: str, resolution: str, count: int) -> Rows
     return rows
 
 
-def run_client(home: Path, peers: str, command: list[str], *requests: object) -> list[Any]:
-    """Return the answers that a client in its own process gives to these requests."""
-    folder = ENVIRONMENT / peers
-    assert folder.is_dir(), "`make setup` installs it"
-    environment = {"PYTHONPATH": str(folder), "PEERS": str(folder), "HOME": str(home), "TZ": "UTC"}
-    answered = subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        cwd=home,
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert 0 == answered.returncode, answered.stderr[-3000:]
-    answers: list[Any] = json.loads(answered.stdout)
-    return answers
-
-
 def run_api(home: Path, simulator: Simulator, *requests: object) -> list[Any]:
     """Return the answers of @mathieuc/tradingview."""
-    if not (shutil.which("node") and (ENVIRONMENT / "peers-npm").is_dir()) and (
-        "CI" not in os.environ
-    ):
-        pytest.skip("node is not installed, or was not when `make setup` ran")
+    need_node("peers-npm")
     script = str(SCRIPTS / "read_with_tradingview_api.js")
     return run_client(home, "peers-npm", ["node", script, simulator.url], *requests)
 

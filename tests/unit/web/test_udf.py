@@ -74,7 +74,8 @@ def test_a_symbol_has_the_hours_and_the_tick_of_the_provider() -> None:
     info = udf.symbol_info(listing)
     assert ("AAPL", "NASDAQ:AAPL", "NASDAQ") == (info["name"], info["ticker"], info["exchange"])
     assert ("0930-1600", "America/New_York") == (info["session"], info["timezone"])
-    assert (5, 1000) == (info["minmov"], info["pricescale"])
+    assert ("price", 5, 1000) == (info["format"], info["minmov"], info["pricescale"])
+    assert ("ohlcv", False) == (info["visible_plots_set"], info["has_no_volume"])
     assert ("delayed_streaming", 900) == (info["data_status"], info["delay"])
     assert "NASDAQ:AAPL" == udf.found_symbol(listing)["ticker"]
 
