@@ -27,6 +27,7 @@ from web.api import (
     fleet,
     health,
     jobs,
+    keys,
     metrics,
     quotes,
     schedules,
@@ -220,7 +221,10 @@ def _install_api(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": PydanticPlugin(), **documentation.SPEC})
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
-    for module in (syncs, jobs, bars, symbols, calendars, quotes, schedules, dead_letters, fleet):
+    for module in (
+        *(syncs, jobs, bars, symbols, calendars, quotes),
+        *(schedules, dead_letters, keys, fleet),
+    ):
         url = f"{documentation.PREFIX}{module.blueprint.url_prefix}"
         api.register_blueprint(module.blueprint, url_prefix=url)
     api.register_blueprint(health.blueprint)

@@ -18,8 +18,8 @@ schedules, and live quotes.
 3. `POST /quotes/subscribe` streams symbols; `GET /quotes/stream` sends their quotes as they change.
 
 **Keys.** Outside of development on this machine each request needs a key: *Authorize* takes one,
-and `pocketquant keys create` makes one. A key of scope `read` reads, `sync` also requests syncs
-and streams, `admin` may do all.
+and `pocketquant keys create` or `POST /keys` makes one. A key of scope `read` reads, `sync` also
+requests syncs and streams, `admin` may do all. `GET /keys/current` returns what yours may do.
 
 **Times** are UTC, and a bar has the time at which it opens. Ranges include their start and exclude
 their end.

@@ -35,7 +35,7 @@ SECURITY_SCHEMES: dict[str, Document] = {
         "type": "apiKey",
         "in": "header",
         "name": "X-API-Key",
-        "description": "a key that `pocketquant keys create` made",
+        "description": "a key that `pocketquant keys create` or `POST /keys` made",
     },
     "Bearer": {"type": "http", "scheme": "bearer", "description": "the same key as a bearer token"},
 }

@@ -61,6 +61,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
     "interval": ("bar length; case matters: `1m` is a minute, `1M` a month", "1d"),
     "intervals": ("bar lengths; case matters", ["1h", "1d"]),
     "job_id": ("id of the job", _JOB_ID),
+    "key_id": ("id of the key", "3f1c0a9b7d2e"),
     "kind": ("kind of the request: `sync`, `bulk` or `schedule:…`", "bulk"),
     "last_bar_at": ("open time of the newest stored bar; null: no bar is stored", None),
     "last_job_id": ("job of the last run; null: none", _JOB_ID),

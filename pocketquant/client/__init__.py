@@ -7,6 +7,7 @@ the first call that needs them.
 """
 
 from pocketquant.client.jobs import DeadLetters, Jobs
+from pocketquant.client.keys import Keys
 from pocketquant.client.quotes import Quotes
 from pocketquant.client.responses import Fleet
 from pocketquant.client.schedules import Schedules
@@ -28,6 +29,7 @@ class Client:
     symbols         the registry, and the provider's search
     quotes          subscriptions, latest quotes, streams
     schedules       regular syncs
+    keys            API keys: list, create, revoke; what your own may do
 
     The everyday calls are also methods of the client: `bars`, `export`, `import_bars`, `sync`,
     `bulk`, `search`, `calendar`. Threads may share a client. `timeout` is the number of seconds
@@ -43,6 +45,7 @@ class Client:
         self.symbols = Symbols(transport)
         self.quotes = Quotes(transport)
         self.schedules = Schedules(transport)
+        self.keys = Keys(transport)
 
         self.bars = self.series.bars
         self.export = self.series.export

@@ -390,6 +390,34 @@ class Schedule(TypedDict):
     seconds_since_last_success: int | None
 
 
+class ApiKey(TypedDict):
+    """A key of the API, without its text."""
+
+    id: str
+    name: str
+    scope: str
+    live: bool
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class NewApiKey(ApiKey):
+    """A key with its text, which no later response has."""
+
+    key: str
+
+
+class Access(TypedDict):
+    """The rights of the key that is used; its id is None where no key is needed."""
+
+    scope: str
+    id: str | None
+    name: str | None
+    expires_at: str | None
+
+
 class Worker(_Process):
     """A process that runs tasks."""
 

@@ -15,11 +15,10 @@ from pocketquant.domain.errors import InvalidSettings
 from pocketquant.machine.private_urls import with_private_servers
 from pocketquant.servers.connections import open_mongo, translating_driver_errors
 from pocketquant.settings import Settings
-from pocketquant.storage.access import ApiKey, Scope
+from pocketquant.storage.access import LONGEST_NAME, ApiKey, Scope, is_key_name
 from pocketquant.storage.api_keys import ApiKeys
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
-_LONGEST_NAME = 80
 _DATES = ("created_at", "last_used_at", "expires_at", "revoked_at")
 _COLUMNS = ("id", "name", "scope", *_DATES)
 
@@ -43,8 +42,8 @@ class KeyName(click.ParamType[str]):
 
     def convert(self, value: object, *_: object) -> str:
         name = str(value)
-        if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
-            self.fail(f"a name is 1 to {_LONGEST_NAME} visible characters")
+        if not is_key_name(name):
+            self.fail(f"a name is 1 to {LONGEST_NAME} visible characters")
         return name
 
 
@@ -64,7 +63,7 @@ def keys() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     default=Scope.READ.value,
     show_default=True,
-    help="read; sync: also sync, subscribe, cancel; admin: also delete, change schedules.",
+    help="read; sync: also sync, subscribe, cancel; admin: also delete, change schedules and keys.",
 )
 @click.option("--expires-in", type=Duration(), default=None, help="Such as 12h or 90d.")
 @json_option

@@ -24,8 +24,17 @@ class Scope(StrEnum):
         return _RANK[self] >= _RANK[other]
 
 
+LONGEST_NAME = 80
+SHORTEST_LIFE_SECONDS = 60
+LONGEST_LIFE_SECONDS = 99_999 * 86_400
+
 _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 _FORM = re.compile(r"pq_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+
+
+def is_key_name(text: str) -> bool:
+    """Whether a key may have this name: it is short, visible and in one line."""
+    return bool(text.strip()) and text.isprintable() and len(text) <= LONGEST_NAME
 
 
 @dataclass(frozen=True, slots=True)

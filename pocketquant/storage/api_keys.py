@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import NotFound
@@ -48,9 +48,21 @@ class ApiKeys:
         """Return all keys, also revoked and expired ones, the oldest first."""
         return [_read(each) for each in self._keys.find().sort("created_at", ASCENDING)]
 
+    def page(
+        self, offset: int, count: int, are_live: bool | None, now: int
+    ) -> tuple[list[ApiKey], int]:
+        """Return some keys, the newest first, and the number of all.
+
+        `are_live` chooses those that are live at `now`, or (False) the others.
+        """
+        chosen = {None: {}, True: _live(now), False: {"$nor": [_live(now)]}}[are_live]
+        newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
+        found = self._keys.find(chosen).sort(newest_first).skip(offset).limit(count)
+        return [_read(each) for each in found], self._keys.count_documents(chosen)
+
     def has_live(self, now: int) -> bool:
         """Whether any key is live."""
-        return any(key.is_live(now) for key in self.all())
+        return self._keys.find_one(_live(now)) is not None
 
     def revoke(self, key_id: str, now: int) -> ApiKey:
         """Revoke the key and return it; NotFound if there is none. A revoked key keeps its time."""
@@ -70,6 +82,12 @@ class ApiKeys:
             self._keys.update_one(
                 {"_id": key.id, "$or": unnoted}, {"$set": {"last_used_at": to_date(now)}}
             )
+
+
+def _live(now: int) -> dict[str, Any]:
+    """Return the filter of `ApiKey.is_live`."""
+    lasting = [{"expires_at": None}, {"expires_at": {"$gt": to_date(now)}}]
+    return {"revoked_at": None, "$or": lasting}
 
 
 def _read(document: dict[str, Any]) -> ApiKey:

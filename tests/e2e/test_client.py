@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 import pocketquant
-from pocketquant.domain.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from pocketquant.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 
 PRICES = ["open", "high", "low", "close", "volume"]
 
@@ -118,6 +118,19 @@ def test_a_schedule_of_your_own(client: pocketquant.Client) -> None:
     assert 20 == client.schedules.change("own", after_close_minutes=20)["after_close_minutes"]
     client.schedules.remove("own")
     assert "own" not in [each["name"] for each in client.schedules.list()]
+
+
+def test_a_key_is_created_used_and_revoked(client: pocketquant.Client, platform: Any) -> None:
+    """Its text opens the API with its scope; a client without a key needs none here."""
+    made = client.keys.create("notebook", "sync", expires_in_seconds=3600)
+    own = pocketquant.Client(platform.url, made["key"])
+    assert ("sync", made["id"]) == (own.keys.current()["scope"], own.keys.current()["id"])
+    with pytest.raises(Forbidden, match="scope admin"):
+        own.keys.revoke(made["id"])
+    assert made["id"] in [key["id"] for key in client.keys.list(live=True)]
+    assert client.keys.revoke(made["id"])["revoked_at"]
+    assert made["id"] not in [key["id"] for key in client.keys.list(live=True)]
+    assert ("admin", None) == (client.keys.current()["scope"], client.keys.current()["id"])
 
 
 def test_what_is_found_can_be_synced(client: pocketquant.Client) -> None:

@@ -26,6 +26,7 @@ SYNC = "/api/v1/market-data/sync"
 ASKED = (
     *("/metrics", "/health", "/health/live", "/health/ready", "/api/v1/fleet", "/api/v1/docs"),
     *("/api/v1/openapi.json", "/api/v1/quotes/status", "/api/v1/dead-letters"),
+    *("/api/v1/keys", "/api/v1/keys/current", f"/api/v1/keys/{GIVEN}"),
     *(f"/api/v1/jobs/{GIVEN}", f"/nowhere/{GIVEN}", f"/api/v1/fleet?api_key={GIVEN}"),
     "/api/v1/market-data/ohlcv/SIM/S0001?x=" + GIVEN,
 )
@@ -94,6 +95,22 @@ def test_no_response_contains_a_secret(planted: Any, server: str, headers: dict[
         body = {"exchange": "SIM", "symbol": symbol}
         answers.append(requests.post(url + SYNC, json=body, headers=headers, timeout=70))
     assert [[]] * len(answers) == [leaks(whole(answer)) for answer in answers]
+
+
+def test_the_text_of_a_key_is_in_one_response_and_in_no_log(planted: Any) -> None:
+    """Also if it is used, and sent in a path by mistake."""
+    url = f"{planted.url}/api/v1/keys"
+    made = requests.post(url, json={"name": "charts", "scope": "admin"}, timeout=60).json()
+    secret = made["key"].rpartition("_")[2]
+    headers = {"X-API-Key": made["key"]}
+    answers = [
+        requests.get(f"{url}{path}", headers=headers, timeout=60) for path in ("", "/current")
+    ]
+    answers += [requests.delete(f"{url}/{name}", timeout=60) for name in (made["key"], made["id"])]
+    assert [200, 200, 404, 200] == [answer.status_code for answer in answers]
+    assert [] == [answer.url for answer in answers if secret in whole(answer)]
+    wait_until("it is logged", lambda: f'"revoked": "{made["id"]}"' in written(planted), (), 30)
+    assert secret not in written(planted)
 
 
 def test_no_page_of_flower_contains_a_secret(planted: Any) -> None:

@@ -1,4 +1,4 @@
-"""Field types of requests: exchange, ticker, number of bars, moment."""
+"""Field types of requests: exchange, ticker, number of bars, name and life of a key, moment."""
 
 from typing import Annotated
 
@@ -6,6 +6,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
 from pocketquant.domain.syncs import MAX_BARS
+from pocketquant.storage.access import (
+    LONGEST_LIFE_SECONDS,
+    LONGEST_NAME,
+    SHORTEST_LIFE_SECONDS,
+    is_key_name,
+)
 from web.moments import epoch_seconds
 
 
@@ -17,6 +23,12 @@ def _refuse_parent_folder(ticker: str) -> str:
     if ".." in ticker:
         raise ValueError("a ticker has no two dots in a row")
     return ticker
+
+
+def _require_key_name(text: str) -> str:
+    if not is_key_name(text):
+        raise ValueError("a name is of visible characters, in one line")
+    return text
 
 
 def _require_number(value: object) -> object:
@@ -44,6 +56,16 @@ Ticker = Annotated[
     ),
 ]
 BarCount = Annotated[int, Field(ge=1, le=MAX_BARS), BeforeValidator(_require_number)]
+KeyName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_NAME, strict=True),
+    AfterValidator(_require_key_name),
+]
+LifeSeconds = Annotated[
+    int,
+    Field(ge=SHORTEST_LIFE_SECONDS, le=LONGEST_LIFE_SECONDS),
+    BeforeValidator(_require_number),
+]
 Moment = Annotated[
     int,
     BeforeValidator(epoch_seconds),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketquant.storage.access import ApiKey, KeyText, Scope
+from pocketquant.storage.access import ApiKey, KeyText, Scope, is_key_name
 
 SECRET = "s" * 43
 KEY = ApiKey("0123456789ab", "charts", Scope.READ, KeyText("", SECRET).fingerprint, created_at=0)
@@ -46,6 +46,24 @@ def test_a_key_is_read_back_from_its_text() -> None:
 def test_a_text_that_is_not_a_key_is_none(text: str) -> None:
     """A text without the form of a key is None."""
     assert KeyText.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("charts", True),
+        ("a" * 80, True),
+        ("Zoë's <b>laptop</b>", True),
+        ("a" * 81, False),
+        ("", False),
+        (" ", False),
+        ("a\nb", False),
+        ("a\u202eb", False),
+    ],
+)
+def test_a_name_is_short_visible_and_in_one_line(name: str, is_one: bool) -> None:
+    """Any visible characters will do."""
+    assert is_one == is_key_name(name)
 
 
 def test_a_key_is_opened_by_its_own_text_alone() -> None:
