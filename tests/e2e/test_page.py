@@ -20,9 +20,12 @@ from tests.e2e.browsing import Visit, browsing, drawn, until, violations, visiti
 from tests.e2e.proxying import nginx
 from tests.e2e.suspending import suspended
 
-BTC, AAPL = "BINANCE:BTCUSDT", "NASDAQ:AAPL"
+BTC, ETH, AAPL = "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "NASDAQ:AAPL"
 COUNT = "pocketquant_http_request_duration_seconds_count"
 PLANTED = '<img src="x" onerror="document.title=\'planted\'">'
+
+LINE = """() => window.pocketquantChart.drawing.compared.data()
+  .map((point) => [point.time, point.value])"""
 
 Opens = Callable[..., Page]
 
@@ -33,7 +36,12 @@ def market(start_platform: Callable[..., Any]) -> Iterator[Any]:
     # Streams of closed pages hold their threads until the server writes to them again.
     without = frozenset({"flower", "interactive"})
     with start_platform(without=without, api_threads=256) as platform:
-        for symbol, interval, count in ((BTC, "1m", 2500), (AAPL, "1h", 1500), (AAPL, "1d", 300)):
+        for symbol, interval, count in (
+            (BTC, "1m", 2500),
+            (ETH, "1m", 2500),
+            (AAPL, "1h", 1500),
+            (AAPL, "1d", 300),
+        ):
             assert 200 == platform.sync(symbol, interval, count).status
         exchange, ticker = BTC.split(":")
         wanted = {"symbols": [{"exchange": exchange, "symbol": ticker}]}
@@ -204,6 +212,58 @@ def test_an_address_may_hold_any_symbol(visit: Opens, path: str, symbol: str) ->
     expect(page.get_by_role("heading", level=2)).to_be_visible()
     expect(page.get_by_role("toolbar")).to_be_visible()
     assert f"{symbol} 1d · PocketQuant" == page.title()
+
+
+def test_a_second_symbol_is_compared(visit: Opens, market: Any) -> None:
+    """Chosen by keyboard, it is drawn as the API has it, older and live bars too; × removes it."""
+    page = visit(f"/chart/{BTC}?interval=1m")
+    drawn(page)
+    page.keyboard.press("+")
+    page.get_by_role("combobox").fill("ethusdt")
+    expect(page.get_by_role("option").first).to_contain_text(ETH)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{market.url}/chart/{BTC}?interval=1m&compare={ETH}")
+    row = page.locator(".legend-compared")
+    expect(row).to_contain_text("in view")
+    expect(page.get_by_role("button", name="%")).to_have_attribute("aria-pressed", "true")
+    page.evaluate("window.pocketquantChart.drawing.chart.timeScale().scrollToPosition(-950, false)")
+    until(page, "() => window.pocketquantChart.bars.value.length >= 2000")
+    closes = {bar[0]: bar[4] for bar in bars(market, ETH, "1m", 2500)}
+    first, last = (compute(closes) for compute in (min, max))
+
+    def is_equal() -> bool:
+        line = [point for point in page.evaluate(LINE) if first <= point[0] <= last]
+        times = [bar[0] for bar in drawn(page) if first <= bar[0] <= last]
+        return [[time, closes[time]] for time in times if time in closes] == line
+
+    wait_until("older bars of it are drawn", is_equal, (), 30)
+    wanted = {"symbols": [dict(zip(("exchange", "symbol"), ETH.split(":"), strict=True))]}
+    market.post("/api/v1/quotes/subscribe", wanted)
+    seen = page.evaluate("window.pocketquantChart.compared.value.bars.value.at(-1).close")
+    until(
+        page,
+        "(seen) => window.pocketquantChart.compared.value.bars.value.at(-1).close !== seen",
+        seen,
+    )
+    market.post("/api/v1/quotes/unsubscribe", wanted)
+    page.get_by_role("button", name="Log").click()
+    assert page.evaluate("window.pocketquantChart.drawing.chart.priceScale('left').width()")
+    row.get_by_role("button", name=f"Stop comparing with {ETH}").click()
+    expect(row).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("compare"))
+
+
+def test_a_wrong_symbol_to_compare_leaves_the_chart_as_it_is(visit: Opens, market: Any) -> None:
+    """What is no symbol is explained; bars that were never fetched are fetched on request."""
+    page = visit(f"/chart/{AAPL}?interval=1d&compare=ethereum")
+    row = page.locator(".legend-compared")
+    expect(row).to_contain_text("ETHEREUM is no symbol: write EXCHANGE:TICKER.")
+    expected = bars(market, AAPL, "1d", 300)
+    assert expected == drawn_like(page, expected)
+    page.goto(f"/chart/{AAPL}?interval=1d&compare=nasdaq:msft")
+    expect(row).to_contain_text("has no bars of 1d here")
+    row.get_by_role("button", name="Fetch them").click()
+    expect(row).to_contain_text("in view")
 
 
 def test_an_interval_that_cannot_be_made_is_explained(visit: Opens) -> None:

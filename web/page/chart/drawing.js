@@ -5,6 +5,7 @@ import {
   createChart,
   CrosshairMode,
   HistogramSeries,
+  LineSeries,
   PriceScaleMode,
 } from "../vendor/lightweight-charts.js";
 import { coloursOf } from "./colours.js";
@@ -12,9 +13,17 @@ import { SessionBreaks } from "./session-breaks.js";
 
 const NEAR_THE_OLDEST = 100; // bars left of the view: then older ones are asked for
 const VISIBLE_AT_FIRST = 140;
+const MARGINS = { top: 0.08, bottom: 0.24 }; // volume is drawn below
+const MODES = {
+  price: PriceScaleMode.Normal,
+  log: PriceScaleMode.Logarithmic,
+  percent: PriceScaleMode.Percentage,
+};
 
 /** @typedef {import("../data/bars.js").Bar} Bar */
 /** @typedef {(time: number) => string} TimeText */
+/** @typedef {import("./scale.js").Scale} Scale */
+/** @typedef {{time: number, value: number}} Point */
 
 export class Drawing {
   /**
@@ -32,7 +41,8 @@ export class Drawing {
       // The notice that its licence asks for is in the page's footer.
       layout: { attributionLogo: false, fontFamily: getComputedStyle(element).fontFamily },
       crosshair: { mode: CrosshairMode.Normal },
-      rightPriceScale: { borderVisible: false },
+      rightPriceScale: { borderVisible: false, scaleMargins: MARGINS },
+      leftPriceScale: { borderVisible: false, scaleMargins: MARGINS },
       timeScale: { borderVisible: false, rightOffset: 4, timeVisible: true, minBarSpacing: 0.3 },
     });
     this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: true });
@@ -42,8 +52,11 @@ export class Drawing {
       lastValueVisible: false,
       priceLineVisible: false,
     });
-    this.candles.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.24 } });
     this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    /** @type {import("../vendor/lightweight-charts.js").ISeriesApi<"Line"> | null} */
+    this.compared = null;
+    /** @type {Scale} */
+    this.scale = "price";
     this.colours = coloursOf(element);
     this.breaks = new SessionBreaks(this.chart.timeScale(), this.colours.line);
     this.chart.panes()[0].attachPrimitive(this.breaks);
@@ -119,14 +132,44 @@ export class Drawing {
 
   /** @param {number} digits after the point */
   setDigits(digits) {
-    const priceFormat = { type: /** @type {const} */ ("price"), precision: digits, minMove: 10 ** -digits };
-    this.candles.applyOptions({ priceFormat });
+    this.candles.applyOptions({ priceFormat: priceFormat(digits) });
   }
 
-  /** @param {boolean} isLogarithmic */
-  setScale(isLogarithmic) {
-    const mode = isLogarithmic ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal;
-    this.candles.priceScale().applyOptions({ mode });
+  /**
+   * Draw the line of a compared symbol in place of the one before.
+   * @param {Point[]} points at times of the candles
+   * @param {number} digits after the point
+   */
+  drawCompared(points, digits) {
+    this.compared ??= this.chart.addSeries(LineSeries, { lineWidth: 2, priceLineVisible: false });
+    this.compared.applyOptions({ color: this.colours.compared, priceFormat: priceFormat(digits) });
+    this.compared.setData(/** @type {any} */ (points));
+    this.setScale(this.scale);
+  }
+
+  /** @param {Point} point the newest one, new or changed */
+  updateCompared(point) {
+    this.compared?.update(/** @type {any} */ (point));
+  }
+
+  endCompared() {
+    if (this.compared) this.chart.removeSeries(this.compared);
+    this.compared = null;
+    this.setScale(this.scale);
+  }
+
+  /**
+   * In per cent a compared symbol shares the scale; else it has its own at the left.
+   * @param {Scale} scale
+   */
+  setScale(scale) {
+    this.scale = scale;
+    const isApart = this.compared !== null && scale !== "percent";
+    this.compared?.applyOptions({ priceScaleId: isApart ? "left" : "right" });
+    this.chart.applyOptions({
+      rightPriceScale: { mode: MODES[scale] },
+      leftPriceScale: { mode: MODES[scale], visible: isApart },
+    });
   }
 
   /**
@@ -160,4 +203,9 @@ export class Drawing {
     const color = close >= open ? this.colours.upVolume : this.colours.downVolume;
     return volume === null ? { time } : { time, value: volume, color };
   }
+}
+
+/** @param {number} digits after the point */
+function priceFormat(digits) {
+  return { type: /** @type {const} */ ("price"), precision: digits, minMove: 10 ** -digits };
 }

@@ -1,9 +1,14 @@
 // All values of the bar at the crosshair; of the newest bar where none is pointed at.
 
+import { address } from "../data/address.js";
 import { inWords } from "../data/intervals.js";
-import { percentText, priceText, volumeText } from "../data/numbers.js";
+import { priceText, volumeText } from "../data/numbers.js";
 import { html } from "../parts/html.js";
+import { changeText, ComparedLegend, InView } from "./compared-legend.js";
+import { scaleOf } from "./scale.js";
 import { openTexts } from "./time-texts.js";
+
+/** @typedef {import("../data/bars.js").Bar} Bar */
 
 /** @param {{chart: import("./live-chart.js").LiveChart}} props */
 export function Legend({ chart }) {
@@ -12,19 +17,23 @@ export function Legend({ chart }) {
   const at = pointed === null ? bars.length - 1 : bars.findLastIndex((bar) => bar.time === pointed);
   const bar = bars[at];
   const listing = chart.listing.value;
-  return html`<div class="legend">
+  const compared = chart.compared.value;
+  const scale = scaleOf(address.value.searchParams);
+  const base = scale === "percent" ? baseOf(bars, chart.base.value) : null;
+  return html`<div class="legend ${compared && scale !== "percent" ? "is-indented" : ""}">
     <div class="legend-title">
       <h1>${chart.symbol}</h1>
       <span class="legend-name">${listing?.name ?? ""}</span>
       <span class="muted">${inWords(chart.interval)}</span>
       ${listing?.currency && html`<span class="muted">${listing.currency}</span>`}
     </div>
-    ${bar && html`<${Values} bar=${bar} before=${bars[at - 1]} digits=${chart.digits.value} />`}
+    ${bar && html`<${Values} bar=${bar} before=${bars[at - 1]} base=${base} digits=${chart.digits.value} />`}
     ${bar && html`<div class="legend-times">
       ${openTexts(bar, chart.hours.value?.zone ?? "UTC").map((text) => html`<span key=${text}>${text}</span>`)}
       ${bar.isForming && html`<span class="tag">forming</span>`}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}
     </div>`}
+    ${compared && html`<${ComparedLegend} key=${compared.symbol} chart=${chart} compared=${compared} bar=${bar} base=${base} />`}
     ${chart.isLoading.value && html`<div class="muted">Loading…</div>`}
     ${chart.isLoadingOlder.value && html`<div class="muted">Loading older bars…</div>`}
     ${chart.trouble.value && html`<div class="tag is-bad" role="status">${chart.trouble} Trying again…</div>`}
@@ -33,14 +42,16 @@ export function Legend({ chart }) {
 }
 
 /**
- * @param {{
- *   bar: import("../data/bars.js").Bar,
- *   before: import("../data/bars.js").Bar | undefined,
- *   digits: number,
- * }} props
+ * The oldest bar in view.
+ * @param {Bar[]} bars
+ * @param {number | null} from its open time
  */
-function Values({ bar, before, digits }) {
-  const change = before ? 100 * (bar.close / before.close - 1) : null;
+function baseOf(bars, from) {
+  return bars.find((bar) => from !== null && bar.time >= from) ?? null;
+}
+
+/** @param {{bar: Bar, before: Bar | undefined, base: Bar | null, digits: number}} props */
+function Values({ bar, before, base, digits }) {
   const tone = bar.close >= bar.open ? "is-up" : "is-down";
   const values = [
     ["O", priceText(bar.open, digits)],
@@ -51,6 +62,7 @@ function Values({ bar, before, digits }) {
   ];
   return html`<dl class="legend-values ${tone}">
     ${values.map(([name, text]) => html`<div key=${name}><dt>${name}</dt><dd>${text}</dd></div>`)}
-    ${change !== null && html`<div><dt class="sr">Change</dt><dd>${percentText(change)}</dd></div>`}
+    ${before && html`<div><dt class="sr">Change</dt><dd>${changeText(before, bar)}</dd></div>`}
+    ${base && html`<${InView} from=${base} to=${bar} />`}
   </dl>`;
 }

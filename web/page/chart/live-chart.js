@@ -1,13 +1,14 @@
 // One series on the screen: fetches its bars, draws them, follows quotes, loads older bars.
 
 import { signal } from "../vendor/signals.js";
-import { get, symbolPath } from "../data/api.js";
+import { get, symbolOf, symbolPath } from "../data/api.js";
 import { BarPages } from "../data/bars.js";
 import { isIntraday } from "../data/intervals.js";
 import { digitsOf } from "../data/numbers.js";
 import { follow } from "../data/stream.js";
 import { epochOf, now } from "../data/times.js";
 import { tradingHours } from "../data/trading-hours.js";
+import { Compared } from "./compared.js";
 import { firstOfDays } from "./days.js";
 import { Drawing } from "./drawing.js";
 import { axisText, markTexts } from "./time-texts.js";
@@ -23,7 +24,8 @@ const MOST_PAGES_BACK = 20; // to a moment that the address names
 /** @typedef {"asking" | "live" | "none" | "broken"} LiveState */
 /**
  * @typedef {object} Options
- * @property {boolean} isLogarithmic
+ * @property {import("./scale.js").Scale} scale
+ * @property {string | null} compared another symbol
  * @property {boolean} isExchangeTime
  * @property {{from: number, to: number} | null} range open times in view; null: the newest bars
  */
@@ -57,6 +59,9 @@ export class LiveChart {
     this.digits = signal(2);
     this.hours = signal(/** @type {import("../data/trading-hours.js").TradingHours | null} */ (null));
     this.listing = signal(/** @type {any} */ (null));
+    this.compared = signal(/** @type {Compared | null} */ (null));
+    /** Open time of the oldest bar in view, from which per cents count. */
+    this.base = signal(/** @type {number | null} */ (null));
     this.drawing = new Drawing(element, {
       onPoint: (time) => {
         this.pointed.value = time;
@@ -70,6 +75,7 @@ export class LiveChart {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.refreshTimer = undefined;
     this.refreshAt = Infinity;
+    this.followed = ""; // symbols whose quotes are streamed
     this.stopQuotes = () => {};
     this.onReturn = () => {
       if (!document.hidden) this.#refreshIn(0);
@@ -88,6 +94,7 @@ export class LiveChart {
     if (this.isOver) return;
     this.#drawAll();
     await this.#showRange();
+    this.loadCompared();
     this.#follow();
     await this.#describe();
   }
@@ -101,8 +108,18 @@ export class LiveChart {
   /** @param {Options} options */
   setOptions(options) {
     this.options = options;
-    this.drawing.setScale(options.isLogarithmic);
+    this.drawing.setScale(options.scale);
     this.#setTimes();
+    this.#compareWith(options.compared);
+  }
+
+  /** Load the compared symbol's bars as far back as the chart's own, and draw them. */
+  async loadCompared() {
+    const compared = this.compared.peek();
+    await compared?.reach(this.bars.peek()[0]?.time ?? Infinity);
+    if (!compared || compared.isOver || !this.bars.peek().length) return;
+    compared.draw(this.bars.peek());
+    this.#followQuotes();
   }
 
   showNewest() {
@@ -113,6 +130,7 @@ export class LiveChart {
     this.isOver = true;
     this.stopQuotes();
     clearTimeout(this.refreshTimer);
+    this.compared.peek()?.end();
     document.removeEventListener("visibilitychange", this.onReturn);
     removeEventListener("online", this.onReturn);
     this.drawing.end();
@@ -130,8 +148,9 @@ export class LiveChart {
     this.digits.value = digitsOf(this.listing.value?.tick_size, bars.map((bar) => bar.close));
     this.drawing.setDigits(this.digits.value);
     this.drawing.draw(bars, days);
-    this.setOptions(this.options);
     this.#show(bars);
+    if (this.compared.peek()?.isLoaded) this.compared.peek()?.draw(bars);
+    this.setOptions(this.options);
   }
 
   /** @param {Bar[]} bars that are drawn now */
@@ -145,6 +164,17 @@ export class LiveChart {
     const bars = this.pages.bars;
     for (const bar of bars.slice(-50)) if (bar.time >= drawn) this.drawing.update(bar);
     this.#show(bars);
+    if (this.compared.peek()?.isLoaded) this.compared.peek()?.drawNewest(bars.slice(-50));
+  }
+
+  /** @param {string | null} symbol */
+  #compareWith(symbol) {
+    const before = this.compared.peek();
+    if (symbol === (before?.symbol ?? null)) return;
+    before?.end();
+    this.compared.value = symbol ? new Compared(symbol, this.interval, this.drawing) : null;
+    if (symbol) this.loadCompared();
+    else this.#followQuotes();
   }
 
   #setTimes() {
@@ -167,14 +197,19 @@ export class LiveChart {
 
   #noteRange() {
     const showsNewest = this.drawing.showsNewest(this.bars.value.length);
-    this.onRange(showsNewest ? null : this.drawing.visible());
+    const visible = this.drawing.visible();
+    this.base.value = visible && visible.from;
+    this.onRange(showsNewest ? null : visible);
   }
 
   async #loadOlder() {
     if (!this.bars.value.length || !this.pages.hasOlder || this.pages.isLoadingOlder) return;
     this.isLoadingOlder.value = true;
     try {
-      if ((await this.pages.loadOlder()) && !this.isOver) this.#drawAll();
+      if ((await this.pages.loadOlder()) && !this.isOver) {
+        this.#drawAll();
+        this.loadCompared();
+      }
       this.trouble.value = "";
     } catch (error) {
       this.trouble.value = /** @type {Error} */ (error).message;
@@ -196,7 +231,20 @@ export class LiveChart {
   }
 
   #follow() {
-    this.stopQuotes = follow("/quotes/stream", { symbols: this.symbol }, {
+    this.#followQuotes();
+    document.addEventListener("visibilitychange", this.onReturn);
+    addEventListener("online", this.onReturn);
+    this.#refreshIn(UNQUOTED_REFRESH_MS);
+  }
+
+  /** Stream the quotes of what is drawn: browsers have few connections, so all come by one. */
+  #followQuotes() {
+    const compared = this.compared.peek();
+    const symbols = [this.symbol, ...(compared?.isLoaded ? [compared.symbol] : [])].join(",");
+    if (this.isOver || symbols === this.followed) return;
+    this.followed = symbols;
+    this.stopQuotes();
+    this.stopQuotes = follow("/quotes/stream", { symbols }, {
       onEvent: (_, quote) => this.#takeQuote(quote),
       onState: (state, reason) => {
         if (state === "waiting") this.live.value = "broken";
@@ -210,16 +258,17 @@ export class LiveChart {
         this.trouble.value = state === "waiting" ? (reason ?? "") : "";
       },
     });
-    document.addEventListener("visibilitychange", this.onReturn);
-    addEventListener("online", this.onReturn);
-    this.#refreshIn(UNQUOTED_REFRESH_MS);
   }
 
   /** @param {any} quote */
   #takeQuote(quote) {
-    this.live.value = "live";
-    this.quote.value = quote;
-    if (this.pages.follow(quote.last_price, epochOf(quote.timestamp))) this.#drawNewest();
+    const isOwn = symbolOf(quote) === this.symbol;
+    if (isOwn) {
+      this.live.value = "live";
+      this.quote.value = quote;
+    }
+    const pages = isOwn ? this.pages : this.compared.peek()?.pages;
+    if (pages?.follow(quote.last_price, epochOf(quote.timestamp))) this.#drawNewest();
     this.#refreshIn(QUOTED_REFRESH_MS);
   }
 
@@ -236,11 +285,12 @@ export class LiveChart {
     let pause = UNQUOTED_REFRESH_MS;
     try {
       if (document.hidden) return; // its return refreshes
-      const change = await this.pages.refresh();
+      const oldest = this.bars.peek()[0]?.time ?? Infinity;
+      const changes = await Promise.all([this.pages.refresh(), this.compared.peek()?.refresh(oldest)]);
       if (this.isOver) return;
       this.trouble.value = "";
-      if (change === "all") this.#drawAll();
-      if (change === "newest") this.#drawNewest();
+      if (changes.includes("all")) this.#drawAll();
+      else if (changes.includes("newest")) this.#drawNewest();
       const end = this.pages.forming?.end;
       if (end) pause = Math.min(pause, Math.max(0, 1000 * (end - now())) + CLOSING_MS);
     } catch (error) {

@@ -56,8 +56,11 @@ function explained(interval, { status, message }) {
   return isUnstored ? "Its bars were never fetched from the provider." : message;
 }
 
-/** @param {{symbol: string, interval: string, onDone: () => void}} props */
-function Fetch({ symbol, interval, onDone }) {
+/**
+ * Fetches bars that are not stored.
+ * @param {{symbol: string, interval: string, onDone: () => void}} props
+ */
+export function Fetch({ symbol, interval, onDone }) {
   const isBusy = useSignal(false);
   const fetchBars = async () => {
     isBusy.value = true;

@@ -7,21 +7,29 @@ import { isInterval, STORED } from "../data/intervals.js";
 import { clockText, spanText, now, zoneText } from "../data/times.js";
 import { html } from "../parts/html.js";
 import { attempt, notify } from "../parts/notices.js";
+import { chooseCompared } from "./compared-legend.js";
 import { saveCsv, savePicture } from "./exports.js";
+import { plainScale, scaleOf } from "./scale.js";
 
 /** @typedef {import("./live-chart.js").LiveChart} LiveChart */
 
 /** @param {{symbol: string, interval: string, chart: LiveChart | null}} props */
 export function Toolbar({ symbol, interval, chart }) {
   const query = address.value.searchParams;
-  const isLogarithmic = query.get("scale") === "log";
+  const scale = scaleOf(query);
   const isExchangeTime = query.get("tz") === "exchange";
   const hours = chart?.hours.value;
   const hasBars = Boolean(chart?.bars.value.length);
+  const plain = plainScale(query);
+  const choose = (/** @type {import("./scale.js").Scale} */ wanted) =>
+    changeQuery({ scale: wanted === plain ? null : wanted });
   return html`<div class="toolbar" role="toolbar" aria-label="Chart">
     <${Intervals} interval=${interval} />
-    <button aria-pressed=${isLogarithmic} title="Logarithmic scale"
-      onClick=${() => changeQuery({ scale: isLogarithmic ? null : "log" })}>Log</button>
+    <button onClick=${() => chooseCompared(symbol)} title="Compare with another symbol (+)">Compare</button>
+    <button aria-pressed=${scale === "percent"} title="Change in per cent since the left edge"
+      onClick=${() => choose(scale === "percent" ? "price" : "percent")}>%</button>
+    <button aria-pressed=${scale === "log"} title="Logarithmic scale"
+      onClick=${() => choose(scale === "log" ? plain : "log")}>Log</button>
     <button aria-pressed=${isExchangeTime} title="Zone of the time axis"
       onClick=${() => changeQuery({ tz: isExchangeTime ? null : "exchange" })}>
       ${isExchangeTime ? zoneText(hours?.zone ?? "UTC") : "UTC"}</button>

@@ -31,6 +31,7 @@ export function changeQuery(changes, options = {}) {
     if (value === null) next.searchParams.delete(name);
     else next.searchParams.set(name, value);
   }
+  next.search = next.search.replaceAll("%3A", ":"); // of symbols, as people write them
   go(next.href, options);
 }
 

@@ -153,6 +153,14 @@ export function symbolOf(named) {
 }
 
 /**
+ * Whether a text is written `EXCHANGE:TICKER`.
+ * @param {string} text
+ */
+export function isSymbol(text) {
+  return /^[^:\s]+:\S+$/.test(text);
+}
+
+/**
  * The exchange and ticker of a symbol, as bodies of requests have them.
  * @param {string} symbol
  */

@@ -4,7 +4,7 @@ import { get, symbolPath } from "./api.js";
 import { epochOf, now } from "./times.js";
 
 const PAGE = 1000;
-const MOST_AT_ONCE = 5000;
+export const MOST_AT_ONCE = 5000;
 const NEWEST = 20; // fetched again to see whether something has changed
 const CLOSING_SECONDS = 30;
 
@@ -61,12 +61,12 @@ export class BarPages {
   }
 
   /** Put the next older page before the bars; return whether there was one. */
-  async loadOlder() {
+  async loadOlder(limit = PAGE) {
     if (this.cursor === null || this.isLoadingOlder) return false;
     this.isLoadingOlder = true;
     const { cursor } = this;
     try {
-      const page = await this.#fetch({ limit: PAGE, cursor });
+      const page = await this.#fetch({ limit, cursor });
       if (this.cursor !== cursor) return false; // all was loaded again meanwhile
       const first = this.closed[0]?.time ?? Infinity;
       this.closed = [...page.bars.filter((bar) => bar.time < first), ...this.closed];

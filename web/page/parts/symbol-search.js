@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "../vendor/hooks.js";
 import { signal, useSignal, useSignalEffect } from "../vendor/signals.js";
 import { address, chartPath, go } from "../data/address.js";
-import { get, getPage, symbolOf } from "../data/api.js";
+import { get, getPage, isSymbol, symbolOf } from "../data/api.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 
@@ -80,11 +80,10 @@ export function SymbolSearch() {
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const typed = text.value.trim().toUpperCase();
-    const isWhole = /^[^:\s]+:\S+$/.test(typed);
     const isAnswered = answered.value === text.value.trim();
     const match = isAnswered && matches.value[chosen.value];
     if (match) choose(match.symbol);
-    else if (isWhole) choose(typed);
+    else if (isSymbol(typed)) choose(typed);
     else isHasty.current = !isAnswered;
   };
 

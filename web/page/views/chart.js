@@ -1,16 +1,19 @@
 // One symbol's bars: candles and volume, live; the address says which, and how they are shown.
 
 import { useEffect, useRef } from "../vendor/hooks.js";
-import { useSignal, useSignalEffect } from "../vendor/signals.js";
+import { untracked, useSignal, useSignalEffect } from "../vendor/signals.js";
 import { address, changeQuery, chartPath, go } from "../data/address.js";
 import { getPage, symbolOf } from "../data/api.js";
 import { isInterval } from "../data/intervals.js";
 import { isDark } from "../data/theme.js";
 import { html } from "../parts/html.js";
+import { useKeys } from "../parts/keyboard.js";
 import { searchForChart } from "../parts/symbol-search.js";
 import { ChartProblem } from "../chart/problem.js";
+import { chooseCompared } from "../chart/compared-legend.js";
 import { Legend } from "../chart/legend.js";
 import { LiveChart } from "../chart/live-chart.js";
+import { scaleOf } from "../chart/scale.js";
 import { Toolbar } from "../chart/toolbar.js";
 import { useIntervalKeys } from "../chart/interval-keys.js";
 
@@ -51,6 +54,12 @@ function SymbolChart({ symbol, interval }) {
   const attempts = useSignal(0);
   const typed = useIntervalKeys((chosen) => changeQuery({ interval: chosen, from: null, to: null }));
 
+  useKeys((event) => {
+    if (event.key !== "+") return;
+    event.preventDefault();
+    chooseCompared(symbol);
+  }, [symbol]);
+
   useEffect(() => {
     document.title = `${symbol} ${interval} · PocketQuant`;
     if (!isInterval(interval) || !place.current) return undefined;
@@ -66,7 +75,10 @@ function SymbolChart({ symbol, interval }) {
     };
   }, [symbol, interval, attempts.value]);
 
-  useSignalEffect(() => chart.value?.setOptions(optionsOf(address.value)));
+  useSignalEffect(() => {
+    const [drawn, options] = [chart.value, optionsOf(address.value)];
+    untracked(() => drawn?.setOptions(options));
+  });
   useSignalEffect(() => {
     isDark.value; // the style sheet follows it first
     requestAnimationFrame(() => chart.peek()?.takeColours());
@@ -95,7 +107,8 @@ function SymbolChart({ symbol, interval }) {
 function optionsOf(url) {
   const [from, to] = ["from", "to"].map((name) => Number(url.searchParams.get(name)));
   return {
-    isLogarithmic: url.searchParams.get("scale") === "log",
+    scale: scaleOf(url.searchParams),
+    compared: url.searchParams.get("compare")?.toUpperCase() || null,
     isExchangeTime: url.searchParams.get("tz") === "exchange",
     range: from && to > from ? { from, to } : null,
   };
