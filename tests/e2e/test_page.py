@@ -4,8 +4,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -21,9 +23,25 @@ from tests.e2e.proxying import nginx
 from tests.e2e.suspending import suspended
 
 BTC, ETH, AAPL = "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "NASDAQ:AAPL"
+FUTURE = "CME_MINI:ES1!"
 COUNT = "pocketquant_http_request_duration_seconds_count"
 PLANTED = '<img src="x" onerror="document.title=\'planted\'">'
 
+# Kinds of marks on the time axis.
+MONTH, CLOCK = 1, 3
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MARKS = """() => new Promise((resolve) => {
+  const marks = [], {chart} = window.pocketquantChart.drawing;
+  const {tickMarkFormatter} = chart.options().timeScale;
+  chart.applyOptions({timeScale: {tickMarkFormatter: (time, mark) => {
+    marks.push([time, mark, tickMarkFormatter(time, mark)]);
+    return marks.at(-1)[2];
+  }}});
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    chart.applyOptions({timeScale: {tickMarkFormatter}});
+    resolve(marks);
+  }));
+})"""
 LINE = """() => window.pocketquantChart.drawing.compared.data()
   .map((point) => [point.time, point.value])"""
 
@@ -112,12 +130,17 @@ def epoch(text: str) -> int:
         "/watch",
         "/schedules",
         f"/chart/{AAPL}?interval=1h",
+        f"/chart/{BTC}?interval=1m&compare={ETH}",
+        f"/chart/{BTC}?interval=1m&compare=NASDAQ:NOSUCH",
         "/jobs",
+        "/jobs/",  # of a job that fails
         "/chart/NASDAQ:NOSUCH",
     ],
 )
-def test_no_view_has_serious_faults_of_accessibility(visit: Opens, path: str) -> None:
+def test_no_view_has_serious_faults_of_accessibility(visit: Opens, market: Any, path: str) -> None:
     """axe-core looks at each view, in light and dark."""
+    if path == "/jobs/":
+        path += market.sync_in_background("NASDAQ:NOSUCH")
     page = visit(path)
     expect(page.locator("h1, h2").first).to_be_visible()
     expect(page.locator(".starting")).to_have_count(0)
@@ -264,6 +287,88 @@ def test_a_wrong_symbol_to_compare_leaves_the_chart_as_it_is(visit: Opens, marke
     expect(row).to_contain_text("has no bars of 1d here")
     row.get_by_role("button", name="Fetch them").click()
     expect(row).to_contain_text("in view")
+
+
+def test_holes_are_seen(visit: Opens, market: Any) -> None:
+    """Where the market was open and no bar is stored there is a mark, and the legend tells when."""
+    market.sync("NASDAQ:TSLA", "1w", 5)  # its hours
+    path = f"/api/v1/market-data/ohlcv/{AAPL.replace(':', '/')}"
+    given = market.get(path, interval="1h", limit=100).body["data"][::-1]
+    left_out = given[50:53]
+    market.post(
+        "/api/v1/market-data/ohlcv/NASDAQ/TSLA",
+        {"interval": "1h", "bars": [*given[:50], *given[53:]]},
+    )
+    page = visit("/chart/NASDAQ:TSLA?interval=1h")
+    drawn(page)
+    until(page, "() => window.pocketquantChart.holes.value.length > 0")
+    opens = [epoch(bar["datetime"]) for bar in left_out]
+    expected = [{"after": 49, "first": opens[0], "last": opens[-1], "count": 3}]
+    assert expected == page.evaluate("window.pocketquantChart.holes.value")
+    for index in (49, 50):
+        point_at(page, index)
+        expect(page.locator(".legend")).to_contain_text(
+            re.compile(rf"no bars from {left_out[0]['datetime'][:10]} .* UTC \(3\)")
+        )
+    point_at(page, 51)
+    expect(page.locator(".legend")).not_to_contain_text("no bars")
+
+
+def point_at(page: Page, index: int) -> None:
+    """Move the mouse to a bar of the chart."""
+    box = page.locator(".chart").bounding_box()
+    x = page.evaluate(
+        "(index) => window.pocketquantChart.drawing.chart.timeScale().logicalToCoordinate(index)",
+        index,
+    )
+    assert box
+    page.mouse.move(box["x"] + x, box["y"] + box["height"] / 2)
+
+
+def test_the_axis_is_divided_by_trading_days(visit: Opens, market: Any) -> None:
+    """A month is named at its first trading day, which opens on the evening before it."""
+    market.sync(FUTURE, "1d", 300)
+    page = visit(f"/chart/{FUTURE}?interval=1d")
+    drawn(page)
+    days = [bar["tradingDay"] for bar in page.evaluate("window.pocketquantChart.bars.value")]
+    begins = {day for before, day in pairwise(days) if before[:7] != day[:7]}
+    times = [bar[0] for bar in drawn(page)]
+    found = marks(page)
+    assert found
+    for moment, mark, text in found:
+        day = days[times.index(moment)]
+        assert (mark <= MONTH) == (day in begins)
+        assert text in {MONTHS[int(day[5:7]) - 1], day[:4]} or text == str(int(day[8:]))
+
+
+def test_the_axis_of_the_exchange_is_divided_by_its_midnights(visit: Opens, market: Any) -> None:
+    """A date begins at midnight in Chicago, or with the first bar after it; texts say so."""
+    market.sync(FUTURE, "1h", 300)
+    page = visit(f"/chart/{FUTURE}?interval=1h&tz=exchange")
+    drawn(page)
+    expect(page.get_by_role("button", name="Chicago")).to_be_visible()
+    opens = [
+        datetime.fromtimestamp(bar["time"], ZoneInfo("America/Chicago"))
+        for bar in page.evaluate("window.pocketquantChart.bars.value")
+    ]
+    begins = {now for before, now in pairwise(opens) if before.date() != now.date()}
+    found = marks(page)
+    assert found
+    for moment, mark, text in found:
+        opened = datetime.fromtimestamp(moment, ZoneInfo("America/Chicago"))
+        assert (mark < CLOCK) == (opened in begins)
+        assert text in {
+            f"{opened:%H:%M}",
+            f"{opened.day}",
+            MONTHS[opened.month - 1],
+            f"{opened:%Y}",
+        }
+
+
+def marks(page: Page) -> list[tuple[int, int, str]]:
+    """Return time, kind and text of the marks that are drawn on the time axis."""
+    found: list[tuple[int, int, str]] = page.evaluate(MARKS)
+    return found
 
 
 def test_an_interval_that_cannot_be_made_is_explained(visit: Opens) -> None:

@@ -1,6 +1,7 @@
 // Which bar of another symbol belongs beside a bar of the chart.
 
 import { isIntraday, secondsOf } from "../data/intervals.js";
+import { firstFrom } from "../data/ordered.js";
 
 const DAY = 86_400;
 
@@ -16,7 +17,7 @@ const DAY = 86_400;
 export function indexBeside(bar, others, interval) {
   const placeOf = placing(interval);
   const wanted = placeOf(bar);
-  const low = firstFrom(wanted, others, placeOf);
+  const low = firstFrom(others, (other) => placeOf(other) < wanted);
   const distance = (/** @type {number} */ index) =>
     others[index] ? Math.abs(placeOf(others[index]) - wanted) : Infinity;
   const nearest = distance(low) < distance(low - 1) ? low : low - 1;
@@ -32,22 +33,8 @@ export function indexBeside(bar, others, interval) {
  */
 export function firstBeside(bar, others, interval) {
   const placeOf = placing(interval);
-  return others[firstFrom(placeOf(bar) - secondsOf(interval) / 2, others, placeOf)];
-}
-
-/**
- * @param {number} place
- * @param {Bar[]} bars
- * @param {(bar: Bar) => number} placeOf
- */
-function firstFrom(place, bars, placeOf) {
-  let [low, high] = [0, bars.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (placeOf(bars[middle]) < place) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  const earliest = placeOf(bar) - secondsOf(interval) / 2;
+  return others[firstFrom(others, (other) => placeOf(other) < earliest)];
 }
 
 /** @param {string} interval */

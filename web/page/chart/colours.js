@@ -15,6 +15,7 @@ export function coloursOf(element) {
     upVolume: named("up-volume"),
     downVolume: named("down-volume"),
     partial: named("partial"),
+    hole: named("hole"),
     compared: named("compared"),
   };
 }

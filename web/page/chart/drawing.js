@@ -1,15 +1,17 @@
-// Draws bars with lightweight-charts: candles, volume below them, breaks between trading days.
+// Draws bars with lightweight-charts: candles, volume below them, breaks between trading days, holes.
 
 import {
   CandlestickSeries,
-  createChart,
+  createChartEx,
   CrosshairMode,
   HistogramSeries,
   LineSeries,
   PriceScaleMode,
 } from "../vendor/lightweight-charts.js";
 import { coloursOf } from "./colours.js";
+import { HoleBands } from "./hole-bands.js";
 import { SessionBreaks } from "./session-breaks.js";
+import { TimeAxis } from "./time-axis.js";
 
 const NEAR_THE_OLDEST = 100; // bars left of the view: then older ones are asked for
 const VISIBLE_AT_FIRST = 140;
@@ -36,7 +38,8 @@ export class Drawing {
    */
   constructor(element, { onPoint, onNearOldest, onMove }) {
     this.element = element;
-    this.chart = createChart(element, {
+    this.axis = new TimeAxis();
+    this.chart = createChartEx(element, this.axis, {
       autoSize: true,
       // The notice that its licence asks for is in the page's footer.
       layout: { attributionLogo: false, fontFamily: getComputedStyle(element).fontFamily },
@@ -59,7 +62,8 @@ export class Drawing {
     this.scale = "price";
     this.colours = coloursOf(element);
     this.breaks = new SessionBreaks(this.chart.timeScale(), this.colours.line);
-    this.chart.panes()[0].attachPrimitive(this.breaks);
+    this.holes = new HoleBands(this.chart.timeScale());
+    for (const marks of [this.holes, this.breaks]) this.chart.panes()[0].attachPrimitive(marks);
     this.chart.subscribeCrosshairMove(({ time }) => onPoint(/** @type {number} */ (time) ?? null));
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && range.from < NEAR_THE_OLDEST) onNearOldest();
@@ -73,6 +77,7 @@ export class Drawing {
     const colours = coloursOf(this.element);
     this.colours = colours;
     this.breaks.colour = colours.line;
+    [this.holes.colour, this.holes.tint] = [colours.partial, colours.hole];
     this.chart.applyOptions({
       layout: { background: { color: colours.surface }, textColor: colours.muted },
       grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },
@@ -90,12 +95,21 @@ export class Drawing {
   /**
    * Draw these bars in place of all others.
    * @param {Bar[]} bars
-   * @param {number[]} firstOfDays open times of the first bars of trading days
    */
-  draw(bars, firstOfDays) {
-    this.breaks.times = firstOfDays;
+  draw(bars) {
     this.candles.setData(bars.map((bar) => this.#candle(bar)));
     this.volume.setData(bars.map((bar) => this.#volume(bar)));
+  }
+
+  /**
+   * Mark the beginnings of days, and holes, in place of all others.
+   * @param {number[]} firstOfDays open times of the first bars of trading days
+   * @param {import("./holes.js").Hole[]} holes
+   */
+  mark(firstOfDays, holes) {
+    this.breaks.times = firstOfDays;
+    this.holes.holes = holes;
+    this.chart.applyOptions({}); // draws all again
   }
 
   /**
@@ -175,12 +189,25 @@ export class Drawing {
   /**
    * @param {TimeText} pointed text at the crosshair
    * @param {(time: number, mark: number) => string} marked text at a mark of the axis
+   * @param {import("./time-axis.js").Shown} shown
    */
-  setTimes(pointed, marked) {
+  setTimes(pointed, marked, shown) {
+    this.axis.shown = shown;
     this.chart.applyOptions({
-      localization: { timeFormatter: pointed },
-      timeScale: { tickMarkFormatter: marked },
+      localization: { timeFormatter: /** @type {any} */ (pointed) },
+      timeScale: /** @type {any} */ ({ tickMarkFormatter: marked }),
     });
+  }
+
+  /** Divide the time axis of what is drawn again, as its times are shown otherwise. */
+  divideAgain() {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const drawn = [this.candles, this.volume, this.compared]
+      .filter((series) => series !== null)
+      .map((series) => ({ series, data: series.data() }));
+    for (const { series } of drawn) series.setData([]);
+    for (const { series, data } of drawn) series.setData(/** @type {any} */ (data));
+    if (range) this.chart.timeScale().setVisibleLogicalRange(range);
   }
 
   picture() {

@@ -5,6 +5,7 @@ import { inWords } from "../data/intervals.js";
 import { priceText, volumeText } from "../data/numbers.js";
 import { html } from "../parts/html.js";
 import { changeText, ComparedLegend, InView } from "./compared-legend.js";
+import { holeText } from "./holes.js";
 import { scaleOf } from "./scale.js";
 import { openTexts } from "./time-texts.js";
 
@@ -16,6 +17,7 @@ export function Legend({ chart }) {
   const pointed = chart.pointed.value;
   const at = pointed === null ? bars.length - 1 : bars.findLastIndex((bar) => bar.time === pointed);
   const bar = bars[at];
+  const holes = chart.holes.value.filter(({ after }) => after === at || after === at - 1);
   const listing = chart.listing.value;
   const compared = chart.compared.value;
   const scale = scaleOf(address.value.searchParams);
@@ -31,6 +33,7 @@ export function Legend({ chart }) {
     ${bar && html`<div class="legend-times">
       ${openTexts(bar, chart.hours.value?.zone ?? "UTC").map((text) => html`<span key=${text}>${text}</span>`)}
       ${bar.isForming && html`<span class="tag">forming</span>`}
+      ${holes.map((hole) => html`<span key=${hole.after} class="tag is-warn">${holeText(hole, chart.interval)}</span>`)}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}
     </div>`}
     ${compared && html`<${ComparedLegend} key=${compared.symbol} chart=${chart} compared=${compared} bar=${bar} base=${base} />`}

@@ -7,11 +7,12 @@ import { isIntraday } from "../data/intervals.js";
 import { digitsOf } from "../data/numbers.js";
 import { follow } from "../data/stream.js";
 import { epochOf, now } from "../data/times.js";
-import { tradingHours } from "../data/trading-hours.js";
+import { TradingCalendar } from "../data/trading-hours.js";
 import { Compared } from "./compared.js";
 import { firstOfDays } from "./days.js";
 import { Drawing } from "./drawing.js";
-import { axisText, markTexts } from "./time-texts.js";
+import { hasHoles, holesOf } from "./holes.js";
+import { axisText, markTexts, shownTime } from "./time-texts.js";
 
 const QUOTED_REFRESH_MS = 2000; // while quotes arrive; they move the forming bar in between
 const UNQUOTED_REFRESH_MS = 60_000;
@@ -57,6 +58,9 @@ export class LiveChart {
     this.live = signal(/** @type {LiveState} */ ("asking"));
     this.quote = signal(/** @type {any} */ (null));
     this.digits = signal(2);
+    this.calendar = new TradingCalendar(symbol);
+    /** @type {import("../vendor/signals.js").Signal<import("./holes.js").Hole[]>} */
+    this.holes = signal([]);
     this.hours = signal(/** @type {import("../data/trading-hours.js").TradingHours | null} */ (null));
     this.listing = signal(/** @type {any} */ (null));
     this.compared = signal(/** @type {Compared | null} */ (null));
@@ -71,6 +75,7 @@ export class LiveChart {
     });
     /** @type {Map<number, string>} by open time; empty for bars shorter than a day */
     this.tradingDays = new Map();
+    this.zone = "UTC"; // of the time axis
     this.isOver = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.refreshTimer = undefined;
@@ -144,11 +149,11 @@ export class LiveChart {
 
   #drawAll() {
     const bars = this.pages.bars;
-    const days = isIntraday(this.interval) ? firstOfDays(bars, this.hours.value) : [];
     this.digits.value = digitsOf(this.listing.value?.tick_size, bars.map((bar) => bar.close));
     this.drawing.setDigits(this.digits.value);
-    this.drawing.draw(bars, days);
     this.#show(bars);
+    this.drawing.draw(bars);
+    this.#drawMarks();
     if (this.compared.peek()?.isLoaded) this.compared.peek()?.draw(bars);
     this.setOptions(this.options);
   }
@@ -162,8 +167,8 @@ export class LiveChart {
   #drawNewest() {
     const drawn = this.bars.value.at(-1)?.time ?? -Infinity;
     const bars = this.pages.bars;
-    for (const bar of bars.slice(-50)) if (bar.time >= drawn) this.drawing.update(bar);
     this.#show(bars);
+    for (const bar of bars.slice(-50)) if (bar.time >= drawn) this.drawing.update(bar);
     if (this.compared.peek()?.isLoaded) this.compared.peek()?.drawNewest(bars.slice(-50));
   }
 
@@ -180,7 +185,31 @@ export class LiveChart {
   #setTimes() {
     const zone = (this.options.isExchangeTime && this.hours.value?.zone) || "UTC";
     const dayOf = (/** @type {number} */ time) => this.tradingDays.get(time) ?? null;
-    this.drawing.setTimes(axisText(dayOf, zone), markTexts(dayOf, zone));
+    this.drawing.setTimes(axisText(dayOf, zone), markTexts(dayOf, zone), shownTime(dayOf, zone));
+    if (zone !== this.zone) this.drawing.divideAgain();
+    this.zone = zone;
+  }
+
+  /** Fetch the hours as far back as the bars, and mark days and holes by them. */
+  async #mark() {
+    const newest = this.pages.closed.at(-1)?.time ?? now();
+    const oldest = hasHoles(this.interval) ? this.pages.closed[0]?.time : newest;
+    try {
+      await this.calendar.cover(oldest ?? newest, newest);
+    } catch {
+      return; // the chart is whole without it; the next bar tries again
+    }
+    if (this.isOver) return;
+    this.hours.value = this.calendar.hours;
+    this.#drawMarks();
+    this.#setTimes();
+  }
+
+  #drawMarks() {
+    const { sessions } = this.calendar;
+    this.holes.value = holesOf(this.pages.closed, sessions, this.interval);
+    const days = isIntraday(this.interval) ? firstOfDays(this.bars.value, sessions) : [];
+    this.drawing.mark(days, this.holes.value);
   }
 
   async #showRange() {
@@ -208,6 +237,7 @@ export class LiveChart {
     try {
       if ((await this.pages.loadOlder()) && !this.isOver) {
         this.#drawAll();
+        this.#mark();
         this.loadCompared();
       }
       this.trouble.value = "";
@@ -220,13 +250,12 @@ export class LiveChart {
 
   /** Fetch the texts around the bars; the chart is whole without them. */
   async #describe() {
-    const [hours, listing] = await Promise.allSettled([
-      tradingHours(this.symbol),
+    const [, listing] = await Promise.allSettled([
+      this.#mark(),
       get(`/market-data/symbols/${symbolPath(this.symbol)}`),
     ]);
-    if (this.isOver) return;
-    if (listing.status === "fulfilled") this.listing.value = listing.value;
-    if (hours.status === "fulfilled") this.hours.value = hours.value;
+    if (this.isOver || listing.status !== "fulfilled") return;
+    this.listing.value = listing.value;
     this.#drawAll();
   }
 
@@ -286,11 +315,14 @@ export class LiveChart {
     try {
       if (document.hidden) return; // its return refreshes
       const oldest = this.bars.peek()[0]?.time ?? Infinity;
+      const newest = this.pages.closed.at(-1);
       const changes = await Promise.all([this.pages.refresh(), this.compared.peek()?.refresh(oldest)]);
       if (this.isOver) return;
       this.trouble.value = "";
       if (changes.includes("all")) this.#drawAll();
       else if (changes.includes("newest")) this.#drawNewest();
+      const isChanged = changes.includes("all") || newest !== this.pages.closed.at(-1);
+      if (isChanged || this.calendar.isOutdated(now())) this.#mark();
       const end = this.pages.forming?.end;
       if (end) pause = Math.min(pause, Math.max(0, 1000 * (end - now())) + CLOSING_MS);
     } catch (error) {

@@ -1,7 +1,7 @@
 // Texts of the time axis and the crosshair.
 
 import { TickMarkType } from "../vendor/lightweight-charts.js";
-import { clockText, dateText, momentText, zoneText } from "../data/times.js";
+import { clockText, dateText, momentText, zoneOffset, zoneText } from "../data/times.js";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -19,6 +19,18 @@ export function markTexts(tradingDayOf, zone) {
     if (mark === TickMarkType.Year) return year;
     if (mark === TickMarkType.Month) return MONTHS[Number(month) - 1];
     return mark === TickMarkType.DayOfMonth || tradingDay ? String(Number(day)) : clockText(time, zone);
+  };
+}
+
+/**
+ * The time whose date and clock in UTC are those of a bar's trading day, or of its open in the zone.
+ * @param {TradingDayOf} tradingDayOf
+ * @param {string} zone
+ */
+export function shownTime(tradingDayOf, zone) {
+  return (/** @type {number} */ time) => {
+    const tradingDay = tradingDayOf(time);
+    return tradingDay ? Date.parse(tradingDay) / 1000 : time + zoneOffset(time, zone);
   };
 }
 

@@ -1,9 +1,12 @@
 // Moments and spans as texts. Every zone is named; UTC is the default everywhere.
 
 const UTC = "UTC";
+const DAY = 86_400;
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
+/** @type {Map<string, Map<number, number>>} by zone, at midnights in UTC */
+const offsets = new Map();
 
 /** @param {string | null | undefined} iso @returns {number | null} epoch seconds */
 export function epochOf(iso) {
@@ -84,11 +87,34 @@ function partsOf(epoch, zone) {
 }
 
 /**
- * Seconds that the zone's clocks are ahead of UTC.
+ * Seconds that the zone's clocks are ahead of UTC; quick for many moments of few days.
  * @param {number} epoch
  * @param {string} zone
  */
 export function zoneOffset(epoch, zone) {
+  if (zone === UTC) return 0;
+  const day = Math.floor(epoch / DAY) * DAY;
+  const offset = midnightOffset(day, zone);
+  return offset === midnightOffset(day + DAY, zone) ? offset : askedOffset(epoch, zone);
+}
+
+/**
+ * @param {number} midnight in UTC
+ * @param {string} zone
+ */
+function midnightOffset(midnight, zone) {
+  let known = offsets.get(zone);
+  if (!known) offsets.set(zone, (known = new Map()));
+  let offset = known.get(midnight);
+  if (offset === undefined) known.set(midnight, (offset = askedOffset(midnight, zone)));
+  return offset;
+}
+
+/**
+ * @param {number} epoch
+ * @param {string} zone
+ */
+function askedOffset(epoch, zone) {
   const { year, month, day, hour, minute, second } = partsOf(epoch, zone);
   const [y, m, d] = [Number(year), Number(month) - 1, Number(day)];
   return Date.UTC(y, m, d, Number(hour), Number(minute), Number(second)) / 1000 - Math.floor(epoch);
