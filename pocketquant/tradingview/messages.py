@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, Final, NamedTuple, TypedDict, cast
 
 import msgspec
 import numpy as np
@@ -141,12 +141,35 @@ class Du(NamedTuple):
     unreadable: Mapping[str, str] = MappingProxyType({})
 
 
+class SeriesLoading(_OfSession, frozen=True):
+    """The answer to a request for bars begins."""
+
+    series: str
+    turnaround: str
+
+
 class SeriesCompleted(_OfSession, frozen=True):
-    """All requested bars were sent; `update_mode` is `streaming`, `delayed_streaming_900`…"""
+    """All requested bars were sent; `update_mode` is `streaming`, `delayed_streaming_900`…
+
+    `data_completed` in the `state` says why there are no older bars: `end`, or `limit` of the plan.
+    """
 
     series: str
     update_mode: str | None
     turnaround: str
+    state: Any = None
+
+    @property
+    def data_completed(self) -> str:
+        """`end`, `limit`, or empty while there may be older bars."""
+        state = self.state if isinstance(self.state, dict) else {}
+        return text_or_empty(state.get("data_completed"))
+
+
+class ClearData(_OfSession, frozen=True):
+    """The client must drop all bars of these series that it was sent."""
+
+    series: dict[str, Any]
 
 
 class SymbolError(_OfSession, frozen=True):
@@ -186,7 +209,8 @@ class QuoteFields(_HyphenatedFields, total=False):
 
     `lp` is the last price and `lp_time` its time in whole seconds; `volume` is the day's total,
     1e100 for a symbol without; `ch` and `chp` are the change since yesterday's close. `open_time`
-    and `tradingday` in `market-status` name the day of the total.
+    and `tradingday` in `market-status` name the day of the total. `first_bar_time_…` is when the
+    history of days and of minutes begins.
     """
 
     lp: float | None
@@ -203,10 +227,16 @@ class QuoteFields(_HyphenatedFields, total=False):
     update_mode: str | None
     current_session: str | None
     open_time: Any
+    first_bar_time_1d: Any
+    first_bar_time_1m: Any
 
 
-QUOTE_FIELDS = tuple(QuoteFields.__annotations__)
-_OUR_NAMES = {name: name for name in QUOTE_FIELDS} | {
+FIRST_DAY: Final = "first_bar_time_1d"
+FIRST_MINUTE: Final = "first_bar_time_1m"
+QUOTE_FIELDS = tuple(
+    name for name in QuoteFields.__annotations__ if name not in (FIRST_DAY, FIRST_MINUTE)
+)
+_OUR_NAMES = {name: name for name in QuoteFields.__annotations__} | {
     "lp": "last_price",
     "lp_time": "time",
     "volume": "day_volume",
@@ -284,7 +314,9 @@ Message = (
     | SymbolResolved
     | TimescaleUpdate
     | Du
+    | SeriesLoading
     | SeriesCompleted
+    | ClearData
     | SymbolError
     | SeriesError
     | CriticalError
@@ -369,7 +401,9 @@ _KINDS: dict[str, Any] = {
     "symbol_resolved": SymbolResolved,
     "timescale_update": _Update,
     "du": _Update,
+    "series_loading": SeriesLoading,
     "series_completed": SeriesCompleted,
+    "clear_data": ClearData,
     "symbol_error": SymbolError,
     "series_error": SeriesError,
     "critical_error": CriticalError,

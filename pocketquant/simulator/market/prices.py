@@ -100,6 +100,18 @@ class Market:
         newest = rows[:, max(0, rows.shape[1] - count) :]
         return BarRange(_to_bars(instrument, newest), reaches_start and rows.shape[1] <= count)
 
+    def first_time(self, instrument: Instrument, resolution: Resolution) -> int | None:
+        """Return when the first bar of this length opened; None if there is none."""
+        if not instrument.has_traded:
+            return None
+        if instrument.name in self._captured:
+            return self._captured[instrument.name].first_time
+        if not resolution.is_intraday:
+            hours = _in_hours_of(instrument, resolution)
+            calendar = hours.calendar if resolution.unit == "D" else hours.official
+            return int(sessions(calendar).opens[0])
+        return _first_intraday(instrument, resolution.count)
+
     def day(self, instrument: Instrument, now: int) -> Day | None:
         """Return the trading session of the newest trade as of `now`; None without any trade."""
         if not instrument.has_traded:
@@ -176,6 +188,11 @@ def _within_sessions(
         if first == 0 or rows.shape[1] >= count:
             return rows, first == 0
         read *= 2
+
+
+@lru_cache(maxsize=1024)
+def _first_intraday(instrument: Instrument, minutes: int) -> int:
+    return int(_complete_sessions(instrument, minutes, 0, _MIN_SESSIONS)[0, 0])
 
 
 @lru_cache(maxsize=128)

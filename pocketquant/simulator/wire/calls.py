@@ -62,6 +62,13 @@ class More(_Parameters, frozen=True):
     count: int
 
 
+class FirstBar(_Parameters, frozen=True):
+    """Request when the history of a symbol begins."""
+
+    symbol_id: str
+    resolution: str
+
+
 class CreateStudy(_Parameters, frozen=True):
     """Create a study, a computation on the bars of a series."""
 

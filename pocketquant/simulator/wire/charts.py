@@ -1,17 +1,25 @@
 """The server's side of a chart session: its symbols, series and studies."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pocketquant.simulator.market import world
 from pocketquant.simulator.market.calendars import is_timezone
 from pocketquant.simulator.market.prices import Market, Resolution
+from pocketquant.simulator.market.world import Instrument
 from pocketquant.simulator.wire import answers, calls, misbehaviour
 from pocketquant.simulator.wire.encoding import EXCHANGE_TIMEZONE
-from pocketquant.simulator.wire.faults import OF_A_SERIES, Fault, FaultKind, Faults
+from pocketquant.simulator.wire.faults import OF_A_PAGE, OF_A_SERIES, Fault, FaultKind, Faults
 from pocketquant.simulator.wire.live_bars import SimulatedLiveBar
-from pocketquant.simulator.wire.loading import AccountPlan, BarsRequest, SimulatedSeries, load, wipe
+from pocketquant.simulator.wire.loading import (
+    NO_LIMIT,
+    AccountPlan,
+    BarsRequest,
+    SimulatedSeries,
+    load,
+    wipe,
+)
 from pocketquant.simulator.wire.misbehaviour import ActiveFaults
 from pocketquant.simulator.wire.outgoing import Action, CallRefused, ConnectionEnded, Event, Send
 from pocketquant.simulator.wire.refusals import refusal
@@ -90,7 +98,9 @@ class SimulatedChartSession:
         is_same = (call.symbol_id, call.resolution) == (old.symbol_id, old.resolution_text)
         if is_same and old.oldest is not None:
             old.turnaround = call.turnaround
-            return self._load(old, 0, call.range, now_ms)
+            fault = self._faults.trigger(FaultKind.RANGE_THROTTLED, old.symbol)
+            active = {FaultKind.NO_COMPLETED: fault} if fault else {}
+            return self._load(old, 0, call.range, now_ms, active=active)
         series = self._add_series(call, old.count)
         if series.symbol == old.symbol:
             return self._load(series, series.count, call.range, now_ms)
@@ -104,10 +114,30 @@ class SimulatedChartSession:
         return []
 
     def _request_more_data(self, params: list[Any], now_ms: int) -> list[Action]:
+        """Answer with the next page; with the last one again if the client has not awaited it."""
         call = calls.read(calls.More, params)
         if not call.count:
             raise CallRefused("invalid parameters")
-        return self._load(self._get_series(call.series), call.count, "", now_ms)
+        series = self._get_series(call.series)
+        active = self._faults.triggered(OF_A_PAGE, series.symbol)
+        series.pages += 1
+        silence = active.get(FaultKind.PAGE_SILENT)
+        if silence and series.pages > silence.number(0):
+            return [Send(Event("series_loading", series.ids).framed(now_ms))]
+        if now_ms < series.completed_at_ms:
+            active[FaultKind.PAGE_REPEATED] = Fault(FaultKind.PAGE_REPEATED)
+        return self._load(series, call.count, "", now_ms, active=active)
+
+    def _get_first_bar_time(self, params: list[Any], now_ms: int) -> list[Action]:
+        """Answer when the history of a symbol begins, if it exists and has bars of this length."""
+        call = calls.read(calls.FirstBar, params)
+        instrument = self._instrument(call.symbol_id)
+        resolution = Resolution.parse(call.resolution)
+        if resolution is None:
+            raise CallRefused("invalid parameters")
+        time = self._market.first_time(instrument, resolution) if instrument else None
+        event = Event("first_bar_time", (self._name, call.symbol_id, time))
+        return [] if time is None else [Send(event.framed(now_ms))]
 
     def _create_study(self, params: list[Any], now_ms: int) -> list[Action]:
         call = calls.read(calls.CreateStudy, params)
@@ -179,14 +209,15 @@ class SimulatedChartSession:
         span: str,
         now_ms: int,
         *first: Event,
+        active: dict[FaultKind, Fault] | None = None,
     ) -> list[Action]:
         """Answer with bars of the series, or with the reason why it has none."""
-        active = self._trigger_faults(series.symbol)
+        active = {**self._trigger_faults(series.symbol), **(active or {})}
+        series.completed_at_ms = now_ms + int(self._latency_seconds * 1000)
         self._tally.requested[series.symbol] += 1
         self.is_silent |= FaultKind.SILENCE in active
         loading = Event("series_loading", series.ids).framed(now_ms)
-        symbol = self._symbols[series.symbol_id]
-        instrument = world.resolve(symbol.symbol, symbol.session, symbol.currency)
+        instrument = self._instrument(series.symbol_id)
         events = refusal(series, instrument, self._plan, active)
         series.is_refused = bool(events)
         if instrument and not events:
@@ -195,6 +226,13 @@ class SimulatedChartSession:
             self._follow(request, active, now_ms)
         answer = misbehaviour.texts(events, active, now_ms)
         return misbehaviour.sending(loading, answer, active, self._latency_seconds)
+
+    def _instrument(self, symbol_id: str) -> Instrument | None:
+        """Return the symbol of an id that was defined; None if the market has no such symbol."""
+        if symbol_id not in self._symbols:
+            raise CallRefused("invalid parameters")
+        symbol = self._symbols[symbol_id]
+        return world.resolve(symbol.symbol, symbol.session, symbol.currency)
 
     def _follow(self, request: BarsRequest, active: ActiveFaults, now_ms: int) -> None:
         """Start live updates if an answer without faults included the newest bar."""
@@ -218,7 +256,10 @@ class SimulatedChartSession:
         series = request.series
         is_new = series.oldest is None
         sent_before = series.sent
-        events = load(request, self._plan, self._market, active, now)
+        plan = self._plan
+        if fault := self._faults.trigger(FaultKind.BAR_LIMIT, series.symbol):
+            plan = replace(plan, intraday_bars=int(fault.number(0)) or NO_LIMIT)
+        events = load(request, plan, self._market, active, now)
         self._tally.served[series.symbol] += 1
         self._tally.bars += series.sent - sent_before
         if not is_new:
@@ -243,6 +284,7 @@ _METHODS: dict[str, Callable[[SimulatedChartSession, list[Any], int], list[Actio
     "modify_series": SimulatedChartSession._modify_series,
     "remove_series": SimulatedChartSession._remove_series,
     "request_more_data": SimulatedChartSession._request_more_data,
+    "get_first_bar_time": SimulatedChartSession._get_first_bar_time,
     "create_study": SimulatedChartSession._create_study,
     "modify_study": SimulatedChartSession._modify_study,
     "remove_study": SimulatedChartSession._remove_study,

@@ -51,14 +51,21 @@ def block(columns: Floats, first_index: int, turnaround: str, close_time: int) -
 
 
 def scale(
-    instrument: Instrument, timezone: str, is_intraday: bool, times: Floats, first_index: int
+    instrument: Instrument,
+    timezone: str,
+    is_intraday: bool,
+    times: Floats,
+    first_index: int,
+    newer: Floats | None = None,
 ) -> dict[str, object]:
-    """Return the time scale of the bars.
+    """Return the time scale of the bars; with the `newer` bars that follow them, marks for all.
 
     A mark consists of the weight of the largest time boundary since the bar before, the bar's local
     time written as if in UTC, and its index. The time of a daily bar is its trading date.
     """
-    changes, marks = _scale_texts(instrument, timezone, is_intraday, times.tobytes(), first_index)
+    marked = times if newer is None else np.concatenate((times, newer))
+    changes = msgspec.Raw(_json(times).encode())
+    marks = _marks_text(instrument, timezone, is_intraday, marked.tobytes(), first_index)
     return {
         "index": min(first_index, 0),
         "zoffset": max(-first_index, 0),
@@ -78,18 +85,17 @@ def _bars_text(values: bytes, width: int, first_index: int) -> str:
 
 
 @lru_cache(maxsize=32)
-def _scale_texts(
+def _marks_text(
     instrument: Instrument, timezone: str, is_intraday: bool, values: bytes, first_index: int
-) -> tuple[msgspec.Raw, msgspec.Raw]:
-    times = np.frombuffer(values)
-    seconds = times.astype(np.int64)
+) -> msgspec.Raw:
+    seconds = np.frombuffer(values).astype(np.int64)
     if is_intraday:
         walls = seconds + _offsets(instrument, timezone, seconds)
     else:
         walls = sessions(instrument.official).midnights(seconds)
     indexes = np.arange(first_index, first_index + len(walls))
     marks = np.stack((_weights(walls), walls, indexes), axis=1)
-    return msgspec.Raw(_json(times).encode()), msgspec.Raw(_json(marks).encode())
+    return msgspec.Raw(_json(marks).encode())
 
 
 def _offsets(instrument: Instrument, timezone: str, times: Ints) -> Ints:

@@ -36,6 +36,8 @@ class FaultKind(StrEnum):
     EMPTY_COMPLETED = "empty_completed"
     STALE_TURNAROUND = "stale_turnaround"
     UNKNOWN_MESSAGE = "unknown_message"
+    COMPLETED_TWICE = "completed_twice"
+    CLEARED = "cleared"  # `clear_data` after wrong bars, before the right ones
     BIG_MESSAGE = "big_message"
     NON_ASCII = "non_ascii"  # `value`: "bytes" counts the length in UTF-8 bytes
     UNORDERED_CLOCK = "unordered_clock"
@@ -49,6 +51,12 @@ class FaultKind(StrEnum):
     SPLIT = "split"  # frames are cut anywhere
     GLUE = "glue"  # all in one text, with a heartbeat in the middle
     EACH_ALONE = "each_alone"  # a text for each message
+    # the plan, and answers to requests for more bars or another range
+    BAR_LIMIT = "bar_limit"  # `value`: the most intraday bars of a series, 0: no limit
+    PAGE_SILENT = "page_silent"  # no answer after `value` pages
+    PAGE_REPEATED = "page_repeated"  # the bars of the answer before
+    PAGE_NEWER = "page_newer"  # with the newest bar, changed
+    RANGE_THROTTLED = "range_throttled"  # no `series_completed` for another range
     # connections with quotes, when an update is due; `symbol` is ignored
     QUOTES_DROP = "quotes_drop"  # the connection is aborted
     QUOTES_STALL = "quotes_stall"  # the connection stays silent for ever, without heartbeats
@@ -77,9 +85,24 @@ _ELSEWHERE = frozenset(
         FaultKind.CAPTCHA,
         FaultKind.TWO_FACTOR,
         FaultKind.WRONG_PASSWORD,
+        FaultKind.BAR_LIMIT,
+        FaultKind.RANGE_THROTTLED,
     }
 )
-_NUMBERED = frozenset({FaultKind.LATENCY, FaultKind.TOKEN_EXPIRY, FaultKind.VOLUME_FALLS})
+_NUMBERED = frozenset(
+    {
+        FaultKind.LATENCY,
+        FaultKind.TOKEN_EXPIRY,
+        FaultKind.VOLUME_FALLS,
+        FaultKind.BAR_LIMIT,
+        FaultKind.PAGE_SILENT,
+    }
+)
+OF_A_PAGE = (
+    FaultKind.PAGE_SILENT,
+    FaultKind.PAGE_REPEATED,
+    FaultKind.PAGE_NEWER,
+)
 OF_A_CONNECTION = (
     FaultKind.QUOTES_DROP,
     FaultKind.QUOTES_STALL,
@@ -100,7 +123,7 @@ OF_TRADES = (
 OF_A_SERIES = tuple(
     kind
     for kind in FaultKind
-    if kind not in _ELSEWHERE and kind not in OF_A_CONNECTION and kind not in OF_TRADES
+    if kind not in {*_ELSEWHERE, *OF_A_PAGE, *OF_A_CONNECTION, *OF_TRADES}
 )
 
 

@@ -1,18 +1,19 @@
 """Makes the messages that send the bars of a series to the client."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
 
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.bars import Bars, Floats
 from pocketquant.domain.intervals import DAY
 from pocketquant.simulator.market.calendars import is_open, sessions
 from pocketquant.simulator.market.prices import BarRange, Market, Resolution, close_time
 from pocketquant.simulator.market.world import Instrument
 from pocketquant.simulator.wire import answers, encoding, misbehaviour
 from pocketquant.simulator.wire.calls import Anchored
+from pocketquant.simulator.wire.faults import FaultKind
 from pocketquant.simulator.wire.misbehaviour import ActiveFaults
 from pocketquant.simulator.wire.outgoing import Event
 
@@ -32,6 +33,8 @@ class AccountPlan:
     update_period_seconds: int
 
 
+NO_LIMIT = 2**31
+
 ANONYMOUS = AccountPlan(5_000, 1, has_custom_minutes=False, update_period_seconds=5)
 PREMIUM = AccountPlan(20_000, 40, has_custom_minutes=True, update_period_seconds=0)
 
@@ -40,8 +43,10 @@ PREMIUM = AccountPlan(20_000, 40, has_custom_minutes=True, update_period_seconds
 class SimulatedSeries:
     """A series of the client, and how many of its bars were sent, `older` of them on request.
 
-    `oldest`, `newest` and `newest_index` are the open times and the index of the bars sent, without
-    live updates. `reaches_now` says that the newest bar sent was the newest of the market.
+    `oldest`, `newest` and `newest_index` are the open times and the index of the bars sent, and
+    `times` all of their open times, without live updates. `reaches_now` says that the newest bar
+    sent was the newest of the market. `pages` are the requests for more bars that were answered,
+    and the last answer, with `last_update`, is complete at `completed_at_ms`.
     """
 
     chart: str
@@ -59,6 +64,10 @@ class SimulatedSeries:
     newest_index: int = 0
     reaches_now: bool = False
     is_refused: bool = False
+    times: Floats = field(default_factory=lambda: np.empty(0))
+    pages: int = 0
+    last_update: Event | None = None
+    completed_at_ms: int = 0
 
     @property
     def ids(self) -> tuple[str, str, str]:
@@ -70,12 +79,15 @@ class SimulatedSeries:
         self.sent += len(bars)
         if self.oldest is None:
             self.oldest, self.newest, self.newest_index = first, last, len(bars) - 1
+            self.times = bars.columns[0]
         elif last < self.oldest:
             self.oldest = first
             self.older += len(bars)
+            self.times = np.concatenate((bars.columns[0], self.times))
         else:
             self.newest = last
             self.newest_index += len(bars)
+            self.times = np.concatenate((self.times, bars.columns[0]))
 
     def first_index(self, bars: Bars) -> int:
         """Return the index of the first of these bars, before they are sent.
@@ -117,6 +129,8 @@ def load(
     an anchor, there is no answer.
     """
     series = request.series
+    if FaultKind.PAGE_REPEATED in active and series.last_update:
+        return [series.last_update, _completed(request, plan, False, False)]
     limit = plan.intraday_bars if series.resolution.is_intraday else _MAX_DAILY_BARS
     choice = _Choice(request, limit, market, now)
     chosen = choice.bars()
@@ -125,6 +139,8 @@ def load(
     is_known = series.oldest is not None
     timeframes = _timeframes(request, chosen.bars, now) if request.range and not is_known else []
     updates = [_update(request, bars, active) for bars in _unsent(series, chosen.bars)]
+    if FaultKind.PAGE_NEWER in active:
+        updates.append(misbehaviour.wrong_bar(*series.ids, series.newest))
     if is_known and request.period:
         timeframes = _timeframes_of_known(request, request.period, market, now)
     if request.period or isinstance(series.count, Anchored):
@@ -159,15 +175,20 @@ class _Choice:
         if count < 0:
             newer = self._allowed().bars.between(series.newest + 1, None)
             return BarRange(newer.first(-count), False)
-        return self._newest(max(0, min(count, self.limit - series.sent)), series.oldest)
+        older = self._newest(max(0, min(count, self.limit - series.sent)), series.oldest)
+        return self._cut(older) if isinstance(series.count, Anchored) else older
 
     def is_limited(self, chosen: BarRange) -> bool:
         """Return whether only the plan's limit keeps older bars out."""
-        has_start = self.request.period or isinstance(self.request.count, Anchored)
-        if not has_start or not len(chosen.bars):
+        series = self.request.series
+        is_anchored = isinstance(series.count, Anchored)
+        if not (self.request.period or is_anchored):
+            return False
+        first = series.oldest if is_anchored else chosen.bars.first_time
+        if first is None or self.limit == NO_LIMIT:
             return False
         allowed = self._allowed()
-        return not allowed.reaches_start and allowed.bars.first_time == chosen.bars.first_time
+        return not allowed.reaches_start and allowed.bars.first_time == first
 
     def _in_period(self, start: int, end: int) -> BarRange:
         """Return the bars of a period, extended to the oldest bar sent so that no gap is left."""
@@ -178,15 +199,21 @@ class _Choice:
         return BarRange(bars, allowed.reaches_start and has_first)
 
     def _at_anchor(self, anchor: Anchored) -> BarRange | None:
-        allowed = self._allowed()
-        bars, time = allowed.bars, int(anchor.time)
+        """Return the bars at an anchor; None, which is silence, if history begins after it."""
+        time = int(anchor.time)
         if anchor.count < 0:
-            return BarRange(bars.between(time + 1, None).first(-anchor.count), False)
-        if allowed.reaches_start and len(bars) and time < int(bars.time[0]):
+            newer = self._allowed().bars.between(time + 1, None)
+            return BarRange(newer.first(-anchor.count), False)
+        chosen = self._newest(anchor.count, time + 1)
+        if not len(chosen.bars) and self.request.instrument.has_traded:
             return None
-        up_to = bars.between(None, time + 1)
-        reaches_start = allowed.reaches_start and len(up_to) <= anchor.count
-        return BarRange(up_to.last(anchor.count), reaches_start)
+        return self._cut(chosen)
+
+    def _cut(self, chosen: BarRange) -> BarRange:
+        """Return the bars that the plan allows: an anchor does not lift its limit."""
+        if self.limit == NO_LIMIT or (allowed := self._allowed()).reaches_start:
+            return chosen
+        return BarRange(chosen.bars.between(allowed.bars.first_time, None), False)
 
     def _allowed(self) -> BarRange:
         """Return all bars that the plan allows."""
@@ -218,12 +245,18 @@ def _update(request: BarsRequest, bars: Bars, active: ActiveFaults) -> Event:
     columns = misbehaviour.spoiled(bars.columns, active)
     columns = columns if instrument.has_volume else columns[:-1]
     first_index = series.first_index(bars)
-    closes_at = close_time(instrument, series.resolution, int(bars.time[-1]))
+    newest = max(int(bars.time[-1]), series.newest)
+    closes_at = close_time(instrument, series.resolution, newest)
     block = encoding.block(columns, first_index, series.turnaround, closes_at)
     is_intraday = series.resolution.is_intraday
-    scale = encoding.scale(instrument, request.timezone, is_intraday, columns[0], first_index)
+    newer = series.times if first_index < 0 else None
+    scale = encoding.scale(
+        instrument, request.timezone, is_intraday, columns[0], first_index, newer
+    )
     series.note(bars)
-    return Event("timescale_update", (series.chart, {series.name: block}, scale))
+    update = Event("timescale_update", (series.chart, {series.name: block}, scale))
+    series.last_update = update
+    return update
 
 
 def _timeframes(request: BarsRequest, bars: Bars, now: int) -> list[Event]:

@@ -30,6 +30,19 @@ def spoiled(columns: Floats, active: ActiveFaults) -> Floats:
     return columns
 
 
+def wrong_bar(
+    session: object, series: object, turnaround: object, time: int = 946_857_600
+) -> Event:
+    """Return an update of one bar that the market does not have."""
+    block = {
+        "s": [{"i": 0, "v": [float(time), 1.0, 1.0, 1.0, 1.0, 1.0]}],
+        "ns": {"d": "", "indexes": []},
+        "t": turnaround,
+        "lbs": {"bar_close_time": time + 60},
+    }
+    return Event("timescale_update", (session, {series: block}, {}))
+
+
 def texts(events: list[Event], active: ActiveFaults, now_ms: int) -> list[str]:
     """Return the frames of an answer with the faults applied."""
     for kind, disturb in _OF_MESSAGES.items():
@@ -108,19 +121,26 @@ def _only_completed(events: list[Event]) -> list[Event]:
     return [event for event in events if event.method == "series_completed"]
 
 
+def _completed_twice(events: list[Event]) -> list[Event]:
+    return [*events, *_only_completed(events)]
+
+
+def _cleared(events: list[Event]) -> list[Event]:
+    """Put wrong bars and the message that clears them before the answer."""
+    if not _only_completed(events):
+        return events
+    session, series, _, turnaround, _ = _only_completed(events)[0].params
+    clearing = Event("clear_data", (session, {series: {"turnaround": turnaround}}))
+    return [wrong_bar(session, series, turnaround), clearing, *events]
+
+
 def _after_stale_turnaround(events: list[Event]) -> list[Event]:
     """Put the bars and the end of an earlier turnaround before the answer."""
     if not _only_completed(events):
         return events
     session, series, mode, turnaround, state = _only_completed(events)[0].params
     stale = f"{turnaround}_old"
-    block = {
-        "s": [{"i": 0, "v": [946857600.0, 1.0, 1.0, 1.0, 1.0, 1.0]}],
-        "ns": {"d": "", "indexes": []},
-        "t": stale,
-        "lbs": {"bar_close_time": 946857660},
-    }
-    update = Event("timescale_update", (session, {series: block}, {}))
+    update = wrong_bar(session, series, stale)
     return [update, Event("series_completed", (session, series, mode, stale, state)), *events]
 
 
@@ -136,6 +156,8 @@ _OF_MESSAGES: dict[FaultKind, Callable[[list[Event]], list[Event]]] = {
     FaultKind.STALE_TURNAROUND: _after_stale_turnaround,
     FaultKind.NO_COMPLETED: _without_completed,
     FaultKind.EMPTY_COMPLETED: _only_completed,
+    FaultKind.COMPLETED_TWICE: _completed_twice,
+    FaultKind.CLEARED: _cleared,
     FaultKind.UNKNOWN_MESSAGE: _with_unknown,
     FaultKind.BIG_MESSAGE: _with_big,
 }

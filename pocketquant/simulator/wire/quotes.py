@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from pocketquant.simulator.market import world
-from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.market.prices import Market, Resolution
 from pocketquant.simulator.market.trading import Trade
+from pocketquant.simulator.market.world import Instrument
 from pocketquant.simulator.wire import calls, snapshots
 from pocketquant.simulator.wire.faults import OF_QUOTES, OF_TRADES, FaultKind, Faults
 from pocketquant.simulator.wire.feeds import Feed
@@ -18,6 +19,7 @@ from pocketquant.simulator.wire.misbehaviour import ActiveFaults
 from pocketquant.simulator.wire.outgoing import CallRefused, Event
 from pocketquant.simulator.wire.snapshots import Values
 from pocketquant.tradingview import frames
+from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE
 
 SLOW_MS = 10_000  # between two updates of a symbol that is not fast
 
@@ -141,14 +143,15 @@ class SimulatedQuoteSession:
             return _UNKNOWN
         if instrument.permission_group:
             return _denied(instrument.permission_group)
-        now = now_ms // 1000
+        now, beginnings = now_ms // 1000, self._beginnings(instrument)
         day = self._market.day(instrument, now)
         if day is None:
-            return {"s": "ok", "v": self._selected(snapshots.values(instrument, day, now))}
+            values = self._selected(snapshots.values(instrument, day, now))
+            return {"s": "ok", "v": values | beginnings}
         feed = Feed(instrument, day, self._market.market_events(instrument, now), now)
         watched = self._watched[text] = _Watched(text, symbol, feed, _opening(self.name, text))
         self._schedule(watched, 0)
-        return {"s": "ok", "v": self._selected(feed.values)}
+        return {"s": "ok", "v": self._selected(feed.values) | beginnings}
 
     def _schedule(self, watched: _Watched, earliest_ms: int) -> None:
         """Put the symbol's next change on the agenda."""
@@ -180,6 +183,15 @@ class SimulatedQuoteSession:
         if FaultKind.TIME_ALONE in active:
             updates.append(watched.framed({"lp_time": now_ms // 1000}))
         return _disturbed(watched, updates, active) if is_trade else updates
+
+    def _beginnings(self, instrument: Instrument) -> Values:
+        """Return when the histories of days and minutes begin, if the client selected that."""
+        wanted = {FIRST_DAY: Resolution(1, "D"), FIRST_MINUTE: Resolution(1, "m")}
+        return {
+            name: self._market.first_time(instrument, resolution)
+            for name, resolution in wanted.items()
+            if name in self._fields
+        }
 
     def _selected(self, values: Values) -> Values:
         """Return the fields that the client selected; without a selection, all."""

@@ -25,6 +25,7 @@ from pocketquant.tradingview.messages import (
     QuoteFields,
     SeriesCompleted,
     SeriesError,
+    SeriesLoading,
     SymbolError,
     SymbolResolved,
     TimescaleUpdate,
@@ -71,7 +72,7 @@ def test_captured_errors(wire: Path) -> None:
     """Errors of a symbol, a series, a session and the connection keep the server's reasons."""
     expected = [
         CriticalError("qs_vtnztfvikwom", "invalid_parameters", "quote_add_symbols"),
-        Other("series_loading"),
+        SeriesLoading("cs_vtnztfvikwom", "s1", "s1"),
         SymbolError("cs_vtnztfvikwom", "symbol_1", "invalid symbol"),
         SeriesError("cs_vtnztfvikwom", "s1", "s1", "resolve error"),
     ]
@@ -97,7 +98,7 @@ def test_captured_permission_denied(wire: Path) -> None:
     """A symbol without permission gives a symbol error and a series error; studies are ignored."""
     text = '={"adjustment":"splits","backadjustment":"default","symbol":"ECONOMICS:USM2"}'
     assert [
-        Other("series_loading"),
+        SeriesLoading("cs_test", "sds_1", "s1"),
         SymbolError("cs_test", "sds_sym_1", "permission denied"),
         SeriesError("cs_test", "sds_1", "s1", "resolve error"),
         Qsd("qs_test", QuoteAnswer(text, "permission_denied", {}, "Permission denied")),
@@ -108,14 +109,18 @@ def test_captured_permission_denied(wire: Path) -> None:
 
 def test_captured_series(wire: Path) -> None:
     """The messages around the bars of a series are decoded."""
-    assert [Other("series_loading")] == captured(wire, "series_loading_2026-06")
+    assert [SeriesLoading("cs_casjcotuguzl", "sds_1", "s1")] == captured(
+        wire, "series_loading_2026-06"
+    )
     assert [Other("series_timeframe")] * 2 == captured(wire, "series_timeframe_12M_false_then_true")
-    assert [SeriesCompleted("cs_FgfPxXzCgyqG", "sds_2", "delayed_streaming_900", "s1")] == captured(
-        wire, "series_completed_delayed"
-    )
-    assert [SeriesCompleted("cs_DcCNfv1DTMH6", "sds_1", "streaming", "s2")] == captured(
-        wire, "series_completed_limit_2026-01"
-    )
+    (delayed,) = captured(wire, "series_completed_delayed")
+    (limited,) = captured(wire, "series_completed_limit_2026-01")
+    ids = ("cs_FgfPxXzCgyqG", "sds_2", "delayed_streaming_900", "s1")
+    assert SeriesCompleted(*ids, state={"rt_update_period": 5}) == delayed
+    assert isinstance(limited, SeriesCompleted)
+    ids = ("cs_DcCNfv1DTMH6", "sds_1", "streaming", "s2")
+    assert SeriesCompleted(*ids, state=limited.state) == limited
+    assert ("", "limit") == (delayed.data_completed, limited.data_completed)
 
 
 @pytest.mark.parametrize(

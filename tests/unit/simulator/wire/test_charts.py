@@ -2,13 +2,16 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire import tokens
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
 from pocketquant.simulator.wire.outgoing import Close
+from pocketquant.simulator.wire.session import Conversation
 from pocketquant.simulator.wire.tally import Tally
 
 COMPLETE = ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]
@@ -351,3 +354,131 @@ def test_requested_and_served_series_are_counted(client: Any, tally: Tally) -> N
     client.create_series("NASDAQ:NOSUCH")
     assert {"SIM:S0001": 2, "NASDAQ:NOSUCH": 1} == tally.requested
     assert ({"SIM:S0001": 2}, 10) == (tally.served, tally.bars)
+
+
+def test_an_older_page_has_the_captured_scale(client: Any, wire: Path) -> None:
+    """Its index and offset count its bars; marks and the close time cover the whole scale."""
+    lines = (wire / "nse_browser_pages_2025-12-18.jsonl").read_text().splitlines()
+    sent = [json.loads(json.loads(line)["frame"].split("~m~", 2)[2]) for line in lines]
+    updates = [each for each in sent if each.get("m") == "timescale_update"]
+    (captured,) = (each for each in updates if each["p"][2]["index"] == -232)
+    first = client.create_series("NSE:RELIANCE", "180", 300)
+    older = _update(client.call("request_more_data", "cs_1", "sds_1", 232))
+    for update, known in ((captured, 310), (older, 300)):  # there, ten tick marks were requested
+        (block,), scale = update["p"][1].values(), update["p"][2]
+        assert (-232, 232, 232) == (scale["index"], scale["zoffset"], len(scale["changes"]))
+        assert [bar["v"][0] for bar in block["s"]] == scale["changes"]
+        assert [*range(-232, known)] == [mark[2] for mark in scale["marks"]]
+        assert [*range(-232, 0)] == [bar["i"] for bar in block["s"]]
+    assert list(captured["p"][2]) == list(older["p"][2])
+    newest = _update(first)["p"][1]["sds_1"]["lbs"]
+    assert newest == older["p"][1]["sds_1"]["lbs"]
+
+
+def test_an_anchor_does_not_lift_the_limit(client: Any) -> None:
+    """From an anchor on, as many bars come as the plan allows, and then its limit is named."""
+    limit = client.now_ms // 1000 // 60 * 60 - 4999 * 60
+    client.create_series("SIM:S0001", "1", ["bar_count", limit + 300, 3])
+    older = client.call("request_more_data", "cs_1", "sds_1", 10)
+    assert [limit, limit + 60, limit + 120] == _times(older)
+    assert "limit" == older[-1]["p"][4]["data_completed"]
+    nothing = client.call("request_more_data", "cs_1", "sds_1", 10)
+    assert "limit" == nothing[-1]["p"][4]["data_completed"]
+    client.open_chart("SIM:S0001", "cs_2")
+    ids = ("cs_2", "sds_1", "s1", "sym_1", "1")
+    beyond = client.call("create_series", *ids, ["bar_count", limit - 60, 3])
+    assert {"rt_update_period": 5} == beyond[-1]["p"][4]
+
+
+@pytest.mark.parametrize(("limit", "bars", "word"), [(7, 7, "limit"), (9000, 8000, None)])
+def test_a_limit_that_was_ordered(
+    client: Any, faults: Faults, limit: int, bars: int, word: str | None
+) -> None:
+    """Another limit of the plan may be ordered."""
+    faults.order(Fault(FaultKind.BAR_LIMIT, value=limit))
+    received = client.create_series("SIM:S0001", "1", 8000)
+    assert (bars, word) == (len(_bars(received)), received[-1]["p"][4].get("data_completed"))
+
+
+def test_no_limit_for_anchors(client: Any, faults: Faults) -> None:
+    """Without a limit, bars come from any time, and the end is that of history."""
+    faults.order(Fault(FaultKind.BAR_LIMIT, value=0))
+    client.call("chart_create_session", "cs_0", "")
+    client.call("resolve_symbol", "cs_0", "sym", "NASDAQ:AAPL")
+    (first,) = client.call("get_first_bar_time", "cs_0", "sym", "1")
+    moment = first["p"][2] + 120
+    received = client.create_series("NASDAQ:AAPL", "1", ["bar_count", moment, 2])
+    assert [moment - 60, moment] == _times(received)
+    older = client.call("request_more_data", "cs_1", "sds_1", 10)
+    assert ([moment - 120], "end") == (_times(older), older[-1]["p"][4]["data_completed"])
+
+
+@pytest.mark.parametrize(
+    ("symbol", "resolution"),
+    [("NASDAQ:AAPL", "1"), ("OTC:QUIET", "1"), ("SIM:S0001", "1D"), ("NASDAQ:AAPL", "1W")],
+)
+def test_when_history_begins(client: Any, faults: Faults, symbol: str, resolution: str) -> None:
+    """`first_bar_time` is when the oldest bar opened."""
+    faults.order(Fault(FaultKind.BAR_LIMIT, value=0))
+    client.open_chart(symbol)
+    (answered,) = client.call("get_first_bar_time", "cs_1", "sym_1", resolution)
+    assert ["cs_1", "sym_1"] == answered["p"][:2]
+    ids = ("cs_1", "sds_1", "s1", "sym_1", resolution)
+    received = client.call("create_series", *ids, ["bar_count", answered["p"][2], 5])
+    assert [answered["p"][2]] == _times(received)
+    assert "end" == received[-1]["p"][4]["data_completed"]
+
+
+def test_histories_that_do_not_begin(client: Any) -> None:
+    """There is no answer about a symbol that does not exist or never traded."""
+    for symbol in ("NYSE:UNBORN", "NASDAQ:NOSUCH"):
+        client.open_chart(symbol)
+        assert [] == client.call("get_first_bar_time", "cs_1", "sym_1", "1D")
+    client.open_chart("SP:SPX")
+    (answered,) = client.call("get_first_bar_time", "cs_1", "sym_1", "1D")
+    assert 1_686_231_000 == answered["p"][2]
+
+
+@pytest.mark.parametrize("params", [("sym_1", "XX"), ("sym_2", "1D")])
+def test_wrong_questions_about_history(client: Any, params: tuple[str, str]) -> None:
+    """An unknown symbol id or resolution is refused."""
+    client.open_chart("NASDAQ:AAPL")
+    assert "invalid parameters" == reason(client.call("get_first_bar_time", "cs_1", *params))
+
+
+def test_a_page_requested_too_early_is_the_last_one_again(
+    client: Any, market: Market, faults: Faults
+) -> None:
+    """A client that does not await the end of an answer gets its bars twice."""
+    client.conversation = Conversation(market, faults, Tally(), latency_seconds=1.0)
+    first = client.create_series("SIM:S0001", "1", 5)
+    early = client.call("request_more_data", "cs_1", "sds_1", 5)
+    assert _bars(first) == _bars(early)
+    client.now_ms += 1000
+    late = client.call("request_more_data", "cs_1", "sds_1", 5)
+    assert [-5, -4, -3, -2, -1] == [bar["i"] for bar in _bars(late)]
+
+
+def test_faults_of_pages(client: Any, faults: Faults, methods: Any) -> None:
+    """A page may be repeated, bring newer bars, or never come."""
+    first = client.create_series("SIM:S0001", "1", 5)
+    faults.order(Fault(FaultKind.PAGE_REPEATED, times=1))
+    assert _bars(first) == _bars(client.call("request_more_data", "cs_1", "sds_1", 5))
+    faults.order(Fault(FaultKind.PAGE_NEWER, times=1))
+    received = client.call("request_more_data", "cs_1", "sds_1", 5)
+    older, newer = (each["p"][1]["sds_1"]["s"] for each in received[1:3])
+    assert (5, [_bars(first)[-1]["v"][0]]) == (len(older), [bar["v"][0] for bar in newer])
+    faults.order(Fault(FaultKind.PAGE_SILENT, value=3))
+    assert COMPLETE[0:1] + COMPLETE[2:] == methods(
+        client.call("request_more_data", "cs_1", "sds_1", 5)
+    )
+    assert ["series_loading"] == methods(client.call("request_more_data", "cs_1", "sds_1", 5))
+
+
+def test_a_throttled_range_completes_once(client: Any, faults: Faults, methods: Any) -> None:
+    """Of the answers to `create_series` and to a range after it, only the first is completed."""
+    first = _bars(client.create_series("SIM:S0001", "1", 10))
+    faults.order(Fault(FaultKind.RANGE_THROTTLED))
+    span = f"r,{int(first[3]['v'][0])}:{int(first[7]['v'][0])}"
+    received = client.call("modify_series", "cs_1", "sds_1", "s1", "sym_1", "1", span)
+    assert ["series_loading", "series_timeframe", "series_timeframe"] == methods(received)

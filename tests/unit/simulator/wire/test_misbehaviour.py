@@ -70,6 +70,8 @@ def test_the_market_itself_is_not_spoiled(fetch: Callable[..., Any], client: Any
             FaultKind.STALE_TURNAROUND,
             [COMPLETE[0], "timescale_update", "series_completed", *COMPLETE[1:]],
         ),
+        (FaultKind.COMPLETED_TWICE, [*COMPLETE, COMPLETE[-1]]),
+        (FaultKind.CLEARED, [COMPLETE[0], "timescale_update", "clear_data", *COMPLETE[1:]]),
         (FaultKind.STALL, COMPLETE[:1]),
         (FaultKind.DROP, COMPLETE[:1]),
         (FaultKind.SPLIT, COMPLETE),
@@ -89,7 +91,9 @@ def test_a_stale_turnaround_comes_first(fetch: Callable[..., Any]) -> None:
     assert "s1_old" == stale[1]["p"][1]["sds_1"]["t"] == stale[2]["p"][3]
 
 
-@pytest.mark.parametrize("kind", [FaultKind.STALE_TURNAROUND, FaultKind.BIG_MESSAGE])
+@pytest.mark.parametrize(
+    "kind", [FaultKind.STALE_TURNAROUND, FaultKind.CLEARED, FaultKind.BIG_MESSAGE]
+)
 def test_a_refusal_can_be_disturbed_too(
     fetch: Callable[..., Any], methods: Any, kind: FaultKind
 ) -> None:

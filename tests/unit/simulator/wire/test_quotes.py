@@ -485,3 +485,19 @@ def test_a_volume_that_is_a_text(quotes: Any, faults: Faults) -> None:
     faults.order(Fault(FaultKind.QUOTES_UNREADABLE, ONE, times=2))
     updates = changes(quotes.wait(MINUTE))
     assert 2 == sum(isinstance(change.get("volume"), str) for change in updates)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "minute"),
+    [
+        ("NASDAQ:AAPL", 946_909_800, 946_909_800),
+        ("SP:SPX", 1_686_231_000, 1_686_231_000),
+        ("NYSE:UNBORN", None, None),
+    ],
+)
+def test_when_history_begins(quotes: Any, symbol: str, day: int | None, minute: int | None) -> None:
+    """A session that selects these fields is told when the histories of days and minutes begin."""
+    fields = ("first_bar_time_1d", "first_bar_time_1m")
+    quotes.call("quote_set_fields", "qs_1", *fields)
+    (first, _) = quotes.call("quote_add_symbols", "qs_1", symbol)
+    assert dict(zip(fields, (day, minute), strict=True)) == first["p"][1]["v"]
