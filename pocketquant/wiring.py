@@ -190,13 +190,19 @@ def wire_syncer(platform: Platform) -> Syncer:
 
     Its module is imported late: tvdatafeed imports pandas, which only workers need.
     """
+    from pocketquant.tradingview.paging import PagedHistory, TradingView
     from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
 
-    settings, account = platform.settings, wire_account(platform)
+    settings = platform.settings
+    source = (
+        settings.tradingview_url,
+        wire_account(platform),
+        settings.provider_timeout_seconds,
+    )
     return Syncer(
         ledger=platform.ledger,
         provider=PacedProvider(
-            TvDatafeedHistory(settings.tradingview_url, account, settings.provider_timeout_seconds),
+            TradingView(TvDatafeedHistory(*source), PagedHistory(*source)),
             platform.governor,
             settings.turn_seconds,
         ),

@@ -57,6 +57,10 @@ class Unit(_Series):
 
     unit_id: str
     n_bars: int
+    start: str | None
+    end: str | None
+    reached_back_to: str | None
+    stop: str | None
     state: str
     attempts: int
     error: str | None
@@ -122,6 +126,9 @@ class SyncResult(_Series, _Extent):
     refused: int
     forming: int
     refusals: dict[str, int]
+    stop: str | None
+    reached_back_to: str | None
+    history_begins_at: str | None
     job_id: str
 
 

@@ -6,7 +6,9 @@ from pocketquant.client import waiting
 from pocketquant.client.calls import (
     Calls,
     Filter,
+    Moment,
     job_path,
+    query_of,
     symbol_fields,
     symbol_path,
     symbols_body,
@@ -18,30 +20,55 @@ from pocketquant.client.transport import Json
 class Syncs(Calls):
     """Calls that sync bars from TradingView; repeated after a failure, a call still runs once."""
 
-    def sync(self, symbol: str, interval: str, n_bars: int) -> SyncResult | Job:
-        """Sync a series and return the report, or the job if it goes on after the API's wait."""
-        return self._call_once("/market-data/sync", _body(symbol, interval, n_bars))
+    def sync(
+        self,
+        symbol: str,
+        interval: str,
+        n_bars: int | None = None,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> SyncResult | Job:
+        """Sync a series and return the report, or the job if it goes on after the API's wait.
 
-    def in_background(self, symbol: str, interval: str, n_bars: int) -> Job:
+        Fetches the newest `n_bars` bars (by default 5000), or all bars in [start, end), as far back
+        as TradingView serves them. The report's `stop` says why it went no further back.
+        """
+        return self._call_once("/market-data/sync", _body(symbol, interval, n_bars, start, end))
+
+    def in_background(
+        self,
+        symbol: str,
+        interval: str,
+        n_bars: int | None = None,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+    ) -> Job:
         """Submit the sync of a series, and return its job at once."""
-        return self._call_once("/market-data/sync/background", _body(symbol, interval, n_bars))
+        body = _body(symbol, interval, n_bars, start, end)
+        return self._call_once("/market-data/sync/background", body)
 
     def bulk(
         self,
         symbols: Iterable[str],
         intervals: Iterable[str],
-        n_bars: int,
+        n_bars: int | None = None,
         *,
+        start: Moment | None = None,
+        end: Moment | None = None,
         progress: bool = False,
         wait: bool = False,
     ) -> Job | JobProgress:
         """Submit one job that syncs every symbol at every interval; at most 10,000 symbols.
 
-        Returns at once, or with `wait` or `progress` when the job has ended. Failed syncs raise
-        nothing: they are in its `counts` and `first_errors`. `progress` shows a bar on stderr. The
-        wait outlasts a restart of the server. Ctrl-C ends the wait, not the job.
+        Which bars it fetches is said as for `sync`. Returns at once, or with `wait` or `progress`
+        when the job has ended. Failed syncs raise nothing: they are in its `counts` and
+        `first_errors`. `progress` shows a bar on stderr. The wait outlasts a restart of the server.
+        Ctrl-C ends the wait, not the job.
         """
-        body = {**symbols_body(symbols), "intervals": list(intervals), "n_bars": n_bars}
+        wanted = query_of({"n_bars": n_bars, "start": start, "end": end})
+        body = {**symbols_body(symbols), "intervals": list(intervals), **wanted}
         job: Job = self._call_once("/market-data/sync/bulk", body)
         if not (wait or progress):
             return job
@@ -61,5 +88,8 @@ class Syncs(Calls):
         return self._pages("/market-data/sync-status", filters)
 
 
-def _body(symbol: str, interval: str, n_bars: int) -> Json:
-    return {**symbol_fields(symbol), "interval": interval, "n_bars": n_bars}
+def _body(
+    symbol: str, interval: str, n_bars: int | None, start: Moment | None, end: Moment | None
+) -> Json:
+    wanted = query_of({"n_bars": n_bars, "start": start, "end": end})
+    return {**symbol_fields(symbol), "interval": interval, **wanted}

@@ -23,23 +23,37 @@ _COLUMNS = (
     *("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed"),
     *("unchanged", "refused", "forming", "bar_count", "last_bar_at"),
 )
+_RANGE_COLUMNS = (*_COLUMNS, "stop", "reached_back_to")
 _DEFAULT_BARS = 500
 
 _bars = click.IntRange(1, MAX_BARS)
+_start_option = click.option(
+    "--start", help="All bars from this date or moment on, in place of a number of bars."
+)
+_end_option = click.option("--end", help="With --start: only bars before this date or moment.")
 
 
 @click.command()
 @click.argument("symbols", nargs=-1, required=True, type=SYMBOL)
 @interval_option
-@click.option("--bars", "-n", type=_bars, default=MAX_BARS, show_default=True)
+@click.option("--bars", "-n", type=_bars, help=f"By default {MAX_BARS}, of the newest bars.")
+@_start_option
+@_end_option
 @api_options
 def sync(
-    symbols: tuple[str, ...], interval: str, bars: int, url: str | None, as_json: bool
+    symbols: tuple[str, ...],
+    interval: str,
+    bars: int | None,
+    start: str | None,
+    end: str | None,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Bring series up to date, and print their reports.
 
     \b
     pocketquant sync NASDAQ:AAPL NYSE:IBM -i 1h -n 500
+    pocketquant sync NASDAQ:AAPL -i 1h --start 2015-01-01
     """
     from rich.console import Console
     from rich.progress import track
@@ -48,10 +62,12 @@ def sync(
     console = Console(stderr=True)
     is_quiet = len(symbols) == 1 or not sys.stderr.isatty()
     reports = [
-        client.sync(symbol, interval, bars)
+        client.sync(symbol, interval, bars, start=start, end=end)
         for symbol in track(symbols, "syncing", console=console, disable=is_quiet)
     ]
-    print_rows(reports, _COLUMNS, as_json)
+    print_rows(reports, _RANGE_COLUMNS if start else _COLUMNS, as_json)
+    for job in (each["job_id"] for each in reports if "fetched" not in each):
+        print_note(f"a sync goes on: `pocketquant jobs watch {job}` waits for it")
 
 
 @click.command()
@@ -70,7 +86,9 @@ def sync(
     multiple=True,
     help="By default 1d; may be repeated.",
 )
-@click.option("--bars", "-n", type=_bars, default=_DEFAULT_BARS, show_default=True)
+@click.option("--bars", "-n", type=_bars, help=f"By default {_DEFAULT_BARS}.")
+@_start_option
+@_end_option
 @click.option(
     "--wait/--no-wait", default=True, help="Wait until the job has ended, or only print its id."
 )
@@ -79,7 +97,9 @@ def bulk(
     symbols: tuple[str, ...],
     source: Path | None,
     intervals: tuple[str, ...],
-    bars: int,
+    bars: int | None,
+    start: str | None,
+    end: str | None,
     wait: bool,
     url: str | None,
     as_json: bool,
@@ -94,7 +114,9 @@ def bulk(
     """
     chosen = _distinct_symbols(symbols, source)
     client = client_of(url)
-    job: Job = client.bulk(chosen, intervals or ("1d",), bars)
+    if bars is None and start is None:
+        bars = _DEFAULT_BARS
+    job: Job = client.bulk(chosen, intervals or ("1d",), bars, start=start, end=end)
     job_id = job["job_id"]
     if wait:
         job = _wait_for(client, job_id)

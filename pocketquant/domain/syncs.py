@@ -1,7 +1,7 @@
 """A sync: its request, the provider's answer, its report, and the states of the work."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pocketquant.domain.bars import Bars, Refusal
@@ -11,6 +11,7 @@ from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series
 
 MAX_BARS = 5000
+EARLIEST_START = -2_208_988_800  # 1900-01-01T00:00:00Z
 
 _FIRST_DELAY_SECONDS = 5.0
 MAX_DELAY_SECONDS = 900.0
@@ -53,16 +54,35 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Stop(StrEnum):
+    """Why a sync with a `start` went no further back."""
+
+    REACHED = "reached"  # the start
+    END = "end"  # the provider has no older bars
+    LIMIT = "limit"  # the account's plan allows no older bars
+    NO_PROGRESS = "no_progress"  # twice, the provider sent no older bars and gave no reason
+
+
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """Bring one series up to date with its newest `n_bars` bars."""
+    """Bring one series up to date with its newest `n_bars` bars.
+
+    With a `start`, all bars from there on are wanted instead: to the newest one, or to those that
+    open before `end`.
+    """
 
     series: Series
     n_bars: int = MAX_BARS
+    start: int | None = None
+    end: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_bars <= MAX_BARS:
             raise InvalidRequest(f"n_bars is {self.n_bars}; it must be from 1 to {MAX_BARS}")
+        if self.start is not None and self.start < EARLIEST_START:
+            raise InvalidRequest("start lies before 1900")
+        if self.end is not None and (self.start is None or self.start >= self.end):
+            raise InvalidRequest("end needs a start that lies before it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +139,65 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of the provider to a request with a `start`; the pages go from new to old.
+
+    `stop` is set with the last page. A page that `is_newest` begins with the newest bar of the
+    market. `begins_at` is when the provider's history begins, if it says so.
+    """
+
+    history: History
+    stop: Stop | None = None
+    is_newest: bool = False
+    begins_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeProgress:
+    """What the stored pages of a range held together; `end` is that of the range.
+
+    All bars from `oldest` on are stored. Another attempt goes on from there.
+    """
+
+    end: int | None = None
+    oldest: int | None = None
+    fetched: int = 0
+    inserted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    forming: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    stop: Stop | None = None
+    begins_at: int | None = None
+
+    def plus(self, page: Page, inserted: int, changed: int, unchanged: int) -> "RangeProgress":
+        """Return the progress after this page was stored with these changes."""
+        history = page.history
+        times = (self.oldest, history.closed.first_time)
+        refused = Counter(self.refused) + Counter(
+            {str(why): n for why, n in history.refused.items()}
+        )
+        return replace(
+            self,
+            oldest=min((time for time in times if time is not None), default=None),
+            fetched=self.fetched + history.fetched,
+            inserted=self.inserted + inserted,
+            changed=self.changed + changed,
+            unchanged=self.unchanged + unchanged,
+            forming=self.forming + (history.forming is not None),
+            refused=dict(refused),
+            stop=page.stop,
+            begins_at=page.begins_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """The result of a finished sync. `bar_count` and the bar times are the stored series' own.
 
     `fetched` is the sum of `inserted`, `changed`, `unchanged`, the refused bars and `forming`,
-    which is 1 if the newest bar had not closed, else 0.
+    which is 1 if the newest bar had not closed, else 0. After a sync with a `start`, `stop` says
+    why it went no further back than `reached_back_to`.
     """
 
     series: Series
@@ -136,6 +210,9 @@ class SyncReport:
     first_bar_at: int | None
     last_bar_at: int | None
     forming: int = 0
+    stop: Stop | None = None
+    reached_back_to: int | None = None
+    history_begins_at: int | None = None
 
 
 def retry_delay_seconds(

@@ -6,9 +6,11 @@ throttles them, and stops calls while the provider is down.
 """
 
 import time
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pocketquant import metrics
 from pocketquant.coordination.governor import Admission, Governor, Outcome, Reason
@@ -22,7 +24,9 @@ from pocketquant.domain.errors import (
     StorageUnavailable,
     Unavailable,
 )
-from pocketquant.domain.syncs import History, SyncRequest
+from pocketquant.domain.syncs import History, Page, SyncRequest
+
+Result = TypeVar("Result")
 
 _PATIENCE_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.2
@@ -34,6 +38,12 @@ class Provider(Protocol):
 
     def fetch(self, request: SyncRequest) -> History:
         """Return the newest `n_bars` bars of the series, or raise a typed error."""
+
+    def pages(self, request: SyncRequest, oldest: int | None) -> Generator[Page]:
+        """Yield the pages of a range, newest first, from the bar at `oldest` on if given.
+
+        Each is fetched when it is asked for, and the last one has a `stop`.
+        """
 
     def hang_up(self) -> None:
         """End all fetches in progress, and all later ones, with an error."""
@@ -73,13 +83,25 @@ class PacedProvider:
 
     def fetch(self, call: ProviderCall) -> History:
         """Return the bars; raise the provider's error, TurnFarOff or Interrupted."""
+        return self._in_turn(call, lambda: self.provider.fetch(call.request))
+
+    def pages(self, call: ProviderCall, oldest: int | None) -> Generator[Page]:
+        """Yield the pages of a range; each waits for a turn of its own, and raises as `fetch`."""
+        with closing(self.provider.pages(call.request, oldest)) as pages:
+            while (page := self._in_turn(call, lambda: next(pages, None))) is not None:
+                yield page
+                if page.stop is not None:
+                    return
+
+    def _in_turn(self, call: ProviderCall, work: Callable[[], Result]) -> Result:
+        """Return the result of a call to the provider, which the governor admits and judges."""
         self._wait_for_turn(call)
         outcome, code = Outcome.NEUTRAL, metrics.NO_CODE
         began = time.monotonic()
         try:
-            history = self.provider.fetch(call.request)
+            result = work()
             outcome, code = Outcome.OK, "ok"
-            return history
+            return result
         except PocketQuantError as error:
             if self.hung_up.is_set():
                 raise Interrupted from error

@@ -10,12 +10,16 @@
     drop        the cached answers of the series
     finish      the unit, and with the last unit its job
 
+A range (a request with a `start`) is fetched in pages, from new to old. Each is stored and noted in
+the unit before the next is requested, so another attempt goes on where this one ended.
+
 Every step may run twice. After a crash the lease expires, and another attempt repeats all steps.
 """
 
 import random
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import structlog
@@ -36,11 +40,14 @@ from pocketquant.domain.errors import (
 )
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     MAX_BARS,
     MAX_DELAY_SECONDS,
     History,
+    Page,
+    RangeProgress,
     SyncReport,
     SyncRequest,
     retry_delay_seconds,
@@ -54,7 +61,7 @@ from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
-from pocketquant.storage.sync_status import SyncStatuses
+from pocketquant.storage.sync_status import Newest, SyncStatuses
 from pocketquant.storage.units import Unit
 
 _MOST_CLOSED_BARS = MAX_BARS - 10  # a fetch also holds the forming bar and refused ones
@@ -101,7 +108,7 @@ class Syncer:
         try:
             self._complete_or_put_back(unit, log)
         except Cancelled as error:
-            self._cancel(unit, error, log)
+            self._cancel(self.ledger.held(unit), error, log)
 
     def _complete_or_put_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
         try:
@@ -110,9 +117,9 @@ class Syncer:
         except (LeaseLost, Cancelled):
             raise
         except TurnFarOff as turn:
-            self._postpone(unit, turn, log)
+            self._postpone(self.ledger.held(unit), turn, log)
         except Interrupted:
-            self._hand_back(unit, log)
+            self._hand_back(self.ledger.held(unit), log)
         except StorageUnavailable as error:  # failures of our servers cost the unit no attempt
             held = self.ledger.extend(unit)  # LeaseLost if its end was written after all
             delay = _delay_seconds(unit.troubles + 1, _OWN_DELAY_SECONDS)
@@ -130,13 +137,12 @@ class Syncer:
         while held is not None:  # repeated if a joined request wants more bars
             series = held.request.series
             self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
-            oldest_live = self.live_bars.first_time(series)
-            history = self._fetch_back_to(self._oldest_wanted(held, oldest_live), held)
-            history.require_bars(series)
-            held = self.ledger.extend(held)
-            report = self._store(held, history, has_live=oldest_live is not None)
+            if held.request.start is None:
+                held, report, listing = self._sync_newest(held)
+            else:
+                held, report, listing = self._sync_range(held)
             held = self.ledger.finish(held, report)
-        self._track_if_joined(unit, history)
+        self._track_if_joined(unit, listing)
         self._announce(unit, "completed", metrics.NO_CODE)
         log.info(
             "sync_completed",
@@ -146,6 +152,35 @@ class Syncer:
             refused=sum(report.refused.values()),
             seconds=round(time.monotonic() - began, 3),
         )
+
+    def _sync_newest(self, unit: Unit) -> tuple[Unit, SyncReport, Listing | None]:
+        series = unit.request.series
+        oldest_live = self.live_bars.first_time(series)
+        history = self._fetch_back_to(self._oldest_wanted(unit, oldest_live), unit)
+        history.require_bars(series)
+        held = self.ledger.extend(unit)
+        report = self._store(held, history, has_live=oldest_live is not None)
+        return held, report, history.listing
+
+    def _sync_range(self, unit: Unit) -> tuple[Unit, SyncReport, Listing | None]:
+        """Store page after page, from new to old; another attempt goes on after the last one."""
+        held, request, listing = unit, unit.request, None
+        progress = unit.progress
+        if progress is None or progress.end != request.end:
+            progress = RangeProgress(request.end)
+        with closing(self.provider.pages(self._call(unit, request), progress.oldest)) as pages:
+            for page in pages:
+                page.history.require_bars(request.series)
+                held = self.ledger.extend(held)
+                if listing is None and page.history.listing is not None:
+                    listing = page.history.listing
+                    self._register(held, listing)
+                upserted = self._store_page(held, page)
+                progress = progress.plus(
+                    page, upserted.inserted, upserted.changed, upserted.unchanged
+                )
+                held = self.ledger.note_progress(held, progress)
+        return held, self._range_report(request.series, progress), listing
 
     def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
         """Return the oldest time to fetch: of the oldest live bar, or of a bar to mend."""
@@ -179,40 +214,70 @@ class Syncer:
         return self.live_bars.read(series, since, None, 1, newest=False).first_time
 
     def _fetch(self, unit: Unit, request: SyncRequest) -> History:
+        return self.provider.fetch(self._call(unit, request))
+
+    def _call(self, unit: Unit, request: SyncRequest) -> ProviderCall:
         holder = f"{unit.id}#{unit.attempt}"
-        is_urgent = unit.queue == QueueName.INTERACTIVE
-        return self.provider.fetch(ProviderCall(request, holder, is_urgent))
+        return ProviderCall(request, holder, is_urgent=unit.queue == QueueName.INTERACTIVE)
 
     def _store(self, unit: Unit, history: History, has_live: bool) -> SyncReport:
-        series = unit.request.series
-        now = int(self.clock())
-        with metrics.STORE_SECONDS.labels(operation="upsert").time():
-            upserted = self.bars.upsert({series: history.closed}, unit.lease)[series]
-        metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
-        metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
+        series, now = unit.request.series, int(self.clock())
+        upserted = self._upsert(unit, history)
         if history.listing:
-            tracked = None if _is_repair(unit) else series.interval
-            self.symbols.register(history.listing, tracked, now)
+            self._register(unit, history.listing)
         report = self._report(unit.request, history, upserted)
         problem = self.hours.note(series, history, now)
         if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem):
             self.statuses.recount(series, lambda: self.bars.extent(series))
+        self._follow_up(series, history, has_live)
+        return report
+
+    def _store_page(self, unit: Unit, page: Page) -> Upserted:
+        """Store a page of a range; only that of the newest bars says something of the present."""
+        series, now, history = unit.request.series, int(self.clock()), page.history
+        has_live = self.live_bars.first_time(series) is not None
+        upserted = self._upsert(unit, history)
+        newest = None
+        if page.is_newest:
+            newest = Newest(now, history.forming, self.hours.note(series, history, now))
+        is_last = page.stop is not None
+        extent = self.bars.extent(series)
+        if self.statuses.mark_stored(series, extent, newest, is_last=is_last, lease=unit.lease):
+            self.statuses.recount(series, lambda: self.bars.extent(series))
+        self._follow_up(series, history, has_live, is_newest=page.is_newest)
+        return upserted
+
+    def _upsert(self, unit: Unit, history: History) -> Upserted:
+        series = unit.request.series
+        with metrics.STORE_SECONDS.labels(operation="upsert").time():
+            upserted = self.bars.upsert({series: history.closed}, unit.lease)[series]
+        metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
+        metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
+        return upserted
+
+    def _register(self, unit: Unit, listing: Listing) -> None:
+        """Register the symbol; its interval is tracked unless only a repair wants the unit."""
+        tracked = None if _is_repair(unit) else unit.request.series.interval
+        self.symbols.register(listing, tracked, int(self.clock()))
+
+    def _follow_up(
+        self, series: Series, history: History, has_live: bool, is_newest: bool = True
+    ) -> None:
+        """Remove and mend live bars, and drop the cached answers that the stored bars outdate."""
         if has_live:
             self.responses.drop(series)  # from now on readers find the pruned bars in history
             self._prune(series, history.closed)
-        is_minutes = series.interval is Interval.M1
-        mended = self.mending.mend(series.symbol, history) if is_minutes else []
+        mends = is_newest and series.interval is Interval.M1
+        mended = self.mending.mend(series.symbol, history) if mends else []
         self.responses.drop(series, *mended)
-        return report
 
-    def _track_if_joined(self, unit: Unit, history: History) -> None:
+    def _track_if_joined(self, unit: Unit, listing: Listing | None) -> None:
         """Track the series if a user requested it during its repair, and so joined the repair."""
-        if not (_is_repair(unit) and history.listing):
+        if not (_is_repair(unit) and listing):
             return
         ended = self.ledger.get_unit(unit.id)
         if ended is not None and not _is_repair(ended):
-            interval = unit.request.series.interval
-            self.symbols.register(history.listing, interval, int(self.clock()))
+            self._register(ended, listing)
 
     def _prune(self, series: Series, closed: Bars) -> None:
         """Remove the live bars that these closed bars replace."""
@@ -234,12 +299,29 @@ class Syncer:
             forming=int(history.forming is not None),
         )
 
+    def _range_report(self, series: Series, progress: RangeProgress) -> SyncReport:
+        extent = self.bars.extent(series)
+        return SyncReport(
+            series=series,
+            fetched=progress.fetched,
+            inserted=progress.inserted,
+            changed=progress.changed,
+            unchanged=progress.unchanged,
+            refused=progress.refused,
+            bar_count=extent.count,
+            first_bar_at=extent.first_time,
+            last_bar_at=extent.last_time,
+            forming=progress.forming,
+            stop=progress.stop,
+            reached_back_to=progress.oldest,
+            history_begins_at=progress.begins_at,
+        )
+
     def _end_in_error(self, unit: Unit, error: PocketQuantError, log: FilteringBoundLogger) -> None:
         """Write the status before the ledger: after a crash in between, the unit is tried again."""
-        series = unit.request.series
-        delay = _delay_seconds(unit.tries)
-        is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(unit)
-        lease = self.ledger.extend(unit).lease
+        series, held = unit.request.series, self.ledger.extend(unit)
+        delay, lease = _delay_seconds(held.tries), held.lease
+        is_over = isinstance(error, Rejected | Misconfigured) or self.ledger.is_last_attempt(held)
         if is_over:
             self.statuses.mark_failed(series, error, lease)
             self.ledger.fail(unit, error)

@@ -196,7 +196,7 @@ class Interventions:
         """Let the failed unit's jobs join the open unit of its series; False if there is none."""
         jobs = [each for each in failed.jobs if each not in cancelled]
         active = {"series": str(failed.request.series), "active": True}
-        update = joining(jobs, failed.request.n_bars, failed.queue)
+        update = joining(jobs, failed.request, failed.queue)
         return self._units.update_one(active, update).matched_count > 0
 
     def _give_way(self, failed: Unit) -> None:

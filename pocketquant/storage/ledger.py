@@ -21,7 +21,7 @@ from pymongo import ReturnDocument
 
 from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError, StorageUnavailable
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import SyncReport, UnitState
+from pocketquant.domain.syncs import RangeProgress, SyncReport, UnitState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import (
@@ -29,6 +29,7 @@ from pocketquant.storage.units import (
     Unit,
     ending,
     error_document,
+    progress_document,
     read_unit,
     report_document,
 )
@@ -44,6 +45,7 @@ _DUE = {
         {"state": UnitState.RUNNING, "$expr": {"$lte": ["$lease_until", "$$NOW"]}},
     ]
 }
+_NO_TRY: Document = {"tries": {"$subtract": ["$tries", 1]}}  # the attempt counts as none
 _IS_LOST = {"$cond": [{"$eq": ["$state", UnitState.RUNNING]}, 1, 0]}
 
 
@@ -84,14 +86,32 @@ class Ledger:
 
         LeaseLost if another worker has the unit, Cancelled if no job wants it any more.
         """
+        return self._extend(unit, {})
+
+    def held(self, unit: Unit) -> Unit:
+        """Return the unit with its present lease and tries; LeaseLost if another worker has it."""
+        found = self._units.find_one(_held(unit))
+        if found is None:
+            raise _taken_over(unit)
+        return replace(unit, lease_until=found["lease_until"], tries=found["tries"])
+
+    def note_progress(self, unit: Unit, progress: RangeProgress) -> Unit:
+        """Store how far back the stored pages reach, and renew the lease as `extend` does.
+
+        A range of many pages may take many attempts: those before this page no longer count.
+        """
+        fields = {"progress": {"$literal": progress_document(progress)}, "tries": 1, "lost": 0}
+        return replace(self._extend(unit, fields), progress=progress, tries=1)
+
+    def _extend(self, unit: Unit, fields: Document) -> Unit:
         kept = self._units.find_one_and_update(
             {**_held(unit), "stop": None},
-            [{"$set": {"lease_until": self._lease}}],
-            {"lease_until": True},
+            [{"$set": {"lease_until": self._lease, **fields}}],
+            {"lease_until": True, "tries": True},
             return_document=ReturnDocument.AFTER,
         )
         if kept is not None:
-            return replace(unit, lease_until=kept["lease_until"])
+            return replace(unit, lease_until=kept["lease_until"], tries=kept["tries"])
         if self._units.find_one(_held(unit), {"_id": True}):
             raise Cancelled("its job was cancelled while it ran")
         raise _taken_over(unit)
@@ -99,11 +119,13 @@ class Ledger:
     def finish(self, unit: Unit, report: SyncReport) -> Unit | None:
         """Complete the unit, close each of its jobs without another open unit, and return None.
 
-        If a joined request wants more bars meanwhile, return the unit instead, still held and with
-        its new request. LeaseLost or Cancelled as in `extend`.
+        If a joined request wants more or older bars meanwhile, return the unit instead, still held
+        and with its new request. LeaseLost or Cancelled as in `extend`.
         """
+        request = unit.request
+        wanted = {"n_bars": request.n_bars, "start": request.start, "end": request.end}
         ended = self._units.find_one_and_update(
-            {**_held(unit), "n_bars": unit.request.n_bars},
+            {**_held(unit), **wanted},
             {
                 "$set": {
                     "state": UnitState.COMPLETED,
@@ -116,8 +138,8 @@ class Ledger:
         )
         if ended is None:
             held = self.extend(unit)
-            wanted = self.get_unit(unit.id) or unit
-            return replace(held, request=wanted.request, jobs=wanted.jobs, queue=wanted.queue)
+            joined = self.get_unit(unit.id) or unit
+            return replace(held, request=joined.request, jobs=joined.jobs, queue=joined.queue)
         self._jobs.close(ended["jobs"])
         return None
 
@@ -133,7 +155,7 @@ class Ledger:
 
     def defer(self, unit: Unit, error: PocketQuantError, delay_seconds: float) -> None:
         """Put the unit back after an error, due after the delay; the attempt counts."""
-        self._put_back(unit, delay_seconds, unit.tries, _ended_in(unit, error))
+        self._put_back(unit, delay_seconds, _ended_in(unit, error))
 
     def postpone(
         self, unit: Unit, delay_seconds: float, error: PocketQuantError | None = None
@@ -145,11 +167,11 @@ class Ledger:
         fields = _ended_in(unit, error) if error else {}
         if isinstance(error, StorageUnavailable):
             fields["troubles"] = unit.troubles + 1
-        self._put_back(unit, delay_seconds, unit.tries - 1, fields)
+        self._put_back(unit, delay_seconds, {**fields, **_NO_TRY})
 
     def hand_back(self, unit: Unit) -> None:
         """Put the unit back because its worker ends; it is due at once, and no attempt counts."""
-        self._put_back(unit, 0, unit.tries - 1, {})
+        self._put_back(unit, 0, _NO_TRY)
 
     def fail(self, unit: Unit, error: PocketQuantError) -> None:
         """Fail the unit for good: it becomes a dead letter with code and message."""
@@ -174,7 +196,7 @@ class Ledger:
         found = self._units.find_one({"_id": unit_id})
         return None if found is None else read_unit(found)
 
-    def _put_back(self, unit: Unit, delay_seconds: float, tries: int, fields: Document) -> None:
+    def _put_back(self, unit: Unit, delay_seconds: float, fields: Document) -> None:
         put_back = self._units.update_one(
             _held(unit),
             [
@@ -182,7 +204,6 @@ class Ledger:
                     "$set": {
                         "state": UnitState.QUEUED,
                         "not_before": {"$add": ["$$NOW", int(delay_seconds * 1000)]},
-                        "tries": tries,
                         "dispatched_at": _NEVER_DISPATCHED,
                         **fields,
                     }

@@ -22,7 +22,15 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.servers.connections import Mongo, server_now
 from pocketquant.storage.bulk_writes import duplicate_key_failures
-from pocketquant.storage.units import Document, Unit, joining, new_unit_fields, read_unit
+from pocketquant.storage.units import (
+    Document,
+    Unit,
+    joining,
+    new_unit_fields,
+    read_unit,
+    wanted_fields,
+    wanted_request,
+)
 
 PIECE = 1000
 
@@ -217,7 +225,7 @@ def _active(want: Want) -> Document:
 
 def _fresh(plan: JobPlan, want: Want, first: Document) -> Document:
     """Return the unit that `_joining` would insert if there is none to join."""
-    made = {"jobs": [plan.job_id], "n_bars": want.request.n_bars}
+    made = {"jobs": [plan.job_id], **wanted_fields(want.request)}
     return {**_active(want), **made, **_first_fields(plan, want, first)}
 
 
@@ -225,7 +233,7 @@ def _joining(plan: JobPlan, want: Want, first: Document) -> list[Document]:
     """Return the update that lets the job join the unit, or sets all fields of a new one."""
     fields = _first_fields(plan, want, first)
     unset = {name: {"$ifNull": [f"${name}", value]} for name, value in fields.items()}
-    return [{"$set": unset}, *joining([plan.job_id], want.request.n_bars, plan.queue)]
+    return [{"$set": unset}, *joining([plan.job_id], want.request, plan.queue)]
 
 
 def _first_fields(plan: JobPlan, want: Want, first: Document) -> Document:
@@ -254,15 +262,13 @@ def forget_pieces(pieces: Collection[Document], job_id: str) -> None:
 
 
 def grouped(requests: Iterable[SyncRequest]) -> list[Document]:
-    """Group the requests by interval and number of bars; a repeated series is stored once."""
-    groups: dict[tuple[str, int], dict[str, None]] = {}
+    """Group the requests by interval and wanted bars; a repeated series is stored once."""
+    groups: dict[tuple[object, ...], Document] = {}
     for request in requests:
-        group = groups.setdefault((request.series.interval.value, request.n_bars), {})
-        group[str(request.series.symbol)] = None
-    return [
-        {"interval": interval, "n_bars": n_bars, "symbols": list(symbols)}
-        for (interval, n_bars), symbols in groups.items()
-    ]
+        fields = {"interval": request.series.interval.value, **wanted_fields(request)}
+        group = groups.setdefault(tuple(fields.items()), {**fields, "symbols": {}})
+        group["symbols"][str(request.series.symbol)] = None
+    return [{**group, "symbols": list(group["symbols"])} for group in groups.values()]
 
 
 def _wants(job_id: str, groups: list[Document], first: int) -> Iterator[Want]:
@@ -270,7 +276,7 @@ def _wants(job_id: str, groups: list[Document], first: int) -> Iterator[Want]:
     for group in groups:
         interval = Interval(group["interval"])
         for symbol in group["symbols"]:
-            request = SyncRequest(Series(Symbol.parse(symbol), interval), group["n_bars"])
+            request = wanted_request(Series(Symbol.parse(symbol), interval), group)
             yield Want(f"{job_id}-{index}", request)
             index += 1
 

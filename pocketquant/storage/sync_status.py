@@ -66,6 +66,14 @@ class SyncStatus:
     calendar_problem: str | None = None
 
 
+class Newest(NamedTuple):
+    """What a sync of the newest bars says of its series besides the closed bars."""
+
+    synced_at: int
+    forming: FormingBar | None
+    calendar_problem: str | None
+
+
 class Progress(NamedTuple):
     """When the last bar of a series opened, and when it was last synced."""
 
@@ -197,19 +205,38 @@ class SyncStatuses:
 
         If so, call `recount`: an import may have stored bars after the report counted them.
         """
-        change = _update(
-            report.series,
-            SyncState.COMPLETED,
-            bar_count=report.bar_count,
-            first_bar_at=to_date(report.first_bar_at),
-            last_bar_at=to_date(report.last_bar_at),
-            last_sync_at=to_date(now),
-            next_attempt_at=None,
-            forming=_forming_document(forming),
-            calendar_problem=calendar_problem,
-            **_error(None),
-        )
-        before = self._write(report.series, change, lease)
+        newest = Newest(now, forming, calendar_problem)
+        extent = Extent(report.bar_count, report.first_bar_at, report.last_bar_at)
+        return self.mark_stored(report.series, extent, newest, is_last=True, lease=lease)
+
+    def mark_stored(
+        self,
+        series: Series,
+        extent: Extent,
+        newest: Newest | None,
+        *,
+        is_last: bool,
+        lease: UnitLease | None = None,
+    ) -> bool:
+        """Mark what is stored after a page of bars, and the sync as completed after the last one.
+
+        `newest` is known if the page had the newest bars. Return whether the series has imported
+        bars too; if so, call `recount`.
+        """
+        fields: dict[str, Any] = {
+            "bar_count": extent.count,
+            "first_bar_at": to_date(extent.first_time),
+            "last_bar_at": to_date(extent.last_time),
+            "next_attempt_at": None,
+        }
+        if newest is not None:
+            fields["last_sync_at"] = to_date(newest.synced_at)
+            fields["forming"] = _forming_document(newest.forming)
+            fields["calendar_problem"] = newest.calendar_problem
+        if is_last:
+            fields |= _error(None)
+        change = _update(series, SyncState.COMPLETED if is_last else SyncState.SYNCING, **fields)
+        before = self._write(series, change, lease)
         return bool(before and before.get("has_imports"))
 
     def recount(self, series: Series, count: Callable[[], Extent]) -> Extent:

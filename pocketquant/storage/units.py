@@ -1,13 +1,21 @@
 """`Unit` and `Job` as values, and the documents that store them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from pocketquant.domain.errors import LeaseLost, PocketQuantError, error_named
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import JobState, QueueName, SyncReport, SyncRequest, UnitState
+from pocketquant.domain.syncs import (
+    JobState,
+    QueueName,
+    RangeProgress,
+    Stop,
+    SyncReport,
+    SyncRequest,
+    UnitState,
+)
 from pocketquant.storage.leases import UnitLease
 
 Document = dict[str, Any]
@@ -41,6 +49,7 @@ class Unit:
     due_at: datetime | None = None
     finished_at: datetime | None = None
     lease_until: datetime | None = None
+    progress: RangeProgress | None = None
 
     @property
     def newest_job(self) -> str | None:
@@ -100,20 +109,44 @@ def new_unit_fields(unit_id: str, queue: str) -> Document:
     }
 
 
-def joining(job_ids: Iterable[str], n_bars: int, queue: str) -> list[Document]:
+def wanted_fields(request: SyncRequest) -> Document:
+    """Return the fields of a unit or a group of requests that say which bars are wanted."""
+    of_range = {"start": request.start, "end": request.end}
+    return {"n_bars": request.n_bars} | {k: v for k, v in of_range.items() if v is not None}
+
+
+def wanted_request(series: Series, fields: Document) -> SyncRequest:
+    """Return the request that these fields store."""
+    return SyncRequest(series, fields["n_bars"], fields.get("start"), fields.get("end"))
+
+
+def joining(job_ids: Iterable[str], request: SyncRequest, queue: str) -> list[Document]:
     """Return the update stages that let jobs join a unit, also one that a cancelled job stopped.
 
-    The unit fetches the largest number of bars that its jobs want, and waits in the most urgent
-    queue of its jobs.
+    The unit fetches all that its jobs want: the largest number of bars, the earliest start, and up
+    to the latest end, or to the newest bar if any job does. It waits in the most urgent queue of
+    its jobs.
     """
     known = {"$ifNull": ["$jobs", []]}
     urgent = list(QueueName)[: list(QueueName).index(QueueName(queue))]
     changes = {
         "jobs": {"$concatArrays": [known, {"$setDifference": [list(job_ids), known]}]},
-        "n_bars": {"$max": ["$n_bars", n_bars]},
+        "n_bars": {"$max": ["$n_bars", request.n_bars]},
+        "start": {"$min": ["$start", request.start]},
+        "end": _latest_end(request.end),
         "queue": {"$cond": [{"$in": ["$queue", urgent]}, "$queue", queue]},
     }
     return [{"$set": changes}, {"$unset": ["stop"]}]
+
+
+def _latest_end(end: int | None) -> Document | None:
+    """Return the end of a unit that a request with this end joins; missing fields: it is new."""
+    if end is None:
+        return None
+    is_new = {"$eq": [{"$type": "$n_bars"}, "missing"]}
+    is_open = {"$eq": [{"$ifNull": ["$end", None]}, None]}
+    joined = {"$cond": [is_open, None, {"$max": ["$end", end]}]}
+    return {"$cond": [is_new, end, joined]}
 
 
 def ending(state: UnitState, error: PocketQuantError, attempt: int) -> Document:
@@ -129,7 +162,16 @@ def error_document(error: PocketQuantError) -> Document:
     return {"code": error.code, "message": str(error)}
 
 
+def progress_document(progress: RangeProgress) -> Document:
+    return asdict(progress)
+
+
 def report_document(report: SyncReport) -> Document:
+    of_range = {
+        "stop": report.stop,
+        "reached_back_to": report.reached_back_to,
+        "history_begins_at": report.history_begins_at,
+    }
     return {
         "fetched": report.fetched,
         "inserted": report.inserted,
@@ -140,14 +182,15 @@ def report_document(report: SyncReport) -> Document:
         "bar_count": report.bar_count,
         "first_bar_at": report.first_bar_at,
         "last_bar_at": report.last_bar_at,
+        **(of_range if report.stop else {}),
     }
 
 
 def read_unit(found: Document) -> Unit:
-    error = found.get("error")
+    error, progress = found.get("error"), found.get("progress")
     return Unit(
         id=found["_id"],
-        request=SyncRequest(Series.parse(found["series"]), found["n_bars"]),
+        request=wanted_request(Series.parse(found["series"]), found),
         queue=found["queue"],
         state=UnitState(found["state"]),
         attempt=found["attempt"],
@@ -162,4 +205,10 @@ def read_unit(found: Document) -> Unit:
         due_at=found.get("not_before"),
         finished_at=found.get("finished_at"),
         lease_until=found.get("lease_until"),
+        progress=_read_progress(progress) if progress else None,
     )
+
+
+def _read_progress(found: Document) -> RangeProgress:
+    stop = found["stop"]
+    return RangeProgress(**found | {"stop": Stop(stop) if stop else None})

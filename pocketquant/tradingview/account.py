@@ -10,6 +10,8 @@ of `pocketquant up` can read the files of its private server.
 import base64
 import hashlib
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 import redis
@@ -17,6 +19,7 @@ import requests
 from redis.exceptions import LockError
 
 from pocketquant.domain.errors import (
+    BadToken,
     CaptchaRequired,
     ConnectionLost,
     InvalidSettings,
@@ -29,6 +32,8 @@ from pocketquant.domain.errors import (
 )
 
 ANONYMOUS = "unauthorized_user_token"
+
+Result = TypeVar("Result")
 
 _REQUEST_TIMEOUT_SECONDS = 10.0
 _LOCK_SECONDS = 30.0  # longer than a sign-in takes, so that two never overlap
@@ -85,6 +90,21 @@ class Account:
     def token(self) -> str:
         """Return the token to use now. After a refusal, the next sign-in waits for a minute."""
         return self._fixed_token or self._stored_token() or self._sign_in_locked()
+
+    def authorized(self, work: Callable[[str], Result]) -> Result:
+        """Return the result of `work` with the token.
+
+        If TradingView refuses the token, repeat it once with a new one, if there is one.
+        """
+        token = self.token()
+        try:
+            return work(token)
+        except BadToken:
+            self.forget(token)
+            fresh = self.token()
+            if fresh == token:
+                raise
+        return work(fresh)
 
     def forget(self, token: str) -> None:
         """Delete a stored token that TradingView refused."""

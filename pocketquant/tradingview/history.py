@@ -6,9 +6,12 @@ It opens no socket: `receive` takes texts, `outgoing` returns the heartbeats to 
 is over at `series_completed`, at an error of its symbol, series or chart session, or when the
 server ends the connection. Its caller closes the connection and watches the deadline. Messages
 about other sessions are ignored.
+
+An `Answer` is the part without frames, heartbeats and the end of a connection.
 """
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +26,7 @@ from pocketquant.domain.bars import (
 from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.quotes import delay_seconds
-from pocketquant.domain.symbols import Symbol
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, History, SyncRequest
 from pocketquant.tradingview import frames, messages
 from pocketquant.tradingview.calendar_texts import calendar_texts
@@ -38,7 +41,9 @@ _OfSession = (
     messages.SymbolResolved
     | messages.TimescaleUpdate
     | messages.Du
+    | messages.SeriesLoading
     | messages.SeriesCompleted
+    | messages.ClearData
     | messages.SymbolError
     | messages.SeriesError
     | messages.CriticalError
@@ -46,39 +51,29 @@ _OfSession = (
 )
 
 
+class Ids(NamedTuple):
+    """The ids in the calls about one series, which the messages repeat."""
+
+    chart_session: str
+    series: str = "s1"
+    turnaround: str = "s1"
+    symbol: str = "symbol_1"
+
+
 class HistorySession:
     """The messages that answer one request; the ids are those of the calls sent."""
 
-    def __init__(
-        self,
-        request: SyncRequest,
-        chart_session: str,
-        series_id: str = "s1",
-        turnaround: str = "s1",
-        symbol_id: str = "symbol_1",
-    ) -> None:
-        self._request = request
-        self._chart_session = chart_session
-        self._series_id = series_id
-        self._turnaround = turnaround
-        self._symbol_id = symbol_id
-        self._subjects = (None, series_id, symbol_id)
+    def __init__(self, request: SyncRequest, *ids: str) -> None:
+        self._series = request.series
+        self._answer = Answer(request.series, Ids(*ids))
         self._decoder = frames.FrameDecoder()
         self._outgoing: list[str] = []
-        self._updates: list[Floats] = []
-        self._bars_sent = 0
-        self._has_volume = False
-        self._close_time: int | None = None
-        self._server_time = 0
-        self._delay_seconds = 0
-        self._listing: Listing | None = None
-        self._is_completed = False
         self._error: PocketQuantError | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether `result` is available; later texts are ignored."""
-        return self._is_completed or self._error is not None
+        return self._answer.is_completed or self._error is not None
 
     def receive(self, text: str) -> None:
         """Process a WebSocket text of any number of frames, or a part of one."""
@@ -88,8 +83,8 @@ class HistorySession:
             for payload in self._decoder.feed(text):
                 if not self.is_over:
                     self._handle(messages.read(payload))
-        except ProtocolViolation as error:
-            self._error = ProtocolViolation(f"TradingView on {self._request.series}: {error}")
+        except PocketQuantError as error:
+            self._error = about(self._series, error)
 
     def outgoing(self) -> list[str]:
         """Return the frames to send now, each once."""
@@ -100,86 +95,84 @@ class HistorySession:
         """Return the bars, none for a listing that never traded; raise the session's error."""
         if self._error is not None:
             raise self._error
-        if not self._is_completed:
+        if not self._answer.is_completed:
             raise RuntimeError("the session is not over")
-        bars, refused = self._validated()
-        forming = self._forming(bars, refused)
-        closed = bars if forming is None else bars.first(len(bars) - 1)
-        reached_at = self._server_time - self._delay_seconds
-        return History(closed, forming, refused, self._listing, reached_at)
+        return self._answer.history()
 
     def _handle(self, message: Message) -> None:
+        if isinstance(message, messages.Heartbeat):
+            self._outgoing.append(frames.encode(message.payload))
+        else:
+            self._answer.handle(message)
+
+
+class Answer:
+    """The answer to one request for bars of a series, as it arrives.
+
+    `has_begun` says that a message of this answer has arrived, and `data_completed` is the
+    server's word for why there are no older bars.
+    """
+
+    def __init__(self, series: Series, ids: Ids) -> None:
+        self.listing: Listing | None = None
+        self.has_begun = False
+        self.is_completed = False
+        self.data_completed = ""
+        self._series = series
+        self._ids = ids
+        self._subjects = (None, ids.series, ids.symbol)
+        self._updates: list[Floats] = []
+        self._bars_sent = 0
+        self._has_volume = False
+        self._close_time: int | None = None
+        self._server_time = 0
+        self._delay_seconds = 0
+
+    @property
+    def reached_at(self) -> int:
+        """The epoch second that the feed has reached: the server's time less the feed's delay."""
+        return self._server_time - self._delay_seconds
+
+    def following(self) -> "Answer":
+        """Return the next answer about this series, which knows what this one says of it."""
+        answer = Answer(self._series, self._ids)
+        answer.listing = self.listing
+        answer._has_volume = self._has_volume
+        answer._server_time = self._server_time
+        answer._delay_seconds = self._delay_seconds
+        return answer
+
+    def handle(self, message: Message) -> None:
+        """Take what the message says of this answer.
+
+        An error of its symbol, series, chart session or connection is raised.
+        """
         match message:
-            case messages.Heartbeat():
-                self._outgoing.append(frames.encode(message.payload))
             case messages.Hello():
                 self._server_time = max(self._server_time, message.timestamp)
             case messages.ProtocolError():
-                self._fail(message.reason)
-            case messages.Other() | messages.Qsd() | messages.QuoteCompleted():
+                raise self._failure(message.reason)
+            case messages.Heartbeat() | messages.Other():
                 pass
-            case _ if message.session == self._chart_session:
+            case messages.Qsd() | messages.QuoteCompleted():
+                pass
+            case _ if message.session == self._ids.chart_session:
                 self._handle_own(message)
 
-    def _handle_own(self, message: _OfSession) -> None:
-        match message:
-            case messages.SymbolResolved() if message.symbol_id == self._symbol_id:
-                self._listing = _listing(self._request.series.symbol, message.symbol)
-            case messages.TimescaleUpdate():
-                self._server_time = message.time or self._server_time
-                self._require_readable(message.unreadable.get(self._series_id))
-                self._take(message.blocks.get(self._series_id), empties=True)
-            case messages.Du():
-                self._require_readable(message.unreadable.get(self._series_id))
-                self._take(message.blocks.get(self._series_id), empties=False)
-            case messages.SeriesCompleted() if self._is_own(message):
-                self._delay_seconds = delay_seconds(message.update_mode)
-                self._is_completed = True
-            case messages.SymbolError() if message.symbol_id == self._symbol_id:
-                self._fail(message.reason)
-            case messages.SeriesError() if self._is_own(message):
-                self._fail(message.reason)
-            case messages.CriticalError():
-                self._fail(message.reason, message.detail)
-            case messages.Unreadable() if message.subject in self._subjects:
-                self._require_readable(f"{message.method}: {message.fault}")
+    def history(self) -> History:
+        """Return the closed bars, the forming one, and what else is known of the series."""
+        bars, refused = self.bars()
+        forming = self._forming(bars, refused)
+        closed = bars if forming is None else bars.first(len(bars) - 1)
+        return History(closed, forming, refused, self.listing, self.reached_at)
 
-    def _is_own(self, message: messages.SeriesCompleted | messages.SeriesError) -> bool:
-        return (message.series, message.turnaround) == (self._series_id, self._turnaround)
-
-    def _require_readable(self, fault: str | None) -> None:
-        if fault:
-            raise ProtocolViolation(f"a value cannot be read: {fault}")
-
-    def _fail(self, reason: object, detail: object = "") -> None:
-        self._error = error_for_reason(self._request.series, str(reason), str(detail))
-
-    def _take(self, block: Block | None, empties: bool) -> None:
-        """Store the bars of a block. A timescale update without bars discards earlier ones."""
-        if block is None or block.bars is None:
-            return
-        if block.turnaround not in (None, self._turnaround):
-            return
-        if empties and not block.bars:
-            self._updates.clear()
-            self._has_volume = False
-            self._close_time = None
-        if block.bars:
-            self._updates.append(block.columns())
-            self._has_volume |= block.has_volume
-        if block.newest is not None:
-            self._close_time = _bar_end(block.newest.bar_close_time)
-        self._bars_sent += len(block.bars)
-        if self._bars_sent > _MAX_BARS_SENT:
-            raise ProtocolViolation(f"TradingView sent more than {_MAX_BARS_SENT} bars")
-
-    def _validated(self) -> tuple[Bars, Counter[Refusal]]:
+    def bars(self) -> tuple[Bars, Counter[Refusal]]:
         """Return the valid bars of all updates, later ones replacing earlier, and refusal counts.
 
         A symbol has volume if its listing allows it and any bar carries one; bars without volume
         are then refused. Bars that open after the server's time are refused too.
         """
-        has_volume = self._has_volume and (self._listing is None or self._listing.has_volume)
+        has_volume = self._has_volume and (self.listing is None or self.listing.has_volume)
         bars: Bars = Bars.empty()
         refused: Counter[Refusal] = Counter()
         for columns in self._updates:
@@ -189,6 +182,73 @@ class HistorySession:
             bars = bars.merge(good).bars
             refused += reasons
         return bars, refused
+
+    def _handle_own(self, message: _OfSession) -> None:
+        match message:
+            case messages.SymbolResolved() if message.symbol_id == self._ids.symbol:
+                self.listing = _listing(self._series.symbol, message.symbol)
+            case messages.SeriesLoading():
+                self.has_begun |= self._is_own(message)
+            case messages.TimescaleUpdate():
+                self._server_time = message.time or self._server_time
+                self._require_readable(message.unreadable.get(self._ids.series))
+                self._take(message.blocks.get(self._ids.series), empties=True)
+            case messages.Du():
+                self._require_readable(message.unreadable.get(self._ids.series))
+                self._take(message.blocks.get(self._ids.series), empties=False)
+            case messages.ClearData() if self._ids.series in message.series:
+                self._clear()
+            case messages.SeriesCompleted() if self._is_own(message):
+                self._delay_seconds = delay_seconds(message.update_mode)
+                self.data_completed = message.data_completed
+                self.is_completed = True
+            case messages.Unreadable() if message.subject in self._subjects:
+                self._require_readable(f"{message.method}: {message.fault}")
+            case _:
+                self._require_no_error(message)
+
+    def _require_no_error(self, message: _OfSession) -> None:
+        match message:
+            case messages.SymbolError() if message.symbol_id == self._ids.symbol:
+                raise self._failure(message.reason)
+            case messages.SeriesError() if self._is_own(message):
+                raise self._failure(message.reason)
+            case messages.CriticalError():
+                raise self._failure(message.reason, message.detail)
+
+    def _is_own(
+        self, message: messages.SeriesLoading | messages.SeriesCompleted | messages.SeriesError
+    ) -> bool:
+        return (message.series, message.turnaround) == (self._ids.series, self._ids.turnaround)
+
+    def _require_readable(self, fault: str | None) -> None:
+        if fault:
+            raise ProtocolViolation(f"a value cannot be read: {fault}")
+
+    def _failure(self, reason: object, detail: object = "") -> PocketQuantError:
+        return error_for_reason(self._series, str(reason), str(detail))
+
+    def _take(self, block: Block | None, empties: bool) -> None:
+        """Store the bars of a block. A timescale update without bars discards earlier ones."""
+        if block is None or block.bars is None:
+            return
+        if block.turnaround not in (None, self._ids.turnaround):
+            return
+        if empties and not block.bars:
+            self._clear()
+        if block.bars:
+            self._updates.append(block.columns())
+            self._has_volume |= block.has_volume
+        if block.newest is not None:
+            self._close_time = _bar_end(block.newest.bar_close_time)
+        self._bars_sent += len(block.bars)
+        if self._bars_sent > _MAX_BARS_SENT:
+            raise ProtocolViolation(f"TradingView sent more than {_MAX_BARS_SENT} bars")
+
+    def _clear(self) -> None:
+        self._updates.clear()
+        self._has_volume = False
+        self._close_time = None
 
     def _forming(self, bars: Bars, refused: Counter[Refusal]) -> FormingBar | None:
         """Return the newest bar, unless it has provably closed.
@@ -206,7 +266,7 @@ class HistorySession:
         _, open_, high, low, close, volume = (float(value) for value in bars.columns[:, -1])
         return FormingBar(
             time=time,
-            close_time=close_time or self._request.series.interval.period_end(time),
+            close_time=close_time or self._series.interval.period_end(time),
             open=open_,
             high=high,
             low=low,
@@ -229,6 +289,13 @@ class HistorySession:
         return self._server_time or LATEST_TIME
 
 
+def about(series: Series, error: PocketQuantError) -> PocketQuantError:
+    """Return the error with the name of the series, which a violation of the protocol lacks."""
+    if isinstance(error, ProtocolViolation):
+        return ProtocolViolation(f"TradingView on {series}: {error}")
+    return error
+
+
 def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
     return Listing(
         symbol=symbol,
@@ -238,16 +305,16 @@ def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
         timezone=text_or_empty(resolved.timezone),
         session=text_or_empty(resolved.session),
         full_name=text_or_empty(resolved.full_name),
-        price_scale=_count(resolved.pricescale),
-        min_move=_count(resolved.minmov),
-        delay_seconds=_count(resolved.delay) or 0,  # a feed without delay names none
+        price_scale=count_or_none(resolved.pricescale),
+        min_move=count_or_none(resolved.minmov),
+        delay_seconds=count_or_none(resolved.delay) or 0,  # a feed without delay names none
         allowed_adjustment=text_or_empty(resolved.allowed_adjustment),
         hours=calendar_texts(resolved),
         has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
     )
 
 
-def _count(value: object) -> int | None:
+def count_or_none(value: object) -> int | None:
     """Return a descriptive whole number; None for any other value."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None

@@ -157,6 +157,10 @@ class DeadlineSocket(Socket):
             raise too_late()
         return text
 
+    def outlast_deadline(self) -> None:
+        """Keep the connection usable beyond its deadline; each later wait has its own end."""
+        self._deadline = self._connection.limits.deadline = math.inf
+
 
 def _open(url: str, deadline: float) -> "_Connection":
     connection = _Connection(deadline)

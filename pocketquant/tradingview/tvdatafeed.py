@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import tvDatafeed
 
-from pocketquant.domain.errors import BadToken, ConnectionLost, ProviderFault
+from pocketquant.domain.errors import ConnectionLost, ProviderFault
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.tradingview import messages
@@ -64,15 +64,7 @@ class TvDatafeedHistory:
         If TradingView refuses the token, one retry uses a new one, if there is one.
         """
         deadline = time.monotonic() + self._timeout_seconds
-        token = self._account.token()
-        try:
-            return self._converse(request, token, deadline)
-        except BadToken:
-            self._account.forget(token)
-            fresh = self._account.token()
-            if fresh == token:
-                raise
-        return self._converse(request, fresh, deadline)
+        return self._account.authorized(lambda token: self._converse(request, token, deadline))
 
     def _converse(self, request: SyncRequest, token: str, deadline: float) -> History:
         conversation = _Conversation(self._url, request, deadline, self._sockets)

@@ -1,11 +1,12 @@
 """Field types of requests: exchange, ticker, number of bars, name and life of a key, moment."""
 
+import time
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
-from pocketquant.domain.syncs import MAX_BARS
+from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS
 from pocketquant.storage.access import (
     LONGEST_LIFE_SECONDS,
     LONGEST_NAME,
@@ -13,6 +14,13 @@ from pocketquant.storage.access import (
     is_key_name,
 )
 from web.moments import epoch_seconds
+
+STOP = (
+    "after a sync with a `start`: why it went no further back: `reached` the start, `end` of the"
+    " provider's history, `limit` of the account's plan, or `no_progress` (twice no older bars, and"
+    " no reason); null: without a start, or not ended"
+)
+REACHED_BACK_TO = "with a `start`: open time of the oldest bar fetched so far"
 
 
 def in_any_case(pattern: str) -> StringConstraints:
@@ -29,6 +37,14 @@ def _require_key_name(text: str) -> str:
     if not is_key_name(text):
         raise ValueError("a name is of visible characters, in one line")
     return text
+
+
+def _require_past(moment: int) -> int:
+    if moment < EARLIEST_START:
+        raise ValueError("must not lie before 1900")
+    if moment > time.time():
+        raise ValueError("must not lie in the future")
+    return moment
 
 
 def _require_number(value: object) -> object:
@@ -71,3 +87,4 @@ Moment = Annotated[
     BeforeValidator(epoch_seconds),
     WithJsonSchema({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}),
 ]
+PastMoment = Annotated[Moment, AfterValidator(_require_past)]

@@ -5,14 +5,15 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import JobState, UnitState
+from pocketquant.domain.syncs import JobState, RangeProgress, Stop, UnitState
 from pocketquant.storage.interventions import Cancellation, DeadLetterFilter
 from pocketquant.storage.jobs import Progress
 from pocketquant.storage.units import Job, Unit
-from web.schemas.fields import Moment
+from web.schemas.fields import REACHED_BACK_TO, STOP, Moment
 from web.schemas.requests import PageQuery, RequestModel
 
 _MOST_KEPT_SERIES = 100
@@ -112,6 +113,10 @@ class UnitOut(BaseModel):
     exchange: str
     interval: Interval
     n_bars: int = Field(description="requested number of bars")
+    start: datetime | None = Field(description="requested start, instead of a number of bars")
+    end: datetime | None = Field(description="requested end; null: the newest bar")
+    reached_back_to: datetime | None = Field(description=REACHED_BACK_TO)
+    stop: Stop | None = Field(description=STOP, examples=["limit"])
     state: UnitState = Field(
         description="queued, running, completed, failed or cancelled", examples=["failed"]
     )
@@ -130,12 +135,17 @@ class UnitOut(BaseModel):
     def of(cls, unit: Unit) -> Self:
         series = unit.request.series
         error: PocketQuantError | None = unit.error
+        progress = unit.progress or RangeProgress()
         return cls(
             unit_id=unit.id,
             symbol=series.symbol.ticker,
             exchange=series.symbol.exchange,
             interval=series.interval,
             n_bars=unit.request.n_bars,
+            start=to_date(unit.request.start),
+            end=to_date(unit.request.end),
+            reached_back_to=to_date(progress.oldest),
+            stop=progress.stop,
             state=unit.state,
             attempts=unit.tries,
             error=error.code if error else None,

@@ -4,30 +4,75 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.domain.syncs import MAX_BARS, SyncRequest, SyncState
+from pocketquant.domain.syncs import MAX_BARS, Stop, SyncRequest, SyncState
 from pocketquant.storage.sync_status import StatusFilter, SyncStatus
 from pocketquant.storage.units import Unit
-from web.schemas.fields import BarCount, Exchange, Moment, Ticker
+from web.schemas.fields import (
+    REACHED_BACK_TO,
+    STOP,
+    BarCount,
+    Exchange,
+    Moment,
+    PastMoment,
+    Ticker,
+)
 from web.schemas.requests import PageQuery, RequestModel
 
 MOST_BULK_SYMBOLS = 10_000
 
 
-class SyncIn(RequestModel):
+class _WantedBars(RequestModel):
+    """Which bars to fetch: the newest `n_bars`, or all from `start` on."""
+
+    n_bars: BarCount = MAX_BARS
+    start: PastMoment | None = Field(
+        None,
+        description="fetch all bars from this date (00:00 UTC) or moment (with offset) on, page by"
+        " page, as far back as the provider serves them; instead of `n_bars`",
+        examples=["2020-01-01"],
+    )
+    end: PastMoment | None = Field(
+        None,
+        description="with `start`: only bars that open before this date or moment",
+        examples=["2024-01-31"],
+    )
+
+    @field_validator("start")
+    @classmethod
+    def _has_no_number(cls, start: int | None, info: ValidationInfo) -> int | None:
+        if start is not None and info.data.get("n_bars", MAX_BARS) != MAX_BARS:
+            raise ValueError("give start or n_bars, not both")
+        return start
+
+    @field_validator("end")
+    @classmethod
+    def _lies_after_start(cls, end: int | None, info: ValidationInfo) -> int | None:
+        if end is None or "start" not in info.data:  # start has its own error
+            return end
+        if info.data["start"] is None:
+            raise ValueError("give start too")
+        if end <= info.data["start"]:
+            raise ValueError("must lie after start")
+        return end
+
+    def request_of(self, series: Series) -> SyncRequest:
+        return SyncRequest(series, self.n_bars, self.start, self.end)
+
+
+class SyncIn(_WantedBars):
     """The series to bring up to date."""
 
     symbol: Ticker
     exchange: Exchange
     interval: Interval = Interval.D1
-    n_bars: BarCount = MAX_BARS
 
     def request(self) -> SyncRequest:
-        return SyncRequest(Series(Symbol(self.exchange, self.symbol), self.interval), self.n_bars)
+        return self.request_of(Series(Symbol(self.exchange, self.symbol), self.interval))
 
 
 class BulkSymbol(RequestModel):
@@ -37,7 +82,7 @@ class BulkSymbol(RequestModel):
     exchange: Exchange
 
 
-class BulkIn(RequestModel):
+class BulkIn(_WantedBars):
     """The series to bring up to date: every symbol at every interval."""
 
     symbols: list[BulkSymbol] = Field(
@@ -50,7 +95,6 @@ class BulkIn(RequestModel):
         None, description="bar length, by default `1d`; or give `intervals`"
     )
     intervals: list[Interval] | None = Field(None, min_length=1, max_length=len(Interval))
-    n_bars: BarCount = MAX_BARS
 
     @model_validator(mode="after")
     def _has_interval_or_intervals(self) -> Self:
@@ -63,7 +107,7 @@ class BulkIn(RequestModel):
         symbols = dict.fromkeys(Symbol(each.exchange, each.symbol) for each in self.symbols)
         for interval in dict.fromkeys(self.intervals or [self.interval or Interval.D1]):
             for symbol in symbols:
-                yield SyncRequest(Series(symbol, interval), self.n_bars)
+                yield self.request_of(Series(symbol, interval))
 
 
 class SyncQuery(RequestModel):
@@ -99,6 +143,12 @@ class SyncOut(BaseModel):
     bar_count: int
     first_bar_at: datetime | None
     last_bar_at: datetime | None
+    stop: Stop | None = Field(description=STOP, examples=["limit"])
+    reached_back_to: datetime | None = Field(description=REACHED_BACK_TO)
+    history_begins_at: datetime | None = Field(
+        description="after a sync with a `start`: when the provider's history of this series"
+        " begins, if it says so",
+    )
     job_id: str
 
     @classmethod
@@ -117,6 +167,9 @@ class SyncOut(BaseModel):
             bar_count=report["bar_count"],
             first_bar_at=to_date(report["first_bar_at"]),
             last_bar_at=to_date(report["last_bar_at"]),
+            stop=report.get("stop"),
+            reached_back_to=to_date(report.get("reached_back_to")),
+            history_begins_at=to_date(report.get("history_begins_at")),
             job_id=job_id,
         )
 

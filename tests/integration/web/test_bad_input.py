@@ -18,6 +18,13 @@ BODIES = [
         for bad in ("$", "../", "A/../B", "A\0", "A" * 10_240, "")
     ),
     *(({**AAPL, "exchange": bad}, "exchange") for bad in ("$", "../", "N\0", "N" * 10_240, "")),
+    *(
+        ({**AAPL, "start": bad}, "start")
+        for bad in ("1899-12-31", "9000-01-01", "2024-01-31T14:30:00", "2024-13-01", 0, "all", True)
+    ),
+    ({**AAPL, "start": "2024-01-31", "n_bars": 10}, "start"),
+    *(({**AAPL, "start": "2024-01-31", "end": bad}, "end") for bad in ("2024-01-31", "9000-01-01")),
+    ({**AAPL, "end": "2024-01-31"}, "end"),
     ({"symbol": "AAPL"}, "exchange"),
     ({"exchange": "NASDAQ"}, "symbol"),
     ({**AAPL, "colour": "red"}, "colour"),

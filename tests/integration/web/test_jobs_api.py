@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from pocketquant.domain.errors import ProviderTimeout, UnknownSymbol
-from pocketquant.domain.syncs import SyncReport
+from pocketquant.domain.syncs import RangeProgress, Stop, SyncReport
 from pocketquant.settings import Settings
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
@@ -89,6 +89,8 @@ def test_ten_thousand_of_the_longest_names_are_accepted(client: FlaskClient) -> 
         ({"symbols": symbols(1), "intervals": []}, ["intervals"]),
         ({"symbols": symbols(1), "interval": "1d", "intervals": ["1h"]}, []),
         ({"symbols": symbols(1), "n_bars": 5001}, ["n_bars"]),
+        ({"symbols": symbols(1), "start": "1800-01-01"}, ["start"]),
+        ({"symbols": symbols(1), "start": "2024-02-01", "end": "2024-01-01"}, ["end"]),
     ],
 )
 def test_a_bulk_request_with_one_error_is_refused(
@@ -99,6 +101,23 @@ def test_a_bulk_request_with_one_error_is_refused(
     (problem,) = answer.get_json()["errors"]["json"]
     assert (422, location) == (answer.status_code, problem["loc"][: len(location)])
     assert 0 == platform.mongo["jobs"].count_documents({})
+
+
+def test_a_range_in_bulk(client: FlaskClient, platform: Platform) -> None:
+    """Each sync of the job has the range; its progress and its stop are shown."""
+    body = {"symbols": symbols(2), "intervals": ["1h"], "start": "2020-01-01", "end": "2024-01-31"}
+    job_id = client.post(BULK, json=body).get_json()["job_id"]
+    platform.planner.plan(job_id)
+    units = client.get(f"{JOBS}/{job_id}/units").get_json()
+    expected = ("2020-01-01T00:00:00Z", "2024-01-31T00:00:00Z", None, None)
+    shown = ("start", "end", "reached_back_to", "stop")
+    assert [expected] * 2 == [tuple(unit[name] for name in shown) for unit in units]
+    held = platform.ledger.claim(units[0]["unit_id"])
+    assert held is not None
+    progress = RangeProgress(held.request.end, oldest=1_600_000_000, stop=Stop.LIMIT)
+    platform.ledger.note_progress(held, progress)
+    unit = client.get(f"{JOBS}/{job_id}/units").get_json()[0]
+    assert (*expected[:2], "2020-09-13T12:26:40Z", "limit") == tuple(unit[name] for name in shown)
 
 
 @pytest.mark.parametrize("path", [BULK, "/api/v1/market-data/sync/background"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.coordination.nudges import unit_channel
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.errors import (
     BarsRefused,
@@ -16,6 +17,7 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
 )
 from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import Stop, SyncReport
 from pocketquant.servers.connections import wait_until
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
@@ -66,9 +68,39 @@ def test_a_sync_answers_with_its_report(
         "bar_count": 3,
         "first_bar_at": "1970-01-01T00:00:00Z",
         "last_bar_at": "1970-01-03T00:00:00Z",
+        "stop": None,
+        "reached_back_to": None,
+        "history_begins_at": None,
         "job_id": unit.jobs[0],
     }
     assert (200, expected) == (answer.status_code, answer.get_json())
+
+
+def test_a_sync_of_a_range_says_why_it_stopped(
+    call_sync: Callable[..., "Future[Any]"], platform: Platform
+) -> None:
+    """The report has the reason, how far back it came, and when history begins."""
+    waiting = call_sync(AAPL | {"start": "2020-01-01"})
+    (found,) = platform.mongo["units"].find({"state": "queued"})
+    unit = platform.ledger.claim(found["_id"])
+    assert unit is not None
+    assert (1_577_836_800, None) == (unit.request.start, unit.request.end)
+    series = unit.request.series
+    report = SyncReport(
+        series,
+        *(7, 7, 0, 0, {}, 7, 1_600_000_000, 1_700_000_000),
+        stop=Stop.LIMIT,
+        reached_back_to=1_600_000_000,
+        history_begins_at=0,
+    )
+    platform.ledger.finish(unit, report)
+    platform.nudges.announce(unit_channel(unit.id))
+    answer = waiting.result(60).get_json()
+    assert ("limit", "2020-09-13T12:26:40Z", "1970-01-01T00:00:00Z") == (
+        answer["stop"],
+        answer["reached_back_to"],
+        answer["history_begins_at"],
+    )
 
 
 @pytest.mark.parametrize(

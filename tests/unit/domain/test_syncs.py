@@ -11,7 +11,15 @@ from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import FormingBar, History, SyncRequest, retry_delay_seconds
+from pocketquant.domain.syncs import (
+    FormingBar,
+    History,
+    Page,
+    RangeProgress,
+    Stop,
+    SyncRequest,
+    retry_delay_seconds,
+)
 
 SERIES = Series.parse("NASDAQ:AAPL|1d")
 
@@ -27,6 +35,42 @@ def test_a_request_outside_the_range_is_refused(n_bars: int) -> None:
     """The provider would not send so many bars."""
     with pytest.raises(InvalidRequest, match=f"n_bars is {n_bars};"):
         SyncRequest(SERIES, n_bars)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(None, None), (0, None), (-2_208_988_800, None), (0, 1), (500, 900)]
+)
+def test_a_request_may_have_a_range(start: int | None, end: int | None) -> None:
+    """It has a start from 1900 on, and may have an end after that."""
+    request = SyncRequest(SERIES, start=start, end=end)
+    assert (start, end) == (request.start, request.end)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "name"),
+    [(-2_208_988_801, None, "start"), (None, 5, "end"), (5, 5, "end"), (6, 5, "end")],
+)
+def test_a_wrong_range_is_refused(start: int | None, end: int | None, name: str) -> None:
+    """The message names the value that is wrong."""
+    with pytest.raises(InvalidRequest, match=f"^{name} "):
+        SyncRequest(SERIES, start=start, end=end)
+
+
+def test_the_progress_of_a_range_adds_up_its_pages() -> None:
+    """Counts are summed up, and the oldest bar is that of all pages."""
+    columns = np.ones((6, 2))
+    columns[0] = [600.0, 660.0]
+    forming = FormingBar(720, 780, 1.0, 1.0, 1.0, 1.0, None, 730)
+    refused = Counter({Refusal.BAD_TIME: 2})
+    newest = Page(History(Bars(columns), forming, refused), None, is_newest=True)
+    repeated = Page(History(Bars(columns[:, 1:]), None, refused), Stop.NO_PROGRESS, begins_at=60)
+    first = RangeProgress(end=900).plus(newest, inserted=2, changed=0, unchanged=0)
+    second = first.plus(repeated, inserted=0, changed=0, unchanged=1)
+    assert RangeProgress(900, 600, 5, 2, 0, 0, 1, {"bad_time": 2}) == first
+    assert second == RangeProgress(
+        900, 600, 8, 2, 0, 1, 1, {"bad_time": 4}, Stop.NO_PROGRESS, begins_at=60
+    )
+    assert RangeProgress() == RangeProgress().plus(Page(History(Bars.empty())), 0, 0, 0)
 
 
 def test_fetched_counts_every_bar_the_provider_sent() -> None:

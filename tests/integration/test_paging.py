@@ -1,0 +1,286 @@
+"""Ranges of history page by page, on a real socket to the simulator, with all kinds of trouble."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import redis
+from websockets.sync.client import connect
+
+from pocketquant.domain.bars import Bars, concatenate
+from pocketquant.domain.dates import to_date
+from pocketquant.domain.errors import (
+    ConnectionLost,
+    NoPermission,
+    PocketQuantError,
+    ProviderTimeout,
+    UnknownSymbol,
+)
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import Page, Stop, SyncRequest
+from pocketquant.servers.connections import wait_until
+from pocketquant.simulator.market.prices import Resolution
+from pocketquant.simulator.server import Simulator, running
+from pocketquant.simulator.sockets import SimulatorPace
+from pocketquant.simulator.wire import tokens
+from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.paging import PagedHistory
+from tests.simulated import known
+
+NOW = 1_795_016_070  # 2026-11-18T15:34:30Z: New York is open
+HOURS = "NASDAQ:AAPL|1h"
+LONG_AGO = 0
+PREMIUM = tokens.issue(1, NOW)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A simulator without faults, with frequent heartbeats and a clock that stands still."""
+    with running(pace=SimulatorPace(heartbeat_seconds=0.05), clock=lambda: float(NOW)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def paged(simulator: Simulator, cache: redis.Redis) -> PagedHistory:
+    """Pages for an account with the plan that allows 20,000 bars."""
+    return provider(simulator, cache)
+
+
+def provider(
+    simulator: Simulator, cache: redis.Redis, timeout_seconds: float = 60.0, token: str = PREMIUM
+) -> PagedHistory:
+    account = Account(simulator.http_url, "", "", token, cache)
+    return PagedHistory(simulator.url, account, timeout_seconds)
+
+
+def pages_of(
+    paged: PagedHistory,
+    series: str,
+    start: int = LONG_AGO,
+    end: int | None = None,
+    oldest: int | None = None,
+) -> list[Page]:
+    """Return all pages of a range, the newest first."""
+    request = SyncRequest(Series.parse(series), start=start, end=end)
+    with closing(paged.pages(request, oldest)) as pages:
+        return list(pages)
+
+
+def joined(pages: list[Page]) -> Bars:
+    """Return the bars of all pages; those of different pages do not overlap."""
+    return concatenate([page.history.closed for page in reversed(pages)])
+
+
+def witness(url: str, token: str, symbol: str, resolution: str) -> list[list[float]]:
+    """Return all bars that a reader of few lines gets, which shares no code with the product."""
+    rows: dict[float, list[float]] = {}
+    with connect(url, origin="https://www.tradingview.com", max_size=None) as socket:
+
+        def call(method: str, *params: object) -> None:
+            text = json.dumps({"m": method, "p": params})
+            socket.send(f"~m~{len(text)}~m~{text}")
+
+        call("set_auth_token", token)
+        call("chart_create_session", "cs_w", "")
+        call("resolve_symbol", "cs_w", "sy", symbol)
+        call("create_series", "cs_w", "w", "w1", "sy", resolution, 3000, "")
+        for text in socket:
+            for payload in str(text).split("~m~")[2::2]:
+                if payload.startswith("~h~"):
+                    continue
+                message = json.loads(payload)
+                if message.get("m") == "timescale_update":
+                    rows |= {bar["v"][0]: bar["v"] for bar in message["p"][1]["w"]["s"]}
+                elif message.get("m") == "series_completed":
+                    if "data_completed" in message["p"][4]:
+                        return [rows[time] for time in sorted(rows)]
+                    call("request_more_data", "cs_w", "w", 3000)
+    raise AssertionError("the connection ended")
+
+
+@pytest.mark.parametrize(
+    ("interval", "resolution", "limit", "stop"),
+    [("1h", "60", None, Stop.LIMIT), ("2h", "120", 0, Stop.END)],
+    ids=["premium", "no limit"],
+)
+def test_all_that_there_is(
+    simulator: Simulator,
+    paged: PagedHistory,
+    interval: str,
+    resolution: str,
+    limit: int | None,
+    stop: Stop,
+) -> None:
+    """All pages are the bars of an independent reader, up to the plan's limit or the beginning."""
+    if limit is not None:
+        simulator.order("bar_limit", value=limit)
+    pages = pages_of(paged, f"NASDAQ:AAPL|{interval}")
+    expected = witness(simulator.url, PREMIUM, "NASDAQ:AAPL", resolution)
+    assert expected[:-1] == joined(pages).columns.T.tolist()
+    assert pages[0].history.forming is not None
+    assert expected[-1][0] == pages[0].history.forming.time
+    assert [*[None] * (len(pages) - 1), stop] == [page.stop for page in pages]
+    assert [True, *[False] * (len(pages) - 1)] == [page.is_newest for page in pages]
+    if stop is Stop.LIMIT:
+        assert 20_000 == len(expected)
+    else:
+        listed = simulator.market.first_time(known("NASDAQ:AAPL"), Resolution(1, "m"))
+        assert listed == expected[0][0] == pages[-1].begins_at
+        assert 20_000 < len(expected)
+
+
+def test_a_start(paged: PagedHistory) -> None:
+    """The pages reach back to the start, and there are no more of them than needed."""
+    everything = joined(pages_of(paged, HOURS))
+    start = int(everything.time[-8000])
+    pages = pages_of(paged, HOURS, start)
+    assert Stop.REACHED is pages[-1].stop
+    assert everything.between(joined(pages).first_time, None) == joined(pages)
+    assert 2 == len(pages)
+    assert (joined(pages).first_time or 0) <= start
+
+
+def test_an_end(paged: PagedHistory) -> None:
+    """A range with an end begins there, and its bars are all closed."""
+    everything = joined(pages_of(paged, HOURS))
+    start, end = (int(everything.time[-index]) for index in (15_000, 8000))
+    (newest, *_) = pages = pages_of(paged, HOURS, start, end)
+    assert everything.between(joined(pages).first_time, end) == joined(pages)
+    assert (False, None) == (newest.is_newest, newest.history.forming)
+    assert Stop.REACHED is pages[-1].stop
+
+
+def test_an_attempt_goes_on_where_another_has_ended(paged: PagedHistory) -> None:
+    """With the oldest bar of another attempt, the pages begin with that bar."""
+    everything = joined(pages_of(paged, HOURS))
+    oldest = int(everything.time[-9000])
+    pages = pages_of(paged, HOURS, oldest=oldest)
+    assert everything.between(None, oldest + 1) == joined(pages)
+    assert Stop.LIMIT is pages[-1].stop
+
+
+def test_a_page_is_fetched_when_it_is_asked_for(simulator: Simulator, paged: PagedHistory) -> None:
+    """Nothing is requested while a page is being stored, and closing ends the connection."""
+    request = SyncRequest(Series.parse(HOURS), start=LONG_AGO)
+    with closing(paged.pages(request, None)) as pages:
+        next(pages)
+        assert 1 == simulator.tally.served["NASDAQ:AAPL"]
+        next(pages)
+        assert 2 == simulator.tally.served["NASDAQ:AAPL"]
+        assert 1 == simulator.tally.open_connections
+    wait_until("it is closed", lambda: not simulator.tally.open_connections, (), 60)
+
+
+@pytest.mark.parametrize(
+    ("fault", "value"),
+    [
+        ("page_newer", None),
+        ("completed_twice", None),
+        ("cleared", None),
+        ("stale_turnaround", None),
+        ("unknown_message", None),
+        ("unordered_clock", None),
+        ("glue", None),
+        ("split", None),
+        ("each_alone", None),
+        ("latency", 0.05),
+    ],
+)
+def test_disturbed_pages(
+    simulator: Simulator, paged: PagedHistory, fault: str, value: float | None
+) -> None:
+    """The bars are right, whatever comes between them."""
+    start = NOW - 2600 * 86400
+    undisturbed = joined(pages_of(paged, HOURS, start))
+    simulator.order(fault, value=value)
+    pages = pages_of(paged, HOURS, start)
+    assert undisturbed == joined(pages)
+    assert (3, Stop.REACHED) == (len(pages), pages[-1].stop)
+
+
+def test_a_page_that_is_repeated(simulator: Simulator, paged: PagedHistory) -> None:
+    """A page that comes again is harmless, and after the second time it is no use to go on."""
+    simulator.order("page_repeated", times=1)
+    pages = pages_of(paged, HOURS)
+    times = sorted({time for page in pages for time in page.history.closed.time.tolist()})
+    assert (19_999, Stop.LIMIT) == (len(times), pages[-1].stop)
+    simulator.order("page_repeated")
+    first, *others = pages_of(paged, HOURS)
+    assert [None, Stop.NO_PROGRESS] == [page.stop for page in others]
+    assert [first.history.closed] * 2 == [page.history.closed for page in others]
+
+
+def test_silence_after_some_pages(simulator: Simulator, cache: redis.Redis) -> None:
+    """A page that does not come is an error at its own deadline; those before it were returned."""
+    simulator.order("page_silent", value=2)
+    request = SyncRequest(Series.parse(HOURS), start=LONG_AGO)
+    got = []
+    with (
+        closing(provider(simulator, cache, timeout_seconds=2.0).pages(request, None)) as pages,
+        pytest.raises(ProviderTimeout, match="NASDAQ:AAPL"),
+    ):
+        got.extend(pages)
+    assert 3 == len(got)
+
+
+def test_a_range_before_history(simulator: Simulator, paged: PagedHistory) -> None:
+    """The server is silent about times before its history; the quote says when that begins."""
+    simulator.order("bar_limit", value=0)
+    (page,) = pages_of(paged, HOURS, start=900_000_000, end=910_000_000)
+    assert (0, Stop.END) == (page.history.fetched, page.stop)
+    assert page.begins_at is not None
+    assert 910_000_000 < page.begins_at
+
+
+def test_a_range_that_the_plan_keeps_out(simulator: Simulator, cache: redis.Redis) -> None:
+    """Bars that exist and never come are kept out by the plan; there is no error."""
+    anonymous = provider(simulator, cache, token="")
+    pages = pages_of(anonymous, HOURS, start=1_000_000_000, end=1_100_000_000)
+    assert [0, 0] == [page.history.fetched for page in pages]
+    assert Stop.LIMIT is pages[-1].stop
+
+
+def test_a_listing_that_never_traded(paged: PagedHistory) -> None:
+    """A listing without trades has one empty page, which is the end."""
+    (page,) = pages_of(paged, "NYSE:UNBORN|1h")
+    assert (0, Stop.END, None) == (page.history.fetched, page.stop, page.begins_at)
+
+
+@pytest.mark.parametrize("interval", ["1d", "1w", "1M"])
+def test_days_and_longer(paged: PagedHistory, interval: str) -> None:
+    """Longer intervals end at the beginning of history, whatever the plan."""
+    pages = pages_of(paged, f"NASDAQ:AAPL|{interval}")
+    assert Stop.END is pages[-1].stop
+    assert 2000 == to_date(joined(pages).first_time or 0).year
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expected"), [("NASDAQ:NOSUCH", UnknownSymbol), ("ECONOMICS:USM2", NoPermission)]
+)
+def test_wrong_requests(paged: PagedHistory, symbol: str, expected: type[PocketQuantError]) -> None:
+    """A request that TradingView refuses is rejected at once."""
+    with pytest.raises(expected, match=symbol):
+        pages_of(paged, f"{symbol}|1d")
+
+
+def test_a_refused_token(simulator: Simulator, cache: redis.Redis) -> None:
+    """A token that expired meanwhile is renewed once, before the first page."""
+    account = Account(simulator.http_url, "user", "password", "", cache)
+    simulator.order("token_expiry", value=1000, times=1)
+    account.token()
+    simulator.order("bad_token", times=1)
+    pages = pages_of(PagedHistory(simulator.url, account, 60.0), "NASDAQ:AAPL|1w")
+    assert Stop.END is pages[-1].stop
+    assert 2 == simulator.tally.sign_ins
+
+
+def test_hang_up(simulator: Simulator, paged: PagedHistory) -> None:
+    """The end of the process ends the pages in progress."""
+    simulator.order("page_silent")
+    request = SyncRequest(Series.parse(HOURS), start=LONG_AGO)
+    with closing(paged.pages(request, None)) as pages:
+        next(pages)
+        paged.hang_up()
+        with pytest.raises(ConnectionLost):
+            next(pages)
