@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from pocketquant.machine.embedded import reserve_port
 from pocketquant.servers.connections import wait_until
-from pocketquant.storage.access import Scope
+from pocketquant.storage.access import KeyText, Scope
 from pocketquant.storage.api_keys import ApiKeys
 from tests.e2e.browsing import Visit, browsing, drawn, until, violations, visiting
 from tests.e2e.proxying import nginx
@@ -24,6 +24,11 @@ from tests.e2e.suspending import suspended
 
 BTC, ETH, AAPL = "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "NASDAQ:AAPL"
 FUTURE = "CME_MINI:ES1!"
+# What a person may press or tick in a view, and the link to the keys.
+CONTROLS = """() => [...document.querySelectorAll("nav a[href='/keys'], main button, main input")]
+  .map((each) => each.getAttribute("aria-label") ?? each.innerText.trim())"""
+# The key that the browser keeps for the tab, and the one for all.
+KEPT = "[sessionStorage, localStorage].map((kept) => kept.getItem('pocketquant.key'))"
 COUNT = "pocketquant_http_request_duration_seconds_count"
 PLANTED = '<img src="x" onerror="document.title=\'planted\'">'
 
@@ -129,6 +134,7 @@ def epoch(text: str) -> int:
         "/markets",
         "/watch",
         "/schedules",
+        "/keys?show=all",
         f"/chart/{AAPL}?interval=1h",
         f"/chart/{BTC}?interval=1m&compare={ETH}",
         f"/chart/{BTC}?interval=1m&compare=NASDAQ:NOSUCH",
@@ -592,6 +598,143 @@ def test_a_job_is_cancelled_after_a_question(visit: Opens, market: Any) -> None:
     assert "cancelled" == market.job(job)["state"]
 
 
+def test_a_key_is_made_shown_once_and_revoked(chromium: Browser, market: Any) -> None:
+    """Its name is text, whatever it holds; its text is kept nowhere in the page."""
+    rights = ["clipboard-read", "clipboard-write"]
+    with visiting(chromium, market.url, permissions=rights) as found:
+        page, dialog = found.page, found.page.get_by_role("dialog")
+        page.goto("/")
+        page.locator("body").press("g")
+        page.locator("body").press("k")
+        page.get_by_role("button", name="New key").press("Enter")
+        dialog.get_by_label("Name").fill(PLANTED)
+        dialog.get_by_label("sync").check()
+        dialog.get_by_label("Expires").select_option("in 7 days")
+        assert [] == violations(page)
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        page.get_by_role("button", name="New key").press("Enter")
+        dialog.get_by_label("Name").fill(PLANTED)
+        dialog.get_by_label("sync").check()
+        page.keyboard.press("Enter")
+        text = dialog.get_by_label("The key").input_value()
+        for _ in range(3):
+            page.keyboard.press("Escape")
+        dialog.get_by_role("button", name="Copy").click()
+        expect(dialog).to_contain_text("Copied")
+        assert text == page.evaluate("navigator.clipboard.readText()")
+        assert [] == violations(page)
+        dialog.get_by_role("button", name="I have saved it").click()
+        row = page.get_by_role("row").filter(has_text=PLANTED)
+        expect(row).to_contain_text("sync")
+        secret = text.rpartition("_")[2]
+        assert secret not in page.content()
+        assert secret not in page.evaluate(
+            "JSON.stringify([location, {...sessionStorage}, {...localStorage}])"
+        )
+        used = market.call("GET", "/api/v1/keys/current", headers={"X-API-Key": text})
+        assert ("sync", PLANTED) == (used.body["scope"], used.body["name"])
+        row.get_by_role("button", name="Revoke").click()
+        dialog.get_by_role("button", name="Revoke").click()
+        expect(row).to_have_count(0)
+        page.get_by_role("button", name="all", exact=True).click()
+        expect(row).to_contain_text("revoked")
+        expect(row).to_contain_text("s ago")
+        assert 0 == page.locator("main img").count()
+        assert "Keys · PocketQuant" == page.title()
+        assert [] == found.complaints
+
+
+def controls(failed: str, running: str) -> dict[str, tuple[str, dict[str, Scope]]]:
+    """Return by path a text of its data, and its controls with the scopes that they need.
+
+    `failed` is a job with a failed sync, `running` one that has not ended.
+    """
+    sync, admin = Scope.SYNC, Scope.ADMIN
+    chosen = dict.fromkeys(("Sync", "Watch", "Stop watching", "Pause"), sync)
+    schedule = ("Run now: all-series", "Resume all-series", "Change all-series", "New schedule")
+    return {
+        "/": ("invalid symbol", {"Retry all": sync, "Retry NASDAQ:NOSUCH 1d": sync, "Keys": admin}),
+        "/markets": (
+            AAPL,
+            {"Add a symbol": sync, f"Choose {AAPL}": sync, **chosen, "Forget": admin},
+        ),
+        "/watch": (BTC, {"Watch a symbol": sync, f"Stop watching {BTC}": sync}),
+        "/schedules": ("all-series", dict.fromkeys(schedule, admin)),
+        f"/chart/{AAPL}?interval=1d": ("Trading day", {"Sync": sync, "Watch": sync}),
+        "/chart/NASDAQ:NOSUCH": ("has no bars", {"Fetch them": sync}),
+        f"/jobs/{failed}": (
+            "unknown_symbol",
+            {"Retry all failed": sync, "Retry NASDAQ:NOSUCH 1d": sync},
+        ),
+        f"/jobs/{running}": ("in all", {"Cancel": sync}),
+    }
+
+
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.SYNC])
+def test_a_key_sees_only_the_controls_that_it_may_use(
+    chromium: Browser, market: Any, scope: Scope
+) -> None:
+    """Each view shows its data to every key, and hides what the key's scope does not permit."""
+    failed, key = market.sync_in_background("NASDAQ:NOSUCH"), made_key(market, scope)
+    market.wait_for_job(failed)
+    with suspended(market.processes("worker-")), visiting(chromium, market.url) as found:
+        page, running = found.page, market.sync_in_bulk(["SIM:S0103"])
+        page.add_init_script(f"sessionStorage.setItem('pocketquant.key', '{key}')")
+        for path, (text, needed) in controls(failed, running).items():
+            page.goto(path)
+            expect(page.locator("header .tag")).to_have_text(scope)
+            expect(page.locator("main").get_by_text(text).first).to_be_visible()
+            if path == "/markets" and scope.includes(Scope.SYNC):
+                page.get_by_label(f"Choose {AAPL}").check()
+            expected = {name for name, least in needed.items() if scope.includes(least)}
+            assert expected == needed.keys() & page.evaluate(CONTROLS), path
+        page.goto("/keys")
+        expect(page.locator("main")).to_contain_text(f"The key in use is of scope {scope}")
+        assert [] == found.complaints
+
+
+def test_what_was_typed_outlives_its_key(chromium: Browser, market: Any) -> None:
+    """A revoked key and one of too small a scope are asked for again over the open dialog."""
+    keys = ApiKeys(market.mongo)
+    admin = made_key(market, Scope.ADMIN)
+    with visiting(chromium, market.url) as found:
+        page = found.page
+        page.add_init_script(f"sessionStorage.setItem('pocketquant.key', '{admin}')")
+        page.goto("/schedules")
+        page.get_by_role("button", name="New schedule").click()
+        form, asked = (page.get_by_role("dialog", name=name) for name in ("New", "API key"))
+        form.get_by_label("Name").fill("kept")
+        form.get_by_label("Cron").fill("0 6 * * *")
+        keys.revoke(admin.id, int(time.time()))
+        expect(asked).to_contain_text("revoked")
+        give(asked, made_key(market, Scope.READ))
+        form.get_by_role("button", name="Create").click()
+        expect(asked).to_contain_text("needs a key of scope admin; yours is of read")
+        asked.get_by_role("button", name="Close").click()
+        expect(form.get_by_role("alert")).to_contain_text("needs a key of scope admin")
+        expect(form.get_by_label("Name")).to_have_value("kept")
+        form.get_by_role("button", name="Create").click()
+        give(asked, made_key(market, Scope.ADMIN))
+        row = page.get_by_role("row").filter(has_text="kept")
+        expect(row).to_contain_text("0 6 * * *")
+        row.get_by_role("button", name="Remove").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(row).to_have_count(0)
+        assert [] == found.complaints
+
+
+def made_key(platform: Any, scope: Scope) -> KeyText:
+    """Return the text of a new key."""
+    return ApiKeys(platform.mongo).create(f"a test's {scope}", scope, int(time.time()))[1]
+
+
+def give(dialog: Locator, key: object) -> None:
+    dialog.get_by_label("Key").fill(str(key))
+    dialog.page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+
+
 def test_a_key_is_asked_for_and_kept_for_the_tab(
     chromium: Browser, market: Any, start_program: Callable[..., Any]
 ) -> None:
@@ -605,14 +748,14 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
     with visiting(chromium, url) as found:
         page, dialog = found.page, found.page.get_by_role("dialog")
         page.goto("/jobs")
+        dialog.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Give one").click()
         for given in ("pq_wrong", str(text)):
             expect(dialog).to_be_visible()
             dialog.get_by_label("Key").fill(given)
             page.keyboard.press("Enter")
         expect(page.get_by_role("table")).to_be_visible()
-        assert [str(text), None] == page.evaluate(
-            "['sessionStorage', 'localStorage'].map((s) => window[s].getItem('pocketquant.key'))"
-        )
+        assert [str(text), None] == page.evaluate(KEPT)
         page.reload()
         expect(page.get_by_role("table")).to_be_visible()
         keys.revoke(first.id, int(time.time()))
@@ -622,6 +765,13 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
         page.keyboard.press("Enter")
         expect(dialog).to_have_count(0)
         assert str(other) == page.evaluate("localStorage.getItem('pocketquant.key')")
+        second = page.context.new_page()
+        second.goto("/jobs")
+        expect(second.get_by_role("table")).to_be_visible()
+        second.get_by_role("button", name="API key").click()
+        second.get_by_role("button", name="Forget the key").click()
+        expect(dialog).to_contain_text("This API wants a key")
+        assert [None, None] == page.evaluate(KEPT)
         assert [] == found.complaints
 
 

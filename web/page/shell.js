@@ -3,7 +3,8 @@
 import { useEffect } from "./vendor/hooks.js";
 import { useSignal } from "./vendor/signals.js";
 import { address, followLinks, go } from "./data/address.js";
-import { key, question } from "./data/door.js";
+import { access, may } from "./data/access.js";
+import { isShut, question } from "./data/door.js";
 import { followTheme, isDark, toggleTheme } from "./data/theme.js";
 import { ConfirmDialog } from "./parts/confirm.js";
 import { html } from "./parts/html.js";
@@ -21,6 +22,7 @@ const LINKS = /** @type {const} */ ([
   ["/jobs", "Jobs", "jobs"],
   ["/schedules", "Schedules", "clock"],
 ]);
+const KEYS = /** @type {const} */ ([["/keys", "Keys", "key"]]); // only for those who may see them
 
 /** Each view is loaded when it is first shown. */
 const VIEWS = [
@@ -29,12 +31,13 @@ const VIEWS = [
   { path: /^\/chart(?:\/(.+))?$/, load: () => import("./views/chart.js") },
   { path: /^\/watch$/, load: () => import("./views/watch.js") },
   { path: /^\/schedules$/, load: () => import("./views/schedules.js") },
+  { path: /^\/keys$/, load: () => import("./views/keys.js") },
   { path: /^\/jobs$/, load: () => import("./views/jobs.js") },
   { path: /^\/jobs\/([^/]+)$/, load: () => import("./views/job.js") },
 ];
 
 /** After `g`. */
-const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs", s: "/schedules" };
+const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs", s: "/schedules", k: "/keys" };
 
 export function Shell() {
   useEffect(() => {
@@ -57,7 +60,7 @@ export function Shell() {
     <header class="bar">
       <a class="brand" href="/"><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="22" height="22" /><span>PocketQuant</span></a>
       <nav aria-label="Views">
-        ${LINKS.map(
+        ${[...LINKS, ...(may("admin") ? KEYS : [])].map(
           ([path, text, icon]) => html`<a key=${path} href=${path} aria-current=${isWithin(path) ? "page" : undefined}>
             <${Icon} name=${icon} /><span>${text}</span>
           </a>`,
@@ -66,13 +69,15 @@ export function Shell() {
       <button class="searcher" onClick=${searchForChart} aria-label="Search for a symbol">
         <${Icon} name="search" /><span>Search for a symbol</span><kbd>/</kbd>
       </button>
-      <button class="quiet" title="API key" aria-label="API key" onClick=${() => {
-        question.value = key.value ? "A key is in use. Another one replaces it." : "No key is in use.";
-      }}><${Icon} name="key" /></button>
+      <button class="quiet" title="API key" aria-label="API key" onClick=${askOfOwnAccord}>
+        <${Icon} name="lock" />${access.value?.id && html`<span class="tag">${access.value.scope}</span>`}
+      </button>
       <button class="quiet" title="Light or dark" aria-label="Light or dark" onClick=${toggleTheme}>
         <${Icon} name=${isDark.value ? "sun" : "moon"} />
       </button>
     </header>
+    ${isShut.value && question.value === null && html`<p class="shut" role="status">The API wants a key.
+      <button onClick=${askOfOwnAccord}>Give one</button></p>`}
     <main id="view" tabindex="-1"><${View} path=${address.value.pathname} /></main>
     <footer class="foot">
       <span>Charts: <a href="https://www.tradingview.com/" rel="noreferrer">TradingView Lightweight Charts™</a>
@@ -82,6 +87,10 @@ export function Shell() {
     </footer>
     <${SymbolSearch} /><${ConfirmDialog} /><${KeyDialog} /><${Notices} />
   `;
+}
+
+function askOfOwnAccord() {
+  question.value = "";
 }
 
 /** @param {string} path */

@@ -2,6 +2,7 @@
 
 import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
+import { access, may } from "../data/access.js";
 import { chartPath } from "../data/address.js";
 import { getPage, partsOf, post, symbolOf } from "../data/api.js";
 import { isInterval, STORED } from "../data/intervals.js";
@@ -68,6 +69,7 @@ export function Fetch({ symbol, interval, onDone }) {
     isBusy.value = false;
     if (isDone) onDone();
   };
+  if (!may("sync")) return access.value && html`<span class="muted">A key of scope sync can fetch them.</span>`;
   return html`<button class="primary" onClick=${fetchBars} disabled=${isBusy}>
     ${isBusy.value ? "Fetching…" : "Fetch them"}</button>`;
 }

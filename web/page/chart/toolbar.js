@@ -1,6 +1,7 @@
 // Above the chart: the interval, scale and zone; whether it is live; sync and export.
 
 import { useSignal } from "../vendor/signals.js";
+import { may } from "../data/access.js";
 import { address, changeQuery } from "../data/address.js";
 import { partsOf, post } from "../data/api.js";
 import { isInterval, STORED } from "../data/intervals.js";
@@ -89,7 +90,7 @@ function Live({ chart, symbol }) {
     return html`<span class="state is-live" title="Quotes: ${mode}">${text}</span>`;
   }
   if (state === "broken") return html`<span class="state is-bad">Reconnecting…</span>`;
-  if (state === "asking") return null;
+  if (state === "asking" || !may("sync")) return null;
   const watch = () =>
     attempt(async () => {
       await post("/quotes/subscribe", { symbols: [partsOf(symbol)] });
@@ -101,7 +102,7 @@ function Live({ chart, symbol }) {
 /** @param {{symbol: string, interval: string}} props */
 function Sync({ symbol, interval }) {
   const isBusy = useSignal(false);
-  if (!STORED.includes(interval)) return null;
+  if (!STORED.includes(interval) || !may("sync")) return null;
   const sync = async () => {
     isBusy.value = true;
     await attempt(async () => {

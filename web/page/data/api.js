@@ -97,7 +97,8 @@ export async function remove(path, query) {
 }
 
 /**
- * Send a request; ask for a key and send it again where the API wants one.
+ * Send a request; ask for a key and send it again where the API wants one, or one of a larger scope. Reading
+ * requests wait for it as long as it takes; others fail once the question is dismissed.
  * @param {string} method
  * @param {string} path
  * @param {{query?: Query, body?: object, accepted?: number[], signal?: AbortSignal}} [options] `accepted`:
@@ -118,11 +119,20 @@ export async function send(method, path, { query, body, accepted = [], signal } 
     });
     if (answer.ok || accepted.includes(answer.status)) return answer;
     const error = await errorOf(answer);
-    if (error.status !== 401) throw error;
-    if (key.value === used) {
-      await askForKey(used ? `This key does not work: ${error.message}.` : "This API wants a key.");
-    }
+    if (error.status !== 401 && error.code !== "forbidden") throw error;
+    const isSame = key.value === used;
+    if (isSame && !(await askForKey(reasonOf(error, used), method === "GET"))) throw error;
   }
+}
+
+/**
+ * Why a key is asked for.
+ * @param {ApiError} error
+ * @param {string} used the key that was sent
+ */
+function reasonOf({ status, message }, used) {
+  if (status === 401 && !used) return "This API wants a key.";
+  return `${message[0].toUpperCase()}${message.slice(1)}.`;
 }
 
 /**

@@ -1,5 +1,6 @@
 // The errors of syncs that failed for good, with their counts; each can be tried again.
 
+import { may } from "../data/access.js";
 import { post } from "../data/api.js";
 import { countText } from "../data/numbers.js";
 import { html } from "./html.js";
@@ -22,6 +23,6 @@ export function retryFailed(choice, onDone) {
 export function FailedCodes({ codes, onDone }) {
   return html`<ul class="chips">${codes.map(
     ({ code, count }) => html`<li key=${code}><span class="tag is-bad">${code} ${countText(count)}</span>
-      <button onClick=${() => retryFailed({ code }, onDone)} title="Try all of them again">Retry all</button></li>`,
+      ${may("sync") && html`<button onClick=${() => retryFailed({ code }, onDone)} title="Try all of them again">Retry all</button>`}</li>`,
   )}</ul>`;
 }

@@ -1,5 +1,6 @@
 // What can be done with the chosen markets.
 
+import { may } from "../data/access.js";
 import { partsOf, patch, post, remove, symbolPath } from "../data/api.js";
 import { countText } from "../data/numbers.js";
 import { confirm } from "./confirm.js";
@@ -19,7 +20,7 @@ const FIRST_INTERVAL = "1d";
  * }} props
  */
 export function MarketActions({ chosen, markets, onDone, onClear }) {
-  if (!chosen.size) return null;
+  if (!chosen.size || !may("sync")) return null;
   const all = markets.filter((market) => chosen.has(market.symbol));
   const symbols = all.map((market) => partsOf(market.symbol));
   const run = (/** @type {() => Promise<void>} */ action) => attempt(action).then(onDone);
@@ -32,7 +33,7 @@ export function MarketActions({ chosen, markets, onDone, onClear }) {
     ${all.some((market) => market.isActive)
       ? html`<button onClick=${() => run(() => track(all, false))}>Pause</button>`
       : html`<button onClick=${() => run(() => track(all, true))}>Resume</button>`}
-    <button class="danger" onClick=${() => run(() => forget(all, name, onClear))}>Forget</button>
+    ${may("admin") && html`<button class="danger" onClick=${() => run(() => forget(all, name, onClear))}>Forget</button>`}
     <span class="spring"></span>
     <button class="quiet" onClick=${onClear}>Clear</button>
   </div>`;

@@ -1,5 +1,6 @@
 // One market as a row of the list, and the list's head.
 
+import { may } from "../data/access.js";
 import { changeQuery, chartPath } from "../data/address.js";
 import { clock } from "../data/clock.js";
 import { marketStates } from "../data/market-state.js";
@@ -29,8 +30,8 @@ export function headOf({ by, isDescending }, { isAllChosen, onAll }) {
     const isAgain = column === by && !isDescending;
     changeQuery({ sort: column === "symbol" ? null : column, desc: isAgain ? "1" : null });
   };
-  return html`<span role="columnheader" class="is-choice"><input type="checkbox" aria-label="Choose all that are listed" checked=${isAllChosen}
-      onChange=${(/** @type {any} */ event) => onAll(event.target.checked)} /></span>
+  return html`${may("sync") && html`<span role="columnheader" class="is-choice"><input type="checkbox" aria-label="Choose all that are listed"
+      checked=${isAllChosen} onChange=${(/** @type {any} */ event) => onAll(event.target.checked)} /></span>`}
     ${COLUMNS.map(
       ([column, title, style]) => html`<span key=${title} role="columnheader" class=${style}
           aria-sort=${column && column === by ? (isDescending ? "descending" : "ascending") : undefined}>
@@ -49,7 +50,8 @@ export function headOf({ by, isDescending }, { isAllChosen, onAll }) {
 export function MarketRow({ market, isChosen, onToggle }) {
   const { symbol, series } = market;
   const errors = series.filter((each) => each.error).map((each) => `${each.interval}: ${each.error}`);
-  return html`<span role="cell" class="is-choice"><input type="checkbox" aria-label="Choose ${symbol}" checked=${isChosen} onChange=${() => onToggle(symbol)} /></span>
+  return html`${may("sync") && html`<span role="cell" class="is-choice"><input type="checkbox" aria-label="Choose ${symbol}" checked=${isChosen}
+      onChange=${() => onToggle(symbol)} /></span>`}
     <span role="cell" class="is-symbol"><a href=${chartPath(symbol, firstInterval(market))}>${symbol}</a><span class="muted clip">${market.name}</span></span>
     <span role="cell" class="is-type muted">${market.type}</span>
     <span role="cell" class="is-intervals">${series.map(

@@ -32,5 +32,5 @@ export function State({ name, title }) {
 
 /** @param {{text: string}} props nothing, where it is empty */
 export function Trouble({ text }) {
-  return text ? html`<p class="trouble" role="status">${text} Trying again…</p>` : null;
+  return text ? html`<p class="trouble" role="status">${text.replace(/\.?$/, ".")} Trying again…</p>` : null;
 }

@@ -1,5 +1,6 @@
 // One symbol's live quote as a row of the list, and the list's head.
 
+import { may } from "../data/access.js";
 import { chartPath } from "../data/address.js";
 import { digitsOf, percentText, priceText, volumeText } from "../data/numbers.js";
 import { sparks } from "../data/sparks.js";
@@ -48,7 +49,8 @@ export function QuoteRow({ symbol, live, onRemove }) {
     <span role="cell" class="number is-wide">${volumeText(quote?.volume)}</span>
     <span role="cell" class="is-spark"><${Sparkline} closes=${sparks.values.value[symbol] ?? []} last=${quote?.last_price ?? null} /></span>
     <span role="cell" class="is-wide"><${Feed} mode=${quote?.update_mode} /></span>
-    <span role="cell"><button class="quiet" aria-label="Stop watching ${symbol}" title="Stop watching" onClick=${() => onRemove(symbol)}>×</button></span>`;
+    <span role="cell">${may("sync") && html`<button class="quiet" aria-label="Stop watching ${symbol}" title="Stop watching"
+      onClick=${() => onRemove(symbol)}>×</button>`}</span>`;
 }
 
 /** @param {number} at */

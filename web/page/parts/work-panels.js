@@ -1,5 +1,6 @@
 // Panels of the overview about jobs, failures and series.
 
+import { may } from "../data/access.js";
 import { chartPath } from "../data/address.js";
 import { symbolOf } from "../data/api.js";
 import { countText } from "../data/numbers.js";
@@ -35,7 +36,8 @@ export function Failures({ failed, codes, onChange }) {
       (unit) => html`<li key=${unit.unit_id}>
         <div><a href=${chartPath(symbolOf(unit), unit.interval)}>${symbolOf(unit)}</a> <span class="muted">${unit.interval}</span>
           <a class="muted" href="/jobs/${unit.job_ids[0]}"><${Age} at=${unit.finished_at} /></a>
-          <button onClick=${() => retryFailed({ unit_id: unit.unit_id }, onChange)} aria-label="Retry ${symbolOf(unit)} ${unit.interval}">Retry</button></div>
+          ${may("sync") && html`<button onClick=${() => retryFailed({ unit_id: unit.unit_id }, onChange)}
+            aria-label="Retry ${symbolOf(unit)} ${unit.interval}">Retry</button>`}</div>
         <p class="muted">${unit.error_message}</p></li>`,
     )}</ul>
   <//>`;

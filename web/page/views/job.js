@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
+import { may } from "../data/access.js";
 import { address, changeQuery, chartPath } from "../data/address.js";
 import { get, getPage, post, remove, symbolOf } from "../data/api.js";
 import { countText } from "../data/numbers.js";
@@ -91,8 +92,8 @@ function Head({ job, onChange }) {
     <code class="muted">${job.job_id}</code>
     <${JobState} job=${job} />
     <span class="spring"></span>
-    ${job.counts.failed > 0 && job.state !== "cancelled" && html`<button onClick=${retry}>Retry all failed</button>`}
-    ${!job.finished_at && html`<button class="danger" onClick=${cancel}>Cancel</button>`}
+    ${may("sync") && job.counts.failed > 0 && job.state !== "cancelled" && html`<button onClick=${retry}>Retry all failed</button>`}
+    ${may("sync") && !job.finished_at && html`<button class="danger" onClick=${cancel}>Cancel</button>`}
   </div>`;
 }
 
@@ -158,7 +159,7 @@ function Units({ job, onChange }) {
     <${Trouble} text=${trouble.value} />
     ${codes.length > 0 && html`<ul class="chips" aria-label="Errors">${codes.map(
       (each) => html`<li key=${each}><button aria-pressed=${code === each} onClick=${() => changeQuery({ code: code === each ? null : each, page: null })}>${each}</button>
-        <button onClick=${() => retry({ code: each })}>Retry</button></li>`,
+        ${may("sync") && html`<button onClick=${() => retry({ code: each })}>Retry</button>`}</li>`,
     )}</ul>`}
     <div class="scroller"><table class="rows">
       <thead><tr><th>Series</th><th>State</th><th class="number is-minor">Attempts</th><th>Error</th><th class="number is-minor">Ended</th><th></th></tr></thead>
@@ -170,7 +171,7 @@ function Units({ job, onChange }) {
           <td class="reason">${unit.error && html`<span class="tag is-bad">${unit.error}</span> ${unit.error_message}`}
             ${unit.next_attempt_at && unit.error && html` <span class="muted">next attempt <${Age} at=${unit.next_attempt_at} /></span>`}</td>
           <td class="number muted is-minor"><${Age} at=${unit.finished_at} none="–" /></td>
-          <td class="number">${unit.state === "failed" && html`<button onClick=${() => retry({ unit_id: unit.unit_id })}
+          <td class="number">${may("sync") && unit.state === "failed" && html`<button onClick=${() => retry({ unit_id: unit.unit_id })}
             aria-label="Retry ${symbolOf(unit)} ${unit.interval}">Retry</button>`}</td>
         </tr>`,
       )}</tbody>

@@ -2,6 +2,7 @@
 
 import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
+import { may } from "../data/access.js";
 import { address, changeQuery, chartPath, go } from "../data/address.js";
 import { marketStates } from "../data/market-state.js";
 import { firstInterval, readMarkets } from "../data/markets.js";
@@ -17,6 +18,7 @@ import { VirtualList } from "../parts/virtual-list.js";
 
 const ROW_PIXELS = 46;
 const RELOAD_MS = 60_000;
+const RETRY_MS = 5000;
 
 /** @typedef {import("../data/markets.js").Market} Market */
 
@@ -40,7 +42,7 @@ export default function Markets() {
   }, []);
   useEffect(() => {
     let isOver = false;
-    const timer = setTimeout(() => !document.hidden && reload(), RELOAD_MS);
+    let timer = setTimeout(() => !document.hidden && reload(), RELOAD_MS);
     readMarkets((found, whole) => {
       if (isOver || (isWhole.peek() && !whole)) return; // a reload replaces the rows at once
       markets.value = found;
@@ -48,6 +50,8 @@ export default function Markets() {
       trouble.value = "";
     }, () => isOver).catch((error) => {
       trouble.value = error.message;
+      clearTimeout(timer);
+      if (!isOver) timer = setTimeout(reload, RETRY_MS);
     });
     return () => {
       isOver = true;
@@ -68,7 +72,7 @@ export default function Markets() {
       event.preventDefault();
       cursor.value = Math.min(rows.length - 1, Math.max(0, cursor.value + step));
     } else if (event.key === "Enter" && at) go(chartPath(at.symbol, firstInterval(at)));
-    else if (event.key === "x" && at) toggle(at.symbol);
+    else if (event.key === "x" && at && may("sync")) toggle(at.symbol);
     else if (event.key === "f") {
       event.preventDefault();
       document.getElementById("market-filter")?.focus();
@@ -76,7 +80,7 @@ export default function Markets() {
   }, [rows]);
 
   const add = () => searchFor("Add a symbol", (symbol) => addMarket(symbol, reload));
-  return html`<div class="view is-full">
+  return html`<div class="view is-full ${may("sync") ? "" : "has-no-choice"}">
     <div class="view-head">
       <h1>Markets</h1>
       <span class="muted" role="status">${rows.length === markets.value.length ? "" : `${countText(rows.length)} of `}${countText(markets.value.length)}${isWhole.value ? "" : "…"}</span>
@@ -92,14 +96,14 @@ export default function Markets() {
       </div>
       <span class="spring"></span>
       <button onClick=${reload}>Reload</button>
-      <button class="primary" onClick=${add}>Add a symbol</button>
+      ${may("sync") && html`<button class="primary" onClick=${add}>Add a symbol</button>`}
     </div>
     <${Trouble} text=${trouble.value} />
     <${MarketActions} chosen=${chosen.value} markets=${markets.value} onDone=${reload} onClear=${() => {
       chosen.value = new Set();
     }} />
     ${isWhole.value && !markets.value.length && html`<div class="empty"><h2>No symbol is stored yet</h2>
-      <p>Add one: its bars are fetched from the provider, and schedules keep them up to date.</p></div>`}
+      <p>${may("sync") ? "Add one: its" : "A key of scope sync can add one. Its"} bars are fetched from the provider, and schedules keep them up to date.</p></div>`}
     ${isWhole.value && markets.value.length > 0 && !rows.length && html`<p class="empty">No symbol matches.</p>`}
     ${rows.length > 0 && html`<${VirtualList} rows=${rows} rowHeight=${ROW_PIXELS} label="Markets" cursor=${cursor.value}
       keyOf=${(/** @type {Market} */ market) => market.symbol}

@@ -2,6 +2,7 @@
 
 import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
+import { may } from "../data/access.js";
 import { get, put, remove } from "../data/api.js";
 import { usePolled } from "../data/polling.js";
 import { Age } from "../parts/age.js";
@@ -25,9 +26,9 @@ export default function Schedules() {
     <div class="view-head">
       <h1>Schedules</h1>
       <span class="spring"></span>
-      <button class="primary" onClick=${() => {
+      ${may("admin") && html`<button class="primary" onClick=${() => {
         edited.value = "new";
-      }}>New schedule</button>
+      }}>New schedule</button>`}
     </div>
     <${Trouble} text=${error} />
     ${value && html`<div class="scroller"><table class="rows">
@@ -72,13 +73,13 @@ function Row({ schedule, onDone, onEdit }) {
     <td class="is-minor"><${Age} at=${schedule.last_run_at} />
       ${schedule.last_job_id && html` <a href="/jobs/${schedule.last_job_id}"><${State} name=${schedule.last_job_state ?? "deleted"} /></a>`}</td>
     <td class="is-minor"><${Age} at=${schedule.last_success_at} /></td>
-    <td><div class="row-actions">
+    <td>${may("admin") && html`<div class="row-actions">
       <button onClick=${() => change({ run_now: true }, `${name} runs within seconds.`)} aria-label="Run now: ${name}">Run now</button>
       <button onClick=${() => change({ paused: !paused }, paused ? `${name} runs again.` : `${name} is paused.`)}
         aria-label="${paused ? "Resume" : "Pause"} ${name}">${paused ? "Resume" : "Pause"}</button>
       <button onClick=${onEdit} aria-label="Change ${name}">Change</button>
       ${!schedule.is_built_in && html`<button class="danger" onClick=${removeIt} aria-label="Remove ${name}">Remove</button>`}
-    </div></td>
+    </div>`}</td>
   </tr>`;
 }
 

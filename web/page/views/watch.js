@@ -2,6 +2,7 @@
 
 import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
+import { may } from "../data/access.js";
 import { partsOf, post } from "../data/api.js";
 import { countText } from "../data/numbers.js";
 import { QuoteBook } from "../data/quotes.js";
@@ -70,12 +71,12 @@ export default function Watch() {
       ${rows.length > 0 && html`<span class="state ${state.value === "open" ? "is-live" : "is-bad"}" title=${reason.value}>
         ${state.value === "open" ? "Live" : "Reconnecting…"}</span>`}
       <span class="spring"></span>
-      <button class="primary" onClick=${add}>Watch a symbol</button>
+      ${may("sync") && html`<button class="primary" onClick=${add}>Watch a symbol</button>`}
     </div>
     <${Trouble} text=${trouble.value} />
     ${unstreamed > 0 && html`<p class="tag is-warn">The last ${countText(unstreamed)} symbols are not streamed.</p>`}
     ${isLoaded.value && !symbols.value.length && html`<div class="empty"><h2>No symbol is watched</h2>
-      <p>Watch one: its quotes are streamed until you remove it, and live bars are built from them.</p></div>`}
+      <p>${may("sync") ? "Watch one: its" : "A key of scope sync can watch one. Its"} quotes are streamed until you remove it, and live bars are built from them.</p></div>`}
     ${rows.length > 0 && html`<div class="quotes"><${VirtualList} rows=${rows} rowHeight=${ROW_PIXELS} label="Quotes" cursor=${-1}
       keyOf=${(/** @type {string} */ symbol) => symbol} head=${QUOTE_HEAD} onShown=${(/** @type {string[]} */ shown) => sparks.want(shown)}
       draw=${(/** @type {string} */ symbol) => html`<${QuoteRow} symbol=${symbol} live=${live.get(symbol)} onRemove=${removeOne} />`} /></div>`}
