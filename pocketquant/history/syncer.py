@@ -65,9 +65,14 @@ from pocketquant.storage.sync_status import Newest, SyncStatuses
 from pocketquant.storage.units import Unit
 
 _MOST_CLOSED_BARS = MAX_BARS - 10  # a fetch also holds the forming bar and refused ones
+_PAGES_A_TURN = 8  # of a range; then its slot is for others, and an urgent range is so no longer
 _OWN_DELAY_SECONDS = 60.0  # the longest after failures of our servers, which may be back by then
 
 _log = structlog.get_logger(__name__)
+
+
+class _TurnIsOver(Exception):
+    """A range has had its pages for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,10 @@ class Syncer:
             self._postpone(self.ledger.held(unit), turn, log)
         except Interrupted:
             self._hand_back(self.ledger.held(unit), log)
+        except _TurnIsOver:
+            is_urgent = unit.queue == QueueName.INTERACTIVE
+            held = self.ledger.held(unit)
+            self._hand_back(held, log, QueueName.BULK if is_urgent else None)
         except StorageUnavailable as error:  # failures of our servers cost the unit no attempt
             held = self.ledger.extend(unit)  # LeaseLost if its end was written after all
             delay = _delay_seconds(unit.troubles + 1, _OWN_DELAY_SECONDS)
@@ -169,7 +178,7 @@ class Syncer:
         if progress is None or progress.end != request.end:
             progress = RangeProgress(request.end)
         with closing(self.provider.pages(self._call(unit, request), progress.oldest)) as pages:
-            for page in pages:
+            for number, page in enumerate(pages, 1):
                 page.history.require_bars(request.series)
                 held = self.ledger.extend(held)
                 if listing is None and page.history.listing is not None:
@@ -180,6 +189,8 @@ class Syncer:
                     page, upserted.inserted, upserted.changed, upserted.unchanged
                 )
                 held = self.ledger.note_progress(held, progress)
+                if number == _PAGES_A_TURN and page.stop is None:
+                    raise _TurnIsOver
         return held, self._range_report(request.series, progress), listing
 
     def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
@@ -343,10 +354,15 @@ class Syncer:
         self._announce(unit, "postponed", code)
         log.info("sync_postponed", seconds=round(turn.delay_seconds, 1), code=code)
 
-    def _hand_back(self, unit: Unit, log: FilteringBoundLogger) -> None:
-        """Leave the unit to another attempt: this worker ends, or a job joined a cancelled unit."""
+    def _hand_back(
+        self, unit: Unit, log: FilteringBoundLogger, queue: QueueName | None = None
+    ) -> None:
+        """Leave the unit to another attempt, which may come from another queue.
+
+        This worker ends, a job joined a cancelled unit, or a long range lets others have the slot.
+        """
         self.statuses.mark_postponed(unit.request.series, int(self.clock()), unit.lease)
-        self.ledger.hand_back(unit)
+        self.ledger.hand_back(unit, queue)
         self._announce(unit, "handed_back", metrics.NO_CODE)
         log.info("sync_handed_back")
 

@@ -169,9 +169,12 @@ class Ledger:
             fields["troubles"] = unit.troubles + 1
         self._put_back(unit, delay_seconds, {**fields, **_NO_TRY})
 
-    def hand_back(self, unit: Unit) -> None:
-        """Put the unit back because its worker ends; it is due at once, and no attempt counts."""
-        self._put_back(unit, 0, _NO_TRY)
+    def hand_back(self, unit: Unit, queue: str | None = None) -> None:
+        """Put the unit back because its worker ends or others wait, into another queue if given.
+
+        It is due at once, and no attempt counts.
+        """
+        self._put_back(unit, 0, _NO_TRY | ({"queue": queue} if queue else {}))
 
     def fail(self, unit: Unit, error: PocketQuantError) -> None:
         """Fail the unit for good: it becomes a dead letter with code and message."""

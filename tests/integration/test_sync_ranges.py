@@ -307,6 +307,24 @@ def test_a_range_outlasts_its_first_lease(
     assert 3 == simulator.tally.served["NASDAQ:AAPL"]
 
 
+def test_a_long_range_leaves_its_slot_to_others(
+    platform: Platform, syncer: Syncer, simulator: Simulator
+) -> None:
+    """After eight pages it is put back, no longer as an urgent one, and goes on from there."""
+    simulator.order("bar_limit", value=0)
+    request = SyncRequest(APPLE, start=0)
+    unit_id = platform.intake.submit(request, QueueName.INTERACTIVE).unit.id
+    syncer.do(unit_id)
+    unit = unit_of(platform, unit_id)
+    assert (UnitState.QUEUED, QueueName.BULK, 0) == (unit.state, unit.queue, unit.tries)
+    assert 39_999 == platform.bars.count(APPLE)
+    syncer.do(unit_id)
+    unit = unit_of(platform, unit_id)
+    assert (UnitState.COMPLETED, "end") == (unit.state, (unit.report or {})["stop"])
+    stored = platform.bars.read(APPLE)
+    assert market_bars(simulator, len(stored)) == stored
+
+
 def test_an_earlier_start_joins_a_running_range(
     platform: Platform, syncer: Syncer, simulator: Simulator
 ) -> None:
