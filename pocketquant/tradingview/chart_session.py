@@ -125,16 +125,15 @@ class ChartSession:
         count = self._count_back_from(today if before is None else before)
         bars = count if before is None else ("bar_count", before - 1, count)
         resolution = _RESOLUTIONS[self._series.interval]
-        self._outgoing.append(messages.call("set_auth_token", token))
+        self._outgoing += [
+            messages.call("set_auth_token", token),
+            messages.call("quote_create_session", self._quotes),
+            messages.call("quote_set_fields", self._quotes, FIRST_DAY, FIRST_MINUTE),
+            messages.call("quote_add_symbols", self._quotes, name),
+        ]
         self._call("chart_create_session", "")
         self._call("resolve_symbol", ids.symbol, symbol)
         self._call("create_series", ids.series, ids.turnaround, ids.symbol, resolution, bars)
-        for method, *params in (
-            ("quote_create_session",),
-            ("quote_set_fields", FIRST_DAY, FIRST_MINUTE),
-            ("quote_add_symbols", name),
-        ):
-            self._outgoing.append(messages.call(method, self._quotes, *params))
 
     def _call(self, method: str, *params: object) -> None:
         self._outgoing.append(messages.call(method, self._ids.chart_session, *params))

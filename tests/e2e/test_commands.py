@@ -129,6 +129,7 @@ def test_jobs_are_listed_shown_watched_retried_and_cancelled(typed: Type) -> Non
         ("schedules", "list"),
         ("search", "apple"),
         ("sync", AAPL),
+        ("sync", AAPL, "--start", "2024-01-01"),
         ("bars", AAPL),
     ],
 )
@@ -139,6 +140,18 @@ def test_every_column_of_a_table_is_a_field_of_the_response(
     _, head, *_ = typed(*command).stdout.splitlines()
     answer = _json(typed(*command, "--json"))
     assert set(re.findall(r"\w+", head)) <= answer[0].keys()
+
+
+def test_a_range_is_synced_as_far_back_as_the_plan_allows(typed: Type) -> None:
+    """The report says why it went no further; a range that makes no sense is refused."""
+    (report,) = _json(typed("sync", AAPL, "-i", "4h", "--start", "2001-01-01", "--json"))
+    assert "limit" == report["stop"]
+    assert report["history_begins_at"] < report["reached_back_to"] == report["first_bar_at"]
+    job = _json(typed("bulk", AAPL, "-i", "1w", "--start", "2010-01-01", "--json"))
+    assert 1 == job["counts"]["completed"]
+    refused = typed("sync", AAPL, "--start", "2024-01-31", "--end", "2024-01-01")
+    assert 1 == refused.exit_code
+    assert "end" in refused.stderr
 
 
 def test_symbols_are_found_registered_changed_and_removed(typed: Type) -> None:
