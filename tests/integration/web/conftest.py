@@ -20,7 +20,8 @@ from pocketquant.domain.errors import PocketQuantError, Unavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import FormingBar, SyncReport
 from pocketquant.servers.connections import Mongo, wait_until
-from pocketquant.settings import Settings
+from pocketquant.settings import Environment, Settings
+from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
 from web.app import create_app
@@ -60,6 +61,17 @@ def client(serve: Callable[..., FlaskClient], settings: Settings) -> FlaskClient
 def platform(client: FlaskClient) -> Platform:
     """The objects behind the client's application."""
     return platform_of(client.application)
+
+
+@pytest.fixture
+def guarded(serve: Callable[..., FlaskClient], settings: Settings) -> FlaskClient:
+    """A client of an API in production."""
+    return serve(settings.model_copy(update={"environment": Environment.PRODUCTION}))
+
+
+@pytest.fixture
+def keys(platform: Platform) -> ApiKeys:
+    return platform.api_keys
 
 
 @pytest.fixture

@@ -32,17 +32,6 @@ MakeKey = Callable[..., KeyText]
 
 
 @pytest.fixture
-def guarded(serve: Serve, settings: Settings) -> FlaskClient:
-    """A client of an API in production."""
-    return serve(settings.model_copy(update={"environment": Environment.PRODUCTION}))
-
-
-@pytest.fixture
-def keys(platform: Platform) -> ApiKeys:
-    return platform.api_keys
-
-
-@pytest.fixture
 def make_key(keys: ApiKeys) -> MakeKey:
     """Creates a valid key with a scope."""
 

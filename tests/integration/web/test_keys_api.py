@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,28 +11,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from pocketquant.servers.connections import wait_until
-from pocketquant.settings import Environment, Settings
 from pocketquant.storage.access import KeyText, Scope
 from pocketquant.storage.api_keys import ApiKeys
-from pocketquant.wiring import Platform
 from web.guard.keyring import FRESH_SECONDS
 
 KEYS = "/api/v1/keys"
 CURRENT = f"{KEYS}/current"
 PLANTED = '<img src="x" onerror="alert(1)">'
-
-Serve = Callable[..., FlaskClient]
-
-
-@pytest.fixture
-def guarded(serve: Serve, settings: Settings) -> FlaskClient:
-    """A client of an API in production."""
-    return serve(settings.model_copy(update={"environment": Environment.PRODUCTION}))
-
-
-@pytest.fixture
-def keys(platform: Platform) -> ApiKeys:
-    return platform.api_keys
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
 import { post } from "../data/api.js";
 import { html } from "./html.js";
+import { useModal } from "./modal.js";
 
 const DAY = 86_400;
 const LIVES = /** @type {const} */ ([
@@ -22,18 +23,19 @@ const SCOPES = /** @type {const} */ ([
 
 /** @param {{isOpen: boolean, onEnd: () => void}} props */
 export function NewKeyDialog({ isOpen, onEnd }) {
-  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const dialog = useModal(isOpen);
   const text = useSignal(""); // of the key that was made
   const failure = useSignal("");
+  const isBusy = useSignal(false); // a second request would make a second key, and hide the first one's text
   useEffect(() => {
     failure.value = "";
-    if (isOpen && !dialog.current?.open) dialog.current?.showModal();
-    if (!isOpen && dialog.current?.open) dialog.current?.close();
   }, [isOpen]);
   const make = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
+    if (isBusy.value) return;
     const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
     const seconds = form.get("life");
+    isBusy.value = true;
     try {
       const made = await post("/keys", {
         name: String(form.get("name")).trim(),
@@ -45,6 +47,7 @@ export function NewKeyDialog({ isOpen, onEnd }) {
     } catch (error) {
       failure.value = /** @type {Error} */ (error).message;
     }
+    isBusy.value = false;
   };
   const end = () => {
     text.value = "";
@@ -67,7 +70,7 @@ export function NewKeyDialog({ isOpen, onEnd }) {
       ${failure.value && html`<p class="trouble" role="alert">${failure}</p>`}
       <div class="actions">
         <button type="button" onClick=${end}>Close</button>
-        <button class="primary">Create</button>
+        <button class="primary" disabled=${isBusy}>Create</button>
       </div>
     </form>`)}
   </dialog>`;

@@ -1,9 +1,10 @@
 // Makes a schedule, or changes one.
 
-import { useEffect, useRef } from "../vendor/hooks.js";
+import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
 import { post, put } from "../data/api.js";
 import { html } from "./html.js";
+import { useModal } from "./modal.js";
 
 /**
  * @typedef {object} Schedule
@@ -26,12 +27,10 @@ import { html } from "./html.js";
 
 /** @param {{edited: Schedule | "new" | null, onEnd: (isChanged: boolean) => void}} props null: it is closed */
 export function ScheduleDialog({ edited, onEnd }) {
-  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const dialog = useModal(edited !== null);
   const failure = useSignal("");
   useEffect(() => {
     failure.value = "";
-    if (edited && !dialog.current?.open) dialog.current?.showModal();
-    if (!edited && dialog.current?.open) dialog.current?.close();
   }, [edited]);
   const old = edited === "new" ? null : edited;
   const save = async (/** @type {SubmitEvent} */ event) => {
