@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from pocketquant.machine.embedded import reserve_port
@@ -583,6 +583,28 @@ def attempts(platform: Any, job: str) -> bool:
     """Whether the job's failed unit was claimed a second time."""
     (unit,) = platform.mongo["units"].find({"jobs": job, "state": "failed"})
     return bool(unit["attempt"] > 1)
+
+
+def test_what_of_a_job_cannot_be_read_is_read_again(chromium: Browser, market: Any) -> None:
+    """Its failed syncs are shown once the server answers, also when the job has ended long ago."""
+    job, refused = market.sync_in_bulk(["SIM:NONE"]), set[str]()
+
+    def refuse_once(route: Route) -> None:
+        path = route.request.url.partition("?")[0]
+        if path in refused:
+            route.continue_()
+        else:
+            refused.add(path)
+            route.abort()
+
+    with visiting(chromium, market.url) as found:
+        found.page.route(f"**/api/v1/jobs/{job}*", refuse_once)
+        found.page.route(f"**/api/v1/jobs/{job}/units*", refuse_once)
+        found.page.goto(f"/jobs/{job}")
+        row = found.page.get_by_role("row").filter(has_text="SIM:NONE")
+        expect(row).to_contain_text("unknown_symbol")
+        expect(found.page.get_by_text("Trying again")).to_have_count(0)
+    assert 2 == len(refused)
 
 
 def test_a_job_is_cancelled_after_a_question(visit: Opens, market: Any) -> None:

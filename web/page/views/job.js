@@ -18,6 +18,7 @@ import { State, Trouble } from "../parts/panel.js";
 
 const PAGE_SIZE = 50;
 const UNITS_MS = 2000; // between two reads of the syncs while the job goes on
+const RETRY_MS = 4000; // after a call that failed
 const STATES = /** @type {const} */ (["queued", "running", "completed", "failed", "cancelled"]);
 
 /** @param {{name: string}} props the id of the job */
@@ -39,16 +40,25 @@ export default function JobView({ name: id }) {
         trouble.value = state === "waiting" ? (reason ?? "") : "";
       },
     };
-    get(`/jobs/${encodeURIComponent(id)}`).then(
-      (found) => {
-        if (isOver) return;
-        job.value = found;
-        if (!found.finished_at) stop = follow(`/jobs/${encodeURIComponent(id)}/events`, {}, listener);
-      },
-      (error) => {
-        failure.value = error.message;
-      },
-    );
+    const load = () =>
+      get(`/jobs/${encodeURIComponent(id)}`).then(
+        (found) => {
+          if (isOver) return;
+          trouble.value = "";
+          job.value = found;
+          if (!found.finished_at) stop = follow(`/jobs/${encodeURIComponent(id)}/events`, {}, listener);
+        },
+        (error) => {
+          if (isOver) return;
+          if (error.status === 404 || error.status === 422) failure.value = error.message;
+          else {
+            trouble.value = error.message;
+            const timer = setTimeout(load, RETRY_MS);
+            stop = () => clearTimeout(timer);
+          }
+        },
+      );
+    load();
     return () => {
       isOver = true;
       stop();
@@ -56,7 +66,7 @@ export default function JobView({ name: id }) {
   }, [id, round.value]);
 
   if (failure.value) return html`<div class="empty" role="alert"><h1>No such job</h1><p>${failure}</p><a href="/jobs">All jobs</a></div>`;
-  if (!job.value) return html`<p class="starting">Loading…</p>`;
+  if (!job.value) return html`<${Trouble} text=${trouble.value} /><p class="starting">Loading…</p>`;
   const followAgain = () => {
     round.value += 1;
   };
@@ -125,14 +135,16 @@ function Units({ job, onChange }) {
   const [state, code, page] = [query.get("state"), query.get("code"), Number(query.get("page") ?? 1)];
   const units = useSignal(/** @type {{entries: any[], total: number} | null} */ (null));
   const trouble = useSignal("");
-  const lastLoad = useRef(0);
+  const lastLoad = useRef(-UNITS_MS);
   const wanted = useRef(""); // an answer to an older choice is dropped, one of older counts is not
   const seen = JSON.stringify(job.counts);
   useEffect(() => {
     const path = `/jobs/${job.job_id}/units`;
     const choice = [path, state, code, page].join();
     wanted.current = choice;
-    const load = () =>
+    let isOver = false;
+    const load = () => {
+      lastLoad.current = performance.now();
       getPage(path, { state, code, page, page_size: PAGE_SIZE }).then(
         (found) => {
           if (wanted.current === choice) units.value = found;
@@ -140,20 +152,22 @@ function Units({ job, onChange }) {
         },
         (error) => {
           trouble.value = error.message;
+          if (!isOver) timer = setTimeout(load, RETRY_MS);
         },
       );
-    const timer = setTimeout(() => {
-      lastLoad.current = Date.now();
-      load();
-    }, lastLoad.current + UNITS_MS - Date.now());
-    return () => clearTimeout(timer);
+    };
+    let timer = setTimeout(load, lastLoad.current + UNITS_MS - performance.now());
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
   }, [job.job_id, state, code, page, seen]);
   const retry = (/** @type {any} */ choice) =>
     attempt(async () => {
       await post(`/jobs/${job.job_id}/retry`, undefined, choice);
       onChange();
     });
-  if (!units.value) return null;
+  if (!units.value) return html`<${Trouble} text=${trouble.value} />`;
   const codes = [...new Set([code, ...job.first_errors.map((/** @type {any} */ unit) => unit.error)])].filter(Boolean);
   return html`
     <${Trouble} text=${trouble.value} />
