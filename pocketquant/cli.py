@@ -17,6 +17,8 @@ _SECTIONS = {
     "Use the API": {
         "sync": "commands.syncing:sync",
         "bulk": "commands.syncing:bulk",
+        "holes": "commands.holes:holes",
+        "repair": "commands.syncing:repair",
         "bars": "commands.bars:bars",
         "watch": "commands.watching:watch",
         "search": "commands.symbols:search",

@@ -15,6 +15,7 @@ from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.history.holes import Holes
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.importing import Importing
 from pocketquant.history.intake import Intake
@@ -93,6 +94,7 @@ class Platform:
     watching: Watching
     removal: Removal
     importing: Importing
+    holes: Holes
     searching: Searching
 
     def close(self) -> None:
@@ -178,6 +180,7 @@ def wire(settings: Settings) -> Platform:
         cached_calendars=cached_calendars,
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
         importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
+        holes=Holes(statuses, bars, live_bars, calendars, symbols, time.time),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),

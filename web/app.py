@@ -23,6 +23,7 @@ from web import documentation, errors, request_log
 from web.api import (
     bars,
     calendars,
+    coverage,
     dead_letters,
     fleet,
     health,
@@ -222,7 +223,7 @@ def _install_api(app: Flask) -> None:
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for module in (
-        *(syncs, jobs, bars, symbols, calendars, quotes),
+        *(syncs, jobs, bars, symbols, calendars, coverage, quotes),
         *(schedules, dead_letters, keys, fleet),
     ):
         url = f"{documentation.PREFIX}{module.blueprint.url_prefix}"

@@ -179,6 +179,49 @@ class Calendar(TypedDict):
     sessions: list[Session]
 
 
+class Covered(TypedDict):
+    """A stretch of a series that was fetched; `state` is `complete` or `limited`."""
+
+    start: str
+    end: str
+    state: str
+    asked_at: str
+
+
+class Coverage(_Series):
+    """The stretches of a series that were fetched, in order of time."""
+
+    ranges: list[Covered]
+
+
+class Untraded(TypedDict):
+    """Consecutive bars of the calendar without a trade."""
+
+    first_bar_at: str
+    last_bar_at: str
+    bars: int
+
+
+class Hole(Untraded):
+    """Consecutive missing bars; `reason`: `not_fetched`, `not_synced`, `lost`, `not_served`."""
+
+    reason: str
+
+
+class HolesReport(_Series):
+    """The bars that the calendar of a symbol has and the store lacks."""
+
+    start: str
+    end: str
+    calendar_problem: str | None
+    missing_bars: int
+    hole_count: int
+    holes: list[Hole]
+    untraded_bars: int
+    untraded_count: int
+    untraded: list[Untraded]
+
+
 class RegisteredSymbol(_Symbol):
     """A registered symbol; texts missing at the provider are empty."""
 

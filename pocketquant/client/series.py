@@ -13,7 +13,7 @@ from pocketquant.client.calls import Calls, Moment, calendar_path, query_of, sym
 from pocketquant.client.failures import unexpected_response
 from pocketquant.client.frames import Floats, Frame, decode_columns, make_frame, require_usable
 from pocketquant.client.imported_rows import rows_of
-from pocketquant.client.responses import BarsPage, ImportResult
+from pocketquant.client.responses import BarsPage, Coverage, HolesReport, ImportResult
 from pocketquant.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -150,6 +150,27 @@ class SeriesCalls(Calls):
             if isinstance(file_or_path, (str, os.PathLike)):
                 return _write_at(Path(file_or_path), response)
             return _write(file_or_path, response)
+
+    def coverage(self, symbol: str, interval: str) -> Coverage:
+        """Return the stretches of a series that were fetched; NotFound if it was never synced."""
+        path = f"/market-data/coverage/{symbol_path(symbol)}"
+        return self._call("GET", path, params={"interval": interval})
+
+    def holes(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int = 1000,
+    ) -> HolesReport:
+        """Return the bars that a series lacks by its calendar, and apart those without a trade.
+
+        At most the newest `limit` stretches of each kind. NotFound if it was never synced.
+        """
+        query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
+        return self._call("GET", f"/market-data/holes/{symbol_path(symbol)}", params=query)
 
     def import_bars(self, symbol: str, interval: str, frame: Any) -> ImportResult:
         """Store the bars of a pandas or polars DataFrame or an Arrow table.

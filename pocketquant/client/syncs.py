@@ -72,8 +72,23 @@ class Syncs(Calls):
         job: Job = self._call_once("/market-data/sync/bulk", body)
         if not (wait or progress):
             return job
-        path = job_path(job["job_id"])
-        return waiting.wait_for_job(lambda: self._call("GET", path), job["job_id"], progress)
+        return self._wait_for(job, progress)
+
+    def repair(
+        self,
+        symbols: Iterable[str],
+        intervals: Iterable[str] = (),
+        *,
+        progress: bool = False,
+        wait: bool = False,
+    ) -> Job | JobProgress:
+        """Submit one job that fills the holes of at most 500 symbols.
+
+        Without intervals, of all their series that were ever synced. Waits as `bulk` does.
+        """
+        body = {**symbols_body(symbols), "intervals": list(intervals)}
+        job: Job = self._call_once("/market-data/repair", body)
+        return self._wait_for(job, progress) if wait or progress else job
 
     def status(self, symbol: str, interval: str) -> SyncStatus:
         """Return the state of a series and of its last sync; NotFound if it was never synced."""
@@ -86,6 +101,10 @@ class Syncs(Calls):
         Filters: `exchange`, `symbol` (the ticker), `interval`, `status`, `error`, `stale_before`.
         """
         return self._pages("/market-data/sync-status", filters)
+
+    def _wait_for(self, job: Job, progress: bool) -> JobProgress:
+        path = job_path(job["job_id"])
+        return waiting.wait_for_job(lambda: self._call("GET", path), job["job_id"], progress)
 
 
 def _body(

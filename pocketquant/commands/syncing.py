@@ -1,4 +1,4 @@
-"""`sync` and `bulk`: bring series up to date."""
+"""`sync`, `bulk` and `repair`: bring series up to date, and fill their holes."""
 
 import sys
 from pathlib import Path
@@ -31,6 +31,15 @@ _start_option = click.option(
     "--start", help="All bars from this date or moment on, in place of a number of bars."
 )
 _end_option = click.option("--end", help="With --start: only bars before this date or moment.")
+_from_option = click.option(
+    "--from",
+    "source",
+    type=FILE_OR_DASH,
+    help="A file of symbols (- is standard input): any number in a line, # begins a comment.",
+)
+_wait_option = click.option(
+    "--wait/--no-wait", default=True, help="Wait until the job has ended, or only print its id."
+)
 
 
 @click.command()
@@ -72,12 +81,7 @@ def sync(
 
 @click.command()
 @click.argument("symbols", nargs=-1, type=SYMBOL)
-@click.option(
-    "--from",
-    "source",
-    type=FILE_OR_DASH,
-    help="A file of symbols (- is standard input): any number in a line, # begins a comment.",
-)
+@_from_option
 @click.option(
     "--interval",
     "-i",
@@ -89,9 +93,7 @@ def sync(
 @click.option("--bars", "-n", type=_bars, help=f"By default {_DEFAULT_BARS}.")
 @_start_option
 @_end_option
-@click.option(
-    "--wait/--no-wait", default=True, help="Wait until the job has ended, or only print its id."
-)
+@_wait_option
 @api_options
 def bulk(
     symbols: tuple[str, ...],
@@ -117,6 +119,44 @@ def bulk(
     if bars is None and start is None:
         bars = _DEFAULT_BARS
     job: Job = client.bulk(chosen, intervals or ("1d",), bars, start=start, end=end)
+    _end_of(client, job, wait, as_json)
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, type=SYMBOL)
+@_from_option
+@click.option(
+    "--interval",
+    "-i",
+    "intervals",
+    type=INTERVALS,
+    multiple=True,
+    help="By default all that were ever synced; may be repeated.",
+)
+@_wait_option
+@api_options
+def repair(
+    symbols: tuple[str, ...],
+    source: Path | None,
+    intervals: tuple[str, ...],
+    wait: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Fill the holes of up to 500 symbols as one job.
+
+    Each series with a hole is fetched back to its oldest one. `holes` prints them.
+
+    \b
+    pocketquant repair NASDAQ:AAPL BINANCE:BTCUSDT -i 1m
+    """
+    chosen = _distinct_symbols(symbols, source)
+    client = client_of(url)
+    _end_of(client, client.repair(chosen, intervals), wait, as_json)
+
+
+def _end_of(client: Client, job: Job, wait: bool, as_json: bool) -> None:
+    """Wait for the job if wished, print it, and exit."""
     job_id = job["job_id"]
     if wait:
         job = _wait_for(client, job_id)

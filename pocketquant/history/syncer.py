@@ -2,9 +2,9 @@
 
     claim       the unit, so that no other worker holds it until the lease expires
     wait        for the governor's turn; if that is far off, put the unit back
-    fetch       the provider's newest bars, back to the oldest live bar
+    fetch       the provider's newest bars, back to the oldest live bar and to what is not covered
     upsert      the closed bars into their chunks
-    note        the listing, its hours, and the status with the forming bar
+    note        the listing, its hours, and the status with the forming bar and what is covered
     prune       the live bars that history now covers
     mend        if these are minutes, the longer live bars that a gap made partial
     drop        the cached answers of the series
@@ -29,6 +29,7 @@ from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.coordination.nudges import Nudges, unit_channel
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.coverage import Coverage, newest_stretch, oldest_gap, page_stretch
 from pocketquant.domain.errors import (
     Cancelled,
     InternalError,
@@ -48,6 +49,7 @@ from pocketquant.domain.syncs import (
     History,
     Page,
     RangeProgress,
+    Stop,
     SyncReport,
     SyncRequest,
     retry_delay_seconds,
@@ -58,6 +60,7 @@ from pocketquant.history.paced_provider import Interrupted, PacedProvider, Provi
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.bars import BarStore, Upserted
+from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
@@ -145,11 +148,11 @@ class Syncer:
         held: Unit | None = unit
         while held is not None:  # repeated if a joined request wants more bars
             series = held.request.series
-            self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
+            kept = self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
             if held.request.start is None:
-                held, report, listing = self._sync_newest(held)
+                held, report, listing = self._sync_newest(held, kept)
             else:
-                held, report, listing = self._sync_range(held)
+                held, report, listing = self._sync_range(held, kept)
             held = self.ledger.finish(held, report)
         self._track_if_joined(unit, listing)
         self._announce(unit, "completed", metrics.NO_CODE)
@@ -162,16 +165,24 @@ class Syncer:
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def _sync_newest(self, unit: Unit) -> tuple[Unit, SyncReport, Listing | None]:
+    def _sync_newest(
+        self, unit: Unit, kept: KeptCoverage
+    ) -> tuple[Unit, SyncReport, Listing | None]:
         series = unit.request.series
         oldest_live = self.live_bars.first_time(series)
-        history = self._fetch_back_to(self._oldest_wanted(unit, oldest_live), unit)
+        wanted = self._oldest_wanted(unit, oldest_live)
+        n_bars, history = self._fetch_back_to(wanted, kept.coverage, unit)
         history.require_bars(series)
         held = self.ledger.extend(unit)
-        report = self._store(held, history, has_live=oldest_live is not None)
+        stretch = newest_stretch(history, series.interval)
+        is_all = history.fetched < n_bars
+        kept = kept.after(series, history.closed, stretch, int(self.clock()), is_all=is_all)
+        report = self._store(held, history, kept, has_live=oldest_live is not None)
         return held, report, history.listing
 
-    def _sync_range(self, unit: Unit) -> tuple[Unit, SyncReport, Listing | None]:
+    def _sync_range(
+        self, unit: Unit, kept: KeptCoverage
+    ) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
         held, request, listing = unit, unit.request, None
         progress = unit.progress
@@ -184,7 +195,8 @@ class Syncer:
                 if listing is None and page.history.listing is not None:
                     listing = page.history.listing
                     self._register(held, listing)
-                upserted = self._store_page(held, page)
+                kept = self._covered(kept, request, page, progress.oldest)
+                upserted = self._store_page(held, page, kept)
                 progress = progress.plus(
                     page, upserted.inserted, upserted.changed, upserted.unchanged
                 )
@@ -192,6 +204,14 @@ class Syncer:
                 if number == _PAGES_A_TURN and page.stop is None:
                     raise _TurnIsOver
         return held, self._range_report(request.series, progress), listing
+
+    def _covered(
+        self, kept: KeptCoverage, request: SyncRequest, page: Page, older_than: int | None
+    ) -> KeptCoverage:
+        stretch = page_stretch(page, request, older_than)
+        is_all = page.stop in {Stop.END, Stop.LIMIT}
+        closed, now = page.history.closed, int(self.clock())
+        return kept.after(request.series, closed, stretch, now, is_all=is_all)
 
     def _oldest_wanted(self, unit: Unit, oldest_live: int | None) -> int | None:
         """Return the oldest time to fetch: of the oldest live bar, or of a bar to mend."""
@@ -201,26 +221,36 @@ class Syncer:
         oldest = (oldest_live, self.mending.oldest_partial(symbol, now))
         return min((each for each in oldest if each is not None), default=None)
 
-    def _fetch_back_to(self, oldest: int | None, unit: Unit) -> History:
-        """Fetch the requested bars, or more if needed to reach back to `oldest`.
+    def _fetch_back_to(
+        self, oldest_live: int | None, coverage: Coverage, unit: Unit
+    ) -> tuple[int, History]:
+        """Fetch the requested bars, or more if needed to reach a live bar or what is not covered.
 
-        Live bars older than the provider's history stay as they are.
+        Also return how many were requested. Live bars older than the provider's history stay as
+        they are, and so do older gaps.
         """
-        history = self._fetch(unit, unit.request)
-        n_bars = bars_to_reach(oldest, history, unit.request)
-        if n_bars is not None:
-            oldest = self._in_reach(unit.request.series, oldest)
-            n_bars = bars_to_reach(oldest, history, unit.request)
+        request = unit.request
+        history = self._fetch(unit, request)
+        gap = oldest_gap(coverage, history, request.series.interval)
+        if _bars_to_reach(oldest_live, gap, history, request) is None:
+            return request.n_bars, history
+        since = self._reach(request.series)
+        if since is not None:
+            gap = oldest_gap(coverage, history, request.series.interval, since)
+            oldest_live = self._live_since(request.series, oldest_live, since)
+        n_bars = _bars_to_reach(oldest_live, gap, history, request)
         if n_bars is None:
-            return history
+            return request.n_bars, history
         self.ledger.extend(unit)
-        return self._fetch(unit, replace(unit.request, n_bars=n_bars))
+        return n_bars, self._fetch(unit, replace(request, n_bars=n_bars))
 
-    def _in_reach(self, series: Series, oldest: int | None) -> int | None:
-        """Return `oldest`, but at least the oldest live bar that the largest fetch can reach."""
+    def _reach(self, series: Series) -> int | None:
+        """Return the oldest stored bar that the largest fetch can reach; None if it reaches all."""
         newest = self.bars.latest(series, _MOST_CLOSED_BARS)
-        since = newest.first_time if len(newest) == _MOST_CLOSED_BARS else None
-        if since is None or oldest is None or oldest >= since:
+        return newest.first_time if len(newest) == _MOST_CLOSED_BARS else None
+
+    def _live_since(self, series: Series, oldest: int | None, since: int) -> int | None:
+        if oldest is None or oldest >= since:
             return oldest
         return self.live_bars.read(series, since, None, 1, newest=False).first_time
 
@@ -231,19 +261,23 @@ class Syncer:
         holder = f"{unit.id}#{unit.attempt}"
         return ProviderCall(request, holder, is_urgent=unit.queue == QueueName.INTERACTIVE)
 
-    def _store(self, unit: Unit, history: History, has_live: bool) -> SyncReport:
+    def _store(
+        self, unit: Unit, history: History, kept: KeptCoverage, has_live: bool
+    ) -> SyncReport:
         series, now = unit.request.series, int(self.clock())
         upserted = self._upsert(unit, history)
         if history.listing:
             self._register(unit, history.listing)
         report = self._report(unit.request, history, upserted)
         problem = self.hours.note(series, history, now)
-        if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem):
+        if problem is None:
+            kept = kept.bridged(history, series.interval)
+        if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem, kept):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         self._follow_up(series, history, has_live)
         return report
 
-    def _store_page(self, unit: Unit, page: Page) -> Upserted:
+    def _store_page(self, unit: Unit, page: Page, kept: KeptCoverage) -> Upserted:
         """Store a page of a range; only that of the newest bars says something of the present."""
         series, now, history = unit.request.series, int(self.clock()), page.history
         has_live = self.live_bars.first_time(series) is not None
@@ -251,9 +285,13 @@ class Syncer:
         newest = None
         if page.is_newest:
             newest = Newest(now, history.forming, self.hours.note(series, history, now))
+            if newest.calendar_problem is None:
+                kept = kept.bridged(history, series.interval)
         is_last = page.stop is not None
         extent = self.bars.extent(series)
-        if self.statuses.mark_stored(series, extent, newest, is_last=is_last, lease=unit.lease):
+        if self.statuses.mark_stored(
+            series, extent, newest, kept, is_last=is_last, lease=unit.lease
+        ):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         self._follow_up(series, history, has_live, is_newest=page.is_newest)
         return upserted
@@ -385,6 +423,13 @@ def _is_repair(unit: Unit) -> bool:
     A unit that a user's job joins moves to the more urgent queue of the two.
     """
     return unit.queue == QueueName.REPAIR
+
+
+def _bars_to_reach(
+    oldest_live: int | None, gap: int | None, history: History, request: SyncRequest
+) -> int | None:
+    wanted = [bars_to_reach(each, history, request) for each in (oldest_live, gap)]
+    return max((each for each in wanted if each is not None), default=None)
 
 
 def _delay_seconds(failures: int, longest_seconds: float = MAX_DELAY_SECONDS) -> float:

@@ -184,6 +184,12 @@ class BarStore:
                 return Extent(whole["count"], first, last)
         return Extent()
 
+    def chunk_counts(self, series: Series) -> dict[int, int]:
+        """Return the number of bars by the index of their chunk; reads an index, no chunk."""
+        of_series = {"_id": chunks.id_range(series)}
+        found = self._chunks.find(of_series, {"_id": True, "count": True})
+        return {chunks.index_of(each["_id"]): each["count"] for each in found}
+
     def chunk_edges(self, series: Series) -> NDArray[np.int64]:
         """Return the first and last open time of each chunk in order; reads an index, no chunk."""
         of_series = {"_id": chunks.id_range(series)}

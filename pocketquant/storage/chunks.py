@@ -49,6 +49,17 @@ def id_range(series: Series, start: int | None = None, end: int | None = None) -
     return {"$gte": _chunk_id(series, first), "$lte": _chunk_id(series, last)}
 
 
+def window(series: Series, index: int) -> tuple[int, int]:
+    """Return the time of a chunk: bars of it open at its start or later, and before its end."""
+    seconds = _window_seconds(series.interval)
+    return index * seconds, (index + 1) * seconds
+
+
+def index_of(chunk_id: str) -> int:
+    """Return the index of a chunk, the number of its window since 1970."""
+    return int(chunk_id.rpartition("|")[2]) + _FIRST_INDEX
+
+
 def chunks_touched(bar_count: int) -> int:
     """Return how many chunks hold this many consecutive bars at most, without missing periods."""
     return (bar_count - 2) // CHUNK_PERIODS + 2

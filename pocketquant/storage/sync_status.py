@@ -24,6 +24,7 @@ from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
+from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.key_ranges import keys_of_exchange, keys_of_symbol
 from pocketquant.storage.leases import UnitLease
 
@@ -42,6 +43,7 @@ _UNKNOWN = {
 _OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
+_LISTED = {"coverage": False}  # it may be as long as the series
 _PROGRESS = ("last_bar_at", "last_sync_at")
 _SERIES_A_QUERY = 1000
 _MOST_ROUNDS = 100
@@ -186,12 +188,16 @@ class SyncStatuses:
 
     def mark_syncing(
         self, series: Series, job_id: str | None, attempt: int, lease: UnitLease | None = None
-    ) -> None:
-        """Mark the series as being synced; an earlier error stays until a sync succeeds."""
+    ) -> KeptCoverage:
+        """Mark the series as being synced, and return what is covered of it.
+
+        An earlier error stays until a sync succeeds.
+        """
         change = _update(
             series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None
         )
-        self._write(series, change, lease, self._brief)
+        before = self._write(series, change, lease, self._brief)
+        return KeptCoverage.read((before or {}).get("coverage"))
 
     def mark_completed(
         self,
@@ -200,6 +206,7 @@ class SyncStatuses:
         now: int,
         lease: UnitLease | None = None,
         calendar_problem: str | None = None,
+        kept: KeptCoverage | None = None,
     ) -> bool:
         """Mark the series as up to date; return whether it has imported bars too.
 
@@ -207,13 +214,14 @@ class SyncStatuses:
         """
         newest = Newest(now, forming, calendar_problem)
         extent = Extent(report.bar_count, report.first_bar_at, report.last_bar_at)
-        return self.mark_stored(report.series, extent, newest, is_last=True, lease=lease)
+        return self.mark_stored(report.series, extent, newest, kept, is_last=True, lease=lease)
 
     def mark_stored(
         self,
         series: Series,
         extent: Extent,
         newest: Newest | None,
+        kept: KeptCoverage | None = None,
         *,
         is_last: bool,
         lease: UnitLease | None = None,
@@ -233,6 +241,8 @@ class SyncStatuses:
             fields["last_sync_at"] = to_date(newest.synced_at)
             fields["forming"] = _forming_document(newest.forming)
             fields["calendar_problem"] = newest.calendar_problem
+        if kept is not None:
+            fields["coverage"] = kept.document()
         if is_last:
             fields |= _error(None)
         change = _update(series, SyncState.COMPLETED if is_last else SyncState.SYNCING, **fields)
@@ -287,13 +297,25 @@ class SyncStatuses:
 
     def get(self, series: Series) -> SyncStatus | None:
         """Return the status of a series; None if it was never requested."""
-        document = self._statuses.find_one({"_id": str(series)})
+        document = self._statuses.find_one({"_id": str(series)}, _LISTED)
         return _read(document) if document else None
+
+    def coverage(self, series: Series) -> KeptCoverage | None:
+        """Return what was fetched of a series; None if it was never requested."""
+        document = self._statuses.find_one({"_id": str(series)}, {"coverage": True})
+        return KeptCoverage.read(document.get("coverage")) if document else None
+
+    def series_of(self, symbol: Symbol) -> list[Series]:
+        """Return the series of the symbol that were ever requested."""
+        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
+        return [Series.parse(each["_id"]) for each in self._statuses.find(of_symbol, {"_id": True})]
 
     def page(self, wanted: StatusFilter, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
         """Return statuses from `offset` on, in order of the key, and the number of all matches."""
         condition = wanted.condition()
-        found = self._statuses.find(condition).sort("_id", ASCENDING).skip(offset).limit(limit)
+        found = (
+            self._statuses.find(condition, _LISTED).sort("_id", ASCENDING).skip(offset).limit(limit)
+        )
         return [_read(document) for document in found], self._statuses.count_documents(condition)
 
     def forget(self, symbol: Symbol) -> bool:
@@ -317,12 +339,13 @@ class SyncStatuses:
         lease: UnitLease | None,
         statuses: Collection[dict[str, Any]] | None = None,
     ) -> dict[str, Any] | None:
-        """Change the status; return its `has_imports`, if any. LeaseLost once the lease expired.
+        """Change the status; return its old `has_imports` and `coverage`, if it had any.
 
+        LeaseLost once the lease expired.
         An upsert cannot be conditional on the lease, so a missing status is inserted first.
         """
         statuses = self._statuses if statuses is None else statuses
-        known, returned = {"_id": str(series)}, {"has_imports": True}
+        known, returned = {"_id": str(series)}, {"has_imports": True, "coverage": True}
         if lease is None:
             return statuses.find_one_and_update(known, change, returned, upsert=True)
         held = {**known, "$expr": lease.holds()}

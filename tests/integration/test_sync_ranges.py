@@ -186,6 +186,11 @@ def test_many_kills(platform: Platform, syncer: Syncer, simulator: Simulator, mo
         except Killed:
             kills += 1
             assert 1 == unit_of(platform, unit_id).tries
+            kept = platform.statuses.coverage(APPLE)
+            assert kept is not None
+            assert [platform.bars.extent(APPLE).first_time] == [
+                each.start for each in kept.coverage.ranges
+            ]
             lose(mongo)
     assert 9 == kills
     assert "end" == (unit_of(platform, unit_id).report or {})["stop"]

@@ -1,0 +1,44 @@
+"""`holes`: print the bars that series lack."""
+
+import click
+
+from pocketquant.commands.options import SYMBOL, api_options, client_of, interval_option
+from pocketquant.commands.output import print_json, print_note, print_rows
+
+_COLUMNS = ("first_bar_at", "last_bar_at", "bars", "reason")
+
+
+@click.command()
+@click.argument("symbol", type=SYMBOL)
+@interval_option
+@click.option("--start", default=None, help="Only bars since this moment, ISO 8601.")
+@click.option("--end", default=None, help="Only bars before this moment; by default now.")
+@click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
+@api_options
+def holes(
+    symbol: str,
+    interval: str,
+    start: str | None,
+    end: str | None,
+    limit: int,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Print the bars that a series lacks by its calendar.
+
+    Bars that were fetched and had no trade are counted, not printed. `repair` fills the holes.
+
+    \b
+    pocketquant holes NASDAQ:AAPL -i 1m --start 2026-11-23
+    """
+    found = client_of(url).holes(symbol, interval, start=start, end=end, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    if found["calendar_problem"]:
+        print_note(f"holes can't be told: {found['calendar_problem']}")
+    if found["holes"]:
+        print_rows(found["holes"], _COLUMNS, as_json=False)
+    if found["hole_count"] > len(found["holes"]):
+        print_note(f"the newest {len(found['holes'])} of {found['hole_count']}")
+    print_note(f"{found['missing_bars']} bars missing; {found['untraded_bars']} without a trade")

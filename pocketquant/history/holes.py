@@ -1,0 +1,136 @@
+"""Use-case: find the bars that a series lacks, and request the syncs that fill them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.coverage import Ints, Missing, missing_bars
+from pocketquant.domain.errors import InvalidRequest, NotFound
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.syncs import MAX_BARS, SyncRequest
+from pocketquant.storage.bars import BarStore
+from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.coverage import KeptCoverage
+from pocketquant.storage.live_bars import LiveBarStore
+from pocketquant.storage.symbols import SymbolRegistry
+from pocketquant.storage.sync_status import SyncStatuses
+
+_MOST_BARS = 2_000_000  # 3.8 years of minutes of a market that never closes
+_MORE_BARS = 5  # the forming one, and some that the calendar does not have
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a series lacks from `start` to before `end`.
+
+    `missing` is None if its calendar is unknown or doubtful, as `problem` says.
+    """
+
+    series: Series
+    start: int
+    end: int
+    missing: Missing | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holes:
+    """Compares stored bars with calendars and coverage; the driver's errors pass through."""
+
+    statuses: SyncStatuses
+    bars: BarStore
+    live_bars: LiveBarStore
+    calendars: CalendarStore
+    symbols: SymbolRegistry
+    clock: Callable[[], float]
+
+    def find(self, series: Series, start: int | None = None, end: int | None = None) -> Examined:
+        """Return what a series lacks, by default since its first bar and until now.
+
+        A bar is lacking once it has closed, by the provider's delayed clock. Live bars that were
+        seen whole count as stored. NotFound if the series was never requested; InvalidRequest for
+        an empty range.
+        """
+        kept = self.statuses.coverage(series)
+        if kept is None:
+            raise NotFound(f"{series} was never requested; sync it first")
+        now = int(self.clock())
+        start, end = self._range(series, kept, start, end, now)
+        calendar, problem = self._calendar(series)
+        if calendar is None:
+            return Examined(series, start, end, None, problem)
+        bars = calendar.bars(series.interval, start, end)
+        expected = bars.opens[bars.closes <= now - self._delay(series.symbol)]
+        damaged = kept.damaged(series, self.bars.chunk_counts(series))
+        missing = missing_bars(expected, self._stored(series, start, end), kept.coverage, damaged)
+        return Examined(series, start, end, missing)
+
+    def repairs(
+        self, symbols: Iterable[Symbol], intervals: Iterable[Interval]
+    ) -> Iterator[SyncRequest]:
+        """Yield the syncs that fill the holes of these symbols.
+
+        Without intervals, all series are examined that were ever requested. A series whose
+        calendar is unknown or doubtful is synced as far as one fetch reaches.
+        """
+        chosen = set(intervals)
+        for symbol in symbols:
+            for series in self.statuses.series_of(symbol):
+                if not chosen or series.interval in chosen:
+                    request = self._repair(series)
+                    if request is not None:
+                        yield request
+
+    def _repair(self, series: Series) -> SyncRequest | None:
+        examined = self.find(series)
+        if examined.missing is None:
+            return SyncRequest(series, MAX_BARS)
+        holes = examined.missing.fillable
+        calendar, _ = self._calendar(series)
+        if not holes or calendar is None:
+            return None
+        oldest = min(hole.first_time for hole in holes)
+        n_bars = len(calendar.opens(series.interval, oldest, int(self.clock()))) + _MORE_BARS
+        if n_bars <= MAX_BARS:
+            return SyncRequest(series, n_bars)
+        return SyncRequest(series, start=oldest, end=self._end(examined.missing))
+
+    @staticmethod
+    def _end(missing: Missing) -> int | None:
+        """Return the end of the newest hole; None if that is now."""
+        if missing.not_synced:
+            return None
+        return max(hole.last_time for hole in missing.fillable) + 1
+
+    def _range(
+        self, series: Series, kept: KeptCoverage, start: int | None, end: int | None, now: int
+    ) -> tuple[int, int]:
+        """Return the part of a range that can have holes: the newest two million bars of it."""
+        if start is not None and (now if end is None else end) <= start:
+            raise InvalidRequest("end: must be after start")
+        end = now if end is None else min(end, now)
+        known = (kept.coverage.start, self.bars.extent(series).first_time)
+        oldest = min((each for each in known if each is not None), default=end)
+        longest = end - _MOST_BARS * series.interval.seconds
+        start = max(oldest, longest, longest if start is None else start)
+        return min(start, end), end
+
+    def _calendar(self, series: Series) -> tuple[Calendar | None, str | None]:
+        kept = self.calendars.get(series.symbol)
+        if kept is None:
+            return None, "no sync has seen the symbol's hours"
+        trouble = kept.trouble(series.interval)
+        return (None, trouble) if trouble else (kept.calendar, None)
+
+    def _delay(self, symbol: Symbol) -> int:
+        registered = self.symbols.get(symbol)
+        return (registered.listing.delay_seconds or 0) if registered else 0
+
+    def _stored(self, series: Series, start: int, end: int) -> Ints:
+        partial = np.array(self.live_bars.partial_times(series), dtype=np.int64)
+        live = self.live_bars.read(series, start, end, None, newest=False).time
+        blocks = self.bars.blocks(series, start, end, newest=False)
+        return np.concatenate([live[~np.isin(live, partial)], *(block.time for block in blocks)])

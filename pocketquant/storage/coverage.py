@@ -1,0 +1,98 @@
+"""`KeptCoverage`: what was fetched of a series, and how many bars of it each chunk then had.
+
+It is a part of the series' status, so that a sync reads and writes it without calls of its own:
+
+    {coverage: {ranges: [{start, end, state, asked_at}], counts: {"1027669": 1024}}}
+
+A chunk that holds fewer bars than its count has lost some.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.coverage import Coverage, CoverageState, Covered, Stretch
+from pocketquant.domain.dates import to_date, to_seconds
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import History
+from pocketquant.storage import chunks
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCoverage:
+    """Coverage, and the number of bars by the index of their chunk."""
+
+    coverage: Coverage = field(default_factory=Coverage)
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    def after(
+        self, series: Series, fetched: Bars, stretch: Stretch | None, asked_at: int, *, is_all: bool
+    ) -> "KeptCoverage":
+        """Return it after a fetch of a stretch, whose bars are stored; see `Coverage.after`."""
+        if stretch is None:
+            return self
+        counts = self._counts_after(series, fetched, stretch)
+        return KeptCoverage(self.coverage.after(stretch, asked_at, is_all=is_all), counts)
+
+    def bridged(self, history: History, interval: Interval) -> "KeptCoverage":
+        """Close the gaps in which the symbol does not trade."""
+        return replace(self, coverage=self.coverage.bridged(history, interval))
+
+    def damaged(self, series: Series, stored: Mapping[int, int]) -> list[Stretch]:
+        """Return the stretches of the chunks that hold fewer bars than were stored in them."""
+        return [
+            chunks.window(series, index)
+            for index, count in sorted(self.counts.items())
+            if stored.get(index, 0) < count
+        ]
+
+    def document(self) -> dict[str, Any]:
+        ranges = [
+            {
+                "start": to_date(each.start),
+                "end": to_date(each.end),
+                "state": each.state.value,
+                "asked_at": to_date(each.asked_at),
+            }
+            for each in self.coverage.ranges
+        ]
+        return {
+            "ranges": ranges,
+            "counts": {str(index): count for index, count in self.counts.items()},
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any] | None) -> "KeptCoverage":
+        """Return what a status holds; nothing is covered in one of an older release."""
+        if document is None:
+            return cls()
+        ranges = tuple(
+            Covered(
+                to_seconds(each["start"]),
+                to_seconds(each["end"]),
+                CoverageState(each["state"]),
+                to_seconds(each["asked_at"]),
+            )
+            for each in document["ranges"]
+        )
+        counts = {int(index): count for index, count in document["counts"].items()}
+        return cls(Coverage(ranges), counts)
+
+    def _counts_after(self, series: Series, fetched: Bars, stretch: Stretch) -> dict[int, int]:
+        """Count again the chunks that were fetched whole, and add the new bars of the others."""
+        split = chunks.split(series, fetched).items()
+        by_index = {chunks.index_of(chunk_id): bars for chunk_id, bars in split}
+        counts = dict(self.counts)
+        for index in counts.keys() | by_index.keys():
+            start, end = chunks.window(series, index)
+            bars = by_index.get(index, Bars.empty())
+            if stretch[0] <= start and end <= stretch[1]:
+                counts[index] = len(bars)
+            else:
+                known = self.coverage.covers(bars.time, CoverageState.COMPLETE)
+                counts[index] = counts.get(index, 0) + int(np.count_nonzero(~known))
+        return counts

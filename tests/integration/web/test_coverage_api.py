@@ -1,0 +1,132 @@
+"""Coverage, holes and repairs over REST."""
+
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.calendar import CalendarTexts
+from pocketquant.domain.symbols import Series
+from pocketquant.domain.syncs import SyncReport
+from pocketquant.storage.coverage import KeptCoverage
+from pocketquant.wiring import Platform
+
+API = "/api/v1/market-data"
+SERIES = Series.parse("NASDAQ:AAPL|1d")
+HOURS = CalendarTexts("America/New_York", "0930-1600")
+SYMBOL = {"exchange": "NASDAQ", "symbol": "AAPL"}
+
+
+def opens(*days: int) -> list[int]:
+    """When the days of November 2023 open."""
+    return [int(datetime(2023, 11, day, 14, 30, tzinfo=UTC).timestamp()) for day in days]
+
+
+@pytest.fixture
+def stored(platform: Platform) -> list[int]:
+    """Two weeks that were fetched, but for a Tuesday without a trade and two days between."""
+    platform.calendars.keep(SERIES.symbol, HOURS, None, now=0)
+    kept = KeptCoverage()
+    for days in ((6, 8, 9), (14, 15, 16, 17)):
+        bars = Bars(np.array([opens(*days)] * 6, dtype=np.float64))
+        stretch = (opens(days[0])[0], opens(days[-1])[0] + 1)
+        kept = kept.after(SERIES, bars, stretch, 1_700_000_000, is_all=False)
+        platform.bars.upsert({SERIES: bars})
+    extent = platform.bars.extent(SERIES)
+    report = SyncReport(SERIES, 7, 7, 0, 0, {}, extent.count, extent.first_time, extent.last_time)
+    platform.statuses.mark_completed(report, None, 1_700_000_000, kept=kept)
+    return [each.start for each in kept.coverage.ranges]
+
+
+def test_what_was_fetched_is_listed(client: FlaskClient, stored: list[int]) -> None:
+    """In order of time, with the moment of the last fetch; 404 for an unknown series."""
+    answer = client.get(f"{API}/coverage/NASDAQ/AAPL").get_json()
+    assert ["2023-11-06T14:30:00Z", "2023-11-14T14:30:00Z"] == [
+        each["start"] for each in answer["ranges"]
+    ]
+    assert 2 == len(stored)
+    assert {"complete"} == {each["state"] for each in answer["ranges"]}
+    assert {"2023-11-14T22:13:20Z"} == {each["asked_at"] for each in answer["ranges"]}
+    assert 404 == client.get(f"{API}/coverage/NASDAQ/AAPL?interval=1h").status_code
+    assert 404 == client.get(f"{API}/holes/NASDAQ/AAPL?interval=1h").status_code
+
+
+@pytest.mark.usefixtures("stored")
+def test_holes_are_told_from_days_without_a_trade(client: FlaskClient) -> None:
+    """Weekends are neither."""
+    answer = client.get(f"{API}/holes/NASDAQ/AAPL?end=2023-11-20").get_json()
+    hole = {
+        "first_bar_at": "2023-11-10T14:30:00Z",
+        "last_bar_at": "2023-11-13T14:30:00Z",
+        "bars": 2,
+        "reason": "not_fetched",
+    }
+    untraded = {
+        "first_bar_at": "2023-11-07T14:30:00Z",
+        "last_bar_at": "2023-11-07T14:30:00Z",
+        "bars": 1,
+    }
+    assert ([hole], 1, 2) == tuple(answer[name] for name in ("holes", "hole_count", "missing_bars"))
+    assert ([untraded], 1, 1) == tuple(
+        answer[name] for name in ("untraded", "untraded_count", "untraded_bars")
+    )
+    assert ("2023-11-06T14:30:00Z", "2023-11-20T00:00:00Z", None) == tuple(
+        answer[name] for name in ("start", "end", "calendar_problem")
+    )
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_limit_lists_the_newest_holes(client: FlaskClient) -> None:
+    """All are counted. What was not synced since is one of them."""
+    answer = client.get(f"{API}/holes/NASDAQ/AAPL?limit=1").get_json()
+    assert ["not_synced"] == [each["reason"] for each in answer["holes"]]
+    assert 2 == answer["hole_count"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_without_a_trusted_calendar_nothing_is_listed(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """The answer says why."""
+    platform.calendars.doubt(SERIES.symbol, SERIES.interval, 1_700_000_000)
+    answer = client.get(f"{API}/holes/NASDAQ/AAPL").get_json()
+    assert (0, []) == (answer["hole_count"], answer["holes"])
+    assert "2023-11-14" in answer["calendar_problem"]
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    "query", ["start=2023-11-30&end=2023-11-30", "start=2199-01-01", "limit=0", "interval=2d"]
+)
+def test_a_query_that_has_no_answer_is_refused(client: FlaskClient, query: str) -> None:
+    """422, naming the field."""
+    answer = client.get(f"{API}/holes/NASDAQ/AAPL?{query}")
+    assert 422 == answer.status_code, answer.get_json()
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_repair_is_a_job_of_the_series_with_holes(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """Each is fetched back to its oldest hole; the same key gives the same job."""
+    body = {"symbols": [SYMBOL, SYMBOL, {"exchange": "NYSE", "symbol": "IBM"}]}
+    answer = client.post(f"{API}/repair", json=body, headers={"Idempotency-Key": "one"})
+    assert 202 == answer.status_code, answer.get_json()
+    job_id = answer.get_json()["job_id"]
+    platform.planner.plan(job_id)
+    (unit,), _ = platform.jobs.units(job_id, state=None, code=None, offset=0, limit=9)
+    weekdays = (time.time() - opens(10)[0]) / 86400 * 5 / 7
+    assert (SERIES, True) == (unit.request.series, abs(weekdays - unit.request.n_bars) < 10)
+    again = client.post(f"{API}/repair", json=body, headers={"Idempotency-Key": "one"})
+    assert job_id == again.get_json()["job_id"]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"symbols": []}, {"symbols": [SYMBOL], "intervals": ["2d"]}, {"symbols": "AAPL"}]
+)
+def test_a_wrong_repair_is_refused(client: FlaskClient, body: dict[str, object]) -> None:
+    """422, and no job is made."""
+    assert 422 == client.post(f"{API}/repair", json=body).status_code

@@ -1,0 +1,85 @@
+"""What was fetched of each series, what it lacks, and how that is filled."""
+
+from http import HTTPStatus
+
+from flask import Response
+
+from pocketquant.domain.errors import NotFound
+from pocketquant.messaging.queues import QueueName
+from pocketquant.storage.access import Scope
+from web import idempotency
+from web.api.jobs import accepted
+from web.schemas.holes import (
+    CoverageOut,
+    CoverageQuery,
+    HolesOut,
+    HolesQuery,
+    RepairIn,
+)
+from web.schemas.jobs import JobOut
+from web.schemas.requests import SymbolPath
+from web.services import current_services
+from web.smorest_pydantic import PydanticBlueprint, schema_of
+
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the job"}}
+
+blueprint = PydanticBlueprint(
+    "coverage",
+    __name__,
+    url_prefix="/market-data",
+    description="what was fetched of each series, and the bars that are missing",
+)
+
+
+@blueprint.route("/coverage/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(CoverageQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(CoverageOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
+def get_coverage(path: SymbolPath, query: CoverageQuery, **_: str) -> CoverageOut:
+    """Get the stretches of a series that were fetched
+
+    Between two stretches the provider was not asked, and bars may be missing: `GET
+    /market-data/holes/…` names them. Series that were synced by an older release have no stretch
+    until their next sync.
+    """
+    series = path.series(query.interval)
+    with current_services().storage() as platform:
+        kept = platform.statuses.coverage(series)
+    if kept is None:
+        raise NotFound(f"{series} was never requested")
+    return CoverageOut.of(series, kept)
+
+
+@blueprint.route("/holes/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(HolesQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(HolesOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
+def get_holes(path: SymbolPath, query: HolesQuery, **_: str) -> HolesOut:
+    """Find the bars that a series lacks
+
+    They are bars that the symbol's calendar has, that have closed, and that are not stored.
+    Stretches that were fetched and have no bar are listed apart, in `untraded`. `POST
+    /market-data/repair` fills the holes.
+    """
+    with current_services().storage() as platform:
+        examined = platform.holes.find(path.series(query.interval), query.start, query.end)
+    return HolesOut.of(examined, query.limit)
+
+
+@blueprint.route("/repair", methods=["POST"], scope=Scope.SYNC)
+@blueprint.arguments(schema_of(RepairIn))
+@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_LOCATION)
+@blueprint.takes_headers(idempotency.DOCUMENTED)
+def repair(body: RepairIn) -> Response:
+    """Fill the holes of up to 500 symbols, as one job
+
+    The job has a sync for each series with a hole, which fetches back to its oldest one. A job
+    without syncs means that no series has a hole.
+    """
+    key = idempotency.key_of(body)
+    with current_services().storage(timeout_seconds=None) as platform:
+        requests = platform.holes.repairs(body.chosen(), body.intervals)
+        job_id = platform.intake.submit_large("repair", requests, QueueName.BULK, key)
+        return accepted(platform.jobs, job_id)

@@ -1,0 +1,202 @@
+"""What was fetched of a series, what it lacks, and the repair of it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from itertools import chain
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
+
+from pocketquant.domain.coverage import CoverageState, Missing, MissingBars
+from pocketquant.domain.dates import to_date
+from pocketquant.domain.intervals import Interval
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.history.holes import Examined
+from pocketquant.storage.coverage import KeptCoverage
+from web.schemas.fields import Moment
+from web.schemas.requests import RequestModel
+from web.schemas.syncs import BulkSymbol
+
+_MOST_SYMBOLS = 500
+
+
+class HoleReason(StrEnum):
+    """Why bars are missing."""
+
+    NOT_FETCHED = "not_fetched"
+    NOT_SYNCED = "not_synced"
+    LOST = "lost"
+    NOT_SERVED = "not_served"
+
+
+class CoverageQuery(RequestModel):
+    interval: Interval = Interval.D1
+
+
+class CoveredOut(BaseModel):
+    """A stretch that was fetched; the moments without a bar in it had no trade."""
+
+    start: datetime = Field(description="its first moment", examples=["2026-11-02T14:30:00Z"])
+    end: datetime = Field(
+        description="the first moment after it", examples=["2026-11-27T15:30:00Z"]
+    )
+    state: CoverageState = Field(
+        description="`complete`: every bar of the provider is stored; `limited`: the provider"
+        " serves no bars that old",
+        examples=["complete"],
+    )
+    asked_at: datetime = Field(
+        description="when any of it was last fetched", examples=["2026-11-27T15:31:07Z"]
+    )
+
+
+class CoverageOut(BaseModel):
+    """The stretches of a series that were fetched, in order of time."""
+
+    symbol: str
+    exchange: str
+    interval: Interval
+    ranges: list[CoveredOut]
+
+    @classmethod
+    def of(cls, series: Series, kept: KeptCoverage) -> Self:
+        ranges = [
+            CoveredOut(
+                start=to_date(each.start),
+                end=to_date(each.end),
+                state=each.state,
+                asked_at=to_date(each.asked_at),
+            )
+            for each in kept.coverage.ranges
+        ]
+        symbol = series.symbol
+        return cls(
+            symbol=symbol.ticker, exchange=symbol.exchange, interval=series.interval, ranges=ranges
+        )
+
+
+class HolesQuery(RequestModel):
+    """The series and the range to examine."""
+
+    interval: Interval = Interval.D1
+    start: Moment | None = Field(
+        None,
+        description="the first moment; that of the oldest bar unless given",
+        examples=["2026-11-01"],
+    )
+    end: Moment | None = Field(
+        None, description="the first moment after it; now unless given", examples=["2026-11-27"]
+    )
+    limit: int = Field(
+        1000, ge=1, le=10000, description="how many stretches to list of each kind", examples=[1000]
+    )
+
+
+class UntradedOut(BaseModel):
+    """Consecutive bars without which the series is complete: nothing was traded."""
+
+    first_bar_at: datetime = Field(
+        description="when the first of them would open", examples=["2026-11-25T14:30:00Z"]
+    )
+    last_bar_at: datetime = Field(
+        description="when the last of them would open", examples=["2026-11-25T15:29:00Z"]
+    )
+    bars: int = Field(description="how many the calendar has there", examples=[60])
+
+
+class HoleOut(UntradedOut):
+    """Consecutive bars that are missing."""
+
+    reason: HoleReason = Field(
+        description="`not_fetched`: the provider was never asked for them; `not_synced`: nor since"
+        " the last sync; `lost`: they were fetched, and fewer bars are stored there than once were;"
+        " `not_served`: the provider serves no bars that old",
+        examples=["not_fetched"],
+    )
+
+
+class HolesOut(BaseModel):
+    """The bars that the calendar of a symbol has and the store lacks."""
+
+    symbol: str
+    exchange: str
+    interval: Interval
+    start: datetime = Field(
+        description="the range that was examined, from the oldest bar on, and at most the newest"
+        " two million bars",
+    )
+    end: datetime
+    calendar_problem: str | None = Field(
+        description="why holes can't be told from hours without trading; nothing is listed then",
+        examples=[None],
+    )
+    missing_bars: int = Field(description="the bars of all holes", examples=[60])
+    hole_count: int = Field(description="all holes, listed or not", examples=[1])
+    holes: list[HoleOut] = Field(description="the newest ones, in order of time")
+    untraded_bars: int = Field(description="the bars of all stretches without trade", examples=[0])
+    untraded_count: int = Field(description="all stretches without trade", examples=[0])
+    untraded: list[UntradedOut] = Field(
+        description="the newest stretches of fetched time without trade, in order of time"
+    )
+
+    @classmethod
+    def of(cls, examined: Examined, limit: int) -> Self:
+        missing = examined.missing or Missing([], [], [], [], [])
+        holes = [*_holes(missing)]
+        holes.sort(key=lambda hole: hole.first_bar_at)
+        symbol = examined.series.symbol
+        return cls(
+            symbol=symbol.ticker,
+            exchange=symbol.exchange,
+            interval=examined.series.interval,
+            start=to_date(examined.start),
+            end=to_date(examined.end),
+            calendar_problem=examined.problem,
+            missing_bars=sum(hole.bars for hole in holes),
+            hole_count=len(holes),
+            holes=holes[-limit:],
+            untraded_bars=sum(each.count for each in missing.untraded),
+            untraded_count=len(missing.untraded),
+            untraded=[UntradedOut(**_fields(each)) for each in missing.untraded[-limit:]],
+        )
+
+
+class RepairIn(RequestModel):
+    """The series whose holes to fill."""
+
+    symbols: list[BulkSymbol] = Field(
+        min_length=1,
+        max_length=_MOST_SYMBOLS,
+        description="the symbols; duplicates are ignored",
+        examples=[[{"symbol": "AAPL", "exchange": "NASDAQ"}]],
+    )
+    intervals: list[Interval] = Field(
+        default=[],
+        max_length=len(Interval),
+        description="only series of these intervals; by default of all that were ever synced",
+        examples=[["1m", "1d"]],
+    )
+
+    def chosen(self) -> Iterable[Symbol]:
+        return dict.fromkeys(Symbol(each.exchange, each.symbol) for each in self.symbols)
+
+
+def _holes(missing: Missing) -> Iterable[HoleOut]:
+    kinds: tuple[tuple[HoleReason, list[MissingBars]], ...] = (
+        (HoleReason.NOT_FETCHED, missing.not_fetched),
+        (HoleReason.NOT_SYNCED, missing.not_synced),
+        (HoleReason.LOST, missing.lost),
+        (HoleReason.NOT_SERVED, missing.not_served),
+    )
+    return chain.from_iterable(
+        (HoleOut(reason=reason, **_fields(each)) for each in found) for reason, found in kinds
+    )
+
+
+def _fields(missing: MissingBars) -> dict[str, Any]:
+    return {
+        "first_bar_at": to_date(missing.first_time),
+        "last_bar_at": to_date(missing.last_time),
+        "bars": missing.count,
+    }
