@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ from tests.e2e.proxying import nginx
 from tests.e2e.suspending import suspended
 
 BTC, ETH, AAPL = "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "NASDAQ:AAPL"
-FUTURE = "CME_MINI:ES1!"
+FUTURE, CHICAGO = "CME_MINI:ES1!", ZoneInfo("America/Chicago")
 # What a person may press or tick in a view, and the link to the keys.
 CONTROLS = """() => [...document.querySelectorAll("nav a[href='/keys'], main button, main input")]
   .map((each) => each.getAttribute("aria-label") ?? each.innerText.trim())"""
@@ -348,28 +348,42 @@ def test_the_axis_is_divided_by_trading_days(visit: Opens, market: Any) -> None:
         assert text in {MONTHS[int(day[5:7]) - 1], day[:4]} or text == str(int(day[8:]))
 
 
-def test_the_axis_of_the_exchange_is_divided_by_its_midnights(visit: Opens, market: Any) -> None:
-    """A date begins at midnight in Chicago, or with the first bar after it; texts say so."""
-    market.sync(FUTURE, "1h", 300)
-    page = visit(f"/chart/{FUTURE}?interval=1h&tz=exchange")
-    drawn(page)
-    expect(page.get_by_role("button", name="Chicago")).to_be_visible()
-    opens = [
-        datetime.fromtimestamp(bar["time"], ZoneInfo("America/Chicago"))
-        for bar in page.evaluate("window.pocketquantChart.bars.value")
-    ]
-    begins = {now for before, now in pairwise(opens) if before.date() != now.date()}
-    found = marks(page)
-    assert found
-    for moment, mark, text in found:
-        opened = datetime.fromtimestamp(moment, ZoneInfo("America/Chicago"))
-        assert (mark < CLOCK) == (opened in begins)
-        assert text in {
-            f"{opened:%H:%M}",
-            f"{opened.day}",
-            MONTHS[opened.month - 1],
-            f"{opened:%Y}",
-        }
+def test_times_are_right_around_a_clock_change(chromium: Browser, market: Any) -> None:
+    """They are the exchange's, named, in a browser of another zone; dates begin at its midnight."""
+    market.sync(FUTURE, "1h", 5000)
+    opens = [datetime.fromtimestamp(bar[0], CHICAGO) for bar in bars(market, FUTURE, "1h", 5000)]
+    changed = max(at for at in range(1, 4900) if is_clock_changed(opens[at - 1], opens[at]))
+    first, last = (int(opens[at].timestamp()) for at in (changed - 60, changed + 60))
+    with visiting(chromium, market.url, timezone_id="Asia/Kolkata", locale="de-DE") as found:
+        page = found.page
+        page.goto(f"/chart/{FUTURE}?interval=1h&tz=exchange&from={first}&to={last}")
+        drawn(page)
+        until(page, "(wanted) => window.pocketquantChart.drawing.visible()?.from === wanted", first)
+        expect(page.get_by_role("button", name="Chicago")).to_be_visible()
+        for opened in opens[changed - 1 : changed + 1]:
+            point_at(page, indexes(page)[int(opened.timestamp())])
+            legend = page.locator(".legend")
+            expect(legend).to_contain_text(f"{opened.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+            expect(legend).to_contain_text(f"{opened:%H:%M} Chicago")
+            trading_day = (opened + timedelta(hours=7)).date()  # from 17:00 on it is the next one
+            expect(legend).to_contain_text(f"Trading day {trading_day}")
+        begins = {now for before, now in pairwise(opens) if before.date() != now.date()}
+        seen = marks(page)
+        assert seen
+        for moment, mark, text in seen:
+            opened = datetime.fromtimestamp(moment, CHICAGO)
+            assert (mark < CLOCK) == (opened in begins)
+            assert text in {f"{opened:%H:%M}", f"{opened.day}", MONTHS[opened.month - 1]}
+        assert [] == found.complaints
+
+
+def is_clock_changed(before: datetime, after: datetime) -> bool:
+    return before.utcoffset() != after.utcoffset()
+
+
+def indexes(page: Page) -> dict[float, int]:
+    """Return the place of each drawn bar by its open time."""
+    return {bar[0]: index for index, bar in enumerate(drawn(page))}
 
 
 def marks(page: Page) -> list[tuple[int, int, str]]:
@@ -403,6 +417,48 @@ def test_what_is_in_view_is_saved(visit: Opens, market: Any) -> None:
         page.get_by_role("button", name="PNG").click()
     assert "NASDAQ_AAPL_1d.png" == saved.value.suggested_filename
     assert saved.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chart_takes_over_what_has_changed(chromium: Browser, market: Any) -> None:
+    """After an hour of sleep it has missed bars and a repaired old one; the view stays."""
+    market.sync("NASDAQ:TSLA", "1w", 5)  # its hours
+    path = "/api/v1/market-data/ohlcv/NASDAQ/"
+    given = market.get(f"{path}AAPL", interval="2h", limit=300).body["data"][::-1]
+    market.post(f"{path}TSLA", {"interval": "2h", "bars": given[:150]})
+    with visiting(chromium, market.url) as found:
+        page = found.page
+        page.clock.install()
+        page.goto("/chart/NASDAQ:TSLA?interval=2h")
+        assert [values(bar) for bar in given[:150]] == drawn(page)
+        page.evaluate(
+            "window.pocketquantChart.drawing.chart.timeScale()"
+            ".setVisibleLogicalRange({from: 10, to: 60})"
+        )
+        repaired = {**given[20], "high": given[20]["high"] + 1}
+        market.post(f"{path}TSLA", {"interval": "2h", "bars": [repaired, *given[150:]]})
+        page.clock.fast_forward("01:00:00")
+        expected = [values(bar) for bar in [*given[:20], repaired, *given[21:]]]
+        until(page, "(count) => window.pocketquantChart.bars.value.length >= count", len(expected))
+        assert expected == drawn(page)
+        assert [given[10], given[60]] == [
+            given[indexes(page)[page.evaluate(f"window.pocketquantChart.drawing.visible().{end}")]]
+            for end in ("from", "to")
+        ]
+        assert [] == found.complaints
+
+
+def test_a_chart_says_that_it_is_offline_and_comes_back(visit: Opens, market: Any) -> None:
+    """A chart that could not even begin is drawn once there is a network again."""
+    page = visit(f"/chart/{BTC}?interval=1m")
+    expect(page.locator(".state.is-live")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator(".legend .is-bad")).to_contain_text("does not answer")
+    page.keyboard.type("15m")
+    expect(page.get_by_role("alert")).to_contain_text("can't be loaded")
+    page.context.set_offline(False)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".state.is-live")).to_be_visible()
+    assert drawn(page)
 
 
 def test_a_chart_comes_back_after_the_death_of_web(
@@ -818,6 +874,10 @@ def test_page_and_streams_have_one_address_behind_a_proxy(
         page.keyboard.press("Enter")
         expect(page.locator(".state.is-live")).to_be_visible(timeout=30_000)
         assert before + 1 == streams(market.push_url, key)
+        market.control("stop", "pocketquant:push")
+        expect(page.get_by_text("Reconnecting…")).to_be_visible()
+        market.control("start", "pocketquant:push")
+        expect(page.locator(".state.is-live")).to_be_visible(timeout=60_000)
         assert [] == found.complaints
 
 

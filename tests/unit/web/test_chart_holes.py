@@ -120,3 +120,7 @@ def test_a_trading_day_begins_with_its_first_session() -> None:
     assert [[bars[1]["time"]], [bars[2]["time"]]] == called(
         "chart/days.js", "firstOfDays", (bars, evenings), (bars, unknown)
     )
+    times = (at("2026-11-26T21:59"), at("2026-11-26T22:00"), at("2026-11-26T23:00"))
+    assert ["2026-11-26", None, "2026-11-27"] == called(
+        "chart/days.js", "tradingDayAt", *((time, evenings) for time in times)
+    )

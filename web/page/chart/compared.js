@@ -46,11 +46,12 @@ export class Compared {
   /**
    * Take over what has changed of the newest bars; load them if that has failed.
    * @param {number} oldest time of the chart
+   * @param {number} [limit] of bars to look at
    */
-  async refresh(oldest) {
+  async refresh(oldest, limit) {
     const { status } = this.failure.peek() ?? {};
     if (status === 404 || status === 422) return "nothing"; // until they are fetched
-    if (this.isLoaded) return this.pages.refresh().catch(() => "nothing"); // the chart's own tells it
+    if (this.isLoaded) return this.pages.refresh(limit).catch(() => "nothing"); // the chart's own tells it
     await this.reach(oldest);
     return "all";
   }

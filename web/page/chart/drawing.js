@@ -8,6 +8,7 @@ import {
   LineSeries,
   PriceScaleMode,
 } from "../vendor/lightweight-charts.js";
+import { firstFrom } from "../data/ordered.js";
 import { coloursOf } from "./colours.js";
 import { HoleBands } from "./hole-bands.js";
 import { SessionBreaks } from "./session-breaks.js";
@@ -93,12 +94,14 @@ export class Drawing {
   }
 
   /**
-   * Draw these bars in place of all others.
+   * Draw these bars in place of all others; those in view stay where they are.
    * @param {Bar[]} bars
    */
   draw(bars) {
+    const view = this.#viewAmong(bars);
     this.candles.setData(bars.map((bar) => this.#candle(bar)));
     this.volume.setData(bars.map((bar) => this.#volume(bar)));
+    if (view) this.chart.timeScale().setVisibleLogicalRange(view);
   }
 
   /**
@@ -216,6 +219,19 @@ export class Drawing {
 
   end() {
     this.chart.remove();
+  }
+
+  /**
+   * The range in view as it is among these bars; null: the newest ones are in view, and stay so.
+   * @param {Bar[]} bars
+   */
+  #viewAmong(bars) {
+    const drawn = this.candles.data();
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    if (!range || !drawn.length || this.showsNewest(drawn.length)) return null;
+    const at = Math.max(0, Math.min(drawn.length - 1, Math.ceil(range.from)));
+    const moved = firstFrom(bars, (bar) => bar.time < Number(drawn[at].time)) - at;
+    return { from: range.from + moved, to: range.to + moved };
   }
 
   /** @param {Bar} bar @returns {any} */

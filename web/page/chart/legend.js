@@ -31,7 +31,7 @@ export function Legend({ chart }) {
     </div>
     ${bar && html`<${Values} bar=${bar} before=${bars[at - 1]} base=${base} digits=${chart.digits.value} />`}
     ${bar && html`<div class="legend-times">
-      ${openTexts(bar, chart.hours.value?.zone ?? "UTC").map((text) => html`<span key=${text}>${text}</span>`)}
+      ${openTexts(bar.time, chart.tradingDayOf(bar), chart.hours.value?.zone ?? "UTC").map((text) => html`<span key=${text}>${text}</span>`)}
       ${bar.isForming && html`<span class="tag">forming</span>`}
       ${holes.map((hole) => html`<span key=${hole.after} class="tag is-warn">${holeText(hole, chart.interval)}</span>`)}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}

@@ -2,20 +2,20 @@
 
 import { signal } from "../vendor/signals.js";
 import { get, symbolOf, symbolPath } from "../data/api.js";
-import { BarPages } from "../data/bars.js";
+import { BarPages, PAGE } from "../data/bars.js";
 import { isIntraday } from "../data/intervals.js";
 import { digitsOf } from "../data/numbers.js";
 import { follow } from "../data/stream.js";
-import { epochOf, now } from "../data/times.js";
+import { epochOf, now, zoneText } from "../data/times.js";
 import { TradingCalendar } from "../data/trading-hours.js";
 import { Compared } from "./compared.js";
-import { firstOfDays } from "./days.js";
+import { firstOfDays, tradingDayAt } from "./days.js";
 import { Drawing } from "./drawing.js";
 import { hasHoles, holesOf } from "./holes.js";
 import { axisText, markTexts, shownTime } from "./time-texts.js";
 
 const QUOTED_REFRESH_MS = 2000; // while quotes arrive; they move the forming bar in between
-const UNQUOTED_REFRESH_MS = 60_000;
+const UNQUOTED_REFRESH_MS = 60_000; // so often, older bars are looked at too: repairs change them
 const CLOSING_MS = 3000; // from a bar's end until streamers have stored it
 const RETRY_MS = 5000;
 const QUOTE_WAIT_MS = 4000; // then the symbol counts as not live
@@ -80,9 +80,11 @@ export class LiveChart {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.refreshTimer = undefined;
     this.refreshAt = Infinity;
+    this.wholeAt = Date.now(); // when older bars were looked at
     this.followed = ""; // symbols whose quotes are streamed
     this.stopQuotes = () => {};
     this.onReturn = () => {
+      this.wholeAt = 0;
       if (!document.hidden) this.#refreshIn(0);
     };
   }
@@ -137,8 +139,17 @@ export class LiveChart {
     clearTimeout(this.refreshTimer);
     this.compared.peek()?.end();
     document.removeEventListener("visibilitychange", this.onReturn);
-    removeEventListener("online", this.onReturn);
+    for (const name of ["online", "offline"]) removeEventListener(name, this.onReturn);
     this.drawing.end();
+  }
+
+  /**
+   * The trading day of a bar, unless it is only the date in UTC.
+   * @param {Bar} bar
+   */
+  tradingDayOf({ time, tradingDay }) {
+    const isPlain = zoneText(this.hours.value?.zone ?? "UTC") === "UTC";
+    return tradingDay ?? (isPlain ? null : tradingDayAt(time, this.calendar.sessions));
   }
 
   /** The bars in view. */
@@ -262,7 +273,7 @@ export class LiveChart {
   #follow() {
     this.#followQuotes();
     document.addEventListener("visibilitychange", this.onReturn);
-    addEventListener("online", this.onReturn);
+    for (const name of ["online", "offline"]) addEventListener(name, this.onReturn);
     this.#refreshIn(UNQUOTED_REFRESH_MS);
   }
 
@@ -316,7 +327,13 @@ export class LiveChart {
       if (document.hidden) return; // its return refreshes
       const oldest = this.bars.peek()[0]?.time ?? Infinity;
       const newest = this.pages.closed.at(-1);
-      const changes = await Promise.all([this.pages.refresh(), this.compared.peek()?.refresh(oldest)]);
+      const isWhole = Date.now() - this.wholeAt >= UNQUOTED_REFRESH_MS;
+      if (isWhole) this.wholeAt = Date.now();
+      const limit = isWhole ? PAGE : undefined;
+      const changes = await Promise.all([
+        this.pages.refresh(limit),
+        this.compared.peek()?.refresh(oldest, limit),
+      ]);
       if (this.isOver) return;
       this.trouble.value = "";
       if (changes.includes("all")) this.#drawAll();

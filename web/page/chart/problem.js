@@ -11,6 +11,7 @@ import { attempt } from "../parts/notices.js";
 import { searchForChart } from "../parts/symbol-search.js";
 
 const NEAREST = 5;
+const RETRY_MS = 5000;
 
 /**
  * @param {{
@@ -23,6 +24,16 @@ const NEAREST = 5;
 export function ChartProblem({ symbol, interval, problem, onRetry }) {
   const isUnstored = problem.status === 404;
   const isWrong = problem.status === 422;
+  useEffect(() => {
+    const isPassing = problem.status === 0 || problem.status === 429 || problem.status >= 500;
+    if (!isPassing) return undefined;
+    const timer = setTimeout(onRetry, RETRY_MS);
+    addEventListener("online", onRetry);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("online", onRetry);
+    };
+  }, [problem]);
   return html`<div class="problem" role="alert">
     <h2>${titleOf(symbol, interval, problem.status)}</h2>
     <p class="muted">${explained(interval, problem)}</p>

@@ -44,12 +44,13 @@ export function axisText(tradingDayOf, zone) {
 }
 
 /**
- * A bar's trading day, if it is a day or longer, and its open in UTC and in the exchange's zone.
- * @param {import("../data/bars.js").Bar} bar
+ * A bar's trading day, if it is known, and its open in UTC and in the exchange's zone.
+ * @param {number} time
+ * @param {string | null} tradingDay
  * @param {string} zone
  * @returns {string[]}
  */
-export function openTexts({ time, tradingDay }, zone) {
+export function openTexts(time, tradingDay, zone) {
   const texts = tradingDay ? [`Trading day ${tradingDay}`] : [];
   texts.push(`${momentText(time)} UTC`);
   if (zoneText(zone) === "UTC") return texts;

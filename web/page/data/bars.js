@@ -3,9 +3,9 @@
 import { get, symbolPath } from "./api.js";
 import { epochOf, now } from "./times.js";
 
-const PAGE = 1000;
+export const PAGE = 1000;
 export const MOST_AT_ONCE = 5000;
-const NEWEST = 20; // fetched again to see whether something has changed
+const NEWEST = 20; // fetched again to see whether a bar has closed
 const CLOSING_SECONDS = 30;
 
 /**
@@ -52,8 +52,8 @@ export class BarPages {
     return this.cursor !== null;
   }
 
-  async load(limit = PAGE) {
-    const page = await this.#fetch({ limit });
+  async load() {
+    const page = await this.#fetch({ limit: PAGE });
     this.closed = page.bars;
     this.forming = page.forming;
     this.cursor = page.cursor;
@@ -78,21 +78,19 @@ export class BarPages {
   }
 
   /**
-   * Fetch the newest bars again and take over what has changed.
+   * Fetch the newest bars again and take over what has changed among them. More are fetched if
+   * they do not reach back to those known.
    * @returns {Promise<Change>}
    */
-  async refresh() {
-    const page = await this.#fetch({ limit: NEWEST });
+  async refresh(limit = NEWEST) {
+    const page = await this.#fetch({ limit });
     const change = changeOf(this.closed, page.bars);
-    if (change === "all") {
-      await this.load(Math.min(MOST_AT_ONCE, Math.max(PAGE, this.closed.length)));
-      return "all";
-    }
-    const last = this.closed.at(-1)?.time ?? -Infinity;
-    this.closed = [...this.closed, ...page.bars.filter((bar) => bar.time > last)];
+    if (change === "all" && limit < PAGE) return this.refresh(PAGE);
+    if (change === "all") this.#replaceNewest(page);
+    else this.#addNewest(page.bars);
     const before = JSON.stringify(this.forming);
     this.forming = page.forming ?? this.#closing();
-    return change === "newest" || before !== JSON.stringify(this.forming) ? "newest" : "nothing";
+    return change === "nothing" && before !== JSON.stringify(this.forming) ? "newest" : change;
   }
 
   /**
@@ -107,6 +105,25 @@ export class BarPages {
     const [high, low] = [Math.max(bar.high, price), Math.min(bar.low, price)];
     this.forming = { ...bar, close: price, high, low };
     return true;
+  }
+
+  /** @param {Bar[]} newest */
+  #addNewest(newest) {
+    const last = this.closed.at(-1)?.time ?? -Infinity;
+    const added = newest.filter((bar) => bar.time > last);
+    if (added.length) this.closed = [...this.closed, ...added];
+  }
+
+  /**
+   * Keep the bars before a page if it reaches back to them; else there may be more in between.
+   * @param {{bars: Bar[], cursor: string | null}} page
+   */
+  #replaceNewest({ bars, cursor }) {
+    const first = bars[0]?.time ?? Infinity;
+    const isReached = first <= (this.closed.at(-1)?.time ?? -Infinity);
+    const older = isReached ? this.closed.filter((bar) => bar.time < first) : [];
+    if (!older.length) this.cursor = cursor;
+    this.closed = [...older, ...bars];
   }
 
   /** The forming bar whose end has come: it stays until it is stored, or for a while. */
@@ -136,9 +153,10 @@ export function changeOf(known, newest) {
   if (!newest.length) return known.length ? "all" : "nothing";
   const last = known.at(-1)?.time ?? -Infinity;
   if (newest[0].time > last) return "all"; // there may be more between them
-  const seen = new Map(known.slice(-2 * newest.length).map((bar) => [bar.time, JSON.stringify(bar)]));
+  if (newest[0].time < known[0].time) return "all"; // older ones have come
+  const before = known.slice(-2 * newest.length).filter((bar) => bar.time >= newest[0].time);
   const overlap = newest.filter((bar) => bar.time <= last);
-  if (overlap.some((bar) => seen.get(bar.time) !== JSON.stringify(bar))) return "all";
+  if (JSON.stringify(before) !== JSON.stringify(overlap)) return "all";
   return newest.length > overlap.length ? "newest" : "nothing";
 }
 
