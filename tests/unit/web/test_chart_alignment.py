@@ -14,15 +14,17 @@ def bar(text: str, trading_day: str | None = None) -> dict[str, Any]:
 
 
 def beside(one: dict[str, Any], others: list[dict[str, Any]], interval: str) -> int:
-    (index,) = called(MODULE, "indexBeside", (one, others, interval))
+    ((index,),) = called(MODULE, "indexesBeside", ([one], others, interval))
     return int(index)
 
 
 def test_a_bar_of_the_same_open_is_beside() -> None:
     """A minute without trades has no bar, and the ones around it do not stand in for it."""
     others = [bar("2026-11-27T10:00"), bar("2026-11-27T10:02")]
-    calls = [(bar(f"2026-11-27T10:0{minute}"), others, "1m") for minute in range(4)]
-    assert [0, -1, 1, -1] == called(MODULE, "indexBeside", *calls)
+    bars = [bar(f"2026-11-27T10:0{minute}") for minute in range(4)]
+    assert [[0, -1, 1, -1], [-1] * 4, []] == called(
+        MODULE, "indexesBeside", (bars, others, "1m"), (bars, [], "1m"), ([], others, "1m")
+    )
 
 
 def test_the_nearest_open_is_beside() -> None:
@@ -40,12 +42,9 @@ def test_days_are_compared_by_trading_day() -> None:
         bar("2026-11-25T23:00", "2026-11-26"),
         bar("2026-11-26T23:00", "2026-11-27"),
     ]
-    calls = [
-        (bar("2026-11-27T14:30", "2026-11-27"), evenings, "1d"),
-        (bar("2026-11-25T14:30", "2026-11-25"), evenings, "1d"),
-        (bar("2026-11-27T00:00"), evenings, "1d"),  # its calendar is not known
-    ]
-    assert [1, -1, 1] == called(MODULE, "indexBeside", *calls)
+    days = [bar(f"2026-11-{day}T14:30", f"2026-11-{day}") for day in (25, 26, 27)]
+    assert [[-1, 0, 1]] == called(MODULE, "indexesBeside", (days, evenings, "1d"))
+    assert 1 == beside(bar("2026-11-27T00:00"), evenings, "1d")  # its calendar is not known
 
 
 def test_weeks_and_months_may_begin_on_other_days() -> None:

@@ -8,20 +8,21 @@ const DAY = 86_400;
 /** @typedef {import("../data/bars.js").Bar} Bar */
 
 /**
- * The index of the bar that opened nearest to this one, at most half a bar away; -1: there is none.
- * Days and longer bars are compared by their trading days.
- * @param {Bar} bar
+ * For each bar the index of the one that opened nearest to it, at most half a bar away; -1: there
+ * is none. Days and longer bars are compared by their trading days.
+ * @param {Bar[]} bars the oldest first
  * @param {Bar[]} others the oldest first
  * @param {string} interval of all of them
  */
-export function indexBeside(bar, others, interval) {
+export function indexesBeside(bars, others, interval) {
   const placeOf = placing(interval);
-  const wanted = placeOf(bar);
-  const low = firstFrom(others, (other) => placeOf(other) < wanted);
-  const distance = (/** @type {number} */ index) =>
-    others[index] ? Math.abs(placeOf(others[index]) - wanted) : Infinity;
-  const nearest = distance(low) < distance(low - 1) ? low : low - 1;
-  return distance(nearest) <= secondsOf(interval) / 2 ? nearest : -1;
+  let at = bars.length ? firstIndexBeside(bars[0], others, interval) : 0;
+  return bars.map((bar) => {
+    const wanted = placeOf(bar);
+    const distance = (/** @type {number} */ index) => Math.abs(placeOf(others[index]) - wanted);
+    while (at + 1 < others.length && distance(at + 1) < distance(at)) at += 1;
+    return at < others.length && distance(at) <= secondsOf(interval) / 2 ? at : -1;
+  });
 }
 
 /**
@@ -32,9 +33,18 @@ export function indexBeside(bar, others, interval) {
  * @returns {Bar | undefined}
  */
 export function firstBeside(bar, others, interval) {
+  return others[firstIndexBeside(bar, others, interval)];
+}
+
+/**
+ * @param {Bar} bar
+ * @param {Bar[]} others
+ * @param {string} interval
+ */
+function firstIndexBeside(bar, others, interval) {
   const placeOf = placing(interval);
   const earliest = placeOf(bar) - secondsOf(interval) / 2;
-  return others[firstFrom(others, (other) => placeOf(other) < earliest)];
+  return firstFrom(others, (other) => placeOf(other) < earliest);
 }
 
 /** @param {string} interval */

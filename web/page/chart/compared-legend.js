@@ -6,7 +6,7 @@ import { STORED } from "../data/intervals.js";
 import { html } from "../parts/html.js";
 import { notify } from "../parts/notices.js";
 import { searchFor } from "../parts/symbol-search.js";
-import { firstBeside, indexBeside } from "./alignment.js";
+import { firstBeside, indexesBeside } from "./alignment.js";
 import { Fetch } from "./problem.js";
 
 /** @typedef {import("../data/bars.js").Bar} Bar */
@@ -52,7 +52,7 @@ function Content({ chart, compared, bar, base }) {
   }
   if (compared.isLoading.value) return html`<span class="muted">Loading…</span>`;
   const others = compared.bars.value;
-  const at = bar ? indexBeside(bar, others, interval) : -1;
+  const [at] = indexesBeside(bar ? [bar] : [], others, interval);
   const first = base && firstBeside(base, others, interval);
   const [found, before] = [others[at], others[at - 1]];
   return html`<dl>

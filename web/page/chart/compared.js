@@ -4,7 +4,7 @@ import { signal } from "../vendor/signals.js";
 import { ApiError, isSymbol } from "../data/api.js";
 import { BarPages, MOST_AT_ONCE } from "../data/bars.js";
 import { digitsOf } from "../data/numbers.js";
-import { indexBeside } from "./alignment.js";
+import { indexesBeside } from "./alignment.js";
 
 /** @typedef {import("../data/bars.js").Bar} Bar */
 
@@ -101,8 +101,9 @@ export class Compared {
   /** @param {Bar[]} bars @returns {{time: number, value: number}[]} */
   #points(bars) {
     const others = this.bars.value;
-    return bars.flatMap((bar) => {
-      const found = others[indexBeside(bar, others, this.interval)];
+    const beside = indexesBeside(bars, others, this.interval);
+    return bars.flatMap((bar, at) => {
+      const found = others[beside[at]];
       return found ? [{ time: bar.time, value: found.close }] : [];
     });
   }
