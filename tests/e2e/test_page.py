@@ -860,9 +860,9 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
 
 
 def test_page_and_streams_have_one_address_behind_a_proxy(
-    chromium: Browser, market: Any, tmp_path: Path
+    chromium: Browser, market: Any, tmp_path: Path, kill: Callable[..., None]
 ) -> None:
-    """The guides' configuration of nginx: a key is asked for, and quotes come from push."""
+    """The guides' configuration of nginx: a key is asked for, quotes come from push, also anew."""
     _, key = ApiKeys(market.mongo).create("proxied", Scope.READ, int(time.time()))
     with (
         nginx(tmp_path, market.url, market.push_url) as url,
@@ -874,9 +874,9 @@ def test_page_and_streams_have_one_address_behind_a_proxy(
         page.keyboard.press("Enter")
         expect(page.locator(".state.is-live")).to_be_visible(timeout=30_000)
         assert before + 1 == streams(market.push_url, key)
-        market.control("stop", "pocketquant:push")
+        for process in reversed(market.processes("create_push_app")):
+            kill(process)
         expect(page.get_by_text("Reconnecting…")).to_be_visible()
-        market.control("start", "pocketquant:push")
         expect(page.locator(".state.is-live")).to_be_visible(timeout=60_000)
         assert [] == found.complaints
 
