@@ -17,6 +17,8 @@ from pocketquant.domain.errors import InvalidCalendar
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import History, Page, Stop, SyncRequest
 
+_ALWAYS = -(2**53)
+
 Ints = NDArray[np.int64]
 Stretch = tuple[int, int]
 
@@ -62,10 +64,8 @@ class Coverage:
 
     def covers(self, times: Ints, state: CoverageState) -> NDArray[np.bool_]:
         """Return which of the times lie in a stretch of this state."""
-        chosen = [each for each in self.ranges if each.state is state]
-        starts = np.array([each.start for each in chosen], dtype=np.int64)
-        ends = np.array([-(2**53), *(each.end for each in chosen)], dtype=np.int64)
-        return np.asarray(times < ends[np.searchsorted(starts, times, "right")])
+        chosen = [(each.start, each.end) for each in self.ranges if each.state is state]
+        return _lie_in(times, chosen)
 
     def after(self, stretch: Stretch | None, asked_at: int, *, is_all: bool) -> "Coverage":
         """Add a fetched stretch; gaps before one that `is_all` the provider serves are limited."""
@@ -126,7 +126,7 @@ def page_stretch(page: Page, request: SyncRequest, older_than: int | None) -> St
 
 
 def oldest_gap(
-    coverage: Coverage, history: History, interval: Interval, since: int = -(2**53)
+    coverage: Coverage, history: History, interval: Interval, since: int = _ALWAYS
 ) -> int | None:
     """Return the start of the oldest gap after `since` that a fetch leaves; None: it leaves none.
 
@@ -175,20 +175,23 @@ def missing_bars(
 
     Of the `damaged` stretches fewer bars are stored than once were.
     """
-    is_missing = ~np.isin(expected, stored)
-    is_damaged = np.zeros(len(expected), dtype=bool)
-    for start, end in damaged:
-        is_damaged |= (expected >= start) & (expected < end)
-    is_complete = coverage.covers(expected, CoverageState.COMPLETE)
-    is_limited = coverage.covers(expected, CoverageState.LIMITED)
-    is_newer = expected >= (-(2**53) if coverage.end is None else coverage.end)
-    is_between = ~(is_complete | is_limited | is_newer)
+    stored = np.append(np.sort(stored, kind="stable"), _ALWAYS)  # np.isin takes 50 times as long
+    places = np.flatnonzero(stored[np.searchsorted(stored[:-1], expected)] != expected)
+    times = expected[places]
+    is_damaged = _lie_in(times, damaged)
+    is_complete = coverage.covers(times, CoverageState.COMPLETE)
+    is_limited = coverage.covers(times, CoverageState.LIMITED)
+    is_newer = times >= (_ALWAYS if coverage.end is None else coverage.end)
+
+    def runs(chosen: NDArray[np.bool_]) -> list[MissingBars]:
+        return _runs(expected, places[chosen])
+
     return Missing(
-        not_fetched=_runs(expected, is_missing & is_between),
-        not_synced=_runs(expected, is_missing & is_newer),
-        lost=_runs(expected, is_missing & is_complete & is_damaged),
-        not_served=_runs(expected, is_missing & is_limited),
-        untraded=_runs(expected, is_missing & is_complete & ~is_damaged),
+        not_fetched=runs(~(is_complete | is_limited | is_newer)),
+        not_synced=runs(is_newer),
+        lost=runs(is_complete & is_damaged),
+        not_served=runs(is_limited),
+        untraded=runs(is_complete & ~is_damaged),
     )
 
 
@@ -204,12 +207,22 @@ def _may_have_bars(calendar: Calendar | None, interval: Interval, stretch: Stret
     return calendar is None or len(calendar.opens(interval, *stretch)) > 0
 
 
-def _runs(expected: Ints, chosen: NDArray[np.bool_]) -> list[MissingBars]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
-    return [
-        MissingBars(int(expected[low]), int(expected[high - 1]), int(high - low))
-        for low, high in zip(edges[::2], edges[1::2], strict=True)
-    ]
+def _lie_in(times: Ints, stretches: Iterable[Stretch]) -> NDArray[np.bool_]:
+    """Return which of the times lie in one of the stretches, which are in order."""
+    bounds = np.array([*stretches], dtype=np.int64).reshape(-1, 2)
+    ends = np.append(_ALWAYS, bounds[:, 1])
+    return np.asarray(times < ends[np.searchsorted(bounds[:, 0], times, "right")])
+
+
+def _runs(expected: Ints, places: Ints) -> list[MissingBars]:
+    """Return the runs of consecutive places among the expected bars."""
+    if not len(places):
+        return []
+    cuts = np.flatnonzero(np.diff(places) > 1) + 1
+    firsts, lasts = places[np.append(0, cuts)], places[np.append(cuts - 1, len(places) - 1)]
+    rows = zip(expected[firsts].tolist(), expected[lasts].tolist(), strict=True)
+    counts = (lasts - firsts + 1).tolist()
+    return [MissingBars(*row, count) for row, count in zip(rows, counts, strict=True)]
 
 
 def _without(each: Covered, cut: Covered) -> Iterator[Covered]:

@@ -1,16 +1,18 @@
 """Use-case: find the bars that a series lacks, and request the syncs that fill them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.coverage import Ints, Missing, missing_bars
 from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
+from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.coverage import KeptCoverage
@@ -19,6 +21,7 @@ from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 
 _MOST_BARS = 2_000_000  # 3.8 years of minutes of a market that never closes
+_CHUNKS_A_READ = 64
 _MORE_BARS = 5  # the forming one, and some that the calendar does not have
 
 
@@ -64,8 +67,10 @@ class Holes:
             return Examined(series, start, end, None, problem)
         bars = calendar.bars(series.interval, start, end)
         expected = bars.opens[bars.closes <= now - self._delay(series.symbol)]
-        damaged = kept.damaged(series, self.bars.chunk_counts(series))
-        missing = missing_bars(expected, self._stored(series, start, end), kept.coverage, damaged)
+        counts = self.bars.chunk_counts(series)
+        stored = self._stored(series, expected, counts)
+        damaged = kept.damaged(series, counts)
+        missing = missing_bars(expected, stored, kept.coverage, damaged)
         return Examined(series, start, end, missing)
 
     def repairs(
@@ -129,8 +134,31 @@ class Holes:
         registered = self.symbols.get(symbol)
         return (registered.listing.delay_seconds or 0) if registered else 0
 
-    def _stored(self, series: Series, start: int, end: int) -> Ints:
-        partial = np.array(self.live_bars.partial_times(series), dtype=np.int64)
+    def _stored(self, series: Series, expected: Ints, counts: Mapping[int, int]) -> Ints:
+        """Return when the bars open that are stored, among them all expected ones.
+
+        A chunk with as many bars as are expected of it is not read: they are the expected ones.
+        """
+        if not len(expected):
+            return expected
+        first, last = int(expected[0]), int(expected[-1]) + 1
+        indexes, edges = chunks.windows(series, first, last)
+        places = np.searchsorted(expected, edges)
+        held = np.array([counts.get(index, 0) for index in indexes])
+        is_whole = held == np.diff(places)
+        doubtful = [index for index, whole in zip(indexes, is_whole, strict=True) if not whole]
+        whole = expected[np.repeat(is_whole, np.diff(places))]
+        return np.concatenate(
+            [whole, *self._times(series, doubtful), self._live(series, first, last)]
+        )
+
+    def _times(self, series: Series, indexes: list[int]) -> Iterator[Ints]:
+        ids = (chunks.id_of(series, index) for index in indexes)
+        for batch in batched(ids, _CHUNKS_A_READ):
+            yield from (bars.time for bars in self.bars.read_chunks([*batch]).values())
+
+    def _live(self, series: Series, start: int, end: int) -> Ints:
+        """Return when the live bars open that were seen whole."""
+        partial = self.live_bars.partial_times(series)
         live = self.live_bars.read(series, start, end, None, newest=False).time
-        blocks = self.bars.blocks(series, start, end, newest=False)
-        return np.concatenate([live[~np.isin(live, partial)], *(block.time for block in blocks)])
+        return live[~np.isin(live, np.array(partial, dtype=np.int64))]

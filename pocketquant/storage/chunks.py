@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
@@ -33,10 +34,10 @@ def split(series: Series, bars: Bars) -> dict[str, Bars]:
         return {}
     indexes = bars.time // _window_seconds(series.interval)
     if indexes[0] == indexes[-1]:
-        return {_chunk_id(series, int(indexes[0])): bars}
+        return {id_of(series, int(indexes[0])): bars}
     cuts = (np.flatnonzero(indexes[1:] != indexes[:-1]) + 1).tolist()
     return {
-        _chunk_id(series, int(indexes[start])): Bars(bars.columns[:, start:end])
+        id_of(series, int(indexes[start])): Bars(bars.columns[:, start:end])
         for start, end in pairwise((0, *cuts, len(bars)))
     }
 
@@ -46,13 +47,24 @@ def id_range(series: Series, start: int | None = None, end: int | None = None) -
     window = _window_seconds(series.interval)
     first = _FIRST_INDEX if start is None else max(start // window, _FIRST_INDEX)
     last = _LAST_INDEX if end is None else min((end - 1) // window, _LAST_INDEX)
-    return {"$gte": _chunk_id(series, first), "$lte": _chunk_id(series, last)}
+    return {"$gte": id_of(series, first), "$lte": id_of(series, last)}
 
 
 def window(series: Series, index: int) -> tuple[int, int]:
     """Return the time of a chunk: bars of it open at its start or later, and before its end."""
     seconds = _window_seconds(series.interval)
     return index * seconds, (index + 1) * seconds
+
+
+def windows(series: Series, start: int, end: int) -> tuple[range, NDArray[np.int64]]:
+    """Return the indexes of the chunks from `start` to before `end`, and the edges between them."""
+    seconds = _window_seconds(series.interval)
+    indexes = range(start // seconds, (end - 1) // seconds + 1)
+    return indexes, np.arange(indexes.start, indexes.stop + 1, dtype=np.int64) * seconds
+
+
+def id_of(series: Series, index: int) -> str:
+    return f"{series}|{index - _FIRST_INDEX:07d}"
 
 
 def index_of(chunk_id: str) -> int:
@@ -110,7 +122,3 @@ def gather(
 
 def _window_seconds(interval: Interval) -> int:
     return CHUNK_PERIODS * interval.seconds
-
-
-def _chunk_id(series: Series, index: int) -> str:
-    return f"{series}|{index - _FIRST_INDEX:07d}"

@@ -12,6 +12,7 @@ BENCHMARKS = (
     "schedules",
     "live",
     "store",
+    "holes",
     "rest",
     "export",
     "sync",

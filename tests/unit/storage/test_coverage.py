@@ -58,5 +58,10 @@ def test_a_chunk_is_found_by_its_id() -> None:
         for time in (-(10**9), 0, 1_700_000_000):
             bars = Bars(np.array([[time]] * 6, dtype=np.float64))
             (chunk_id,) = chunks.split(series, bars)
-            start, end = chunks.window(series, chunks.index_of(chunk_id))
+            index = chunks.index_of(chunk_id)
+            start, end = chunks.window(series, index)
             assert start <= time < end
+            assert chunk_id == chunks.id_of(series, index)
+            indexes, edges = chunks.windows(series, time, end + 1)
+            assert [index, index + 1] == [*indexes]
+            assert [start, end, 2 * end - start] == edges.tolist()
