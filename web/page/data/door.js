@@ -16,14 +16,16 @@ export const isShut = signal(false);
 let waiting = [];
 
 /**
- * Ask for a key; return whether one was given. Patient callers wait for it after the dialog is closed, too.
+ * Ask for a key; return whether one was given. Patient callers wait for it after the dialog is closed, too, and do
+ * not open it again.
  * @param {string} reason
  * @param {boolean} isPatient
  * @returns {Promise<boolean>}
  */
 export function askForKey(reason, isPatient) {
+  const isDismissed = isShut.peek() && question.peek() === null;
   batch(() => {
-    question.value = reason;
+    if (!(isPatient && isDismissed)) question.value = reason;
     isShut.value = true;
   });
   return new Promise((resolve) => waiting.push({ isPatient, resolve }));
