@@ -87,9 +87,16 @@ class Platform:
             "/api/v1/market-data/sync", sync_request(symbol, interval, n_bars), **query
         )
 
-    def sync_in_bulk(self, symbols: Iterable[str], interval: str = "1d", n_bars: int = 30) -> str:
+    def sync_in_bulk(
+        self,
+        symbols: Iterable[str],
+        interval: str = "1d",
+        n_bars: int = 30,
+        start: str | None = None,
+    ) -> str:
         wanted = [dict(zip(("exchange", "symbol"), one.split(":"), strict=True)) for one in symbols]
-        body = {"symbols": wanted, "interval": interval, "n_bars": n_bars}
+        bars = {"start": start} if start else {"n_bars": n_bars}
+        body = {"symbols": wanted, "interval": interval, **bars}
         answer = self.post("/api/v1/market-data/sync/bulk", body)
         assert answer.status == 202, answer.body
         return str(answer.body["job_id"])

@@ -5,12 +5,21 @@ from typing import Any
 
 import pytest
 
+from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import wait_until
+from pocketquant.simulator.market.prices import Resolution
+from pocketquant.storage.bars import BarStore
+from tests.simulated import known
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
 SYNCS = 2000
 KILLS = 20
+
+RANGES = 20
+KILLS_OF_RANGES = 5
+LIMIT = 12_000  # bars of a series: three pages
+CHUNKS = 12  # of a series, about
 
 
 def test_twenty_kills_during_two_thousand_syncs(
@@ -41,3 +50,45 @@ def test_twenty_kills_during_two_thousand_syncs(
     assert (SYNCS, SYNCS) == (counts["total"], counts["completed"])
     assert [unit for unit in platform_without_workers.units(job_id) if unit["attempt"] > 1]
     assert [] == platform_without_workers.wrong_series(wanted)
+
+
+def test_kills_during_ranges_of_many_pages(
+    platform_without_workers: Any, start_worker: Any, simulator: Any, request: pytest.FixtureRequest
+) -> None:
+    """Each range is complete, without a hole where its worker was killed."""
+    platform, chance = platform_without_workers, random.Random(20261127)
+    wanted = [f"SIM:S{4000 + number:04}" for number in range(RANGES)]
+    simulator.order("bar_limit", value=LIMIT)
+    simulator.order("latency", value=0.2)
+    request.addfinalizer(simulator.lift)
+    workers = [start_worker(platform, worker_slots=8) for _ in range(2)]
+    job_id = platform.sync_in_bulk(wanted, "1h", start="2001-01-01")
+
+    def stored_chunks() -> int:
+        return int(platform.mongo["ohlcv"].count_documents({"interval": "1h"}))
+
+    step = RANGES * CHUNKS // (KILLS_OF_RANGES + 1)
+    for kills in range(KILLS_OF_RANGES):
+        goal = step * kills + chance.randrange(1, step)
+        wait_until("some pages are stored", lambda goal=goal: stored_chunks() >= goal, (), 240)
+        victim = workers.pop(chance.randrange(2))
+        victim.kill()
+        victim.wait()
+        workers.append(start_worker(platform, worker_slots=8))
+    counts = platform.wait_for_job(job_id, 300)["counts"]
+    assert (RANGES, RANGES) == (counts["total"], counts["completed"])
+    assert [unit for unit in platform.units(job_id) if unit["attempt"] > 1]
+    for unit in platform.units(job_id):
+        stored = BarStore(platform.mongo).read(Series.parse(unit["series"]))
+        assert stored.last_time is not None
+        instrument = known(unit["series"].partition("|")[0])
+        newest = simulator.market.newest(
+            instrument,
+            Resolution(60, "m"),
+            now=stored.last_time + 3600,
+            count=len(stored),
+            before=stored.last_time + 1,
+        )
+        assert newest.bars == stored
+        assert LIMIT - 3 <= len(stored) <= LIMIT  # hours may pass meanwhile
+        assert "limit" == unit["report"]["stop"]

@@ -326,6 +326,15 @@ def test_other_turnarounds_are_ignored() -> None:
     assert [1] == hours_of(page_of(session))
 
 
+def test_points_of_studies_are_no_bars() -> None:
+    """They may lie outside the loaded bars, with indexes below -1,000,000."""
+    session = chart()
+    points = [{"i": -1_000_100, "v": [float(NOW - 9 * HOUR), 1.5]}]
+    study = event("du", [MINE, {"st1": {"st": points, "t": "s1_st1"}}], None)
+    session.receive(HELLO + LOADING + study + answer(1, 0))
+    assert [1] == hours_of(page_of(session))
+
+
 @pytest.mark.parametrize(
     "clearing",
     [
