@@ -197,13 +197,11 @@ class Syncer:
                     self._register(held, listing)
                 kept = self._covered(kept, request, page, progress.oldest)
                 upserted = self._store_page(held, page, kept)
-                progress = progress.plus(
-                    page, upserted.inserted, upserted.changed, upserted.unchanged
-                )
+                progress = progress.plus(page, *upserted.counts)
                 held = self.ledger.note_progress(held, progress)
                 if number == _PAGES_A_TURN and page.stop is None:
                     raise _TurnIsOver
-        return held, self._range_report(request.series, progress), listing
+        return held, self._report(request.series, progress), listing
 
     def _covered(
         self, kept: KeptCoverage, request: SyncRequest, page: Page, older_than: int | None
@@ -268,7 +266,7 @@ class Syncer:
         upserted = self._upsert(unit, history)
         if history.listing:
             self._register(unit, history.listing)
-        report = self._report(unit.request, history, upserted)
+        report = self._report(series, RangeProgress().plus(Page(history), *upserted.counts))
         problem = self.hours.note(series, history, now)
         if problem is None:
             kept = kept.bridged(history, series.interval)
@@ -333,22 +331,7 @@ class Syncer:
         if closed.first_time is not None and closed.last_time is not None:
             self.live_bars.prune(series, closed.first_time, closed.last_time + 1)
 
-    def _report(self, request: SyncRequest, history: History, upserted: Upserted) -> SyncReport:
-        extent = self.bars.extent(request.series)
-        return SyncReport(
-            series=request.series,
-            fetched=history.fetched,
-            inserted=upserted.inserted,
-            changed=upserted.changed,
-            unchanged=upserted.unchanged,
-            refused={str(reason): count for reason, count in history.refused.items()},
-            bar_count=extent.count,
-            first_bar_at=extent.first_time,
-            last_bar_at=extent.last_time,
-            forming=int(history.forming is not None),
-        )
-
-    def _range_report(self, series: Series, progress: RangeProgress) -> SyncReport:
+    def _report(self, series: Series, progress: RangeProgress) -> SyncReport:
         extent = self.bars.extent(series)
         return SyncReport(
             series=series,

@@ -42,6 +42,10 @@ class Upserted:
     changed: int = 0
     unchanged: int = 0
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.inserted, self.changed, self.unchanged
+
     def plus(self, merge: Merge) -> "Upserted":
         return Upserted(
             self.inserted + merge.inserted,
