@@ -100,6 +100,26 @@ def test_days_are_counted_by_trading_day() -> None:
     assert (3, at("2026-11-18")) == (pair["count"], pair["first"])
 
 
+def test_a_hole_has_the_reasons_of_the_stretches_in_it() -> None:
+    """It is no fault if nothing was traded; without an answer of the API there is no reason."""
+    bars = intraday("2026-11-26T01:30", "2026-11-26T06:00", "2026-11-27T02:30")
+    stretches = [
+        {"first": at("2026-11-26T02:30"), "reason": "nothing was traded"},
+        {"first": at("2026-11-26T07:00"), "reason": "nothing was traded"},
+        {"first": at("2026-11-27T01:30"), "reason": "lost"},
+    ]
+    given = holes(bars, LUNCH, "1h")
+    known, unknown = called(
+        "chart/holes.js", "withReasons", (given, bars, stretches), (given, bars, [])
+    )
+    assert [
+        "no bars from 2026-11-26 02:30 to 06:00 UTC (3), nothing was traded",
+        "no bars from 2026-11-26 07:00 to 2026-11-27 02:30 UTC (2), nothing was traded, lost",
+    ] == texts(known, "1h")
+    assert [True, False] == [hole["isUntraded"] for hole in known]
+    assert [([], False)] * 2 == [(hole["reasons"], hole["isUntraded"]) for hole in unknown]
+
+
 def test_what_has_no_known_hours_has_no_holes() -> None:
     """Nor have weeks and months, nor days without a trading day."""
     unknown: Json = {"opens": [], "closes": [], "days": []}

@@ -26,9 +26,10 @@ export function chooseCompared(symbol) {
  * @param {{
  *   chart: import("./live-chart.js").LiveChart,
  *   compared: import("./compared.js").Compared,
- *   bar: Bar | undefined,
+ *   bar: Bar | null,
  *   base: Bar | null,
- * }} props `base`: the bar of the chart from which per cents count
+ * }} props `bar`: the one at the crosshair, without which the newest values are shown; `base`: that
+ *   from which per cents count
  */
 export function ComparedLegend({ chart, compared, bar, base }) {
   const { symbol } = compared;
@@ -52,7 +53,7 @@ function Content({ chart, compared, bar, base }) {
   }
   if (compared.isLoading.value) return html`<span class="muted">Loading…</span>`;
   const others = compared.bars.value;
-  const [at] = indexesBeside(bar ? [bar] : [], others, interval);
+  const at = bar ? indexesBeside([bar], others, interval)[0] : others.length - 1;
   const first = base && firstBeside(base, others, interval);
   const [found, before] = [others[at], others[at - 1]];
   return html`<dl>

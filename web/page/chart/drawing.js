@@ -78,7 +78,7 @@ export class Drawing {
     const colours = coloursOf(this.element);
     this.colours = colours;
     this.breaks.colour = colours.line;
-    [this.holes.colour, this.holes.tint] = [colours.partial, colours.hole];
+    Object.assign(this.holes, { colour: colours.partial, tint: colours.hole, untraded: colours.line });
     this.chart.applyOptions({
       layout: { background: { color: colours.surface }, textColor: colours.muted },
       grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },

@@ -1,4 +1,4 @@
-// A tinted band between two bars where the symbol's hours let others open.
+// A tinted band between two bars where the symbol's hours let others open; grey if nothing was traded.
 
 import { firstFrom } from "../data/ordered.js";
 
@@ -12,6 +12,7 @@ export class HoleBands {
     this.timeScale = timeScale;
     this.tint = "";
     this.colour = "";
+    this.untraded = "";
     /** @type {import("./holes.js").Hole[]} */
     this.holes = [];
   }
@@ -31,12 +32,13 @@ export class HoleBands {
       let drawn = -Infinity; // where many lie close to each other, none is drawn twice
       const first = firstFrom(this.holes, ({ after }) => after < range.from - 1);
       for (let at = first; this.holes[at]?.after <= range.to; at += 1) {
-        const left = Math.max(drawn, xOf(this.holes[at].after));
-        const right = Math.max(left + 1, xOf(this.holes[at].after + 1));
+        const { after, isUntraded } = this.holes[at];
+        const left = Math.max(drawn, xOf(after));
+        const right = Math.max(left + 1, xOf(after + 1));
         if (right <= drawn) continue;
-        context.fillStyle = this.tint;
+        context.fillStyle = isUntraded ? this.untraded : this.tint;
         context.fillRect(left, 0, right - left, bitmapSize.height);
-        context.fillStyle = this.colour;
+        context.fillStyle = isUntraded ? this.untraded : this.colour;
         context.fillRect(left, bitmapSize.height - height, right - left, height);
         drawn = right;
       }

@@ -5,6 +5,7 @@ import { isIntraday, secondsOf } from "../data/intervals.js";
 import { clockText, dateText, momentText } from "../data/times.js";
 
 const DAY = 86_400;
+export const UNTRADED = "nothing was traded";
 
 /** @typedef {import("../data/trading-hours.js").Sessions} Sessions */
 /**
@@ -13,6 +14,8 @@ const DAY = 86_400;
  * @property {number} first open time of its first bar; of days, midnight of the trading day in UTC
  * @property {number} last that of its last bar
  * @property {number} count of its bars
+ * @property {string[]} [reasons] in words, if they are known
+ * @property {boolean} [isUntraded] whether nothing was traded, so that nothing is missing
  */
 
 /**
@@ -31,12 +34,39 @@ export function holesOf(bars, sessions, interval) {
   });
 }
 
+/** @typedef {{first: number, reason: string}} Stretch `first`: when its first bar would open */
+
 /**
- * `no bars from 2026-11-27 10:31 to 10:46 UTC (15)`; of days, `no bar of 2026-11-26`.
+ * The holes with the reasons of the stretches in them.
+ * @param {Hole[]} holes
+ * @param {import("../data/bars.js").Bar[]} bars
+ * @param {Stretch[]} stretches
+ * @returns {Hole[]}
+ */
+export function withReasons(holes, bars, stretches) {
+  return holes.map((hole) => {
+    const [from, to] = [bars[hole.after].time, bars[hole.after + 1].time];
+    const within = stretches.filter(({ first }) => first > from && first < to);
+    const reasons = [...new Set(within.map(({ reason }) => reason))];
+    return { ...hole, reasons, isUntraded: reasons.length === 1 && reasons[0] === UNTRADED };
+  });
+}
+
+/**
+ * `no bars from 2026-11-27 10:31 to 10:46 UTC (15)`; of days, `no bar of 2026-11-26`. Then come
+ * the reasons, if they are known.
  * @param {Hole} hole
  * @param {string} interval
  */
-export function holeText({ first, last, count }, interval) {
+export function holeText(hole, interval) {
+  return [rangeText(hole, interval), ...(hole.reasons ?? [])].join(", ");
+}
+
+/**
+ * @param {Hole} hole
+ * @param {string} interval
+ */
+function rangeText({ first, last, count }, interval) {
   if (!isIntraday(interval)) {
     const from = dateText(first);
     return last === first ? `no bar of ${from}` : `no bars of ${from} to ${dateText(last)} (${count})`;

@@ -36,7 +36,8 @@ export function Legend({ chart }) {
       ${holes.map((hole) => html`<span key=${hole.after} class="tag is-warn">${holeText(hole, chart.interval)}</span>`)}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}
     </div>`}
-    ${compared && html`<${ComparedLegend} key=${compared.symbol} chart=${chart} compared=${compared} bar=${bar} base=${base} />`}
+    ${compared && html`<${ComparedLegend} key=${compared.symbol} chart=${chart} compared=${compared}
+      bar=${pointed === null ? null : bar} base=${base} />`}
     ${chart.isLoading.value && html`<div class="muted">Loading…</div>`}
     ${chart.isLoadingOlder.value && html`<div class="muted">Loading older bars…</div>`}
     ${chart.trouble.value && html`<div class="tag is-bad" role="status">${chart.trouble} Trying again…</div>`}

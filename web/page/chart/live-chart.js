@@ -3,7 +3,7 @@
 import { signal } from "../vendor/signals.js";
 import { get, symbolOf, symbolPath } from "../data/api.js";
 import { BarPages, PAGE } from "../data/bars.js";
-import { isIntraday } from "../data/intervals.js";
+import { isIntraday, STORED } from "../data/intervals.js";
 import { digitsOf } from "../data/numbers.js";
 import { follow } from "../data/stream.js";
 import { epochOf, now, zoneText } from "../data/times.js";
@@ -11,7 +11,8 @@ import { TradingCalendar } from "../data/trading-hours.js";
 import { Compared } from "./compared.js";
 import { firstOfDays, tradingDayAt } from "./days.js";
 import { Drawing } from "./drawing.js";
-import { hasHoles, holesOf } from "./holes.js";
+import { stretchesOf } from "./hole-reasons.js";
+import { hasHoles, holesOf, withReasons } from "./holes.js";
 import { axisText, markTexts, shownTime } from "./time-texts.js";
 
 const QUOTED_REFRESH_MS = 2000; // while quotes arrive; they move the forming bar in between
@@ -75,6 +76,9 @@ export class LiveChart {
     });
     /** @type {Map<number, string>} by open time; empty for bars shorter than a day */
     this.tradingDays = new Map();
+    /** @type {import("./holes.js").Stretch[]} */
+    this.stretches = [];
+    this.explained = ""; // the holes that these belong to
     this.zone = "UTC"; // of the time axis
     this.isOver = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -214,11 +218,30 @@ export class LiveChart {
     this.hours.value = this.calendar.hours;
     this.#drawMarks();
     this.#setTimes();
+    await this.#explainHoles();
+  }
+
+  /** Fetch why bars are not stored, once for each set of holes. */
+  async #explainHoles() {
+    const [holes, { closed }] = [this.holes.peek(), this.pages];
+    if (!holes.length || !STORED.includes(this.interval)) return;
+    const start = closed[holes[0].after].time;
+    const end = closed[holes[holes.length - 1].after + 1].time;
+    const range = `${start} ${end} ${holes.length}`;
+    if (range === this.explained) return;
+    try {
+      this.stretches = await stretchesOf(this.symbol, this.interval, { start, end });
+      this.explained = range;
+    } catch {
+      return; // they are seen without a reason
+    }
+    if (!this.isOver) this.#drawMarks();
   }
 
   #drawMarks() {
     const { sessions } = this.calendar;
-    this.holes.value = holesOf(this.pages.closed, sessions, this.interval);
+    const { closed } = this.pages;
+    this.holes.value = withReasons(holesOf(closed, sessions, this.interval), closed, this.stretches);
     const days = isIntraday(this.interval) ? firstOfDays(this.bars.value, sessions) : [];
     this.drawing.mark(days, this.holes.value);
   }
