@@ -147,7 +147,7 @@ def epoch(text: str) -> int:
 def test_no_view_has_serious_faults_of_accessibility(visit: Opens, market: Any, path: str) -> None:
     """axe-core looks at each view, in light and dark."""
     if path == "/jobs/":
-        path += market.sync_in_background("NASDAQ:NOSUCH")
+        path += market.sync_in_background("SIM:NOSUCH")
     page = visit(path)
     expect(page.locator("h1, h2").first).to_be_visible()
     expect(page.locator(".starting")).to_have_count(0)
@@ -547,19 +547,18 @@ def test_thousands_of_markets_are_drawn_as_they_come_into_view(
         symbols.insert_many(
             [{**one, "_id": f"MANY:{n}", "exchange": "MANY", "symbol": n} for n in names]
         )
+        stored = [each["_id"] for each in symbols.find({}, {"_id": 1})]
         with visiting(chromium, market.url) as found:
             page = found.page
             page.goto("/markets")
             table = page.get_by_role("table", name="Markets")
-            expect(
-                page.get_by_role("status").filter(has_text=re.compile(r"^3,00\d$"))
-            ).to_be_visible()
+            expect(page.get_by_text(f"{len(stored):,}", exact=True)).to_be_visible()
             assert page.get_by_role("row").count() < 60
             page.get_by_role("button", name=re.compile("^Symbol")).click()
             expect(page.get_by_role("row").nth(1)).not_to_contain_text("BINANCE")
             page.get_by_role("button", name=re.compile("^Symbol")).click()
             table.evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
-            expect(page.get_by_role("row").last).to_contain_text(AAPL)
+            expect(page.get_by_role("row").last).to_contain_text(max(stored))
             page.get_by_label("Filter").fill("m02999")
             expect(page.get_by_role("row")).to_have_count(2)
             assert [] == found.complaints
