@@ -92,3 +92,11 @@ def test_kills_during_ranges_of_many_pages(
         assert newest.bars == stored
         assert LIMIT - 3 <= len(stored) <= LIMIT  # hours may pass meanwhile
         assert "limit" == unit["report"]["stop"]
+        path = f"/api/v1/market-data/holes/{instrument.exchange}/{instrument.ticker}"
+        found = platform.get(path, interval="1h").body
+        assert (None, []) == (found["calendar_problem"], _fillable(found))
+
+
+def _fillable(found: dict[str, Any]) -> list[Any]:
+    """Return the holes that a sync would fill; an hour that closed since the sync is none."""
+    return [hole for hole in found["holes"] if hole["reason"] in {"not_fetched", "lost"}]
