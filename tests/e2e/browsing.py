@@ -1,12 +1,14 @@
 """Drives Chromium: visits of the page, what the browser complains about, and what a chart draws."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
@@ -14,6 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from pocketquant.servers.connections import wait_until
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+PICTURES = Path("build/page-pictures")
 AXE = Path(".venv/page-types/node_modules/axe-core/axe.min.js")
 # What lightweight-charts itself says that it draws, in the form of the API's columns.
 DRAWN = """() => {
@@ -56,7 +59,18 @@ def visiting(chromium: Browser, url: str, **options: Any) -> Iterator[Visit]:
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.extend(complaint(said)))
-        yield Visit(page, complaints)
+        try:
+            yield Visit(page, complaints)
+        finally:
+            take_picture(page)
+
+
+def take_picture(page: Page) -> None:
+    """Keep what is on the screen, under the names of the running test, the view and the theme."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[2].partition(" ")[0]
+    theme = page.locator("html").get_attribute("data-theme") or "no theme"
+    name = "-".join([test, urlsplit(page.url).path, theme])
+    page.screenshot(path=PICTURES / f"{re.sub(r'[^A-Za-z0-9_]+', '-', name)}.png")
 
 
 def complaint(said: ConsoleMessage) -> list[str]:
