@@ -19,7 +19,7 @@ from pocketquant.servers.addresses import is_loopback
 from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 from pocketquant.wiring import Platform, wire
-from web import documentation, errors, request_log
+from web import compression, documentation, errors, request_log
 from web.api import (
     bars,
     calendars,
@@ -109,6 +109,7 @@ def create_app(
     _install_api(app)
     gate.install_admission(app)
     hardening.install(app, settings.allowed_origins)
+    compression.install(app)
     return app
 
 

@@ -96,7 +96,7 @@ def compress(answer: Answer) -> Answer:
 
 def wants_gzip() -> bool:
     """Return whether the caller accepts gzip."""
-    return _accepts_gzip(current_request().headers.get("Accept-Encoding", ""))
+    return accepts_gzip(current_request().headers.get("Accept-Encoding", ""))
 
 
 def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
@@ -122,7 +122,8 @@ def respond(answer: Answer, live_forming: bytes | None, now: float) -> Response:
 
 
 @lru_cache(256)  # browsers and libraries send few different ones
-def _accepts_gzip(header: str) -> bool:
+def accepts_gzip(header: str) -> bool:
+    """Return whether a caller with this `Accept-Encoding` accepts gzip."""
     return parse_accept_header(header, Accept)["gzip"] > 0
 
 

@@ -1,5 +1,6 @@
 """Lists of symbols and of sync statuses, in pages."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -145,3 +146,19 @@ def test_a_series_that_was_never_synced_has_no_status(client: FlaskClient) -> No
     answer = client.get(f"{ROOT}/sync-status/NASDAQ/AAPL?interval=1h")
     assert (404, "not_found") == (answer.status_code, answer.get_json()["error"])
     assert "NASDAQ:AAPL|1h" in answer.get_json()["message"]
+
+
+@pytest.mark.usefixtures("symbols")
+def test_a_long_list_is_compressed_for_callers_that_accept_gzip(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """Both answers hold one document; a short one is sent as it is."""
+    platform.statuses.mark_pending([Series.parse(f"SIM:S{n}|1d") for n in range(9)], "job")
+    path, accepting = f"{ROOT}/sync-status", {"Accept-Encoding": "gzip"}
+    plain, small = client.get(path), client.get(path, headers=accepting)
+    assert plain.data == gzip.decompress(small.data)
+    assert len(small.data) < len(plain.data) / 3
+    assert "Accept-Encoding" == small.headers["Vary"] == plain.headers["Vary"]
+    short = client.get(f"{path}?exchange=NYSE", headers=accepting)
+    assert "Content-Encoding" not in short.headers
+    assert plain.get_json()[2:3] == short.get_json()

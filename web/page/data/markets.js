@@ -31,31 +31,38 @@ import { epochOf } from "./times.js";
 const WORST_FIRST = ["error", "syncing", "pending", "none", "completed"];
 
 /**
- * Read everything; `show` gets what is known after each page.
+ * Read everything; after each page `show` gets the markets that are known with all of their series.
  * @param {(markets: Market[], isWhole: boolean) => void} show
  * @param {() => boolean} isOver
  */
 export async function readMarkets(show, isOver) {
-  /** @type {any[]} */
-  const listings = [];
+  const live = get("/quotes/all").then((quotes) => new Set(quotes.map(symbolOf)));
+  const [symbols, statuses] = [getPages("/market-data/symbols", {}), getPages("/market-data/sync-status", {})];
   /** @type {Map<string, Series[]>} */
   const series = new Map();
-  const live = new Set((await get("/quotes/all")).map(symbolOf));
-  const join = (/** @type {boolean} */ isWhole) =>
-    show(listings.map((listing) => marketOf(listing, series.get(symbolOf(listing)) ?? [], live)), isWhole);
-  for await (const { entries } of getPages("/market-data/symbols", {})) {
-    listings.push(...entries);
+  /** @type {any[]} */
+  const listings = [];
+  /** @type {Market[]} */
+  const markets = [];
+  let last = ""; // key of the last status; both lists are in the order of their keys
+  for (;;) {
+    const [more, found, known] = await Promise.all([symbols.next(), statuses.next(), live]);
     if (isOver()) return;
-    join(false);
-  }
-  for await (const { entries } of getPages("/market-data/sync-status", {})) {
-    for (const status of entries) {
+    listings.push(...(more.value?.entries ?? []));
+    for (const status of found.value?.entries ?? []) {
       const name = symbolOf(status);
       series.set(name, [...(series.get(name) ?? []), seriesOf(status)]);
+      last = `${name}|${status.interval}`;
     }
-    if (isOver()) return;
+    for (const listing of listings.slice(markets.length)) {
+      const symbol = symbolOf(listing);
+      if (!found.done && last <= `${symbol}}`) break; // "}" comes after "|"
+      markets.push(marketOf(listing, series.get(symbol) ?? [], known));
+    }
+    const isWhole = Boolean(more.done && found.done);
+    show([...markets], isWhole);
+    if (isWhole) return;
   }
-  join(true);
 }
 
 /**
