@@ -1,6 +1,8 @@
 // Numbers as texts.
 
 const counts = new Intl.NumberFormat("en-US");
+/** @type {Intl.NumberFormat[]} by the number of digits; each is dear to make */
+const formats = [];
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
 
 /** @param {number | null | undefined} value */
@@ -20,7 +22,8 @@ export function volumeText(value) {
  */
 export function priceText(value, digits) {
   if (value === null || value === undefined) return "–";
-  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  formats[digits] ??= new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return formats[digits].format(value);
 }
 
 /** @param {number | null | undefined} value */
