@@ -2,6 +2,7 @@
 
 First candles: from the request to 1000 bars drawn, median. Scrolling: frames a second while 20,000
 bars move; the browser draws on the processor here. The size is that of all scripts, compressed.
+Then long lists, many quotes, and views at rest.
 """
 
 import shutil
@@ -11,6 +12,8 @@ from statistics import median
 
 from playwright.sync_api import Page, sync_playwright
 
+from tests.benchmarks import page_lists, page_quotes, page_rest
+from tests.benchmarks.frames import frames_a_second
 from tests.benchmarks.report import Row
 from tests.benchmarks.rest_servers import running
 from tests.benchmarks.size import sized
@@ -37,26 +40,15 @@ _LOAD = """async (count) => {
   }
   return chart.bars.value.length;
 }"""
-_FRAMES = """(milliseconds) => new Promise((resolve) => {
-  const scale = window.pocketquantChart.drawing.chart.timeScale();
-  const began = performance.now();
-  let frames = 0;
-  const step = () => {
-    scale.scrollToPosition(-20 * frames, false);
-    frames += 1;
-    const passed = performance.now() - began;
-    if (passed < milliseconds) requestAnimationFrame(step);
-    else resolve(frames / (passed / 1000));
-  };
-  step();
-})"""
+_SCROLL = """(frame) =>
+  window.pocketquantChart.drawing.chart.timeScale().scrollToPosition(-20 * frame, false)"""
 
 
 def run() -> list[Row]:
     """Measure a page that has been open before, in a browser that is new."""
     with (
         tempfile.TemporaryDirectory() as name,
-        running(Path(name), BARS) as servers,
+        running(Path(name), BARS, API_THREADS="256") as servers,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
@@ -69,7 +61,11 @@ def run() -> list[Row]:
         loaded = page.evaluate(_LOAD, BARS)
         if loaded < BARS:
             raise SystemExit(f"the chart has {loaded} bars of {BARS}")
-        frames = page.evaluate(_FRAMES, MILLISECONDS)
+        frames = frames_a_second(page, _SCROLL, MILLISECONDS)
+        page.close()
+        lists = page_lists.measure(browser, servers)
+        quotes = page_quotes.measure(browser, servers)
+        rest = page_rest.measure(browser, servers)
         browser.close()
     scripts = [one for path, one in page_files().others.items() if path.endswith(".js")]
     kilobytes = sum(len(one.gzipped) for one in scripts) / 1000
@@ -77,6 +73,9 @@ def run() -> list[Row]:
         Row("first candles of 1000 bars", first, MOST_FIRST_MS, "ms", "≤ 1"),
         Row(f"scrolling {BARS:,} bars", frames, LEAST_FRAMES, "frames/s", "≥ 1"),
         Row("all scripts, compressed", kilobytes, MOST_KILOBYTES, "kB", "≤ 1"),
+        *lists,
+        *quotes,
+        *rest,
     ]
 
 

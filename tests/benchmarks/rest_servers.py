@@ -44,11 +44,12 @@ class Servers:
     last_time: int
     api_url: str
     mongodb_url: str
+    redis_url: str
     web: psutil.Process
 
 
 @contextmanager
-def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
+def running(folder: Path, stored_bars: int, **settings_of_web: str) -> Iterator[Servers]:
     """Start both servers over `stored_bars` bars, warm them up and yield them."""
     with ExitStack() as stack:
         mongod, redis = embedded.private_mongod(folder), embedded.private_redis(folder)
@@ -68,6 +69,7 @@ def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
             "REDIS_URL": redis.url,
             "LOG_FORMAT": "json",
             "API_RATE_LIMIT": "100000/second",
+            **settings_of_web,
         }
         processes = []
         for name, command in (("ours", web_command(settings)), ("peer", _peer_command(peer_port))):
@@ -84,6 +86,7 @@ def running(folder: Path, stored_bars: int) -> Iterator[Servers]:
             _FIRST_TIME + 60 * (stored_bars - 1),
             settings.own_api_url,
             mongod.url,
+            redis.url,
             psutil.Process(processes[0].pid),
         )
         _warm(servers)
