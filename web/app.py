@@ -23,6 +23,7 @@ from web import compression, documentation, errors, request_log
 from web.api import (
     bars,
     calendars,
+    changes,
     coverage,
     dead_letters,
     fleet,
@@ -55,6 +56,7 @@ from web.services import WebServices
 from web.slots import export_slots, stream_slots
 from web.smorest_pydantic import SECURITY_SCHEMES, PydanticPlugin
 from web.storage import Storage
+from web.streams.change_feed import ChangeFeed
 from web.streams.job_watch import JobWatch, read_progress
 from web.streams.quote_feed import QuoteFeed
 
@@ -163,6 +165,7 @@ def _services(platform: Platform, most_streams: int) -> WebServices:
         fleet_metrics=FleetCollector(fleet_probe).registry(),
         job_watch=JobWatch(partial(read_progress, platform.jobs)),
         quote_feed=QuoteFeed(platform.cache, platform.board, platform.loops),
+        change_feed=ChangeFeed(platform.cache, platform.loops),
         waiting_calls=BoundedSemaphore(_most_waiting_calls(settings.api_threads)),
         streams=stream_slots(most_streams),
         exports=Exports(storage, slots, _few_exports(settings.api_threads)),
@@ -224,7 +227,7 @@ def _install_api(app: Flask) -> None:
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for module in (
-        *(syncs, jobs, bars, symbols, calendars, coverage, quotes),
+        *(syncs, jobs, bars, symbols, calendars, coverage, quotes, changes),
         *(schedules, dead_letters, keys, fleet),
     ):
         url = f"{documentation.PREFIX}{module.blueprint.url_prefix}"

@@ -17,6 +17,7 @@ from web.fleet.probes import ServerProbes
 from web.fleet.snapshot import FleetProbe
 from web.slots import Slots
 from web.storage import Storage
+from web.streams.change_feed import ChangeFeed
 from web.streams.job_watch import JobWatch
 from web.streams.quote_feed import QuoteFeed
 
@@ -36,6 +37,7 @@ class WebServices:
     fleet_metrics: CollectorRegistry
     job_watch: JobWatch
     quote_feed: QuoteFeed
+    change_feed: ChangeFeed
     waiting_calls: BoundedSemaphore
     streams: Slots
     exports: Exports

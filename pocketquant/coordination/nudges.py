@@ -11,6 +11,8 @@ import redis
 import structlog
 
 SUBSCRIPTIONS_CHANNEL = "streamer:wish"  # the subscribed symbols have changed
+JOBS_CHANNEL = "changed:jobs"  # a job was requested, cancelled or tried again
+SCHEDULES_CHANNEL = "changed:schedules"  # a schedule has changed, or has begun a run
 
 _log = structlog.get_logger(__name__)
 

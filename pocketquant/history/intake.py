@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from pocketquant.coordination.nudges import Nudges, unit_channel
+from pocketquant.coordination.nudges import JOBS_CHANNEL, Nudges, unit_channel
 from pocketquant.domain.errors import Cancelled, StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.messaging.dispatcher import Dispatcher
@@ -87,6 +87,7 @@ class Intake:
             self.plans.end(plan.job_id, plan.planner)
             with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
                 self.dispatcher.publish([unit], queue)
+        self.nudges.announce(JOBS_CHANNEL)
         _log.info("job_submitted", job_id=opened.job_id, series=str(request.series), queue=queue)
         return Submitted(opened.job_id, unit)
 
@@ -99,6 +100,7 @@ class Intake:
             if opened.is_new:
                 with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
                     self.dispatcher.publish_plan(opened.job_id)
+                self.nudges.announce(JOBS_CHANNEL)
                 _log.info("job_submitted", job_id=opened.job_id, kind=kind, queue=queue)
         return opened.job_id
 
@@ -124,6 +126,7 @@ class Intake:
         """Cancel a job; NotFound if it does not exist, Conflict if it has ended."""
         with translating_driver_errors():
             cancellation = self.interventions.cancel(job_id)
+        self.nudges.announce(JOBS_CHANNEL)
         _log.info("job_cancelled", job_id=job_id, units=cancellation.cancelled)
         return cancellation
 
@@ -135,6 +138,7 @@ class Intake:
                 self.dispatcher.publish(retried.queued)
                 queued += len(retried.queued)
                 joined += len(retried.joined)
+        self.nudges.announce(JOBS_CHANNEL)
         _log.info(
             "dead_letters_retried",
             units=queued,

@@ -14,6 +14,7 @@ from itertools import chain, product, starmap
 
 import structlog
 
+from pocketquant.coordination.nudges import SCHEDULES_CHANNEL
 from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import Interval
@@ -96,6 +97,7 @@ class Scheduler:
             )
             break
         if self.schedules.note_started(schedule, job_id, now):
+            self.intake.nudges.announce(SCHEDULES_CHANNEL)
             _log.info("schedule_started", name=schedule.name, job_id=job_id)
 
     def next_close(self, schedule: Schedule, time: int) -> int | None:

@@ -12,15 +12,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from pocketquant.machine.embedded import reserve_port
 from pocketquant.servers.connections import wait_until
 from pocketquant.storage.access import KeyText, Scope
 from pocketquant.storage.api_keys import ApiKeys
-from tests.e2e.browsing import Visit, browsing, drawn, until, violations, visiting
-from tests.e2e.proxying import nginx
+from tests import amounts
+from tests.e2e.browsing import Visit, browsing, drawn, take_picture, until, violations, visiting
+from tests.e2e.proxying import Proxy, caddy, nginx
 from tests.e2e.suspending import suspended
 
 BTC, ETH, AAPL = "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "NASDAQ:AAPL"
@@ -59,7 +60,7 @@ def market(start_platform: Callable[..., Any]) -> Iterator[Any]:
     """A platform with streamers, some stored series, and one live symbol."""
     # Streams of closed pages hold their threads until the server writes to them again.
     without = frozenset({"flower", "interactive"})
-    with start_platform(without=without, api_threads=256) as platform:
+    with start_platform(without=without, api_threads=512) as platform:
         for symbol, interval, count in (
             (BTC, "1m", 2500),
             (ETH, "1m", 2500),
@@ -152,6 +153,7 @@ def test_no_view_has_serious_faults_of_accessibility(visit: Opens, market: Any, 
     expect(page.locator("h1, h2").first).to_be_visible()
     expect(page.locator(".starting")).to_have_count(0)
     assert [] == violations(page)
+    take_picture(page)
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert [] == violations(page)
@@ -494,7 +496,7 @@ def test_the_overview_says_how_all_is(visit: Opens, market: Any) -> None:
     failures = page.locator(".panel").filter(has_text="Failed syncs")
     expect(failures).to_contain_text(f"invalid {PLANTED}")
     expect(page.locator(".panel").filter(has_text="Live quotes")).to_contain_text("1 of 1 symbols")
-    failures.get_by_role("button", name="Retry NASDAQ:NOSUCH 1d").click()
+    failures.get_by_role("button", name="Retry NASDAQ:NOSUCH 1d").first.click()
     expect(page.locator(".notices")).to_contain_text("1 tried again")
     assert "planted" != page.title()
     assert 0 == page.locator("main img").count()
@@ -536,34 +538,71 @@ def test_a_symbol_is_found_synced_watched_and_forgotten(visit: Opens, market: An
     assert 404 == market.get("/api/v1/market-data/symbols/TVC/RUT").status
 
 
+@pytest.fixture(scope="module")
+def many(market: Any) -> Iterator[str]:
+    """3000 more symbols, 1000 jobs and 5000 failed syncs; the id of the job that they are of."""
+    yield amounts.fill(market.mongo, 3000, 1000, 5000, int(time.time()))
+    amounts.remove(market.mongo)
+
+
 def test_thousands_of_markets_are_drawn_as_they_come_into_view(
-    chromium: Browser, market: Any
+    chromium: Browser, market: Any, many: str
 ) -> None:
     """The list has all rows, the document only those near the view; the last one can be found."""
-    symbols = market.mongo["symbols"]
-    (one,) = symbols.find({"_id": AAPL})
-    names = [f"M{number:05d}" for number in range(3000)]
-    try:
-        symbols.insert_many(
-            [{**one, "_id": f"MANY:{n}", "exchange": "MANY", "symbol": n} for n in names]
-        )
-        stored = [each["_id"] for each in symbols.find({}, {"_id": 1})]
-        with visiting(chromium, market.url) as found:
-            page = found.page
-            page.goto("/markets")
-            table = page.get_by_role("table", name="Markets")
-            expect(page.get_by_text(f"{len(stored):,}", exact=True)).to_be_visible()
-            assert page.get_by_role("row").count() < 60
-            page.get_by_role("button", name=re.compile("^Symbol")).click()
-            expect(page.get_by_role("row").nth(1)).not_to_contain_text("BINANCE")
-            page.get_by_role("button", name=re.compile("^Symbol")).click()
-            table.evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
-            expect(page.get_by_role("row").last).to_contain_text(max(stored))
-            page.get_by_label("Filter").fill("m02999")
-            expect(page.get_by_role("row")).to_have_count(2)
-            assert [] == found.complaints
-    finally:
-        symbols.delete_many({"exchange": "MANY"})
+    stored = [str(each["_id"]) for each in market.mongo["symbols"].find({}, {"_id": True})]
+    with visiting(chromium, market.url) as found:
+        page = found.page
+        page.goto("/markets")
+        table = page.get_by_role("table", name="Markets")
+        expect(page.get_by_text(f"{len(stored):,}", exact=True)).to_be_visible()
+        assert page.get_by_role("row").count() < 60
+        page.get_by_role("button", name=re.compile("^Symbol")).click()
+        expect(page.get_by_role("row").nth(1)).not_to_contain_text("BINANCE")
+        page.get_by_role("button", name=re.compile("^Symbol")).click()
+        table.evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
+        expect(page.get_by_role("row").last).to_contain_text(max(stored))
+        page.get_by_label("Filter").fill("m02999")
+        expect(page.get_by_role("row")).to_have_count(2)
+        assert [] == found.complaints
+
+
+def test_the_first_markets_are_complete_before_the_others_are_known(
+    chromium: Browser, market: Any, many: str
+) -> None:
+    """One page of each list suffices to draw them, with the state of their series."""
+    held: list[Route] = []
+    with visiting(chromium, market.url) as found:
+        page = found.page
+        page.route(re.compile("[?&]page=2(&|$)"), lambda route: held.append(route))
+        page.goto("/markets")
+        expect(page.get_by_role("row").nth(1)).to_contain_text(BTC)
+        expect(page.get_by_role("row").nth(20)).to_contain_text("completed")
+        wait_until("both second pages are requested", lambda: len(held) == 2, (), 30)
+        expect(page.get_by_text("never synced")).to_have_count(0)
+        for route in held:
+            route.continue_()
+        expect(page.get_by_role("status").filter(has_text=re.compile(r"^3,0\d\d$"))).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs", "/jobs/job-0", "/jobs/job-0?state=failed"])
+def test_thousands_of_failed_syncs_are_read_in_pages(
+    chromium: Browser, market: Any, many: str, path: str
+) -> None:
+    """No view draws more than a page of them, or requests more than it draws."""
+    sizes: list[int] = []
+    with visiting(chromium, market.url) as found:
+        page = found.page
+        page.on("requestfinished", lambda done: sizes.append(transferred(done)))
+        page.goto(path)
+        expect(page.get_by_text(re.compile("5,000|1,667")).first).to_be_visible()
+        expect(page.get_by_role("row").first).to_be_visible()
+        assert page.get_by_role("row").count() <= 60
+        assert sum(sizes) < 60_000
+
+
+def transferred(request: Request) -> int:
+    """Return the size of an answer of the API on the wire, 0 for a file of the page."""
+    return request.sizes()["responseBodySize"] if "/api/v1/" in request.url else 0
 
 
 def test_quotes_are_watched_as_they_change(visit: Opens, market: Any) -> None:
@@ -662,6 +701,27 @@ def test_what_of_a_job_cannot_be_read_is_read_again(chromium: Browser, market: A
         expect(row).to_contain_text("unknown_symbol")
         expect(found.page.get_by_text("Trying again")).to_have_count(0)
     assert 2 == len(refused)
+
+
+def test_a_view_looks_again_only_after_a_change(visit: Opens, market: Any) -> None:
+    """While nothing goes on it requests nothing; another person's job is there at once."""
+    requested: list[str] = []
+    page = visit("about:blank")
+    page.on("request", lambda request: requested.append(request.url))
+    page.clock.install()
+    with page.expect_response(re.compile("/changes/stream")) as opened:
+        page.goto(f"{market.url}/jobs")
+    assert opened.value.ok
+
+    def is_quiet() -> bool:
+        requested.clear()
+        page.clock.run_for(30_000)
+        return not requested
+
+    for symbol in ("TVC:RUT", "SP:SPX"):
+        job = market.sync_in_background(symbol)
+        expect(page.get_by_role("row").filter(has_text=job)).to_contain_text("completed")
+        wait_until("half a minute passes without a request", is_quiet, (), 60.0)
 
 
 def test_a_job_is_cancelled_after_a_question(visit: Opens, market: Any) -> None:
@@ -860,13 +920,14 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
         assert [] == found.complaints
 
 
+@pytest.mark.parametrize("proxy", [nginx, caddy])
 def test_page_and_streams_have_one_address_behind_a_proxy(
-    chromium: Browser, market: Any, tmp_path: Path, kill: Callable[..., None]
+    chromium: Browser, market: Any, tmp_path: Path, proxy: Proxy, kill: Callable[..., None]
 ) -> None:
-    """The guides' configuration of nginx: a key is asked for, quotes come from push, also anew."""
+    """With the guides' configuration a key is asked for, quotes come from push, also anew."""
     _, key = ApiKeys(market.mongo).create("proxied", Scope.READ, int(time.time()))
     with (
-        nginx(tmp_path, market.url, market.push_url) as url,
+        proxy(tmp_path, market.url, market.push_url) as url,
         visiting(chromium, url, ignore_https_errors=True) as found,
     ):
         page, before = found.page, streams(market.push_url, key)

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import url_for
 
+from pocketquant.coordination.nudges import SCHEDULES_CHANNEL
 from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.schedules import Schedule, is_built_in, new_schedule
 from pocketquant.history.scheduler import Scheduler
@@ -49,6 +50,7 @@ def add_schedule(body: NewSchedule) -> tuple[ScheduleOut, dict[str, str]]:
         platform.schedules.made(now)  # the names of built-in ones are taken
         made = new_schedule(body.name, body.description, body.n_bars, change, now, closes)
         platform.schedules.add(made)
+        platform.nudges.announce(SCHEDULES_CHANNEL)
         shown = _shown(platform.jobs, made, now)
     return shown, {"Location": url_for("schedules.get_schedule", name=made.name)}
 
@@ -66,6 +68,7 @@ def remove_schedule(name: str) -> None:
     with current_services().storage() as platform:
         _named(platform.schedules, name, _now(platform.scheduler))
         platform.schedules.remove(name)
+        platform.nudges.announce(SCHEDULES_CHANNEL)
 
 
 @blueprint.route("/<name>")
@@ -95,6 +98,7 @@ def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
         schedule = platform.schedules.change(seen, change, now, platform.scheduler.next_close)
         if body.run_now:
             platform.schedules.request_run(name)
+        platform.nudges.announce(SCHEDULES_CHANNEL)
         return _shown(platform.jobs, schedule, now)
 
 

@@ -45,7 +45,7 @@ def serve() -> Iterator[Callable[..., FlaskClient]]:
             app = create_app(settings)
             platform = platform_of(app)
             ends.callback(platform.close)
-            ends.callback(wait_until, "no quotes are followed", is_unfollowed, (), 60.0)
+            ends.callback(wait_until, "nothing is followed", is_unfollowed, (), 60.0)
             return app.test_client()
 
         yield make
@@ -136,8 +136,8 @@ def daily() -> Callable[[int], Bars]:
 
 
 def is_unfollowed() -> bool:
-    """Whether the thread behind quote streams has ended."""
-    return "quote-feed" not in {thread.name for thread in threading.enumerate()}
+    """Whether the threads behind streams have ended."""
+    return not {"quote-feed", "change-feed"} & {thread.name for thread in threading.enumerate()}
 
 
 def platform_of(app: Any) -> Platform:

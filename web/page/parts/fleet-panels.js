@@ -1,6 +1,5 @@
 // Panels of the overview about servers, processes, pace, queues and schedules.
 
-import { clock } from "../data/clock.js";
 import { countText } from "../data/numbers.js";
 import { epochOf, spanText } from "../data/times.js";
 import { Age } from "./age.js";
@@ -73,8 +72,8 @@ export function Workers({ workers, beats }) {
   <//>`;
 }
 
-/** @param {{quotes: any, streamers: any[] | undefined}} props */
-export function Streamers({ quotes, streamers }) {
+/** @param {{quotes: any, streamers: any[] | undefined, at: number}} props `at`: when this was so */
+export function Streamers({ quotes, streamers, at }) {
   const standby = (streamers ?? []).filter((streamer) => streamer.shard === null).length;
   return html`<${Panel} title="Live quotes" path="/markets?show=live" count="${countText(quotes.watched)} of ${countText(quotes.subscribed)} symbols">
     ${quotes.streaming ? null : html`<p class="tag is-warn">Streaming is stopped</p>`}
@@ -85,7 +84,7 @@ export function Streamers({ quotes, streamers }) {
           <td>${one.connected_at ? html`<${Age} at=${one.connected_at} />` : html`<span class="tag is-bad">not connected</span>`}</td>
           <td class="number">${countText(one.symbols)}</td><td class="number">${countText(one.ticks)}</td>
           <td class="number">${countText(one.bars_waiting)}${one.bars_dropped ? html` <span class="tag is-bad">${countText(one.bars_dropped)} lost</span>` : ""}</td>
-          <td class="number"><${Lag} since=${one.as_of} /></td></tr>`,
+          <td class="number">${spanText(at - (epochOf(one.as_of) ?? at))}</td></tr>`,
       )}</tbody>
     </table>
     ${!quotes.streamers.length && html`<p class="muted">No streamer has a shard.</p>`}
@@ -109,9 +108,4 @@ export function Schedules({ schedules }) {
       )}</tbody>
     </table>
   <//>`;
-}
-
-/** @param {{since: string}} props */
-function Lag({ since }) {
-  return html`${spanText(clock.value - (epochOf(since) ?? clock.value))}`;
 }

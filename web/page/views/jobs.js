@@ -23,7 +23,10 @@ export default function Jobs() {
   }, []);
   const query = address.value.searchParams;
   const [state, page] = [query.get("state"), Number(query.get("page") ?? 1)];
-  const { value, error, reload } = usePolled(() => load(state, page), POLL_MS, [state, page]);
+  const { value, error, reload } = usePolled(() => load(state, page), POLL_MS, [state, page], {
+    kinds: ["jobs"],
+    isBusy: ({ jobs }) => jobs.entries.some((job) => !job.finished_at),
+  });
   return html`<div class="view">
     <div class="view-head">
       <h1>Jobs</h1>

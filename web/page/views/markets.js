@@ -1,9 +1,10 @@
 // Every symbol with its series: filter, sort, add; sync, watch, pause or forget one or many.
 
-import { useEffect } from "../vendor/hooks.js";
+import { useEffect, useMemo, useRef } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
 import { may } from "../data/access.js";
 import { address, changeQuery, chartPath, go } from "../data/address.js";
+import { areHeard, onChanges } from "../data/changes.js";
 import { marketStates } from "../data/market-state.js";
 import { firstInterval, readMarkets } from "../data/markets.js";
 import { countText } from "../data/numbers.js";
@@ -17,8 +18,9 @@ import { searchFor } from "../parts/symbol-search.js";
 import { VirtualList } from "../parts/virtual-list.js";
 
 const ROW_PIXELS = 46;
-const RELOAD_MS = 60_000;
+const RELOAD_MS = 60_000; // while something changes
 const RETRY_MS = 5000;
+const MOST_RESTS = 10; // of a minute each, without a change that was heard
 
 /** @typedef {import("../data/markets.js").Market} Market */
 
@@ -30,6 +32,7 @@ export default function Markets() {
   const text = useSignal("");
   const chosen = useSignal(/** @type {Set<string>} */ (new Set()));
   const cursor = useSignal(-1);
+  const hasChanged = useRef(false);
   const query = address.value.searchParams;
   const order = { by: query.get("sort") ?? "symbol", isDescending: query.get("desc") === "1" };
   const show = query.get("show") ?? "all";
@@ -40,9 +43,22 @@ export default function Markets() {
   useEffect(() => {
     document.title = "Markets · PocketQuant";
   }, []);
+  useEffect(
+    () =>
+      onChanges(["jobs", "subscriptions"], () => {
+        hasChanged.current = true;
+      }),
+    [],
+  );
   useEffect(() => {
     let isOver = false;
-    let timer = setTimeout(() => !document.hidden && reload(), RELOAD_MS);
+    let rests = 0;
+    hasChanged.current = false;
+    let timer = setInterval(() => {
+      rests += 1;
+      const mayDiffer = hasChanged.current || !areHeard() || markets.peek().some(isBeingSynced) || rests >= MOST_RESTS;
+      if (mayDiffer && !document.hidden) reload();
+    }, RELOAD_MS);
     readMarkets((found, whole) => {
       if (isOver || (isWhole.peek() && !whole)) return; // a reload replaces the rows at once
       markets.value = found;
@@ -50,16 +66,19 @@ export default function Markets() {
       trouble.value = "";
     }, () => isOver).catch((error) => {
       trouble.value = error.message;
-      clearTimeout(timer);
+      clearInterval(timer);
       if (!isOver) timer = setTimeout(reload, RETRY_MS);
     });
     return () => {
       isOver = true;
-      clearTimeout(timer);
+      clearInterval(timer);
     };
   }, [round.value]);
 
-  const rows = arranged(markets.value, { text: text.value, show, ...order });
+  const rows = useMemo(
+    () => arranged(markets.value, { text: text.value, show, ...order }),
+    [markets.value, text.value, show, order.by, order.isDescending],
+  );
   const toggle = (/** @type {string} */ symbol) => {
     const next = new Set(chosen.value);
     if (!next.delete(symbol)) next.add(symbol);
@@ -116,4 +135,9 @@ export default function Markets() {
       onShown=${(/** @type {Market[]} */ shown) => marketStates.want(shown.filter((market) => market.lastSync !== null).map((market) => market.symbol))}
       draw=${(/** @type {Market} */ market) => html`<${MarketRow} market=${market} isChosen=${chosen.value.has(market.symbol)} onToggle=${toggle} />`} />`}
   </div>`;
+}
+
+/** @param {Market} market */
+function isBeingSynced({ status }) {
+  return status === "pending" || status === "syncing";
 }

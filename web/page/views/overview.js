@@ -10,6 +10,7 @@ import { Checks, Provider, Queues, Schedules, Streamers, Workers } from "../part
 import { Failures, RunningJobs, Series } from "../parts/work-panels.js";
 
 const FLEET_MS = 3000;
+const QUIET_FLEET_MS = 20_000; // a program that died is missed after this
 const WORK_MS = 5000;
 const STALE_SECONDS = 2 * 86_400;
 
@@ -17,9 +18,9 @@ export default function Overview() {
   useEffect(() => {
     document.title = "Overview · PocketQuant";
   }, []);
-  const fleet = usePolled(loadFleet, FLEET_MS);
-  const work = usePolled(loadWork, WORK_MS);
-  const { ready, state, quotes } = fleet.value ?? {};
+  const fleet = usePolled(loadFleet, FLEET_MS, [], { kinds: ["jobs", "schedules", "subscriptions"], isBusy: isFleetBusy, quietMilliseconds: QUIET_FLEET_MS });
+  const work = usePolled(loadWork, WORK_MS, [], { kinds: ["jobs"], isBusy: isWorkBusy });
+  const { ready, state, quotes, at } = fleet.value ?? {};
   return html`<div class="view">
     <${Headline} ready=${ready} problems=${state?.problems ?? []} work=${work.value} />
     <${Trouble} text=${fleet.error || work.error} />
@@ -30,7 +31,7 @@ export default function Overview() {
       ${state && html`<${Provider} pace=${state.pace} breaker=${state.breaker} />
         <${Queues} queues=${state.queues} units=${state.units} />
         <${Workers} workers=${state.workers} beats=${state.beats} />`}
-      ${quotes && html`<${Streamers} quotes=${quotes} streamers=${state?.streamers} />`}
+      ${quotes && html`<${Streamers} quotes=${quotes} streamers=${state?.streamers} at=${at} />`}
       ${state?.schedules && html`<${Schedules} schedules=${state.schedules} />`}
       ${work.value && html`<${Series} stored=${work.value.stored.total} wrong=${work.value.wrong} stale=${work.value.stale} />`}
     </div>
@@ -39,7 +40,19 @@ export default function Overview() {
 
 async function loadFleet() {
   const [ready, state, quotes] = await Promise.all([getReadiness(), get("/fleet"), get("/quotes/status")]);
-  return { ready, state, quotes };
+  return { ready, state, quotes, at: now() };
+}
+
+/** @param {{state: any, quotes: any}} fleet */
+function isFleetBusy({ state, quotes }) {
+  const { running = 0, deferred = 0 } = state.units ?? {};
+  const waiting = state.queues.some((/** @type {any} */ queue) => queue.length > 0 || queue.waiting_units > 0);
+  return running + deferred > 0 || waiting || quotes.watched > 0;
+}
+
+/** @param {{running: {total: number}, recent: {entries: any[]}}} work */
+function isWorkBusy({ running, recent }) {
+  return running.total > 0 || recent.entries.some((job) => !job.finished_at);
 }
 
 async function loadWork() {

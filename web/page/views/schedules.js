@@ -20,7 +20,10 @@ export default function Schedules() {
   useEffect(() => {
     document.title = "Schedules · PocketQuant";
   }, []);
-  const { value, error, reload } = usePolled(() => get("/schedules"), POLL_MS);
+  const { value, error, reload } = usePolled(() => get("/schedules"), POLL_MS, [], {
+    kinds: ["schedules", "jobs"],
+    isBusy: (schedules) => schedules.some(isRunning),
+  });
   const edited = useSignal(/** @type {Schedule | "new" | null} */ (null));
   return html`<div class="view">
     <div class="view-head">
@@ -81,6 +84,11 @@ function Row({ schedule, onDone, onEdit }) {
       ${!schedule.is_built_in && html`<button class="danger" onClick=${removeIt} aria-label="Remove ${name}">Remove</button>`}
     </div>`}</td>
   </tr>`;
+}
+
+/** @param {Schedule} schedule */
+function isRunning({ last_job_state: state }) {
+  return state === "pending" || state === "running";
 }
 
 /** @param {Schedule} schedule */

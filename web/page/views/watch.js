@@ -4,6 +4,7 @@ import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
 import { may } from "../data/access.js";
 import { partsOf, post } from "../data/api.js";
+import { onChanges } from "../data/changes.js";
 import { countText } from "../data/numbers.js";
 import { QuoteBook } from "../data/quotes.js";
 import { sparks } from "../data/sparks.js";
@@ -15,7 +16,8 @@ import { searchFor } from "../parts/symbol-search.js";
 import { VirtualList } from "../parts/virtual-list.js";
 
 const ROW_PIXELS = 46;
-const RELOAD_MS = 30_000; // others may watch more
+const RELOAD_MS = 60_000; // others may watch more
+const FIRST_QUOTE_MS = [2000, 8000]; // after a subscription, until its quotes may be there
 
 export default function Watch() {
   const book = useSignal(/** @type {QuoteBook | null} */ (null));
@@ -37,8 +39,16 @@ export default function Watch() {
     };
     load();
     const timer = setInterval(load, RELOAD_MS);
+    /** @type {ReturnType<typeof setTimeout>[]} */
+    let soon = [];
+    const stopListening = onChanges(["subscriptions"], () => {
+      soon.forEach(clearTimeout);
+      soon = FIRST_QUOTE_MS.map((milliseconds) => setTimeout(load, milliseconds));
+    });
     return () => {
       clearInterval(timer);
+      soon.forEach(clearTimeout);
+      stopListening();
       made.end();
     };
   }, []);
