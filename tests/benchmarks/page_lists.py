@@ -34,8 +34,9 @@ _DRAWN = """(selector) => new Promise((resolve) => {
   look();
 })"""
 _WHOLE = """() => new Promise((resolve) => {
-  const look = () => document.querySelector("[role=status]").textContent.includes("…")
-    ? setTimeout(look, 10) : resolve(performance.now());
+  const look = () => document.querySelector(".list")
+    && !document.querySelector(".view-head [role=status]").textContent.includes("…")
+    ? resolve(performance.now()) : setTimeout(look, 10);
   look();
 })"""
 _SCROLL = """(frame) => {
