@@ -18,6 +18,7 @@ _SECTIONS = {
         "sync": "commands.syncing:sync",
         "bulk": "commands.syncing:bulk",
         "holes": "commands.holes:holes",
+        "quality": "commands.holes:quality",
         "repair": "commands.syncing:repair",
         "bars": "commands.bars:bars",
         "watch": "commands.watching:watch",

@@ -222,6 +222,22 @@ class HolesReport(_Series):
     untraded: list[Untraded]
 
 
+class SeriesQuality(_Series):
+    """How whole a series is; counts are None while its calendar is not trusted."""
+
+    status: str
+    bar_count: int
+    last_bar_at: str | None
+    last_sync_at: str | None
+    fetched_from: str | None
+    gaps: int
+    not_fetched_bars: int | None
+    late_bars: int | None
+    lost_bars: int
+    limited: bool
+    calendar_problem: str | None
+
+
 class RegisteredSymbol(_Symbol):
     """A registered symbol; texts missing at the provider are empty."""
 

@@ -3,17 +3,23 @@
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, overload
 
 import requests
 
-from pocketquant.client.calls import Calls, Moment, calendar_path, query_of, symbol_path
+from pocketquant.client.calls import Calls, Filter, Moment, calendar_path, query_of, symbol_path
 from pocketquant.client.failures import unexpected_response
 from pocketquant.client.frames import Floats, Frame, decode_columns, make_frame, require_usable
 from pocketquant.client.imported_rows import rows_of
-from pocketquant.client.responses import BarsPage, Coverage, HolesReport, ImportResult
+from pocketquant.client.responses import (
+    BarsPage,
+    Coverage,
+    HolesReport,
+    ImportResult,
+    SeriesQuality,
+)
 from pocketquant.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -171,6 +177,13 @@ class SeriesCalls(Calls):
         """
         query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
         return self._call("GET", f"/market-data/holes/{symbol_path(symbol)}", params=query)
+
+    def quality(self, **filters: Filter) -> Iterator[SeriesQuality]:
+        """Yield how whole each series is, over all pages.
+
+        Filters: `exchange`, `symbol` (the ticker), `interval`, `gaps`, `doubtful`, `stale_before`.
+        """
+        return self._pages("/market-data/quality", filters)
 
     def import_bars(self, symbol: str, interval: str, frame: Any) -> ImportResult:
         """Store the bars of a pandas or polars DataFrame or an Arrow table.

@@ -1,10 +1,14 @@
-"""`holes`: print the bars that series lack."""
+"""`holes` and `quality`: print the bars that series lack, and how whole each series is."""
 
 import click
 
-from pocketquant.commands.options import SYMBOL, api_options, client_of, interval_option
+from pocketquant.commands.options import INTERVALS, SYMBOL, api_options, client_of, interval_option
 from pocketquant.commands.output import print_json, print_note, print_rows
 
+_QUALITY = (
+    *("exchange", "symbol", "interval", "bar_count", "last_bar_at", "fetched_from", "gaps"),
+    *("not_fetched_bars", "late_bars", "lost_bars", "limited", "calendar_problem"),
+)
 _COLUMNS = ("first_bar_at", "last_bar_at", "bars", "reason")
 
 
@@ -42,3 +46,28 @@ def holes(
     if found["hole_count"] > len(found["holes"]):
         print_note(f"the newest {len(found['holes'])} of {found['hole_count']}")
     print_note(f"{found['missing_bars']} bars missing; {found['untraded_bars']} without a trade")
+
+
+@click.command()
+@click.option("--exchange", default=None)
+@click.option("--interval", "-i", type=INTERVALS, default=None)
+@click.option("--gaps", is_flag=True, help="Only series with gaps between fetched stretches.")
+@click.option("--doubtful", is_flag=True, help="Only series whose calendar is not trusted.")
+@api_options
+def quality(
+    exchange: str | None,
+    interval: str | None,
+    gaps: bool,
+    doubtful: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Print how whole each series is, by what was fetched of it.
+
+    \b
+    pocketquant quality --gaps
+    pocketquant quality --exchange NASDAQ -i 1m
+    """
+    filters = {"exchange": exchange, "interval": interval}
+    flags = {"gaps": gaps or None, "doubtful": doubtful or None}
+    print_rows(client_of(url).series.quality(**filters, **flags), _QUALITY, as_json)

@@ -1,13 +1,13 @@
 """Use-case: find the bars that a series lacks, and request the syncs that fill them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar
-from pocketquant.domain.coverage import Ints, Missing, missing_bars
+from pocketquant.domain.coverage import CoverageState, Ints, Missing, missing_bars
 from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
@@ -40,6 +40,24 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """How whole a series is, by what was fetched of it; bars are counted by the calendar.
+
+    `not_fetched` are those between fetched stretches, `late` those that have closed since the last
+    one; both are None if the calendar is unknown or doubtful. `lost` are fewer stored bars than
+    once were, and `limited` says that the provider does not serve all of its past.
+    """
+
+    series: Series
+    start: int | None
+    gaps: int
+    not_fetched: int | None
+    late: int | None
+    lost: int
+    is_limited: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Holes:
     """Compares stored bars with calendars and coverage; the driver's errors pass through."""
 
@@ -67,11 +85,24 @@ class Holes:
             return Examined(series, start, end, None, problem)
         bars = calendar.bars(series.interval, start, end)
         expected = bars.opens[bars.closes <= now - self._delay(series.symbol)]
-        counts = self.bars.chunk_counts(series)
+        counts = self.bars.chunk_counts([series])[series]
         stored = self._stored(series, expected, counts)
         damaged = kept.damaged(series, counts)
         missing = missing_bars(expected, stored, kept.coverage, damaged)
         return Examined(series, start, end, missing)
+
+    def qualities(self, all_series: Collection[Series]) -> dict[Series, Quality]:
+        """Return how whole these series are; no bar is read for it."""
+        symbols = {series.symbol for series in all_series}
+        calendars, delays = self.calendars.of(symbols), self.symbols.delays(symbols)
+        counts, now = self.bars.chunk_counts(all_series), int(self.clock())
+        found: dict[Series, Quality] = {}
+        for series, kept in self.statuses.coverages(all_series).items():
+            known = calendars.get(series.symbol)
+            calendar = None if known is None or known.trouble(series.interval) else known.calendar
+            until = now - delays.get(series.symbol, 0)
+            found[series] = _quality(series, kept, counts[series], calendar, until)
+        return found
 
     def repairs(
         self, symbols: Iterable[Symbol], intervals: Iterable[Interval]
@@ -162,3 +193,28 @@ class Holes:
         partial = self.live_bars.partial_times(series)
         live = self.live_bars.read(series, start, end, None, newest=False).time
         return live[~np.isin(live, np.array(partial, dtype=np.int64))]
+
+
+def _quality(
+    series: Series,
+    kept: KeptCoverage,
+    counts: Mapping[int, int],
+    calendar: Calendar | None,
+    until: int,
+) -> Quality:
+    gaps, end = kept.coverage.gaps(), kept.coverage.end
+    not_fetched = late = None
+    if calendar is not None:
+        not_fetched = sum(len(calendar.opens(series.interval, *gap)) for gap in gaps)
+        if end is not None:
+            closes = calendar.bars(series.interval, end, max(end, until)).closes
+            late = int(np.count_nonzero(closes <= until))
+    return Quality(
+        series=series,
+        start=kept.coverage.start,
+        gaps=len(gaps),
+        not_fetched=not_fetched,
+        late=late,
+        lost=sum(max(0, count - counts.get(index, 0)) for index, count in kept.counts.items()),
+        is_limited=CoverageState.LIMITED in {each.state for each in kept.coverage.ranges},
+    )

@@ -8,7 +8,7 @@ A worker writes under the lease of its unit, which the server checks with each w
 stalled cannot overwrite the bars of the next attempt with older ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,11 +188,15 @@ class BarStore:
                 return Extent(whole["count"], first, last)
         return Extent()
 
-    def chunk_counts(self, series: Series) -> dict[int, int]:
+    def chunk_counts(self, all_series: Collection[Series]) -> dict[Series, dict[int, int]]:
         """Return the number of bars by the index of their chunk; reads an index, no chunk."""
-        of_series = {"_id": chunks.id_range(series)}
-        found = self._chunks.find(of_series, {"_id": True, "count": True})
-        return {chunks.index_of(each["_id"]): each["count"] for each in found}
+        counts: dict[Series, dict[int, int]] = {series: {} for series in all_series}
+        of_series = {"$or": [{"_id": chunks.id_range(series)} for series in counts]}
+        fields = {"_id": True, "count": True}
+        for document in self._chunks.find(of_series, fields) if counts else ():
+            key, _, _ = document["_id"].rpartition("|")
+            counts[Series.parse(key)][chunks.index_of(document["_id"])] = document["count"]
+        return counts
 
     def chunk_edges(self, series: Series) -> NDArray[np.int64]:
         """Return the first and last open time of each chunk in order; reads an index, no chunk."""

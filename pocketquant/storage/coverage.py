@@ -2,7 +2,7 @@
 
 It is a part of the series' status, so that a sync reads and writes it without calls of its own:
 
-    {coverage: {ranges: [{start, end, state, asked_at}], counts: {"1027669": 1024}}}
+    {coverage: {ranges: [{start, end, state, asked_at}], gaps: 0, counts: {"1027669": 1024}}}
 
 A chunk that holds fewer bars than its count has lost some.
 """
@@ -62,6 +62,7 @@ class KeptCoverage:
         ]
         return {
             "ranges": ranges,
+            "gaps": len(self.coverage.gaps()),
             "counts": {str(index): count for index, count in self.counts.items()},
         }
 

@@ -28,6 +28,18 @@ _INDEXES = {
     ],
     "ohlcv": [_EXTENT],
     "ohlcv_live": [_EXTENT],
+    "sync_status": [
+        IndexModel(
+            "coverage.gaps",
+            name="with_gaps",
+            partialFilterExpression={"coverage.gaps": {"$gt": 0}},
+        ),
+        IndexModel(
+            "calendar_problem",
+            name="doubtful",
+            partialFilterExpression={"calendar_problem": {"$type": "string"}},
+        ),
+    ],
     "units": [
         IndexModel(
             "series",

@@ -129,6 +129,12 @@ class SymbolRegistry:
         document = self._symbols.find_one({"_id": str(symbol)})
         return _read(document) if document else None
 
+    def delays(self, symbols: Iterable[Symbol]) -> dict[Symbol, int]:
+        """Return by how many seconds the provider's data of each symbol is late; 0: unknown."""
+        wanted = {"_id": {"$in": [str(symbol) for symbol in symbols]}}
+        found = self._symbols.find(wanted, {"delay_seconds": True})
+        return {Symbol.parse(each["_id"]): each.get("delay_seconds") or 0 for each in found}
+
     def page(
         self, wanted: SymbolFilter, offset: int, limit: int
     ) -> tuple[list[RegisteredSymbol], int]:

@@ -86,7 +86,10 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StatusFilter:
-    """A filter for statuses; None matches any value."""
+    """A filter for statuses; None matches any value.
+
+    `has_gaps`: some of it was fetched, but not all in one stretch. `is_doubtful`: its calendar is.
+    """
 
     exchange: str | None = None
     ticker: str | None = None
@@ -94,6 +97,8 @@ class StatusFilter:
     status: SyncState | None = None
     error_code: str | None = None
     stale_before: int | None = None  # last synced before this moment, or never
+    has_gaps: bool = False
+    is_doubtful: bool = False
 
     def condition(self) -> dict[str, Any]:
         plain = {
@@ -109,6 +114,10 @@ class StatusFilter:
                 if self.ticker is None
                 else keys_of_symbol(self.exchange, self.ticker)
             )
+        if self.has_gaps:
+            found["coverage.gaps"] = {"$gt": 0}
+        if self.is_doubtful:
+            found["calendar_problem"] = {"$type": "string"}
         if self.stale_before is not None:
             stale = {"last_sync_at": {"$lt": to_date(self.stale_before)}}
             found["$or"] = [{"last_sync_at": None}, stale]
@@ -317,6 +326,14 @@ class SyncStatuses:
             self._statuses.find(condition, _LISTED).sort("_id", ASCENDING).skip(offset).limit(limit)
         )
         return [_read(document) for document in found], self._statuses.count_documents(condition)
+
+    def coverages(self, all_series: Iterable[Series]) -> dict[Series, KeptCoverage]:
+        """Return what was fetched of these series; one that was never requested is left out."""
+        keys = [str(series) for series in all_series]
+        found = self._statuses.find({"_id": {"$in": keys}}, {"coverage": True})
+        return {
+            Series.parse(each["_id"]): KeptCoverage.read(each.get("coverage")) for each in found
+        }
 
     def forget(self, symbol: Symbol) -> bool:
         """Remove all statuses of the symbol; return whether there were any."""

@@ -1,6 +1,6 @@
-"""Finding the holes of a year of minutes, beside what it may take, and beside reading the bars.
+"""Finding the holes of a year of minutes, and the quality of a page of many series.
 
-The market never closes, so the year has 525,600 bars; in the second row each hundredth is missing.
+The market never closes, so the year has 525,600 bars; in the third row each hundredth is missing.
 Figures are the best of the rounds, from call to answer, with MongoDB's time.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts
-from pocketquant.domain.intervals import MINUTE
+from pocketquant.domain.intervals import DAY, MINUTE
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport
 from pocketquant.history.holes import Holes
@@ -24,6 +24,7 @@ from pocketquant.machine.embedded import private_mongod, private_redis, running
 from pocketquant.settings import Settings
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.storage.sync_status import StatusFilter
 from pocketquant.wiring import Platform, wire
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
@@ -31,7 +32,9 @@ from tests.benchmarks.size import sized
 ROUNDS = sized(10, 1)
 MINUTES = sized(525_600, 5000)
 FIRST = 1_735_689_600  # 2025-01-01
+SERIES = sized(100_000, 500)
 LIMIT_MS = 50
+PAGE_LIMIT_MS = 100
 
 
 def run() -> list[Row]:
@@ -47,7 +50,15 @@ def run() -> list[Row]:
         whole = store(platform, "BINANCE:BTCUSDT|1m", np.ones(MINUTES, dtype=bool))
         missing = store(platform, "BINANCE:ETHUSDT|1m", np.arange(MINUTES) % 100 != 50)
         reading = best(partial(platform.bars.read, whole))
-        return [
+        store_many(platform)
+        page = [
+            Row(what, best(partial(list_page, platform, wanted)), PAGE_LIMIT_MS, "ms", "≤ 1")
+            for what, wanted in (
+                (f"quality of 50 among {SERIES:,} series / the limit", StatusFilter()),
+                (f"50 with gaps among {SERIES:,} series / the limit", StatusFilter(has_gaps=True)),
+            )
+        ]
+        return page + [
             Row(what, best(partial(find, platform, series, holes)), peer, "ms", target)
             for what, series, holes, peer, target in (
                 ("a year without a hole / the limit", whole, 0, LIMIT_MS, "≤ 1"),
@@ -72,12 +83,46 @@ def store(platform: Platform, key: str, is_kept: NDArray[np.bool_]) -> Series:
     return series
 
 
+def store_many(platform: Platform) -> None:
+    """Store the statuses of many series, one in ten with a gap, and a chunk of each."""
+    first = Series.parse("MANY:S000000|1d")
+    platform.calendars.keep(first.symbol, CalendarTexts("Etc/UTC", "24x7"), None, now=0)
+    days = Bars(np.array([FIRST + DAY * np.arange(300, dtype=np.float64)] * 6))
+    report = SyncReport(first, 300, 300, 0, 0, {}, 300, FIRST, FIRST + 299 * DAY)
+    platform.bars.upsert({first: days})
+    (chunk,) = (each.removeprefix(str(first)) for each in platform.bars.chunk_ids(first))
+    for has_gap in (False, True):
+        kept = KeptCoverage()
+        for start, end in ((0, 100), (100 + has_gap, 300)):
+            stretch = (FIRST + start * DAY, FIRST + end * DAY)
+            kept = kept.after(first, days.between(*stretch), stretch, FIRST, is_all=False)
+        platform.statuses.mark_completed(report, None, FIRST, kept=kept)
+        numbers = [each for each in range(1, SERIES) if (each % 10 == 0) == has_gap]
+        for name, rest in (("sync_status", ""), ("ohlcv", chunk)):
+            one = platform.mongo[name].find_one({"_id": f"{first}{rest}"})
+            assert one is not None
+            platform.mongo[name].insert_many(
+                {**one, "_id": f"MANY:S{each:06}|1d{rest}"} for each in numbers
+            )
+
+
+def list_page(platform: Platform, wanted: StatusFilter) -> None:
+    statuses, total = platform.statuses.page(wanted, 0, 50)
+    qualities = holes_of(platform).qualities([each.series for each in statuses])
+    assert 50 == len(qualities)
+    assert total >= 50
+
+
 def find(platform: Platform, series: Series, expected: int) -> None:
-    stores = (platform.statuses, platform.bars, platform.live_bars, platform.calendars)
-    holes = Holes(*stores, platform.symbols, clock=lambda: float(FIRST + MINUTES * MINUTE))
-    found = holes.find(series).missing
+    found = holes_of(platform).find(series).missing
     assert found is not None
     assert expected == len(found.lost)
+
+
+def holes_of(platform: Platform) -> Holes:
+    """Return the use-case, at the end of the year."""
+    stores = (platform.statuses, platform.bars, platform.live_bars, platform.calendars)
+    return Holes(*stores, platform.symbols, clock=lambda: float(FIRST + MINUTES * MINUTE))
 
 
 def best(job: Callable[[], object]) -> float:

@@ -7,13 +7,15 @@ from flask import Response
 from pocketquant.domain.errors import NotFound
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
-from web import idempotency
+from web import idempotency, paging
 from web.api.jobs import accepted
 from web.schemas.holes import (
     CoverageOut,
     CoverageQuery,
     HolesOut,
     HolesQuery,
+    QualityOut,
+    QualityQuery,
     RepairIn,
 )
 from web.schemas.jobs import JobOut
@@ -66,6 +68,26 @@ def get_holes(path: SymbolPath, query: HolesQuery, **_: str) -> HolesOut:
     with current_services().storage() as platform:
         examined = platform.holes.find(path.series(query.interval), query.start, query.end)
     return HolesOut.of(examined, query.limit)
+
+
+@blueprint.route("/quality")
+@blueprint.arguments(schema_of(QualityQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(QualityOut, many=True), headers=paging.DOCUMENTED)
+def list_qualities(query: QualityQuery) -> tuple[list[QualityOut], dict[str, str]]:
+    """List how whole each series is
+
+    By what was fetched and how many bars are stored; no bar is read for it. `GET
+    /market-data/holes/…` compares the bars themselves.
+    """
+    with current_services().storage() as platform:
+        found, total = platform.statuses.page(query.filters(), query.offset, query.page_size)
+        qualities = platform.holes.qualities([status.series for status in found])
+    rows = [
+        QualityOut.of(status, qualities[status.series])
+        for status in found
+        if status.series in qualities  # it may have been removed meanwhile
+    ]
+    return rows, paging.headers_of(query, total)
 
 
 @blueprint.route("/repair", methods=["POST"], scope=Scope.SYNC)

@@ -12,10 +12,12 @@ from pocketquant.domain.coverage import CoverageState, Missing, MissingBars
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.history.holes import Examined
+from pocketquant.domain.syncs import SyncState
+from pocketquant.history.holes import Examined, Quality
 from pocketquant.storage.coverage import KeptCoverage
-from web.schemas.fields import Moment
-from web.schemas.requests import RequestModel
+from pocketquant.storage.sync_status import StatusFilter, SyncStatus
+from web.schemas.fields import Exchange, Moment, Ticker
+from web.schemas.requests import PageQuery, RequestModel
 from web.schemas.syncs import BulkSymbol
 
 _MOST_SYMBOLS = 500
@@ -159,6 +161,82 @@ class HolesOut(BaseModel):
             untraded_bars=sum(each.count for each in missing.untraded),
             untraded_count=len(missing.untraded),
             untraded=[UntradedOut(**_fields(each)) for each in missing.untraded[-limit:]],
+        )
+
+
+class QualityQuery(PageQuery):
+    """Which series to list."""
+
+    exchange: Exchange | None = Field(None, description="only series of this exchange")
+    symbol: Ticker | None = Field(None, description="only series of this ticker", examples=["AAPL"])
+    interval: Interval | None = Field(None, description="only series of this interval")
+    gaps: bool = Field(False, description="only series with gaps between fetched stretches")
+    doubtful: bool = Field(False, description="only series whose calendar is doubtful or unknown")
+    stale_before: Moment | None = Field(
+        None,
+        description="only series last synced before this moment, or never",
+        examples=["2024-01-31T14:30:00Z"],
+    )
+
+    def filters(self) -> StatusFilter:
+        return StatusFilter(
+            exchange=self.exchange,
+            ticker=self.symbol,
+            interval=self.interval,
+            stale_before=self.stale_before,
+            has_gaps=self.gaps,
+            is_doubtful=self.doubtful,
+        )
+
+
+class QualityOut(BaseModel):
+    """How whole a series is, by what was fetched of it; bars are counted by the calendar."""
+
+    symbol: str
+    exchange: str
+    interval: Interval
+    status: SyncState = Field(description="of its last sync", examples=["completed"])
+    bar_count: int
+    last_bar_at: datetime | None
+    last_sync_at: datetime | None
+    fetched_from: datetime | None = Field(
+        description="the oldest moment that was fetched; null: none since coverage is kept"
+    )
+    gaps: int = Field(description="stretches between fetched ones", examples=[0])
+    not_fetched_bars: int | None = Field(
+        description="bars of the calendar in these gaps; null: the calendar is not trusted",
+        examples=[0],
+    )
+    late_bars: int | None = Field(
+        description="bars that have closed since the last fetch; null: the calendar is not trusted",
+        examples=[1],
+    )
+    lost_bars: int = Field(description="stored bars that are stored no more", examples=[0])
+    limited: bool = Field(
+        description="whether the provider does not serve a part that was wanted", examples=[False]
+    )
+    calendar_problem: str | None = Field(
+        description="why the calendar may not predict the bars; null: it does", examples=[None]
+    )
+
+    @classmethod
+    def of(cls, status: SyncStatus, quality: Quality) -> Self:
+        symbol = status.series.symbol
+        return cls(
+            symbol=symbol.ticker,
+            exchange=symbol.exchange,
+            interval=status.series.interval,
+            status=status.status,
+            bar_count=status.bar_count,
+            last_bar_at=to_date(status.last_bar_at),
+            last_sync_at=to_date(status.last_sync_at),
+            fetched_from=to_date(quality.start),
+            gaps=quality.gaps,
+            not_fetched_bars=quality.not_fetched,
+            late_bars=quality.late,
+            lost_bars=quality.lost,
+            limited=quality.is_limited,
+            calendar_problem=status.calendar_problem,
         )
 
 

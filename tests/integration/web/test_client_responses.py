@@ -28,6 +28,7 @@ MODELS = {
     "Untraded": "UntradedOut",
     "Hole": "HoleOut",
     "HolesReport": "HolesOut",
+    "SeriesQuality": "QualityOut",
     "RegisteredSymbol": "SymbolOut",
     "FoundSymbol": "FoundSymbolOut",
     "SearchPage": "SearchOut",

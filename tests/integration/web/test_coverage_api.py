@@ -107,6 +107,49 @@ def test_a_query_that_has_no_answer_is_refused(client: FlaskClient, query: str) 
     assert 422 == answer.status_code, answer.get_json()
 
 
+def test_the_quality_of_all_series_is_listed(
+    client: FlaskClient, platform: Platform, stored: list[int]
+) -> None:
+    """By what was fetched: bars between, bars since, and bars that are stored no more."""
+    assert 2 == len(stored)
+    (whole,) = client.get(f"{API}/quality").get_json()
+    assert (1, 2, 0, False, None) == tuple(
+        whole[name]
+        for name in ("gaps", "not_fetched_bars", "lost_bars", "limited", "calendar_problem")
+    )
+    weekdays = (time.time() - opens(17)[0]) / 86400 * 5 / 7
+    assert abs(weekdays - whole["late_bars"]) < 10
+    assert ("2023-11-06T14:30:00Z", "completed", 7) == tuple(
+        whole[name] for name in ("fetched_from", "status", "bar_count")
+    )
+    platform.bars.delete(SERIES)
+    (lost,) = client.get(f"{API}/quality?symbol=AAPL&exchange=NASDAQ&interval=1d").get_json()
+    assert 7 == lost["lost_bars"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_only_series_in_trouble_can_be_listed(client: FlaskClient, platform: Platform) -> None:
+    """With gaps, with a doubtful calendar, or stale; counts are null without a calendar."""
+    other = Series.parse("NYSE:IBM|1d")
+    report = SyncReport(other, 0, 0, 0, 0, {}, 0, None, None)
+    platform.statuses.mark_completed(report, None, 1_800_000_000, calendar_problem="it is new")
+
+    def listed(query: str) -> list[str]:
+        answer = client.get(f"{API}/quality?{query}")
+        return [each["symbol"] for each in answer.get_json()]
+
+    assert ["AAPL", "IBM"] == listed("")
+    assert ["AAPL"] == listed("gaps=true")
+    assert ["IBM"] == listed("doubtful=true")
+    assert [] == listed("gaps=true&doubtful=true")
+    assert ["AAPL"] == listed("stale_before=2025-01-01")
+    assert ["IBM"] == listed("page=2&page_size=1")
+    (unknown,) = client.get(f"{API}/quality?doubtful=true").get_json()
+    assert (None, None, None, 0) == tuple(
+        unknown[name] for name in ("fetched_from", "not_fetched_bars", "late_bars", "gaps")
+    )
+
+
 @pytest.mark.usefixtures("stored")
 def test_a_repair_is_a_job_of_the_series_with_holes(
     client: FlaskClient, platform: Platform
