@@ -19,7 +19,7 @@ from typing import Any
 
 RUN = ("sh", "python")
 RESPONSES = ("json", "csv", "http")
-SHOWN_ONLY = ("text", "yaml", "ini", "nginx")
+SHOWN_ONLY = ("text", "yaml", "ini", "nginx", "caddyfile")
 
 MORE = "…"  # a key of this name: the object has more keys than shown
 

@@ -279,7 +279,7 @@ def test_a_second_symbol_is_compared(visit: Opens, market: Any) -> None:
     )
     market.post("/api/v1/quotes/unsubscribe", wanted)
     page.get_by_role("button", name="Log").click()
-    assert page.evaluate("window.pocketquantChart.drawing.chart.priceScale('left').width()")
+    until(page, "() => window.pocketquantChart.drawing.chart.priceScale('left').width() > 0")
     row.get_by_role("button", name=f"Stop comparing with {ETH}").click()
     expect(row).to_have_count(0)
     expect(page).not_to_have_url(re.compile("compare"))
@@ -796,8 +796,8 @@ def controls(failed: str, running: str) -> dict[str, tuple[str, dict[str, Scope]
     return {
         "/": ("invalid symbol", {"Retry all": sync, "Retry NASDAQ:NOSUCH 1d": sync, "Keys": admin}),
         "/markets": (
-            AAPL,
-            {"Add a symbol": sync, f"Choose {AAPL}": sync, **chosen, "Forget": admin},
+            BTC,
+            {"Add a symbol": sync, f"Choose {BTC}": sync, **chosen, "Forget": admin},
         ),
         "/watch": (BTC, {"Watch a symbol": sync, f"Stop watching {BTC}": sync}),
         "/schedules": ("all-series", dict.fromkeys(schedule, admin)),
@@ -826,7 +826,7 @@ def test_a_key_sees_only_the_controls_that_it_may_use(
             expect(page.locator("header .tag")).to_have_text(scope)
             expect(page.locator("main").get_by_text(text).first).to_be_visible()
             if path == "/markets" and scope.includes(Scope.SYNC):
-                page.get_by_label(f"Choose {AAPL}").check()
+                page.get_by_label(f"Choose {BTC}").check()
             expected = {name for name, least in needed.items() if scope.includes(least)}
             wait_until(path, partial(shows, page, expected), (), 30)  # some come with late data
             assert expected == needed.keys() & page.evaluate(CONTROLS), path

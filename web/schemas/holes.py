@@ -59,7 +59,7 @@ class CoverageOut(BaseModel):
     symbol: str
     exchange: str
     interval: Interval
-    ranges: list[CoveredOut]
+    ranges: list[CoveredOut] = Field(description="those that touch and have one state are one")
 
     @classmethod
     def of(cls, series: Series, kept: KeptCoverage) -> Self:
@@ -128,7 +128,7 @@ class HolesOut(BaseModel):
         description="the range that was examined, from the oldest bar on, and at most the newest"
         " two million bars",
     )
-    end: datetime
+    end: datetime = Field(description="the first moment after it")
     calendar_problem: str | None = Field(
         description="why holes can't be told from hours without trading; nothing is listed then",
         examples=[None],

@@ -106,6 +106,7 @@ def _try_out(
 ) -> int:
     """Makes up to `count` requests of an operation; returns how many were made."""
     made = 0
+    plain = {**headers, "Accept-Encoding": "identity"}  # its client in process unpacks nothing
     promised = {str(status) for status in operation.definition.raw["responses"]}
 
     @hypothesis.settings(_FUZZING, max_examples=count)
@@ -113,7 +114,7 @@ def _try_out(
     def check(case: Case) -> None:
         nonlocal made
         made += 1
-        answer = case.call(headers=headers)
+        answer = case.call(headers=plain)
         assert str(answer.status_code) in promised | _OF_ANY_PATH, case.as_curl_command()
         case.validate_response(answer, checks=_CHECKS)
 
