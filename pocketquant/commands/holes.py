@@ -40,7 +40,7 @@ def holes(
         print_json(found)
         return
     if found["calendar_problem"]:
-        print_note(f"holes can't be told: {found['calendar_problem']}")
+        print_note(f"the holes are not known: {found['calendar_problem']}")
     if found["holes"]:
         print_rows(found["holes"], _COLUMNS, as_json=False)
     if found["hole_count"] > len(found["holes"]):

@@ -1,7 +1,9 @@
 """`sync`, `bulk` and `repair`: bring series up to date, and fill their holes."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -23,6 +25,8 @@ _COLUMNS = (
     *("exchange", "symbol", "interval", "status", "fetched", "inserted", "changed"),
     *("unchanged", "refused", "forming", "bar_count", "last_bar_at"),
 )
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 _RANGE_COLUMNS = (*_COLUMNS, "stop", "reached_back_to")
 _DEFAULT_BARS = 500
 
@@ -37,6 +41,19 @@ _from_option = click.option(
     type=FILE_OR_DASH,
     help="A file of symbols (- is standard input): any number in a line, # begins a comment.",
 )
+
+
+def _intervals_option(default: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--interval",
+        "-i",
+        "intervals",
+        type=INTERVALS,
+        multiple=True,
+        help=f"By default {default}; may be repeated.",
+    )
+
+
 _wait_option = click.option(
     "--wait/--no-wait", default=True, help="Wait until the job has ended, or only print its id."
 )
@@ -82,14 +99,7 @@ def sync(
 @click.command()
 @click.argument("symbols", nargs=-1, type=SYMBOL)
 @_from_option
-@click.option(
-    "--interval",
-    "-i",
-    "intervals",
-    type=INTERVALS,
-    multiple=True,
-    help="By default 1d; may be repeated.",
-)
+@_intervals_option("1d")
 @click.option("--bars", "-n", type=_bars, help=f"By default {_DEFAULT_BARS}.")
 @_start_option
 @_end_option
@@ -125,14 +135,7 @@ def bulk(
 @click.command()
 @click.argument("symbols", nargs=-1, type=SYMBOL)
 @_from_option
-@click.option(
-    "--interval",
-    "-i",
-    "intervals",
-    type=INTERVALS,
-    multiple=True,
-    help="By default all that were ever synced; may be repeated.",
-)
+@_intervals_option("all that were ever synced")
 @_wait_option
 @api_options
 def repair(

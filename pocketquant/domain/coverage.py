@@ -24,7 +24,7 @@ Stretch = tuple[int, int]
 
 
 class CoverageState(StrEnum):
-    """What the provider returned for a stretch."""
+    """The provider's answer to the request for a stretch."""
 
     COMPLETE = "complete"  # every bar that it has
     LIMITED = "limited"  # it serves no bars that old

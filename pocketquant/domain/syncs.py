@@ -154,7 +154,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RangeProgress:
-    """What the stored pages of a range held together; `end` is that of the range.
+    """The counts of a range's stored pages, taken together; `end` is that of the range.
 
     All bars from `oldest` on are stored. Another attempt goes on from there.
     """

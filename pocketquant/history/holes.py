@@ -22,20 +22,22 @@ from pocketquant.storage.sync_status import SyncStatuses
 
 _MOST_BARS = 2_000_000  # 3.8 years of minutes of a market that never closes
 _CHUNKS_A_READ = 64
+_NO_HOURS = "no sync has seen the symbol's hours"
 _MORE_BARS = 5  # the forming one, and some that the calendar does not have
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a series lacks from `start` to before `end`.
+    """The bars that a series lacks from `start` to before `end`.
 
-    `missing` is None if its calendar is unknown or doubtful, as `problem` says.
+    Without a calendar, or with a doubtful one, that cannot be known; `problem` says why.
     """
 
     series: Series
     start: int
     end: int
-    missing: Missing | None
+    calendar: Calendar | None = None
+    missing: Missing | None = None
     problem: str | None = None
 
 
@@ -80,16 +82,19 @@ class Holes:
             raise NotFound(f"{series} was never requested; sync it first")
         now = int(self.clock())
         start, end = self._range(series, kept, start, end, now)
-        calendar, problem = self._calendar(series)
+        known = self.calendars.get(series.symbol)
+        calendar = known.trusted(series.interval) if known else None
         if calendar is None:
-            return Examined(series, start, end, None, problem)
+            problem = known.trouble(series.interval) if known else _NO_HOURS
+            return Examined(series, start, end, problem=problem)
         bars = calendar.bars(series.interval, start, end)
-        expected = bars.opens[bars.closes <= now - self._delay(series.symbol)]
+        delay = self.symbols.delays([series.symbol]).get(series.symbol, 0)
+        expected = bars.opens[bars.closes <= now - delay]
         counts = self.bars.chunk_counts([series])[series]
         stored = self._stored(series, expected, counts)
         damaged = kept.damaged(series, counts)
         missing = missing_bars(expected, stored, kept.coverage, damaged)
-        return Examined(series, start, end, missing)
+        return Examined(series, start, end, calendar, missing)
 
     def qualities(self, all_series: Collection[Series]) -> dict[Series, Quality]:
         """Return how whole these series are; no bar is read for it."""
@@ -99,7 +104,7 @@ class Holes:
         found: dict[Series, Quality] = {}
         for series, kept in self.statuses.coverages(all_series).items():
             known = calendars.get(series.symbol)
-            calendar = None if known is None or known.trouble(series.interval) else known.calendar
+            calendar = known.trusted(series.interval) if known else None
             until = now - delays.get(series.symbol, 0)
             found[series] = _quality(series, kept, counts[series], calendar, until)
         return found
@@ -122,14 +127,14 @@ class Holes:
 
     def _repair(self, series: Series) -> SyncRequest | None:
         examined = self.find(series)
-        if examined.missing is None:
+        if examined.calendar is None or examined.missing is None:
             return SyncRequest(series, MAX_BARS)
         holes = examined.missing.fillable
-        calendar, _ = self._calendar(series)
-        if not holes or calendar is None:
+        if not holes:
             return None
         oldest = min(hole.first_time for hole in holes)
-        n_bars = len(calendar.opens(series.interval, oldest, int(self.clock()))) + _MORE_BARS
+        opens = examined.calendar.opens(series.interval, oldest, int(self.clock()))
+        n_bars = len(opens) + _MORE_BARS
         if n_bars <= MAX_BARS:
             return SyncRequest(series, n_bars)
         return SyncRequest(series, start=oldest, end=self._end(examined.missing))
@@ -153,17 +158,6 @@ class Holes:
         longest = end - _MOST_BARS * series.interval.seconds
         start = max(oldest, longest, longest if start is None else start)
         return min(start, end), end
-
-    def _calendar(self, series: Series) -> tuple[Calendar | None, str | None]:
-        kept = self.calendars.get(series.symbol)
-        if kept is None:
-            return None, "no sync has seen the symbol's hours"
-        trouble = kept.trouble(series.interval)
-        return (None, trouble) if trouble else (kept.calendar, None)
-
-    def _delay(self, symbol: Symbol) -> int:
-        registered = self.symbols.get(symbol)
-        return (registered.listing.delay_seconds or 0) if registered else 0
 
     def _stored(self, series: Series, expected: Ints, counts: Mapping[int, int]) -> Ints:
         """Return when the bars open that are stored, among them all expected ones.

@@ -16,8 +16,6 @@ import structlog
 
 from pocketquant.coordination.nudges import SCHEDULES_CHANNEL
 from pocketquant.domain.batches import batched
-from pocketquant.domain.calendar import Calendar
-from pocketquant.domain.intervals import Interval
 from pocketquant.domain.schedules import (
     Schedule,
     bars_to_fetch,
@@ -32,7 +30,7 @@ from pocketquant.history.intake import Intake, Key
 from pocketquant.history.steps import Steps
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
-from pocketquant.storage.calendars import CalendarStore, KeptCalendar
+from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
@@ -115,7 +113,8 @@ class Scheduler:
         for batch in batched(self.statuses.progress(self._series(schedule)), _SERIES_A_QUERY):
             kept = self.calendars.of({each.series.symbol for each in batch})
             for series, last_bar_at, last_sync_at in batch:
-                calendar = _trusted(kept.get(series.symbol), series.interval)
+                known = kept.get(series.symbol)
+                calendar = known.trusted(series.interval) if known else None
                 if schedule.is_requested or (
                     has_closed(schedule, calendar) and has_traded_since(calendar, last_sync_at, now)
                 ):
@@ -131,11 +130,6 @@ class Scheduler:
             yield from starmap(Series, product(symbols, schedule.intervals))
         else:
             yield from sorted(self.symbols.tracked_of(symbols), key=str)
-
-
-def _trusted(kept: KeptCalendar | None, interval: Interval) -> Calendar | None:
-    """Return the calendar, unless a bar of this interval was not predicted."""
-    return None if kept is None or kept.trouble(interval) else kept.calendar
 
 
 def _success_at(job: Job | None) -> int | None:

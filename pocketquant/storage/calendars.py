@@ -47,6 +47,10 @@ class KeptCalendar:
         """The calendar; None if none can be made of the texts."""
         return None if self.problem is not None else parse_calendar(self.texts)
 
+    def trusted(self, interval: Interval) -> Calendar | None:
+        """Return the calendar, unless a bar of this interval was not predicted."""
+        return None if self.trouble(interval) else self.calendar
+
     def trouble(self, interval: Interval) -> str | None:
         """Return why no bar of this interval can be predicted for sure; None if it can."""
         if self.problem is not None:

@@ -88,7 +88,8 @@ class KeptCoverage:
         split = chunks.split(series, fetched).items()
         by_index = {chunks.index_of(chunk_id): bars for chunk_id, bars in split}
         counts = dict(self.counts)
-        for index in counts.keys() | by_index.keys():
+        touched, _ = chunks.windows(series, *stretch)
+        for index in (each for each in touched if each in counts or each in by_index):
             start, end = chunks.window(series, index)
             bars = by_index.get(index, Bars.empty())
             if stretch[0] <= start and end <= stretch[1]:

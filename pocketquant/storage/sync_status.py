@@ -69,7 +69,7 @@ class SyncStatus:
 
 
 class Newest(NamedTuple):
-    """What a sync of the newest bars says of its series besides the closed bars."""
+    """The news that a sync of the newest bars brings besides closed bars."""
 
     synced_at: int
     forming: FormingBar | None
@@ -309,11 +309,6 @@ class SyncStatuses:
         document = self._statuses.find_one({"_id": str(series)}, _LISTED)
         return _read(document) if document else None
 
-    def coverage(self, series: Series) -> KeptCoverage | None:
-        """Return what was fetched of a series; None if it was never requested."""
-        document = self._statuses.find_one({"_id": str(series)}, {"coverage": True})
-        return KeptCoverage.read(document.get("coverage")) if document else None
-
     def series_of(self, symbol: Symbol) -> list[Series]:
         """Return the series of the symbol that were ever requested."""
         of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
@@ -326,6 +321,10 @@ class SyncStatuses:
             self._statuses.find(condition, _LISTED).sort("_id", ASCENDING).skip(offset).limit(limit)
         )
         return [_read(document) for document in found], self._statuses.count_documents(condition)
+
+    def coverage(self, series: Series) -> KeptCoverage | None:
+        """Return what was fetched of a series; None if it was never requested."""
+        return self.coverages([series]).get(series)
 
     def coverages(self, all_series: Iterable[Series]) -> dict[Series, KeptCoverage]:
         """Return what was fetched of these series; one that was never requested is left out."""

@@ -1,4 +1,4 @@
-"""What 200 quotes a second on the screen cost the page, beside a page of silent quotes.
+"""The cost of 200 quotes a second on the screen, beside a page of silent quotes.
 
 The quotes are written to Redis as a streamer writes them, five times a second.
 """

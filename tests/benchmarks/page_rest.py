@@ -1,4 +1,4 @@
-"""What the views request of web while nothing goes on, and what that costs it."""
+"""The requests of each view while nothing goes on, and their cost for web."""
 
 import time
 from collections import Counter

@@ -286,7 +286,7 @@ def test_a_second_symbol_is_compared(visit: Opens, market: Any) -> None:
 
 
 def test_a_wrong_symbol_to_compare_leaves_the_chart_as_it_is(visit: Opens, market: Any) -> None:
-    """What is no symbol is explained; bars that were never fetched are fetched on request."""
+    """A wrong symbol is explained; bars that were never fetched are fetched on request."""
     page = visit(f"/chart/{AAPL}?interval=1d&compare=ethereum")
     row = page.locator(".legend-compared")
     expect(row).to_contain_text("ETHEREUM is no symbol: write EXCHANGE:TICKER.")

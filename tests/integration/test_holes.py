@@ -18,13 +18,10 @@ from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, Page, Stop, SyncRequest, UnitState
 from pocketquant.history.holes import Holes
-from pocketquant.history.hours import HoursKeeping
-from pocketquant.history.mending import Mending
-from pocketquant.history.paced_provider import PacedProvider
-from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage import chunks
 from pocketquant.wiring import Platform
+from tests.integration.syncers import syncer_with
 from tests.simulated import calendar_of, known
 
 AAPL = Series.parse("NASDAQ:AAPL|1h")
@@ -83,19 +80,7 @@ def market() -> Market:
 @pytest.fixture
 def sync(wired: Platform, market: Market) -> Callable[..., list[SyncRequest]]:
     """Syncs series; returns what was asked of the market."""
-    syncer = Syncer(
-        ledger=wired.ledger,
-        provider=PacedProvider(market, wired.governor, wired.settings.turn_seconds),
-        bars=wired.bars,
-        live_bars=wired.live_bars,
-        mending=Mending(wired.bars, wired.live_bars, wired.calendars),
-        hours=HoursKeeping(wired.calendars),
-        statuses=wired.statuses,
-        symbols=wired.symbols,
-        responses=wired.responses,
-        nudges=wired.nudges,
-        clock=lambda: float(market.now),
-    )
+    syncer = syncer_with(wired, market, lambda: float(market.now))
 
     def do(*requests: SyncRequest) -> list[SyncRequest]:
         market.asked.clear()

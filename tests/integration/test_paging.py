@@ -161,7 +161,7 @@ def test_an_attempt_goes_on_where_another_has_ended(paged: PagedHistory) -> None
 
 
 def test_a_page_is_fetched_when_it_is_asked_for(simulator: Simulator, paged: PagedHistory) -> None:
-    """Nothing is requested while a page is being stored, and closing ends the connection."""
+    """No page is requested while one is being stored, and closing ends the connection."""
     request = SyncRequest(Series.parse(HOURS), start=LONG_AGO)
     with closing(paged.pages(request, None)) as pages:
         next(pages)

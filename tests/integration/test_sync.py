@@ -35,9 +35,7 @@ from pocketquant.domain.syncs import (
     SyncState,
     UnitState,
 )
-from pocketquant.history.hours import HoursKeeping
-from pocketquant.history.mending import Mending
-from pocketquant.history.paced_provider import PacedProvider, Provider, ProviderCall
+from pocketquant.history.paced_provider import Provider, ProviderCall
 from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import wait_until
@@ -48,6 +46,7 @@ from pocketquant.storage.sync_status import SyncStatus
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
 from tests.integration.interleaving import Actor
+from tests.integration.syncers import syncer_with
 
 APPLE = Series.parse("NASDAQ:AAPL|1d")
 DAY = 86400
@@ -87,19 +86,7 @@ def syncer(wired: Platform) -> Callable[[Provider], Syncer]:
     """Makes a syncer with a provider."""
 
     def make(provider: Provider) -> Syncer:
-        return Syncer(
-            ledger=wired.ledger,
-            provider=PacedProvider(provider, wired.governor, wired.settings.turn_seconds),
-            bars=wired.bars,
-            live_bars=wired.live_bars,
-            mending=Mending(wired.bars, wired.live_bars, wired.calendars),
-            hours=HoursKeeping(wired.calendars),
-            statuses=wired.statuses,
-            symbols=wired.symbols,
-            responses=wired.responses,
-            nudges=wired.nudges,
-            clock=lambda: float(NOW),
-        )
+        return syncer_with(wired, provider, lambda: float(NOW))
 
     return make
 

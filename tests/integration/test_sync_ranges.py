@@ -252,7 +252,7 @@ def test_silence_puts_the_range_back(
 def test_a_cancelled_job_ends_between_two_pages(
     platform: Platform, syncer: Syncer, simulator: Simulator
 ) -> None:
-    """What was stored stays; no page follows."""
+    """Stored bars stay; no page follows."""
     unit_id = submit(platform)
 
     def cancel(number: int) -> None:
@@ -383,7 +383,7 @@ def test_requests_join(
 def test_a_range_with_an_end_says_nothing_of_the_present(
     platform: Platform, syncer: Syncer, simulator: Simulator
 ) -> None:
-    """The forming bar and the time of the last sync stay as the newest bars have told them."""
+    """The forming bar and the time of the last sync stay as the newest bars gave them."""
     syncer.do(platform.intake.submit(SyncRequest(APPLE, 10), QueueName.BULK).unit.id)
     before = platform.statuses.get(APPLE)
     assert before is not None

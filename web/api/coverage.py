@@ -8,7 +8,7 @@ from pocketquant.domain.errors import NotFound
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
 from web import idempotency, paging
-from web.api.jobs import accepted
+from web.api.jobs import LOCATION, accepted
 from web.schemas.holes import (
     CoverageOut,
     CoverageQuery,
@@ -22,8 +22,6 @@ from web.schemas.jobs import JobOut
 from web.schemas.requests import SymbolPath
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
-
-_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the job"}}
 
 blueprint = PydanticBlueprint(
     "coverage",
@@ -92,7 +90,7 @@ def list_qualities(query: QualityQuery) -> tuple[list[QualityOut], dict[str, str
 
 @blueprint.route("/repair", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(RepairIn))
-@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_LOCATION)
+@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=LOCATION)
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def repair(body: RepairIn) -> Response:
     """Fill the holes of up to 500 symbols, as one job

@@ -25,6 +25,8 @@ from web.smorest_pydantic import PydanticBlueprint, schema_of
 from web.streams import job_events
 from web.streams.job_watch import progress_of
 
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the job"}}
+
 blueprint = PydanticBlueprint(
     "jobs", __name__, url_prefix="/jobs", description="progress of requested syncs"
 )

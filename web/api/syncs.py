@@ -11,7 +11,7 @@ from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
 from pocketquant.storage.jobs import JobStore
 from web import errors, idempotency, paging
-from web.api.jobs import accepted
+from web.api.jobs import LOCATION, accepted
 from web.schemas.jobs import JobOut
 from web.schemas.requests import SymbolPath
 from web.schemas.syncs import (
@@ -25,8 +25,6 @@ from web.schemas.syncs import (
 )
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
-
-_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "path of the job"}}
 
 blueprint = PydanticBlueprint(
     "syncs",
@@ -43,7 +41,7 @@ blueprint = PydanticBlueprint(
 @blueprint.alt_response(
     HTTPStatus.ACCEPTED,
     schema=schema_of(JobOut),
-    headers=_LOCATION,
+    headers=LOCATION,
     description="The sync goes on; watch its job",
 )
 @blueprint.takes_headers(idempotency.DOCUMENTED)
@@ -79,7 +77,7 @@ def sync(body: SyncIn, query: SyncQuery) -> SyncOut | Response:
 @blueprint.response(
     HTTPStatus.ACCEPTED,
     schema_of(JobOut),
-    headers=_LOCATION,
+    headers=LOCATION,
 )
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_background(body: SyncIn) -> Response:
@@ -89,7 +87,7 @@ def sync_in_background(body: SyncIn) -> Response:
 
 @blueprint.route("/sync/bulk", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(BulkIn))
-@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=_LOCATION)
+@blueprint.response(HTTPStatus.ACCEPTED, schema_of(JobOut), headers=LOCATION)
 @blueprint.takes_headers(idempotency.DOCUMENTED)
 def sync_in_bulk(body: BulkIn) -> Response:
     """Bring up to 10,000 symbols up to date, at one interval or several, as one job

@@ -1,6 +1,7 @@
 """What was fetched of a series, what it lacks, and the repair of it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -16,9 +17,9 @@ from pocketquant.domain.syncs import SyncState
 from pocketquant.history.holes import Examined, Quality
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.sync_status import StatusFilter, SyncStatus
-from web.schemas.fields import Exchange, Moment, Ticker
-from web.schemas.requests import PageQuery, RequestModel
-from web.schemas.syncs import BulkSymbol
+from web.schemas.fields import Moment
+from web.schemas.requests import RequestModel
+from web.schemas.syncs import BulkSymbol, SeriesQuery
 
 _MOST_SYMBOLS = 500
 
@@ -164,29 +165,14 @@ class HolesOut(BaseModel):
         )
 
 
-class QualityQuery(PageQuery):
+class QualityQuery(SeriesQuery):
     """Which series to list."""
 
-    exchange: Exchange | None = Field(None, description="only series of this exchange")
-    symbol: Ticker | None = Field(None, description="only series of this ticker", examples=["AAPL"])
-    interval: Interval | None = Field(None, description="only series of this interval")
     gaps: bool = Field(False, description="only series with gaps between fetched stretches")
-    doubtful: bool = Field(False, description="only series whose calendar is doubtful or unknown")
-    stale_before: Moment | None = Field(
-        None,
-        description="only series last synced before this moment, or never",
-        examples=["2024-01-31T14:30:00Z"],
-    )
+    doubtful: bool = Field(False, description="only series whose calendar is doubtful")
 
     def filters(self) -> StatusFilter:
-        return StatusFilter(
-            exchange=self.exchange,
-            ticker=self.symbol,
-            interval=self.interval,
-            stale_before=self.stale_before,
-            has_gaps=self.gaps,
-            is_doubtful=self.doubtful,
-        )
+        return replace(super().filters(), has_gaps=self.gaps, is_doubtful=self.doubtful)
 
 
 class QualityOut(BaseModel):

@@ -1,6 +1,7 @@
 """Requests for syncs, their results, and the sync status of each series."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -174,18 +175,12 @@ class SyncOut(BaseModel):
         )
 
 
-class SyncStatusesQuery(PageQuery):
-    """Which sync statuses to list."""
+class SeriesQuery(PageQuery):
+    """Which series to list."""
 
     exchange: Exchange | None = Field(None, description="only series of this exchange")
     symbol: Ticker | None = Field(None, description="only series of this ticker", examples=["AAPL"])
     interval: Interval | None = Field(None, description="only series of this interval")
-    status: SyncState | None = Field(
-        None, description="only series in this state", examples=["error"]
-    )
-    error: str | None = Field(
-        None, pattern="^[a-z_]{1,64}$", description="only series whose last failure has this code"
-    )
     stale_before: Moment | None = Field(
         None,
         description="only series last synced before this moment, or never synced",
@@ -197,10 +192,22 @@ class SyncStatusesQuery(PageQuery):
             exchange=self.exchange,
             ticker=self.symbol,
             interval=self.interval,
-            status=self.status,
-            error_code=self.error,
             stale_before=self.stale_before,
         )
+
+
+class SyncStatusesQuery(SeriesQuery):
+    """Which sync statuses to list."""
+
+    status: SyncState | None = Field(
+        None, description="only series in this state", examples=["error"]
+    )
+    error: str | None = Field(
+        None, pattern="^[a-z_]{1,64}$", description="only series whose last failure has this code"
+    )
+
+    def filters(self) -> StatusFilter:
+        return replace(super().filters(), status=self.status, error_code=self.error)
 
 
 class SyncStatusQuery(RequestModel):

@@ -94,9 +94,9 @@ class ChangeFeed:
             loop.wait(_PAUSE_SECONDS)
 
     def _pass_on(self, pubsub: "redis.client.PubSub", loop: Loop) -> None:
-        """Tell the listeners each change, until there are none.
+        """Pass each change on to the listeners, until there are none.
 
-        Redis confirms the subscription to each kind, which is told as a change of it.
+        Redis confirms the subscription to each kind, which is passed on as a change of it.
         """
         while self._has_listeners(loop):
             message = pubsub.get_message(timeout=_POLL_SECONDS)

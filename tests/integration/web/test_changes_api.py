@@ -34,7 +34,7 @@ def kinds(body: Iterator[bytes]) -> Kinds:
 
 
 def until_all(found: Kinds) -> None:
-    """Read until each kind was told."""
+    """Read until each kind was sent."""
     seen: set[str] = set()
     while seen != ALL:
         seen.update(next(found))
@@ -68,7 +68,7 @@ def test_several_changes_are_one_event(client: FlaskClient) -> None:
 def test_changes_that_may_have_been_missed_are_told(
     client: FlaskClient, cache: redis.Redis
 ) -> None:
-    """After a lost subscription each kind is told; it is the only one of the process."""
+    """After a lost subscription each kind is sent; it is the only one of the process."""
     with changes(client), changes(client) as told:
         assert [(JOBS_CHANNEL.encode(), 1)] == cache.pubsub_numsub(JOBS_CHANNEL)
         cache.client_kill_filter(_type="pubsub")
