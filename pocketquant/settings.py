@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(default=5.0, gt=0)  # between two searches for lost and due units
     max_attempts: int = Field(default=8, ge=1)  # after that many failures a unit is not retried
 
+    revision_days: int = Field(default=400, ge=0, le=36_500)  # of replaced bars; 0: none are kept
+
     api_host: str = HOST
     api_port: int = Field(default=API_PORT, ge=0, le=65535)
     web_processes: int = Field(default=2, ge=1)  # on API_PORT; if one dies, another serves

@@ -46,6 +46,7 @@ from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.lost_units import LostUnits
 from pocketquant.storage.plans import JobPlans
+from pocketquant.storage.revisions import Revisions
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.subscriptions import Subscriptions
 from pocketquant.storage.symbols import SymbolRegistry
@@ -69,6 +70,7 @@ class Platform:
     jobs: JobStore
     ledger: Ledger
     bars: BarStore
+    revisions: Revisions
     live_bars: LiveBarStore
     statuses: SyncStatuses
     symbols: SymbolRegistry
@@ -128,7 +130,9 @@ def wire(settings: Settings) -> Platform:
     intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, nudges, now)
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
-    bars, live_bars, calendars = BarStore(mongo), LiveBarStore(mongo), CalendarStore(mongo)
+    revisions = Revisions(mongo, settings.revision_days, time.time)
+    bars = BarStore(mongo, revisions=revisions if settings.revision_days else None)
+    live_bars, calendars = LiveBarStore(mongo), CalendarStore(mongo)
     cached_calendars = CachedCalendars(calendars, time.monotonic)
     shown_bars = ShownLiveBars(bars, live_bars, cached_calendars)
     current_bars = CurrentBars(board, shown_bars, cached_calendars)
@@ -143,6 +147,7 @@ def wire(settings: Settings) -> Platform:
         jobs=jobs,
         ledger=ledger,
         bars=bars,
+        revisions=revisions,
         live_bars=live_bars,
         statuses=statuses,
         symbols=symbols,

@@ -42,6 +42,7 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach
 from pocketquant.domain.listings import Listing
+from pocketquant.domain.revisions import Cause, Reason
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     MAX_BARS,
@@ -295,9 +296,9 @@ class Syncer:
         return upserted
 
     def _upsert(self, unit: Unit, history: History) -> Upserted:
-        series = unit.request.series
+        series, cause = unit.request.series, Cause(Reason.SYNC, unit.id, unit.newest_job)
         with metrics.STORE_SECONDS.labels(operation="upsert").time():
-            upserted = self.bars.upsert({series: history.closed}, unit.lease)[series]
+            upserted = self.bars.upsert({series: history.closed}, unit.lease, cause)[series]
         metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
         metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
         return upserted

@@ -2,36 +2,38 @@
 
 The upsert is optimistic: it reads the chunks concerned, merges, and writes changed chunks back on
 condition that they are still as they were read. A writer that loses this race merges again, so
-concurrent writers of a chunk never lose each other's bars.
+concurrent writers of a chunk never lose each other's bars. The values that a write will replace are
+kept first, if the store has `Revisions`.
 
 A worker writes under the lease of its unit, which the server checks with each write: a worker that
 stalled cannot overwrite the bars of the next attempt with older ones.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from bson import ObjectId
-from numpy.typing import NDArray
-from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, WriteError
 
-from pocketquant.domain.bars import Bars, Merge, concatenate
-from pocketquant.domain.batches import batched
+from pocketquant.domain.bars import Bars, Merge
 from pocketquant.domain.dates import to_seconds
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.domain.revisions import ALWAYS, Cause, Reason, Versions
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
+from pocketquant.storage.bar_reader import BarReader, PastBars
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.leases import REFUSED, UnitLease
-from pocketquant.storage.recent import RecentChunks
+from pocketquant.storage.recent import Chunk, RecentChunks
+from pocketquant.storage.revisions import Revisions
 
 _MOST_ROUNDS = 100
-_PIECE = 256  # chunks of one query when all are read
-_BLOCK = 32  # chunks of one block: 1.5 MB
+_MERGED = {"rev": True, "columns": True, "written": True}
+_NO_CHUNK = Chunk(Versions.new(Bars.empty(), ALWAYS), None)
+_IMPORT = Cause(Reason.IMPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,10 @@ class Write:
     """
 
     document: dict[str, Any]
+    chunk: Chunk
     rev: ObjectId | None
     lease: UnitLease | None = None
+    revision: dict[str, Any] | None = None
 
     @property
     def condition(self) -> dict[str, Any]:
@@ -92,15 +96,25 @@ class Write:
         return UpdateOne(self.condition, self.change, upsert=True)
 
 
-class BarStore:
+class BarStore(BarReader):
     """The bars of all series, in one collection; the driver's errors pass through."""
 
-    def __init__(self, mongo: Mongo, collection: str = "ohlcv") -> None:
-        self._chunks = mongo[collection]
+    def __init__(
+        self, mongo: Mongo, collection: str = "ohlcv", revisions: Revisions | None = None
+    ) -> None:
+        super().__init__(mongo[collection])
+        self._revisions = revisions
         self._recent = RecentChunks()
 
+    def at(self, moment: int) -> PastBars:
+        """Return a reader of the bars that were stored at the moment, in epoch milliseconds."""
+        return PastBars(self._chunks, self._revisions, moment)
+
     def upsert(
-        self, blocks: Mapping[Series, Bars], lease: UnitLease | None = None
+        self,
+        blocks: Mapping[Series, Bars],
+        lease: UnitLease | None = None,
+        cause: Cause = _IMPORT,
     ) -> dict[Series, Upserted]:
         """Store the bars of any number of series, replacing stored bars of the same time.
 
@@ -114,60 +128,15 @@ class BarStore:
             for chunk_id, bars in chunks.split(series, block).items()
         }
         if len(pending) == 1:
-            self._extend_known(pending, upserted, lease)
+            self._extend_known(pending, upserted, lease, cause)
         for _ in range(_MOST_ROUNDS):
             if not pending:
                 return upserted
-            merges, lost = self._merge(pending, lease)
+            merges, lost = self._merge(pending, lease, cause)
             for chunk_id in merges.keys() - lost:
                 series, _bars = pending.pop(chunk_id)
                 upserted[series] = upserted[series].plus(merges[chunk_id])
         raise StorageUnavailable(f"{_MOST_ROUNDS} times others wrote {min(pending)} first")
-
-    def read(
-        self,
-        series: Series,
-        start: int | None = None,
-        end: int | None = None,
-        limit: int | None = None,
-        newest: bool = True,
-    ) -> Bars:
-        """Return the bars that open at or after `start` and before `end`, in order of time.
-
-        With a `limit`, return at most that many: the newest of them, or else the oldest.
-        """
-        size = _PIECE if limit is None else chunks.chunks_touched(limit)
-        walk = self._walk(chunks.id_range(series, start, end), newest, size)
-        return chunks.gather(map(chunks.decode, walk), start, end, limit, newest)
-
-    def chunk_ids(self, series: Series) -> list[str]:
-        """Return the ids of the series' chunks in order of time; reads an index, no chunk."""
-        of_series = {"_id": chunks.id_range(series)}
-        return [
-            document["_id"] for document in self._chunks.find(of_series, {"_id": True}).sort("_id")
-        ]
-
-    def read_chunks(self, ids: Sequence[str]) -> dict[str, Bars]:
-        """Return the bars of these chunks by id; missing chunks are left out."""
-        found = self._chunks.find({"_id": {"$in": ids}}, {"columns": True})
-        return {document["_id"]: chunks.decode(document["columns"]) for document in found}
-
-    def blocks(
-        self, series: Series, start: int | None, end: int | None, newest: bool
-    ) -> Iterator[Bars]:
-        """Yield the bars from `start` to before `end` in blocks of some chunks, in bounded memory.
-
-        Each block is in order of time; with `newest`, the newest block comes first. Bars written
-        during the iteration may or may not be included.
-        """
-        walk = self._walk(chunks.id_range(series, start, end), newest, _BLOCK, growth=1)
-        for columns in batched(walk, _BLOCK):
-            blocks = [chunks.decode(each).between(start, end) for each in columns]
-            yield concatenate(blocks[::-1] if newest else blocks)
-
-    def latest(self, series: Series, count: int) -> Bars:
-        """Return the newest `count` bars, in order of time."""
-        return self.read(series, limit=count)
 
     def count(self, series: Series) -> int:
         """Return how many bars the series has."""
@@ -198,14 +167,6 @@ class BarStore:
             counts[Series.parse(key)][chunks.index_of(document["_id"])] = document["count"]
         return counts
 
-    def chunk_edges(self, series: Series) -> NDArray[np.int64]:
-        """Return the first and last open time of each chunk in order; reads an index, no chunk."""
-        of_series = {"_id": chunks.id_range(series)}
-        fields = {"_id": True, "start": True, "end": True}
-        found = self._chunks.find(of_series, fields).sort("_id", ASCENDING)
-        edges = [to_seconds(each[name]) for each in found for name in ("start", "end")]
-        return np.array(edges, dtype=np.int64)
-
     def delete(self, series: Series) -> int:
         """Remove all bars of the series; return how many there were.
 
@@ -213,30 +174,16 @@ class BarStore:
         """
         count = self.count(series)
         self._chunks.delete_many({"_id": chunks.id_range(series)})
+        if self._revisions is not None:
+            self._revisions.delete(series)
         return count
-
-    def _walk(
-        self, ids: dict[str, str], newest: bool, size: int, growth: int = 2
-    ) -> Iterator[bytes]:
-        """Yield the columns of each chunk, fetched in pieces that grow by the factor `growth`.
-
-        Mostly the first piece is the only one, and leaves no cursor to close on the server.
-        """
-        order, beyond = (DESCENDING, "$lt") if newest else (ASCENDING, "$gt")
-        while True:
-            found = self._chunks.find({"_id": ids}, {"columns": True}).sort("_id", order)
-            piece = list(found.limit(size))
-            yield from (document["columns"] for document in piece)
-            if len(piece) < size:
-                return
-            ids = ids | {beyond: piece[-1]["_id"]}
-            size *= growth
 
     def _extend_known(
         self,
         pending: dict[str, tuple[Series, Bars]],
         upserted: dict[Series, Upserted],
         lease: UnitLease | None,
+        cause: Cause,
     ) -> None:
         """Write the one pending chunk without reading it, if this process wrote it last.
 
@@ -246,15 +193,17 @@ class BarStore:
         known = self._recent.get(chunk_id)
         if known is None:
             return
-        merge = known.bars.merge(newer)
+        merge = known.versions.bars.merge(newer)
         if merge.inserted or merge.changed:
-            write = rewrite(series, chunk_id, merge.bars, known.rev, lease)
+            write = self._rewrite(series, chunk_id, known, merge.bars, lease, cause)
+            self._keep_replaced([write])
             if self._update(write):
-                self._recent.keep(chunk_id, merge.bars, write.document["rev"])
+                self._recent.keep(chunk_id, write.chunk)
                 del pending[chunk_id]
                 upserted[series] = upserted[series].plus(merge)
             else:
                 self._recent.forget(chunk_id)
+                self._withdraw([write])
 
     def _update(self, write: Write) -> bool:
         """Write an existing chunk; False if it has changed since it was read."""
@@ -266,25 +215,56 @@ class BarStore:
             raise write.lease.lost() from error
 
     def _merge(
-        self, pending: dict[str, tuple[Series, Bars]], lease: UnitLease | None
+        self, pending: dict[str, tuple[Series, Bars]], lease: UnitLease | None, cause: Cause
     ) -> tuple[dict[str, Merge], set[str]]:
         """Merge and write all pending chunks; return the merges, and the ids that lost the race."""
-        found = self._chunks.find({"_id": {"$in": list(pending)}}, {"rev": True, "columns": True})
-        stored = {document["_id"]: document for document in found}
+        found = self._chunks.find({"_id": {"$in": list(pending)}}, _MERGED)
+        stored = {each["_id"]: Chunk(chunks.decode_versions(each), each["rev"]) for each in found}
         merges: dict[str, Merge] = {}
         writes: dict[str, Write] = {}
         for chunk_id, (series, newer) in pending.items():
-            old = stored.get(chunk_id)
-            merge = (chunks.decode(old["columns"]) if old else Bars.empty()).merge(newer)
+            old = stored.get(chunk_id, _NO_CHUNK)
+            merge = old.versions.bars.merge(newer)
             merges[chunk_id] = merge
             if merge.inserted or merge.changed:
-                rev = old["rev"] if old else None
-                writes[chunk_id] = rewrite(series, chunk_id, merge.bars, rev, lease)
+                writes[chunk_id] = self._rewrite(series, chunk_id, old, merge.bars, lease, cause)
+        self._keep_replaced(writes.values())
         lost = self._write(writes, lease)
+        self._withdraw([writes[each] for each in lost])
         if len(merges) == len(writes) == 1 and not lost:
             ((chunk_id, write),) = writes.items()
-            self._recent.keep(chunk_id, merges[chunk_id].bars, write.document["rev"])
+            self._recent.keep(chunk_id, write.chunk)
         return merges, lost
+
+    def _rewrite(
+        self,
+        series: Series,
+        chunk_id: str,
+        old: Chunk,
+        merged: Bars,
+        lease: UnitLease | None,
+        cause: Cause,
+    ) -> Write:
+        """Return the write of the merged bars, and the document of the values that it replaces."""
+        if self._revisions is None:
+            return rewrite(series, chunk_id, Versions.new(merged, ALWAYS), old.rev, lease)
+        rewritten = self._revisions.rewritten(old.versions, merged)
+        write = rewrite(series, chunk_id, rewritten.versions, old.rev, lease)
+        if not len(rewritten.replaced.bars):
+            return write
+        revision = self._revisions.document(chunk_id, write.chunk.rev, rewritten, cause)
+        return replace(write, revision=revision)
+
+    def _keep_replaced(self, writes: Iterable[Write]) -> None:
+        documents = [write.revision for write in writes if write.revision is not None]
+        if self._revisions is not None:
+            self._revisions.keep(documents)
+
+    def _withdraw(self, writes: Iterable[Write]) -> None:
+        """Remove what was kept for writes that another writer was faster than."""
+        ids = [write.revision["_id"] for write in writes if write.revision is not None]
+        if self._revisions is not None and ids:
+            self._revisions.withdraw(ids)
 
     def _write(self, writes: dict[str, Write], lease: UnitLease | None) -> set[str]:
         """Write the chunks; return the ids of those that have changed since they were read."""
@@ -302,8 +282,13 @@ class BarStore:
 
 
 def rewrite(
-    series: Series, chunk_id: str, bars: Bars, rev: ObjectId | None, lease: UnitLease | None = None
+    series: Series,
+    chunk_id: str,
+    versions: Versions,
+    rev: ObjectId | None,
+    lease: UnitLease | None = None,
 ) -> Write:
     """Return the write of a chunk under a new `rev`, which no other write ever has."""
     fresh = ObjectId()
-    return Write(chunks.encode(series, chunk_id, bars, fresh, fresh.generation_time), rev, lease)
+    document = chunks.encode(series, chunk_id, versions, fresh, fresh.generation_time)
+    return Write(document, Chunk(versions, fresh), rev, lease)

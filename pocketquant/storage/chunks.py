@@ -1,14 +1,15 @@
 """`Bars` ↔ chunk documents: up to 1024 periods of one series as columns in one document.
 
     {_id: "NASDAQ:AAPL|1m|1027669", exchange, symbol, interval,
-     start, end, count, rev, updated_at, columns, writer}
+     start, end, count, rev, updated_at, columns, written, writer}
 
 The `_id` is the series key and the chunk's index, with enough digits to sort every possible time.
-`columns` is little-endian float64, column after column, as in `Bars`. Chunks that a sync has
-written have a `writer`: see `UnitLease`.
+`columns` is little-endian float64, column after column, as in `Bars`. `written` says when the bars
+were: for each run of bars that were written together, how many they are, and the moment. Chunks of
+older releases have none. Chunks that a sync has written have a `writer`: see `UnitLease`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.revisions import ALWAYS, Moments, Versions
 from pocketquant.domain.symbols import Series
 
 CHUNK_PERIODS = 1024
@@ -26,6 +28,7 @@ CHUNK_PERIODS = 1024
 _FIRST_INDEX = -1_000_000  # a 1m chunk in the year 23
 _LAST_INDEX = 8_999_999
 _FLOAT = np.dtype("<f8")
+_RUN = np.dtype([("bars", "<u4"), ("moment", "<i8")])
 
 
 def split(series: Series, bars: Bars) -> dict[str, Bars]:
@@ -78,9 +81,10 @@ def chunks_touched(bar_count: int) -> int:
 
 
 def encode(
-    series: Series, chunk_id: str, bars: Bars, rev: object, updated_at: datetime
+    series: Series, chunk_id: str, versions: Versions, rev: object, updated_at: datetime
 ) -> dict[str, Any]:
     """Return the document of a chunk, which has at least one bar."""
+    bars = versions.bars
     return {
         "_id": chunk_id,
         "exchange": series.symbol.exchange,
@@ -91,13 +95,45 @@ def encode(
         "count": len(bars),
         "rev": rev,
         "updated_at": updated_at,
-        "columns": bars.columns.astype(_FLOAT, copy=False).tobytes(),
+        "columns": encode_columns(bars),
+        "written": encode_written(versions.written),
     }
+
+
+def encode_columns(bars: Bars) -> bytes:
+    """Return the bytes of the bars, column after column."""
+    return bars.columns.astype(_FLOAT, copy=False).tobytes()
 
 
 def decode(columns: bytes) -> Bars:
     """Return the bars of a chunk's `columns`, without copying: they are read-only."""
     return Bars(np.frombuffer(columns, _FLOAT).reshape(6, -1))
+
+
+def encode_written(written: Moments) -> bytes:
+    """Return the runs of equal moments."""
+    starts = np.flatnonzero(np.diff(written, prepend=written[:1] - 1))
+    runs = np.empty(len(starts), dtype=_RUN)
+    runs["bars"] = np.diff(starts, append=len(written))
+    runs["moment"] = written[starts]
+    return runs.tobytes()
+
+
+def decode_versions(document: Mapping[str, Any]) -> Versions:
+    """Return the bars of a chunk with their moments, which are `ALWAYS` where they are not known.
+
+    A worker of an older release changes the columns and leaves the runs as they are.
+    """
+    bars, runs = decode(document["columns"]), _runs(document.get("written"))
+    if runs["bars"].sum() != len(bars):
+        return Versions.new(bars, ALWAYS)
+    return Versions(bars, np.repeat(runs["moment"], runs["bars"]))
+
+
+def moments_of(written: bytes | None) -> list[int]:
+    """Return the moment of each run."""
+    moments: list[int] = _runs(written)["moment"].tolist()
+    return moments
 
 
 def gather(
@@ -118,6 +154,10 @@ def gather(
     if limit is None:
         return bars
     return bars.last(limit) if newest else bars.first(limit)
+
+
+def _runs(written: bytes | None) -> NDArray[Any]:
+    return np.frombuffer(written or b"", dtype=_RUN)
 
 
 def _window_seconds(interval: Interval) -> int:

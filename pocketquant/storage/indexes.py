@@ -5,7 +5,7 @@ from pymongo.errors import OperationFailure
 
 from pocketquant.servers.connections import Mongo
 
-BAR_COLLECTIONS = ("ohlcv", "ohlcv_live")
+BAR_COLLECTIONS = ("ohlcv", "ohlcv_live", "ohlcv_revisions")
 
 _ZSTD = {"wiredTiger": {"configString": "block_compressor=zstd"}}
 _NAMESPACE_EXISTS = 48  # MongoDB's error code
@@ -28,6 +28,7 @@ _INDEXES = {
     ],
     "ohlcv": [_EXTENT],
     "ohlcv_live": [_EXTENT],
+    "ohlcv_revisions": [IndexModel("expires_at", name="kept_long_enough", expireAfterSeconds=0)],
     "sync_status": [
         IndexModel(
             "coverage.gaps",

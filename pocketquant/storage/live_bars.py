@@ -18,6 +18,7 @@ from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.revisions import ALWAYS, Versions
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
@@ -181,7 +182,7 @@ class LiveBarStore:
             return 0
         if not len(rest):
             return len(bars) * self._chunks.delete_one(unchanged).deleted_count
-        write = rewrite(series, document["_id"], rest, document["rev"])
+        write = rewrite(series, document["_id"], Versions.new(rest, ALWAYS), document["rev"])
         updated = self._chunks.update_one(write.condition, write.change)
         return (len(bars) - len(rest)) * updated.modified_count
 

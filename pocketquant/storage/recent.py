@@ -6,36 +6,39 @@ from threading import Lock
 
 from bson import ObjectId
 
-from pocketquant.domain.bars import Bars
+from pocketquant.domain.revisions import Versions
 
 _MOST_CHUNKS = 64  # of up to 48 kB
 
 
 @dataclass(frozen=True, slots=True)
-class KnownChunk:
-    """A chunk as it was written; the stored chunk is unchanged only if it has the same `rev`."""
+class Chunk:
+    """A chunk as it was read or written; the stored one is unchanged if it has the same `rev`.
 
-    bars: Bars
-    rev: ObjectId
+    A chunk that is not stored has none.
+    """
+
+    versions: Versions
+    rev: ObjectId | None
 
 
 class RecentChunks:
     """The most recently used chunks by id; safe for several threads."""
 
     def __init__(self) -> None:
-        self._chunks: OrderedDict[str, KnownChunk] = OrderedDict()
+        self._chunks: OrderedDict[str, Chunk] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, chunk_id: str) -> KnownChunk | None:
+    def get(self, chunk_id: str) -> Chunk | None:
         with self._lock:
             known = self._chunks.get(chunk_id)
             if known is not None:
                 self._chunks.move_to_end(chunk_id)
             return known
 
-    def keep(self, chunk_id: str, bars: Bars, rev: ObjectId) -> None:
+    def keep(self, chunk_id: str, chunk: Chunk) -> None:
         with self._lock:
-            self._chunks[chunk_id] = KnownChunk(bars, rev)
+            self._chunks[chunk_id] = chunk
             self._chunks.move_to_end(chunk_id)
             if len(self._chunks) > _MOST_CHUNKS:
                 self._chunks.popitem(last=False)

@@ -15,6 +15,7 @@ from pocketquant.domain.errors import NotFound
 from pocketquant.domain.intervals import DAY, HOUR, Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.revisions import ALWAYS, Versions
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import History, Page, Stop, SyncRequest, UnitState
 from pocketquant.history.holes import Holes
@@ -159,7 +160,7 @@ def punch(wired: Platform, series: Series, random: Random) -> Ints:
     bars = chunks.decode(collection.find_one({"_id": part})["columns"])  # type: ignore[index]
     gone = random.sample(range(len(bars)), len(bars) // 3)
     rest = Bars(np.delete(bars.columns, gone, axis=1))
-    document = chunks.encode(series, part, rest, None, datetime.now(UTC))
+    document = chunks.encode(series, part, Versions.new(rest, ALWAYS), None, datetime.now(UTC))
     collection.replace_one({"_id": part}, document)
     return np.setdiff1d(before, wired.bars.read(series).time)
 

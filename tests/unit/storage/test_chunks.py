@@ -1,6 +1,8 @@
 """Bars to chunk documents and back."""
 
+import struct
 from datetime import UTC, datetime
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import DAY, Interval
+from pocketquant.domain.revisions import ALWAYS, Versions
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage import chunks
 
@@ -129,7 +132,7 @@ def test_bars_read_back_from_their_document(given: tuple[Series, list[int]]) -> 
     """Decoded bars equal the encoded ones, bit by bit."""
     series, times = given
     for chunk_id, bars in chunks.split(series, _bars(times)).items():
-        document = chunks.encode(series, chunk_id, bars, 1, datetime.now(UTC))
+        document = chunks.encode(series, chunk_id, Versions.new(bars, 5), 1, datetime.now(UTC))
         assert bars == chunks.decode(document["columns"])
         assert bars.columns.tobytes() == chunks.decode(document["columns"]).columns.tobytes()
 
@@ -137,7 +140,8 @@ def test_bars_read_back_from_their_document(given: tuple[Series, list[int]]) -> 
 def test_the_document_is_the_documented_one() -> None:
     """A document has the series, the first and last time, and the number of bars."""
     now = datetime(2025, 1, 1, tzinfo=UTC)
-    document = chunks.encode(Series(AAPL, Interval.M1), "an id", _bars([-60, 0]), "a rev", now)
+    versions = Versions(_bars([-60, 0]), np.array([7, 9]))
+    document = chunks.encode(Series(AAPL, Interval.M1), "an id", versions, "a rev", now)
     expected = {
         "_id": "an id",
         "exchange": "NASDAQ",
@@ -149,8 +153,29 @@ def test_the_document_is_the_documented_one() -> None:
         "rev": "a rev",
         "updated_at": now,
         "columns": np.array(_bars([-60, 0]).columns, dtype="<f8").tobytes(),
+        "written": struct.pack("<IqIq", 1, 7, 1, 9),
     }
     assert expected == document
+
+
+@given(st.lists(st.integers(0, 3), max_size=50))
+def test_moments_read_back_from_their_runs(moments: list[int]) -> None:
+    """Each bar has the moment it was encoded with, and a run is twelve bytes."""
+    written = np.array(moments, dtype=np.int64)
+    runs = chunks.encode_written(written)
+    bars = _bars(list(range(0, 60 * len(moments), 60)))
+    document = {"columns": chunks.encode_columns(bars), "written": runs}
+    versions = chunks.decode_versions(document)
+    assert (moments, bars) == (versions.written.tolist(), versions.bars)
+    expected = [moment for moment, _run in groupby(moments)]
+    assert (expected, 12 * len(expected)) == (chunks.moments_of(runs), len(runs))
+
+
+@pytest.mark.parametrize("written", [None, struct.pack("<Iq", 3, 7)])
+def test_bars_written_by_an_older_release_were_always_there(written: bytes | None) -> None:
+    """It writes no moments, and leaves those of fewer or more bars as they are."""
+    document = {"columns": chunks.encode_columns(_bars([0, 60])), "written": written}
+    assert [ALWAYS, ALWAYS] == chunks.decode_versions(document).written.tolist()
 
 
 def test_decoding_copies_nothing() -> None:

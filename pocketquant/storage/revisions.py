@@ -1,0 +1,168 @@
+"""`Revisions`: the values of bars that later writes replaced, one document for each written chunk.
+
+    {_id: "NASDAQ:AAPL|1m|1027669|<rev>", replaced_at, expires_at, reason, unit, job,
+     count, start, end, largest: {time, field, before, after}, columns, written}
+
+`columns` and `written` are those of a chunk, for the replaced values alone. A document is inserted
+before its chunk is written, under the `rev` that the chunk will have. If the chunk is not written
+after all, it holds values that are true but not replaced: readers of values need not care, and the
+list of revisions leaves it out.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import DESCENDING
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.dates import EPOCH, to_date, to_seconds
+from pocketquant.domain.intervals import DAY
+from pocketquant.domain.revisions import (
+    ALWAYS,
+    Cause,
+    Change,
+    Reason,
+    Rewritten,
+    Versions,
+    largest_change,
+    rewrite,
+)
+from pocketquant.domain.symbols import Series
+from pocketquant.servers.connections import Mongo
+from pocketquant.storage import chunks
+
+_MILLISECOND = timedelta(milliseconds=1)
+_VALUES = {"columns": True, "written": True}
+_AFTER_ALL = "}"  # sorts after "|" and the digits of a `rev`
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A change of stored bars that lie near each other; moments are dates."""
+
+    replaced_at: datetime
+    bars: int
+    first_bar_at: int
+    last_bar_at: int
+    largest: Change
+    cause: Cause
+
+
+class Revisions:
+    """The replaced values of all series, for so many days; the driver's errors pass through."""
+
+    def __init__(self, mongo: Mongo, days: int, clock: Callable[[], float]) -> None:
+        self._revisions = mongo["ohlcv_revisions"]
+        self._chunks = mongo["ohlcv"]
+        self._days = days
+        self._clock = clock
+
+    @property
+    def kept_from(self) -> int:
+        """Return the moment since which every replaced value is kept."""
+        return self._now() - 1000 * DAY * self._days
+
+    def rewritten(self, stored: Versions, merged: Bars) -> Rewritten:
+        """Return what a write of a chunk changes now."""
+        return rewrite(stored, merged, self._now(), self.kept_from)
+
+    def document(self, chunk_id: str, rev: object, rewritten: Rewritten, cause: Cause) -> Document:
+        """Return the document of the replaced values, of which there is at least one."""
+        replaced, at = rewritten.replaced, _date(rewritten.moment)
+        largest = largest_change(replaced.bars, rewritten.replacing)
+        return {
+            "_id": f"{chunk_id}|{rev}",
+            "replaced_at": at,
+            "expires_at": at + timedelta(days=self._days),
+            "reason": cause.reason.value,
+            "unit": cause.unit_id,
+            "job": cause.job_id,
+            "count": len(replaced.bars),
+            "start": to_date(replaced.bars.first_time),
+            "end": to_date(replaced.bars.last_time),
+            "largest": largest._asdict() | {"time": to_date(largest.time)},
+            "columns": chunks.encode_columns(replaced.bars),
+            "written": chunks.encode_written(replaced.written),
+        }
+
+    def keep(self, documents: list[Document]) -> None:
+        """Store the documents; call it before the chunks are written."""
+        if documents:
+            self._revisions.insert_many(documents, ordered=False)
+
+    def withdraw(self, ids: Iterable[str]) -> None:
+        """Remove documents of chunks that another writer wrote first."""
+        self._revisions.delete_many({"_id": {"$in": list(ids)}})
+
+    def replaced_after(self, moment: int, ids: Collection[str]) -> dict[str, list[Versions]]:
+        """Return the values that were replaced after the moment, by the id of their chunk."""
+        found: defaultdict[str, list[Versions]] = defaultdict(list)
+        wanted = {
+            "_id": {"$gte": min(ids), "$lt": f"{max(ids)}{_AFTER_ALL}"},
+            "replaced_at": {"$gt": _date(moment)},
+        }
+        for document in self._revisions.find(wanted, _VALUES):
+            found[_chunk_of(document)].append(chunks.decode_versions(document))
+        return found
+
+    def page(self, series: Series, offset: int, limit: int) -> tuple[list[Revision], int]:
+        """Return revisions from `offset` on, the newest first, and the number of all.
+
+        A document whose chunk was not written after all is counted, but not returned.
+        """
+        of_series = {"_id": chunks.id_range(series)}
+        newest_first = [("replaced_at", DESCENDING), ("_id", DESCENDING)]
+        found = self._revisions.find(of_series, {"columns": False, "written": False})
+        documents = list(found.sort(newest_first).skip(offset).limit(limit))
+        writes = self._writes_of({_chunk_of(each) for each in documents})
+        revisions = [
+            _read(each) for each in documents if (_chunk_of(each), each["replaced_at"]) in writes
+        ]
+        return revisions, self._revisions.count_documents(of_series)
+
+    def delete(self, series: Series) -> None:
+        """Remove what is kept of the series."""
+        self._revisions.delete_many({"_id": chunks.id_range(series)})
+
+    def _writes_of(self, ids: set[str]) -> set[tuple[str, datetime]]:
+        """Return the chunk and the moment of each write that any value is from."""
+        if not ids:
+            return set()
+        wanted = {"_id": {"$gte": min(ids), "$lt": f"{max(ids)}{_AFTER_ALL}"}}
+        replaced = self._revisions.find(wanted, {"written": True})
+        present = self._chunks.find({"_id": {"$in": list(ids)}}, {"written": True})
+        return {
+            (_chunk_of(each), _date(moment))
+            for each in (*replaced, *present)
+            for moment in chunks.moments_of(each["written"])
+            if moment != ALWAYS
+        }
+
+    def _now(self) -> int:
+        return int(1000 * self._clock())
+
+
+def _chunk_of(document: Document) -> str:
+    """Return the id of the chunk of a revision, or of a chunk itself."""
+    return "|".join(document["_id"].split("|")[:3])
+
+
+def _date(moment: int) -> datetime:
+    return EPOCH + moment * _MILLISECOND
+
+
+def _read(document: Document) -> Revision:
+    largest = document["largest"]
+    return Revision(
+        replaced_at=document["replaced_at"],
+        bars=document["count"],
+        first_bar_at=to_seconds(document["start"]),
+        last_bar_at=to_seconds(document["end"]),
+        largest=Change(**largest | {"time": to_seconds(largest["time"])}),
+        cause=Cause(Reason(document["reason"]), document["unit"], document["job"]),
+    )
