@@ -16,6 +16,11 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options for tests that CI runs at a part of their size."""
+    parser.addoption("--all-holes", action="store_true", help="repair all 200 punched series")
+
+
 @pytest.fixture(scope="session")
 def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A private mongod, for the whole run."""

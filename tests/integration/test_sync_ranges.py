@@ -1,8 +1,8 @@
 """Syncs with a start: stored page by page, and continued by another attempt."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +10,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import Cancelled, ProviderTimeout
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import History, Page, SyncRequest, SyncState, UnitState
-from pocketquant.history.paced_provider import Provider
+from pocketquant.domain.syncs import SyncRequest, SyncState, UnitState
 from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import Mongo, wait_until
@@ -20,6 +19,7 @@ from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.wire import tokens
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform, wire_syncer
+from tests.integration.syncers import Killed, killing, lose, watched
 from tests.simulated import known
 
 NOW = 1_795_016_070  # 2026-11-18T15:34:30Z: New York is open
@@ -49,47 +49,6 @@ def syncer(platform: Platform) -> Syncer:
     return wire_syncer(platform)
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@dataclass
-class Watched:
-    """The real provider, with an action before each page is returned."""
-
-    provider: Provider
-    meanwhile: Callable[[int], object]
-    oldest: list[int | None] = field(default_factory=list)
-
-    def fetch(self, request: SyncRequest) -> History:
-        return self.provider.fetch(request)
-
-    def pages(self, request: SyncRequest, oldest: int | None) -> Generator[Page]:
-        self.oldest.append(oldest)
-        for number, page in enumerate(self.provider.pages(request, oldest)):
-            self.meanwhile(number)
-            yield page
-
-    def hang_up(self) -> None:
-        self.provider.hang_up()
-
-
-def watched(syncer: Syncer, meanwhile: Callable[[int], object]) -> tuple[Syncer, Watched]:
-    """Return the syncer with an action before it gets page 0, 1, …"""
-    provider = Watched(syncer.provider.provider, meanwhile)
-    return replace(syncer, provider=replace(syncer.provider, provider=provider)), provider
-
-
-def killing(number: int) -> Callable[[int], None]:
-    """Return the action that kills the process before it gets this page."""
-
-    def meanwhile(reached: int) -> None:
-        if reached == number:
-            raise Killed
-
-    return meanwhile
-
-
 def submit(
     platform: Platform, start: int = 0, end: int | None = None, series: Series = APPLE
 ) -> str:
@@ -107,12 +66,6 @@ def market_bars(simulator: Simulator, count: int) -> Bars:
     """Return the newest closed bars of the market."""
     hours = Resolution(60, "m")
     return simulator.market.newest(known("NASDAQ:AAPL"), hours, NOW, count + 1).bars.first(count)
-
-
-def lose(mongo: Mongo) -> None:
-    """Let the leases of a killed worker expire, and put off nothing."""
-    expired = {"$set": {"lease_until": LONG_AGO}, "$unset": {"not_before": ""}}
-    mongo["units"].update_many({"active": True}, expired)
 
 
 def test_a_range_up_to_the_limit_of_the_plan(
