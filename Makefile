@@ -58,8 +58,8 @@ demo: $(INSTALLED) ## the platform on private servers and a simulated market (AR
 up: $(INSTALLED) ## all processes against the real TradingView, data kept in .pocketquant/
 	$(BIN)/pocketquant up $(ARGS)
 
-# Three test files at a time, each in order, also on two cores: tests mostly wait for servers.
-IN_TURNS := -n 3 --dist loadfile --no-loadscope-reorder
+# Four test files at a time, each in order, also on two cores: tests mostly wait for servers.
+IN_TURNS := -n 4 --dist loadfile --no-loadscope-reorder
 
 test: $(DEV_INSTALLED) ## every test except the benchmarks (ARGS='-k chunks' chooses)
 	$(BIN)/pytest $(IN_TURNS) $(ARGS)
@@ -94,7 +94,14 @@ coverage: $(DEV_INSTALLED) ## unit tests must cover the pure files completely
 	$(BIN)/pytest -n 3 --quiet --cov --cov-report= tests/unit
 	$(BIN)/coverage report
 
-check: lint types arch docs coverage test hours-few bench-once ## what CI runs: lint, types, imports, guides, coverage, tests
+# The output of each target in one piece, where make can do so (macOS has an old one).
+IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+# Benchmarks come last: their peers need older versions of what the tests run with.
+check: $(DOCS_INSTALLED) $(CLOCK_SHIFT) ## what CI runs: lint, types, imports, guides, coverage, tests
+	$(MAKE) -j 2 $(IN_PIECES) types docs coverage hours-few lint arch
+	$(MAKE) test
+	$(MAKE) bench-once
 
 bench: $(BENCH_INSTALLED) ## the benchmarks, each beside its peer (ARGS=store chooses)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
