@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(default=5.0, gt=0)  # between two searches for lost and due units
     max_attempts: int = Field(default=8, ge=1)  # after that many failures a unit is not retried
 
+    stale_hours: float = Field(default=24.0, gt=0)  # since a bar closed that was not fetched
+    at_risk_hours: float = Field(default=24.0, gt=0)  # before history leaves the provider's window
+
     revision_days: int = Field(default=400, ge=0, le=36_500)  # of replaced bars; 0: none are kept
 
     api_host: str = HOST

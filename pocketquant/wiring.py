@@ -15,6 +15,8 @@ from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import InvalidSettings
+from pocketquant.domain.intervals import HOUR
+from pocketquant.domain.window import Thresholds
 from pocketquant.history.holes import Holes
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.importing import Importing
@@ -97,6 +99,7 @@ class Platform:
     removal: Removal
     importing: Importing
     holes: Holes
+    thresholds: Thresholds
     searching: Searching
 
     def close(self) -> None:
@@ -137,6 +140,8 @@ def wire(settings: Settings) -> Platform:
     shown_bars = ShownLiveBars(bars, live_bars, cached_calendars)
     current_bars = CurrentBars(board, shown_bars, cached_calendars)
     responses = ResponseCache(cache, answers, most_bytes)
+    hours = (settings.stale_hours, settings.at_risk_hours)
+    thresholds = Thresholds(*(round(each * HOUR) for each in hours))
     return Platform(
         settings=settings,
         loops=Loops(),
@@ -186,6 +191,7 @@ def wire(settings: Settings) -> Platform:
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
         importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
         holes=Holes(statuses, bars, live_bars, calendars, symbols, time.time),
+        thresholds=thresholds,
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),

@@ -222,6 +222,14 @@ class HolesReport(_Series):
     untraded: list[Untraded]
 
 
+class StripPart(TypedDict):
+    """A part of a series' time, and what is known of it."""
+
+    start: str
+    end: str
+    state: str
+
+
 class SeriesQuality(_Series):
     """How whole a series is; counts are None while its calendar is not trusted."""
 
@@ -236,6 +244,14 @@ class SeriesQuality(_Series):
     lost_bars: int
     limited: bool
     calendar_problem: str | None
+    refused_bars: int
+    late_since: str | None
+    served_until: str | None
+    at_risk: bool
+    error_code: str | None
+    error_message: str | None
+    job_id: str | None
+    strip: list[StripPart]
 
 
 class RegisteredSymbol(_Symbol):

@@ -7,7 +7,8 @@ from pocketquant.commands.output import print_json, print_note, print_rows
 
 _QUALITY = (
     *("exchange", "symbol", "interval", "bar_count", "last_bar_at", "fetched_from", "gaps"),
-    *("not_fetched_bars", "late_bars", "lost_bars", "limited", "calendar_problem"),
+    *("not_fetched_bars", "late_bars", "lost_bars", "refused_bars", "limited", "served_until"),
+    *("at_risk", "calendar_problem"),
 )
 _COLUMNS = ("first_bar_at", "last_bar_at", "bars", "reason")
 
@@ -53,21 +54,25 @@ def holes(
 @click.option("--interval", "-i", type=INTERVALS, default=None)
 @click.option("--gaps", is_flag=True, help="Only series with gaps between fetched stretches.")
 @click.option("--doubtful", is_flag=True, help="Only series whose calendar is not trusted.")
+@click.option("--stale", is_flag=True, help="Only series that lack a bar for STALE_HOURS.")
+@click.option("--never-synced", is_flag=True, help="Only series of which no sync has succeeded.")
+@click.option("--refused", is_flag=True, help="Only series whose last sync refused bars.")
+@click.option(
+    "--at-risk",
+    is_flag=True,
+    help="Only series of which the provider soon does not serve what they lack.",
+)
 @api_options
 def quality(
-    exchange: str | None,
-    interval: str | None,
-    gaps: bool,
-    doubtful: bool,
-    url: str | None,
-    as_json: bool,
+    exchange: str | None, interval: str | None, url: str | None, as_json: bool, **flags: bool
 ) -> None:
     """Print how whole each series is, by what was fetched of it.
 
     \b
     pocketquant quality --gaps
+    pocketquant quality --at-risk
     pocketquant quality --exchange NASDAQ -i 1m
     """
     filters = {"exchange": exchange, "interval": interval}
-    flags = {"gaps": gaps or None, "doubtful": doubtful or None}
-    print_rows(client_of(url).series.quality(**filters, **flags), _QUALITY, as_json)
+    chosen = {name: is_set or None for name, is_set in flags.items()}
+    print_rows(client_of(url).series.quality(**filters, **chosen), _QUALITY, as_json)

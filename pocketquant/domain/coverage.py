@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pocketquant.domain.calendar import Calendar, parse_calendar
 from pocketquant.domain.errors import InvalidCalendar
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.syncs import History, Page, Stop, SyncRequest
 
 _ALWAYS = -(2**53)
@@ -84,12 +85,21 @@ class Coverage:
 
     def bridged(self, history: History, interval: Interval) -> "Coverage":
         """Close the gaps in which the calendar that came with a fetch has no bar."""
-        calendar = _calendar_of(history)
+        calendar = calendar_of(history.listing)
         ranges = list(self.ranges)
         for index, (before, after) in enumerate(pairwise(self.ranges)):
             if not _may_have_bars(calendar, interval, (before.end, after.start)):
                 ranges[index] = replace(before, end=after.start)
         return Coverage(tuple(_joined(ranges)))
+
+
+def calendar_of(listing: Listing | None) -> Calendar | None:
+    """Return the calendar of the texts that came with a fetch; None without readable ones."""
+    texts = listing.hours if listing else None
+    try:
+        return parse_calendar(texts) if texts else None
+    except InvalidCalendar:
+        return None
 
 
 def newest_stretch(history: History, interval: Interval) -> Stretch | None:
@@ -102,7 +112,7 @@ def newest_stretch(history: History, interval: Interval) -> Stretch | None:
         return None
     if history.forming is not None:
         return first, history.forming.time
-    calendar = _calendar_of(history)
+    calendar = calendar_of(history.listing)
     if calendar is None:
         return first, last + 1
     forming = calendar.bar_at(history.reached_at, interval)
@@ -135,7 +145,7 @@ def oldest_gap(
     fetched = newest_stretch(history, interval)
     if fetched is None:
         return None
-    calendar = _calendar_of(history)
+    calendar = calendar_of(history.listing)
     wider = coverage.with_range(Covered(*fetched, CoverageState.COMPLETE, 0))
     for start, end in wider.gaps():
         if end > since and _may_have_bars(calendar, interval, (start, end)):
@@ -193,14 +203,6 @@ def missing_bars(
         not_served=runs(is_limited),
         untraded=runs(is_complete & ~is_damaged),
     )
-
-
-def _calendar_of(history: History) -> Calendar | None:
-    texts = history.listing.hours if history.listing else None
-    try:
-        return parse_calendar(texts) if texts else None
-    except InvalidCalendar:
-        return None
 
 
 def _may_have_bars(calendar: Calendar | None, interval: Interval, stretch: Stretch) -> bool:

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
-from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series
 
@@ -111,14 +110,6 @@ class History:
     refused: Counter[Refusal] = field(default_factory=Counter)
     listing: Listing | None = None
     reached_at: int = 0
-
-    def known_until(self, interval: Interval) -> int | None:
-        """The end of the time in which all bars are known; None without closed bars."""
-        if self.closed.last_time is None:
-            return None
-        if self.forming is not None:
-            return self.forming.time
-        return max(self.closed.last_time + interval.seconds, interval.period_start(self.reached_at))
 
     @property
     def fetched(self) -> int:

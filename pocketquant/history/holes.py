@@ -1,6 +1,6 @@
 """Use-case: find the bars that a series lacks, and request the syncs that fill them."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.coverage import CoverageState, Ints, Missing, missing_bars
 from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.strip import StripPart, strip_of
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 from pocketquant.storage import chunks
@@ -18,7 +19,7 @@ from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
-from pocketquant.storage.sync_status import SyncStatuses
+from pocketquant.storage.sync_status import StatusFilter, SyncStatus, SyncStatuses
 
 _MOST_BARS = 2_000_000  # 3.8 years of minutes of a market that never closes
 _CHUNKS_A_READ = 64
@@ -50,13 +51,14 @@ class Quality:
     once were, and `limited` says that the provider does not serve all of its past.
     """
 
-    series: Series
+    status: SyncStatus
     start: int | None
     gaps: int
     not_fetched: int | None
     late: int | None
     lost: int
     is_limited: bool
+    strip: list[StripPart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +98,26 @@ class Holes:
         missing = missing_bars(expected, stored, kept.coverage, damaged)
         return Examined(series, start, end, calendar, missing)
 
-    def qualities(self, all_series: Collection[Series]) -> dict[Series, Quality]:
-        """Return how whole these series are; no bar is read for it."""
-        symbols = {series.symbol for series in all_series}
+    def qualities(
+        self, wanted: StatusFilter, offset: int, limit: int, strip_cells: int = 0
+    ) -> tuple[list[Quality], int]:
+        """Return how whole the series of a page are, and how many match; no bar is read for it.
+
+        A strip is made of so many cells.
+        """
+        page, total = self.statuses.page_with_coverage(wanted, offset, limit)
+        symbols = {status.series.symbol for status, _ in page}
         calendars, delays = self.calendars.of(symbols), self.symbols.delays(symbols)
-        counts, now = self.bars.chunk_counts(all_series), int(self.clock())
-        found: dict[Series, Quality] = {}
-        for series, kept in self.statuses.coverages(all_series).items():
+        counts = self.bars.chunk_counts([status.series for status, _ in page])
+        now = int(self.clock())
+        found: list[Quality] = []
+        for status, kept in page:
+            series = status.series
             known = calendars.get(series.symbol)
             calendar = known.trusted(series.interval) if known else None
             until = now - delays.get(series.symbol, 0)
-            found[series] = _quality(series, kept, counts[series], calendar, until)
-        return found
+            found.append(_quality(status, kept, counts[series], calendar, until, strip_cells))
+        return found, total
 
     def repairs(
         self, symbols: Iterable[Symbol], intervals: Iterable[Interval]
@@ -190,25 +200,29 @@ class Holes:
 
 
 def _quality(
-    series: Series,
+    status: SyncStatus,
     kept: KeptCoverage,
     counts: Mapping[int, int],
     calendar: Calendar | None,
     until: int,
+    strip_cells: int,
 ) -> Quality:
-    gaps, end = kept.coverage.gaps(), kept.coverage.end
+    series, gaps, end = status.series, kept.coverage.gaps(), kept.coverage.end
     not_fetched = late = None
     if calendar is not None:
         not_fetched = sum(len(calendar.opens(series.interval, *gap)) for gap in gaps)
         if end is not None:
             closes = calendar.bars(series.interval, end, max(end, until)).closes
             late = int(np.count_nonzero(closes <= until))
+    strip_end = end if late == 0 and end is not None else until
+    damaged = kept.damaged(series, counts)
     return Quality(
-        series=series,
+        status=status,
         start=kept.coverage.start,
         gaps=len(gaps),
         not_fetched=not_fetched,
         late=late,
         lost=sum(max(0, count - counts.get(index, 0)) for index, count in kept.counts.items()),
         is_limited=CoverageState.LIMITED in {each.state for each in kept.coverage.ranges},
+        strip=strip_of(kept.coverage, damaged, strip_end, strip_cells) if strip_cells else [],
     )

@@ -8,6 +8,7 @@ by the calendar of their symbol.
 from dataclasses import dataclass
 
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.coverage import newest_stretch
 from pocketquant.domain.intervals import MINUTE, Interval
 from pocketquant.domain.repairs import longer_bars
 from pocketquant.domain.symbols import Series, Symbol
@@ -50,13 +51,13 @@ class Mending:
         return [series for series in sure if self._mend(series, minutes, calendar)]
 
     def _mend(self, series: Series, minutes: History, calendar: Calendar) -> bool:
-        known_until = minutes.known_until(Interval.M1)
+        fetched = newest_stretch(minutes, Interval.M1)
         oldest = self.live_bars.first_time(series)
-        if oldest is None or known_until is None:
+        if oldest is None or fetched is None:
             return False
+        first, known_until = fetched
         last = self.bars.latest(series, 1).last_time
         missing_since = oldest if last is None else last + 1
-        first = minutes.closed.first_time
         times = self.live_bars.read(series, first, known_until, None, True).time
         strays = times[~calendar.are_opens(times, series.interval)].tolist()
         stored = set(times.tolist())

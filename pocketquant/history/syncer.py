@@ -197,7 +197,7 @@ class Syncer:
                     listing = page.history.listing
                     self._register(held, listing)
                 kept = self._covered(kept, request, page, progress.oldest)
-                upserted = self._store_page(held, page, kept)
+                upserted = self._store_page(held, page, kept, listing)
                 progress = progress.plus(page, *upserted.counts)
                 held = self.ledger.note_progress(held, progress)
                 if number == _PAGES_A_TURN and page.stop is None:
@@ -271,21 +271,26 @@ class Syncer:
         problem = self.hours.note(series, history, now)
         if problem is None:
             kept = kept.bridged(history, series.interval)
+        kept = kept.foreseen(history.listing, series.interval, now)
         if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem, kept):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         self._follow_up(series, history, has_live)
         return report
 
-    def _store_page(self, unit: Unit, page: Page, kept: KeptCoverage) -> Upserted:
+    def _store_page(
+        self, unit: Unit, page: Page, kept: KeptCoverage, listing: Listing | None
+    ) -> Upserted:
         """Store a page of a range; only that of the newest bars says something of the present."""
         series, now, history = unit.request.series, int(self.clock()), page.history
         has_live = self.live_bars.first_time(series) is not None
         upserted = self._upsert(unit, history)
         newest = None
         if page.is_newest:
-            newest = Newest(now, history.forming, self.hours.note(series, history, now))
-            if newest.calendar_problem is None:
+            problem = self.hours.note(series, history, now)
+            newest = Newest(now, history.forming, problem, history.refused.total())
+            if problem is None:
                 kept = kept.bridged(history, series.interval)
+        kept = kept.foreseen(listing, series.interval, now)
         is_last = page.stop is not None
         extent = self.bars.extent(series)
         if self.statuses.mark_stored(

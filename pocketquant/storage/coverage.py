@@ -2,32 +2,37 @@
 
 It is a part of the series' status, so that a sync reads and writes it without calls of its own:
 
-    {coverage: {ranges: [{start, end, state, asked_at}], gaps: 0, counts: {"1027669": 1024}}}
+    {coverage: {ranges: [{start, end, state, asked_at}], gaps: 0, counts: {"1027669": 1024},
+                late_since, lacks_from, leaves_at}}
 
-A chunk that holds fewer bars than its count has lost some.
+A chunk that holds fewer bars than its count has lost some. The last three are its `Outlook`; those
+that are not known are left out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.coverage import Coverage, CoverageState, Covered, Stretch
+from pocketquant.domain.coverage import Coverage, CoverageState, Covered, Stretch, calendar_of
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History
+from pocketquant.domain.window import Outlook, outlook
 from pocketquant.storage import chunks
 
 
 @dataclass(frozen=True, slots=True)
 class KeptCoverage:
-    """Coverage, and the number of bars by the index of their chunk."""
+    """Coverage, the number of bars by the index of their chunk, and the future without a sync."""
 
     coverage: Coverage = field(default_factory=Coverage)
     counts: Mapping[int, int] = field(default_factory=dict)
+    outlook: Outlook = field(default_factory=Outlook)
 
     def after(
         self, series: Series, fetched: Bars, stretch: Stretch | None, asked_at: int, *, is_all: bool
@@ -36,11 +41,17 @@ class KeptCoverage:
         if stretch is None:
             return self
         counts = self._counts_after(series, fetched, stretch)
-        return KeptCoverage(self.coverage.after(stretch, asked_at, is_all=is_all), counts)
+        coverage = self.coverage.after(stretch, asked_at, is_all=is_all)
+        return replace(self, coverage=coverage, counts=counts)
 
     def bridged(self, history: History, interval: Interval) -> "KeptCoverage":
         """Close the gaps in which the symbol does not trade."""
         return replace(self, coverage=self.coverage.bridged(history, interval))
+
+    def foreseen(self, listing: Listing | None, interval: Interval, now: int) -> "KeptCoverage":
+        """Return it with its outlook, by the hours that came with a fetch."""
+        found = outlook(self.coverage, calendar_of(listing), interval, now)
+        return replace(self, outlook=found)
 
     def damaged(self, series: Series, stored: Mapping[int, int]) -> list[Stretch]:
         """Return the stretches of the chunks that hold fewer bars than were stored in them."""
@@ -64,6 +75,11 @@ class KeptCoverage:
             "ranges": ranges,
             "gaps": len(self.coverage.gaps()),
             "counts": {str(index): count for index, count in self.counts.items()},
+            **{
+                name: to_date(time)
+                for name, time in asdict(self.outlook).items()
+                if time is not None
+            },
         }
 
     @classmethod
@@ -81,7 +97,7 @@ class KeptCoverage:
             for each in document["ranges"]
         )
         counts = {int(index): count for index, count in document["counts"].items()}
-        return cls(Coverage(ranges), counts)
+        return cls(Coverage(ranges), counts, read_outlook(document))
 
     def _counts_after(self, series: Series, fetched: Bars, stretch: Stretch) -> dict[int, int]:
         """Count again the chunks that were fetched whole, and add the new bars of the others."""
@@ -98,3 +114,8 @@ class KeptCoverage:
                 known = self.coverage.covers(bars.time, CoverageState.COMPLETE)
                 counts[index] = counts.get(index, 0) + int(np.count_nonzero(~known))
         return counts
+
+
+def read_outlook(document: Mapping[str, Any]) -> Outlook:
+    """Return the outlook that is kept with coverage; nothing is foreseen of an older release's."""
+    return Outlook(**{each.name: to_seconds(document.get(each.name)) for each in fields(Outlook)})

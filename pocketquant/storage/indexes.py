@@ -40,6 +40,23 @@ _INDEXES = {
             name="doubtful",
             partialFilterExpression={"calendar_problem": {"$type": "string"}},
         ),
+        IndexModel(
+            "last_sync_at",
+            name="never_synced",
+            partialFilterExpression={"last_sync_at": {"$type": "null"}},
+        ),
+        IndexModel(
+            "refused_bars",
+            name="with_refused_bars",
+            partialFilterExpression={"refused_bars": {"$gt": 0}},
+        ),
+        *(
+            IndexModel(field, name=name, partialFilterExpression={field: {"$exists": True}})
+            for field, name in (
+                ("coverage.late_since", "late"),
+                ("coverage.leaves_at", "leaving_the_window"),
+            )
+        ),
     ],
     "units": [
         IndexModel(

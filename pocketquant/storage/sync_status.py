@@ -8,7 +8,7 @@ holding that unit calls `settle` afterwards, since the unit may have ended meanw
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
@@ -21,10 +21,11 @@ from pocketquant.domain.errors import Cancelled, PocketQuantError, StorageUnavai
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
+from pocketquant.domain.window import Outlook
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
-from pocketquant.storage.coverage import KeptCoverage
+from pocketquant.storage.coverage import KeptCoverage, read_outlook
 from pocketquant.storage.key_ranges import keys_of_exchange, keys_of_symbol
 from pocketquant.storage.leases import UnitLease
 
@@ -43,7 +44,8 @@ _UNKNOWN = {
 _OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
-_LISTED = {"coverage": False}  # it may be as long as the series
+_LONG = ("coverage.ranges", "coverage.counts")  # they may be as long as the series
+_LISTED = dict.fromkeys(_LONG, False)
 _PROGRESS = ("last_bar_at", "last_sync_at")
 _SERIES_A_QUERY = 1000
 _MOST_ROUNDS = 100
@@ -66,6 +68,8 @@ class SyncStatus:
     next_attempt_at: int | None = None
     forming: FormingBar | None = None
     calendar_problem: str | None = None
+    refused_bars: int = 0  # of its last sync
+    outlook: Outlook = field(default_factory=Outlook)
 
 
 class Newest(NamedTuple):
@@ -74,6 +78,7 @@ class Newest(NamedTuple):
     synced_at: int
     forming: FormingBar | None
     calendar_problem: str | None
+    refused: int = 0
 
 
 class Progress(NamedTuple):
@@ -89,6 +94,8 @@ class StatusFilter:
     """A filter for statuses; None matches any value.
 
     `has_gaps`: some of it was fetched, but not all in one stretch. `is_doubtful`: its calendar is.
+    `late_before`: a bar that closed before this moment was not fetched. `leaves_before`: bars that
+    were not fetched leave the provider's window by then.
     """
 
     exchange: str | None = None
@@ -99,6 +106,10 @@ class StatusFilter:
     stale_before: int | None = None  # last synced before this moment, or never
     has_gaps: bool = False
     is_doubtful: bool = False
+    is_never_synced: bool = False
+    has_refused: bool = False
+    late_before: int | None = None
+    leaves_before: int | None = None
 
     def condition(self) -> dict[str, Any]:
         plain = {
@@ -118,6 +129,14 @@ class StatusFilter:
             found["coverage.gaps"] = {"$gt": 0}
         if self.is_doubtful:
             found["calendar_problem"] = {"$type": "string"}
+        if self.is_never_synced:
+            found["last_sync_at"] = {"$type": "null"}
+        if self.has_refused:
+            found["refused_bars"] = {"$gt": 0}
+        if self.late_before is not None:
+            found["coverage.late_since"] = {"$lt": to_date(self.late_before)}
+        if self.leaves_before is not None:
+            found["coverage.leaves_at"] = {"$lt": to_date(self.leaves_before)}
         if self.stale_before is not None:
             stale = {"last_sync_at": {"$lt": to_date(self.stale_before)}}
             found["$or"] = [{"last_sync_at": None}, stale]
@@ -221,7 +240,7 @@ class SyncStatuses:
 
         If so, call `recount`: an import may have stored bars after the report counted them.
         """
-        newest = Newest(now, forming, calendar_problem)
+        newest = Newest(now, forming, calendar_problem, sum(report.refused.values()))
         extent = Extent(report.bar_count, report.first_bar_at, report.last_bar_at)
         return self.mark_stored(report.series, extent, newest, kept, is_last=True, lease=lease)
 
@@ -250,6 +269,7 @@ class SyncStatuses:
             fields["last_sync_at"] = to_date(newest.synced_at)
             fields["forming"] = _forming_document(newest.forming)
             fields["calendar_problem"] = newest.calendar_problem
+            fields["refused_bars"] = newest.refused
         if kept is not None:
             fields["coverage"] = kept.document()
         if is_last:
@@ -316,11 +336,15 @@ class SyncStatuses:
 
     def page(self, wanted: StatusFilter, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
         """Return statuses from `offset` on, in order of the key, and the number of all matches."""
-        condition = wanted.condition()
-        found = (
-            self._statuses.find(condition, _LISTED).sort("_id", ASCENDING).skip(offset).limit(limit)
-        )
-        return [_read(document) for document in found], self._statuses.count_documents(condition)
+        found, total = self._page(wanted, offset, limit, _LISTED)
+        return [_read(document) for document in found], total
+
+    def page_with_coverage(
+        self, wanted: StatusFilter, offset: int, limit: int
+    ) -> tuple[list[tuple[SyncStatus, KeptCoverage]], int]:
+        """Return what `page` does, each status with what was fetched of its series."""
+        found, total = self._page(wanted, offset, limit, None)
+        return [(_read(each), KeptCoverage.read(each.get("coverage"))) for each in found], total
 
     def coverage(self, series: Series) -> KeptCoverage | None:
         """Return what was fetched of a series; None if it was never requested."""
@@ -347,6 +371,13 @@ class SyncStatuses:
             times = {each["_id"]: [to_seconds(each[name]) for name in _PROGRESS] for each in found}
             for series, key in zip(batch, keys, strict=True):
                 yield Progress(series, *times.get(key, (None, None)))
+
+    def _page(
+        self, wanted: StatusFilter, offset: int, limit: int, fields: dict[str, bool] | None
+    ) -> tuple[Iterable[dict[str, Any]], int]:
+        condition = wanted.condition()
+        found = self._statuses.find(condition, fields).sort("_id", ASCENDING)
+        return found.skip(offset).limit(limit), self._statuses.count_documents(condition)
 
     def _write(
         self,
@@ -435,6 +466,8 @@ def _read(document: dict[str, Any]) -> SyncStatus:
         next_attempt_at=to_seconds(document["next_attempt_at"]),
         forming=_read_forming(document["forming"]),
         calendar_problem=document.get("calendar_problem"),
+        refused_bars=document.get("refused_bars", 0),
+        outlook=read_outlook(document.get("coverage") or {}),
     )
 
 

@@ -107,8 +107,7 @@ def store_many(platform: Platform) -> None:
 
 
 def list_page(platform: Platform, wanted: StatusFilter) -> None:
-    statuses, total = platform.statuses.page(wanted, 0, 50)
-    qualities = holes_of(platform).qualities([each.series for each in statuses])
+    qualities, total = holes_of(platform).qualities(wanted, 0, 50)
     assert 50 == len(qualities)
     assert total >= 50
 

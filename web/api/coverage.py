@@ -1,5 +1,6 @@
 """What was fetched of each series, what it lacks, and how that is filled."""
 
+import time
 from http import HTTPStatus
 
 from flask import Response
@@ -78,14 +79,12 @@ def list_qualities(query: QualityQuery) -> tuple[list[QualityOut], dict[str, str
     /market-data/holes/…` compares the bars themselves.
     """
     with current_services().storage() as platform:
-        found, total = platform.statuses.page(query.filters(), query.offset, query.page_size)
-        qualities = platform.holes.qualities([status.series for status in found])
-    rows = [
-        QualityOut.of(status, qualities[status.series])
-        for status in found
-        if status.series in qualities  # it may have been removed meanwhile
-    ]
-    return rows, paging.headers_of(query, total)
+        now, thresholds = int(time.time()), platform.thresholds
+        wanted = query.chosen(thresholds, now)
+        page = (query.offset, query.page_size, query.strip)
+        found, total = platform.holes.qualities(wanted, *page)
+    leaves_before = thresholds.leaves_before(now)
+    return [QualityOut.of(each, leaves_before) for each in found], paging.headers_of(query, total)
 
 
 @blueprint.route("/repair", methods=["POST"], scope=Scope.SYNC)

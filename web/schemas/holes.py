@@ -12,11 +12,13 @@ from pydantic import BaseModel, Field
 from pocketquant.domain.coverage import CoverageState, Missing, MissingBars
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
+from pocketquant.domain.strip import StripState
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncState
+from pocketquant.domain.window import Thresholds
 from pocketquant.history.holes import Examined, Quality
 from pocketquant.storage.coverage import KeptCoverage
-from pocketquant.storage.sync_status import StatusFilter, SyncStatus
+from pocketquant.storage.sync_status import StatusFilter
 from web.schemas.fields import Moment
 from web.schemas.requests import RequestModel
 from web.schemas.syncs import BulkSymbol, SeriesQuery
@@ -170,9 +172,48 @@ class QualityQuery(SeriesQuery):
 
     gaps: bool = Field(False, description="only series with gaps between fetched stretches")
     doubtful: bool = Field(False, description="only series whose calendar is doubtful")
+    stale: bool = Field(
+        False, description="only series without a bar that closed more than `STALE_HOURS` ago"
+    )
+    never_synced: bool = Field(False, description="only series of which no sync has succeeded")
+    refused: bool = Field(
+        False, description="only series of which the last sync refused bars, as impossible ones"
+    )
+    at_risk: bool = Field(
+        False,
+        description="only series of which the provider serves something that was not fetched for"
+        " less than `AT_RISK_HOURS`, or no more",
+    )
+    strip: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="divide the time of each series into so many cells; 0: no strip",
+    )
 
-    def filters(self) -> StatusFilter:
-        return replace(super().filters(), has_gaps=self.gaps, is_doubtful=self.doubtful)
+    def chosen(self, thresholds: Thresholds, now: int) -> StatusFilter:
+        """Return the filter of statuses, as of now."""
+        return replace(
+            self.filters(),
+            has_gaps=self.gaps,
+            is_doubtful=self.doubtful,
+            is_never_synced=self.never_synced,
+            has_refused=self.refused,
+            late_before=thresholds.late_before(now) if self.stale else None,
+            leaves_before=thresholds.leaves_before(now) if self.at_risk else None,
+        )
+
+
+class StripPartOut(BaseModel):
+    """A part of a strip: cells of one state."""
+
+    start: datetime = Field(description="its first moment", examples=["2026-11-02T14:30:00Z"])
+    end: datetime = Field(
+        description="the first moment after it", examples=["2026-11-27T15:30:00Z"]
+    )
+    state: StripState = Field(
+        description="the worst in it: `complete`, or else why bars are missing", examples=["lost"]
+    )
 
 
 class QualityOut(BaseModel):
@@ -204,10 +245,31 @@ class QualityOut(BaseModel):
     calendar_problem: str | None = Field(
         description="why the calendar may not predict the bars; null: it does", examples=[None]
     )
+    refused_bars: int = Field(
+        description="bars that the last sync refused, as impossible ones", examples=[0]
+    )
+    late_since: datetime | None = Field(
+        description="when the first bar closes that was not fetched; null: not known"
+    )
+    served_until: datetime | None = Field(
+        description="when the provider begins to serve no more what was not fetched: it serves so"
+        " many of the newest intraday bars; null: longer bars, or not known"
+    )
+    at_risk: bool = Field(
+        description="whether that is less than `AT_RISK_HOURS` away, or has begun", examples=[False]
+    )
+    error_code: str | None = Field(description="of the last failure since the last success")
+    error_message: str | None
+    job_id: str | None = Field(description="the job of its last sync")
+    strip: list[StripPartOut] = Field(
+        description="its time from the first fetched moment until now, in parts; empty unless asked"
+        " for"
+    )
 
     @classmethod
-    def of(cls, status: SyncStatus, quality: Quality) -> Self:
-        symbol = status.series.symbol
+    def of(cls, quality: Quality, leaves_before: int) -> Self:
+        status = quality.status
+        symbol, outlook = status.series.symbol, status.outlook
         return cls(
             symbol=symbol.ticker,
             exchange=symbol.exchange,
@@ -223,6 +285,17 @@ class QualityOut(BaseModel):
             lost_bars=quality.lost,
             limited=quality.is_limited,
             calendar_problem=status.calendar_problem,
+            refused_bars=status.refused_bars,
+            late_since=to_date(outlook.late_since),
+            served_until=to_date(outlook.leaves_at),
+            at_risk=outlook.leaves_at is not None and outlook.leaves_at < leaves_before,
+            error_code=status.error_code,
+            error_message=status.error_message,
+            job_id=status.job_id,
+            strip=[
+                StripPartOut(start=to_date(part.start), end=to_date(part.end), state=part.state)
+                for part in quality.strip
+            ],
         )
 
 

@@ -28,6 +28,7 @@ MODELS = {
     "Untraded": "UntradedOut",
     "Hole": "HoleOut",
     "HolesReport": "HolesOut",
+    "StripPart": "StripPartOut",
     "SeriesQuality": "QualityOut",
     "RegisteredSymbol": "SymbolOut",
     "FoundSymbol": "FoundSymbolOut",

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts
+from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport
 from pocketquant.storage.coverage import KeptCoverage
@@ -138,16 +139,77 @@ def test_only_series_in_trouble_can_be_listed(client: FlaskClient, platform: Pla
         answer = client.get(f"{API}/quality?{query}")
         return [each["symbol"] for each in answer.get_json()]
 
-    assert ["AAPL", "IBM"] == listed("")
+    never = Series.parse("NYSE:KO|1d")
+    platform.statuses.mark_pending([never], "job")
+    assert ["AAPL", "IBM", "KO"] == listed("")
+    assert ["KO"] == listed("never_synced=true")
     assert ["AAPL"] == listed("gaps=true")
     assert ["IBM"] == listed("doubtful=true")
     assert [] == listed("gaps=true&doubtful=true")
-    assert ["AAPL"] == listed("stale_before=2025-01-01")
+    assert ["AAPL", "KO"] == listed("stale_before=2025-01-01")
     assert ["IBM"] == listed("page=2&page_size=1")
     (unknown,) = client.get(f"{API}/quality?doubtful=true").get_json()
     assert (None, None, None, 0) == tuple(
         unknown[name] for name in ("fetched_from", "not_fetched_bars", "late_bars", "gaps")
     )
+
+
+def kept_until(
+    platform: Platform, name: str, end: int, interval: str = "1m", *, refused: int = 0
+) -> Series:
+    """Store that minutes around the clock were fetched for a day until then."""
+    series = Series.parse(f"{name}|{interval}")
+    bars = Bars(np.array([[end - 86400, end - 60]] * 6, dtype=np.float64))
+    stretch = (end - 86400, end)
+    listing = Listing(series.symbol, hours=CalendarTexts("Etc/UTC", "24x7"))
+    kept = KeptCoverage().after(series, bars, stretch, end, is_all=False)
+    kept = kept.foreseen(listing, series.interval, end)
+    report = SyncReport(series, 2, 2, 0, 0, {"bad_time": refused}, 2, end - 86400, end - 60)
+    platform.statuses.mark_completed(report, None, end, kept=kept)
+    return series
+
+
+def test_series_are_listed_by_what_time_does_to_them(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """Stale ones, and those at risk: the provider serves 5000 minutes, which are 83 hours."""
+    now = int(time.time()) // 60 * 60
+    for name, hours, interval in (
+        ("A:FRESH", 1, "1m"),
+        ("A:STALE", 30, "1m"),
+        ("A:RISK", 70, "1m"),
+        ("A:LOSING", 100, "1m"),
+        ("A:DAYS", 100, "1d"),
+    ):
+        kept_until(platform, name, now - 3600 * hours, interval, refused=int(name == "A:STALE"))
+
+    def listed(query: str) -> set[str]:
+        answer = client.get(f"{API}/quality?{query}")
+        assert 200 == answer.status_code, answer.get_json()
+        return {each["symbol"] for each in answer.get_json()}
+
+    assert {"STALE", "RISK", "LOSING", "DAYS"} == listed("stale=true")
+    assert {"RISK", "LOSING"} == listed("at_risk=true")
+    assert {"STALE"} == listed("refused=true")
+    rows = {each["symbol"]: each for each in client.get(f"{API}/quality").get_json()}
+    assert [("RISK", True), ("LOSING", True)] == [
+        (name, each["at_risk"]) for name, each in reversed(rows.items()) if each["at_risk"]
+    ]
+    served_until = datetime.fromisoformat(rows["RISK"]["served_until"]).timestamp()
+    assert now - 70 * 3600 + 5000 * 60 == served_until
+    assert (None, 1) == (rows["DAYS"]["served_until"], rows["STALE"]["refused_bars"])
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_strip_shows_where_bars_are_missing(client: FlaskClient, platform: Platform) -> None:
+    """In parts of one state, from the first fetched moment until now; none unless asked for."""
+    assert [] == client.get(f"{API}/quality").get_json()[0]["strip"]
+    (row,) = client.get(f"{API}/quality?strip=100").get_json()
+    assert ["not_fetched", "not_synced"] == [each["state"] for each in row["strip"]]
+    platform.bars.delete(SERIES)
+    (row,) = client.get(f"{API}/quality?strip=1").get_json()
+    assert "2023-11-06T14:30:00Z" == row["strip"][0]["start"]
+    assert 422 == client.get(f"{API}/quality?strip=201").status_code
 
 
 @pytest.mark.usefixtures("stored")

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
-from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     FormingBar,
@@ -96,16 +95,6 @@ def test_an_answer_with_a_closed_bar_or_without_a_refused_one_is_no_error() -> N
     """A new listing has no bars, and one bad bar does not stop the others."""
     History(Bars.empty()).require_bars(SERIES)
     History(Bars(np.ones((6, 4))), None, Counter({Refusal.BAD_TIME: 1})).require_bars(SERIES)
-
-
-def test_bars_are_known_until_the_forming_one() -> None:
-    """Without one, until the end of the last closed bar or the feed's own time."""
-    closed = Bars(np.array([[0.0, 60.0], *[[1.0, 1.0]] * 5]))
-    forming = FormingBar(120, 180, 1.0, 1.0, 1.0, 1.0, None, 150)
-    assert None is History(Bars.empty()).known_until(Interval.M1)
-    assert 120 == History(closed, forming, reached_at=1000).known_until(Interval.M1)
-    assert 120 == History(closed).known_until(Interval.M1)
-    assert 960 == History(closed, reached_at=1000).known_until(Interval.M1)
 
 
 def test_a_retry_waits_twice_as_long_each_time() -> None:
