@@ -136,6 +136,7 @@ def epoch(text: str) -> int:
         "/markets",
         "/watch",
         "/schedules",
+        "/quality",
         "/keys?show=all",
         f"/chart/{AAPL}?interval=1h",
         f"/chart/{BTC}?interval=1m&compare={ETH}",
@@ -657,6 +658,34 @@ def test_a_schedule_is_made_run_and_removed(visit: Opens, market: Any) -> None:
     dialog.get_by_role("button", name="Remove").click()
     expect(row).to_have_count(0)
     assert 404 == market.get("/api/v1/schedules/apple-days").status
+
+
+def test_what_is_missing_is_seen_and_repaired(visit: Opens, market: Any) -> None:
+    """A series has a strip of its time; its details name each hole, and a repair fills them."""
+    name = "NYSE:JPM"
+    market.sync(name, "1h", 1500)
+    chunk = market.mongo["ohlcv"].find_one({"_id": {"$regex": f"^{name}.1h"}}, {"count": True})
+    market.mongo["ohlcv"].delete_one({"_id": chunk["_id"]})
+    page = visit("/")
+    expect(page.get_by_role("link", name="Quality")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    page.get_by_label("Exchange or symbol").fill(name)
+    page.keyboard.press("Enter")
+    row = page.locator(".quality tbody tr", has_text=name)
+    expect(row).to_contain_text(f"{chunk['count']:,} bars lost")
+    assert f"of={name}" in page.url
+    details = page.get_by_role("button", name=f"Details of {name} 1h")
+    expect(details).to_have_accessible_name(re.compile(": lost, |; lost, |\\. lost, "))
+    details.click()
+    expect(page.locator(".details li").last).to_contain_text("lost, ")
+    assert [] == violations(page)
+    page.get_by_role("button", name=f"Repair {name} 1h").click()
+    expect(page.locator(".notices")).to_contain_text("holes are filled")
+    expect(row).not_to_contain_text("lost")
+    page.get_by_role("button", name="never synced").click()
+    expect(page.locator(".empty")).to_be_visible()
+    row.get_by_role("link", name=name).wait_for(state="detached")
 
 
 def test_a_job_is_followed_while_it_runs(visit: Opens, market: Any) -> None:

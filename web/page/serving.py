@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request
 from web.current import current_request
 from web.page.files import PageFile, page_files
 
-_VIEWS = re.compile(r"/(?:markets|watch|schedules|keys|jobs(?:/[^/]+)?|chart(?:/.+)?)?")
+_VIEWS = re.compile(r"/(?:markets|watch|schedules|quality|keys|jobs(?:/[^/]+)?|chart(?:/.+)?)?")
 _FILES = re.compile(r"/page/([0-9a-f]+)/(.+)")
 _POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none';"

@@ -21,6 +21,7 @@ const LINKS = /** @type {const} */ ([
   ["/watch", "Watch", "watch"],
   ["/jobs", "Jobs", "jobs"],
   ["/schedules", "Schedules", "clock"],
+  ["/quality", "Quality", "quality"],
 ]);
 const KEYS = /** @type {const} */ ([["/keys", "Keys", "key"]]); // only for those who may see them
 
@@ -31,13 +32,14 @@ const VIEWS = [
   { path: /^\/chart(?:\/(.+))?$/, load: () => import("./views/chart.js") },
   { path: /^\/watch$/, load: () => import("./views/watch.js") },
   { path: /^\/schedules$/, load: () => import("./views/schedules.js") },
+  { path: /^\/quality$/, load: () => import("./views/quality.js") },
   { path: /^\/keys$/, load: () => import("./views/keys.js") },
   { path: /^\/jobs$/, load: () => import("./views/jobs.js") },
   { path: /^\/jobs\/([^/]+)$/, load: () => import("./views/job.js") },
 ];
 
 /** After `g`. */
-const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs", s: "/schedules", k: "/keys" };
+const LETTERS = { o: "/", m: "/markets", c: "/chart", w: "/watch", j: "/jobs", s: "/schedules", q: "/quality", k: "/keys" };
 
 export function Shell() {
   useEffect(() => {
@@ -58,7 +60,7 @@ export function Shell() {
   return html`
     <a class="skip" href="#view">Skip to the content</a>
     <header class="bar">
-      <a class="brand" href="/"><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="22" height="22" /><span>PocketQuant</span></a>
+      <a class="brand" href="/" aria-label="PocketQuant"><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="22" height="22" /><span>PocketQuant</span></a>
       <nav aria-label="Views">
         ${[...LINKS, ...(may("admin") ? KEYS : [])].map(
           ([path, text, icon]) => html`<a key=${path} href=${path} aria-current=${isWithin(path) ? "page" : undefined}>

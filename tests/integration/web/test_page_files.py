@@ -15,6 +15,7 @@ VIEWS = [
     "/markets",
     "/watch",
     "/schedules",
+    "/quality",
     "/keys",
     "/jobs",
     "/jobs/6b03f2a5cf63c1569a9430b4",

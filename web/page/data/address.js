@@ -4,7 +4,7 @@ import { signal } from "../vendor/signals.js";
 
 export const address = signal(new URL(location.href));
 
-const VIEW = /^\/(?:markets|watch|schedules|keys|jobs(?:\/[^/]+)?|chart(?:\/.+)?)?$/;
+const VIEW = /^\/(?:markets|watch|schedules|quality|keys|jobs(?:\/[^/]+)?|chart(?:\/.+)?)?$/;
 
 /**
  * Show another address; `replace` makes no entry in the browser's history.
