@@ -30,6 +30,7 @@ from pocketquant.history.scheduler import Scheduler
 from pocketquant.history.searching import Searching
 from pocketquant.history.steps import Steps
 from pocketquant.history.syncer import Syncer
+from pocketquant.history.window_guard import WindowGuard
 from pocketquant.live.current_bars import CurrentBars
 from pocketquant.live.shown_bars import ShownLiveBars
 from pocketquant.live.watching import Watching
@@ -100,6 +101,7 @@ class Platform:
     importing: Importing
     holes: Holes
     thresholds: Thresholds
+    guard: WindowGuard
     searching: Searching
 
     def close(self) -> None:
@@ -142,6 +144,7 @@ def wire(settings: Settings) -> Platform:
     responses = ResponseCache(cache, answers, most_bytes)
     hours = (settings.stale_hours, settings.at_risk_hours)
     thresholds = Thresholds(*(round(each * HOUR) for each in hours))
+    guard = WindowGuard(statuses, symbols, intake, thresholds, now)
     return Platform(
         settings=settings,
         loops=Loops(),
@@ -180,7 +183,9 @@ def wire(settings: Settings) -> Platform:
             tick_seconds=settings.tick_seconds,
             now=now,
         ),
-        scheduler=Scheduler(schedules, symbols, statuses, intake, jobs, steps, calendars, now),
+        scheduler=Scheduler(
+            schedules, symbols, statuses, intake, jobs, steps, calendars, guard, now
+        ),
         subscriptions=subscriptions,
         board=board,
         shown_bars=shown_bars,
@@ -192,6 +197,7 @@ def wire(settings: Settings) -> Platform:
         importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
         holes=Holes(statuses, bars, live_bars, calendars, symbols, time.time),
         thresholds=thresholds,
+        guard=guard,
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),

@@ -47,6 +47,7 @@ from web.bars.stored_bars import StoredBars
 from web.errors import Api
 from web.fleet.gauges import FleetCollector
 from web.fleet.probes import ServerProbes
+from web.fleet.series_counts import SeriesCounts
 from web.fleet.snapshot import FleetProbe
 from web.guard import bodies, hardening, limits, unread_answers
 from web.guard.gate import Gate
@@ -180,6 +181,9 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
         schedules=platform.schedules,
         subscriptions=platform.subscriptions,
         calendars=platform.calendars,
+        series_counts=SeriesCounts(
+            platform.statuses, platform.guard, platform.thresholds, time.time
+        ),
         fleet=platform.fleet,
         governor=platform.governor,
         board=platform.board,

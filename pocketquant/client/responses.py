@@ -470,6 +470,7 @@ class Schedule(TypedDict):
     last_job_state: str | None
     last_success_at: str | None
     seconds_since_last_success: int | None
+    at_risk: int
 
 
 class ApiKey(TypedDict):

@@ -19,6 +19,7 @@ _COLUMNS = (
     "next_run_at",
     "last_run_at",
     "last_job_state",
+    "at_risk",
 )
 
 

@@ -16,6 +16,7 @@ from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
+from pocketquant.domain.symbols import Series
 
 MOST_CRON_CHARACTERS = 200
 MOST_MINUTES_AFTER_CLOSE = 24 * 60
@@ -62,6 +63,12 @@ class Schedule:
     def is_requested(self) -> bool:
         """Whether a user requested the begun run; it syncs series of closed markets too."""
         return _REQUESTED in (self.starting or "")
+
+    def selects(self, series: Series) -> bool:
+        """Whether it syncs this series, if that is tracked."""
+        named = str(series.symbol) in self.symbols if self.symbols else True
+        exchange = self.exchange in {None, series.symbol.exchange}
+        return named and exchange and (not self.intervals or series.interval in self.intervals)
 
 
 NextClose = Callable[[Schedule, int], int | None]  # first close of its markets after a time

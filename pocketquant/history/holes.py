@@ -137,8 +137,8 @@ class Holes:
 
     def _repair(self, series: Series) -> SyncRequest | None:
         examined = self.find(series)
-        is_unknown = examined.calendar is None or examined.start == examined.end
-        if is_unknown or examined.missing is None:
+        has_nothing = examined.start == examined.end
+        if has_nothing or examined.calendar is None or examined.missing is None:
             return SyncRequest(series, MAX_BARS)
         holes = examined.missing.fillable
         if not holes:

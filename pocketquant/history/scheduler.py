@@ -28,6 +28,7 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.history.intake import Intake, Key
 from pocketquant.history.steps import Steps
+from pocketquant.history.window_guard import WindowGuard
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.calendars import CalendarStore
@@ -53,14 +54,17 @@ class Scheduler:
     jobs: JobStore
     steps: Steps
     calendars: CalendarStore
+    guard: WindowGuard
     now: Callable[[], datetime]
 
     def run_due(self) -> None:
-        """Note ended runs and start due ones; a failing schedule stops no other."""
+        """Sync what is at risk, note ended runs and start due ones; a failure stops no other."""
         with translating_driver_errors():
             now = int(self.now().timestamp())
             made = self.schedules.made(now)
-        self.steps.run({f"schedule {one.name}": partial(self._advance, one, now) for one in made})
+        steps: dict[str, Callable[[], object]] = {"window guard": self.guard.run}
+        steps |= {f"schedule {one.name}": partial(self._advance, one, now) for one in made}
+        self.steps.run(steps)
 
     def _advance(self, seen: Schedule, now: int) -> None:
         schedule = self._begun_if_due(self._noted_if_ended(seen), now)

@@ -81,6 +81,14 @@ class Newest(NamedTuple):
     refused: int = 0
 
 
+class AtRisk(NamedTuple):
+    """A series of which the provider soon serves no more what was not fetched."""
+
+    series: Series
+    lacks_from: int
+    has_failed: bool
+
+
 class Progress(NamedTuple):
     """When the last bar of a series opened, and when it was last synced."""
 
@@ -345,6 +353,23 @@ class SyncStatuses:
         """Return what `page` does, each status with what was fetched of its series."""
         found, total = self._page(wanted, offset, limit, None)
         return [(_read(each), KeptCoverage.read(each.get("coverage"))) for each in found], total
+
+    def count(self, wanted: StatusFilter) -> int:
+        return self._statuses.count_documents(wanted.condition())
+
+    def at_risk(self, leaves_before: int, limit: int) -> list[AtRisk]:
+        """Return the series that lose history before a moment, the most urgent first."""
+        losing = StatusFilter(leaves_before=leaves_before).condition()
+        fields = dict.fromkeys(("status", "coverage.lacks_from"), True)
+        found = self._statuses.find(losing, fields).sort("coverage.leaves_at", ASCENDING)
+        return [
+            AtRisk(
+                Series.parse(each["_id"]),
+                int(each["coverage"]["lacks_from"].timestamp()),
+                each["status"] == SyncState.ERROR,
+            )
+            for each in found.limit(limit)
+        ]
 
     def coverage(self, series: Series) -> KeptCoverage | None:
         """Return what was fetched of a series; None if it was never requested."""

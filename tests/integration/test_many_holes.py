@@ -15,7 +15,7 @@ import pytest
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.coverage import Ints, Missing, MissingBars
-from pocketquant.domain.intervals import DAY, MINUTE
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, UnitState
 from pocketquant.history.holes import Holes
@@ -261,3 +261,21 @@ def test_holes_are_right_at_any_hour_of_a_year(bench: Bench, key: str) -> None:
             assert_holes_are_named(bench, series)
         bench.sync(SyncRequest(series, 20))
         assert_nothing_is_missing(bench, series)
+
+
+def test_what_is_at_risk_is_fetched_in_time(bench: Bench, mongo: Mongo) -> None:
+    """Minutes of which the provider serves 5000, after almost three days without a worker."""
+    series = Series.parse("BINANCE:BTCUSDT|1m")
+    bench.simulator.order("bar_limit", value=5000)
+    bench.sync(SyncRequest(series, 100))
+    bench.clock.now += 70 * HOUR
+    moment = datetime.fromtimestamp(bench.clock.now, UTC)
+    guard = replace(bench.platform.guard, now=lambda: moment)
+    assert 1 == guard.run()
+    job = mongo["jobs"].find_one({"kind": "at-risk"})
+    assert job is not None
+    bench.platform.planner.plan(job["_id"])
+    (unit,), _ = bench.platform.jobs.units(job["_id"], state=None, code=None, offset=0, limit=2)
+    bench.syncer.do(unit.id)
+    assert_nothing_is_missing(bench, series)
+    assert 0 == guard.run()

@@ -35,6 +35,7 @@ COMPLETED = SyncStatus(
     job_id="j1",
     attempts=1,
     forming=FORMING,
+    refused_bars=1,
 )
 
 

@@ -1,5 +1,6 @@
 """Schedules: listed, changed, paused and run at once."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from flask import url_for
@@ -11,6 +12,7 @@ from pocketquant.history.scheduler import Scheduler
 from pocketquant.storage.access import Scope
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
+from pocketquant.storage.sync_status import AtRisk
 from web.schemas.schedules import NewSchedule, ScheduleIn, ScheduleOut
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
@@ -30,7 +32,9 @@ def list_schedules() -> list[ScheduleOut]:
     """
     with current_services().storage() as platform:
         now = _now(platform.scheduler)
-        return [_shown(platform.jobs, each, now) for each in platform.schedules.made(now)]
+        at_risk = platform.guard.at_risk(now)
+        made = platform.schedules.made(now)
+        return [_shown(platform.jobs, each, now, at_risk) for each in made]
 
 
 @blueprint.route("", methods=["POST"], scope=Scope.ADMIN)
@@ -51,7 +55,7 @@ def add_schedule(body: NewSchedule) -> tuple[ScheduleOut, dict[str, str]]:
         made = new_schedule(body.name, body.description, body.n_bars, change, now, closes)
         platform.schedules.add(made)
         platform.nudges.announce(SCHEDULES_CHANNEL)
-        shown = _shown(platform.jobs, made, now)
+        shown = _shown(platform.jobs, made, now, platform.guard.at_risk(now))
     return shown, {"Location": url_for("schedules.get_schedule", name=made.name)}
 
 
@@ -78,7 +82,8 @@ def get_schedule(name: str) -> ScheduleOut:
     """Get a schedule: when it runs, and how its runs went"""
     with current_services().storage() as platform:
         now = _now(platform.scheduler)
-        return _shown(platform.jobs, _named(platform.schedules, name, now), now)
+        named, at_risk = _named(platform.schedules, name, now), platform.guard.at_risk(now)
+        return _shown(platform.jobs, named, now, at_risk)
 
 
 @blueprint.route("/<name>", methods=["PUT"], scope=Scope.ADMIN)
@@ -99,7 +104,7 @@ def change_schedule(body: ScheduleIn, name: str) -> ScheduleOut:
         if body.run_now:
             platform.schedules.request_run(name)
         platform.nudges.announce(SCHEDULES_CHANNEL)
-        return _shown(platform.jobs, schedule, now)
+        return _shown(platform.jobs, schedule, now, platform.guard.at_risk(now))
 
 
 def _now(scheduler: Scheduler) -> int:
@@ -114,6 +119,6 @@ def _named(schedules: Schedules, name: str, now: int) -> Schedule:
     return known[name]
 
 
-def _shown(jobs: JobStore, schedule: Schedule, now: int) -> ScheduleOut:
+def _shown(jobs: JobStore, schedule: Schedule, now: int, at_risk: Iterable[AtRisk]) -> ScheduleOut:
     job = jobs.get(schedule.last_job_id) if schedule.last_job_id else None
-    return ScheduleOut.of(schedule, job.state if job else None, now)
+    return ScheduleOut.of(schedule, job.state if job else None, now, at_risk)

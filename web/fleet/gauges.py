@@ -68,6 +68,13 @@ class FleetCollector(Collector):
             (),
             [] if wrong is None else [_one(wrong)],
         )
+        found = snapshot.in_trouble
+        yield _gauge(
+            "series_in_trouble",
+            "Series by what is wrong with them; one may have several troubles.",
+            ("trouble",),
+            [((name,), float(count)) for name, count in found.counts.items()] if found else [],
+        )
 
     def registry(self) -> CollectorRegistry:
         """Return a registry that holds this collector alone."""
@@ -145,6 +152,17 @@ def _schedules(snapshot: FleetSnapshot) -> Iterator[GaugeMetricFamily]:
         "For how long a run has been due; 0 while paused, and while the last one is at work.",
         ("schedule",),
         [((each.name,), snapshot.seconds_late(each)) for each in schedules],
+    )
+    at_risk = snapshot.in_trouble.at_risk if snapshot.in_trouble else None
+    yield _gauge(
+        "schedule_series_at_risk",
+        "Series of the schedule that lose history soon, since it does not sync them in time.",
+        ("schedule",),
+        [
+            ((each.name,), float(sum(each.selects(one.series) for one in at_risk)))
+            for each in schedules
+            if at_risk is not None
+        ],
     )
 
 

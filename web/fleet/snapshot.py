@@ -22,6 +22,7 @@ from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.subscriptions import Subscriptions
 from web.fleet.probing import TIMEOUT_SECONDS, Reply, Server, ServerCalls
+from web.fleet.series_counts import SeriesCounts, SeriesInTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class FleetSnapshot:
     subscribed: int | None  # symbols to stream; 0 while streaming is stopped
     tick_problems: dict[str, str] | None  # reasons, by the step that fails
     wrong_calendars: int | None  # that can't be read, or did not predict a bar
+    in_trouble: SeriesInTrouble | None
     mongodb_time: datetime | None  # schedules run by this clock
     server_problems: dict[Server, str]
 
@@ -97,6 +99,7 @@ class FleetProbe:
     schedules: Schedules
     subscriptions: Subscriptions
     calendars: CalendarStore
+    series_counts: SeriesCounts
     fleet: Fleet
     governor: Governor
     board: QuoteBoard
@@ -117,14 +120,15 @@ class FleetProbe:
         pending_statuses = start(Server.REDIS, self._read_streamer_statuses)
         pending_subscribed = start(Server.MONGODB, self._count_subscribed)
         pending_calendars = start(Server.MONGODB, self._count_wrong_calendars)
+        pending_troubles = start(Server.MONGODB, self._count_series)
         pending_ticks = start(Server.REDIS, self.tick_problems.all)
         members, pace = pending_members.wait(), pending_pace.wait()
         lengths, work = pending_lengths.wait(), pending_work.wait()
         schedules, statuses = pending_schedules.wait(), pending_statuses.wait()
         subscribed, ticks = pending_subscribed.wait(), pending_ticks.wait()
-        calendars = pending_calendars.wait()
+        calendars, troubles = pending_calendars.wait(), pending_troubles.wait()
         mongodb_time, scheduled = schedules.value or (None, None)
-        replies = (members, pace, lengths, work, schedules, statuses, subscribed, ticks, calendars)
+        replies = (members, pace, lengths, work, schedules, statuses, subscribed, ticks)
         return FleetSnapshot(
             taken_at=to_date(self.clock()),
             members=members.value,
@@ -137,13 +141,18 @@ class FleetProbe:
             subscribed=subscribed.value,
             tick_problems=ticks.value,
             wrong_calendars=calendars.value,
+            in_trouble=troubles.value,
             mongodb_time=mongodb_time,
-            server_problems=_problems(*replies),
+            server_problems=_problems(*replies, calendars, troubles),
         )
 
     def _count_wrong_calendars(self) -> int:
         with pymongo.timeout(TIMEOUT_SECONDS):
             return self.calendars.count_wrong()
+
+    def _count_series(self) -> SeriesInTrouble:
+        with pymongo.timeout(TIMEOUT_SECONDS):
+            return self.series_counts.read()
 
     def _read_work(self) -> Work:
         with pymongo.timeout(TIMEOUT_SECONDS):

@@ -1,6 +1,7 @@
 """Requests and responses about schedules."""
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -27,6 +28,7 @@ from pocketquant.domain.schedules import (
 )
 from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
 from pocketquant.domain.syncs import JobState
+from pocketquant.storage.sync_status import AtRisk
 from web.schemas.fields import BarCount, in_any_case
 from web.schemas.requests import RequestModel
 
@@ -164,9 +166,16 @@ class ScheduleOut(BaseModel):
         description="when a run last brought a series up to date or had nothing to do; null: never"
     )
     seconds_since_last_success: int | None
+    at_risk: int = Field(
+        description="tracked series of it that lose history within `AT_RISK_HOURS` unless they are"
+        " synced, which is done before other syncs: it can't keep up if this is not 0",
+        examples=[0],
+    )
 
     @classmethod
-    def of(cls, schedule: Schedule, job_state: JobState | None, now: int) -> Self:
+    def of(
+        cls, schedule: Schedule, job_state: JobState | None, now: int, at_risk: Iterable[AtRisk]
+    ) -> Self:
         success_at = schedule.last_success_at
         return cls(
             name=schedule.name,
@@ -185,4 +194,5 @@ class ScheduleOut(BaseModel):
             last_job_state=job_state,
             last_success_at=to_date(success_at),
             seconds_since_last_success=None if success_at is None else max(0, now - success_at),
+            at_risk=sum(schedule.selects(each.series) for each in at_risk),
         )

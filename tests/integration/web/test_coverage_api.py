@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
-from pocketquant.domain.symbols import Series
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import SyncReport
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.wiring import Platform
@@ -191,6 +192,12 @@ def test_series_are_listed_by_what_time_does_to_them(
     assert {"STALE", "RISK", "LOSING", "DAYS"} == listed("stale=true")
     assert {"RISK", "LOSING"} == listed("at_risk=true")
     assert {"STALE"} == listed("refused=true")
+    for name in ("A:RISK", "A:LOSING"):
+        platform.symbols.register(Listing(Symbol.parse(name)), Interval.M1, now)
+    hourly = {"cron": "0 * * * *", "symbols": ["A:RISK"], "name": "own"}
+    assert 1 == client.post("/api/v1/schedules", json=hourly).get_json()["at_risk"]
+    schedules = {each["name"]: each for each in client.get("/api/v1/schedules").get_json()}
+    assert (2, 0) == tuple(schedules[name]["at_risk"] for name in ("all-series", "after-close"))
     rows = {each["symbol"]: each for each in client.get(f"{API}/quality").get_json()}
     assert [("RISK", True), ("LOSING", True)] == [
         (name, each["at_risk"]) for name, each in reversed(rows.items()) if each["at_risk"]

@@ -19,6 +19,7 @@ from pocketquant.settings import Settings
 from pocketquant.wiring import Platform
 
 OHLCV = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"
+TROUBLES = ("stale", "gaps", "doubtful", "never_synced", "refused", "at_risk")
 TABLES = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -136,6 +137,11 @@ def test_the_fleet_has_gauges(
     assert 0 == samples["pocketquant_breaker_state", (("state", "open"),)]
     assert 0 <= samples["pocketquant_schedule_late_seconds", (("schedule", "all-series"),)] < 60
     assert 0 == samples["pocketquant_wrong_calendars", ()]
+    assert 0 == samples["pocketquant_schedule_series_at_risk", (("schedule", "all-series"),)]
+    found = {
+        name: samples["pocketquant_series_in_trouble", (("trouble", name),)] for name in TROUBLES
+    }
+    assert dict.fromkeys(TROUBLES, 0) | {"never_synced": 1} == found
     symbol = Symbol("NASDAQ", "AAPL")
     platform.calendars.keep(symbol, CalendarTexts("Mars", "24x7"), "unknown zone", now)
     assert 1 == scrape(client)["pocketquant_wrong_calendars", ()]

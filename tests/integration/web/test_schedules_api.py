@@ -61,6 +61,7 @@ def test_there_are_three_schedules(client: FlaskClient) -> None:
         "last_job_state": None,
         "last_success_at": None,
         "seconds_since_last_success": None,
+        "at_risk": 0,
     }
     assert expected == everything
     assert next_run_at.endswith("Z")

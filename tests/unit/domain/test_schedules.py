@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from pocketquant.domain.schedules import (
     new_schedule,
     next_run,
 )
+from pocketquant.domain.symbols import Series
 from pocketquant.simulator.market.calendars import Calendar, Ints, sessions
 from pocketquant.simulator.market.holidays import every_year
 
@@ -373,3 +375,21 @@ def test_built_in_schedules_are_known_by_name() -> None:
     """They can't be removed."""
     assert is_built_in("after-close")
     assert not is_built_in("us")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, True),
+        ({"exchange": "NASDAQ"}, True),
+        ({"exchange": "NYSE"}, False),
+        ({"symbols": ("NASDAQ:AAPL",)}, True),
+        ({"symbols": ("NASDAQ:MSFT",)}, False),
+        ({"intervals": (Interval.M1,)}, True),
+        ({"intervals": (Interval.D1,)}, False),
+    ],
+)
+def test_a_schedule_selects_series(fields: dict[str, Any], expected: bool) -> None:
+    """By exchange or symbols, and by intervals; what it does not name, it takes."""
+    every = replace(built_in_schedules(0)[0], **fields)
+    assert expected == every.selects(Series.parse("NASDAQ:AAPL|1m"))

@@ -23,6 +23,7 @@ import { useModal } from "./modal.js";
  * @property {string | null} last_job_id
  * @property {string | null} last_job_state
  * @property {string | null} last_success_at
+ * @property {number} at_risk
  */
 
 /** @param {{edited: Schedule | "new" | null, onEnd: (isChanged: boolean) => void}} props null: it is closed */

@@ -4,6 +4,7 @@ import { useEffect } from "../vendor/hooks.js";
 import { useSignal } from "../vendor/signals.js";
 import { may } from "../data/access.js";
 import { get, put, remove } from "../data/api.js";
+import { countText } from "../data/numbers.js";
 import { usePolled } from "../data/polling.js";
 import { Age } from "../parts/age.js";
 import { confirm } from "../parts/confirm.js";
@@ -72,7 +73,8 @@ function Row({ schedule, onDone, onEdit }) {
     <td><strong>${name}</strong>${schedule.description && html`<div class="muted note">${schedule.description}</div>`}</td>
     <td>${whenText(schedule)}</td>
     <td class="is-minor">${whatText(schedule)}</td>
-    <td>${paused ? html`<span class="tag is-warn">paused</span>` : html`<${Age} at=${schedule.next_run_at} none="–" />`}</td>
+    <td>${paused ? html`<span class="tag is-warn">paused</span>` : html`<${Age} at=${schedule.next_run_at} none="–" />`}
+      ${schedule.at_risk > 0 && html` <a class="tag is-bad" href="/quality?show=at+risk" title="These series lose history unless they are synced; the schedule can't keep up">${countText(schedule.at_risk)} at risk</a>`}</td>
     <td class="is-minor"><${Age} at=${schedule.last_run_at} />
       ${schedule.last_job_id && html` <a href="/jobs/${schedule.last_job_id}"><${State} name=${schedule.last_job_state ?? "deleted"} /></a>`}</td>
     <td class="is-minor"><${Age} at=${schedule.last_success_at} /></td>
