@@ -18,6 +18,7 @@ from websockets.http11 import Request, Response
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.faults import FaultKind, Faults
 from pocketquant.simulator.wire.outgoing import Action, Pause, Send
+from pocketquant.simulator.wire.recordings import Recording
 from pocketquant.simulator.wire.session import ECHO_SECONDS, Conversation
 from pocketquant.simulator.wire.tally import Tally
 from pocketquant.simulator.wire.tapes import Tape
@@ -36,7 +37,8 @@ _QUIET_SECONDS = 0.5  # a client silent for so long is assumed to have added all
 class SimulatorPace:
     """The simulator's delays, heartbeats and push interval.
 
-    `speed` is the speed of its clock. With a `tape`, quote sessions receive the tape's texts.
+    `speed` is the speed of its clock. With a `tape`, quote sessions receive its texts; with a
+    `recording`, chart sessions are answered as the captured server did.
     """
 
     latency_seconds: float = 0.0
@@ -45,6 +47,7 @@ class SimulatorPace:
     push_seconds: float = 0.05
     speed: float = 1.0
     tape: Tape | None = None
+    recording: Recording | None = None
 
 
 class Sockets:
@@ -126,6 +129,7 @@ class Sockets:
             self._tally,
             self._pace.latency_seconds,
             self._pace.echo_seconds * self._pace.speed,
+            self._pace.recording,
         )
         self._tally.connections += 1
         self._tally.open_connections += 1

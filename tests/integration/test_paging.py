@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import redis
-from websockets.sync.client import connect
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
@@ -24,8 +24,10 @@ from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire import tokens
+from pocketquant.simulator.wire.recordings import Recording
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.paging import PagedHistory
+from tests.integration.ranges import witness
 from tests.simulated import known
 
 NOW = 1_795_016_070  # 2026-11-18T15:34:30Z: New York is open
@@ -72,33 +74,6 @@ def joined(pages: list[Page]) -> Bars:
     return concatenate([page.history.closed for page in reversed(pages)])
 
 
-def witness(url: str, token: str, symbol: str, resolution: str) -> list[list[float]]:
-    """Return all bars that a reader of few lines gets, which shares no code with the product."""
-    rows: dict[float, list[float]] = {}
-    with connect(url, origin="https://www.tradingview.com", max_size=None) as socket:
-
-        def call(method: str, *params: object) -> None:
-            text = json.dumps({"m": method, "p": params})
-            socket.send(f"~m~{len(text)}~m~{text}")
-
-        call("set_auth_token", token)
-        call("chart_create_session", "cs_w", "")
-        call("resolve_symbol", "cs_w", "sy", symbol)
-        call("create_series", "cs_w", "w", "w1", "sy", resolution, 3000, "")
-        for text in socket:
-            for payload in str(text).split("~m~")[2::2]:
-                if payload.startswith("~h~"):
-                    continue
-                message = json.loads(payload)
-                if message.get("m") == "timescale_update":
-                    rows |= {bar["v"][0]: bar["v"] for bar in message["p"][1]["w"]["s"]}
-                elif message.get("m") == "series_completed":
-                    if "data_completed" in message["p"][4]:
-                        return [rows[time] for time in sorted(rows)]
-                    call("request_more_data", "cs_w", "w", 3000)
-    raise AssertionError("the connection ended")
-
-
 @pytest.mark.parametrize(
     ("interval", "resolution", "limit", "stop"),
     [("1h", "60", None, Stop.LIMIT), ("2h", "120", 0, Stop.END)],
@@ -128,6 +103,24 @@ def test_all_that_there_is(
         listed = simulator.market.first_time(known("NASDAQ:AAPL"), Resolution(1, "m"))
         assert listed == expected[0][0] == pages[-1].begins_at
         assert 20_000 < len(expected)
+
+
+def test_the_captured_pages_of_a_browser(wire: Path, cache: redis.Redis) -> None:
+    """Replayed over a socket, each page holds what was sent; the bars of both do not overlap."""
+    lines = (wire / "nse_browser_pages_2025-12-18.jsonl").read_text().splitlines()
+    texts = [entry["frame"] for entry in map(json.loads, lines) if entry["dir"] == "S"]
+    sent = [json.loads(text.split("~m~", 2)[2]) for text in texts]
+    updates = [each["p"][1] for each in sent if each.get("m") == "timescale_update"]
+    newest, older = ([bar["v"] for bar in each["sds_2"]["s"]] for each in updates if each)
+    pace = SimulatorPace(recording=Recording.parse(lines))
+    with running(pace=pace, clock=lambda: sent[0]["timestamp"]) as simulator:
+        start = int(older[0][0])
+        pages = pages_of(provider(simulator, cache, token=""), "NSE:JUNIPER|3h", start)
+    assert [newest[:-1], older] == [page.history.closed.columns.T.tolist() for page in pages]
+    assert [None, Stop.REACHED] == [page.stop for page in pages]
+    assert pages[0].history.forming is not None
+    assert newest[-1][0] == pages[0].history.forming.time
+    assert (len(newest) - 1 + len(older), 532) == (len(joined(pages)), len(newest) + len(older))
 
 
 def test_a_start(paged: PagedHistory) -> None:

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from pocketquant.domain.bars import Bars
-from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import Cancelled, ProviderTimeout
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, SyncState, UnitState
@@ -16,15 +14,11 @@ from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.simulator.wire import tokens
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform, wire_syncer
+from tests.integration.ranges import APPLE, NOW, market_bars, premium
 from tests.integration.syncers import Killed, killing, lose, watched
 from tests.simulated import known
-
-NOW = 1_795_016_070  # 2026-11-18T15:34:30Z: New York is open
-APPLE = Series.parse("NASDAQ:AAPL|1h")
-LONG_AGO = to_date(0)
 
 
 @pytest.fixture
@@ -37,11 +31,7 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture
 def platform(wire_with: Callable[..., Platform], simulator: Simulator) -> Platform:
     """A platform with an account that may have 20,000 bars of a series."""
-    return wire_with(
-        tradingview_url=simulator.url,
-        tradingview_http_url=simulator.http_url,
-        tradingview_token=tokens.issue(1, NOW),
-    )
+    return premium(wire_with, simulator)
 
 
 @pytest.fixture
@@ -60,12 +50,6 @@ def unit_of(platform: Platform, unit_id: str) -> Unit:
     unit = platform.ledger.get_unit(unit_id)
     assert unit is not None
     return unit
-
-
-def market_bars(simulator: Simulator, count: int) -> Bars:
-    """Return the newest closed bars of the market."""
-    hours = Resolution(60, "m")
-    return simulator.market.newest(known("NASDAQ:AAPL"), hours, NOW, count + 1).bars.first(count)
 
 
 def test_a_range_up_to_the_limit_of_the_plan(

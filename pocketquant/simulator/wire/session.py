@@ -18,6 +18,7 @@ from pocketquant.simulator.wire.outgoing import (
     Send,
 )
 from pocketquant.simulator.wire.quotes import SimulatedQuoteSession
+from pocketquant.simulator.wire.recordings import RecordedChartSession, Recording
 from pocketquant.simulator.wire.tally import Tally
 from pocketquant.tradingview import frames, messages
 
@@ -41,15 +42,17 @@ class Conversation:
         tally: Tally,
         latency_seconds: float = 0.0,
         echo_seconds: float = ECHO_SECONDS,
+        recording: Recording | None = None,
     ) -> None:
         self._market = market
         self._faults = faults
         self._tally = tally
         self._latency_seconds = latency_seconds
         self._echo_seconds = echo_seconds
+        self._recording = recording
         self._decoder = frames.FrameDecoder(_MAX_CALL_BYTES)
         self._plan = ANONYMOUS
-        self._charts: dict[str, SimulatedChartSession] = {}
+        self._charts: dict[str, SimulatedChartSession | RecordedChartSession] = {}
         self._quotes: dict[str, SimulatedQuoteSession] = {}
         self._is_silent = False
         self._beats = 0
@@ -144,6 +147,9 @@ class Conversation:
 
     def _create_chart(self, params: list[Any], _: int) -> list[Action]:
         name = self._new_session(params)
+        if self._recording is not None:
+            self._charts[name] = RecordedChartSession(name, self._recording)
+            return []
         self._charts[name] = SimulatedChartSession(
             name, self._plan, self._market, self._faults, self._tally, self._latency_seconds
         )
