@@ -17,6 +17,7 @@ _SECTIONS = {
     "Use the API": {
         "sync": "commands.syncing:sync",
         "bulk": "commands.syncing:bulk",
+        "backfill": "commands.syncing:backfill",
         "holes": "commands.holes:holes",
         "quality": "commands.holes:quality",
         "repair": "commands.syncing:repair",

@@ -17,6 +17,7 @@ from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import InvalidSettings
 from pocketquant.domain.intervals import HOUR
 from pocketquant.domain.window import Thresholds
+from pocketquant.history.backfilling import Estimating
 from pocketquant.history.holes import Holes
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.importing import Importing
@@ -55,8 +56,10 @@ from pocketquant.storage.subscriptions import Subscriptions
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.beginnings import Beginnings
 from pocketquant.tradingview.search import SymbolSearch
 
+_ESTIMATE_SECONDS = 5.0  # for the beginnings of histories; without them it is rougher
 _ANSWERS_SECONDS = 1.0  # computing an answer again is faster than waiting longer
 
 
@@ -102,6 +105,7 @@ class Platform:
     holes: Holes
     thresholds: Thresholds
     guard: WindowGuard
+    estimating: Estimating
     searching: Searching
 
     def close(self) -> None:
@@ -198,6 +202,13 @@ def wire(settings: Settings) -> Platform:
         holes=Holes(statuses, bars, live_bars, calendars, symbols, time.time),
         thresholds=thresholds,
         guard=guard,
+        estimating=Estimating(
+            statuses,
+            calendars,
+            Beginnings(settings.tradingview_url, _account(settings, cache), _ESTIMATE_SECONDS),
+            governor,
+            time.time,
+        ),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),
@@ -240,13 +251,16 @@ def wire_syncer(platform: Platform) -> Syncer:
 
 def wire_account(platform: Platform) -> Account:
     """Build the TradingView account of the settings."""
-    settings = platform.settings
+    return _account(platform.settings, platform.cache)
+
+
+def _account(settings: Settings, cache: redis.Redis) -> Account:
     return Account(
         settings.tradingview_http_url,
         settings.tradingview_username,
         settings.tradingview_password.get_secret_value(),
         settings.tradingview_token.get_secret_value(),
-        platform.cache,
+        cache,
     )
 
 

@@ -21,6 +21,7 @@ from pocketquant.settings import Settings
 from pocketquant.wiring import Platform, wire
 from web import compression, documentation, errors, request_log
 from web.api import (
+    backfills,
     bars,
     calendars,
     changes,
@@ -231,7 +232,7 @@ def _install_api(app: Flask) -> None:
     for name, scheme in SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for module in (
-        *(syncs, jobs, bars, symbols, calendars, coverage, quotes, changes),
+        *(syncs, backfills, jobs, bars, symbols, calendars, coverage, quotes, changes),
         *(schedules, dead_letters, keys, fleet),
     ):
         url = f"{documentation.PREFIX}{module.blueprint.url_prefix}"

@@ -24,7 +24,7 @@ class Client:
 
     series          bars of a symbol: frames, pages, files, imports; coverage and holes
     syncs           syncs of one series or of many, and the state of each series
-    jobs            progress, units, cancel, retry
+    jobs            progress, units, pause, resume, cancel, retry
     dead_letters    failed syncs of all jobs
     symbols         the registry, and the provider's search
     quotes          subscriptions, latest quotes, streams
@@ -32,8 +32,8 @@ class Client:
     keys            API keys: list, create, revoke; what your own may do
 
     The everyday calls are also methods of the client: `bars`, `export`, `import_bars`, `sync`,
-    `bulk`, `repair`, `holes`, `search`, `calendar`. Threads may share a client. `timeout` is the
-    number of seconds that one response may take; a waiting sync takes up to 60.
+    `bulk`, `backfill`, `repair`, `holes`, `search`, `calendar`. Threads may share a client.
+    `timeout` is the number of seconds that one response may take; a waiting sync takes up to 60.
     """
 
     def __init__(self, url: str, api_key: str | None = None, *, timeout: float = 70.0) -> None:
@@ -52,6 +52,7 @@ class Client:
         self.import_bars = self.series.import_bars
         self.sync = self.syncs.sync
         self.bulk = self.syncs.bulk
+        self.backfill = self.syncs.backfill
         self.repair = self.syncs.repair
         self.holes = self.series.holes
         self.search = self.symbols.search

@@ -1,4 +1,4 @@
-"""Jobs and dead letters: progress, cancel, retry."""
+"""Jobs and dead letters: progress, pause, cancel, retry."""
 
 from collections.abc import Iterator
 
@@ -25,6 +25,14 @@ class Jobs(Calls):
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel a job: queued syncs end, running ones stop. Conflict: it has ended."""
         return self._call("DELETE", job_path(job_id))
+
+    def pause(self, job_id: str) -> Job:
+        """Pause a job: its syncs wait until it is resumed. Conflict: it has ended."""
+        return self._call("POST", f"{job_path(job_id)}/pause")
+
+    def resume(self, job_id: str) -> Job:
+        """Resume a paused job. Conflict: it has ended."""
+        return self._call("POST", f"{job_path(job_id)}/resume")
 
     def retry(self, job_id: str, code: str | None = None) -> Job:
         """Queue the failed syncs of a job again, or those with one error code.

@@ -50,6 +50,7 @@ class JobCounts(TypedDict):
     completed: int
     failed: int
     cancelled: int
+    paused: int
 
 
 class Unit(_Series):
@@ -60,7 +61,11 @@ class Unit(_Series):
     start: str | None
     end: str | None
     reached_back_to: str | None
+    newest_fetched: str | None
     stop: str | None
+    history_begins_at: str | None
+    fetched: int
+    inserted: int
     state: str
     attempts: int
     error: str | None
@@ -83,12 +88,56 @@ class Job(TypedDict):
     finished_at: str | None
 
 
+class EstimateTotal(TypedDict):
+    """What can come of all series of a backfill together."""
+
+    series_count: int
+    unknown_count: int
+    bars: int
+    pages: int
+
+
+class ExpectedBars(_Series):
+    """What can come of one series."""
+
+    bars: int | None
+    pages: int | None
+    since: str | None
+    bound: str
+
+
+class Estimate(EstimateTotal):
+    """What a backfill can bring, as far as that is known before it begins."""
+
+    limit_bars: int | None
+    series: list[ExpectedBars]
+
+
+class BackfillJob(Job):
+    """The job of a backfill, with its estimate."""
+
+    estimate: Estimate
+
+
+class BackfillProgress(TypedDict):
+    """What has come of a backfill so far."""
+
+    estimate: EstimateTotal
+    fetched: int
+    inserted: int
+    reached_back_to: str | None
+    newest_fetched: str | None
+    share_of_time: float
+    stops: dict[str, int]
+
+
 class JobProgress(Job):
-    """A job with its rate, its estimated end and its first errors."""
+    """A job with its rate, its estimated end, its first errors, and what came of a backfill."""
 
     units_per_second: float | None
     estimated_end_at: str | None
     first_errors: list[Unit]
+    backfill: BackfillProgress | None
 
 
 class Cancellation(TypedDict):

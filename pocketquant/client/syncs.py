@@ -13,7 +13,14 @@ from pocketquant.client.calls import (
     symbol_path,
     symbols_body,
 )
-from pocketquant.client.responses import Job, JobProgress, SyncResult, SyncStatus
+from pocketquant.client.responses import (
+    BackfillJob,
+    Estimate,
+    Job,
+    JobProgress,
+    SyncResult,
+    SyncStatus,
+)
 from pocketquant.client.transport import Json
 
 
@@ -74,6 +81,39 @@ class Syncs(Calls):
             return job
         return self._wait_for(job, progress)
 
+    def backfill(
+        self,
+        symbols: Iterable[str],
+        intervals: Iterable[str],
+        start: Moment = "all",
+        *,
+        end: Moment | None = None,
+        progress: bool = False,
+        wait: bool = False,
+    ) -> BackfillJob | JobProgress:
+        """Submit one job that fetches all bars since `start`, or all that TradingView serves.
+
+        It gives way to all other work, and can be paused, resumed and cancelled (`jobs`). Waits as
+        `bulk` does; `progress` shows how much of the wanted time was walked back. What can come is
+        in the `estimate` of the job that is returned at once; what came, in `backfill` of the job
+        that has ended, and of each series in `jobs.units`.
+        """
+        body = _range_body(symbols, intervals, start, end)
+        job: BackfillJob = self._call_once("/market-data/backfill", body)
+        return self._wait_for(job, progress) if wait or progress else job
+
+    def estimate(
+        self,
+        symbols: Iterable[str],
+        intervals: Iterable[str],
+        start: Moment = "all",
+        *,
+        end: Moment | None = None,
+    ) -> Estimate:
+        """Return what a backfill can bring, without beginning it."""
+        body = _range_body(symbols, intervals, start, end)
+        return self._call("POST", "/market-data/backfill/estimate", json=body)
+
     def repair(
         self,
         symbols: Iterable[str],
@@ -105,6 +145,13 @@ class Syncs(Calls):
     def _wait_for(self, job: Job, progress: bool) -> JobProgress:
         path = job_path(job["job_id"])
         return waiting.wait_for_job(lambda: self._call("GET", path), job["job_id"], progress)
+
+
+def _range_body(
+    symbols: Iterable[str], intervals: Iterable[str], start: Moment, end: Moment | None
+) -> Json:
+    wanted = query_of({"start": start, "end": end})
+    return {**symbols_body(symbols), "intervals": list(intervals), **wanted}
 
 
 def _body(

@@ -60,12 +60,12 @@ def _silence() -> Iterator[Show]:
 @contextmanager
 def _bar() -> Iterator[Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("syncing"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("syncing"), BarColumn(), TextColumn("{task.fields[amount]}"))
     details = TextColumn("{task.fields[details]}")
     with Progress(*columns, details, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None, details="")
+        task = progress.add_task("", total=None, amount="", details="")
 
         def show(job: JobProgress | None) -> None:
             if job is None:
@@ -77,18 +77,29 @@ def _bar() -> Iterator[Show]:
 
 
 def progress_fields(job: JobProgress) -> dict[str, Any]:
-    """Return the fields of the progress bar: ended and all syncs, and details as a text."""
-    counts = job["counts"]
+    """Return the fields of the progress bar: ended of all syncs, or time walked back; and texts."""
+    counts, came = job["counts"], job["backfill"]
     rate, ends_at = job.get("units_per_second"), job.get("estimated_end_at")
+    ended = counts["completed"] + counts["failed"] + counts["cancelled"]
+    amount = f"{ended}/{counts['total']}"
     details = [f"{counts['failed']} failed"]
+    if came is not None:
+        details.insert(0, f"{came['fetched']:,} bars")
+        if came["reached_back_to"] is not None:
+            details.insert(0, f"back to {came['reached_back_to'][:10]}")
+    if job["state"] == "paused":
+        details.insert(0, "paused")
     if counts["cancelled"]:
         details.append(f"{counts['cancelled']} cancelled")
     if rate is not None:
         details.append(f"{rate:.1f}/s")
     if ends_at is not None:
         details.append(f"until {ends_at[11:19]} UTC")
-    ended = counts["completed"] + counts["failed"] + counts["cancelled"]
-    return {"completed": ended, "total": counts["total"], "details": ", ".join(details)}
+    done: dict[str, float] = {"completed": ended, "total": counts["total"]}
+    if came is not None:
+        done = {"completed": came["share_of_time"], "total": 1.0}
+        amount = f"{came['share_of_time']:.0%} of the time, {amount} series"
+    return {**done, "amount": amount, "details": ", ".join(details)}
 
 
 def _goes_on(job_id: str) -> str:

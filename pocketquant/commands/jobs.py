@@ -1,4 +1,4 @@
-"""`jobs`: list, show, watch, cancel and retry jobs."""
+"""`jobs`: list, show, watch, pause, resume, cancel and retry jobs."""
 
 import sys
 from itertools import islice
@@ -18,7 +18,7 @@ _limit_option = click.option("--limit", type=click.IntRange(1), default=20, show
 
 @click.group()
 def jobs() -> None:
-    """Show, watch, cancel and retry jobs."""
+    """Show, watch, pause, resume, cancel and retry jobs."""
 
 
 @jobs.command("list")
@@ -74,6 +74,25 @@ def watch(job_id: str, url: str | None, as_json: bool) -> None:
     job = client_of(url).jobs.wait(job_id, progress=sys.stderr.isatty())
     print_one(job, as_json)
     sys.exit(int(job["counts"]["failed"] > 0))
+
+
+@jobs.command()
+@_job_argument
+@api_options
+def pause(job_id: str, url: str | None, as_json: bool) -> None:
+    """Pause a job, also across restarts.
+
+    Its syncs wait until it is resumed; running ones complete, or stop after their next page.
+    """
+    print_one(client_of(url).jobs.pause(job_id), as_json)
+
+
+@jobs.command()
+@_job_argument
+@api_options
+def resume(job_id: str, url: str | None, as_json: bool) -> None:
+    """Resume a paused job where it was."""
+    print_one(client_of(url).jobs.resume(job_id), as_json)
 
 
 @jobs.command()

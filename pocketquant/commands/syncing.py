@@ -1,14 +1,15 @@
-"""`sync`, `bulk` and `repair`: bring series up to date, and fill their holes."""
+"""`sync`, `bulk`, `backfill` and `repair`: bring series up to date, and fill their holes."""
 
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from pocketquant.client import Client
-from pocketquant.client.responses import Job, JobProgress
+from pocketquant.client.responses import Estimate, Job, JobProgress
 from pocketquant.commands.options import (
     FILE_OR_DASH,
     INTERVALS,
@@ -28,6 +29,12 @@ _COLUMNS = (
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _RANGE_COLUMNS = (*_COLUMNS, "stop", "reached_back_to")
+_ESTIMATE_COLUMNS = ("exchange", "symbol", "interval", "bars", "pages", "since", "bound")
+_UNIT_COLUMNS = (
+    *("exchange", "symbol", "interval", "state", "fetched", "inserted", "reached_back_to"),
+    *("newest_fetched", "stop", "error"),
+)
+_MOST_SERIES = 100
 _DEFAULT_BARS = 500
 
 _bars = click.IntRange(1, MAX_BARS)
@@ -135,6 +142,48 @@ def bulk(
 @click.command()
 @click.argument("symbols", nargs=-1, type=SYMBOL)
 @_from_option
+@_intervals_option("1d")
+@click.option(
+    "--start", default="all", show_default=True, help="All bars from this date or moment on."
+)
+@click.option("--end", help="Only bars before this date or moment.")
+@click.option("--estimate", is_flag=True, help="Only print what can come.")
+@_wait_option
+@api_options
+def backfill(
+    symbols: tuple[str, ...],
+    source: Path | None,
+    intervals: tuple[str, ...],
+    start: str,
+    end: str | None,
+    estimate: bool,
+    wait: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Fetch bars as far back as TradingView serves them, as one job.
+
+    Prints what can come, and then what came of each series and where it stopped. The exit code is 1
+    if a series failed. Ctrl-C ends the waiting, not the job, which gives way to all other work.
+
+    \b
+    pocketquant backfill NASDAQ:AAPL -i 1m -i 1d
+    pocketquant backfill --from watchlist.txt -i 1h --start 2015-01-01 --no-wait
+    """
+    chosen = _distinct_symbols(symbols, source)
+    client = client_of(url)
+    wanted = (chosen, intervals or ("1d",), start)
+    if estimate:
+        _print_estimate(client.syncs.estimate(*wanted, end=end), as_json)
+        return
+    job: Any = client.backfill(*wanted, end=end)
+    _note_estimate(job["estimate"])
+    _end_of(client, job, wait, as_json, print_ended=_print_series)
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, type=SYMBOL)
+@_from_option
 @_intervals_option("all that were ever synced")
 @_wait_option
 @api_options
@@ -158,7 +207,13 @@ def repair(
     _end_of(client, client.repair(chosen, intervals), wait, as_json)
 
 
-def _end_of(client: Client, job: Job, wait: bool, as_json: bool) -> None:
+def _end_of(
+    client: Client,
+    job: Job,
+    wait: bool,
+    as_json: bool,
+    print_ended: Callable[[Client, Job], None] | None = None,
+) -> None:
     """Wait for the job if wished, print it, and exit."""
     job_id = job["job_id"]
     if wait:
@@ -166,6 +221,8 @@ def _end_of(client: Client, job: Job, wait: bool, as_json: bool) -> None:
     if as_json:
         print_json(job)
     elif wait:
+        if print_ended is not None:
+            print_ended(client, job)
         _print_counts(job)
     else:
         click.echo(job_id)
@@ -188,8 +245,38 @@ def _wait_for(client: Client, job_id: str) -> JobProgress:
         print_note(f"job {job_id}")
         return client.jobs.wait(job_id, progress=sys.stderr.isatty())
     except KeyboardInterrupt:
-        print_note(f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again")
+        print_note(
+            f"the job goes on: `pocketquant jobs watch {job_id}` waits for it again, and"
+            f" `pocketquant jobs pause {job_id}` and `cancel` stop it"
+        )
         raise
+
+
+def _print_estimate(estimate: Estimate, as_json: bool) -> None:
+    if as_json:
+        print_json(estimate)
+        return
+    print_rows(estimate["series"], _ESTIMATE_COLUMNS, as_json=False)
+    _note_estimate(estimate)
+
+
+def _note_estimate(estimate: Estimate) -> None:
+    known = f"about {estimate['bars']:,} bars in {estimate['pages']:,} pages can come"
+    series, unknown = estimate["series_count"], estimate["unknown_count"]
+    limit = estimate["limit_bars"]
+    of_plan = "the limit of your plan is not known yet"
+    if limit is not None:
+        of_plan = f"your plan serves {limit:,} bars of a series"
+    rest = f"; nothing is known of {unknown} yet" if unknown else ""
+    print_note(f"{known} of {series} series{rest}; {of_plan}")
+
+
+def _print_series(client: Client, job: Job) -> None:
+    """Print what came of each series of a backfill, and where it stopped."""
+    units = client.jobs.units(job["job_id"])
+    print_rows(islice(units, _MOST_SERIES), _UNIT_COLUMNS, as_json=False)
+    if job["counts"]["total"] > _MOST_SERIES:
+        print_note(f"the first {_MOST_SERIES}; `pocketquant jobs units {job['job_id']}` has all")
 
 
 def _print_counts(job: Job) -> None:

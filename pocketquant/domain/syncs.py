@@ -23,6 +23,7 @@ class QueueName(StrEnum):
     BULK = "bulk"
     SCHEDULED = "scheduled"
     REPAIR = "repair"  # of live bars; not requested by users
+    BACKFILL = "backfill"  # long ranges, which give way to all other work
 
 
 class SyncState(StrEnum):
@@ -37,6 +38,7 @@ class SyncState(StrEnum):
 class UnitState(StrEnum):
     """State of a unit of work. A deferred unit is queued with a later `not_before`."""
 
+    PAUSED = "paused"  # until a user resumes its job
     QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
@@ -49,6 +51,7 @@ class JobState(StrEnum):
 
     PENDING = "pending"
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
 
@@ -147,7 +150,7 @@ class Page:
 class RangeProgress:
     """The counts of a range's stored pages, taken together; `end` is that of the range.
 
-    All bars from `oldest` on are stored. Another attempt goes on from there.
+    All bars from `oldest` to `newest` are stored. Another attempt goes on from there.
     """
 
     end: int | None = None
@@ -160,17 +163,20 @@ class RangeProgress:
     refused: dict[str, int] = field(default_factory=dict)
     stop: Stop | None = None
     begins_at: int | None = None
+    newest: int | None = None
 
     def plus(self, page: Page, inserted: int, changed: int, unchanged: int) -> "RangeProgress":
         """Return the progress after this page was stored with these changes."""
         history = page.history
         times = (self.oldest, history.closed.first_time)
+        newest = history.closed.last_time if self.newest is None else self.newest
         refused = Counter(self.refused) + Counter(
             {str(why): n for why, n in history.refused.items()}
         )
         return replace(
             self,
             oldest=min((time for time in times if time is not None), default=None),
+            newest=newest,
             fetched=self.fetched + history.fetched,
             inserted=self.inserted + inserted,
             changed=self.changed + changed,

@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from pocketquant.coordination.nudges import JOBS_CHANNEL, Nudges, unit_channel
+from pocketquant.domain.backfills import Total
 from pocketquant.domain.errors import Cancelled, StorageUnavailable
 from pocketquant.domain.syncs import SyncRequest, UnitState
 from pocketquant.messaging.dispatcher import Dispatcher
@@ -92,11 +93,16 @@ class Intake:
         return Submitted(opened.job_id, unit)
 
     def submit_large(
-        self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None = None
+        self,
+        kind: str,
+        requests: Iterable[SyncRequest],
+        queue: QueueName,
+        key: Key | None = None,
+        estimate: Total | None = None,
     ) -> str:
         """Store a job of any size, publish it for planning, and return its id at once."""
         with translating_driver_errors():
-            opened = self._open(kind, requests, queue, key)
+            opened = self._open(kind, requests, queue, key, estimate)
             if opened.is_new:
                 with structlog.contextvars.bound_contextvars(job_id=opened.job_id):
                     self.dispatcher.publish_plan(opened.job_id)
@@ -130,6 +136,20 @@ class Intake:
         _log.info("job_cancelled", job_id=job_id, units=cancellation.cancelled)
         return cancellation
 
+    def pause(self, job_id: str) -> None:
+        """Pause a job; NotFound if it does not exist, Conflict if it has ended."""
+        with translating_driver_errors():
+            self.interventions.pause(job_id)
+        self.nudges.announce(JOBS_CHANNEL)
+        _log.info("job_paused", job_id=job_id)
+
+    def resume(self, job_id: str) -> None:
+        """Resume a paused job; NotFound if it does not exist, Conflict if it has ended."""
+        with translating_driver_errors():
+            self.interventions.resume(job_id)
+        self.nudges.announce(JOBS_CHANNEL)
+        _log.info("job_resumed", job_id=job_id)
+
     def retry(self, wanted: DeadLetterFilter) -> int:
         """Queue dead letters again; return how many, including those that joined a running sync."""
         queued = joined = 0
@@ -149,10 +169,15 @@ class Intake:
         return queued + joined
 
     def _open(
-        self, kind: str, requests: Iterable[SyncRequest], queue: QueueName, key: Key | None
+        self,
+        kind: str,
+        requests: Iterable[SyncRequest],
+        queue: QueueName,
+        key: Key | None,
+        estimate: Total | None = None,
     ) -> Opened:
         text, fingerprint = (key.text, key.fingerprint) if key else (None, "")
-        return self.jobs.open(kind, requests, queue, self.now(), text, fingerprint)
+        return self.jobs.open(kind, requests, queue, self.now(), text, fingerprint, estimate)
 
     def _unit_of(self, job_id: str) -> Unit | None:
         units, _ = self.jobs.units(job_id, state=None, code=None, offset=0, limit=1)

@@ -41,6 +41,7 @@ class Planner:
             if written is None or not self.plans.end(plan.job_id, plan.planner):
                 self._stop(plan)
                 return
+            self.interventions.pause_planned(job_id)
             self.jobs.close_one(job_id)  # its units may all have ended by now
             _log.info("job_planned", units=written)
 
@@ -54,7 +55,7 @@ class Planner:
                 if not self.plans.keep(plan):
                     return None
                 continue
-            if made and self.dispatcher.has_room(plan.queue):
+            if made and not plan.is_set_aside and self.dispatcher.has_room(plan.queue):
                 self.dispatcher.publish(made)
             written += len(made)
             made = []
@@ -65,10 +66,13 @@ class Planner:
     def _insert(self, plan: JobPlan, wants: list[Want]) -> list[Unit]:
         """Insert the units, mark their series pending, and return the new units.
 
+        Series whose units are set aside keep their state, as other syncs may change it meanwhile.
         Units may have ended already if this planner stalled or an earlier one was killed, hence
         `settle`.
         """
         units = self.plans.insert(plan, wants)
+        if plan.is_set_aside:
+            return units
         self.statuses.mark_pending([unit.request.series for unit in units], plan.job_id)
         written = wants if plan.is_resumed else units
         self.statuses.settle([each.request.series for each in written])

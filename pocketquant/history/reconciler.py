@@ -105,6 +105,7 @@ class Reconciler:
     def _publish_due(self) -> int:
         """Publish at most what the governor admits until the next tick, orphans first.
 
+        Units that were set aside come last, and only if no backfill waits in its queue.
         In a queue that is not empty a unit may be silent for long without its message being lost.
         """
         limit = min(_MOST_UNITS, self.governor.allowance(2 * self.tick_seconds))
@@ -113,11 +114,16 @@ class Reconciler:
         orphans = self.lost_units.take_orphans(_SILENT_SECONDS, limit)
         self.dispatcher.publish(orphans, QueueName.INTERACTIVE)
         published = len(orphans)
-        for queue, length in self.dispatcher.lengths().items():
+        lengths = self.dispatcher.lengths()
+        for queue, length in lengths.items():
             if length >= LONG_QUEUE:
                 continue
             silent = _SILENT_SECONDS_IN_QUEUE if length else _SILENT_SECONDS
             due = self.lost_units.take_due(silent, _SILENT_SECONDS, limit - published, queue)
             self.dispatcher.publish(due)
             published += len(due)
+        if not lengths[QueueName.BACKFILL]:
+            aside = self.lost_units.take_aside(limit - published)
+            self.dispatcher.publish(aside)
+            published += len(aside)
         return published

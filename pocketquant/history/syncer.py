@@ -28,6 +28,7 @@ from structlog.typing import FilteringBoundLogger
 from pocketquant import metrics
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.coordination.nudges import Nudges, unit_channel
+from pocketquant.domain.backfills import reach_after
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.coverage import Coverage, newest_stretch, oldest_gap, page_stretch
 from pocketquant.domain.errors import (
@@ -76,7 +77,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _TurnIsOver(Exception):
-    """A range has had its pages for now."""
+    """A range has had its pages for now, or its job was paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ class Syncer:
             if held.request.start is None:
                 held, report, listing = self._sync_newest(held, kept)
             else:
+                held, kept = self._caught_up(held, kept)
                 held, report, listing = self._sync_range(held, kept)
             held = self.ledger.finish(held, report)
         self._track_if_joined(unit, listing)
@@ -181,6 +183,19 @@ class Syncer:
         report = self._store(held, history, kept, has_live=oldest_live is not None)
         return held, report, history.listing
 
+    def _caught_up(self, unit: Unit, kept: KeptCoverage) -> tuple[Unit, KeptCoverage]:
+        """Sync the newest bars first if another job has joined a range that left them behind."""
+        request, progress = unit.request, unit.progress
+        has_left = progress is not None and progress.oldest is not None and request.end is None
+        if not has_left or len(unit.jobs) < 2:
+            return unit, kept
+        newest = replace(unit, request=SyncRequest(request.series, request.n_bars))
+        held, _, _ = self._sync_newest(newest, kept)
+        held = replace(held, request=request)
+        return held, self.statuses.mark_syncing(
+            request.series, held.newest_job, held.tries, held.lease
+        )
+
     def _sync_range(
         self, unit: Unit, kept: KeptCoverage
     ) -> tuple[Unit, SyncReport, Listing | None]:
@@ -197,10 +212,9 @@ class Syncer:
                     listing = page.history.listing
                     self._register(held, listing)
                 kept = self._covered(kept, request, page, progress.oldest)
-                upserted = self._store_page(held, page, kept, listing)
-                progress = progress.plus(page, *upserted.counts)
+                progress = self._store_page(held, page, kept, listing, progress)
                 held = self.ledger.note_progress(held, progress)
-                if number == _PAGES_A_TURN and page.stop is None:
+                if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
                     raise _TurnIsOver
         return held, self._report(request.series, progress), listing
 
@@ -278,9 +292,17 @@ class Syncer:
         return report
 
     def _store_page(
-        self, unit: Unit, page: Page, kept: KeptCoverage, listing: Listing | None
-    ) -> Upserted:
-        """Store a page of a range; only that of the newest bars says something of the present."""
+        self,
+        unit: Unit,
+        page: Page,
+        kept: KeptCoverage,
+        listing: Listing | None,
+        before: RangeProgress,
+    ) -> RangeProgress:
+        """Store a page of a range, and return the progress with it.
+
+        Only the page of the newest bars says something of the present.
+        """
         series, now, history = unit.request.series, int(self.clock()), page.history
         has_live = self.live_bars.first_time(series) is not None
         upserted = self._upsert(unit, history)
@@ -291,14 +313,21 @@ class Syncer:
             if problem is None:
                 kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(listing, series.interval, now)
+        progress = before.plus(page, *upserted.counts)
         is_last = page.stop is not None
         extent = self.bars.extent(series)
         if self.statuses.mark_stored(
-            series, extent, newest, kept, is_last=is_last, lease=unit.lease
+            series,
+            extent,
+            newest,
+            kept,
+            is_last=is_last,
+            lease=unit.lease,
+            reach=reach_after(progress, now),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(series))
         self._follow_up(series, history, has_live, is_newest=page.is_newest)
-        return upserted
+        return progress
 
     def _upsert(self, unit: Unit, history: History) -> Upserted:
         series, cause = unit.request.series, Cause(Reason.SYNC, unit.id, unit.newest_job)
@@ -409,9 +438,10 @@ class Syncer:
 def _is_repair(unit: Unit) -> bool:
     """Whether only a repair wants the unit, so that its series is not tracked.
 
-    A unit that a user's job joins moves to the more urgent queue of the two.
+    A unit that a user's job joins moves to the more urgent queue of the two, and no repair has a
+    start, which every backfill has.
     """
-    return unit.queue == QueueName.REPAIR
+    return unit.queue == QueueName.REPAIR and unit.request.start is None
 
 
 def _bars_to_reach(

@@ -31,6 +31,11 @@ _INDEXES = {
     "ohlcv_revisions": [IndexModel("expires_at", name="kept_long_enough", expireAfterSeconds=0)],
     "sync_status": [
         IndexModel(
+            "reach.asked_at",
+            name="limits",
+            partialFilterExpression={"reach.stop": "limit"},
+        ),
+        IndexModel(
             "coverage.gaps",
             name="with_gaps",
             partialFilterExpression={"coverage.gaps": {"$gt": 0}},
@@ -74,6 +79,13 @@ _INDEXES = {
             name="by_queue_and_silence",
             partialFilterExpression={"active": True},
         ),
+        IndexModel(
+            [("aside", ASCENDING), ("dispatched_at", ASCENDING)],
+            name="aside",
+            partialFilterExpression={"aside": True},
+        ),
+        IndexModel("series", name="aside_by_series", partialFilterExpression={"aside": True}),
+        IndexModel("series", name="paused_by_series", partialFilterExpression={"state": "paused"}),
         IndexModel(
             [("state", ASCENDING), ("finished_at", ASCENDING)],
             name="dead_letters",

@@ -1,4 +1,4 @@
-"""`Interventions`: cancels jobs and retries failed units on a user's request."""
+"""`Interventions`: cancels, pauses and resumes jobs, and retries failed units, for users."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.sync_status import SyncStatuses
-from pocketquant.storage.units import Document, Unit, ending, joining, read_unit
+from pocketquant.storage.units import OPEN, Document, Unit, ending, joining, read_unit
 
 _BATCH = 1000
 _MOST_ROUNDS = 100
@@ -79,6 +79,40 @@ class Interventions:
             self._require_cancelled(job_id)
         return self._cancel_units(job_id)
 
+    def pause(self, job_id: str) -> None:
+        """Pause the units that only this job wants; a running one is paused when it is put back.
+
+        NotFound if there is no such job, Conflict if it has ended. After a crash, repeating the
+        call completes it.
+        """
+        self._require_open(job_id)
+        self._jobs.update_one({"_id": job_id, "open": True}, {"$set": {"paused": True}})
+        self._pause_units(job_id)
+
+    def pause_planned(self, job_id: str) -> None:
+        """Pause the units that were planned after their job was paused."""
+        if self._jobs.find_one({"_id": job_id, "open": True, "paused": True}, {"_id": True}):
+            self._pause_units(job_id)
+
+    def resume(self, job_id: str) -> None:
+        """Set the paused units aside, to be published as there is room for them.
+
+        NotFound if there is no such job, Conflict if it has ended. The job is resumed last: after a
+        crash, repeating the call completes it.
+        """
+        self._require_open(job_id)
+        pausing = {"jobs": job_id, "state": UnitState.RUNNING, "pausing": True}
+        self._units.update_many(pausing, {"$unset": {"pausing": ""}})
+        self._units.update_many(
+            {"jobs": job_id, "state": UnitState.PAUSED},
+            {
+                "$set": {"state": UnitState.QUEUED, "aside": True},
+                "$unset": {"not_before": ""},
+                "$currentDate": {"dispatched_at": True},
+            },
+        )
+        self._jobs.update_one({"_id": job_id}, {"$unset": {"paused": ""}})
+
     def half_cancelled(self, older_than: datetime, limit: int) -> list[str]:
         """Return cancelled jobs that are still open."""
         wanted = {"open": True, "cancelled": True, "created_at": {"$lt": older_than}}
@@ -107,15 +141,35 @@ class Interventions:
         if not found.get("cancelled"):
             raise Conflict(f"job {job_id} has ended already")
 
+    def _require_open(self, job_id: str) -> None:
+        if self._jobs.find_one({"_id": job_id, "open": True, "cancelled": None}, {"_id": True}):
+            return
+        self._require_cancelled(job_id)
+        raise Conflict(f"job {job_id} was cancelled")
+
+    def _pause_units(self, job_id: str) -> None:
+        """Repeat the updates until none is left, as units change state meanwhile."""
+        queued = {"jobs": [job_id], "state": UnitState.QUEUED}
+        running = {"jobs": [job_id], "state": UnitState.RUNNING, "pausing": None}
+        paused = {
+            "$set": {"state": UnitState.PAUSED},
+            "$unset": {"active": "", "aside": "", "not_before": ""},
+        }
+        for _ in range(_MOST_ROUNDS):
+            self._units.update_many(queued, paused)
+            self._units.update_many(running, {"$set": {"pausing": True}})
+            if self._units.find_one({"$or": [queued, running]}, {"_id": True}) is None:
+                break
+
     def _cancel_units(self, job_id: str) -> Cancellation:
         """End the units that only this job wants, take the job out of the others, and close it.
 
         Each update decides by the jobs of the unit at that moment. Units change state meanwhile, so
         the updates are repeated until no unit is left.
         """
-        of_job = {"jobs": job_id, "active": True}
+        of_job = {"jobs": job_id, "state": {"$in": OPEN}}
         shared = {**of_job, "jobs.1": {"$exists": True}}
-        queued = {"jobs": [job_id], "active": True, "state": UnitState.QUEUED}
+        waiting = {"jobs": [job_id], "state": {"$in": [UnitState.QUEUED, UnitState.PAUSED]}}
         running = {"jobs": [job_id], "active": True, "state": UnitState.RUNNING}
         error = Cancelled("its job was cancelled")
         kept: set[Series] = set()
@@ -123,10 +177,10 @@ class Interventions:
         for _ in range(_MOST_ROUNDS):
             kept.update(self._series(shared))
             self._units.update_many(shared, {"$pull": {"jobs": job_id}})
-            ended = self._units.update_many(queued, ending(UnitState.CANCELLED, error, 0))
+            ended = self._units.update_many(waiting, ending(UnitState.CANCELLED, error, 0))
             cancelled += ended.modified_count
             self._units.update_many(running, {"$set": {"stop": True}})
-            left = {**of_job, "$or": [shared, queued, {"stop": None}]}
+            left = {**of_job, "$or": [shared, waiting, {"stop": None}]}
             if self._units.find_one(left, {"_id": True}) is None:
                 break
         stopping = list(self._series(running))

@@ -1,7 +1,7 @@
 """`JobStore`: one document a job; its progress is counted from its units."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,9 +9,10 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from pocketquant.domain.backfills import Came, Total
 from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import KeyReused
-from pocketquant.domain.syncs import JobState, SyncRequest, UnitState
+from pocketquant.domain.syncs import JobState, Stop, SyncRequest, UnitState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.plans import PIECE, forget_pieces, grouped, piece_id
 from pocketquant.storage.units import OPEN, Document, Job, Unit, read_unit
@@ -20,6 +21,12 @@ KEY_LIFETIME = timedelta(hours=24)
 
 _RATE_SECONDS = 60.0
 _FIRST_ERRORS = 5
+_WANTED_BACK_TO = {"$max": ["$start", "$progress.begins_at"]}
+_WANTED_UP_TO = {"$ifNull": ["$end", {"$divide": [{"$toLong": "$created_at"}, 1000]}]}
+_WANTED_SECONDS = {"$max": [1, {"$subtract": [_WANTED_UP_TO, _WANTED_BACK_TO]}]}
+_OLDEST = {"$ifNull": ["$progress.oldest", _WANTED_UP_TO]}
+_WALKED = {"$max": [0, {"$divide": [{"$subtract": [_WANTED_UP_TO, _OLDEST]}, _WANTED_SECONDS]}]}
+_SHARE_OF_TIME = {"$cond": [{"$eq": ["$state", UnitState.COMPLETED]}, 1, _WALKED]}
 _NO_REQUESTS = {"wants": False}  # they may be megabytes
 _NO_PLANNER = {"$expr": {"$lte": ["$planning_until", "$$NOW"]}}
 _MAY_CLOSE = {
@@ -40,11 +47,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The speed of a job, its estimated end, and its first errors."""
+    """The speed of a job, its estimated end, its first errors, and what came of a backfill."""
 
     units_per_second: float | None
     estimated_end_at: datetime | None
     first_errors: list[Unit]
+    came: Came | None = None
 
 
 class JobStore:
@@ -63,6 +71,7 @@ class JobStore:
         now: datetime,
         key: str | None = None,
         fingerprint: str = "",
+        estimate: Total | None = None,
     ) -> Opened:
         """Store a job, to be planned later; it survives any crash once this returns.
 
@@ -86,6 +95,8 @@ class JobStore:
         }
         if key is not None:
             document |= {"key": key, "fingerprint": fingerprint}
+        if estimate is not None:
+            document["estimate"] = asdict(estimate)
         while True:
             try:
                 self._jobs.insert_one(document)
@@ -135,7 +146,7 @@ class JobStore:
         remaining = job.total - job.ended
         has_estimate = remaining and not job.finished_at
         end = now + timedelta(seconds=remaining / rate) if rate and has_estimate else None
-        return Progress(rate, end, errors)
+        return Progress(rate, end, errors, None if job.estimate is None else self._came(job))
 
     def units(
         self, job_id: str, state: UnitState | None, code: str | None, offset: int, limit: int
@@ -199,8 +210,8 @@ class JobStore:
         return bool(closed.modified_count)
 
     def has_open_unit(self, job_id: str) -> bool:
-        """Whether a unit of the job waits or runs."""
-        # "queued" and "running" are the last states in the order of the index.
+        """Whether a unit of the job waits, is paused or runs."""
+        # "paused", "queued" and "running" are the last states in the order of the index.
         last = self._units.find({"jobs": job_id}, {"state": True}).sort("state", DESCENDING)
         return any(UnitState(each["state"]) in OPEN for each in last.limit(1))
 
@@ -280,6 +291,8 @@ class JobStore:
             counts=counts,
             has_begun=counts[UnitState.QUEUED] < found["total"] or self._was_tried(found["_id"]),
             is_cancelled=is_cancelled,
+            is_paused=bool(found.get("paused")),
+            estimate=Total(**found["estimate"]) if "estimate" in found else None,
             created_at=found["created_at"],
             finished_at=found.get("finished_at"),
         )
@@ -309,6 +322,32 @@ class JobStore:
             for unit_id in repeated["units"][1:]:
                 self.leave(unit_id, job_id)
 
+    def _came(self, job: Job) -> Came:
+        """Return what has come of a backfill so far."""
+        fields = {
+            "fetched": {"$sum": "$progress.fetched"},
+            "inserted": {"$sum": "$progress.inserted"},
+            "oldest": {"$min": "$progress.oldest"},
+            "newest": {"$max": "$progress.newest"},
+            "share": {"$sum": _SHARE_OF_TIME},
+        }
+        stops = {stop.value: {"$sum": {"$toInt": _stopped(stop)}} for stop in Stop}
+        groups: list[Document] = [
+            {"$match": {"jobs": job.id}},
+            {"$group": {"_id": None, **fields, **stops}},
+        ]
+        found = next(iter(self._units.aggregate(groups)), None)
+        if found is None:
+            return Came()
+        return Came(
+            fetched=found["fetched"],
+            inserted=found["inserted"],
+            oldest=found["oldest"],
+            newest=found["newest"],
+            share_of_time=min(1.0, found["share"] / max(1, job.total)),
+            stops={stop: found[stop.value] for stop in Stop if found[stop.value]},
+        )
+
     def _rate(self, job: Job, now: datetime) -> float | None:
         """Return units ended per second: in the last minute, or for an ended job overall."""
         if job.finished_at:
@@ -327,6 +366,10 @@ class JobStore:
         return [read_unit(each) for each in found], self._units.count_documents(wanted)
 
 
+def _stopped(stop: Stop) -> Document:
+    return {"$eq": ["$progress.stop", stop.value]}
+
+
 def _size(groups: list[Document]) -> int:
     return sum(len(group["symbols"]) for group in groups)
 
@@ -339,6 +382,8 @@ def _in_state(state: JobState | None) -> list[Document]:
         return [{"$match": {"cancelled": True}}]
     if state is JobState.COMPLETED:
         return [{"$match": {"open": None, "cancelled": None}}]
+    if state is JobState.PAUSED:
+        return [{"$match": {"open": True, "cancelled": None, "paused": True}}]
     tried = [{"$match": {"attempt": {"$gt": 0}}}, {"$limit": 1}, {"$project": {"_id": True}}]
     lookup = {
         "from": "units",
@@ -349,7 +394,7 @@ def _in_state(state: JobState | None) -> list[Document]:
     }
     is_tried = {"$eq" if state is JobState.PENDING else "$ne": [{"$size": "$tried"}, 0]}
     return [
-        {"$match": {"open": True, "cancelled": None}},
+        {"$match": {"open": True, "cancelled": None, "paused": None}},
         {"$lookup": lookup},
         {"$match": {"$expr": is_tried}},
     ]

@@ -9,6 +9,9 @@ only a hint that a unit is due; the ledger decides:
                  │                  ├─► fail   ─► failed, with code and message
                  └─ lease expires ◄─┴─► cancel ─► cancelled
 
+A unit is put back as paused if its job was paused meanwhile. Only an active unit can be claimed,
+and a series has at most one: units that are paused, or set aside to wait for their turn, are not.
+
 Every write of a running unit is conditional on the attempt that claimed it, so a worker that lost
 its unit cannot end it. The server's clock alone decides about leases and due times.
 """
@@ -25,6 +28,7 @@ from pocketquant.domain.syncs import RangeProgress, SyncReport, UnitState
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import (
+    OF_OPEN_UNITS,
     Document,
     Unit,
     ending,
@@ -46,6 +50,7 @@ _DUE = {
     ]
 }
 _NO_TRY: Document = {"tries": {"$subtract": ["$tries", 1]}}  # the attempt counts as none
+_IS_PAUSING = {"$eq": ["$pausing", True]}
 _IS_LOST = {"$cond": [{"$eq": ["$state", UnitState.RUNNING]}, 1, 0]}
 
 
@@ -63,7 +68,13 @@ class Ledger:
     def claim(self, unit_id: str) -> Unit | None:
         """Claim the unit for one attempt under a lease; None if it is not due or held elsewhere."""
         claimed = self._units.find_one_and_update(
-            {"_id": unit_id, "tries": {"$lt": self._max_attempts}, "stop": None, **_DUE},
+            {
+                "_id": unit_id,
+                "active": True,
+                "tries": {"$lt": self._max_attempts},
+                "stop": None,
+                **_DUE,
+            },
             [
                 {
                     "$set": {
@@ -93,7 +104,7 @@ class Ledger:
         found = self._units.find_one(_held(unit))
         if found is None:
             raise _taken_over(unit)
-        return replace(unit, lease_until=found["lease_until"], tries=found["tries"])
+        return _renewed(unit, found)
 
     def note_progress(self, unit: Unit, progress: RangeProgress) -> Unit:
         """Store how far back the stored pages reach, and renew the lease as `extend` does.
@@ -107,11 +118,11 @@ class Ledger:
         kept = self._units.find_one_and_update(
             {**_held(unit), "stop": None},
             [{"$set": {"lease_until": self._lease, **fields}}],
-            {"lease_until": True, "tries": True},
+            {"lease_until": True, "tries": True, "pausing": True},
             return_document=ReturnDocument.AFTER,
         )
         if kept is not None:
-            return replace(unit, lease_until=kept["lease_until"], tries=kept["tries"])
+            return _renewed(unit, kept)
         if self._units.find_one(_held(unit), {"_id": True}):
             raise Cancelled("its job was cancelled while it ran")
         raise _taken_over(unit)
@@ -132,7 +143,7 @@ class Ledger:
                     "ended_attempt": unit.attempt,
                     "report": report_document(report),
                 },
-                "$unset": {"active": "", "lease_until": "", "error": "", "stop": ""},
+                "$unset": dict.fromkeys((*OF_OPEN_UNITS, "error"), ""),
                 "$currentDate": {"finished_at": True},
             },
         )
@@ -144,10 +155,12 @@ class Ledger:
         return None
 
     def active(self, all_series: Iterable[Series]) -> list[Series]:
-        """Return the series among these whose sync waits or runs."""
+        """Return the series among these whose sync waits, is paused or runs."""
         keys = [str(series) for series in all_series]
-        found = self._units.find({"series": {"$in": keys}, "active": True}, {"series": True})
-        return [Series.parse(unit["series"]) for unit in found]
+        of_series = {"series": {"$in": keys}}
+        kinds = ({"active": True}, {"aside": True}, {"state": UnitState.PAUSED})
+        found = self._units.find({"$or": [of_series | kind for kind in kinds]}, {"series": True})
+        return sorted({Series.parse(unit["series"]) for unit in found}, key=str)
 
     def is_last_attempt(self, unit: Unit) -> bool:
         """Whether no attempt is left after this one."""
@@ -205,13 +218,14 @@ class Ledger:
             [
                 {
                     "$set": {
-                        "state": UnitState.QUEUED,
+                        "state": {"$cond": [_IS_PAUSING, UnitState.PAUSED, UnitState.QUEUED]},
+                        "active": {"$cond": [_IS_PAUSING, "$$REMOVE", True]},
                         "not_before": {"$add": ["$$NOW", int(delay_seconds * 1000)]},
                         "dispatched_at": _NEVER_DISPATCHED,
                         **fields,
                     }
                 },
-                {"$unset": ["lease_until"]},
+                {"$unset": ["lease_until", "pausing"]},
             ],
         )
         if not put_back.matched_count:
@@ -220,6 +234,15 @@ class Ledger:
 
 def _held(unit: Unit) -> Document:
     return {"_id": unit.id, "attempt": unit.attempt, "state": UnitState.RUNNING}
+
+
+def _renewed(unit: Unit, found: Document) -> Unit:
+    return replace(
+        unit,
+        lease_until=found["lease_until"],
+        tries=found["tries"],
+        is_pausing=bool(found.get("pausing")),
+    )
 
 
 def _ended_in(unit: Unit, error: PocketQuantError) -> Document:

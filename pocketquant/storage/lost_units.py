@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
 
 from pocketquant.domain.errors import AttemptsExhausted, Cancelled, PocketQuantError
 from pocketquant.domain.syncs import UnitState
 from pocketquant.servers.connections import Mongo, server_now
+from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.units import Document, Unit, ending, read_unit
 
@@ -42,6 +44,27 @@ class LostUnits:
             ],
         }
         return self._take(due, limit)
+
+    def take_aside(self, limit: int) -> list[Unit]:
+        """Return units that were set aside, and make them active and dispatched now.
+
+        One whose series has another active unit stays aside, behind all others.
+        """
+        if limit < 1:
+            return []
+        found = self._units.find({"aside": True}).sort("dispatched_at").limit(limit)
+        units = [read_unit(each) for each in found]
+        dispatched: Document = {"$currentDate": {"dispatched_at": True}}
+        active = {"$set": {"active": True}, "$unset": {"aside": ""}, **dispatched}
+        writes = [UpdateOne({"_id": unit.id, "aside": True}, active) for unit in units]
+        blocked: set[str] = set()
+        try:
+            if writes:
+                self._units.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            blocked = {units[index].id for index in duplicate_key_failures(error)}
+            self._units.update_many({"_id": {"$in": list(blocked)}, "aside": True}, dispatched)
+        return [unit for unit in units if unit.id not in blocked]
 
     def take_orphans(self, silence: float, limit: int) -> list[Unit]:
         """Return running units whose worker is gone, and mark them as dispatched now.

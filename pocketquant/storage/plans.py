@@ -3,6 +3,9 @@
 The requests of a job are stored in pieces of a thousand: the first in the job's document, the
 others in `job_wants`, `{_id: "JOB|7", first: 7000, groups, created_at}`, until all are planned.
 
+Units of a backfill are set aside until there is room for them and their series has no active unit.
+Other jobs do not wait for it: their units take the place of one that has not begun.
+
 A unit's id consists of the job's id and the request's index, so planning twice makes no second
 unit. When a planner dies its lease expires, and the next planner begins with the unfinished piece.
 """
@@ -19,7 +22,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.domain.syncs import SyncRequest, UnitState
+from pocketquant.domain.syncs import QueueName, SyncRequest, UnitState
 from pocketquant.servers.connections import Mongo, server_now
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.units import (
@@ -62,6 +65,11 @@ class JobPlan:
     done: int
     planner: ObjectId
     is_resumed: bool
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether its units wait for their turn, and are not to be published yet."""
+        return self.queue == QueueName.BACKFILL
 
     def wants(self) -> Iterator[Want]:
         """Yield the first piece of the requests, always in the same order."""
@@ -143,16 +151,18 @@ class JobPlans:
         )
 
     def insert(self, plan: JobPlan, wants: Sequence[Want]) -> list[Unit]:
-        """Make a unit for each want, or join the open unit of its series; return the new units.
+        """Make a unit for each want, or join the active unit of its series; return the new units.
 
-        A joined unit keeps its due time, but fetches the largest number of bars that its jobs want,
-        and waits in their most urgent queue.
+        Units of a backfill are set aside, and join none. A joined unit keeps its due time, but
+        fetches the largest number of bars that its jobs want, and waits in their most urgent queue.
         """
         if plan.is_resumed:
             known = self._known(plan, wants)
             wants = [want for want in wants if str(want.request.series) not in known]
         if not wants:
             return []
+        if plan.is_set_aside:
+            return self._insert_aside(plan, wants)
         first = {"dispatched_at": server_now(self._mongo)}
         active = self._active_among(wants)
         keys = [str(want.request.series) for want in wants]
@@ -184,6 +194,7 @@ class JobPlans:
             {"$unset": ["not_before"]},
         ]
         update = [*_joining(plan, want, {}), *due]
+        self._make_way([str(want.request.series)])
         while True:
             try:
                 joined = self._units.find_one_and_update(
@@ -212,9 +223,33 @@ class JobPlans:
         theirs = {"jobs": plan.job_id, "series": {"$in": keys}}
         return {each["series"] for each in self._units.find(theirs, {"series": True})}
 
+    def _insert_aside(self, plan: JobPlan, wants: Sequence[Want]) -> list[Unit]:
+        """Make a unit for each want that waits for its turn; return the new units."""
+        now = server_now(self._mongo)
+        made = [_fresh(plan, want, {"dispatched_at": now}) for want in wants]
+        for unit in made:
+            del unit["active"]
+            unit["aside"] = True
+        planned: list[int] = []
+        try:
+            self._units.insert_many(made, ordered=False)
+        except BulkWriteError as error:
+            planned = duplicate_key_failures(error)
+        inserted = sorted(set(range(len(wants))) - set(planned))
+        return [_new_unit(plan, wants[index]) for index in inserted]
+
+    def _make_way(self, keys: list[str]) -> None:
+        """Set the units of backfills aside that are active, but do not run."""
+        yielding = {"state": UnitState.QUEUED, "queue": QueueName.BACKFILL, "active": True}
+        self._units.update_many(
+            {"series": {"$in": keys}, **yielding},
+            {"$set": {"aside": True}, "$unset": {"active": ""}},
+        )
+
     def _active_among(self, wants: Sequence[Want]) -> set[str]:
-        """Return the series among these that have an open unit."""
+        """Return the series among these that have an active unit, after backfills made way."""
         keys = [str(want.request.series) for want in wants]
+        self._make_way(keys)
         found = self._units.find({"series": {"$in": keys}, "active": True}, {"series": True})
         return {each["series"] for each in found}
 

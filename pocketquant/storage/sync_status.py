@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from pymongo import ASCENDING, InsertOne, UpdateMany, WriteConcern
+from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateMany, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
+from pocketquant.domain.backfills import Reach
 from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import Cancelled, PocketQuantError, StorageUnavailable
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.domain.syncs import FormingBar, SyncReport, SyncState
+from pocketquant.domain.syncs import FormingBar, Stop, SyncReport, SyncState
 from pocketquant.domain.window import Outlook
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
@@ -44,6 +45,7 @@ _UNKNOWN = {
 _OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
+_REACH_DATES = ("oldest", "asked_at")
 _LONG = ("coverage.ranges", "coverage.counts")  # they may be as long as the series
 _LISTED = dict.fromkeys(_LONG, False)
 _PROGRESS = ("last_bar_at", "last_sync_at")
@@ -261,10 +263,12 @@ class SyncStatuses:
         *,
         is_last: bool,
         lease: UnitLease | None = None,
+        reach: Reach | None = None,
     ) -> bool:
         """Mark what is stored after a page of bars, and the sync as completed after the last one.
 
-        `newest` is known if the page had the newest bars. Return whether the series has imported
+        `newest` is known if the page had the newest bars, and `reach` if it was the last that the
+        provider serves. Return whether the series has imported
         bars too; if so, call `recount`.
         """
         fields: dict[str, Any] = {
@@ -280,6 +284,8 @@ class SyncStatuses:
             fields["refused_bars"] = newest.refused
         if kept is not None:
             fields["coverage"] = kept.document()
+        if reach is not None:
+            fields["reach"] = _reach_document(reach)
         if is_last:
             fields |= _error(None)
         change = _update(series, SyncState.COMPLETED if is_last else SyncState.SYNCING, **fields)
@@ -383,6 +389,19 @@ class SyncStatuses:
             Series.parse(each["_id"]): KeptCoverage.read(each.get("coverage")) for each in found
         }
 
+    def reaches(self, all_series: Iterable[Series]) -> dict[Series, Reach]:
+        """Return how far back the provider served these series, where a range has shown it."""
+        keys = [str(series) for series in all_series]
+        wanted = {"_id": {"$in": keys}, "reach": {"$type": "object"}}
+        found = self._statuses.find(wanted, {"reach": True})
+        return {Series.parse(each["_id"]): _read_reach(each["reach"]) for each in found}
+
+    def limit(self) -> int | None:
+        """Return how many bars the plan serves, by the newest range that ended at its limit."""
+        found = self._statuses.find({"reach.stop": Stop.LIMIT}, {"reach": True})
+        newest = next(found.sort("reach.asked_at", DESCENDING).limit(1), None)
+        return None if newest is None else _read_reach(newest["reach"]).bars
+
     def forget(self, symbol: Symbol) -> bool:
         """Remove all statuses of the symbol; return whether there were any."""
         of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
@@ -474,6 +493,16 @@ def _forming_document(forming: FormingBar | None) -> dict[str, Any] | None:
         return None
     document = asdict(forming)
     return document | {name: to_date(document[name]) for name in _FORMING_DATES}
+
+
+def _reach_document(reach: Reach) -> dict[str, Any]:
+    document = asdict(reach)
+    return document | {name: to_date(document[name]) for name in _REACH_DATES}
+
+
+def _read_reach(document: dict[str, Any]) -> Reach:
+    dates = {name: to_seconds(document[name]) for name in _REACH_DATES}
+    return Reach(**document | dates | {"stop": Stop(document["stop"])})
 
 
 def _read(document: dict[str, Any]) -> SyncStatus:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pocketquant.domain.backfills import Total
 from pocketquant.domain.errors import LeaseLost, PocketQuantError, error_named
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
@@ -20,7 +21,9 @@ from pocketquant.storage.leases import UnitLease
 
 Document = dict[str, Any]
 
-OPEN = (UnitState.QUEUED, UnitState.RUNNING)
+OF_OPEN_UNITS = ("active", "aside", "pausing", "lease_until", "not_before", "stop")
+
+OPEN = (UnitState.PAUSED, UnitState.QUEUED, UnitState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Unit:
     `attempt` counts claims and fences writes. `ended_attempt` is the newest attempt that ended by
     itself; waiting requests watch it. `tries` counts the attempts against the limit: not those that
     only waited for their turn, nor those before a retry by hand. `troubles` counts the attempts
-    that failures of our own servers ended, since the last retry by hand.
+    that failures of our own servers ended, since the last retry by hand. A running unit that
+    `is_pausing` is paused when its worker puts it back.
     """
 
     id: str
@@ -50,6 +54,7 @@ class Unit:
     finished_at: datetime | None = None
     lease_until: datetime | None = None
     progress: RangeProgress | None = None
+    is_pausing: bool = False
 
     @property
     def newest_job(self) -> str | None:
@@ -76,6 +81,8 @@ class Job:
     is_cancelled: bool
     created_at: datetime
     finished_at: datetime | None
+    is_paused: bool = False
+    estimate: Total | None = None
 
     @property
     def total(self) -> int:
@@ -88,11 +95,13 @@ class Job:
 
     @property
     def state(self) -> JobState:
-        """Pending, running, completed (every unit has ended, even failed) or cancelled."""
+        """Pending, running, paused, completed (every unit has ended, even failed) or cancelled."""
         if self.is_cancelled:
             return JobState.CANCELLED
         if self.finished_at or self.ended == self.total:
             return JobState.COMPLETED
+        if self.is_paused:
+            return JobState.PAUSED
         return JobState.RUNNING if self.has_begun else JobState.PENDING
 
 
@@ -136,7 +145,7 @@ def joining(job_ids: Iterable[str], request: SyncRequest, queue: str) -> list[Do
         "end": _latest_end(request.end),
         "queue": {"$cond": [{"$in": ["$queue", urgent]}, "$queue", queue]},
     }
-    return [{"$set": changes}, {"$unset": ["stop"]}]
+    return [{"$set": changes}, {"$unset": ["stop", "pausing"]}]
 
 
 def _latest_end(end: int | None) -> Document | None:
@@ -153,7 +162,7 @@ def ending(state: UnitState, error: PocketQuantError, attempt: int) -> Document:
     """Return the update that ends a unit with an error."""
     return {
         "$set": {"state": state, "ended_attempt": attempt, "error": error_document(error)},
-        "$unset": {"active": "", "lease_until": "", "not_before": "", "stop": ""},
+        "$unset": dict.fromkeys(OF_OPEN_UNITS, ""),
         "$currentDate": {"finished_at": True},
     }
 
@@ -206,6 +215,7 @@ def read_unit(found: Document) -> Unit:
         finished_at=found.get("finished_at"),
         lease_until=found.get("lease_until"),
         progress=_read_progress(progress) if progress else None,
+        is_pausing=bool(found.get("pausing")),
     )
 
 

@@ -3,7 +3,7 @@
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.parquet
 import pytest
@@ -51,6 +51,18 @@ def test_other_frames(client: pocketquant.Client) -> None:
         made = client.bars("NASDAQ:AAPL", limit=4, frame=frame)  # type: ignore[arg-type]
         assert ["datetime", *PRICES] == list(getattr(made, "column_names", None) or made.columns)
         assert 4 == len(made)
+
+
+def test_a_backfill_fetches_all_that_there_is(client: pocketquant.Client) -> None:
+    """Its job says what came, and its units where each series stopped."""
+    expected = client.syncs.estimate(["NASDAQ:AAPL"], ["3h"], "2024-01-01")
+    assert "start" == expected["series"][0]["bound"]
+    job = client.backfill(["NASDAQ:AAPL"], ["3h"], wait=True)
+    came = cast(dict[str, Any], job)["backfill"]
+    assert (1.0, {"limit": 1}) == (came["share_of_time"], came["stops"])
+    (unit,) = client.jobs.units(job["job_id"])
+    assert (5000, "limit") == (unit["fetched"], unit["stop"])
+    assert came["reached_back_to"] == unit["reached_back_to"]
 
 
 def test_several_symbols_are_one_frame(client: pocketquant.Client) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from pocketquant.cli import main
 from pocketquant.client import Client
 from pocketquant.servers.connections import wait_until
+from tests.e2e.suspending import suspended
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
 AAPL, MSFT = "NASDAQ:AAPL", "NASDAQ:MSFT"
@@ -120,6 +121,35 @@ def test_jobs_are_listed_shown_watched_retried_and_cancelled(typed: Type) -> Non
     assert job_id[:10] in typed("jobs", "list").stdout
 
 
+def test_a_backfill_prints_what_can_come_and_what_came(typed: Type) -> None:
+    """Its estimate on stderr; then each series, with where it stopped and why."""
+    estimate = _json(typed("backfill", AAPL, "-i", "4h", "--estimate", "--json"))
+    assert ("AAPL", "4h") == tuple(estimate["series"][0][name] for name in ("symbol", "interval"))
+    assert "bound" in typed("backfill", AAPL, "-i", "4h", "--estimate").stdout
+    done = typed("backfill", AAPL, "-i", "4h")
+    assert 0 == done.exit_code
+    assert "1 of 1 syncs completed" in done.stdout
+    assert "limit" in done.stdout
+    assert "bars in 2 pages can come of 1 series" in done.stderr
+    again = typed("backfill", AAPL, "-i", "4h", "--estimate")
+    assert "your plan serves 5,000 bars of a series" in again.stderr
+    failed = typed("backfill", "NASDAQ:NONE")
+    assert 1 == failed.exit_code
+    assert "unknown_symbol" in failed.stdout
+    assert "nothing is known of 1 yet" in failed.stderr
+
+
+def test_a_job_is_paused_and_resumed(typed: Type, platform: Any) -> None:
+    """Its syncs go on once it is resumed."""
+    with suspended(platform.processes("worker-")):
+        job_id = typed("backfill", MSFT, "--no-wait").stdout.strip()
+        assert "paused" == _json(typed("jobs", "pause", job_id, "--json"))["state"]
+        (listed,) = _json(typed("jobs", "list", "--state", "paused", "--json"))
+        assert job_id == listed["job_id"]
+    assert "paused" != _json(typed("jobs", "resume", job_id, "--json"))["state"]
+    assert 0 == typed("jobs", "watch", job_id).exit_code
+
+
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize(
     "command",
@@ -130,6 +160,8 @@ def test_jobs_are_listed_shown_watched_retried_and_cancelled(typed: Type) -> Non
         ("search", "apple"),
         ("sync", AAPL),
         ("sync", AAPL, "--start", "2024-01-01"),
+        ("backfill", AAPL),
+        ("backfill", AAPL, "--estimate"),
         ("bars", AAPL),
     ],
 )

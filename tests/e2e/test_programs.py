@@ -10,6 +10,7 @@ import psutil
 import pytest
 import requests
 
+from pocketquant.domain.syncs import QueueName
 from pocketquant.servers.connections import wait_until
 
 AUTH = ("pocketquant", "one, two: three")
@@ -94,7 +95,7 @@ def test_flower_shows_our_tasks_and_the_lengths_of_our_queues(whole: Any) -> Non
     """Flower knows the key prefix of our queues, and lists tasks by name."""
     whole.sync("SIM:S0602")
     lengths = flower(whole, "/api/queues/length")["active_queues"]
-    assert {"interactive", "bulk", "scheduled", "repair"} == {queue["name"] for queue in lengths}
+    assert set(QueueName) == {queue["name"] for queue in lengths}
 
     def is_listed() -> bool:
         tasks = flower(whole, "/api/tasks?taskname=pocketquant.sync_unit")

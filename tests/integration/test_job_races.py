@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 import redis
@@ -42,8 +43,10 @@ def requests(count: int, first: int = 1, n_bars: int = 100) -> list[SyncRequest]
     return [SyncRequest(Series.parse(name), n_bars) for name in names]
 
 
-def submitted(wired: Platform, count: int, first: int = 1) -> str:
-    return wired.intake.submit_large("bulk", requests(count, first), QueueName.BULK)
+def submitted(
+    wired: Platform, count: int, first: int = 1, queue: QueueName = QueueName.BULK
+) -> str:
+    return wired.intake.submit_large("bulk", requests(count, first), queue)
 
 
 def planned(wired: Platform, count: int, first: int = 1) -> str:
@@ -326,6 +329,14 @@ class Fleet:
         with suppress(Conflict):
             self.wired.intake.cancel(job_id)
 
+    def pause(self, job_id: str) -> None:
+        with suppress(Conflict):
+            self.wired.intake.pause(job_id)
+
+    def resume(self, job_id: str) -> None:
+        with suppress(Conflict):
+            self.wired.intake.resume(job_id)
+
     def retry(self) -> None:
         self.wired.intake.retry(DeadLetterFilter(code="unknown_symbol"))
 
@@ -352,8 +363,11 @@ class Fleet:
         self.wired.mongo["jobs"].update_many({"planning_until": {"$exists": True}}, over)
 
     def recover(self) -> None:
-        """Let all leases expire; then planners, workers and ticks finish the rest."""
+        """Let all leases expire and resume all jobs; planners, workers and ticks end the rest."""
         for _ in range(30):
+            self.wired.cache.delete("pocketquant:backfill")
+            for job in list(self.wired.mongo["jobs"].find({"open": True})):
+                self.resume(job["_id"])
             self.stall()
             held_by_nobody = {"$set": {"lease_until": LONG_AGO}}
             self.wired.mongo["units"].update_many({"state": "running"}, held_by_nobody)
@@ -388,19 +402,22 @@ class Fleet:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_ledger_is_right_in_any_order_and_after_any_kill(wired: Platform, seed: int) -> None:
-    """Planners, cancels, retries, syncs, workers and ticks at once, a third of them killed."""
+    """Planners, users, workers and ticks at once, a third of them killed; users do all they can."""
     chance = random.Random(seed)
     fleet = Fleet(wired, chance, [], set())
     fleet.jobs.append(planned(wired, SERIES))
     for _ in range(2):
         fleet.work()
     for _ in range(3):
-        fresh = submitted(wired, SERIES - 1, chance.randrange(1, 3))
+        queue = chance.choice([QueueName.BULK, QueueName.BACKFILL])
+        fresh = submitted(wired, SERIES - 1, chance.randrange(1, 3), queue)
         fleet.jobs.append(fresh)
         acts: list[Callable[[], object]] = [
             partial(fleet.plan, fresh),
             partial(fleet.plan, fresh),
             partial(fleet.cancel, chance.choice(fleet.jobs)),
+            partial(fleet.pause, chance.choice(fleet.jobs)),
+            partial(fleet.resume, chance.choice(fleet.jobs)),
             fleet.retry,
             fleet.retry,
             fleet.sync,
@@ -409,9 +426,13 @@ def test_the_ledger_is_right_in_any_order_and_after_any_kill(wired: Platform, se
             fleet.tick,
             fleet.stall,
         ]
-        interleave(chance, chance.sample(acts, 7), kills=0.3)
+        interleave(chance, chance.sample(acts, 8), kills=0.3)
     fleet.recover()
     _require_right(fleet)
+
+
+def _is_open(unit: Any) -> bool:
+    return any(unit.get(mark) for mark in ("active", "aside", "pausing", "stop"))
 
 
 def _require_right(fleet: Fleet) -> None:
@@ -430,7 +451,7 @@ def _require_right(fleet: Fleet) -> None:
             derived = Counter(unit.state for unit in units)
             assert derived == +Counter(job.counts)
     everything = list(wired.mongo["units"].find())
-    assert [] == [unit for unit in everything if not unit["jobs"] or unit.get("active")]
+    assert [] == [unit for unit in everything if not unit["jobs"] or _is_open(unit)]
     assert set(states_of_series(wired)) <= {SyncState.COMPLETED, SyncState.ERROR}
 
 

@@ -286,7 +286,7 @@ def test_progress_tells_rate_end_and_first_errors(wired: Platform) -> None:
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_jobs_are_listed_by_state(wired: Platform, state: JobState) -> None:
-    """A job is in one of four states, whose lists are the newest first."""
+    """A job is in one of five states, whose lists are the newest first."""
     pending = planned(wired, 1)
     completed = wired.intake.submit(SyncRequest(Series.parse("A:B|1d")), QueueName.BULK)
     complete(wired, completed.unit)
@@ -294,7 +294,10 @@ def test_jobs_are_listed_by_state(wired: Platform, state: JobState) -> None:
     claimed(wired, running.unit)
     cancelled = wired.intake.submit(SyncRequest(Series.parse("A:D|1d")), QueueName.BULK)
     wired.intake.cancel(cancelled.job_id)
+    paused = wired.intake.submit(SyncRequest(Series.parse("A:E|1d")), QueueName.BULK)
+    wired.intake.pause(paused.job_id)
     expected = {
+        JobState.PAUSED: paused.job_id,
         JobState.PENDING: pending,
         JobState.RUNNING: running.job_id,
         JobState.COMPLETED: completed.job_id,

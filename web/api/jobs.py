@@ -1,4 +1,4 @@
-"""Jobs: listed, watched, cancelled and tried again."""
+"""Jobs: listed, watched, paused, cancelled and tried again."""
 
 from http import HTTPStatus
 
@@ -57,7 +57,7 @@ def list_jobs(query: JobsQuery) -> tuple[list[JobOut], dict[str, str]]:
 def get_job(job_id: str) -> JobProgressOut:
     """Get a job: its progress, its speed, and the first failures"""
     with current_services().storage() as platform:
-        return progress_of(platform.jobs, _job(platform.jobs, job_id))
+        return progress_of(platform.jobs, job_of(platform.jobs, job_id))
 
 
 @blueprint.route("/<job_id>", methods=["DELETE"], scope=Scope.SYNC)
@@ -74,6 +74,34 @@ def cancel_job(job_id: str) -> CancellationOut:
         return CancellationOut.of(job_id, platform.intake.cancel(job_id))
 
 
+@blueprint.route("/<job_id>/pause", methods=["POST"], scope=Scope.SYNC)
+@blueprint.response(HTTPStatus.OK, schema_of(JobOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+def pause_job(job_id: str) -> JobOut:
+    """Pause a job
+
+    Syncs that have not begun wait until the job is resumed. Syncs in progress complete, and those
+    with a `start` stop after their next page. Syncs that another job requested too go on. Other
+    syncs of the same series do not wait. 409: the job has ended.
+    """
+    with current_services().storage(timeout_seconds=None) as platform:
+        platform.intake.pause(job_id)
+        return JobOut.of(job_of(platform.jobs, job_id))
+
+
+@blueprint.route("/<job_id>/resume", methods=["POST"], scope=Scope.SYNC)
+@blueprint.response(HTTPStatus.OK, schema_of(JobOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+def resume_job(job_id: str) -> JobOut:
+    """Resume a paused job
+
+    Its syncs go on where they were, as there is room for them. 409: the job has ended.
+    """
+    with current_services().storage(timeout_seconds=None) as platform:
+        platform.intake.resume(job_id)
+        return JobOut.of(job_of(platform.jobs, job_id))
+
+
 @blueprint.route("/<job_id>/units")
 @blueprint.arguments(schema_of(UnitsQuery), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(UnitOut, many=True), headers=paging.DOCUMENTED)
@@ -81,7 +109,7 @@ def cancel_job(job_id: str) -> CancellationOut:
 def list_units(query: UnitsQuery, job_id: str) -> tuple[list[UnitOut], dict[str, str]]:
     """List the syncs of a job; `state=failed` lists its dead letters"""
     with current_services().storage() as platform:
-        _job(platform.jobs, job_id)
+        job_of(platform.jobs, job_id)
         found, total = platform.jobs.units(
             job_id, query.state, query.code, query.offset, query.page_size
         )
@@ -100,7 +128,7 @@ def retry_job(query: RetryQuery, job_id: str) -> Response:
     joined. 409: no failed sync matches, or the job was cancelled.
     """
     with current_services().storage(timeout_seconds=None) as platform:
-        if _job(platform.jobs, job_id).state is JobState.CANCELLED:
+        if job_of(platform.jobs, job_id).state is JobState.CANCELLED:
             raise Conflict(f"job {job_id} was cancelled; ask for a new one")
         if not platform.intake.retry(query.selection(job_id)):
             raise Conflict("no failed sync of this job matches")
@@ -120,21 +148,26 @@ def stream_job(job_id: str) -> Response:
     """
     services = current_services()
     with services.storage() as platform:
-        _job(platform.jobs, job_id)
+        job_of(platform.jobs, job_id)
     return job_events.stream(services.streams, services.job_watch, job_id)
 
 
 def accepted(jobs: JobStore, job_id: str) -> Response:
     """Return 202 with the job, and its URL in `Location`."""
+    return accepted_as(JobOut.of(job_of(jobs, job_id)))
+
+
+def accepted_as(job: JobOut) -> Response:
+    """Return 202 with this description of a job, and its URL in `Location`."""
     return Response(
-        JobOut.of(_job(jobs, job_id)).model_dump_json(),
+        job.model_dump_json(),
         HTTPStatus.ACCEPTED,
-        {"Location": url_for("jobs.get_job", job_id=job_id)},
+        {"Location": url_for("jobs.get_job", job_id=job.job_id)},
         mimetype="application/json",
     )
 
 
-def _job(jobs: JobStore, job_id: str) -> Job:
+def job_of(jobs: JobStore, job_id: str) -> Job:
     job = jobs.get(job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:40]!r}")

@@ -20,6 +20,7 @@ STOP = (
     " provider's history, `limit` of the account's plan, or `no_progress` (twice no older bars, and"
     " no reason); null: without a start, or not ended"
 )
+NEWEST_FETCHED = "with a `start`: open time of the newest closed bar fetched so far"
 REACHED_BACK_TO = "with a `start`: open time of the oldest bar fetched so far"
 
 

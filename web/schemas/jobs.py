@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from pocketquant.domain.backfills import Came, Total
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import Interval
@@ -13,7 +14,8 @@ from pocketquant.domain.syncs import JobState, RangeProgress, Stop, UnitState
 from pocketquant.storage.interventions import Cancellation, DeadLetterFilter
 from pocketquant.storage.jobs import Progress
 from pocketquant.storage.units import Job, Unit
-from web.schemas.fields import REACHED_BACK_TO, STOP, Moment
+from web.schemas.estimates import TotalOut
+from web.schemas.fields import NEWEST_FETCHED, REACHED_BACK_TO, STOP, Moment
 from web.schemas.requests import PageQuery, RequestModel
 
 _MOST_KEPT_SERIES = 100
@@ -85,6 +87,7 @@ class JobCounts(BaseModel):
     completed: int = Field(examples=[0])
     failed: int = Field(description="syncs that failed for good (dead letters)", examples=[0])
     cancelled: int
+    paused: int = Field(description="syncs that wait until the job is resumed", examples=[0])
 
 
 class JobOut(BaseModel):
@@ -93,7 +96,7 @@ class JobOut(BaseModel):
     job_id: str
     kind: str
     state: JobState = Field(
-        description="pending, running, completed (also if syncs failed) or cancelled",
+        description="pending, running, paused, completed (also if syncs failed) or cancelled",
         examples=["running"],
     )
     counts: JobCounts
@@ -116,9 +119,18 @@ class UnitOut(BaseModel):
     start: datetime | None = Field(description="requested start, instead of a number of bars")
     end: datetime | None = Field(description="requested end; null: the newest bar")
     reached_back_to: datetime | None = Field(description=REACHED_BACK_TO)
+    newest_fetched: datetime | None = Field(description=NEWEST_FETCHED)
     stop: Stop | None = Field(description=STOP, examples=["limit"])
+    history_begins_at: datetime | None = Field(
+        description="with a `start`: when the provider's history of this series begins, if it has"
+        " said so"
+    )
+    fetched: int = Field(
+        description="with a `start`: bars the provider has sent so far", examples=[20000]
+    )
+    inserted: int = Field(description="of these, bars that were not stored before", examples=[0])
     state: UnitState = Field(
-        description="queued, running, completed, failed or cancelled", examples=["failed"]
+        description="queued, running, paused, completed, failed or cancelled", examples=["failed"]
     )
     attempts: int = Field(
         description="attempts so far, without those that had to wait for their turn"
@@ -145,7 +157,11 @@ class UnitOut(BaseModel):
             start=to_date(unit.request.start),
             end=to_date(unit.request.end),
             reached_back_to=to_date(progress.oldest),
+            newest_fetched=to_date(progress.newest),
             stop=progress.stop,
+            history_begins_at=to_date(progress.begins_at),
+            fetched=progress.fetched,
+            inserted=progress.inserted,
             state=unit.state,
             attempts=unit.tries,
             error=error.code if error else None,
@@ -155,6 +171,38 @@ class UnitOut(BaseModel):
             next_attempt_at=unit.due_at if unit.state is UnitState.QUEUED else None,
             finished_at=unit.finished_at,
             job_ids=list(unit.jobs),
+        )
+
+
+class CameOut(BaseModel):
+    """What has come of a backfill so far, over all of its series."""
+
+    estimate: TotalOut = Field(description="what was expected before it began")
+    fetched: int = Field(description="bars the provider sent", examples=[25000])
+    inserted: int
+    reached_back_to: datetime | None = Field(description=REACHED_BACK_TO)
+    newest_fetched: datetime | None = Field(description=NEWEST_FETCHED)
+    share_of_time: float = Field(
+        description="how much of the wanted time was walked back, from 0 to 1; 1 of a series that"
+        " went as far as the provider serves it",
+        examples=[0.62],
+    )
+    stops: dict[str, int] = Field(
+        description="series that ended, by the reason: `reached` the start, `end` of the provider's"
+        " history, `limit` of the account's plan, `no_progress`",
+        examples=[{"limit": 1}],
+    )
+
+    @classmethod
+    def of(cls, came: Came, estimate: Total) -> Self:
+        return cls(
+            estimate=TotalOut.of(estimate),
+            fetched=came.fetched,
+            inserted=came.inserted,
+            reached_back_to=to_date(came.oldest),
+            newest_fetched=to_date(came.newest),
+            share_of_time=round(came.share_of_time, 4),
+            stops={stop.value: count for stop, count in came.stops.items()},
         )
 
 
@@ -170,6 +218,9 @@ class JobProgressOut(JobOut):
         description="when the job will end at that speed; null: it has ended or stalled"
     )
     first_errors: list[UnitOut] = Field(description="the first syncs that failed, at most five")
+    backfill: CameOut | None = Field(
+        description="what has come of a backfill; null: the job is none"
+    )
 
     @classmethod
     def with_progress(cls, job: Job, progress: Progress) -> Self:
@@ -179,6 +230,9 @@ class JobProgressOut(JobOut):
             units_per_second=None if rate is None else round(rate, 3),
             estimated_end_at=progress.estimated_end_at,
             first_errors=[UnitOut.of(unit) for unit in progress.first_errors],
+            backfill=CameOut.of(progress.came, job.estimate)
+            if progress.came and job.estimate
+            else None,
         )
 
 

@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
@@ -27,6 +34,19 @@ from web.schemas.requests import PageQuery, RequestModel
 MOST_BULK_SYMBOLS = 10_000
 
 
+def _require_after_start(end: int | None, info: ValidationInfo) -> int | None:
+    if end is None or "start" not in info.data:  # start has its own error
+        return end
+    if info.data["start"] is None:
+        raise ValueError("give start too")
+    if end <= info.data["start"]:
+        raise ValueError("must lie after start")
+    return end
+
+
+EndAfterStart = Annotated[PastMoment | None, AfterValidator(_require_after_start)]
+
+
 class _WantedBars(RequestModel):
     """Which bars to fetch: the newest `n_bars`, or all from `start` on."""
 
@@ -37,7 +57,7 @@ class _WantedBars(RequestModel):
         " page, as far back as the provider serves them; instead of `n_bars`",
         examples=["2020-01-01"],
     )
-    end: PastMoment | None = Field(
+    end: EndAfterStart = Field(
         None,
         description="with `start`: only bars that open before this date or moment",
         examples=["2024-01-31"],
@@ -49,17 +69,6 @@ class _WantedBars(RequestModel):
         if start is not None and info.data.get("n_bars", MAX_BARS) != MAX_BARS:
             raise ValueError("give start or n_bars, not both")
         return start
-
-    @field_validator("end")
-    @classmethod
-    def _lies_after_start(cls, end: int | None, info: ValidationInfo) -> int | None:
-        if end is None or "start" not in info.data:  # start has its own error
-            return end
-        if info.data["start"] is None:
-            raise ValueError("give start too")
-        if end <= info.data["start"]:
-            raise ValueError("must lie after start")
-        return end
 
     def request_of(self, series: Series) -> SyncRequest:
         return SyncRequest(series, self.n_bars, self.start, self.end)
@@ -83,6 +92,14 @@ class BulkSymbol(RequestModel):
     exchange: Exchange
 
 
+def all_series(symbols: list[BulkSymbol], intervals: list[Interval]) -> Iterator[Series]:
+    """Yield every symbol at every interval, without duplicates."""
+    distinct = dict.fromkeys(Symbol(each.exchange, each.symbol) for each in symbols)
+    for interval in dict.fromkeys(intervals):
+        for symbol in distinct:
+            yield Series(symbol, interval)
+
+
 class BulkIn(_WantedBars):
     """The series to bring up to date: every symbol at every interval."""
 
@@ -104,11 +121,9 @@ class BulkIn(_WantedBars):
         return self
 
     def requests(self) -> Iterator[SyncRequest]:
-        """Yield a request for each series, without duplicates."""
-        symbols = dict.fromkeys(Symbol(each.exchange, each.symbol) for each in self.symbols)
-        for interval in dict.fromkeys(self.intervals or [self.interval or Interval.D1]):
-            for symbol in symbols:
-                yield self.request_of(Series(symbol, interval))
+        """Return a request for each series, without duplicates."""
+        intervals = self.intervals or [self.interval or Interval.D1]
+        return map(self.request_of, all_series(self.symbols, intervals))
 
 
 class SyncQuery(RequestModel):

@@ -102,7 +102,7 @@ def test_the_document_introduces_the_api(document: Json) -> None:
     assert "Authorize" in document["info"]["description"]
     assert ["/"] == [server["url"] for server in document["servers"]]
     groups = [group["name"] for group in document["tags"]]
-    assert ["syncs", "jobs", "bars", "symbols", "calendars", "coverage", "quotes"] == groups[:7]
+    assert ["syncs", "backfills", "jobs", "bars", "symbols", "calendars"] == groups[:6]
     parameters = document["paths"]["/api/v1/market-data/ohlcv/{exchange}/{symbol}"]["get"]
     (interval,) = (each for each in parameters["parameters"] if each["name"] == "interval")
     assert not {"enum", "anyOf"} & interval["schema"].keys()

@@ -119,7 +119,7 @@ def test_waiting_work_is_counted_in_the_broker_and_in_the_ledger(
     units.update_one({"_id": first}, {"$set": {"not_before": datetime.now(UTC) + an_hour}})
     units.update_one({"_id": second}, {"$set": {"created_at": datetime.now(UTC) - an_hour}})
     queues = {queue["name"]: queue for queue in client.get(FLEET).get_json()["queues"]}
-    assert ["interactive", "bulk", "scheduled", "repair"] == list(queues)
+    assert ["interactive", "bulk", "scheduled", "repair", "backfill"] == list(queues)
     bulk = queues["bulk"]
     assert (3, 2) == (bulk["length"], bulk["waiting_units"])
     assert 3590 < bulk["oldest_seconds"] < 3700

@@ -56,7 +56,7 @@ def test_a_wrong_range_is_refused(start: int | None, end: int | None, name: str)
 
 
 def test_the_progress_of_a_range_adds_up_its_pages() -> None:
-    """Counts are summed up, and the oldest bar is that of all pages."""
+    """Counts are summed up, and the oldest and newest bars are those of all pages."""
     columns = np.ones((6, 2))
     columns[0] = [600.0, 660.0]
     forming = FormingBar(720, 780, 1.0, 1.0, 1.0, 1.0, None, 730)
@@ -65,9 +65,9 @@ def test_the_progress_of_a_range_adds_up_its_pages() -> None:
     repeated = Page(History(Bars(columns[:, 1:]), None, refused), Stop.NO_PROGRESS, begins_at=60)
     first = RangeProgress(end=900).plus(newest, inserted=2, changed=0, unchanged=0)
     second = first.plus(repeated, inserted=0, changed=0, unchanged=1)
-    assert RangeProgress(900, 600, 5, 2, 0, 0, 1, {"bad_time": 2}) == first
+    assert RangeProgress(900, 600, 5, 2, 0, 0, 1, {"bad_time": 2}, newest=660) == first
     assert second == RangeProgress(
-        900, 600, 8, 2, 0, 1, 1, {"bad_time": 4}, Stop.NO_PROGRESS, begins_at=60
+        900, 600, 8, 2, 0, 1, 1, {"bad_time": 4}, Stop.NO_PROGRESS, begins_at=60, newest=660
     )
     assert RangeProgress() == RangeProgress().plus(Page(History(Bars.empty())), 0, 0, 0)
 

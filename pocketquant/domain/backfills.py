@@ -1,0 +1,152 @@
+"""Backfills: how far back the provider serves a series, and what can come before it is fetched."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.intervals import DAY, Interval
+from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS, RangeProgress, Stop, SyncRequest
+
+_SAMPLE_SECONDS = 364 * DAY  # whole weeks; of an older stretch the density of these is assumed
+
+
+class Bound(StrEnum):
+    """Where a backfill is expected to stop."""
+
+    START = "start"  # the requested one
+    BEGINNING = "beginning"  # of the provider's history
+    LIMIT = "limit"  # of the account's plan, as far as it is known
+    UNKNOWN = "unknown"  # neither the beginning nor the limit is known yet
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """When the provider's history of a symbol begins, by its own word; None: it says nothing."""
+
+    day: int | None = None
+    minute: int | None = None
+
+    def of(self, interval: Interval) -> int | None:
+        """Return the beginning of the bars of this length."""
+        return self.minute if interval.is_intraday else self.day
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far back the provider served a series, and why no further: `end` or `limit`.
+
+    `bars` counts those from then on, which is what a plan limits.
+    """
+
+    stop: Stop
+    oldest: int
+    bars: int
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What can come of one range: bars and pages, and the oldest moment; None if not known.
+
+    Time without trades makes the bars fewer.
+    """
+
+    bars: int | None
+    pages: int | None
+    since: int | None
+    bound: Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What can come of all ranges of a backfill; `unknown` of them are not in it."""
+
+    series: int
+    unknown: int
+    bars: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What has come of a backfill so far, over all of its series.
+
+    `share_of_time` is how much of the wanted time was walked back, from 0 to 1; series of which
+    nothing has come yet count as 0. `stops` counts the series that ended by the reason.
+    """
+
+    fetched: int = 0
+    inserted: int = 0
+    oldest: int | None = None
+    newest: int | None = None
+    share_of_time: float = 0.0
+    stops: Mapping[Stop, int] = field(default_factory=dict)
+
+
+def reach_after(progress: RangeProgress, now: int) -> Reach | None:
+    """Return the reach that a range has shown; None if it stopped for another reason.
+
+    A plan counts bars from now, so the limit of a range with an end shows nothing.
+    """
+    stop, oldest = progress.stop, progress.oldest
+    is_shown = stop is Stop.END or (stop is Stop.LIMIT and progress.end is None)
+    if stop is None or oldest is None or not is_shown:
+        return None
+    return Reach(stop, oldest, progress.fetched, now)
+
+
+def expected(
+    request: SyncRequest,
+    now: int,
+    begins_at: int | None,
+    limit: int | None,
+    calendar: Calendar | None,
+) -> Expected:
+    """Return what can come of a range.
+
+    `begins_at` is where the provider's history begins, and `limit` how many bars the plan serves.
+    Without a calendar, the market is taken to be always open.
+    """
+    interval, end = request.series.interval, now if request.end is None else min(request.end, now)
+    start = EARLIEST_START if request.start is None else request.start
+    since = start if begins_at is None else max(start, begins_at)
+    served = None
+    if limit is not None:
+        served = max(0, limit - count_bars(calendar, interval, end, now))
+    if since == EARLIEST_START:
+        if served is None:
+            return Expected(None, None, None, Bound.UNKNOWN)
+        return Expected(served, _pages(served), None, Bound.LIMIT)
+    bars = count_bars(calendar, interval, since, end)
+    if served is not None and bars > served:
+        oldest = end - round((end - since) * served / bars)
+        return Expected(served, _pages(served), oldest, Bound.LIMIT)
+    bound = Bound.BEGINNING if since == begins_at else Bound.START
+    return Expected(bars, _pages(bars), since, bound)
+
+
+def total_of(all_expected: Iterable[Expected]) -> Total:
+    """Return the sums over all series."""
+    each = list(all_expected)
+    return Total(
+        series=len(each),
+        unknown=sum(one.bars is None for one in each),
+        bars=sum(one.bars or 0 for one in each),
+        pages=sum(one.pages or 0 for one in each),
+    )
+
+
+def count_bars(calendar: Calendar | None, interval: Interval, start: int, end: int) -> int:
+    """Return about how many bars open in a stretch: exactly in its last year, else as densely."""
+    if start >= end:
+        return 0
+    if calendar is None:
+        return -((start - end) // interval.seconds)
+    recent = max(start, end - _SAMPLE_SECONDS)
+    count = len(calendar.opens(interval, recent, end))
+    return round(count * (end - start) / (end - recent))
+
+
+def _pages(bars: int) -> int:
+    return max(1, -(-bars // MAX_BARS))
