@@ -718,6 +718,33 @@ def attempts(platform: Any, job: str) -> bool:
     return bool(platform.mongo["units"].count_documents(again))
 
 
+def test_a_backfill_is_estimated_confirmed_paused_and_resumed(visit: Opens, market: Any) -> None:
+    """The dialog says what can come; the job, how much time was walked back."""
+    page = visit(f"/chart/{AAPL}?interval=1h")
+    page.get_by_role("button", name="Backfill").click()
+    dialog = page.get_by_role("dialog", name=f"Backfill {AAPL}")
+    estimate = dialog.get_by_role("status", name="Estimate")
+    expect(estimate).to_contain_text("of 1 series")
+    expect(estimate).to_contain_text("beginning")
+    dialog.get_by_label("Since").fill("2024-01-01")
+    expect(estimate).to_contain_text("since 2024-01-01")
+    dialog.get_by_label("Intervals").fill("2h, 7h")
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    dialog.get_by_label("Intervals").fill("2h")
+    expect(estimate).to_contain_text("2h")
+    take_picture(page)
+    assert [] == violations(page)
+    with suspended(market.processes("worker-")):
+        dialog.get_by_role("button", name="Backfill").click()
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator(".view-head .state")).to_have_text("paused")
+        take_picture(page)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".backfill")).to_contain_text("100 % of the wanted time, back to 20")
+    expect(page.locator("tbody tr").first).to_contain_text("2h")
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+
+
 def test_what_of_a_job_cannot_be_read_is_read_again(chromium: Browser, market: Any) -> None:
     """Its failed syncs are shown once the server answers, also when the job has ended long ago."""
     job, refused = market.sync_in_bulk(["SIM:NONE"]), set[str]()

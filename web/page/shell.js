@@ -6,6 +6,7 @@ import { address, followLinks, go } from "./data/address.js";
 import { access, may } from "./data/access.js";
 import { isShut, question } from "./data/door.js";
 import { followTheme, isDark, toggleTheme } from "./data/theme.js";
+import { BackfillDialog } from "./parts/backfill-dialog.js";
 import { ConfirmDialog } from "./parts/confirm.js";
 import { html } from "./parts/html.js";
 import { Icon } from "./parts/icons.js";
@@ -87,7 +88,7 @@ export function Shell() {
       <a href=${new URL("vendor/licences.txt", import.meta.url).href}>Licences</a>
       <a href="/api/v1/docs">API</a>
     </footer>
-    <${SymbolSearch} /><${ConfirmDialog} /><${KeyDialog} /><${Notices} />
+    <${SymbolSearch} /><${ConfirmDialog} /><${BackfillDialog} /><${KeyDialog} /><${Notices} />
   `;
 }
 

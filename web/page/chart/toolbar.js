@@ -6,6 +6,7 @@ import { address, changeQuery } from "../data/address.js";
 import { partsOf, post } from "../data/api.js";
 import { isInterval, STORED } from "../data/intervals.js";
 import { clockText, spanText, now, zoneText } from "../data/times.js";
+import { offerBackfill } from "../parts/backfill-dialog.js";
 import { html } from "../parts/html.js";
 import { attempt, notify } from "../parts/notices.js";
 import { chooseCompared } from "./compared-legend.js";
@@ -114,6 +115,8 @@ function Sync({ symbol, interval }) {
     });
     isBusy.value = false;
   };
+  const backfill = () => offerBackfill({ name: symbol, symbols: [partsOf(symbol)], intervals: [interval] });
   return html`<button onClick=${sync} disabled=${isBusy} title="Fetch the newest bars from the provider">
-    ${isBusy.value ? "Syncing…" : "Sync"}</button>`;
+    ${isBusy.value ? "Syncing…" : "Sync"}</button>
+    <button onClick=${backfill} title="Fetch older bars, as far back as the provider serves them">Backfill</button>`;
 }

@@ -4,7 +4,7 @@ import { countText } from "../data/numbers.js";
 import { html } from "./html.js";
 import { State } from "./panel.js";
 
-const STATES = /** @type {const} */ (["completed", "failed", "cancelled", "running", "queued"]);
+const STATES = /** @type {const} */ (["completed", "failed", "cancelled", "running", "paused", "queued"]);
 
 /** @typedef {Record<"total" | typeof STATES[number], number>} Counts */
 
@@ -19,7 +19,7 @@ export function JobState({ job: { state, counts } }) {
 
 /** @param {{counts: Counts}} props */
 export function JobProgress({ counts }) {
-  const ended = counts.total - counts.queued - counts.running;
+  const ended = counts.total - counts.queued - counts.running - counts.paused;
   const label = STATES.filter((state) => counts[state]).map((state) => `${countText(counts[state])} ${state}`).join(", ");
   return html`<span class="progress" role="progressbar" aria-label=${label || "empty"} title=${label}
       aria-valuenow=${ended} aria-valuemin="0" aria-valuemax=${counts.total}>

@@ -3,6 +3,7 @@
 import { may } from "../data/access.js";
 import { partsOf, patch, post, remove, symbolPath } from "../data/api.js";
 import { countText } from "../data/numbers.js";
+import { offerBackfill } from "./backfill-dialog.js";
 import { confirm } from "./confirm.js";
 import { html } from "./html.js";
 import { attempt, notify } from "./notices.js";
@@ -28,6 +29,7 @@ export function MarketActions({ chosen, markets, onDone, onClear }) {
   return html`<div class="selection" role="toolbar" aria-label="Chosen symbols">
     <strong>${name}</strong>
     <button onClick=${() => run(() => sync(all))}>Sync</button>
+    <button onClick=${() => offerBackfill({ name, symbols, intervals: intervalsOf(all) })}>Backfill</button>
     <button onClick=${() => run(() => watch("subscribe", symbols, name))}>Watch</button>
     <button onClick=${() => run(() => watch("unsubscribe", symbols, name))}>Stop watching</button>
     ${all.some((market) => market.isActive)
@@ -50,6 +52,12 @@ export async function addMarket(symbol, onDone) {
     notify(`${symbol} is being fetched.`, { link: { path: `/jobs/${job_id}`, text: "Job" } });
   });
   onDone();
+}
+
+/** @param {Market[]} markets */
+function intervalsOf(markets) {
+  const intervals = new Set(markets.flatMap((market) => market.series.map((each) => each.interval)));
+  return intervals.size ? [...intervals] : [FIRST_INTERVAL];
 }
 
 /** @param {Market[]} markets each is synced at all of its intervals */

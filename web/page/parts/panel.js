@@ -20,7 +20,7 @@ export function Meter({ value, most, label }) {
 
 const TONES = {
   ...{ ok: "is-good", completed: "is-good", running: "is-live", syncing: "is-live", closed: "is-good" },
-  ...{ degraded: "is-warn", "partly failed": "is-warn", cancelled: "", pending: "", queued: "", half_open: "is-warn" },
+  ...{ degraded: "is-warn", "partly failed": "is-warn", paused: "is-warn", cancelled: "", pending: "", queued: "", half_open: "is-warn" },
   ...{ down: "is-bad", error: "is-bad", failed: "is-bad", open: "is-bad" },
 };
 

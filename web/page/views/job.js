@@ -9,6 +9,7 @@ import { countText } from "../data/numbers.js";
 import { follow } from "../data/stream.js";
 import { epochOf, spanText } from "../data/times.js";
 import { Age } from "../parts/age.js";
+import { BackfillProgress } from "../parts/backfill-progress.js";
 import { confirm } from "../parts/confirm.js";
 import { html } from "../parts/html.js";
 import { JobProgress, JobState } from "../parts/job-progress.js";
@@ -19,7 +20,7 @@ import { State, Trouble } from "../parts/panel.js";
 const PAGE_SIZE = 50;
 const UNITS_MS = 2000; // between two reads of the syncs while the job goes on
 const RETRY_MS = 4000; // after a call that failed
-const STATES = /** @type {const} */ (["queued", "running", "completed", "failed", "cancelled"]);
+const STATES = /** @type {const} */ (["queued", "running", "completed", "failed", "cancelled", "paused"]);
 
 /** @param {{name: string}} props the id of the job */
 export default function JobView({ name: id }) {
@@ -84,13 +85,18 @@ function Head({ job, onChange }) {
   const cancel = async () => {
     const { isConfirmed } = await confirm({
       title: "Cancel this job?",
-      text: `${countText(job.counts.queued)} waiting syncs will not begin; running ones store nothing more.`,
+      text: `${countText(job.counts.queued + job.counts.paused)} waiting syncs will not begin; running ones store nothing more.`,
       action: "Cancel the job",
     });
     if (!isConfirmed) return;
     await attempt(() => remove(path));
     onChange();
   };
+  const change = (/** @type {"pause" | "resume"} */ action) =>
+    attempt(async () => {
+      await post(`${path}/${action}`);
+      onChange();
+    });
   const retry = () =>
     attempt(async () => {
       await post(`${path}/retry`);
@@ -102,6 +108,9 @@ function Head({ job, onChange }) {
     <code class="muted">${job.job_id}</code>
     <${JobState} job=${job} />
     <span class="spring"></span>
+    ${may("sync") && !job.finished_at && job.state !== "cancelled" && (job.state === "paused"
+      ? html`<button class="primary" onClick=${() => change("resume")}>Resume</button>`
+      : html`<button onClick=${() => change("pause")}>Pause</button>`)}
     ${may("sync") && job.counts.failed > 0 && job.state !== "cancelled" && html`<button onClick=${retry}>Retry all failed</button>`}
     ${may("sync") && !job.finished_at && html`<button class="danger" onClick=${cancel}>Cancel</button>`}
   </div>`;
@@ -115,6 +124,7 @@ function Progress({ job }) {
   const chosen = address.value.searchParams.get("state");
   return html`<section class="panel job-progress" aria-label="Progress">
     <${JobProgress} counts=${counts} />
+    ${job.backfill && html`<${BackfillProgress} came=${job.backfill} />`}
     <div class="counts">
       <div class="count"><strong>${countText(counts.total)}</strong><span class="muted">in all</span></div>
       ${STATES.map(
@@ -176,11 +186,13 @@ function Units({ job, onChange }) {
         ${may("sync") && html`<button onClick=${() => retry({ code: each })}>Retry</button>`}</li>`,
     )}</ul>`}
     <div class="scroller"><table class="rows">
-      <thead><tr><th>Series</th><th>State</th><th class="number is-minor">Attempts</th><th>Error</th><th class="number is-minor">Ended</th><th></th></tr></thead>
+      <thead><tr><th>Series</th><th>State</th>${job.backfill && html`<th class="number">Bars</th><th>Back to</th>`}<th class="number is-minor">Attempts</th><th>Error</th><th class="number is-minor">Ended</th><th></th></tr></thead>
       <tbody>${units.value.entries.map(
         (unit) => html`<tr key=${unit.unit_id}>
           <td><a href=${chartPath(symbolOf(unit), unit.interval)}>${symbolOf(unit)}</a> <span class="muted">${unit.interval}</span></td>
           <td><${State} name=${unit.state} /></td>
+          ${job.backfill && html`<td class="number">${countText(unit.fetched)}</td>
+            <td>${unit.reached_back_to?.slice(0, 10) ?? ""} <span class="muted">${unit.stop ?? ""}</span></td>`}
           <td class="number is-minor">${unit.attempts}</td>
           <td class="reason">${unit.error && html`<span class="tag is-bad">${unit.error}</span> ${unit.error_message}`}
             ${unit.next_attempt_at && unit.error && html` <span class="muted">next attempt <${Age} at=${unit.next_attempt_at} /></span>`}</td>
