@@ -16,6 +16,7 @@ BENCHMARKS = (
     "rest",
     "export",
     "sync",
+    "backfill",
     "fleet",
     "page",
 )
