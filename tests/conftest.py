@@ -18,7 +18,13 @@ hypothesis.settings.load_profile("patient")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for tests that CI runs at a part of their size."""
-    parser.addoption("--all-holes", action="store_true", help="repair all 200 punched series")
+    parser.addoption("--whole", action="store_true", help="run shortened tests at their whole size")
+
+
+@pytest.fixture(scope="session")
+def is_whole(request: pytest.FixtureRequest) -> bool:
+    """Whether tests that have a shorter form run at their whole size."""
+    return bool(request.config.getoption("--whole"))
 
 
 @pytest.fixture(scope="session")

@@ -87,17 +87,15 @@ class Platform:
             "/api/v1/market-data/sync", sync_request(symbol, interval, n_bars), **query
         )
 
-    def sync_in_bulk(
-        self,
-        symbols: Iterable[str],
-        interval: str = "1d",
-        n_bars: int = 30,
-        start: str | None = None,
-    ) -> str:
-        wanted = [dict(zip(("exchange", "symbol"), one.split(":"), strict=True)) for one in symbols]
-        bars = {"start": start} if start else {"n_bars": n_bars}
-        body = {"symbols": wanted, "interval": interval, **bars}
-        answer = self.post("/api/v1/market-data/sync/bulk", body)
+    def sync_in_bulk(self, symbols: Iterable[str], interval: str = "1d", n_bars: int = 30) -> str:
+        return self._submit("sync/bulk", symbols, interval=interval, n_bars=n_bars)
+
+    def backfill(self, symbols: Iterable[str], interval: str) -> str:
+        return self._submit("backfill", symbols, intervals=[interval], start="all")
+
+    def _submit(self, path: str, symbols: Iterable[str], **wanted: object) -> str:
+        names = [dict(zip(("exchange", "symbol"), one.split(":"), strict=True)) for one in symbols]
+        answer = self.post(f"/api/v1/market-data/{path}", {"symbols": names, **wanted})
         assert answer.status == 202, answer.body
         return str(answer.body["job_id"])
 

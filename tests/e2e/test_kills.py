@@ -16,8 +16,6 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 SYNCS = 2000
 KILLS = 20
 
-RANGES = 20
-KILLS_OF_RANGES = 5
 LIMIT = 12_000  # bars of a series: three pages
 CHUNKS = 12  # of a series, about
 
@@ -52,31 +50,39 @@ def test_twenty_kills_during_two_thousand_syncs(
     assert [] == platform_without_workers.wrong_series(wanted)
 
 
-def test_kills_during_ranges_of_many_pages(
-    platform_without_workers: Any, start_worker: Any, simulator: Any, request: pytest.FixtureRequest
+def test_kills_during_backfills_of_many_pages(
+    platform_without_workers: Any,
+    start_worker: Any,
+    simulator: Any,
+    request: pytest.FixtureRequest,
+    is_whole: bool,
 ) -> None:
-    """Each range is complete, without a hole where its worker was killed."""
+    """Each series is complete, without a hole where its worker was killed.
+
+    There are five kills during 20 series, or with `--whole` twenty during 100.
+    """
     platform, chance = platform_without_workers, random.Random(20261127)
-    wanted = [f"SIM:S{4000 + number:04}" for number in range(RANGES)]
+    kills, series = (20, 100) if is_whole else (5, 20)
+    wanted = [f"SIM:S{4000 + number:04}" for number in range(series)]
     simulator.order("bar_limit", value=LIMIT)
     simulator.order("latency", value=0.2)
     request.addfinalizer(simulator.lift)
     workers = [start_worker(platform, worker_slots=8) for _ in range(2)]
-    job_id = platform.sync_in_bulk(wanted, "1h", start="2001-01-01")
+    job_id = platform.backfill(wanted, "1h")
 
     def stored_chunks() -> int:
         return int(platform.mongo["ohlcv"].count_documents({"interval": "1h"}))
 
-    step = RANGES * CHUNKS // (KILLS_OF_RANGES + 1)
-    for kills in range(KILLS_OF_RANGES):
-        goal = step * kills + chance.randrange(1, step)
+    step = series * CHUNKS // (kills + 1)
+    for number in range(kills):
+        goal = step * number + chance.randrange(1, step)
         wait_until("some pages are stored", lambda goal=goal: stored_chunks() >= goal, (), 240)
         victim = workers.pop(chance.randrange(2))
         victim.kill()
         victim.wait()
         workers.append(start_worker(platform, worker_slots=8))
     counts = platform.wait_for_job(job_id, 300)["counts"]
-    assert (RANGES, RANGES) == (counts["total"], counts["completed"])
+    assert (series, series) == (counts["total"], counts["completed"])
     assert [unit for unit in platform.units(job_id) if unit["attempt"] > 1]
     for unit in platform.units(job_id):
         stored = BarStore(platform.mongo).read(Series.parse(unit["series"]))

@@ -183,11 +183,11 @@ def assert_holes_are_named(bench: Bench, series: Series) -> None:
 
 
 def test_holes_of_200_series_are_named_and_gone_after_one_repair(
-    bench: Bench, mongo: Mongo, pytestconfig: pytest.Config
+    bench: Bench, mongo: Mongo, is_whole: bool
 ) -> None:
     """Deleted chunks and bars, then a month without a worker, then killed backfills.
 
-    One series in four is repaired, or all with `--all-holes`.
+    One series in four is repaired, or all with `--whole`.
     """
     random = Random(SEED)
     wanted = chosen(random)
@@ -210,7 +210,7 @@ def test_holes_of_200_series_are_named_and_gone_after_one_repair(
         assert is_named(bench.missing(series).fillable, lost), series
     repairs = [*bench.holes.repairs(dict.fromkeys(each.symbol for each in wanted), [])]
     assert sorted(map(str, wanted)) == sorted(str(each.series) for each in repairs)
-    repaired = repairs if pytestconfig.getoption("all_holes") else repairs[::4]
+    repaired = repairs if is_whole else repairs[::4]
     for repair in repaired:
         bench.sync(repair)
         assert_nothing_is_missing(bench, repair.series)
