@@ -199,7 +199,8 @@ def _ohlcv(platform: Platform) -> OhlcvReader:
     subscriber = open_redis(platform.settings.redis_url, _SUBSCRIBER_SECONDS)
     cache = LocalCache(platform.responses, FreshTokens(platform.responses, subscriber))
     stored = StoredBars(platform.bars, platform.shown_bars, ChunkCache(platform.bars, cache))
-    return OhlcvReader(stored, platform.statuses, platform.cached_calendars, cache)
+    calendars = platform.cached_calendars
+    return OhlcvReader(stored, platform.statuses, calendars, cache, platform.revisions)
 
 
 def _most_waiting_calls(threads: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class Page:
     resampled_from: str | None = None
     as_columns: bool = False
     times: TimeFormat = UTC_TIMES
+    as_of: datetime | None = None
+    reason: str | None = None  # why there is no bar, with `as_of`
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def encode_ohlcv(
         "next_cursor": page.next_cursor,
         "resampled_from": page.resampled_from,
         "live": live.document(page.times),
+        **({"as_of": page.as_of, "reason": page.reason} if page.as_of else {}),
         "forming": forming and _forming(forming, page.times),
     }
     if page.as_columns:

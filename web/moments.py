@@ -1,7 +1,7 @@
-"""Dates and moments in requests → epoch seconds. Strictly ISO 8601, never without an offset."""
+"""Dates and moments in requests → epoch times. Strictly ISO 8601, never without an offset."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pocketquant.domain.dates import EPOCH, SECOND
 
@@ -10,6 +10,7 @@ _MOMENT = re.compile(
     rf"{_DATE}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,9}})?(Z|[+-]\d{{2}}:\d{{2}})?", re.ASCII
 )
 _DAY = re.compile(_DATE, re.ASCII)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def epoch_seconds(text: object) -> int:
@@ -18,8 +19,17 @@ def epoch_seconds(text: object) -> int:
     Bars open at whole seconds, so rounding up keeps the meaning of `start <= open time < end`.
     The ValueError's message tells the caller what to write instead.
     """
+    return -((EPOCH - _parse(text)) // SECOND)
+
+
+def epoch_milliseconds(text: object) -> int:
+    """Return the last whole millisecond at or before a date (00:00 UTC) or moment."""
+    return (_parse(text) - EPOCH) // _MILLISECOND
+
+
+def _parse(text: object) -> datetime:
     if isinstance(text, str) and _DAY.fullmatch(text):
-        return _ceiling(datetime.fromisoformat(text).replace(tzinfo=UTC))
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
     found = _MOMENT.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise ValueError(
@@ -28,8 +38,4 @@ def epoch_seconds(text: object) -> int:
         )
     if not found[2]:
         raise ValueError("a moment needs its offset: Z, or one like +02:00")
-    return _ceiling(datetime.fromisoformat(found[0]))
-
-
-def _ceiling(moment: datetime) -> int:
-    return -((EPOCH - moment) // SECOND)
+    return datetime.fromisoformat(found[0])

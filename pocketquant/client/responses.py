@@ -371,6 +371,8 @@ class _Page(_Series):
     next_cursor: str | None
     resampled_from: str | None
     live: LivePart
+    as_of: NotRequired[str | None]
+    reason: NotRequired[str | None]
     forming: FormingBar | None
 
 

@@ -51,6 +51,7 @@ class SeriesCalls(Calls):
         end: Moment | None = None,
         limit: int | None = None,
         tz: str = "UTC",
+        as_of: Moment | None = None,
         frame: Literal["pandas"] = "pandas",
     ) -> "pandas.DataFrame": ...
 
@@ -64,6 +65,7 @@ class SeriesCalls(Calls):
         end: Moment | None = None,
         limit: int | None = None,
         tz: str = "UTC",
+        as_of: Moment | None = None,
         frame: Literal["polars"],
     ) -> "polars.DataFrame": ...
 
@@ -77,6 +79,7 @@ class SeriesCalls(Calls):
         end: Moment | None = None,
         limit: int | None = None,
         tz: str = "UTC",
+        as_of: Moment | None = None,
         frame: Literal["arrow"],
     ) -> "pyarrow.Table": ...
 
@@ -89,6 +92,7 @@ class SeriesCalls(Calls):
         end: Moment | None = None,
         limit: int | None = None,
         tz: str = "UTC",
+        as_of: Moment | None = None,
         frame: Frame = "pandas",
     ) -> Any:
         """Return stored bars that open in [start, end), or the newest `limit` of them, by time.
@@ -98,10 +102,11 @@ class SeriesCalls(Calls):
         missing volume is null. Times are in the zone `tz`, or the exchange's own if it is
         `exchange`. For several symbols the frame holds
         all of them, one after the other: its index (pandas) or its columns (polars, Arrow) begin
-        with `symbol`, and `limit` is that of each symbol.
+        with `symbol`, and `limit` is that of each symbol. With `as_of` the bars are those that were
+        stored at that moment, as they were then, without live bars.
 
-        NotFound: a series was never synced. Unavailable: the response broke off. Misconfigured:
-        the library of the frame is not installed.
+        NotFound: a series was never synced. NoLongerKept: `as_of` lies too long ago. Unavailable:
+        the response broke off. Misconfigured: the library of the frame is not installed.
         """
         names = [symbols] if isinstance(symbols, str) else list(symbols)
         if not names:
@@ -109,7 +114,7 @@ class SeriesCalls(Calls):
         if tz == "exchange":
             tz = self._exchange_zone(names)
         require_usable(frame, tz)
-        query = query_of({"start_date": start, "end_date": end, "limit": limit})
+        query = query_of({"start_date": start, "end_date": end, "limit": limit, "as_of": as_of})
         series = [self._columns(name, interval, query) for name in names]
         return make_frame(series, None if isinstance(symbols, str) else names, frame, tz)
 
@@ -122,8 +127,8 @@ class SeriesCalls(Calls):
     def page(self, symbol: str, interval: str, **query: str | int) -> BarsPage:
         """Return one page of bars as JSON, the newest first unless `order="asc"`.
 
-        Parameters: `start_date`, `end_date`, `limit`, `tz` (a zone, or `exchange`), and `cursor`,
-        which is the `next_cursor` of the previous page.
+        Parameters: `start_date`, `end_date`, `limit`, `tz` (a zone, or `exchange`), `as_of`, and
+        `cursor`, which is the `next_cursor` of the previous page.
         """
         path = f"/market-data/ohlcv/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval, **query})
@@ -139,16 +144,20 @@ class SeriesCalls(Calls):
         end: Moment | None = None,
         limit: int | None = None,
         tz: str = "UTC",
+        as_of: Moment | None = None,
     ) -> int:
         """Write stored bars to a file as they arrive, and return the number of bytes.
 
         Bars are in order of time; with a `limit` the file holds only the newest bars, newest first.
-        Times are in the zone `tz`, or the exchange's own if it is `exchange`.
+        Times are in the zone `tz`, or the exchange's own if it is `exchange`. With `as_of` the bars
+        are those that were stored at that moment, as they were then.
         A path receives the file once it is complete, in place of an existing one. If the response
         breaks off, Unavailable is raised and the path is untouched; an open file may hold the
         first part.
         """
-        query = query_of({"start_date": start, "end_date": end, "limit": limit, "tz": tz})
+        query = query_of(
+            {"start_date": start, "end_date": end, "limit": limit, "tz": tz, "as_of": as_of}
+        )
         order = "asc" if limit is None else "desc"
         response = self._file(symbol, interval, format, stream=True, order=order, **query)
         with response, self._transport.translating_errors():

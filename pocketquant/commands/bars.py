@@ -45,6 +45,9 @@ _tz_option = click.option(
     show_default=True,
     help="Zone of the times, such as America/New_York, or exchange for the symbol's own.",
 )
+_as_of_option = click.option(
+    "--as-of", default=None, help="The bars as they were stored at this moment, without live ones."
+)
 
 
 @click.command()
@@ -60,6 +63,7 @@ _tz_option = click.option(
 @_start_option
 @_end_option
 @_tz_option
+@_as_of_option
 @api_options
 def bars(
     symbol: str,
@@ -68,6 +72,7 @@ def bars(
     start: str | None,
     end: str | None,
     tz: str,
+    as_of: str | None,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -76,7 +81,7 @@ def bars(
     \b
     pocketquant bars NASDAQ:AAPL -i 1h --start 2024-01-31T14:30:00Z
     """
-    given = {"start_date": start, "end_date": end}
+    given = {"start_date": start, "end_date": end, "as_of": as_of}
     dates = {name: date for name, date in given.items() if date is not None}
     found = client_of(url).series.page(symbol, interval, limit=limit, tz=tz, **dates)["data"]
     has_trading_days = any("trading_day" in bar for bar in found)
@@ -105,6 +110,7 @@ def bars(
     "--limit", type=click.IntRange(1), default=None, help="Only this number of the newest bars."
 )
 @_tz_option
+@_as_of_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @api_options
 def export(
@@ -116,6 +122,7 @@ def export(
     end: str | None,
     limit: int | None,
     tz: str,
+    as_of: str | None,
     force: bool,
     url: str | None,
     as_json: bool,
@@ -141,6 +148,7 @@ def export(
         end=end,
         limit=limit,
         tz=tz,
+        as_of=as_of,
     )
     try:
         if is_stream:

@@ -12,6 +12,7 @@
     │   ├── Unauthorized           unauthorized
     │   ├── Forbidden              forbidden
     │   ├── NotFound               not_found
+    │   ├── NoLongerKept           no_longer_kept
     │   ├── Conflict               conflict
     │   ├── KeyReused              idempotency_key_reused
     │   └── Cancelled              cancelled
@@ -116,6 +117,12 @@ class NotFound(Rejected):
     """PocketQuant has no such symbol, job, bar or other object."""
 
     code = "not_found"
+
+
+class NoLongerKept(Rejected):
+    """What was stored at that moment is not known any more."""
+
+    code = "no_longer_kept"
 
 
 class Conflict(Rejected):

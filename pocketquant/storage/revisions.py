@@ -19,6 +19,7 @@ from pymongo import DESCENDING
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.dates import EPOCH, to_date, to_seconds
+from pocketquant.domain.errors import NoLongerKept
 from pocketquant.domain.intervals import DAY
 from pocketquant.domain.revisions import (
     ALWAYS,
@@ -67,13 +68,23 @@ class Revisions:
         """Return the moment since which every replaced value is kept."""
         return self._now() - 1000 * DAY * self._days
 
+    def require_kept(self, moment: int) -> None:
+        """Raise NoLongerKept if values that were replaced since the moment may be gone."""
+        if not self._days:
+            raise NoLongerKept("no replaced values are kept: REVISION_DAYS is 0")
+        if moment < self.kept_from:
+            raise NoLongerKept(
+                f"replaced values are kept for {self._days} days (REVISION_DAYS): as_of must not be"
+                f" before {moment_of(self.kept_from):%Y-%m-%dT%H:%M:%SZ}"
+            )
+
     def rewritten(self, stored: Versions, merged: Bars) -> Rewritten:
         """Return what a write of a chunk changes now."""
         return rewrite(stored, merged, self._now(), self.kept_from)
 
     def document(self, chunk_id: str, rev: object, rewritten: Rewritten, cause: Cause) -> Document:
         """Return the document of the replaced values, of which there is at least one."""
-        replaced, at = rewritten.replaced, _date(rewritten.moment)
+        replaced, at = rewritten.replaced, moment_of(rewritten.moment)
         largest = largest_change(replaced.bars, rewritten.replacing)
         return {
             "_id": f"{chunk_id}|{rev}",
@@ -104,7 +115,7 @@ class Revisions:
         found: defaultdict[str, list[Versions]] = defaultdict(list)
         wanted = {
             "_id": {"$gte": min(ids), "$lt": f"{max(ids)}{_AFTER_ALL}"},
-            "replaced_at": {"$gt": _date(moment)},
+            "replaced_at": {"$gt": moment_of(moment)},
         }
         for document in self._revisions.find(wanted, _VALUES):
             found[_chunk_of(document)].append(chunks.decode_versions(document))
@@ -137,7 +148,7 @@ class Revisions:
         replaced = self._revisions.find(wanted, {"written": True})
         present = self._chunks.find({"_id": {"$in": list(ids)}}, {"written": True})
         return {
-            (_chunk_of(each), _date(moment))
+            (_chunk_of(each), moment_of(moment))
             for each in (*replaced, *present)
             for moment in chunks.moments_of(each["written"])
             if moment != ALWAYS
@@ -152,7 +163,8 @@ def _chunk_of(document: Document) -> str:
     return "|".join(document["_id"].split("|")[:3])
 
 
-def _date(moment: int) -> datetime:
+def moment_of(moment: int) -> datetime:
+    """Return the date of a moment."""
     return EPOCH + moment * _MILLISECOND
 
 

@@ -45,6 +45,21 @@ def test_the_newest_bars_of_a_range(client: pocketquant.Client) -> None:
         client.bars("NASDAQ:AAPL", start=datetime(2025, 1, 1, tzinfo=UTC).replace(tzinfo=None))
 
 
+def test_bars_as_they_were(client: pocketquant.Client, tmp_path: Path) -> None:
+    """The bars and the file of a moment, after bars were changed and added."""
+    first = client.bars("NASDAQ:AAPL", limit=20)
+    client.import_bars("MINE:THEN", "1d", first[:15])
+    moment = datetime.now(UTC)
+    client.import_bars("MINE:THEN", "1d", first[10:] * 2)
+    assert first[:15].equals(client.bars("MINE:THEN", as_of=moment))
+    assert first[5:15].equals(client.bars("MINE:THEN", as_of=moment.isoformat(), limit=10))
+    assert 20 == len(client.bars("MINE:THEN"))
+    client.export("MINE:THEN", "1d", tmp_path / "then.csv", format="csv", as_of=moment)
+    assert 16 == len((tmp_path / "then.csv").read_text().splitlines())
+    page = client.series.page("MINE:THEN", "1d", as_of=moment.isoformat())
+    assert (15, None) == (page["count"], page["reason"])
+
+
 def test_other_frames(client: pocketquant.Client) -> None:
     """Polars and Arrow have the same columns."""
     for frame in ("polars", "arrow"):

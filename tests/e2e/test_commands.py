@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,17 @@ def test_bars_and_files_in_the_zone_of_the_exchange(
     assert (bar["datetime"], bar["trading_day"]) == (row.datetime, row.trading_day)
     refused = typed("bars", AAPL, "--tz", "New_York")
     assert (1, True) == (refused.exit_code, "America/New_York" in refused.stderr)
+
+
+def test_bars_and_files_as_they_were(typed: Type, stored: Client, tmp_path: Path) -> None:
+    """Both take the moment, and refuse one that they cannot read."""
+    moment = datetime.now(UTC).isoformat()
+    assert 1 == typed("bars", AAPL, "--as-of", "a day ago").exit_code
+    known = _json(typed("bars", AAPL, "--limit", "3", "--as-of", moment, "--json"))
+    assert known == stored.series.page(AAPL, "1d", limit=3)["data"]
+    file = tmp_path / "then.csv"
+    assert 0 == typed("export", AAPL, "-o", str(file), "--as-of", moment).exit_code
+    assert len(stored.bars(AAPL)) == len(pandas.read_csv(file))
 
 
 def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ blueprint = PydanticBlueprint(
     description="the bars have not changed since `If-None-Match`",
     headers=_ETAG,
 )
-@blueprint.fails_with(HTTPStatus.NOT_FOUND)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 @blueprint.answers_as(HTTPStatus.OK, (_JSON, _COLUMNS), _OTHER_FORMS, _HEADERS)
 def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """Get stored bars of a series
@@ -59,23 +59,26 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """
     services, window = current_services(), query.window()
     as_columns = query.format is Format.COLUMNS
-    bars_query = BarsQuery(path.to_symbol(), query.interval, window, as_columns, query.tz)
+    as_of, ohlcv = query.as_of, services.ohlcv.at(query.as_of)
+    bars_query = BarsQuery(path.to_symbol(), query.interval, window, as_columns, query.tz, as_of)
     if query.format.is_streamed:
         with services.storage():
-            contents = Contents(window.newest_first, services.ohlcv.times(bars_query))
-        blocks = services.ohlcv.blocks(bars_query, is_whole=query.limit is None)
+            contents = Contents(window.newest_first, ohlcv.times(bars_query))
+            reason = ohlcv.why_empty(bars_query)
+        blocks = ohlcv.blocks(bars_query, is_whole=query.limit is None)
         name = bars_query.name.replace("|", "_").replace(":", "_").replace("/", "-")
-        return services.exports.respond(blocks, query.format, contents, name)
+        headers = {"X-Reason": reason} if reason else {}
+        return services.exports.respond(blocks, query.format, contents, name, headers)
     if query.cursor is not None:
         bars_query = bars_query.at(query.cursor)
     is_gzip = answers.wants_gzip()
-    looked = services.ohlcv.look(bars_query, is_gzip)
+    looked = ohlcv.look(bars_query, is_gzip)
     answer = looked.answer
     if answer is None:
         with services.storage():
-            answer = services.ohlcv.read(bars_query, is_gzip, looked.token)
+            answer = ohlcv.read(bars_query, is_gzip, looked.token)
     series, forming = bars_query.series, None
-    if series is not None:
+    if series is not None and as_of is None:
         forming = services.live_forming.of(series, answer.zone)
     return answers.respond(answer, forming, services.clock())
 

@@ -15,7 +15,7 @@ import numpy as np
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
-from pocketquant.storage.bars import BarStore
+from pocketquant.storage.bar_reader import BarReader
 from web.bars.local_cache import LocalCache
 from web.encoding import encode_rows
 from web.times import UTC_TIMES, TimeFormat
@@ -45,14 +45,16 @@ class EncodedChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkCache:
-    """Reads like `BarStore`, but fetches only chunk ids and chunks that are not kept here.
+    """Reads like a `BarReader`, but fetches only chunk ids and chunks that are not kept here.
 
     A result may be as old as the token. That is right for bars before history's end, which only a
-    sync changes; at its end, bars move from the live store to history meanwhile.
+    sync changes; at its end, bars move from the live store to history meanwhile. Each reader has
+    names of its own for what it keeps.
     """
 
-    bars: BarStore
+    bars: BarReader
     local: LocalCache
+    prefix: str = ""
 
     def read(
         self,
@@ -84,7 +86,7 @@ class ChunkCache:
     def _ids(self, series: Series, start: int | None, end: int | None, token: bytes) -> list[str]:
         ids = self.local.under(
             token,
-            f"{series} chunks",
+            f"{self.prefix}{series} chunks",
             lambda: self.bars.chunk_ids(series),
             lambda ids: _ID_BYTES * len(ids),
         )
@@ -111,14 +113,14 @@ class ChunkCache:
                 yield self._keep(chunk_id, EncodedChunk(fetched[chunk_id]), token)
 
     def _kept(self, chunk_id: str, token: bytes, times: TimeFormat) -> EncodedChunk | None:
-        chunk = cast(EncodedChunk | None, self.local.kept(token, chunk_id))
+        chunk = cast(EncodedChunk | None, self.local.kept(token, self.prefix + chunk_id))
         if chunk is None or chunk.rows or times.zone:
             return chunk
         rows = encode_rows(chunk.bars, times)
         return self._keep(chunk_id, EncodedChunk(chunk.bars, rows), token)
 
     def _keep(self, chunk_id: str, chunk: EncodedChunk, token: bytes) -> EncodedChunk:
-        self.local.keep(token, chunk_id, chunk, chunk.weight)
+        self.local.keep(token, self.prefix + chunk_id, chunk, chunk.weight)
         return chunk
 
 

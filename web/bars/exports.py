@@ -11,7 +11,7 @@ Files of at most `MAX_BARS` bars are made in memory. Of larger ones only some ar
 since each takes memory, and only some are open at a time, since an unread one holds a thread.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -57,12 +57,20 @@ class Exports:
         self.slots = slots
         self.writing = BoundedSemaphore(most_written)
 
-    def respond(self, blocks: Blocks, form: str, contents: Contents, name: str) -> Response:
+    def respond(
+        self,
+        blocks: Blocks,
+        form: str,
+        contents: Contents,
+        name: str,
+        more_headers: Mapping[str, str],
+    ) -> Response:
         """Return the file; raise TooManyExports where process or caller has no slot left."""
         write, mimetype = _FORMATS[form]
         headers = {
             "Content-Disposition": f'attachment; filename="{name}.{form}"',
             "Cache-Control": "no-store",
+            **more_headers,
         }
         with self._storage(None):
             first, has_more = _first(blocks)

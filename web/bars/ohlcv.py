@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pocketquant import metrics
@@ -13,10 +14,12 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import custom_length
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.calendars import CachedCalendars, KeptCalendar
+from pocketquant.storage.revisions import Revisions, moment_of
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
 from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.bars.cursors import encode_cursor
 from web.bars.local_cache import LocalCache, Looked
+from web.bars.past_bars import PastStoredBars
 from web.bars.resampled import Resampler
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import Page, encode_ohlcv
@@ -32,6 +35,7 @@ class BarsQuery:
     window: Window
     as_columns: bool = False
     tz: str = UTC_TIMES.zone_name
+    as_of: int | None = None  # epoch milliseconds
 
     @property
     def name(self) -> str:
@@ -45,7 +49,8 @@ class BarsQuery:
 
     @property
     def key(self) -> str:
-        return f"{self.window.key},{'columns' if self.as_columns else 'json'},{self.tz}"
+        form = "columns" if self.as_columns else "json"
+        return f"{self.window.key},{form},{self.tz},{self.as_of}"
 
     @property
     def is_intraday(self) -> bool:
@@ -55,25 +60,47 @@ class BarsQuery:
 
     def at(self, cursor: str) -> "BarsQuery":
         """Return the page at the cursor; raise InvalidRequest for one of another query."""
-        return replace(self, window=self.window.at(cursor, self.name))
+        return replace(self, window=self.window.at(cursor, self._paged))
 
     def page(self, found: Found, times: TimeFormat, source: Interval | None = None) -> Page:
         """Return the fields of the answer beside its bars."""
         cursor = None
         if found.next_time is not None:
-            cursor = encode_cursor(found.next_time, self.window.query(self.name))
+            cursor = encode_cursor(found.next_time, self.window.query(self._paged))
         _, _, interval = self.name.rpartition("|")
-        return Page(interval, cursor, source.value if source else None, self.as_columns, times)
+        made_of = source.value if source else None
+        return Page(interval, cursor, made_of, self.as_columns, times, as_of=self.moment)
+
+    @property
+    def moment(self) -> datetime | None:
+        return None if self.as_of is None else moment_of(self.as_of)
+
+    @property
+    def _paged(self) -> str:
+        """Return the name that its cursors belong to."""
+        return self.name if self.as_of is None else f"{self.name} {self.as_of}"
 
 
 @dataclass(frozen=True, slots=True)
 class OhlcvReader:
-    """Encoded answers, ready to send."""
+    """Encoded answers, ready to send: of what is stored now, or was at a moment of the past."""
 
-    stored: StoredBars
+    present: StoredBars
     statuses: SyncStatuses
     calendars: CachedCalendars
     cache: LocalCache
+    revisions: Revisions
+    past: PastStoredBars | None = None
+
+    def at(self, moment: int | None) -> "OhlcvReader":
+        """Return the reader of the moment, in epoch milliseconds; without one, of the present.
+
+        Raise NoLongerKept if the moment is too long ago.
+        """
+        if moment is None:
+            return self
+        self.revisions.require_kept(moment)
+        return replace(self, past=PastStoredBars.at(moment, self.present))
 
     def look(self, query: BarsQuery, is_gzip: bool) -> Looked:
         """Return the kept answer, or the token under which to read one."""
@@ -84,6 +111,25 @@ class OhlcvReader:
 
         Raise NotFound for a series never synced that can't be made of another one either.
         """
+        try:
+            return self._read(query, is_gzip, token)
+        except NotFound:
+            if self.past is None:
+                raise
+            self._now.read(replace(query, as_of=None), is_gzip, None)  # what is not found now?
+            times = self.times(query)
+            page = replace(query.page(Found(Bars.empty()), times), reason=_why_empty(query))
+            series = query.series or Series(query.symbol, Interval.D1)
+            body = encode_ohlcv(series, Bars.empty(), query.window.newest_first, None, page=page)
+            return _compressed(answer_of(body, None, zone=times.zone_name), is_gzip)
+
+    def why_empty(self, query: BarsQuery) -> str | None:
+        """Return why a file of a stored series holds no bar at its moment, if it holds none."""
+        if self.past is None or query.series is None or self.past.has_any(query.series):
+            return None
+        return _why_empty(query)
+
+    def _read(self, query: BarsQuery, is_gzip: bool, token: bytes | None) -> Answer:
         if query.series is None:
             return _compressed(self._resampled(query, custom_length(str(query.interval))), is_gzip)
         token = token or self.cache.begin(query.series)
@@ -117,6 +163,14 @@ class OhlcvReader:
 
         Raise InvalidRequest for a whole range of made bars: their sources are bounded in number.
         """
+        try:
+            yield from self._blocks(query, is_whole)
+        except NotFound:
+            if self.past is None:
+                raise
+            next(self._now.blocks(query, is_whole), None)  # what is not found now?
+
+    def _blocks(self, query: BarsQuery, is_whole: bool) -> Iterator[Bars]:
         series, window = query.series, query.window
         status = self.statuses.get(series) if series else None
         if series is None or not self._is_known(series, status):
@@ -146,11 +200,19 @@ class OhlcvReader:
         return self._resampler.read(query.symbol, length, query.window).found
 
     @property
+    def stored(self) -> StoredBars | PastStoredBars:
+        return self.past or self.present
+
+    @property
+    def _now(self) -> "OhlcvReader":
+        return replace(self, past=None)
+
+    @property
     def _resampler(self) -> Resampler:
         return Resampler(self.stored, self.statuses, self.calendars)
 
     def _is_known(self, series: Series, status: SyncStatus | None) -> bool:
-        was_synced = status is not None and status.last_sync_at is not None
+        was_synced = status is not None and status.last_sync_at is not None and self.past is None
         return was_synced or self.stored.has_any(series)
 
     def _stored(self, query: BarsQuery, series: Series, token: bytes | None) -> Answer | None:
@@ -163,7 +225,8 @@ class OhlcvReader:
         found = self.stored.read(series, query.window, status, token, times)
         if not (len(found.bars) or self._is_known(series, status)):
             return None
-        forming, page = status.forming if status else None, query.page(found, times)
+        forming = status.forming if status and self.past is None else None
+        page = query.page(found, times)
         newest = query.window.newest_first
         body = encode_ohlcv(series, found.bars, newest, forming, found.live, page, found.rows)
         until = forming.close_time if forming else 0
@@ -213,6 +276,11 @@ def _limited(blocks: Iterator[Bars], window: Window) -> Iterator[Bars]:
         left -= len(part)
         if not left:
             return
+
+
+def _why_empty(query: BarsQuery) -> str:
+    moment = query.moment.isoformat(timespec="milliseconds") if query.moment else ""
+    return f"nothing of {query.name} was stored at {moment.replace('+00:00', 'Z')}"
 
 
 def _why_no_bars(series: Series, status: SyncStatus | None) -> str:

@@ -32,6 +32,7 @@ from pocketquant.domain.resampling import (
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.calendars import CachedCalendars
 from pocketquant.storage.sync_status import StatusFilter, SyncStatuses
+from web.bars.past_bars import PastStoredBars
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import LivePart
 
@@ -53,7 +54,7 @@ class Resampled:
 class Resampler:
     """Chooses the stored interval that covers the range, and reads a bounded number of its bars."""
 
-    stored: StoredBars
+    stored: StoredBars | PastStoredBars
     statuses: SyncStatuses
     calendars: CachedCalendars
 

@@ -12,7 +12,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.live.shown_bars import ShownLiveBars
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.sync_status import SyncStatus
-from web.bars.chunk_cache import ChunkCache
+from web.bars.chunk_cache import ChunkCache, EncodedChunk
 from web.bars.cursors import decode_cursor
 from web.encoding import LivePart
 from web.times import UTC_TIMES, TimeFormat
@@ -172,11 +172,17 @@ class StoredBars:
         return tuple(time for time in self.live_bars.partial_times(series) if time in live)
 
     def _settled(self, series: Series, window: Window, token: bytes, times: TimeFormat) -> Found:
-        limit, newest = window.limit, window.newest_first
-        more = self.chunks.read(series, window.start, window.end, limit + 1, newest, token, times)
-        page = more.cut(limit, newest)
-        next_time = _next_time(page.bars, newest) if len(more.bars) > limit else None
-        return Found(page.bars, LivePart(), next_time, page.rows)
+        start, end, newest = window.start, window.end, window.newest_first
+        more = self.chunks.read(series, start, end, window.limit + 1, newest, token, times)
+        return page_of(more, window)
+
+
+def page_of(more: EncodedChunk, window: Window) -> Found:
+    """Return the page of these bars, of which there is one more than the limit if there can be."""
+    page = more.cut(window.limit, window.newest_first)
+    is_cut = len(more.bars) > window.limit
+    next_time = _next_time(page.bars, window.newest_first) if is_cut else None
+    return Found(page.bars, LivePart(), next_time, page.rows)
 
 
 def _is_before_end(window: Window, status: SyncStatus | None) -> bool:

@@ -23,7 +23,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_length
 from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
-from web.schemas.fields import Moment
+from web.schemas.fields import AsOf, Moment
 from web.schemas.requests import RequestModel
 from web.times import EXCHANGE, UTC_TIMES
 
@@ -133,6 +133,13 @@ class OhlcvQuery(RequestModel):
         " `end_date` begins at 00:00 UTC all the same",
         examples=["America/New_York"],
     )
+    as_of: AsOf | None = Field(
+        None,
+        description="answer as at this moment, or at 00:00 UTC of this date: with the bars of"
+        " history that were stored then, as they were then, without live bars and without a forming"
+        " one. 410: so long ago that replaced values are no longer kept",
+        examples=["2024-03-01T09:30:00Z"],
+    )
     cursor: str | None = Field(
         None,
         max_length=64,
@@ -232,7 +239,29 @@ class LiveOut(BaseModel):
         return document
 
 
-class OhlcvOut(BaseModel):
+class _AsOfOut(BaseModel):
+    """The fields of answers with `as_of`; absent without it."""
+
+    as_of: UtcMoment | None = Field(
+        None,
+        description="`as_of` of the request; absent without it",
+        examples=["2024-03-01T09:30:00Z"],
+    )
+    reason: str | None = Field(
+        None,
+        description="with `as_of`: why there is no bar, if nothing was stored then",
+        examples=["nothing of NASDAQ:AAPL|1d was stored at 2024-03-01T09:30:00Z"],
+    )
+
+    @model_serializer(mode="wrap")
+    def _omit_without_moment(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = serialize(self)
+        if document["as_of"] is None:
+            del document["as_of"], document["reason"]
+        return document
+
+
+class OhlcvOut(_AsOfOut):
     """A page of closed bars, and the bar that has not closed yet in `forming`."""
 
     symbol: str
@@ -265,7 +294,7 @@ class ColumnsOut(BaseModel):
     )
 
 
-class OhlcvColumnsOut(BaseModel):
+class OhlcvColumnsOut(_AsOfOut):
     """A page of closed bars as columns (`format=columns`)."""
 
     symbol: str

@@ -13,7 +13,7 @@ from pocketquant.storage.access import (
     SHORTEST_LIFE_SECONDS,
     is_key_name,
 )
-from web.moments import epoch_seconds
+from web.moments import epoch_milliseconds, epoch_seconds
 
 STOP = (
     "after a sync with a `start`: why it went no further back: `reached` the start, `end` of the"
@@ -46,6 +46,12 @@ def _require_past(moment: int) -> int:
     if moment > time.time():
         raise ValueError("must not lie in the future")
     return moment
+
+
+def _require_no_future(milliseconds: int) -> int:
+    if milliseconds > 1000 * time.time():
+        raise ValueError("must not lie in the future: what will be stored then is not known")
+    return milliseconds
 
 
 def _require_number(value: object) -> object:
@@ -83,9 +89,11 @@ LifeSeconds = Annotated[
     Field(ge=SHORTEST_LIFE_SECONDS, le=LONGEST_LIFE_SECONDS),
     BeforeValidator(_require_number),
 ]
-Moment = Annotated[
-    int,
-    BeforeValidator(epoch_seconds),
-    WithJsonSchema({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}),
+_DATE_OR_TIME = WithJsonSchema(
+    {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+)
+Moment = Annotated[int, BeforeValidator(epoch_seconds), _DATE_OR_TIME]
+AsOf = Annotated[
+    int, BeforeValidator(epoch_milliseconds), AfterValidator(_require_no_future), _DATE_OR_TIME
 ]
 PastMoment = Annotated[Moment, AfterValidator(_require_past)]

@@ -21,6 +21,7 @@ EXPECTED = {
     domain.UnsupportedInterval: 422,
     domain.KeyReused: 422,
     domain.Rejected: 422,
+    domain.NoLongerKept: 410,
     domain.Conflict: 409,
     domain.Cancelled: 409,
     domain.ProviderTimeout: 504,

@@ -1,8 +1,8 @@
-"""Dates and moments in requests → epoch seconds."""
+"""Dates and moments in requests → epoch times."""
 
 import pytest
 
-from web.moments import epoch_seconds
+from web.moments import epoch_milliseconds, epoch_seconds
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,16 @@ def test_a_moment_without_offset_is_refused_with_advice() -> None:
     """Such a moment is ambiguous; the message says what to add."""
     with pytest.raises(ValueError, match=r"needs its offset: Z"):
         epoch_seconds("2024-01-31T14:30:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-02", 86_400_000),
+        ("2024-01-31T15:30:00.0019+01:00", 1_706_711_400_001),
+        ("1969-12-31T23:59:59.9995Z", -1),
+    ],
+)
+def test_a_moment_is_the_last_whole_millisecond_up_to_it(text: str, expected: int) -> None:
+    """What was stored later in that millisecond is not of the moment."""
+    assert expected == epoch_milliseconds(text)

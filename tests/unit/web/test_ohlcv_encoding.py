@@ -122,6 +122,17 @@ def test_the_document_is_what_the_schema_promises() -> None:
     assert expected == OhlcvOut.model_validate(document).model_dump(mode="json")
 
 
+def test_an_answer_of_a_moment_names_it() -> None:
+    """And why it is empty; the model of the document has the same fields."""
+    moment = datetime(2024, 3, 1, 9, 30, 0, 5000, tzinfo=UTC)
+    page = Page(as_of=moment, reason="nothing was stored")
+    document = json.loads(encode_ohlcv(SERIES, Bars.empty(), False, None, page=page))
+    assert {"as_of": "2024-03-01T09:30:00.005000Z", "reason": "nothing was stored"} == {
+        name: document[name] for name in ("as_of", "reason")
+    }
+    assert document == OhlcvOut.model_validate(document).model_dump(mode="json")
+
+
 def test_stretches_of_older_live_bars_are_listed() -> None:
     """Each by the open times of its first and last bar."""
     assert "stretches" not in LivePart(1).document()
