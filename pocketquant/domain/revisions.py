@@ -31,10 +31,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What replaced bars: a sync with its unit and the job that wanted it last, or an import."""
+    """What replaced bars: a sync with the newest job that wanted it, or an import."""
 
     reason: Reason
-    unit_id: str | None = None
     job_id: str | None = None
 
 

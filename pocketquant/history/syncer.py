@@ -330,7 +330,7 @@ class Syncer:
         return progress
 
     def _upsert(self, unit: Unit, history: History) -> Upserted:
-        series, cause = unit.request.series, Cause(Reason.SYNC, unit.id, unit.newest_job)
+        series, cause = unit.request.series, Cause(Reason.SYNC, unit.newest_job)
         with metrics.STORE_SECONDS.labels(operation="upsert").time():
             upserted = self.bars.upsert({series: history.closed}, unit.lease, cause)[series]
         metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)

@@ -1,7 +1,7 @@
 """`Revisions`: the values of bars that later writes replaced, one document for each written chunk.
 
-    {_id: "NASDAQ:AAPL|1m|1027669|<rev>", replaced_at, expires_at, reason, unit, job,
-     count, start, end, largest: {time, field, before, after}, columns, written}
+    {_id: "NASDAQ:AAPL|1m|1027669|<rev>", replaced_at, expires_at, reason, job,
+     largest: {time, field, before, after}, columns, written}
 
 `columns` and `written` are those of a chunk, for the replaced values alone. A document is inserted
 before its chunk is written, under the `rev` that the chunk will have. If the chunk is not written
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, WriteConcern
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.dates import EPOCH, to_date, to_seconds
@@ -58,7 +58,8 @@ class Revisions:
     """The replaced values of all series, for so many days; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo, days: int, clock: Callable[[], float]) -> None:
-        self._revisions = mongo["ohlcv_revisions"]
+        concern = WriteConcern(**{**mongo.write_concern.document, "j": False})
+        self._revisions = mongo["ohlcv_revisions"].with_options(write_concern=concern)
         self._chunks = mongo["ohlcv"]
         self._days = days
         self._clock = clock
@@ -91,18 +92,17 @@ class Revisions:
             "replaced_at": at,
             "expires_at": at + timedelta(days=self._days),
             "reason": cause.reason.value,
-            "unit": cause.unit_id,
             "job": cause.job_id,
-            "count": len(replaced.bars),
-            "start": to_date(replaced.bars.first_time),
-            "end": to_date(replaced.bars.last_time),
             "largest": largest._asdict() | {"time": to_date(largest.time)},
             "columns": chunks.encode_columns(replaced.bars),
             "written": chunks.encode_written(replaced.written),
         }
 
     def keep(self, documents: list[Document]) -> None:
-        """Store the documents; call it before the chunks are written."""
+        """Store the documents; call it before the chunks are written.
+
+        The journal has them once it has the chunks, whose acknowledgement waits for that.
+        """
         if documents:
             self._revisions.insert_many(documents, ordered=False)
 
@@ -128,7 +128,7 @@ class Revisions:
         """
         of_series = {"_id": chunks.id_range(series)}
         newest_first = [("replaced_at", DESCENDING), ("_id", DESCENDING)]
-        found = self._revisions.find(of_series, {"columns": False, "written": False})
+        found = self._revisions.find(of_series)
         documents = list(found.sort(newest_first).skip(offset).limit(limit))
         writes = self._writes_of({_chunk_of(each) for each in documents})
         revisions = [
@@ -169,12 +169,12 @@ def moment_of(moment: int) -> datetime:
 
 
 def _read(document: Document) -> Revision:
-    largest = document["largest"]
+    largest, times = document["largest"], chunks.decode(document["columns"]).time
     return Revision(
         replaced_at=document["replaced_at"],
-        bars=document["count"],
-        first_bar_at=to_seconds(document["start"]),
-        last_bar_at=to_seconds(document["end"]),
+        bars=len(times),
+        first_bar_at=int(times[0]),
+        last_bar_at=int(times[-1]),
         largest=Change(**largest | {"time": to_seconds(largest["time"])}),
-        cause=Cause(Reason(document["reason"]), document["unit"], document["job"]),
+        cause=Cause(Reason(document["reason"]), document["job"]),
     )

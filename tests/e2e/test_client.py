@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import pandas
 import pyarrow.parquet
 import pytest
 
@@ -47,13 +48,14 @@ def test_the_newest_bars_of_a_range(client: pocketquant.Client) -> None:
 
 def test_bars_as_they_were(client: pocketquant.Client, tmp_path: Path) -> None:
     """The bars and the file of a moment, after bars were changed and added."""
-    first = client.bars("NASDAQ:AAPL", limit=20)
-    client.import_bars("MINE:THEN", "1d", first[:15])
-    moment = datetime.now(UTC)
-    client.import_bars("MINE:THEN", "1d", first[10:] * 2)
-    assert first[:15].equals(client.bars("MINE:THEN", as_of=moment))
-    assert first[5:15].equals(client.bars("MINE:THEN", as_of=moment.isoformat(), limit=10))
-    assert 20 == len(client.bars("MINE:THEN"))
+    days = pandas.date_range("2024-01-01", periods=20, tz="UTC", name="datetime")
+    frame = pandas.DataFrame(dict.fromkeys(PRICES, 5.0), index=days)
+    client.import_bars("MINE:THEN", "1d", frame[:15])
+    known, moment = client.bars("MINE:THEN"), datetime.now(UTC)
+    client.import_bars("MINE:THEN", "1d", frame[10:] * 2)
+    assert (15, 20) == (len(known), len(client.bars("MINE:THEN")))
+    assert known.equals(client.bars("MINE:THEN", as_of=moment))
+    assert known[5:].equals(client.bars("MINE:THEN", as_of=moment.isoformat(), limit=10))
     client.export("MINE:THEN", "1d", tmp_path / "then.csv", format="csv", as_of=moment)
     assert 16 == len((tmp_path / "then.csv").read_text().splitlines())
     page = client.series.page("MINE:THEN", "1d", as_of=moment.isoformat())

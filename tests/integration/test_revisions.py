@@ -22,7 +22,7 @@ AAPL = Series.parse("NASDAQ:AAPL|1m")
 DAILY = Series.parse("NASDAQ:AAPL|1d")
 # When the clock starts. No bar of these tests opens later, and the server expires nothing yet.
 BEGIN = 4_000_000_020
-SYNC = Cause(Reason.SYNC, "a unit", "a job")
+SYNC = Cause(Reason.SYNC, "a job")
 
 
 class Clock:
@@ -148,7 +148,7 @@ def test_unchanged_and_appended_bars_keep_no_values(
     store.upsert({AAPL: _bars(AAPL, [0], 5.0)})
     assert 0 == mongo["ohlcv_revisions"].count_documents({})
     store.upsert({AAPL: _bars(AAPL, [2500, 20, 10], 6.0)})
-    assert [1, 2] == sorted(each["count"] for each in mongo["ohlcv_revisions"].find())
+    assert [48, 96] == sorted(len(each["columns"]) for each in mongo["ohlcv_revisions"].find())
 
 
 @pytest.mark.parametrize("numbers", [[5], [5, 2500]])
