@@ -20,6 +20,7 @@ _SECTIONS = {
         "backfill": "commands.syncing:backfill",
         "holes": "commands.holes:holes",
         "quality": "commands.holes:quality",
+        "revisions": "commands.revisions:revisions",
         "repair": "commands.syncing:repair",
         "bars": "commands.bars:bars",
         "watch": "commands.watching:watch",

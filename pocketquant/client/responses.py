@@ -279,6 +279,27 @@ class StripPart(TypedDict):
     state: str
 
 
+class Change(TypedDict):
+    """One number of a bar, before and after; None: no volume."""
+
+    datetime: str
+    field: str
+    before: float | None
+    after: float | None
+
+
+class Revision(TypedDict):
+    """A change of stored bars by one sync or import."""
+
+    replaced_at: str
+    bars: int
+    first_bar_at: str
+    last_bar_at: str
+    largest_change: Change
+    reason: str
+    job_id: str | None
+
+
 class SeriesQuality(_Series):
     """How whole a series is; counts are None while its calendar is not trusted."""
 

@@ -18,6 +18,7 @@ from pocketquant.client.responses import (
     Coverage,
     HolesReport,
     ImportResult,
+    Revision,
     SeriesQuality,
 )
 from pocketquant.domain.errors import InvalidRequest, Unavailable
@@ -186,6 +187,14 @@ class SeriesCalls(Calls):
         """
         query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
         return self._call("GET", f"/market-data/holes/{symbol_path(symbol)}", params=query)
+
+    def revisions(self, symbol: str, interval: str) -> Iterator[Revision]:
+        """Yield how stored bars of a series changed, the newest change first, over all pages.
+
+        NotFound if it was never synced or imported.
+        """
+        path = f"/market-data/revisions/{symbol_path(symbol)}"
+        return self._pages(path, {"interval": interval})
 
     def quality(self, **filters: Filter) -> Iterator[SeriesQuality]:
         """Yield how whole each series is, over all pages.

@@ -60,6 +60,12 @@ def test_bars_as_they_were(client: pocketquant.Client, tmp_path: Path) -> None:
     assert 16 == len((tmp_path / "then.csv").read_text().splitlines())
     page = client.series.page("MINE:THEN", "1d", as_of=moment.isoformat())
     assert (15, None) == (page["count"], page["reason"])
+    (change,) = client.series.revisions("MINE:THEN", "1d")
+    assert (5, "import", 5.0) == (
+        change["bars"],
+        change["reason"],
+        change["largest_change"]["before"],
+    )
 
 
 def test_other_frames(client: pocketquant.Client) -> None:

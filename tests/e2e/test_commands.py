@@ -264,6 +264,18 @@ def test_bars_and_files_as_they_were(typed: Type, stored: Client, tmp_path: Path
     assert len(stored.bars(AAPL)) == len(pandas.read_csv(file))
 
 
+def test_changes_of_stored_bars_are_printed(typed: Type, tmp_path: Path) -> None:
+    """As a table with the largest change of each, and as JSON."""
+    file = tmp_path / "bars.csv"
+    for close in ("1.5", "2"):
+        file.write_text(f"Date,Open,High,Low,Close\n2024-01-02,1,2,1,{close}\n")
+        assert 0 == typed("import", "IMPORTED:TWICE", str(file), "--timezone", "UTC").exit_code
+    printed = typed("revisions", "IMPORTED:TWICE", "-i", "1d").stdout
+    assert "close 1.5 → 2.0" in printed
+    (change,) = _json(typed("revisions", "IMPORTED:TWICE", "-i", "1d", "--json"))
+    assert ("import", 1) == (change["reason"], change["bars"])
+
+
 def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> None:
     """Neither an incomplete nor an empty one."""
     done = typed("export", "NASDAQ:NEVER", "-o", str(tmp_path / "bars.csv"))

@@ -25,6 +25,7 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.revisions import Cause, Reason
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
     MAX_BARS,
@@ -148,6 +149,20 @@ def test_the_counts_of_a_report_add_up_to_what_was_fetched(
         assert report is not None
         counts = [report[name] for name in ("inserted", "changed", "unchanged", "forming")]
         assert report["fetched"] == sum(counts) + sum(report["refused"].values())
+
+
+def test_bars_that_a_sync_changes_are_kept_with_its_job(
+    wired: Platform, syncer: Callable[[Provider], Syncer]
+) -> None:
+    """A revision has the number of the bars, and the newest job that wanted the sync."""
+    columns = Days().fetch(SyncRequest(APPLE, 10)).closed.columns.copy()
+    columns[1:5] *= 2
+    wired.bars.upsert({APPLE: Bars(columns)})
+    unit_id = submit(wired)
+    syncer(Days()).do(unit_id)
+    (revision,), _total = wired.revisions.page(APPLE, 0, 10)
+    cause = Cause(Reason.SYNC, unit_of(wired, unit_id).newest_job)
+    assert (9, cause) == (revision.bars, revision.cause)
 
 
 def test_a_request_for_more_bars_that_joins_a_running_sync_is_served_by_it(

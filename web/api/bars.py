@@ -1,16 +1,19 @@
-"""Stored bars: read, exported and imported."""
+"""Stored bars: read, exported and imported; and how they changed."""
 
 from http import HTTPStatus
 
 from flask import Response
 
+from pocketquant.domain.errors import NotFound
 from pocketquant.storage.access import Scope
+from web import paging
 from web.bars import answers
 from web.bars.exports import Contents
 from web.bars.ohlcv import BarsQuery
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
 from web.schemas.requests import SymbolPath
+from web.schemas.revisions import RevisionOut, RevisionsQuery
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
@@ -81,6 +84,28 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     if series is not None and as_of is None:
         forming = services.live_forming.of(series, answer.zone)
     return answers.respond(answer, forming, services.clock())
+
+
+@blueprint.route("/revisions/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(RevisionsQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(RevisionOut, many=True), headers=paging.DOCUMENTED)
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
+def list_revisions(
+    path: SymbolPath, query: RevisionsQuery, **_: str
+) -> tuple[list[RevisionOut], dict[str, str]]:
+    """List how stored bars of a series changed
+
+    The newest changes come first, as far back as replaced values are kept (`REVISION_DAYS`). New
+    bars are no change. A change of bars that lie far apart is listed in parts. 404: the series was
+    never synced or imported.
+    """
+    series = path.series(query.interval)
+    with current_services().storage() as platform:
+        if platform.statuses.get(series) is None:
+            raise NotFound(f"{series} was never requested")
+        found, total = platform.revisions.page(series, query.offset, query.page_size)
+    return [RevisionOut.of(each) for each in found], paging.headers_of(query, total)
 
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)

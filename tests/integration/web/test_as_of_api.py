@@ -1,5 +1,6 @@
 """`GET ohlcv` with `as_of`: the answer of then, in every format, from history as it was."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.revisions import Cause, Reason
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar
 from pocketquant.servers.connections import wait_until
@@ -164,3 +166,49 @@ def test_without_kept_values_every_moment_is_gone(
     assert 0 == platform.mongo["ohlcv_revisions"].count_documents({})
     response = client.get(URL, query_string={"interval": "1m", "as_of": now()})
     assert (410, True) == (response.status_code, "REVISION_DAYS" in response.get_json()["message"])
+
+
+def test_revisions_of_a_series_are_listed(
+    client: FlaskClient, platform: Platform, store: Store
+) -> None:
+    """The newest first, page by page, with what changed most and what changed it."""
+    store("NASDAQ:AAPL|1m", minutes(10, 5.0))
+    series = Series(AAPL, Interval.M1)
+    before = now()
+    platform.bars.upsert({series: minutes(2, 7.0)}, cause=Cause(Reason.SYNC, "a job"))
+    after = now()
+    store("NASDAQ:AAPL|1m", minutes(1, 7.0, first=9))
+    url = URL.replace("ohlcv", "revisions")
+    response = client.get(url, query_string={"interval": "1m", "page": 2, "page_size": 1})
+    (found,) = response.get_json()
+    assert before < found.pop("replaced_at") < after
+    expected = {
+        "bars": 2,
+        "first_bar_at": "1970-01-01T00:00:00Z",
+        "last_bar_at": "1970-01-01T00:01:00Z",
+        "largest_change": {
+            "datetime": "1970-01-01T00:00:00Z",
+            "field": "low",
+            "before": 4.0,
+            "after": 6.0,
+        },
+        "reason": "sync",
+        "job_id": "a job",
+    }
+    assert expected == found
+    assert 2 == json.loads(response.headers["X-Pagination"])["total"]
+    (newest,) = client.get(f"{url}?interval=1m&page_size=1").get_json()
+    assert ("import", None) == (newest["reason"], newest["job_id"])
+    assert 404 == client.get(f"{url}?interval=1d").status_code
+
+
+def test_a_volume_that_appears_is_a_change(
+    client: FlaskClient, platform: Platform, store: Store
+) -> None:
+    """The volume before is null."""
+    bars = minutes(1, 5.0)
+    store("NASDAQ:AAPL|1m", Bars(np.vstack([bars.columns[:5], [[np.nan]]])))
+    platform.bars.upsert({Series(AAPL, Interval.M1): bars})
+    (found,) = client.get(f"{URL.replace('ohlcv', 'revisions')}?interval=1m").get_json()
+    change = found["largest_change"]
+    assert ("volume", None, 50.0) == (change["field"], change["before"], change["after"])

@@ -34,6 +34,8 @@ MODELS = {
     "Hole": "HoleOut",
     "HolesReport": "HolesOut",
     "StripPart": "StripPartOut",
+    "Change": "ChangeOut",
+    "Revision": "RevisionOut",
     "SeriesQuality": "QualityOut",
     "RegisteredSymbol": "SymbolOut",
     "FoundSymbol": "FoundSymbolOut",
