@@ -12,6 +12,7 @@ BENCHMARKS = (
     "schedules",
     "live",
     "store",
+    "revisions",
     "holes",
     "rest",
     "export",

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import arcticdb
 import numpy as np
@@ -27,6 +27,7 @@ from pocketquant.machine.embedded import private_mongod, running
 from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.storage.revisions import Revisions
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
 
@@ -37,6 +38,7 @@ UPDATES = sized(4, 1)  # of ten bars, one after another
 FEW = sized(3, 1)  # series of the document per bar
 
 FIRST, AGAIN, TEN, READ, TOGETHER = "first", "again", "ten", "read", "together"
+T = TypeVar("T")
 CONTENDERS = ("ours", "a document per bar", "ArcticDB")
 
 
@@ -53,11 +55,11 @@ class Contender(Protocol):
 
 
 class Chunks:
-    """Our store of column chunks."""
+    """Our store of column chunks, which keeps the values that a write replaces."""
 
     def __init__(self, mongo: Mongo) -> None:
         make_collections_and_indexes(mongo)
-        self._store = BarStore(mongo)
+        self._store = BarStore(mongo, revisions=Revisions(mongo, 400, time.time))
         self._other = BarStore(mongo, "ohlcv_live")
 
     def write(self, key: str, block: Bars) -> None:
@@ -125,12 +127,13 @@ class Timings:
     def __init__(self) -> None:
         self._seconds: dict[str, list[float]] = defaultdict(list)
 
-    def measure(self, step: str, act: Callable[..., object], *arguments: object) -> None:
+    def measure(self, step: str, act: Callable[..., T], *arguments: object) -> T:
         began = time.perf_counter()
-        act(*arguments)
+        outcome = act(*arguments)
         self._seconds[step].append(time.perf_counter() - began)
+        return outcome
 
-    def rate(self, step: str, things: int) -> float:
+    def rate(self, step: str, things: int = 1) -> float:
         """How many things a second, when a call is for so many; of the median call."""
         return things / median(self._seconds[step])
 
@@ -161,7 +164,7 @@ def _round(number: int, url: str, folder: Path, timings: list[Timings]) -> tuple
         turns = [
             partial(_turn, timings[0], Chunks(mongo), blocks, newest),
             partial(_turn, timings[1], Documents(mongo), few, newest),
-            partial(_turn, timings[2], arctic, _frames(blocks), list(map(_frames, newest))),
+            partial(_turn, timings[2], arctic, frames(blocks), list(map(frames, newest))),
         ]
         for turn in turns if number % 2 else reversed(turns):
             _settle(mongo)
@@ -241,7 +244,7 @@ def _newest(block: Bars, update: int) -> Bars:
     return Bars(newest)
 
 
-def _frames(blocks: dict[str, Bars]) -> dict[str, pd.DataFrame]:
+def frames(blocks: dict[str, Bars]) -> dict[str, pd.DataFrame]:
     return {
         key: pd.DataFrame(
             dict(zip(COLUMNS[1:], block.columns[1:], strict=True)),

@@ -1,0 +1,187 @@
+"""A year of daily syncs with kept values: reads of a moment, writes, and bytes on disk.
+
+Each trading day every series gets its new bars, and the volume of its last stored bar is corrected:
+more than providers do. Bars are a random walk in cents. The same syncs go to a store that keeps
+nothing, and to ArcticDB on LMDB, which keeps all versions (`prune_previous_versions=False`). The
+clock is the benchmark's own, so a year passes in seconds. Sizes are those of collections that were
+written once more as they are, after a checkpoint.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import arcticdb
+import numpy as np
+
+from pocketquant.domain.bars import Bars
+from pocketquant.domain.intervals import DAY, Interval
+from pocketquant.domain.symbols import Series
+from pocketquant.machine.embedded import private_mongod, running
+from pocketquant.servers.connections import Mongo, open_mongo
+from pocketquant.storage.bars import BarStore
+from pocketquant.storage.indexes import make_collections_and_indexes
+from pocketquant.storage.revisions import Revisions
+from tests.benchmarks.report import Row
+from tests.benchmarks.size import sized
+from tests.benchmarks.store import Timings, frames
+
+DAYS = sized(250, 4)
+BARS_A_DAY = {Interval.M1: sized(390, 12), Interval.H1: 7, Interval.D1: 1}
+SERIES = sized(4, 1)  # of each interval
+READS = sized(200, 2)
+BARS = 5000  # of a read
+BEGIN = 4_000_000_020 // DAY * DAY  # far off: the server expires nothing
+
+_ZSTD = {"wiredTiger": {"configString": "block_compressor=zstd"}}
+
+
+@dataclass
+class Contenders:
+    """The three stores, and how long their calls took."""
+
+    mongo: Mongo
+    plain_mongo: Mongo
+    library: Any
+    now: float = BEGIN
+    timings: Timings = field(default_factory=Timings)
+
+    def __post_init__(self) -> None:
+        for each in (self.mongo, self.plain_mongo):
+            make_collections_and_indexes(each)
+        revisions = Revisions(self.mongo, 400, lambda: self.now)
+        self.kept = BarStore(self.mongo, revisions=revisions)
+        self.plain = BarStore(self.plain_mongo)
+
+    def write(self, series: Series, bars: Bars) -> None:
+        ((key, frame),) = frames({str(series): bars}).items()
+        self.timings.measure("write", self.kept.upsert, {series: bars})
+        self.timings.measure("write plain", self.plain.upsert, {series: bars})
+        self.timings.measure("write arctic", partial(self.library.update, upsert=True), key, frame)
+
+    def past(self, series: Series, moment: int) -> Bars:
+        return self.kept.at(moment).read(series, limit=BARS)
+
+    def present(self, series: Series, end: int | None) -> Bars:
+        return self.kept.read(series, None, end, BARS)
+
+    def version(self, series: Series, number: int) -> Any:
+        return self.library.tail(str(series), BARS, as_of=number).data
+
+
+def run() -> list[Row]:
+    """Measure calls a second, and bytes."""
+    with tempfile.TemporaryDirectory(prefix="pocketquant-bench-") as name:
+        server, folder = private_mongod(Path(name)), Path(name) / "arctic"
+        library = arcticdb.Arctic(f"lmdb://{folder}").get_library("bars", create_if_missing=True)
+        with running(server):
+            mongo, plain = open_mongo(server.url, "kept"), open_mongo(server.url, "plain")
+            with mongo.client, plain.client:
+                stores = Contenders(mongo, plain, library)
+                moments = list(_a_year(stores))
+                _read_moments(stores, moments)
+                sizes = _sizes(mongo, plain, folder)
+                _change_all(stores)
+    return [*_rates(stores.timings), *sizes]
+
+
+def _a_year(stores: Contenders) -> Iterator[int]:
+    """Sync day after day; yield a moment after each."""
+    walks = {
+        Series.parse(f"SIM:S{number}|{interval.value}"): _walk(number, interval)
+        for interval in BARS_A_DAY
+        for number in range(SERIES)
+    }
+    for day in range(DAYS):
+        stores.now = BEGIN + (day + 1) * DAY
+        for series, walk in walks.items():
+            count = BARS_A_DAY[series.interval]
+            newest = walk.columns[:, max(0, day * count - 10) : (day + 1) * count].copy()
+            newest[5, : newest.shape[1] - count - 1] += 1  # as they were corrected before
+            newest[5, newest.shape[1] - count - 1] += bool(day)
+            stores.write(series, Bars(newest))
+        yield int(1000 * stores.now) + 500
+
+
+def _read_moments(stores: Contenders, moments: list[int]) -> None:
+    """Read the newest bars of a moment, and as many bars as they are now, from each store."""
+    chance, measure = np.random.default_rng(1), stores.timings.measure
+    for _ in range(READS):
+        day = int(chance.integers(len(moments)))
+        series = Series.parse(f"SIM:S{chance.integers(SERIES)}|1m")
+        end = moments[day] // 1000
+        past = measure("read past", stores.past, series, moments[day])
+        now = measure("read", stores.present, series, end)
+        found = measure("read arctic", stores.version, series, day)
+        assert len(past) == len(now) == len(found)
+        assert past.volume.tolist() == found["volume"].tolist()
+
+
+def _change_all(stores: Contenders) -> None:
+    """Change every bar of the minutes, and read what was there before."""
+    stores.now += DAY
+    before = int(1000 * stores.now) - 1
+    for number in range(SERIES):
+        series = Series.parse(f"SIM:S{number}|1m")
+        bars = stores.kept.read(series).columns.copy()
+        bars[1:5] /= 2
+        stores.kept.upsert({series: Bars(bars)})
+        for _ in range(max(1, READS // SERIES)):
+            past = stores.timings.measure("read halved", stores.past, series, before)
+            now = stores.timings.measure("read half", stores.present, series, None)
+            assert past.close[-1] == 2 * now.close[-1]
+
+
+def _rates(timings: Timings) -> list[Row]:
+    def row(what: str, step: str, peer: str, target: str = "") -> Row:
+        return Row(what, timings.rate(step), timings.rate(peer), "calls/s", target)
+
+    return [
+        row(f"read of {BARS} bars as of a moment / now", "read past", "read", "≥ 0.67"),
+        row("read as of a moment / ArcticDB", "read past", "read arctic"),
+        row("read, every bar changed since / now", "read halved", "read half"),
+        row("daily sync / without kept values", "write", "write plain"),
+        row("daily sync / ArcticDB", "write", "write arctic"),
+    ]
+
+
+def _sizes(mongo: Mongo, plain: Mongo, folder: Path) -> list[Row]:
+    rows = []
+    for name, keys in (("all series", "SIM:"), ("daily series alone", r"SIM:.*\|1d")):
+        bars, before = _bytes(mongo, "ohlcv", keys), _bytes(plain, "ohlcv", keys)
+        kept = _bytes(mongo, "ohlcv_revisions", keys)
+        rows += [
+            Row(f"on disk, {name}: moments / without", bars, before, "bytes"),
+            Row(f"on disk, {name}: all / without", bars + kept, before, "bytes", "≤ 1.2"),
+        ]
+    arctic = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    return [*rows, Row("on disk, all series / ArcticDB", rows[1].ours, arctic, "bytes")]
+
+
+def _bytes(mongo: Mongo, name: str, keys: str) -> float:
+    """Return the bytes of these documents and their index of ids, freshly written."""
+    fresh = f"{name}_fresh"
+    mongo.drop_collection(fresh)
+    mongo.create_collection(fresh, storageEngine=_ZSTD)
+    copied: list[dict[str, Any]] = [{"$match": {"_id": {"$regex": f"^{keys}"}}}, {"$merge": fresh}]
+    mongo[name].aggregate(copied).close()
+    mongo.client.admin.command("fsync")
+    stats = mongo.command("collStats", fresh)
+    return float(stats["storageSize"] + stats["totalIndexSize"])
+
+
+def _walk(seed: int, interval: Interval) -> Bars:
+    """Return the bars of a year; those of a day open in its first hours."""
+    chance, a_day = np.random.default_rng(seed), BARS_A_DAY[interval]
+    count = DAYS * a_day
+    day, bar = np.divmod(np.arange(count), a_day)
+    opened = BEGIN + DAY * day + interval.seconds * bar
+    close = 150 + np.cumsum(chance.normal(0, 0.05, count))
+    open_ = np.roll(close, 1)
+    high = np.maximum(open_, close) + np.abs(chance.normal(0, 0.03, count))
+    low = np.minimum(open_, close) - np.abs(chance.normal(0, 0.03, count))
+    prices = np.round([open_, high, low, close], 2)
+    return Bars(np.vstack([opened, prices, chance.integers(1, 50_000, count)]))
