@@ -1,6 +1,6 @@
 """`BarReader`: reads chunks as bars. `PastBars` reads them as they were stored at a moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,10 +11,10 @@ from pymongo.collection import Collection
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_seconds
-from pocketquant.domain.revisions import stored_at
+from pocketquant.domain.revisions import Versions, stored_at
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
-from pocketquant.storage.revisions import Revisions
+from pocketquant.storage.revisions import Revisions, moment_of
 
 _PIECE = 256  # chunks of one query when all are read
 _BLOCK = 32  # chunks of one block: 1.5 MB
@@ -117,7 +117,7 @@ class PastBars(BarReader):
     writes the chunk: so each value is found, at least once.
     """
 
-    _fields: ClassVar = {"columns": True, "written": True}
+    _fields: ClassVar = {"columns": True, "written": True, "revised_at": True}
 
     def __init__(
         self, found: Collection[Document], revisions: Revisions | None, moment: int
@@ -133,11 +133,12 @@ class PastBars(BarReader):
         return np.concatenate(edges)
 
     def _decoded(self, found: list[Document]) -> list[Bars]:
-        versions = {each["_id"]: chunks.decode_versions(each) for each in found}
-        later = [name for name, each in versions.items() if each.latest > self._moment]
-        replaced = {}
-        if later and self._revisions is not None:
-            replaced = self._revisions.replaced_after(self._moment, later)
+        at = moment_of(self._moment)
+        revised = [each["_id"] for each in found if each.get("revised_at", at) > at]
+        replaced: Mapping[str, list[Versions]] = {}
+        if revised and self._revisions is not None:
+            replaced = self._revisions.replaced_after(self._moment, revised)
         return [
-            stored_at(self._moment, each, replaced.get(name, ())) for name, each in versions.items()
+            stored_at(self._moment, chunks.decode_versions(each), replaced.get(each["_id"], ()))
+            for each in found
         ]

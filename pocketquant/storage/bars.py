@@ -253,7 +253,8 @@ class BarStore(BarReader):
         if not len(rewritten.replaced.bars):
             return write
         revision = self._revisions.document(chunk_id, write.chunk.rev, rewritten, cause)
-        return replace(write, revision=revision)
+        revised = {**write.document, "revised_at": revision["replaced_at"]}
+        return replace(write, document=revised, revision=revision)
 
     def _keep_replaced(self, writes: Iterable[Write]) -> None:
         documents = [write.revision for write in writes if write.revision is not None]

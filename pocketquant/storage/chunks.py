@@ -1,12 +1,13 @@
 """`Bars` ↔ chunk documents: up to 1024 periods of one series as columns in one document.
 
     {_id: "NASDAQ:AAPL|1m|1027669", exchange, symbol, interval,
-     start, end, count, rev, updated_at, columns, written, writer}
+     start, end, count, rev, updated_at, columns, written, revised_at, writer}
 
 The `_id` is the series key and the chunk's index, with enough digits to sort every possible time.
 `columns` is little-endian float64, column after column, as in `Bars`. `written` says when the bars
 were: for each run of bars that were written together, how many they are, and the moment. Chunks of
-older releases have none. Chunks that a sync has written have a `writer`: see `UnitLease`.
+older releases have none. Chunks with bars that changed have `revised_at`, the last moment of that.
+Chunks that a sync has written have a `writer`: see `UnitLease`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from pymongo import DESCENDING, WriteConcern
+from pymongo import DESCENDING
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.dates import EPOCH, to_date, to_seconds
@@ -54,12 +54,18 @@ class Revision:
     cause: Cause
 
 
+class Revised(NamedTuple):
+    """How often bars changed, and when they last did."""
+
+    changes: int
+    last: datetime | None
+
+
 class Revisions:
     """The replaced values of all series, for so many days; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo, days: int, clock: Callable[[], float]) -> None:
-        concern = WriteConcern(**{**mongo.write_concern.document, "j": False})
-        self._revisions = mongo["ohlcv_revisions"].with_options(write_concern=concern)
+        self._revisions = mongo["ohlcv_revisions"]
         self._chunks = mongo["ohlcv"]
         self._days = days
         self._clock = clock
@@ -99,10 +105,7 @@ class Revisions:
         }
 
     def keep(self, documents: list[Document]) -> None:
-        """Store the documents; call it before the chunks are written.
-
-        The journal has them once it has the chunks, whose acknowledgement waits for that.
-        """
+        """Store the documents; call it before the chunks are written."""
         if documents:
             self._revisions.insert_many(documents, ordered=False)
 
@@ -135,6 +138,21 @@ class Revisions:
             _read(each) for each in documents if (_chunk_of(each), each["replaced_at"]) in writes
         ]
         return revisions, self._revisions.count_documents(of_series)
+
+    def revised(self, series: Series, start: int, end: int, moment: int) -> Revised:
+        """Return how often bars from `start` to before `end` changed until the moment."""
+        ids = chunks.id_range(series, start, end)
+        wanted = {
+            "_id": {"$gte": ids["$gte"], "$lt": f"{ids['$lte']}{_AFTER_ALL}"},
+            "replaced_at": {"$lte": moment_of(moment)},
+        }
+        found = self._revisions.find(wanted, {"columns": True, "replaced_at": True})
+        moments = [
+            each["replaced_at"]
+            for each in found
+            if len(chunks.decode(each["columns"]).between(start, end))
+        ]
+        return Revised(len(moments), max(moments, default=None))
 
     def delete(self, series: Series) -> None:
         """Remove what is kept of the series."""

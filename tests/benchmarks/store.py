@@ -27,7 +27,6 @@ from pocketquant.machine.embedded import private_mongod, running
 from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.storage.revisions import Revisions
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
 
@@ -55,11 +54,11 @@ class Contender(Protocol):
 
 
 class Chunks:
-    """Our store of column chunks, which keeps the values that a write replaces."""
+    """Our store of column chunks, without the values that a write replaces."""
 
     def __init__(self, mongo: Mongo) -> None:
         make_collections_and_indexes(mongo)
-        self._store = BarStore(mongo, revisions=Revisions(mongo, 400, time.time))
+        self._store = BarStore(mongo)
         self._other = BarStore(mongo, "ohlcv_live")
 
     def write(self, key: str, block: Bars) -> None:
