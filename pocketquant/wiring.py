@@ -25,6 +25,7 @@ from pocketquant.history.intake import Intake
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import PacedProvider
 from pocketquant.history.planner import Planner
+from pocketquant.history.provenance import Provenances
 from pocketquant.history.reconciler import Reconciler
 from pocketquant.history.removal import Removal
 from pocketquant.history.scheduler import Scheduler
@@ -106,6 +107,7 @@ class Platform:
     thresholds: Thresholds
     guard: WindowGuard
     estimating: Estimating
+    provenances: Provenances
     searching: Searching
 
     def close(self) -> None:
@@ -145,6 +147,7 @@ def wire(settings: Settings) -> Platform:
     cached_calendars = CachedCalendars(calendars, time.monotonic)
     shown_bars = ShownLiveBars(bars, live_bars, cached_calendars)
     current_bars = CurrentBars(board, shown_bars, cached_calendars)
+    holes = Holes(statuses, bars, live_bars, calendars, symbols, time.time)
     responses = ResponseCache(cache, answers, most_bytes)
     hours = (settings.stale_hours, settings.at_risk_hours)
     thresholds = Thresholds(*(round(each * HOUR) for each in hours))
@@ -199,7 +202,6 @@ def wire(settings: Settings) -> Platform:
         cached_calendars=cached_calendars,
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
         importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
-        holes=Holes(statuses, bars, live_bars, calendars, symbols, time.time),
         thresholds=thresholds,
         guard=guard,
         estimating=Estimating(
@@ -209,6 +211,8 @@ def wire(settings: Settings) -> Platform:
             governor,
             time.time,
         ),
+        holes=holes,
+        provenances=Provenances(statuses, symbols, calendars, holes, revisions, time.time),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),

@@ -387,6 +387,24 @@ class LivePart(TypedDict):
     stretches: NotRequired[list[list[str]]]
 
 
+class Provenance(_Series):
+    """Where the bars of a range come from, and whether they are whole; None: not known."""
+
+    as_of: str
+    start: str
+    end: str
+    feed: str | None
+    variant: str
+    fetched_at: str | None
+    coverage: list[Covered]
+    calendar_version: int | None
+    calendar_seen_from: str | None
+    revisions: int
+    last_revised_at: str | None
+    missing_bars: int | None
+    complete: bool | None
+
+
 class _Page(_Series):
     count: int
     next_cursor: str | None
@@ -394,6 +412,7 @@ class _Page(_Series):
     live: LivePart
     as_of: NotRequired[str | None]
     reason: NotRequired[str | None]
+    provenance: NotRequired[Provenance | None]
     forming: FormingBar | None
 
 

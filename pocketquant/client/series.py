@@ -18,6 +18,7 @@ from pocketquant.client.responses import (
     Coverage,
     HolesReport,
     ImportResult,
+    Provenance,
     Revision,
     SeriesQuality,
 )
@@ -187,6 +188,23 @@ class SeriesCalls(Calls):
         """
         query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
         return self._call("GET", f"/market-data/holes/{symbol_path(symbol)}", params=query)
+
+    def provenance(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        as_of: Moment | None = None,
+    ) -> Provenance:
+        """Return where the stored bars of a range come from, and whether they are whole.
+
+        Keep it beside a result: its `as_of` reads the same bars again.
+        """
+        query = query_of({"start_date": start, "end_date": end, "as_of": as_of, "limit": 1})
+        page = self.page(symbol, interval, provenance="true", **query)
+        return cast(Provenance, page["provenance"])
 
     def revisions(self, symbol: str, interval: str) -> Iterator[Revision]:
         """Yield how stored bars of a series changed, the newest change first, over all pages.

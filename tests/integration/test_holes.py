@@ -1,7 +1,7 @@
 """Holes: what a series lacks is named, and a repair fills it, on five calendars."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -266,3 +266,22 @@ def test_without_a_trusted_calendar_holes_cannot_be_told(
     assert [SyncRequest(AAPL, 5000)] == list(holes.repairs([AAPL.symbol], []))
     wired.calendars.forget(AAPL.symbol)
     assert "no sync has seen the symbol's hours" == holes.find(AAPL).problem
+
+
+def test_provenance_says_whether_bars_are_whole(
+    wired: Platform, sync: Callable[..., object], holes: Holes
+) -> None:
+    """After a sync they are, after a loss they are not; what was missing then is not known."""
+    provenances = replace(wired.provenances, holes=holes)
+    sync(SyncRequest(AAPL, 3000))
+    whole = provenances.of(AAPL, None, None, None)
+    assert (0, True, 1) == (whole.missing_bars, whole.is_complete, len(whole.coverage))
+    assert whole.calendar is not None
+    assert (1, (0, None)) == (whole.calendar.version_count, whole.revised)
+    start, end = whole.start + 10 * DAY, whole.end - 10 * DAY
+    part = provenances.of(AAPL, start, end, None)
+    assert [(start, end)] == [(each.start, each.end) for each in part.coverage]
+    gone = punch(wired, AAPL, Random(7))
+    found = provenances.of(AAPL, None, None, None)
+    assert (len(gone), False) == (found.missing_bars, found.is_complete)
+    assert None is provenances.of(AAPL, None, None, 1000 * whole.end).is_complete

@@ -2,9 +2,9 @@
 
 from http import HTTPStatus
 
-from flask import Response
+from flask import Response, json
 
-from pocketquant.domain.errors import NotFound
+from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.storage.access import Scope
 from web import paging
 from web.bars import answers
@@ -12,6 +12,7 @@ from web.bars.exports import Contents
 from web.bars.ohlcv import BarsQuery
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
+from web.schemas.provenance import ProvenanceOut
 from web.schemas.requests import SymbolPath
 from web.schemas.revisions import RevisionOut, RevisionsQuery
 from web.services import current_services
@@ -62,28 +63,43 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     """
     services, window = current_services(), query.window()
     as_columns = query.format is Format.COLUMNS
-    as_of, ohlcv = query.as_of, services.ohlcv.at(query.as_of)
+    as_of, ohlcv, provenance = query.as_of, services.ohlcv.at(query.as_of), None
     bars_query = BarsQuery(path.to_symbol(), query.interval, window, as_columns, query.tz, as_of)
+    if query.provenance:
+        provenance = _provenance(bars_query)
     if query.format.is_streamed:
         with services.storage():
             contents = Contents(window.newest_first, ohlcv.times(bars_query))
             reason = ohlcv.why_empty(bars_query)
         blocks = ohlcv.blocks(bars_query, is_whole=query.limit is None)
         name = bars_query.name.replace("|", "_").replace(":", "_").replace("/", "-")
-        headers = {"X-Reason": reason} if reason else {}
+        said = {"X-Reason": reason, "X-Provenance": provenance}
+        headers = {header: text for header, text in said.items() if text}
         return services.exports.respond(blocks, query.format, contents, name, headers)
     if query.cursor is not None:
         bars_query = bars_query.at(query.cursor)
-    is_gzip = answers.wants_gzip()
+    is_gzip = answers.wants_gzip() and provenance is None
     looked = ohlcv.look(bars_query, is_gzip)
     answer = looked.answer
     if answer is None:
         with services.storage():
             answer = ohlcv.read(bars_query, is_gzip, looked.token)
+    if provenance is not None:
+        answer = answers.with_field(answer, "provenance", provenance)
     series, forming = bars_query.series, None
     if series is not None and as_of is None:
         forming = services.live_forming.of(series, answer.zone)
     return answers.respond(answer, forming, services.clock())
+
+
+def _provenance(query: BarsQuery) -> str:
+    """Return the JSON of what is known of the bars of the whole range."""
+    if query.series is None:
+        raise InvalidRequest(f"provenance: {query.name} is computed; ask for a stored interval's")
+    start, end = query.window.whole_range
+    with current_services().storage() as platform:
+        found = platform.provenances.of(query.series, start, end, query.as_of)
+    return json.dumps(ProvenanceOut.of(found).model_dump(mode="json"))
 
 
 @blueprint.route("/revisions/<exchange>/<path:symbol>")

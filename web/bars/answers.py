@@ -81,6 +81,13 @@ def answer_of(
     return Answer(tag, next_cursor, head, forming, forming_until=forming_until, zone=zone)
 
 
+def with_field(answer: Answer, name: str, document: str) -> Answer:
+    """Return an uncompressed answer with one more field before its forming bar."""
+    head = b'%b,"%b":%b' % (answer.head, name.encode(), document.encode())
+    tag = hashlib.sha256(head).hexdigest()[:18]
+    return msgspec.structs.replace(answer, tag=tag, head=head)
+
+
 def unpack(packed: bytes) -> Answer:
     """Return the answer that `packed` encoded."""
     return msgspec.msgpack.decode(packed, type=Answer)

@@ -24,6 +24,7 @@ from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_length
 from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
 from web.schemas.fields import AsOf, Moment
+from web.schemas.provenance import ProvenanceOut
 from web.schemas.requests import RequestModel
 from web.times import EXCHANGE, UTC_TIMES
 
@@ -140,6 +141,12 @@ class OhlcvQuery(RequestModel):
         " one. 410: so long ago that replaced values are no longer kept",
         examples=["2024-03-01T09:30:00Z"],
     )
+    provenance: bool = Field(
+        False,
+        description="say where the bars of the range come from and whether they are whole: in the"
+        " field `provenance`, in files in the header `X-Provenance`. Stored intervals only",
+        examples=[True],
+    )
     cursor: str | None = Field(
         None,
         max_length=64,
@@ -239,8 +246,8 @@ class LiveOut(BaseModel):
         return document
 
 
-class _AsOfOut(BaseModel):
-    """The fields of answers with `as_of`; absent without it."""
+class _RequestedOut(BaseModel):
+    """The fields of answers to requests with `as_of` and `provenance`; absent without them."""
 
     as_of: UtcMoment | None = Field(
         None,
@@ -253,15 +260,21 @@ class _AsOfOut(BaseModel):
         examples=["nothing of NASDAQ:AAPL|1d was stored at 2024-03-01T09:30:00Z"],
     )
 
+    provenance: ProvenanceOut | None = Field(
+        None, description="with `provenance`: where the bars come from; absent without it"
+    )
+
     @model_serializer(mode="wrap")
-    def _omit_without_moment(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _omit_unrequested(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = serialize(self)
+        if document["provenance"] is None:
+            del document["provenance"]
         if document["as_of"] is None:
             del document["as_of"], document["reason"]
         return document
 
 
-class OhlcvOut(_AsOfOut):
+class OhlcvOut(_RequestedOut):
     """A page of closed bars, and the bar that has not closed yet in `forming`."""
 
     symbol: str
@@ -294,7 +307,7 @@ class ColumnsOut(BaseModel):
     )
 
 
-class OhlcvColumnsOut(_AsOfOut):
+class OhlcvColumnsOut(_RequestedOut):
     """A page of closed bars as columns (`format=columns`)."""
 
     symbol: str

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from pocketquant.domain.coverage import CoverageState, Missing, MissingBars
+from pocketquant.domain.coverage import CoverageState, Covered, Missing, MissingBars
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.strip import StripState
@@ -55,6 +55,15 @@ class CoveredOut(BaseModel):
         description="when any of it was last fetched", examples=["2026-11-27T15:31:07Z"]
     )
 
+    @classmethod
+    def of(cls, covered: Covered) -> Self:
+        return cls(
+            start=to_date(covered.start),
+            end=to_date(covered.end),
+            state=covered.state,
+            asked_at=to_date(covered.asked_at),
+        )
+
 
 class CoverageOut(BaseModel):
     """The stretches of a series that were fetched, in order of time."""
@@ -66,15 +75,7 @@ class CoverageOut(BaseModel):
 
     @classmethod
     def of(cls, series: Series, kept: KeptCoverage) -> Self:
-        ranges = [
-            CoveredOut(
-                start=to_date(each.start),
-                end=to_date(each.end),
-                state=each.state,
-                asked_at=to_date(each.asked_at),
-            )
-            for each in kept.coverage.ranges
-        ]
+        ranges = [CoveredOut.of(each) for each in kept.coverage.ranges]
         symbol = series.symbol
         return cls(
             symbol=symbol.ticker, exchange=symbol.exchange, interval=series.interval, ranges=ranges

@@ -212,3 +212,40 @@ def test_a_volume_that_appears_is_a_change(
     (found,) = client.get(f"{URL.replace('ohlcv', 'revisions')}?interval=1m").get_json()
     change = found["largest_change"]
     assert ("volume", None, 50.0) == (change["field"], change["before"], change["after"])
+
+
+def test_an_answer_says_where_its_bars_come_from(client: FlaskClient, store: Store) -> None:
+    """In a field of JSON and a header of files; with a moment, what is known of it alone."""
+    store("NASDAQ:AAPL|1m", minutes(10, 5.0))
+    store("NASDAQ:AAPL|1m", minutes(2, 7.0, first=8))
+    before = now()
+    found = get(client, provenance="true", end_date="1970-01-01T00:09:00Z")
+    assert "forming" == [*found][-1]
+    known = found["provenance"]
+    at, revised_at = known.pop("as_of"), known.pop("last_revised_at")
+    assert revised_at < before <= at
+    expected = {
+        "symbol": "AAPL",
+        "exchange": "NASDAQ",
+        "interval": "1m",
+        "start": "1970-01-01T00:00:00Z",
+        "end": "1970-01-01T00:09:00Z",
+        "feed": None,
+        "variant": "default",
+        "fetched_at": "2023-11-14T22:13:20Z",
+        "coverage": [],
+        "calendar_version": None,
+        "calendar_seen_from": None,
+        "revisions": 1,
+        "missing_bars": None,
+        "complete": None,
+    }
+    assert expected == known
+    earlier = get(client, provenance="true", end_date="1970-01-01T00:08:00Z")["provenance"]
+    assert (0, None) == (earlier["revisions"], earlier["last_revised_at"])
+    query = {"interval": "1m", "format": "csv", "provenance": "true", "as_of": before}
+    query["end_date"] = "1970-01-02"
+    header = json.loads(client.get(URL, query_string=query).headers["X-Provenance"])
+    assert (before, 1) == (header["as_of"].replace("000Z", "Z"), header["revisions"])
+    refused = client.get(URL, query_string={"interval": "10m", "provenance": "true"})
+    assert (422, True) == (refused.status_code, "computed" in refused.get_json()["message"])

@@ -36,6 +36,7 @@ MODELS = {
     "StripPart": "StripPartOut",
     "Change": "ChangeOut",
     "Revision": "RevisionOut",
+    "Provenance": "ProvenanceOut",
     "SeriesQuality": "QualityOut",
     "RegisteredSymbol": "SymbolOut",
     "FoundSymbol": "FoundSymbolOut",

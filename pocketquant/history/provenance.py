@@ -1,0 +1,90 @@
+"""Use-case: say where the bars of a series come from, and whether they are whole."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pocketquant.domain.coverage import Covered
+from pocketquant.domain.symbols import Series
+from pocketquant.history.holes import Examined, Holes
+from pocketquant.storage.calendars import CalendarStore, KeptCalendar
+from pocketquant.storage.revisions import Revised, Revisions
+from pocketquant.storage.symbols import SymbolRegistry
+from pocketquant.storage.sync_status import SyncStatuses
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What is known of the bars from `start` to before `end`, at a moment in epoch milliseconds.
+
+    `missing_bars` is None where it is not known: without a trusted calendar, or of the past.
+    """
+
+    series: Series
+    moment: int
+    start: int
+    end: int
+    feed: str | None
+    fetched_at: int | None
+    coverage: list[Covered]
+    calendar: KeptCalendar | None
+    revised: Revised
+    missing_bars: int | None
+
+    @property
+    def is_complete(self) -> bool | None:
+        """Return whether each bar of the calendar is stored or had no trade; None: not known."""
+        return None if self.missing_bars is None else not self.missing_bars
+
+
+@dataclass(frozen=True, slots=True)
+class Provenances:
+    """Gathers what is known of series; the driver's errors pass through."""
+
+    statuses: SyncStatuses
+    symbols: SymbolRegistry
+    calendars: CalendarStore
+    holes: Holes
+    revisions: Revisions
+    clock: Callable[[], float]
+
+    def of(
+        self, series: Series, start: int | None, end: int | None, as_of: int | None
+    ) -> Provenance:
+        """Return what is known of a range; NotFound if the series was never requested.
+
+        Its coverage and its holes of the past are not kept, so with `as_of` they are those of now
+        and unknown.
+        """
+        now = int(1000 * self.clock())
+        examined = self.holes.find(series, start, end)
+        status, kept = self.statuses.get(series), self.statuses.coverage(series)
+        registered = self.symbols.get(series.symbol)
+        moment = now if as_of is None else as_of
+        return Provenance(
+            series=series,
+            moment=moment,
+            start=examined.start,
+            end=examined.end,
+            feed=registered.listing.full_name or None if registered else None,
+            fetched_at=status.last_sync_at if status else None,
+            coverage=_clipped(kept.coverage.ranges if kept else (), examined),
+            calendar=self.calendars.get(series.symbol),
+            revised=self.revisions.revised(series, examined.start, examined.end, moment),
+            missing_bars=_missing_bars(examined) if as_of is None else None,
+        )
+
+
+def _clipped(ranges: tuple[Covered, ...], examined: Examined) -> list[Covered]:
+    clipped = (
+        replace(each, start=max(each.start, examined.start), end=min(each.end, examined.end))
+        for each in ranges
+    )
+    return [each for each in clipped if each.start < each.end]
+
+
+def _missing_bars(examined: Examined) -> int | None:
+    """Return how many bars are missing, those among them that the provider does not serve."""
+    missing = examined.missing
+    if missing is None:
+        return None
+    return sum(each.count for each in (*missing.fillable, *missing.not_served))
