@@ -9,7 +9,7 @@ from pocketquant.domain.coverage import Coverage, CoverageState, Covered
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
-from pocketquant.domain.window import Outlook, outlook, reach_bars, request_in_time
+from pocketquant.domain.window import Outlook, Thresholds, outlook, reach_bars, request_in_time
 
 ALWAYS = parse_calendar(CalendarTexts("Etc/UTC", "24x7"))
 NEW_YORK = parse_calendar(CalendarTexts("America/New_York", "0930-1600", "20261126"))
@@ -24,6 +24,12 @@ def covered(*stretches: tuple[str, str]) -> Coverage:
     return Coverage(
         tuple(Covered(at(start), at(end), COMPLETE, at(end)) for start, end in stretches)
     )
+
+
+def test_thresholds_are_moments_around_now() -> None:
+    """Late since before the first one is stale; what leaves before the second is at risk."""
+    thresholds = Thresholds(stale_seconds=DAY, at_risk_seconds=HOUR)
+    assert (-DAY, HOUR) == (thresholds.late_before(0), thresholds.leaves_before(0))
 
 
 def test_minutes_around_the_clock_leave_after_5000_of_them() -> None:
