@@ -1,24 +1,23 @@
 """Use-case: sync what leaves the provider's window, before other series.
 
 The provider serves only the newest bars of an intraday series. Every tick looks for series that
-lose history soon; an index gives them, the most urgent first. They become one job an hour, in a
-queue before that of schedules, and a sync of theirs that waits there already moves to the front.
+lose history soon; an index gives them, the most urgent first. They become one job, in a queue
+before that of schedules; a sync of theirs that waits there already moves to the front. Each has
+four turns in the time for which it is at risk, so that one which can't be synced takes few.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pocketquant.domain.intervals import HOUR
-from pocketquant.domain.syncs import SyncRequest
 from pocketquant.domain.window import Thresholds, request_in_time
-from pocketquant.history.intake import Intake, Key
+from pocketquant.history.intake import Intake
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import AtRisk, SyncStatuses
 
 _MOST_SERIES = 10_000
-_JOBS_BEFORE_IT_IS_LATE = 4
+_TURNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +31,27 @@ class WindowGuard:
     now: Callable[[], datetime]
 
     def run(self) -> int:
-        """Request the syncs; return how many series are at risk.
+        """Request the syncs of series whose turn it is; return how many.
 
-        Several workers may do it at once: the key of an hour makes one job. A series whose sync has
-        failed is left to schedules, which retry it.
+        A second worker that does it meanwhile, or another tick after a crash, joins these syncs.
         """
         now = int(self.now().timestamp())
-        found = self.at_risk(now)
-        requests = _requests(found, now)
-        first = next(requests, None)
-        if first is not None:
-            seconds = min(HOUR, self.thresholds.at_risk_seconds // _JOBS_BEFORE_IT_IS_LATE) or 1
-            key = Key(f"window-guard:{now // seconds}:{seconds}")
-            self.intake.submit_large("at-risk", [first, *requests], QueueName.BULK, key)
-        return len(found)
+        found = self._found(now, now - self.thresholds.at_risk_seconds // _TURNS)
+        wanted = self._tracked(found)
+        if wanted:
+            requests = (request_in_time(each.series, each.lacks_from, now) for each in wanted)
+            self.intake.submit_large("at-risk", requests, QueueName.BULK)
+        self.statuses.note_guarded([each.series for each in found], now)
+        return len(wanted)
 
     def at_risk(self, now: int) -> list[AtRisk]:
         """Return the tracked series at risk, the most urgent first; at most 10,000."""
-        found = self.statuses.at_risk(self.thresholds.leaves_before(now), _MOST_SERIES)
+        return self._tracked(self._found(now, None))
+
+    def _found(self, now: int, guarded_before: int | None) -> list[AtRisk]:
+        leaves_before = self.thresholds.leaves_before(now)
+        return self.statuses.at_risk(leaves_before, guarded_before, _MOST_SERIES)
+
+    def _tracked(self, found: list[AtRisk]) -> list[AtRisk]:
         tracked = self.symbols.tracked_of({each.series.symbol for each in found}) if found else ()
         return [each for each in found if each.series in tracked]
-
-
-def _requests(found: list[AtRisk], now: int) -> Iterator[SyncRequest]:
-    for each in found:
-        if not each.has_failed:
-            yield request_in_time(each.series, each.lacks_from, now)

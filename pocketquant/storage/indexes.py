@@ -55,12 +55,15 @@ _INDEXES = {
             name="with_refused_bars",
             partialFilterExpression={"refused_bars": {"$gt": 0}},
         ),
-        *(
-            IndexModel(field, name=name, partialFilterExpression={field: {"$exists": True}})
-            for field, name in (
-                ("coverage.late_since", "late"),
-                ("coverage.leaves_at", "leaving_the_window"),
-            )
+        IndexModel(
+            "coverage.late_since",
+            name="late",
+            partialFilterExpression={"coverage.late_since": {"$exists": True}},
+        ),
+        IndexModel(
+            [("coverage.leaves_at", ASCENDING), ("guarded_at", ASCENDING)],
+            name="at_risk",
+            partialFilterExpression={"coverage.leaves_at": {"$exists": True}},
         ),
     ],
     "units": [

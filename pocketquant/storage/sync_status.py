@@ -88,7 +88,6 @@ class AtRisk(NamedTuple):
 
     series: Series
     lacks_from: int
-    has_failed: bool
 
 
 class Progress(NamedTuple):
@@ -363,19 +362,25 @@ class SyncStatuses:
     def count(self, wanted: StatusFilter) -> int:
         return self._statuses.count_documents(wanted.condition())
 
-    def at_risk(self, leaves_before: int, limit: int) -> list[AtRisk]:
-        """Return the series that lose history before a moment, the most urgent first."""
+    def at_risk(self, leaves_before: int, guarded_before: int | None, limit: int) -> list[AtRisk]:
+        """Return the series that lose history before a moment, the most urgent first.
+
+        With `guarded_before`, those that `note_guarded` has not named since.
+        """
         losing = StatusFilter(leaves_before=leaves_before).condition()
-        fields = dict.fromkeys(("status", "coverage.lacks_from"), True)
-        found = self._statuses.find(losing, fields).sort("coverage.leaves_at", ASCENDING)
+        if guarded_before is not None:
+            losing["guarded_at"] = {"$not": {"$gt": to_date(guarded_before)}}
+        found = self._statuses.find(losing, {"coverage.lacks_from": True})
         return [
-            AtRisk(
-                Series.parse(each["_id"]),
-                int(each["coverage"]["lacks_from"].timestamp()),
-                each["status"] == SyncState.ERROR,
-            )
-            for each in found.limit(limit)
+            AtRisk(Series.parse(each["_id"]), int(each["coverage"]["lacks_from"].timestamp()))
+            for each in found.sort("coverage.leaves_at", ASCENDING).limit(limit)
         ]
+
+    def note_guarded(self, all_series: Iterable[Series], now: int) -> None:
+        """Note that series at risk have had their turn."""
+        for batch in batched(all_series, _SERIES_A_QUERY):
+            guarded = {"$set": {"guarded_at": to_date(now)}}
+            self._statuses.update_many({"_id": {"$in": [str(each) for each in batch]}}, guarded)
 
     def coverage(self, series: Series) -> KeptCoverage | None:
         """Return what was fetched of a series; None if it was never requested."""

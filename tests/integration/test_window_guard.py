@@ -53,21 +53,32 @@ def requests_of(platform: Platform) -> list[tuple[SyncRequest, str]]:
 def test_series_at_risk_become_one_job_the_most_urgent_first(
     wired: Platform, guard: WindowGuard
 ) -> None:
-    """As the newest bars, or as a range. One that has time, days, and a failed sync are left."""
+    """As the newest bars, or as a range. One that has time, days, and a paused one are left."""
     urgent = fetched_until(wired, "A:URGENT|1m", NOW - 80 * HOUR)
     longer = fetched_until(wired, "A:LONGER|1m", NOW - 90 * HOUR)
     fetched_until(wired, "A:FRESH|1m", NOW - 50 * HOUR)
     fetched_until(wired, "A:DAYS|1d", NOW - 900 * DAY)
-    failed = fetched_until(wired, "A:FAILED|1m", NOW - 85 * HOUR)
-    wired.statuses.mark_failed(failed, ProviderTimeout("no answer"))
     paused = fetched_until(wired, "A:PAUSED|1m", NOW - 85 * HOUR)
     wired.symbols.change(paused.symbol, False, None)
-    assert 3 == guard.run() == guard.run()
-    assert 1 == wired.mongo["jobs"].count_documents({})
+    assert 2 == guard.run()
     assert [
         (SyncRequest(longer, start=NOW - 90 * HOUR), QueueName.BULK),
         (SyncRequest(urgent, 80 * 60 + 5), QueueName.BULK),
     ] == requests_of(wired)
+
+
+def test_each_series_has_four_turns_while_it_is_at_risk(
+    wired: Platform, guard: WindowGuard
+) -> None:
+    """One that can't be synced takes no more; it counts as at risk all the time."""
+    series = fetched_until(wired, "A:URGENT|1m", NOW - 60 * HOUR)
+    wired.statuses.mark_failed(series, ProviderTimeout("no answer"))
+    turns = []
+    for minutes in range(0, 24 * 60, 30):
+        moment = datetime.fromtimestamp(NOW + minutes * MINUTE, UTC)
+        turns.append(replace(guard, now=lambda moment=moment: moment).run())
+        assert [series] == [each.series for each in guard.at_risk(NOW + minutes * MINUTE)]
+    assert 4 == sum(turns) == wired.mongo["jobs"].count_documents({"kind": "at-risk"})
 
 
 def test_a_sync_that_waits_moves_to_the_front(wired: Platform, guard: WindowGuard) -> None:
