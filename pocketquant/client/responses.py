@@ -271,6 +271,27 @@ class HolesReport(_Series):
     untraded: list[Untraded]
 
 
+class Outlier(TypedDict):
+    """A price that stands alone, the usual close around it, and the bounds."""
+
+    datetime: str
+    field: str
+    value: float
+    usual: float
+    lowest: float
+    highest: float
+
+
+class OutliersReport(_Series):
+    """Bars that may be bad prints."""
+
+    bars: int
+    first_bar_at: str | None
+    last_bar_at: str | None
+    outlier_count: int
+    outliers: list[Outlier]
+
+
 class StripPart(TypedDict):
     """A part of a series' time, and what is known of it."""
 

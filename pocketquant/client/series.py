@@ -18,6 +18,7 @@ from pocketquant.client.responses import (
     Coverage,
     HolesReport,
     ImportResult,
+    OutliersReport,
     Provenance,
     Revision,
     SeriesQuality,
@@ -220,6 +221,20 @@ class SeriesCalls(Calls):
         Filters: `exchange`, `symbol` (the ticker), `interval`, `gaps`, `doubtful`, `stale_before`.
         """
         return self._pages("/market-data/quality", filters)
+
+    def outliers(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int = 1000,
+    ) -> OutliersReport:
+        """Return the newest bars that may be bad prints; NotFound if it was never synced."""
+        query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
+        path = f"/market-data/outliers/{symbol_path(symbol)}"
+        return self._call("GET", path, params=query)
 
     def import_bars(self, symbol: str, interval: str, frame: Any) -> ImportResult:
         """Store the bars of a pandas or polars DataFrame or an Arrow table.

@@ -28,7 +28,7 @@ from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.revisions import Revisions
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
-from tests.benchmarks.store import Timings, frames
+from tests.benchmarks.store import Timings, frames, walk
 
 DAYS = sized(250, 4)
 BARS_A_DAY = {Interval.M1: sized(390, 12), Interval.H1: 7, Interval.D1: 1}
@@ -91,15 +91,15 @@ def run() -> list[Row]:
 
 def _a_year(stores: Contenders) -> Iterator[int]:
     """Sync day after day; yield a moment after each."""
-    walks = {
-        Series.parse(f"SIM:S{number}|{interval.value}"): _walk(number, interval)
+    years = {
+        Series.parse(f"SIM:S{number}|{interval.value}"): _year(number, interval)
         for interval in BARS_A_DAY
         for number in range(SERIES)
     }
     for day in range(DAYS):
         stores.now = BEGIN + (day + 1) * DAY
-        for series, walk in walks.items():
-            stores.write(series, _newest(series, walk, day))
+        for series, year in years.items():
+            stores.write(series, _newest(series, year, day))
         yield int(1000 * stores.now) + 500
 
 
@@ -107,10 +107,10 @@ def _is_corrected(series: Series) -> bool:
     return series.symbol.ticker != "S0"
 
 
-def _newest(series: Series, walk: Bars, day: int) -> Bars:
+def _newest(series: Series, year: Bars, day: int) -> Bars:
     """Return the bars of a day and the ten before, whose volumes were corrected by then."""
     count = BARS_A_DAY[series.interval]
-    newest = walk.columns[:, max(0, day * count - 10) : (day + 1) * count].copy()
+    newest = year.columns[:, max(0, day * count - 10) : (day + 1) * count].copy()
     known = newest.shape[1] - count
     if _is_corrected(series) and known:
         newest[5, :known] += np.isin(np.arange(known) % count, (known - 1) % count)
@@ -191,15 +191,7 @@ def _bytes(mongo: Mongo, name: str, keys: str) -> float:
     return float(stats["storageSize"] + stats["totalIndexSize"])
 
 
-def _walk(seed: int, interval: Interval) -> Bars:
+def _year(seed: int, interval: Interval) -> Bars:
     """Return the bars of a year; those of a day open in its first hours."""
-    chance, a_day = np.random.default_rng(seed), BARS_A_DAY[interval]
-    count = DAYS * a_day
-    day, bar = np.divmod(np.arange(count), a_day)
-    opened = BEGIN + DAY * day + interval.seconds * bar
-    close = 150 + np.cumsum(chance.normal(0, 0.05, count))
-    open_ = np.roll(close, 1)
-    high = np.maximum(open_, close) + np.abs(chance.normal(0, 0.03, count))
-    low = np.minimum(open_, close) - np.abs(chance.normal(0, 0.03, count))
-    prices = np.round([open_, high, low, close], 2)
-    return Bars(np.vstack([opened, prices, chance.integers(1, 50_000, count)]))
+    day, bar = np.divmod(np.arange(DAYS * BARS_A_DAY[interval]), BARS_A_DAY[interval])
+    return walk(seed, BEGIN + DAY * day + interval.seconds * bar)

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 import arcticdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pymongo import DESCENDING, IndexModel, ReplaceOne
 
 from pocketquant.domain.bars import COLUMNS, Bars
@@ -225,14 +226,19 @@ def _bytes_a_bar(mongo: Mongo, collection: str, series: int) -> float:
 
 
 def _block(seed: int) -> Bars:
-    chance = np.random.default_rng(seed)
     time = 1_700_000_040 + 60 * (seed + np.arange(BARS))  # the newest chunk is more or less full
-    close = 150 + np.cumsum(chance.normal(0, 0.05, BARS))
+    return walk(seed, time)
+
+
+def walk(seed: int, time: NDArray[np.int64]) -> Bars:
+    """Return a random walk in cents, with whole volumes."""
+    chance, count = np.random.default_rng(seed), len(time)
+    close = 150 + np.cumsum(chance.normal(0, 0.05, count))
     open_ = np.roll(close, 1)
-    high = np.maximum(open_, close) + np.abs(chance.normal(0, 0.03, BARS))
-    low = np.minimum(open_, close) - np.abs(chance.normal(0, 0.03, BARS))
+    high = np.maximum(open_, close) + np.abs(chance.normal(0, 0.03, count))
+    low = np.minimum(open_, close) - np.abs(chance.normal(0, 0.03, count))
     prices = np.round([open_, high, low, close], 2)
-    return Bars(np.vstack([time, prices, chance.integers(1, 50_000, BARS)]))
+    return Bars(np.vstack([time, prices, chance.integers(1, 50_000, count)]))
 
 
 def _newest(block: Bars, update: int) -> Bars:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from flask import Response
 
 from pocketquant.domain.errors import NotFound
+from pocketquant.domain.outliers import outliers
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
 from web import idempotency, paging
@@ -20,9 +21,12 @@ from web.schemas.holes import (
     RepairIn,
 )
 from web.schemas.jobs import JobOut
+from web.schemas.outliers import OutliersOut
 from web.schemas.requests import SymbolPath
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
+
+_MOST_JUDGED = 100_000  # bars: 0.3 s
 
 blueprint = PydanticBlueprint(
     "coverage",
@@ -67,6 +71,26 @@ def get_holes(path: SymbolPath, query: HolesQuery, **_: str) -> HolesOut:
     with current_services().storage() as platform:
         examined = platform.holes.find(path.series(query.interval), query.start, query.end)
     return HolesOut.of(examined, query.limit)
+
+
+@blueprint.route("/outliers/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(HolesQuery), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(OutliersOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
+def get_outliers(path: SymbolPath, query: HolesQuery, **_: str) -> OutliersOut:
+    """Find bars that may be bad prints
+
+    They have a high or a low that lies far from the prices of the ten bars before and the ten
+    after, which agree with each other: a price that stays is none. Only the newest 100,000 bars of
+    the range are read. Outliers are shown, never changed.
+    """
+    series = path.series(query.interval)
+    with current_services().storage() as platform:
+        if platform.statuses.get(series) is None:
+            raise NotFound(f"{series} was never requested")
+        bars = platform.bars.read(series, query.start, query.end, _MOST_JUDGED)
+    return OutliersOut.of(series, bars, outliers(bars), query.limit)
 
 
 @blueprint.route("/quality")

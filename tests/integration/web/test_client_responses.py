@@ -33,6 +33,8 @@ MODELS = {
     "Untraded": "UntradedOut",
     "Hole": "HoleOut",
     "HolesReport": "HolesOut",
+    "Outlier": "OutlierOut",
+    "OutliersReport": "OutliersOut",
     "StripPart": "StripPartOut",
     "Change": "ChangeOut",
     "Revision": "RevisionOut",

@@ -1,0 +1,71 @@
+"""Outliers: bars with a price far from those around them, which the next bars do not confirm.
+
+A bad print shows as a high, a low or both that stand alone. The bound is robust: the median close
+of the bars around, and their median size, which one wrong bar does not move. A price that stays
+where it jumped to is news, or a split; it is no outlier.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from pocketquant.domain.bars import Bars, Floats
+
+AROUND = 10  # bars on each side
+SIZES = 8.0  # of a usual bar, that a price may lie from the usual close
+SMALLEST_SHARE = 0.01  # of the price; bars that hardly move have no use for less
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A price of a bar, the usual close around it, and the bounds that it lies outside of."""
+
+    time: int
+    field: str
+    value: float
+    usual: float
+    lowest: float
+    highest: float
+
+
+def outliers(bars: Bars) -> list[Outlier]:
+    """Return the outliers in order of time, for each bar the price that lies farthest off.
+
+    The first and last ten bars are not judged, nor are those of prices that are not above zero.
+    """
+    if len(bars) <= 2 * AROUND or bars.low.min() <= 0:
+        return []
+    high, low, close = np.log(bars.high), np.log(bars.low), np.log(bars.close)
+    moves = np.abs(np.diff(close, prepend=close[0]))
+    usual, bound = _middle(close), SIZES * _middle(np.maximum(high - low, moves))
+    bound = np.maximum(bound, np.log1p(SMALLEST_SHARE))
+    judged = slice(AROUND, len(bars) - AROUND)
+    above, below = high[judged] - usual, usual - low[judged]
+    is_back = np.abs(_side(close, before=True) - _side(close, before=False)) <= bound
+    found = np.flatnonzero((np.maximum(above, below) > bound) & is_back)
+    return [
+        _outlier(bars, AROUND + int(index), usual[index], bound[index], above[index] > below[index])
+        for index in found
+    ]
+
+
+def _outlier(bars: Bars, index: int, usual: float, bound: float, is_high: np.bool_) -> Outlier:
+    field, values = ("high", bars.high) if is_high else ("low", bars.low)
+    middle, most = float(np.exp(usual)), float(np.exp(bound))
+    value = float(values[index])
+    return Outlier(int(bars.time[index]), field, value, middle, middle / most, middle * most)
+
+
+def _middle(values: Floats) -> Floats:
+    """Return the median of the values around each judged one, without itself."""
+    windows = sliding_window_view(values, 2 * AROUND + 1)
+    return np.asarray(np.median(np.delete(windows, AROUND, axis=1), axis=1))
+
+
+def _side(values: Floats, *, before: bool) -> NDArray[np.float64]:
+    """Return the median of the values before, or after, each judged one."""
+    windows = sliding_window_view(values, AROUND)
+    count = len(values) - 2 * AROUND
+    return np.asarray(np.median(windows[:count] if before else windows[-count:], axis=1))
