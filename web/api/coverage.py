@@ -11,6 +11,7 @@ from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
 from web import idempotency, paging
 from web.api.jobs import LOCATION, accepted
+from web.bars.stored_bars import Window
 from web.schemas.holes import (
     CoverageOut,
     CoverageQuery,
@@ -85,11 +86,12 @@ def get_outliers(path: SymbolPath, query: HolesQuery, **_: str) -> OutliersOut:
     after, which agree with each other: a price that stays is none. Only the newest 100,000 bars of
     the range are read. Outliers are shown, never changed.
     """
-    series = path.series(query.interval)
-    with current_services().storage() as platform:
+    series, services = path.series(query.interval), current_services()
+    window = Window(query.start, query.end, _MOST_JUDGED, newest_first=True)
+    with services.storage() as platform:
         if platform.statuses.get(series) is None:
             raise NotFound(f"{series} was never requested")
-        bars = platform.bars.read(series, query.start, query.end, _MOST_JUDGED)
+        bars = services.ohlcv.present.joined(series, window)[0].bars
     return OutliersOut.of(series, bars, outliers(bars), query.limit)
 
 
