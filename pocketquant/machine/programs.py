@@ -141,14 +141,16 @@ def simulator_program(
     port: int,
     http_port: int,
     latency_seconds: float = 0,
+    round_trip_seconds: float = 0,
     speed: float = 1.0,
     start: str | None = None,
 ) -> Program:
     """Return the program of the simulated TradingView; `start` is its market's first moment."""
     ports = ("--port", str(port), "--http-port", str(http_port))
     pace = ("--latency", str(latency_seconds), "--speed", str(speed))
+    distance = ("--round-trip", str(round_trip_seconds)) if round_trip_seconds else ()
     begin = ("--start", start) if start else ()
-    command = [sys.executable, "-m", "pocketquant.simulator", *ports, *pace, *begin]
+    command = [sys.executable, "-m", "pocketquant.simulator", *ports, *pace, *distance, *begin]
     return Program("simulator", command)
 
 

@@ -40,6 +40,12 @@ def _read_time(_context: click.Context, _option: click.Parameter, text: str | No
     "--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before a series' answer."
 )
 @click.option(
+    "--round-trip",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Seconds from here to a client and back, also for each flight of TCP and TLS.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
@@ -61,6 +67,7 @@ def main(
     http_port: int,
     host: str,
     latency: float,
+    round_trip: float,
     faults: list[Fault],
     speed: float,
     start: float | None,
@@ -69,7 +76,7 @@ def main(
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    pace = SimulatorPace(latency_seconds=latency, speed=speed)
+    pace = SimulatorPace(latency, round_trip, speed=speed)
     clock = market_clock(speed, start)
     with running(port, http_port, faults, pace, clock, host) as simulator:
         click.echo(f"TRADINGVIEW_URL={simulator.url}")

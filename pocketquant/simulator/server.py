@@ -31,6 +31,11 @@ class Simulator:
     market: Market
     faults: Faults
     tally: Tally
+    sockets: Sockets
+
+    def hang_up(self) -> None:
+        """Close all connections of clients, as a server that restarts does."""
+        self.sockets.hang_up()
 
     def order(
         self,
@@ -66,7 +71,7 @@ def running(
         serving_website(host, http_port, ordered, tally, clock) as http_url,
         sockets.serving(host, port) as url,
     ):
-        yield Simulator(url, http_url, market, ordered, tally)
+        yield Simulator(url, http_url, market, ordered, tally, sockets)
 
 
 def _captured() -> Bars:

@@ -3,18 +3,20 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from pocketquant.simulator.distance import DistantConnection
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire.faults import FaultKind, Faults
 from pocketquant.simulator.wire.outgoing import Action, Pause, Send
@@ -30,6 +32,7 @@ _MAX_RECEIVED_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 10.0
 _CLOSE_SECONDS = 1.0
 _CHART_SECONDS = 0.5
+_COUNTED_SECONDS = 1.0  # in which a limit counts handshakes
 _QUIET_SECONDS = 0.5  # a client silent for so long is assumed to have added all its symbols
 
 
@@ -37,11 +40,13 @@ _QUIET_SECONDS = 0.5  # a client silent for so long is assumed to have added all
 class SimulatorPace:
     """The simulator's delays, heartbeats and push interval.
 
+    Each flight of data takes half of `round_trip_seconds`, those of TCP and TLS included.
     `speed` is the speed of its clock. With a `tape`, quote sessions receive its texts; with a
     `recording`, chart sessions are answered as the captured server did.
     """
 
     latency_seconds: float = 0.0
+    round_trip_seconds: float = 0.0
     heartbeat_seconds: float = 10.0
     echo_seconds: float = ECHO_SECONDS
     push_seconds: float = 0.05
@@ -66,11 +71,18 @@ class Sockets:
         self._tally = tally
         self._pace = pace
         self._clock = clock
+        self._open: set[ServerConnection] = set()
+        self._handshakes: deque[float] = deque()
+
+    def hang_up(self) -> None:
+        """Close all connections, and wait until they are closed."""
+        closing = asyncio.run_coroutine_threadsafe(self._close_all(), self._loop)
+        closing.result(_STOP_SECONDS)
 
     @contextmanager
     def serving(self, host: str, port: int) -> Iterator[str]:
         """Serve for a `with` block; yields the URL."""
-        loop = asyncio.new_event_loop()
+        self._loop = loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
         thread.start()
         try:
@@ -91,12 +103,23 @@ class Sockets:
             host,
             port,
             process_request=self._admit,
+            create_connection=self._connection_type(),
             compression=None,
             max_size=_MAX_RECEIVED_BYTES,
             ping_interval=None,
             close_timeout=_CLOSE_SECONDS,
             server_header="tv",
         )
+
+    def _connection_type(self) -> type[ServerConnection] | None:
+        """Return the constructor of connections; None for the usual one."""
+        if not self._pace.round_trip_seconds:
+            return None
+        distant = partial(DistantConnection, self._pace.round_trip_seconds)
+        return cast(type[ServerConnection], distant)
+
+    async def _close_all(self) -> None:
+        await asyncio.gather(*(connection.close() for connection in self._open))
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return the refusal of a handshake, as TradingView would; None accepts it."""
@@ -106,6 +129,10 @@ class Sockets:
         if refusal:
             self._tally.refused_handshakes += 1
             return connection.respond(refusal, f"{refusal.phrase}\n")
+        self._open.add(connection)
+        connection.connection_lost_waiter.add_done_callback(
+            lambda _: self._open.discard(connection)
+        )
         # TradingView accepts several Origin headers; the library does not.
         origin = request.headers.get_all("Origin")[0]
         del request.headers["Origin"]
@@ -114,13 +141,27 @@ class Sockets:
 
     def _refusal(self, request: Request) -> HTTPStatus | None:
         """Return the status of a refusal. Like TradingView's, the simulator's origin is allowed."""
-        if self._faults.trigger(FaultKind.RATE_LIMIT):
+        if self._faults.trigger(FaultKind.RATE_LIMIT) or self._is_over_limit():
             return HTTPStatus.TOO_MANY_REQUESTS
         origins = set(request.headers.get_all("Origin"))
         own = {f"http://{host}" for host in request.headers.get_all("Host")}
         is_known = origins and origins <= _ORIGINS | own
         is_refused = self._faults.trigger(FaultKind.REFUSE) or not is_known
         return HTTPStatus.FORBIDDEN if is_refused else None
+
+    def _is_over_limit(self) -> bool:
+        """Whether the connection that is requested, or its handshake, is one too many."""
+        now = self._loop.time()
+        while self._handshakes and now - self._handshakes[0] >= _COUNTED_SECONDS:
+            self._handshakes.popleft()
+        open_ = self._faults.trigger(FaultKind.CONNECTION_LIMIT)
+        recent = self._faults.trigger(FaultKind.HANDSHAKE_LIMIT)
+        is_over = (open_ is not None and len(self._open) >= open_.number(0)) or (
+            recent is not None and len(self._handshakes) >= recent.number(0)
+        )
+        if not is_over:
+            self._handshakes.append(now)
+        return is_over
 
     async def _converse(self, connection: ServerConnection) -> None:
         conversation = Conversation(
@@ -133,6 +174,9 @@ class Sockets:
         )
         self._tally.connections += 1
         self._tally.open_connections += 1
+        self._tally.most_connections = max(
+            self._tally.most_connections, self._tally.open_connections
+        )
         peer = _Peer(connection, conversation, self._pace, self._clock, self._tally)
         try:
             await _while_connected(peer.converse)

@@ -13,6 +13,8 @@ class FaultKind(StrEnum):
     # the handshake
     RATE_LIMIT = "rate_limit"  # HTTP 429
     REFUSE = "refuse"  # HTTP 403
+    CONNECTION_LIMIT = "connection_limit"  # HTTP 429 while `value` connections are open
+    HANDSHAKE_LIMIT = "handshake_limit"  # HTTP 429 after `value` handshakes within a second
     # tokens and signing in
     BAD_TOKEN = "bad_token"  # noqa: S105  # every token is refused
     TOKEN_EXPIRY = "token_expiry"  # noqa: S105  # new tokens are good for `value` seconds
@@ -80,6 +82,8 @@ _ELSEWHERE = frozenset(
     {
         FaultKind.RATE_LIMIT,
         FaultKind.REFUSE,
+        FaultKind.CONNECTION_LIMIT,
+        FaultKind.HANDSHAKE_LIMIT,
         FaultKind.BAD_TOKEN,
         FaultKind.TOKEN_EXPIRY,
         FaultKind.CAPTCHA,
@@ -91,6 +95,8 @@ _ELSEWHERE = frozenset(
 )
 _NUMBERED = frozenset(
     {
+        FaultKind.CONNECTION_LIMIT,
+        FaultKind.HANDSHAKE_LIMIT,
         FaultKind.LATENCY,
         FaultKind.TOKEN_EXPIRY,
         FaultKind.VOLUME_FALLS,

@@ -10,12 +10,15 @@ from typing import Any
 class Tally:
     """Counts since the start; `requested` and `served` count the series of each symbol.
 
+    `connections` counts the handshakes that were accepted, `most_connections` how many connections
+    were open at once.
     `quotes` counts the frames of quote sessions without those of tapes; `replay_began_at` is the
     time at which the last tape started, by the real clock.
     """
 
     connections: int = 0
     open_connections: int = 0
+    most_connections: int = 0
     refused_handshakes: int = 0
     unanswered_heartbeats: int = 0
     sign_ins: int = 0
