@@ -43,6 +43,11 @@ FETCH_SECONDS = Histogram(
     ("outcome",),
     buckets=_FETCHES,
 )
+HANDSHAKES = Counter(
+    "pocketquant_provider_handshakes_total",
+    "Connections opened for fetches, by `ok` or the code of their error.",
+    ("outcome",),
+)
 QUEUE_WAIT_SECONDS = Histogram(
     "pocketquant_queue_wait_seconds",
     "How long a message waited from its publishing until its task began.",

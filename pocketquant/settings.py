@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     provider_rate: float = Field(default=200.0, gt=0)  # the most fetches a second of all workers
     provider_burst: int = Field(default=50, ge=1)  # fetches that may begin at once after a pause
     provider_concurrency: int = Field(default=200, ge=1)  # the most fetches in progress
+    provider_handshake_rate: float = Field(default=1.0, gt=0)  # connections opened a second, of all
+    provider_handshake_burst: int = Field(default=8, ge=1)  # connections opened at once
+    provider_connection_sessions: int = Field(default=40, ge=1, le=200)  # of one connection
     provider_start_rate: float = Field(default=10.0, gt=0)  # rises to PROVIDER_RATE
     provider_start_concurrency: int = Field(default=16, ge=1)  # rises to PROVIDER_CONCURRENCY
 

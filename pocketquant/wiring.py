@@ -11,6 +11,7 @@ from pocketquant.cache.responses import ResponseCache
 from pocketquant.cache.searches import SearchCache
 from pocketquant.coordination.fleet import Fleet
 from pocketquant.coordination.governor import Ceiling, Governor, Start
+from pocketquant.coordination.handshakes import HandshakeRules, Handshakes
 from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.tick_turns import TickTurns
@@ -225,21 +226,36 @@ def wire_syncer(platform: Platform) -> Syncer:
 
     Its module is imported late: tvdatafeed imports pandas, which only workers need.
     """
+    from pocketquant.tradingview.connections import Connections
     from pocketquant.tradingview.paging import PagedHistory, TradingView
     from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
 
     settings = platform.settings
-    source = (
+    connections = Connections(
         settings.tradingview_url,
-        wire_account(platform),
-        settings.provider_timeout_seconds,
+        Handshakes(
+            platform.cache,
+            HandshakeRules(settings.provider_handshake_rate, settings.provider_handshake_burst),
+        ),
+        settings.provider_connection_sessions,
+        settings.turn_seconds,
     )
+    account, seconds = wire_account(platform), settings.provider_timeout_seconds
+
+    def source(is_urgent: bool) -> TradingView:
+        return TradingView(
+            connections,
+            TvDatafeedHistory(connections, account, seconds, is_urgent),
+            PagedHistory(connections, account, seconds, is_urgent),
+        )
+
     return Syncer(
         ledger=platform.ledger,
         provider=PacedProvider(
-            TradingView(TvDatafeedHistory(*source), PagedHistory(*source)),
+            source(is_urgent=False),
             platform.governor,
             settings.turn_seconds,
+            urgent=source(is_urgent=True),
         ),
         bars=platform.bars,
         live_bars=platform.live_bars,

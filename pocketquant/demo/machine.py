@@ -19,6 +19,7 @@ def full_pace() -> dict[str, Any]:
     return {
         "provider_start_rate": ceiling.provider_rate,
         "provider_start_concurrency": ceiling.provider_concurrency,
+        "provider_handshake_rate": ceiling.provider_rate,
     }
 
 

@@ -13,9 +13,10 @@ from pocketquant.domain.errors import (
     ProviderTimeout,
     RateLimited,
 )
+from pocketquant.domain.plans import AccountPlan
 from pocketquant.domain.symbols import Symbol
 from pocketquant.settings import Settings
-from pocketquant.tradingview.account import ANONYMOUS, expiry
+from pocketquant.tradingview.account import ANONYMOUS, expiry, plan_of
 from pocketquant.tradingview.quotes import QuoteSession
 from pocketquant.tradingview.socket import open_socket
 
@@ -62,16 +63,28 @@ def socket(settings: Settings) -> Iterator[Finding]:
 
 def _token_that_works(token: str, username: str) -> Finding:
     if token:
-        return ok("tradingview token", "TradingView takes it")
+        return ok("tradingview token", f"TradingView takes it; {_described(plan_of(token))}")
     if username:
         return skipped("tradingview token", "workers sign in by themselves; not tried here")
     return ok("tradingview token", "none: anonymous, with fewer bars and delayed quotes")
 
 
+def _described(plan: AccountPlan) -> str:
+    """Return what is known of a plan's limits, in words."""
+    limits = [
+        f"{plan.most_bars} bars of a series below a day" if plan.most_bars else "",
+        f"{plan.most_connections} connections" if plan.most_connections else "",
+    ]
+    known = " and ".join(each for each in limits if each)
+    return f"plan {plan.name or 'unknown'}" + (f": at most {known}" if known else "")
+
+
 def _failure(url: str, error: PocketQuantError) -> Finding:
     check, found = "tradingview websocket", f"{address_of(url)}: {error}"
     if isinstance(error, RateLimited):
-        return warning(check, found, "wait some minutes; lower PROVIDER_RATE if it happens again")
+        return warning(
+            check, found, "wait some minutes; lower PROVIDER_HANDSHAKE_RATE if it happens again"
+        )
     if isinstance(error, HandshakeRefused):
         return broken(check, found, "mend TRADINGVIEW_URL, or a proxy that blocks WebSockets")
     if isinstance(error, ProviderTimeout):

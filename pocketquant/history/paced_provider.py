@@ -25,6 +25,7 @@ from pocketquant.domain.errors import (
     Unavailable,
 )
 from pocketquant.domain.syncs import History, Page, SyncRequest
+from pocketquant.domain.turns import TurnFarOff
 
 Result = TypeVar("Result")
 
@@ -58,40 +59,38 @@ class ProviderCall:
     is_urgent: bool
 
 
-class TurnFarOff(Exception):
-    """The call may not begin for `delay_seconds`; waiting users are shown `error`, if any."""
-
-    def __init__(self, delay_seconds: float, error: PocketQuantError | None) -> None:
-        super().__init__(f"not before {delay_seconds:.1f} s")
-        self.delay_seconds = delay_seconds
-        self.error = error
-
-
 class Interrupted(Exception):
     """The process ends: the call was not made, or was given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacedProvider:
-    """A provider behind the governor; an urgent call waits up to `patience_seconds`."""
+    """A provider behind the governor; an urgent call waits up to `patience_seconds`.
+
+    Urgent calls go to `urgent`, if given: the same source, whose handshakes come before others.
+    """
 
     provider: Provider
     governor: Governor
     patience_seconds: float = 5.0
+    urgent: Provider | None = None
     draining: Event = field(default_factory=Event)
     hung_up: Event = field(default_factory=Event)
 
     def fetch(self, call: ProviderCall) -> History:
         """Return the bars; raise the provider's error, TurnFarOff or Interrupted."""
-        return self._in_turn(call, lambda: self.provider.fetch(call.request))
+        return self._in_turn(call, lambda: self._source(call).fetch(call.request))
 
     def pages(self, call: ProviderCall, oldest: int | None) -> Generator[Page]:
         """Yield the pages of a range; each waits for a turn of its own, and raises as `fetch`."""
-        with closing(self.provider.pages(call.request, oldest)) as pages:
+        with closing(self._source(call).pages(call.request, oldest)) as pages:
             while (page := self._in_turn(call, lambda: next(pages, None))) is not None:
                 yield page
                 if page.stop is not None:
                     return
+
+    def _source(self, call: ProviderCall) -> Provider:
+        return self.urgent if self.urgent is not None and call.is_urgent else self.provider
 
     def _in_turn(self, call: ProviderCall, work: Callable[[], Result]) -> Result:
         """Return the result of a call to the provider, which the governor admits and judges."""
@@ -106,6 +105,10 @@ class PacedProvider:
             if self.hung_up.is_set():
                 raise Interrupted from error
             outcome, code = _outcome(error), error.code
+            raise
+        except TurnFarOff as turn:  # of a handshake
+            if turn.error is not None:
+                outcome, code = _outcome(turn.error), turn.error.code
             raise
         finally:
             self.governor.leave(call.holder, outcome)

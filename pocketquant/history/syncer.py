@@ -56,9 +56,10 @@ from pocketquant.domain.syncs import (
     SyncRequest,
     retry_delay_seconds,
 )
+from pocketquant.domain.turns import TurnFarOff
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.mending import Mending
-from pocketquant.history.paced_provider import Interrupted, PacedProvider, ProviderCall, TurnFarOff
+from pocketquant.history.paced_provider import Interrupted, PacedProvider, ProviderCall
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.bars import BarStore, Upserted

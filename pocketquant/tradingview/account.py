@@ -11,7 +11,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import redis
@@ -30,6 +30,7 @@ from pocketquant.domain.errors import (
     SignInFailed,
     TwoFactorRequired,
 )
+from pocketquant.domain.plans import NO_PLAN, AccountPlan, plan_named
 
 ANONYMOUS = "unauthorized_user_token"
 
@@ -200,13 +201,31 @@ def _seconds_to_renewal(token: str, now: float) -> int:
 
 
 class _Claims(msgspec.Struct):
-    exp: float | None = None
+    exp: Any = None
+    plan: Any = None
+    max_connections: Any = None
 
 
 def expiry(token: str) -> float | None:
     """Return the expiry of a JWT in epoch seconds; None if it has none or is no JWT."""
-    claims = token.split(".")[1:2]
+    expires_at = _claims(token).exp
+    return float(expires_at) if isinstance(expires_at, int | float) else None
+
+
+def plan_of(token: str) -> AccountPlan:
+    """Return the plan that a token's claims name, with its limit of connections."""
+    if token == ANONYMOUS:
+        return NO_PLAN
+    claims = _claims(token)
+    most = claims.max_connections
+    is_limit = isinstance(most, int) and most > 0
+    return plan_named(str(claims.plan or ""), most if is_limit else None)
+
+
+def _claims(token: str) -> _Claims:
+    """Return the claims of a JWT; none if it is no JWT."""
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(claims[0] + "=="), type=_Claims).exp
+        content = base64.urlsafe_b64decode(token.split(".")[1] + "==")
+        return msgspec.json.decode(content, type=_Claims)
     except (IndexError, ValueError):
-        return None
+        return _Claims()

@@ -7,16 +7,17 @@ It opens no socket: `receive` takes texts, `outgoing` returns the calls and hear
 server repeats pages to a client that does not wait for the end of one.
 
 Bars are merged by their times; the indexes of the wire die with the connection. A page counts as
-progress if it has a bar older than all before. Its caller closes the connection.
+progress if it has a bar older than all before. `delete` requests the end of its sessions; its
+caller closes the connection, or keeps it for another session.
 """
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.errors import PocketQuantError, ProviderTimeout
+from pocketquant.domain.errors import ProviderTimeout
 from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS, History, Page, Stop, SyncRequest
-from pocketquant.tradingview import frames, messages
-from pocketquant.tradingview.history import Answer, Ids, about, count_or_none
+from pocketquant.tradingview import messages
+from pocketquant.tradingview.history import Answer, Ids, SeriesSession, count_or_none
 from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE, Message
 
 _RESOLUTIONS = {
@@ -40,8 +41,8 @@ _MOST_IDLE_PAGES = 2
 _LONGEST_MONTH = 31 * DAY
 
 
-class ChartSession:
-    """One series in a chart session of its own, on its own connection.
+class ChartSession(SeriesSession):
+    """One series in a chart session of its own; the connection needs a `token` if it has none yet.
 
     `start` and `end` of the request bound the bars; without an `end`, they reach to `today`, in
     epoch seconds. `oldest` is where an earlier attempt has come to, and this one goes on. The
@@ -51,16 +52,15 @@ class ChartSession:
     def __init__(
         self,
         request: SyncRequest,
-        token: str,
+        token: str | None,
         name: str,
         deadline: float,
         today: int,
         oldest: int | None = None,
     ) -> None:
+        super().__init__(request.series)
         self.stop: Stop | None = None
-        self.error: PocketQuantError | None = None
         self.deadline = deadline
-        self._series = request.series
         self._start = EARLIEST_START if request.start is None else request.start
         self._before = request.end if oldest is None else oldest + 1
         self._is_anchored = self._before is not None
@@ -68,8 +68,6 @@ class ChartSession:
         self._today = today
         self._quotes = f"qs_{name}"
         self._ids = Ids(f"cs_{name}")
-        self._decoder = frames.FrameDecoder()
-        self._outgoing: list[str] = []
         self._answer = Answer(self._series, self._ids)
         self._history: History | None = None
         self._begins_at: int | None = None
@@ -83,20 +81,6 @@ class ChartSession:
         if self._history is None:
             return None
         return Page(self._history, self.stop, self._is_newest, self._begins_at)
-
-    def receive(self, text: str) -> None:
-        """Process a WebSocket text of any number of frames, or a part of one."""
-        try:
-            for payload in self._decoder.feed(text):
-                if self.error is None:
-                    self._handle(messages.read(payload))
-        except PocketQuantError as error:
-            self.error = about(self._series, error)
-
-    def outgoing(self) -> list[str]:
-        """Return the frames to send now, each once."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
 
     def check(self, now: float) -> None:
         """End in ProviderTimeout if the awaited page has not arrived at its deadline."""
@@ -114,19 +98,25 @@ class ChartSession:
         self.deadline = deadline
         self._call("request_more_data", self._ids.series, self._count_back_from(self._oldest))
 
+    def delete(self) -> None:
+        """Request the deletion of both sessions, as no page is wanted any more."""
+        self._outgoing.append(messages.call("quote_delete_session", self._quotes))
+        self._call("chart_delete_session")
+
     @property
     def _is_awaiting(self) -> bool:
         return self._history is None and self.error is None
 
-    def _open(self, token: str, today: int) -> None:
+    def _open(self, token: str | None, today: int) -> None:
         """Queue the calls up to the first page, which ends at an anchor unless it is the newest."""
         name, ids, before = str(self._series.symbol), self._ids, self._before
         symbol = f'={{"symbol":"{name}","adjustment":"splits","session":"regular"}}'
         count = self._count_back_from(today if before is None else before)
         bars = count if before is None else ("bar_count", before - 1, count)
         resolution = _RESOLUTIONS[self._series.interval]
+        if token is not None:
+            self._outgoing.append(messages.call("set_auth_token", token))
         self._outgoing += [
-            messages.call("set_auth_token", token),
             messages.call("quote_create_session", self._quotes),
             messages.call("quote_set_fields", self._quotes, FIRST_DAY, FIRST_MINUTE),
             messages.call("quote_add_symbols", self._quotes, name),
@@ -147,8 +137,6 @@ class ChartSession:
 
     def _handle(self, message: Message) -> None:
         match message:
-            case messages.Heartbeat():
-                self._outgoing.append(frames.encode(message.payload))
             case messages.Qsd():
                 self._note_beginning(message)
             case messages.SeriesCompleted() if not self._answer.has_begun:

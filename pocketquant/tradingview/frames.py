@@ -42,6 +42,11 @@ class FrameDecoder:
         self._bytes = 0
         self._needed_bytes = 1
 
+    @property
+    def is_amid_frame(self) -> bool:
+        """Whether the text so far ends within a frame."""
+        return self._bytes > 0
+
     def feed(self, text: str) -> list[str]:
         """Return the payloads that `text` completes, in order.
 

@@ -4,12 +4,13 @@
 
 It opens no socket: `receive` takes texts, `outgoing` returns the heartbeats to send. The session
 is over at `series_completed`, at an error of its symbol, series or chart session, or when the
-server ends the connection. Its caller closes the connection and watches the deadline. Messages
-about other sessions are ignored.
+server ends the connection. Its caller watches the deadline, and closes the connection or keeps it
+for another session. Messages about other sessions are ignored.
 
 An `Answer` is the part without frames, heartbeats and the end of a connection.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from pocketquant.domain.bars import (
     Refusal,
     validate,
 )
-from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
+from pocketquant.domain.errors import PocketQuantError, ProtocolViolation, Rejected
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.quotes import delay_seconds
 from pocketquant.domain.symbols import Series, Symbol
@@ -60,20 +61,30 @@ class Ids(NamedTuple):
     symbol: str = "symbol_1"
 
 
-class HistorySession:
-    """The messages that answer one request; the ids are those of the calls sent."""
+class SeriesSession(ABC):
+    """Reads texts for the session of one series, up to its first error.
 
-    def __init__(self, request: SyncRequest, *ids: str) -> None:
-        self._series = request.series
-        self._answer = Answer(request.series, Ids(*ids))
+    `ends_connection` says that the error is the connection's: the texts can't be read, or the
+    server ends it.
+    """
+
+    def __init__(self, series: Series) -> None:
+        self.error: PocketQuantError | None = None
+        self.ends_connection = False
+        self._series = series
         self._decoder = frames.FrameDecoder()
         self._outgoing: list[str] = []
-        self._error: PocketQuantError | None = None
 
     @property
     def is_over(self) -> bool:
-        """Whether `result` is available; later texts are ignored."""
-        return self._answer.is_completed or self._error is not None
+        """Whether later texts are ignored."""
+        return self.error is not None
+
+    @property
+    def leaves_connection_usable(self) -> bool:
+        """Whether the chart session can be deleted, and another one can follow."""
+        is_usable = self.error is None or isinstance(self.error, Rejected)
+        return is_usable and not self._decoder.is_amid_frame
 
     def receive(self, text: str) -> None:
         """Process a WebSocket text of any number of frames, or a part of one."""
@@ -82,28 +93,52 @@ class HistorySession:
         try:
             for payload in self._decoder.feed(text):
                 if not self.is_over:
-                    self._handle(messages.read(payload))
+                    self._take(messages.read(payload))
         except PocketQuantError as error:
-            self._error = about(self._series, error)
+            self.error, self.ends_connection = about(self._series, error), True
 
     def outgoing(self) -> list[str]:
         """Return the frames to send now, each once."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
+    @abstractmethod
+    def _handle(self, message: Message) -> None:
+        """Process one message, or raise its error."""
+
+    def _take(self, message: Message) -> None:
+        try:
+            if isinstance(message, messages.Heartbeat):
+                self._outgoing.append(frames.encode(message.payload))
+            else:
+                self._handle(message)
+        except PocketQuantError as error:
+            self.error = about(self._series, error)
+            self.ends_connection = isinstance(message, messages.ProtocolError)
+
+
+class HistorySession(SeriesSession):
+    """The messages that answer one request; the ids are those of the calls sent."""
+
+    def __init__(self, request: SyncRequest, *ids: str) -> None:
+        super().__init__(request.series)
+        self._answer = Answer(request.series, Ids(*ids))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `result` is available; later texts are ignored."""
+        return self._answer.is_completed or self.error is not None
+
     def result(self) -> History:
         """Return the bars, none for a listing that never traded; raise the session's error."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         if not self._answer.is_completed:
             raise RuntimeError("the session is not over")
         return self._answer.history()
 
     def _handle(self, message: Message) -> None:
-        if isinstance(message, messages.Heartbeat):
-            self._outgoing.append(frames.encode(message.payload))
-        else:
-            self._answer.handle(message)
+        self._answer.handle(message)
 
 
 class Answer:

@@ -1,69 +1,86 @@
-"""Fetches the pages of a series over PocketQuant's own socket, with `ChartSession`."""
+"""Fetches the pages of a series over a kept connection, with `ChartSession`."""
 
 import secrets
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
-from pocketquant.domain.errors import ConnectionLost
 from pocketquant.domain.syncs import History, Page, SyncRequest
-from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.account import Account, plan_of
 from pocketquant.tradingview.chart_session import ChartSession
-from pocketquant.tradingview.socket import DeadlineSocket, OpenSockets
+from pocketquant.tradingview.connections import Connection, Connections, Need
 from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
+
+_SESSIONS = 2  # a chart session and a quote session
 
 
 class PagedHistory:
-    """Fetches bars of any age, with one connection for each series. Safe to share between
-    threads."""
+    """Fetches bars of any age, each range over one connection. Safe to share between threads."""
 
-    def __init__(self, url: str, account: Account, timeout_seconds: float) -> None:
-        self._url = url
+    def __init__(
+        self,
+        connections: Connections,
+        account: Account,
+        timeout_seconds: float,
+        is_urgent: bool = False,
+    ) -> None:
+        self._connections = connections
         self._account = account
         self._timeout_seconds = timeout_seconds
-        self._sockets = OpenSockets()
-
-    def hang_up(self) -> None:
-        """End all fetches, in progress and later ones, with ConnectionLost."""
-        self._sockets.hang_up()
+        self._is_urgent = is_urgent
 
     def pages(self, request: SyncRequest, oldest: int | None) -> Generator[Page]:
         """Yield the pages of a range from new to old, each fetched when it is asked for.
 
         With `oldest`, the first one ends with that bar. Each may take the whole time-out, the first
-        one with sign-in and handshake. Closing the iterator closes the connection.
+        one with sign-in and handshake. Closing the iterator gives the connection back.
         """
-        with ExitStack() as stack:
-            deadline = self._deadline()
-
-            def begin(token: str) -> tuple[ChartSession, DeadlineSocket]:
-                opened = stack.enter_context(self._sockets.open_socket(self._url, deadline))
-                opened.outlast_deadline()
-                name, today = secrets.token_hex(6), int(time.time())
-                session = ChartSession(request, token, name, deadline, today, oldest)
-                _receive_page(session, opened)
-                return session, opened
-
-            session, opened = self._account.authorized(begin)
+        connection, session = self._begin(request, oldest)
+        try:
             while (page := session.page) is not None:
                 yield page
                 if page.stop is not None:
                     return
-                session.next_page(self._deadline())
-                _receive_page(session, opened)
+                deadline = self._deadline()
+                connection.wait_until(deadline)
+                session.next_page(deadline)
+                _receive_page(session, connection)
+        finally:
+            _end(session, connection)
+            self._connections.give_back(connection)
+
+    def _begin(self, request: SyncRequest, oldest: int | None) -> tuple[Connection, ChartSession]:
+        """Return a session that has its first page, and its connection, to be given back."""
+        deadline = self._deadline()
+
+        def open_session(connection: Connection, token: str) -> ChartSession:
+            name, today = secrets.token_hex(6), int(time.time())
+            new_token = None if connection.token == token else token
+            connection.token = token
+            session = ChartSession(request, new_token, name, deadline, today, oldest)
+            try:
+                _receive_page(session, connection)
+            except BaseException:
+                _end(session, connection)
+                raise
+            return session
+
+        return self._account.authorized(
+            lambda token: self._connections.begin(
+                lambda connection: open_session(connection, token),
+                Need(deadline, self._is_urgent, _SESSIONS, plan_of(token).most_connections),
+            )
+        )
 
     def _deadline(self) -> float:
         return time.monotonic() + self._timeout_seconds
 
 
-def _receive_page(session: ChartSession, opened: DeadlineSocket) -> None:
+def _receive_page(session: ChartSession, connection: Connection) -> None:
     """Send and receive until the session has a page; raise its error."""
     while session.page is None:
-        with suppress(ConnectionLost):  # the server's reason may still be waiting to be received
-            for text in session.outgoing():
-                opened.send(text)
-        received = opened.receive_within(session.deadline - time.monotonic())
+        _send(session, connection)
+        received = connection.receive()
         if received is not None:
             session.receive(received)
         session.check(time.monotonic())
@@ -71,10 +88,25 @@ def _receive_page(session: ChartSession, opened: DeadlineSocket) -> None:
             raise session.error
 
 
+def _end(session: ChartSession, connection: Connection) -> None:
+    """Delete the session if the connection can serve another."""
+    connection.is_broken |= session.ends_connection
+    is_complete = session.page is not None or session.error is not None
+    if is_complete and session.leaves_connection_usable and not connection.is_broken:
+        session.delete()
+        connection.free(session.outgoing())
+
+
+def _send(session: ChartSession, connection: Connection) -> None:
+    for text in session.outgoing():
+        connection.send(text)
+
+
 @dataclass(frozen=True, slots=True)
 class TradingView:
     """TradingView as the source of history: `newest` bars, and ranges in pages."""
 
+    connections: Connections
     newest: TvDatafeedHistory
     paged: PagedHistory
 
@@ -88,5 +120,4 @@ class TradingView:
 
     def hang_up(self) -> None:
         """End all fetches, in progress and later ones, with ConnectionLost."""
-        self.newest.hang_up()
-        self.paged.hang_up()
+        self.connections.hang_up()

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from threading import Lock
 from typing import Any
 
 from websocket import (
@@ -65,39 +64,9 @@ def open_socket(url: str, deadline: float) -> Iterator["DeadlineSocket"]:
 
 def dial(url: str, deadline: float) -> "Socket":
     """Open a lasting connection, before `deadline`. The caller must `hang_up`."""
-    connection = _open(url, deadline)
-    connection.limits.deadline = math.inf
-    return Socket(connection)
-
-
-class OpenSockets:
-    """The open sockets of many threads, which one call ends."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._open: set[Socket] = set()
-        self._is_cut = False
-
-    @contextmanager
-    def open_socket(self, url: str, deadline: float) -> Iterator["DeadlineSocket"]:
-        """Open a connection as `open_socket` does; ConnectionLost once `hang_up` was called."""
-        with open_socket(url, deadline) as opened:
-            with self._lock:
-                self._open.add(opened)
-            try:
-                if self._is_cut:
-                    raise ConnectionLost("this process ends")
-                yield opened
-            finally:
-                with self._lock:
-                    self._open.discard(opened)
-
-    def hang_up(self) -> None:
-        """End all connections: waiting threads get ConnectionLost, and no new ones open."""
-        with self._lock:
-            self._is_cut = True
-            for opened in self._open:
-                opened.cut()
+    opened = Socket(_open(url, deadline))
+    opened.end_at(math.inf)
+    return opened
 
 
 class Socket:
@@ -118,6 +87,10 @@ class Socket:
         buffered. Pings are answered meanwhile.
         """
         return self._text(time.monotonic() + seconds)
+
+    def end_at(self, deadline: float) -> None:
+        """Let no later wait last beyond `deadline` (of `time.monotonic`)."""
+        self._connection.limits.deadline = deadline
 
     def cut(self) -> None:
         """End the connection while another thread uses it; that thread gets ConnectionLost."""
@@ -156,10 +129,6 @@ class DeadlineSocket(Socket):
         if text is None:
             raise too_late()
         return text
-
-    def outlast_deadline(self) -> None:
-        """Keep the connection usable beyond its deadline; each later wait has its own end."""
-        self._deadline = self._connection.limits.deadline = math.inf
 
 
 def _open(url: str, deadline: float) -> "_Connection":

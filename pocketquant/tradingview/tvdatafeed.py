@@ -1,29 +1,31 @@
-"""Fetches history with the tvdatafeed library over PocketQuant's own socket.
+"""Fetches history with the tvdatafeed library over PocketQuant's own connections.
 
 The library makes the calls: authorize, open a chart session, resolve the symbol, create the series.
 By itself it sends quote calls that the server refuses, answers no heartbeat, can wait for ever,
 turns every failure into None, reads and writes a token file, and finds bars by text search.
-`_Conversation` takes the place of its WebSocket: it drops the quote calls, reads the messages with
-`HistorySession`, and raises the errors that the library swallows.
+`_Conversation` takes the place of its WebSocket: it drops the quote calls, and the token if the
+connection has it, reads the messages with `HistorySession`, deletes the chart session, and raises
+the errors that the library swallows.
 """
 
 import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import NoReturn
 
 import tvDatafeed
 
-from pocketquant.domain.errors import ConnectionLost, ProviderFault
+from pocketquant.domain.errors import ProviderFault
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.tradingview import messages
-from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.account import Account, plan_of
+from pocketquant.tradingview.connections import Connection, Connections, Need
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.history import HistorySession
-from pocketquant.tradingview.socket import OpenSockets
+from pocketquant.tradingview.timed_socket import too_late
 
 _INTERVALS = {
     Interval.M1: tvDatafeed.Interval.in_1_minute,
@@ -46,17 +48,19 @@ logging.getLogger("tvDatafeed").setLevel(logging.CRITICAL)
 
 
 class TvDatafeedHistory:
-    """Fetches history, with one connection for each series. Safe to share between threads."""
+    """Fetches history over kept connections. Safe to share between threads."""
 
-    def __init__(self, url: str, account: Account, timeout_seconds: float) -> None:
-        self._url = url
+    def __init__(
+        self,
+        connections: Connections,
+        account: Account,
+        timeout_seconds: float,
+        is_urgent: bool = False,
+    ) -> None:
+        self._connections = connections
         self._account = account
         self._timeout_seconds = timeout_seconds
-        self._sockets = OpenSockets()
-
-    def hang_up(self) -> None:
-        """End all fetches, in progress and later ones, with ConnectionLost."""
-        self._sockets.hang_up()
+        self._is_urgent = is_urgent
 
     def fetch(self, request: SyncRequest) -> History:
         """Return the newest bars of a series, within one deadline for sign-in and connection.
@@ -64,15 +68,21 @@ class TvDatafeedHistory:
         If TradingView refuses the token, one retry uses a new one, if there is one.
         """
         deadline = time.monotonic() + self._timeout_seconds
-        return self._account.authorized(lambda token: self._converse(request, token, deadline))
-
-    def _converse(self, request: SyncRequest, token: str, deadline: float) -> History:
-        conversation = _Conversation(self._url, request, deadline, self._sockets)
-        symbol = request.series.symbol
-        _Library(token, conversation).get_hist(
-            symbol.ticker, symbol.exchange, _INTERVALS[request.series.interval], request.n_bars
+        return self._account.authorized(
+            lambda token: self._connections.use(
+                lambda connection: _converse(connection, request, token),
+                Need(deadline, self._is_urgent, 1, plan_of(token).most_connections),
+            )
         )
-        return conversation.history()
+
+
+def _converse(connection: Connection, request: SyncRequest, token: str) -> History:
+    conversation = _Conversation(connection, request)
+    symbol = request.series.symbol
+    _Library(token, conversation).get_hist(
+        symbol.ticker, symbol.exchange, _INTERVALS[request.series.interval], request.n_bars
+    )
+    return conversation.history()
 
 
 class _Library(tvDatafeed.TvDatafeed):
@@ -95,13 +105,9 @@ class _Library(tvDatafeed.TvDatafeed):
 class _Conversation:
     """Acts as the library's WebSocket; stores the history, or the error."""
 
-    def __init__(
-        self, url: str, request: SyncRequest, deadline: float, sockets: OpenSockets
-    ) -> None:
-        self._url = url
+    def __init__(self, connection: Connection, request: SyncRequest) -> None:
+        self._connection = connection
         self._request = request
-        self._deadline = deadline
-        self._sockets = sockets
         self._history: History | None = None
         self._error: BaseException | None = None
 
@@ -115,19 +121,26 @@ class _Conversation:
 
     @contextmanager
     def opened(self) -> Iterator["_Conversation"]:
-        with self._storing_error(), self._sockets.open_socket(self._url, self._deadline) as opened:
-            self._socket = opened
+        with self._storing_error():
             yield self
 
     def send(self, frame: str) -> None:
-        """Send a call of the library, unless it is about quotes, which bars do not need."""
+        """Send a call of the library, unless it is about quotes, which bars do not need.
+
+        A token that the connection has is not sent again.
+        """
         (payload,) = FrameDecoder().feed(frame)
         method, params = messages.read_call(payload)
         if method.startswith("quote_"):
             return
+        if method == "set_auth_token":
+            if params == [self._connection.token]:
+                return
+            (self._connection.token,) = params
         if method == "create_series":
             self._session = HistorySession(self._request, *params[:4])
-        self._send(frame)
+            self._chart = params[0]
+        self._connection.send(frame)
 
     def recv(self) -> NoReturn:
         """Receive until the session is over, then raise EOFError.
@@ -136,16 +149,21 @@ class _Conversation:
         """
         with self._storing_error():
             while not self._session.is_over:
-                self._session.receive(self._socket.receive())
+                text = self._connection.receive()
+                if text is None:
+                    raise too_late()
+                self._session.receive(text)
                 for echo in self._session.outgoing():
-                    self._send(echo)
+                    self._connection.send(echo)
+            self._release()
             self._history = self._session.result()
         raise EOFError("the history is complete")
 
-    def _send(self, frame: str) -> None:
-        """Send, even if the server has hung up: its reason may still be waiting to be received."""
-        with suppress(ConnectionLost):
-            self._socket.send(frame)
+    def _release(self) -> None:
+        """Delete the chart session, if the connection can serve another."""
+        self._connection.is_broken |= self._session.ends_connection
+        if self._session.leaves_connection_usable:
+            self._connection.free([messages.call("chart_delete_session", self._chart)])
 
     @contextmanager
     def _storing_error(self) -> Iterator[None]:

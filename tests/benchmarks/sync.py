@@ -42,6 +42,7 @@ def run() -> list[Row]:
         worker_slots=SLOTS,
         provider_start_rate=200,
         provider_start_concurrency=200,
+        provider_handshake_rate=200,
         log_level=LogLevel.WARNING,
     )
     simulator = simulator_program(port, http_port, latency_seconds=LATENCY_SECONDS)

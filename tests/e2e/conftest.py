@@ -45,6 +45,8 @@ QUICK = {
     "tick_seconds": 1.0,
     "provider_start_rate": 200.0,
     "provider_start_concurrency": 200,
+    "provider_handshake_rate": 100.0,
+    "provider_handshake_burst": 100,
     "worker_slots": 8,
     "log_format": "json",
 }

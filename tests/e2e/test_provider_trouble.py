@@ -90,6 +90,7 @@ def test_a_refused_handshake_is_typed(
     platform: Any, simulator: Any, symbol: str, fault: str, code: str
 ) -> None:
     """429 and 403 at the handshake become 502 for waiting calls, and are retried."""
+    simulator.hang_up()  # a kept connection needs no handshake
     simulator.order(fault)
     answer = platform.sync(symbol, n_bars=20)
     assert (answer.status, answer.body["error"]) == (502, code)
@@ -132,6 +133,7 @@ def test_odd_but_legal_messages_are_read(platform: Any, simulator: Any, fault: s
 
 def test_a_bad_token_says_what_to_do(platform: Any, simulator: Any) -> None:
     """The unit is not retried; the message names the setting."""
+    simulator.hang_up()  # a kept connection has sent the token before
     simulator.order("bad_token", None, None)
     answer = platform.sync("SIM:S0230", n_bars=20)
     assert (answer.status, answer.body["error"]) == (502, "bad_token")

@@ -23,8 +23,10 @@ from pocketquant.domain.errors import (
     SignInFailed,
     TwoFactorRequired,
 )
+from pocketquant.domain.plans import NO_PLAN, AccountPlan
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.tradingview.account import ANONYMOUS, Account
+from pocketquant.simulator.wire import tokens
+from pocketquant.tradingview.account import ANONYMOUS, Account, plan_of
 
 USER, PASSWORD = "planted-user", "planted-password"
 NOBODY = "http://127.0.0.1:1"
@@ -261,3 +263,17 @@ def test_nothing_leaks(
     )
     assert token not in output
     assert PASSWORD not in output
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        (ANONYMOUS, NO_PLAN),
+        (tokens.issue(1, 0), AccountPlan("pro_premium", 20_000, 50)),
+        ("no.token.at-all", AccountPlan("")),
+        ("a.eyJwbGFuIjo1LCJtYXhfY29ubmVjdGlvbnMiOiJtYW55In0.b", AccountPlan("5")),
+    ],
+)
+def test_the_plan_of_a_token(token: str, expected: AccountPlan) -> None:
+    """The plan and its limit of connections are read from the token, if it has them."""
+    assert expected == plan_of(token)

@@ -311,6 +311,8 @@ def test_an_expired_token_is_broken_and_a_valid_one_is_ok(examine: Examine) -> N
     assert "has expired" in expired.line("tradingview token", "broken")
     good = examine(tradingview_token=tokens.issue(1, now))
     assert "takes it" in good.line("tradingview token", "ok")
+    plan = "plan pro_premium: at most 20000 bars of a series below a day and 50 connections"
+    assert plan in good.line("tradingview token", "ok")
 
 
 def test_a_refused_handshake_of_tradingview_is_broken(

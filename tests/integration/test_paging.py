@@ -26,6 +26,7 @@ from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.simulator.wire import tokens
 from pocketquant.simulator.wire.recordings import Recording
 from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.connections import Connections
 from pocketquant.tradingview.paging import PagedHistory
 from tests.integration.ranges import witness
 from tests.simulated import known
@@ -53,7 +54,7 @@ def provider(
     simulator: Simulator, cache: redis.Redis, timeout_seconds: float = 60.0, token: str = PREMIUM
 ) -> PagedHistory:
     account = Account(simulator.http_url, "", "", token, cache)
-    return PagedHistory(simulator.url, account, timeout_seconds)
+    return PagedHistory(Connections(simulator.url, idle_seconds=0.1), account, timeout_seconds)
 
 
 def pages_of(
@@ -263,17 +264,21 @@ def test_a_refused_token(simulator: Simulator, cache: redis.Redis) -> None:
     simulator.order("token_expiry", value=1000, times=1)
     account.token()
     simulator.order("bad_token", times=1)
-    pages = pages_of(PagedHistory(simulator.url, account, 60.0), "NASDAQ:AAPL|1w")
+    paged = PagedHistory(Connections(simulator.url, idle_seconds=0.1), account, 60.0)
+    pages = pages_of(paged, "NASDAQ:AAPL|1w")
     assert Stop.END is pages[-1].stop
     assert 2 == simulator.tally.sign_ins
 
 
-def test_hang_up(simulator: Simulator, paged: PagedHistory) -> None:
+def test_hang_up(simulator: Simulator, cache: redis.Redis) -> None:
     """The end of the process ends the pages in progress."""
+    connections = Connections(simulator.url)
+    account = Account(simulator.http_url, "", "", PREMIUM, cache)
+    paged = PagedHistory(connections, account, 60.0)
     simulator.order("page_silent")
     request = SyncRequest(Series.parse(HOURS), start=LONG_AGO)
     with closing(paged.pages(request, None)) as pages:
         next(pages)
-        paged.hang_up()
+        connections.hang_up()
         with pytest.raises(ConnectionLost):
             next(pages)

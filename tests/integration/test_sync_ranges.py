@@ -35,8 +35,10 @@ def platform(wire_with: Callable[..., Platform], simulator: Simulator) -> Platfo
 
 
 @pytest.fixture
-def syncer(platform: Platform) -> Syncer:
-    return wire_syncer(platform)
+def syncer(platform: Platform) -> Iterator[Syncer]:
+    syncer = wire_syncer(platform)
+    yield syncer
+    syncer.provider.hang_up()
 
 
 def submit(

@@ -34,6 +34,7 @@ from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.sockets import SimulatorPace
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.connections import Connections
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.messages import TimescaleUpdate
 from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
@@ -62,7 +63,9 @@ def provider(
     """Return the provider with an account."""
     given = {"username": "", "password": "", "token": "", **account}
     return TvDatafeedHistory(
-        simulator.url, Account(simulator.http_url, redis=cache, **given), timeout_seconds
+        Connections(simulator.url, idle_seconds=0.1),
+        Account(simulator.http_url, redis=cache, **given),
+        timeout_seconds,
     )
 
 
@@ -249,7 +252,7 @@ def test_nothing_listens(cache: redis.Redis) -> None:
     """A closed port raises ConnectionLost with its cause."""
     account = Account("http://127.0.0.1:1", "", "", "", cache)
     with pytest.raises(ConnectionLost, match="refused") as raised:
-        TvDatafeedHistory("ws://127.0.0.1:1", account, 5).fetch(request(APPLE))
+        TvDatafeedHistory(Connections("ws://127.0.0.1:1"), account, 5).fetch(request(APPLE))
     assert isinstance(raised.value.__cause__, ConnectionRefusedError)
 
 

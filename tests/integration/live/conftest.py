@@ -155,6 +155,7 @@ class Live:
             self.platform.planner.plan(job.id)
             for unit in self.platform.mongo["units"].find({"jobs": job.id, "state": "queued"}):
                 syncer.do(unit["_id"])
+        syncer.provider.hang_up()
         return sum(job.kind == "repair" for job in jobs)
 
     def _is_equal(self, symbol: str, interval: Interval) -> bool:

@@ -88,3 +88,4 @@ def test_a_found_symbol_can_be_synced(client: FlaskClient, kind: str) -> None:
         status = client.get(f"{ROOT}/sync-status/{path}").get_json()
         assert ("completed", None) == (status["status"], status["error"])
         assert each["type"] == client.get(f"{ROOT}/symbols/{path}").get_json()["type"]
+    syncer.provider.hang_up()

@@ -472,6 +472,25 @@ def test_heartbeats_are_sent_back_at_any_time() -> None:
     assert [encode("~h~3")] == session.outgoing()
 
 
+def test_a_connection_that_has_the_token() -> None:
+    """Without a token, the calls begin with those of the quote session."""
+    request = SyncRequest(Series.parse("NASDAQ:AAPL|1h"), start=0)
+    session = ChartSession(request, None, "mine", 10.0, NOW)
+    assert calls(chart())[1:] == calls(session)
+
+
+def test_both_sessions_are_deleted() -> None:
+    """On request, the calls that delete both sessions are sent."""
+    session = chart()
+    session.outgoing()
+    session.delete()
+    expected = [
+        MethodCall("quote_delete_session", [QUOTES]),
+        MethodCall("chart_delete_session", [MINE]),
+    ]
+    assert expected == calls(session)
+
+
 def test_silence() -> None:
     """A page that is not complete at its deadline is an error; heartbeats do not help."""
     session = chart(deadline=10.0)

@@ -119,6 +119,16 @@ def test_an_incomplete_frame(text: str) -> None:
     assert [] == FrameDecoder().feed(text)
 
 
+def test_between_two_frames_or_amid_one() -> None:
+    """The decoder says whether the text so far ends within a frame."""
+    decoder = FrameDecoder()
+    assert not decoder.is_amid_frame
+    decoder.feed(encode("a") + "~m~3~m~b")
+    assert decoder.is_amid_frame
+    assert ["bcd"] == decoder.feed("cd")
+    assert not decoder.is_amid_frame
+
+
 def test_a_length_that_fits_neither_way() -> None:
     """A frame whose length ends at no frame in units or bytes is refused."""
     with pytest.raises(ProtocolViolation, match="does not end after 3"):

@@ -467,6 +467,31 @@ def test_errors(
 
 
 @pytest.mark.parametrize(
+    ("text", "ends_connection", "leaves_it_usable"),
+    [
+        (completed(), False, True),
+        (completed() + "~m~99~m~{", False, False),
+        (event("symbol_error", ["cs_mine", "symbol_1", "invalid symbol"], None), False, True),
+        (event("series_error", ["cs_mine", "s1", "s1", "resolve error"], None), False, False),
+        (event("critical_error", ["cs_mine", "invalid parameters", ""], None), False, False),
+        (event("protocol_error", ["{unknown_session_id,<<>>}"], None), True, False),
+        ("no frame", True, False),
+        (encode("no message"), True, False),
+    ],
+)
+def test_the_connection_after_an_answer(
+    session: HistorySession, text: str, ends_connection: bool, leaves_it_usable: bool
+) -> None:
+    """Some errors are the connection's; it serves others after an answer about the symbol."""
+    session.receive(text)
+    assert session.is_over
+    assert (ends_connection, leaves_it_usable) == (
+        session.ends_connection,
+        session.leaves_connection_usable,
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("protocol_error_bad_auth_token", BadToken),
