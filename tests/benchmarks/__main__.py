@@ -18,6 +18,7 @@ BENCHMARKS = (
     "export",
     "sync",
     "backfill",
+    "connections",
     "fleet",
     "page",
 )

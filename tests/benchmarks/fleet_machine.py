@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,10 +64,14 @@ class Machine:
         provider: str,
         queues: Sequence[QueueName] = (QueueName.INTERACTIVE, QueueName.BULK),
         app: str = "workers.app",
+        changes: Mapping[str, str] | None = None,
     ) -> Iterator[list[psutil.Process]]:
-        """A worker process for each number of slots, warm: libraries loaded, connections made."""
+        """A worker process for each number of slots, warm: libraries loaded, connections made.
+
+        `changes` are environment variables of the workers.
+        """
         before = len(self.platform.fleet.members())
-        environment = {**self.environment, "TRADINGVIEW_URL": provider}
+        environment = {**self.environment, "TRADINGVIEW_URL": provider, **(changes or {})}
         commands = [
             _of_app(app, worker_command(queues, each, f"bench-{before}-{number}"))
             for number, each in enumerate(slots)
@@ -163,6 +167,8 @@ def started() -> Iterator[Machine]:
             provider_concurrency=_UNLIMITED,
             provider_start_rate=_UNLIMITED,
             provider_start_concurrency=_UNLIMITED,
+            provider_handshake_rate=_UNLIMITED,
+            provider_handshake_burst=_UNLIMITED,
             log_level=LogLevel.WARNING,
         )
         extra = tuple(program for program, _ in simulators)
