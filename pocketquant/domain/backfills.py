@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.intervals import DAY, Interval
@@ -144,8 +145,13 @@ def count_bars(calendar: Calendar | None, interval: Interval, start: int, end: i
     if calendar is None:
         return -((start - end) // interval.seconds)
     recent = max(start, end - _SAMPLE_SECONDS)
-    count = len(calendar.opens(interval, recent, end))
-    return round(count * (end - start) / (end - recent))
+    return round(_opens(calendar, interval, recent, end) * (end - start) / (end - recent))
+
+
+@lru_cache(maxsize=1024)
+def _opens(calendar: Calendar, interval: Interval, start: int, end: int) -> int:
+    """Return how many bars open; kept, as thousands of symbols share few calendars."""
+    return len(calendar.opens(interval, start, end))
 
 
 def _pages(bars: int) -> int:
