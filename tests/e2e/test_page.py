@@ -326,6 +326,24 @@ def test_holes_are_seen(visit: Opens, market: Any) -> None:
     expect(page.locator(".legend")).not_to_contain_text("no bars")
 
 
+def test_bars_that_changed_are_seen(visit: Opens, market: Any) -> None:
+    """A line marks the bar that changed, and the legend tells what changed, and when."""
+    path = f"/api/v1/market-data/ohlcv/{AAPL.replace(':', '/')}"
+    bars = market.get(path, interval="1h", limit=60).body["data"][::-1]
+    for bar in (bars[50], bars[50] | {"volume": bars[50]["volume"] + 7}):
+        body = {"interval": "1h", "bars": [*bars[:50], bar, *bars[51:]]}
+        market.post("/api/v1/market-data/ohlcv/MINE/CHANGED", body)
+    page = visit("/chart/MINE:CHANGED?interval=1h")
+    drawn(page)
+    until(page, "() => window.pocketquantChart.changed.value.length > 0")
+    marked = page.evaluate("window.pocketquantChart.drawing.changes.times")
+    assert [epoch(bars[50]["datetime"])] == marked
+    point_at(page, 50)
+    expect(page.locator(".legend")).to_contain_text(re.compile(r"changed: volume .* at .* UTC"))
+    point_at(page, 49)
+    expect(page.locator(".legend")).not_to_contain_text("changed")
+
+
 def point_at(page: Page, index: int) -> None:
     """Move the mouse to a bar of the chart."""
     box = page.locator(".chart").bounding_box()

@@ -114,12 +114,12 @@ def list_revisions(
 
     The newest changes come first, as far back as replaced values are kept (`REVISION_DAYS`). New
     bars are no change. A change of bars that lie far apart is listed in parts. 404: the series was
-    never synced or imported.
+    never synced, imported or streamed.
     """
-    series = path.series(query.interval)
-    with current_services().storage() as platform:
-        if platform.statuses.get(series) is None:
-            raise NotFound(f"{series} was never requested")
+    series, services = path.series(query.interval), current_services()
+    with services.storage() as platform:
+        if platform.statuses.get(series) is None and not services.ohlcv.present.has_any(series):
+            raise NotFound(f"{series} was never synced, imported or streamed")
         found, total = platform.revisions.page(series, query.offset, query.page_size)
     return [RevisionOut.of(each) for each in found], paging.headers_of(query, total)
 

@@ -1,4 +1,4 @@
-// Draws bars with lightweight-charts: candles, volume below them, breaks between trading days, holes.
+// Draws bars with lightweight-charts: candles, volume below them; breaks between trading days, holes, changed bars.
 
 import {
   CandlestickSeries,
@@ -64,7 +64,8 @@ export class Drawing {
     this.colours = coloursOf(element);
     this.breaks = new SessionBreaks(this.chart.timeScale(), this.colours.line);
     this.holes = new HoleBands(this.chart.timeScale());
-    for (const marks of [this.holes, this.breaks]) this.chart.panes()[0].attachPrimitive(marks);
+    this.changes = new SessionBreaks(this.chart.timeScale(), this.colours.partial);
+    for (const marks of [this.holes, this.breaks, this.changes]) this.chart.panes()[0].attachPrimitive(marks);
     this.chart.subscribeCrosshairMove(({ time }) => onPoint(/** @type {number} */ (time) ?? null));
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && range.from < NEAR_THE_OLDEST) onNearOldest();
@@ -78,6 +79,7 @@ export class Drawing {
     const colours = coloursOf(this.element);
     this.colours = colours;
     this.breaks.colour = colours.line;
+    this.changes.colour = colours.partial;
     Object.assign(this.holes, { colour: colours.partial, tint: colours.hole, untraded: colours.line });
     this.chart.applyOptions({
       layout: { background: { color: colours.surface }, textColor: colours.muted },
@@ -105,13 +107,15 @@ export class Drawing {
   }
 
   /**
-   * Mark the beginnings of days, and holes, in place of all others.
+   * Mark the beginnings of days, holes, and changed bars, in place of all others.
    * @param {number[]} firstOfDays open times of the first bars of trading days
    * @param {import("./holes.js").Hole[]} holes
+   * @param {number[]} changed open times of bars, in order
    */
-  mark(firstOfDays, holes) {
+  mark(firstOfDays, holes, changed) {
     this.breaks.times = firstOfDays;
     this.holes.holes = holes;
+    this.changes.times = changed;
     this.chart.applyOptions({}); // draws all again
   }
 

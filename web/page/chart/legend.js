@@ -18,6 +18,7 @@ export function Legend({ chart }) {
   const at = pointed === null ? bars.length - 1 : bars.findLastIndex((bar) => bar.time === pointed);
   const bar = bars[at];
   const holes = chart.holes.value.filter(({ after }) => after === at || after === at - 1);
+  const changes = chart.changed.value.filter(({ time }) => time === bar?.time);
   const listing = chart.listing.value;
   const compared = chart.compared.value;
   const scale = scaleOf(address.value.searchParams);
@@ -34,6 +35,7 @@ export function Legend({ chart }) {
       ${openTexts(bar.time, chart.tradingDayOf(bar), chart.hours.value?.zone ?? "UTC").map((text) => html`<span key=${text}>${text}</span>`)}
       ${bar.isForming && html`<span class="tag">forming</span>`}
       ${holes.map((hole) => html`<span key=${hole.after} class="tag is-warn">${holeText(hole, chart.interval)}</span>`)}
+      ${changes.map(({ text }) => html`<span key=${text} class="tag is-warn">changed: ${text}</span>`)}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}
     </div>`}
     ${compared && html`<${ComparedLegend} key=${compared.symbol} chart=${chart} compared=${compared}

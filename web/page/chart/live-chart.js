@@ -12,6 +12,7 @@ import { Compared } from "./compared.js";
 import { firstOfDays, tradingDayAt } from "./days.js";
 import { Drawing } from "./drawing.js";
 import { stretchesOf } from "./hole-reasons.js";
+import { changedBarsOf } from "./changed-bars.js";
 import { hasHoles, holesOf, withReasons } from "./holes.js";
 import { axisText, markTexts, shownTime } from "./time-texts.js";
 
@@ -62,6 +63,7 @@ export class LiveChart {
     this.calendar = new TradingCalendar(symbol);
     /** @type {import("../vendor/signals.js").Signal<import("./holes.js").Hole[]>} */
     this.holes = signal([]);
+    this.changed = signal(/** @type {import("./changed-bars.js").ChangedBar[]} */ ([]));
     this.hours = signal(/** @type {import("../data/trading-hours.js").TradingHours | null} */ (null));
     this.listing = signal(/** @type {any} */ (null));
     this.compared = signal(/** @type {Compared | null} */ (null));
@@ -107,6 +109,7 @@ export class LiveChart {
     await this.#showRange();
     this.loadCompared();
     this.#follow();
+    this.#markChanged();
     await this.#describe();
   }
 
@@ -221,6 +224,17 @@ export class LiveChart {
     await this.#explainHoles();
   }
 
+  /** Fetch which bars changed after they were stored. */
+  async #markChanged() {
+    if (this.pages.resampledFrom) return;
+    try {
+      this.changed.value = await changedBarsOf(this.symbol, this.interval);
+    } catch {
+      return; // the chart is whole without them
+    }
+    if (!this.isOver) this.#drawMarks();
+  }
+
   /** Fetch why bars are not stored, once for each set of holes. */
   async #explainHoles() {
     const [holes, { closed }] = [this.holes.peek(), this.pages];
@@ -243,7 +257,8 @@ export class LiveChart {
     const { closed } = this.pages;
     this.holes.value = withReasons(holesOf(closed, sessions, this.interval), closed, this.stretches);
     const days = isIntraday(this.interval) ? firstOfDays(this.bars.value, sessions) : [];
-    this.drawing.mark(days, this.holes.value);
+    const changed = this.changed.value.map(({ time }) => time).sort((one, other) => one - other);
+    this.drawing.mark(days, this.holes.value, changed);
   }
 
   async #showRange() {

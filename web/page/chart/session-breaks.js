@@ -1,4 +1,4 @@
-// A thin line before the first bar of each trading day.
+// A thin line at bars: at the first one of each trading day, or at those that changed.
 
 /** @typedef {import("../vendor/lightweight-charts.js").ITimeScaleApi<any>} TimeScale */
 
@@ -12,7 +12,7 @@ export class SessionBreaks {
   constructor(timeScale, colour) {
     this.timeScale = timeScale;
     this.colour = colour;
-    /** @type {number[]} open times of the first bars */
+    /** @type {number[]} open times of the bars, in order */
     this.times = [];
   }
 
