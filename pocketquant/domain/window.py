@@ -48,14 +48,23 @@ class Outlook:
     leaves_at: int | None = None
 
 
-def outlook(coverage: Coverage, calendar: Calendar | None, interval: Interval, now: int) -> Outlook:
-    """Return the future of what is covered; without a calendar, markets never close."""
+def outlook(
+    coverage: Coverage,
+    calendar: Calendar | None,
+    interval: Interval,
+    now: int,
+    limit: int | None = None,
+) -> Outlook:
+    """Return the future of what is covered; without a calendar, markets never close.
+
+    `limit` is how many bars the account's plan has served of the series, if that is known.
+    """
     if coverage.end is None:
         return Outlook()
     late_since = _next_close(calendar, interval, coverage.end)
     if not interval.is_intraday:
         return Outlook(late_since)
-    reach = reach_bars(coverage, calendar, interval)
+    reach = limit or reach_bars(coverage, calendar, interval)
     lacks_from = _lacks_from(coverage, calendar, interval, now, reach)
     return Outlook(late_since, lacks_from, _passed_at(calendar, interval, lacks_from, reach))
 

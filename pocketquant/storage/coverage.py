@@ -28,11 +28,16 @@ from pocketquant.storage import chunks
 
 @dataclass(frozen=True, slots=True)
 class KeptCoverage:
-    """Coverage, the number of bars by the index of their chunk, and the future without a sync."""
+    """Coverage, the number of bars by the index of their chunk, and the future without a sync.
+
+    `limit` is how many bars the account's plan serves of the series, if a range has shown it; it is
+    kept elsewhere in the status.
+    """
 
     coverage: Coverage = field(default_factory=Coverage)
     counts: Mapping[int, int] = field(default_factory=dict)
     outlook: Outlook = field(default_factory=Outlook)
+    limit: int | None = None
 
     def after(
         self, series: Series, fetched: Bars, stretch: Stretch | None, asked_at: int, *, is_all: bool
@@ -50,7 +55,7 @@ class KeptCoverage:
 
     def foreseen(self, listing: Listing | None, interval: Interval, now: int) -> "KeptCoverage":
         """Return it with its outlook, by the hours that came with a fetch."""
-        found = outlook(self.coverage, calendar_of(listing), interval, now)
+        found = outlook(self.coverage, calendar_of(listing), interval, now, self.limit)
         return replace(self, outlook=found)
 
     def damaged(self, series: Series, stored: Mapping[int, int]) -> list[Stretch]:

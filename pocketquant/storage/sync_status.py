@@ -8,7 +8,7 @@ holding that unit calls `settle` afterwards, since the unit may have ended meanw
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateMany, WriteConcern
@@ -233,8 +233,10 @@ class SyncStatuses:
         change = _update(
             series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None
         )
-        before = self._write(series, change, lease, self._brief)
-        return KeptCoverage.read((before or {}).get("coverage"))
+        before = self._write(series, change, lease, self._brief) or {}
+        shown = before.get("reach") or {}
+        limit = shown["bars"] if shown.get("stop") == Stop.LIMIT else None
+        return replace(KeptCoverage.read(before.get("coverage")), limit=limit)
 
     def mark_completed(
         self,
@@ -435,13 +437,14 @@ class SyncStatuses:
         lease: UnitLease | None,
         statuses: Collection[dict[str, Any]] | None = None,
     ) -> dict[str, Any] | None:
-        """Change the status; return its old `has_imports` and `coverage`, if it had any.
+        """Change the status; return its old `has_imports`, `coverage` and `reach`, if it had any.
 
         LeaseLost once the lease expired.
         An upsert cannot be conditional on the lease, so a missing status is inserted first.
         """
         statuses = self._statuses if statuses is None else statuses
-        known, returned = {"_id": str(series)}, {"has_imports": True, "coverage": True}
+        known = {"_id": str(series)}
+        returned = dict.fromkeys(("has_imports", "coverage", "reach"), True)
         if lease is None:
             return statuses.find_one_and_update(known, change, returned, upsert=True)
         held = {**known, "$expr": lease.holds()}

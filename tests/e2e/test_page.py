@@ -692,7 +692,7 @@ def test_what_is_missing_is_seen_and_repaired(visit: Opens, market: Any) -> None
     page.keyboard.press("Enter")
     row = page.locator(".quality tbody tr", has_text=name)
     expect(row).to_contain_text(f"{chunk['count']:,} bars lost")
-    assert f"of={name}" in page.url
+    expect(page).to_have_url(re.compile(f"of={name}"))
     details = page.get_by_role("button", name=f"Details of {name} 1h")
     expect(details).to_have_accessible_name(re.compile(": lost, |; lost, |\\. lost, "))
     details.click()

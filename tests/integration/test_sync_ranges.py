@@ -93,6 +93,20 @@ def test_a_range_up_to_the_limit_of_the_plan(
     assert (APPLE.interval,) == registered.intervals
 
 
+def test_the_next_sync_knows_the_limit_of_the_plan(platform: Platform, syncer: Syncer) -> None:
+    """So it foresees when what is lacking leaves the window of 20,000 bars, not of 5000."""
+    syncer.do(submit(platform))
+    leaves_at = []
+    for _ in range(2):
+        status = platform.statuses.get(APPLE)
+        assert status is not None
+        assert status.outlook.leaves_at is not None
+        leaves_at.append(status.outlook.leaves_at - NOW)
+        syncer.do(platform.intake.submit(SyncRequest(APPLE, 10), QueueName.BULK).unit.id)
+    before, after = leaves_at
+    assert 3.5 < after / before < 4.5
+
+
 @pytest.mark.parametrize("page", [0, 1, 3])
 def test_a_killed_attempt_is_continued(
     platform: Platform, syncer: Syncer, simulator: Simulator, mongo: Mongo, page: int

@@ -123,6 +123,13 @@ def test_the_reach_is_learned(limit: str, calendar: Calendar | None, expected: i
     assert expected == reach_bars(found, calendar, Interval.M1)
 
 
+def test_the_limit_of_a_plan_is_its_reach() -> None:
+    """As a range has shown it; what else is known counts no more."""
+    now = at("2026-11-20")
+    found = outlook(covered(("2026-11-01", "2026-11-20")), ALWAYS, Interval.M1, now, limit=20_000)
+    assert now + 20_000 * MINUTE == found.leaves_at
+
+
 def test_a_sync_in_time_reaches_back_to_what_is_lacking() -> None:
     """As the newest bars of one fetch, or as a range."""
     series, now = Series.parse("BINANCE:BTCUSDT|1m"), at("2026-11-20")

@@ -33,6 +33,7 @@ export default function QualityView() {
   }, []);
   const query = address.value.searchParams;
   const [page, interval, text] = [Number(query.get("page") ?? 1), query.get("interval"), query.get("of") ?? ""];
+  const typed = useSignal(/** @type {string | null} */ (null)); // until it is in the address
   const show = /** @type {keyof typeof SHOWS} */ (query.get("show") ?? "all");
   const wanted = { ...filtersOf(text), interval, ...(SHOWS[show] ? { [SHOWS[show]]: true } : {}) };
   const load = () => getPage("/market-data/quality", { ...wanted, page, page_size: PAGE_SIZE, strip: CELLS });
@@ -44,8 +45,14 @@ export default function QualityView() {
     <div class="view-head">
       <h1>Quality</h1>
       <span class="muted" role="status">${value ? `${countText(value.total)} series` : ""}</span>
-      <input id="quality-of" type="search" placeholder="Exchange, or EXCHANGE:TICKER" aria-label="Exchange or symbol" value=${text} spellcheck=${false}
-        onChange=${(/** @type {any} */ event) => changeQuery({ of: event.target.value.trim() || null, page: null })} />
+      <input id="quality-of" type="search" placeholder="Exchange, or EXCHANGE:TICKER" aria-label="Exchange or symbol" value=${typed.value ?? text} spellcheck=${false}
+        onInput=${(/** @type {any} */ event) => {
+          typed.value = event.target.value;
+        }}
+        onChange=${(/** @type {any} */ event) => {
+          typed.value = null;
+          changeQuery({ of: event.target.value.trim() || null, page: null });
+        }} />
       <select aria-label="Interval" value=${interval ?? ""} onChange=${(/** @type {any} */ event) => changeQuery({ interval: event.target.value || null, page: null })}>
         <option value="">every interval</option>${STORED.map((each) => html`<option key=${each}>${each}</option>`)}
       </select>
