@@ -1,7 +1,7 @@
 """The provider's window: of an intraday series it serves so many of the newest bars, no older ones.
 
-What was not fetched before the window has passed is lost for good. An `Outlook` tells when that
-happens, so that the series can be synced in time.
+Bars that were not fetched before the window has passed are lost for good. An `Outlook` tells when
+that happens, so that the series can be synced in time.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Thresholds:
     at_risk_seconds: int
 
     def late_before(self, now: int) -> int:
-        """Return the moment of which a series is stale that is late since before it."""
+        """Return the moment; a series that is late since before it is stale."""
         return now - self.stale_seconds
 
     def leaves_before(self, now: int) -> int:
-        """Return the moment of which a series is at risk that loses history before it."""
+        """Return the moment; a series that loses history before it is at risk."""
         return now + self.at_risk_seconds
 
 

@@ -1,4 +1,4 @@
-"""Use-case: sync what leaves the provider's window, before other series.
+"""Use-case: sync series whose history leaves the provider's window before others.
 
 The provider serves only the newest bars of an intraday series. Every tick looks for series that
 lose history soon; an index gives them, the most urgent first. They become one job, in a queue

@@ -1,4 +1,4 @@
-// What the API says of how whole series are, in words.
+// The quality of series in words, and the filters of its view.
 
 import { countText } from "./numbers.js";
 import { epochOf, momentText, spanText } from "./times.js";
