@@ -9,6 +9,7 @@ from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire import tokens
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
 from pocketquant.simulator.wire.outgoing import Close, Send
+from pocketquant.simulator.wire.recordings import Recording
 from pocketquant.simulator.wire.session import Conversation
 from pocketquant.simulator.wire.tally import Tally
 from pocketquant.tradingview import frames, messages
@@ -54,6 +55,19 @@ def test_a_client_that_echoes_no_heartbeat_is_closed(
     assert isinstance(conversation.beat(70_000)[0], Send)
     assert [Close()] == conversation.beat(71_000)
     assert 1 == tally.unanswered_heartbeats
+
+
+def test_charts_replay_a_recording(
+    market: Market, faults: Faults, tally: Tally, wire: Any, now: int
+) -> None:
+    """With a recording, a chart session answers what was captured."""
+    lines = (wire / "nse_browser_pages_2025-12-18.jsonl").read_text().splitlines()
+    conversation = Conversation(market, faults, tally, recording=Recording.parse(lines))
+    conversation.receive(messages.call("chart_create_session", "cs_1", ""), now * 1000)
+    create = messages.call("create_series", "cs_1", "s1", "t1", "sym_1", "188", 300)
+    (answer,) = conversation.receive(create, now * 1000)
+    assert isinstance(answer, Send)
+    assert "NSE:JUNIPER" in answer.text
 
 
 @pytest.mark.parametrize("token", ["unauthorized_user_token", "widget_user_token"])
