@@ -131,7 +131,7 @@ def test_a_backfill_prints_what_can_come_and_what_came(typed: Type) -> None:
     assert 0 == done.exit_code
     assert "1 of 1 syncs completed" in done.stdout
     assert "limit" in done.stdout
-    assert "bars in 2 pages can come of 1 series" in done.stderr
+    assert "can come of 1 series" in done.stderr
     again = typed("backfill", AAPL, "-i", "4h", "--estimate")
     assert "your plan serves 5,000 bars of a series" in again.stderr
     failed = typed("backfill", "NASDAQ:NONE")
@@ -161,8 +161,6 @@ def test_a_job_is_paused_and_resumed(typed: Type, platform: Any) -> None:
         ("search", "apple"),
         ("sync", AAPL),
         ("sync", AAPL, "--start", "2024-01-01"),
-        ("backfill", AAPL),
-        ("backfill", AAPL, "--estimate"),
         ("bars", AAPL),
     ],
 )

@@ -754,13 +754,13 @@ def test_a_backfill_is_estimated_confirmed_paused_and_resumed(visit: Opens, mark
     assert [] == violations(page)
     with suspended(market.processes("worker-")):
         dialog.get_by_role("button", name="Backfill").click()
-        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Pause", exact=True).click()
         expect(page.locator(".view-head .state")).to_have_text("paused")
         take_picture(page)
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
     expect(page.locator(".backfill")).to_contain_text("100 % of the wanted time, back to 20")
     expect(page.locator("tbody tr").first).to_contain_text("2h")
-    expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_hidden()
 
 
 def test_what_of_a_job_cannot_be_read_is_read_again(chromium: Browser, market: Any) -> None:

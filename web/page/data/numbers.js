@@ -10,6 +10,13 @@ export function countText(value) {
   return value === null || value === undefined ? "–" : counts.format(value);
 }
 
+/**
+ * @param {number} count
+ */
+export function pagesText(count) {
+  return `${countText(count)} ${count === 1 ? "page" : "pages"}`;
+}
+
 /** @param {number | null | undefined} value */
 export function volumeText(value) {
   if (value === null || value === undefined) return "–";

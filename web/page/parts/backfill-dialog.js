@@ -4,7 +4,7 @@ import { useEffect } from "../vendor/hooks.js";
 import { signal, useSignal } from "../vendor/signals.js";
 import { go } from "../data/address.js";
 import { post } from "../data/api.js";
-import { countText } from "../data/numbers.js";
+import { countText, pagesText } from "../data/numbers.js";
 import { html } from "./html.js";
 import { useModal } from "./modal.js";
 
@@ -32,7 +32,7 @@ export function BackfillDialog() {
   const close = () => {
     wanted.value = null;
   };
-  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="backfill-title" onCancel=${close}>
+  return html`<dialog ref=${dialog} class="dialog is-wide" aria-labelledby="backfill-title" onCancel=${close}>
     ${wanted.value && html`<${Form} chosen=${wanted.value} onEnd=${close} />`}
   </dialog>`;
 }
@@ -102,19 +102,19 @@ function Estimate({ estimate }) {
   if (!estimate) return html`<p class="muted" role="status">Estimating…</p>`;
   const { series, series_count: count, unknown_count: unknown, limit_bars: limit } = estimate;
   return html`<div class="estimate" role="status" aria-label="Estimate">
-    <p>About <strong>${countText(estimate.bars)}</strong> bars in ${countText(estimate.pages)} pages can come
+    <p>About <strong>${countText(estimate.bars)}</strong> bars in ${pagesText(estimate.pages)} can come
       of ${countText(count - unknown)} series${unknown ? `; nothing is known of ${countText(unknown)} yet` : ""}.</p>
     <p class="muted">${limit === null
       ? "How many bars your plan serves shows once a sync has met its limit; less may come."
       : `Your plan serves ${countText(limit)} bars of a series.`}</p>
-    <table class="rows"><tbody>${series.slice(0, MOST_LISTED).map(
+    <div class="scroller"><table class="rows"><tbody>${series.slice(0, MOST_LISTED).map(
       (/** @type {any} */ each) => html`<tr key=${`${each.exchange}:${each.symbol}|${each.interval}`}>
         <td>${each.exchange}:${each.symbol} <span class="muted">${each.interval}</span></td>
         <td class="number">${each.bars === null ? "?" : countText(each.bars)}</td>
         <td class="muted">${each.since ? `since ${each.since.slice(0, 10)}` : ""}</td>
         <td class="muted">${each.bound}</td>
       </tr>`,
-    )}</tbody></table>
+    )}</tbody></table></div>
     ${series.length > MOST_LISTED && html`<p class="muted">and ${countText(count - MOST_LISTED)} more</p>`}
   </div>`;
 }

@@ -1,8 +1,7 @@
 // How far back a backfill has come in time, what came, and where its series stopped.
 
-import { countText } from "../data/numbers.js";
+import { countText, pagesText } from "../data/numbers.js";
 import { html } from "./html.js";
-import { Meter } from "./panel.js";
 
 const STOPS = {
   reached: "reached the start",
@@ -20,10 +19,11 @@ export function BackfillProgress({ came }) {
     ([stop, count]) => `${countText(/** @type {number} */ (count))} ${STOPS[/** @type {keyof typeof STOPS} */ (stop)] ?? stop}`,
   );
   return html`<div class="backfill">
-    <${Meter} value=${share} most=${100} label="Time walked back" />
+    <span class="progress" role="progressbar" aria-label="Time walked back" aria-valuenow=${share} aria-valuemin="0" aria-valuemax="100">
+      <span class="is-running" style=${{ width: `${share}%` }}></span></span>
     <p><strong>${share} %</strong> of the wanted time${since}: ${countText(came.fetched)} bars, ${countText(came.inserted)} of them new.
       ${stops.length > 0 && html` <span class="muted">${stops.join(", ")}.</span>`}</p>
-    <p class="muted">About ${countText(estimate.bars)} bars in ${countText(estimate.pages)} pages were expected${estimate.unknown_count
+    <p class="muted">About ${countText(estimate.bars)} bars in ${pagesText(estimate.pages)} were expected${estimate.unknown_count
       ? `, without ${countText(estimate.unknown_count)} series of which nothing was known`
       : ""}.</p>
   </div>`;
