@@ -183,12 +183,14 @@ class JobStore:
         if self.has_open_unit(job_id):
             return False
         job = self._jobs.find_one(
-            {"_id": job_id}, {"total": True, "reopened": True, "pieces": True}
+            {"_id": job_id},
+            {"total": True, "reopened": True, "pieces": True, "cancelled": True},
         )
         if job is None:
             return False
         counts = self._counts(job_id)
-        if sum(counts.values()) > job["total"]:
+        is_repeated = sum(counts.values()) > job["total"]
+        if is_repeated or job.get("cancelled"):  # which may have left other units to other jobs
             self._drop_repeated(job_id)
             counts = self._counts(job_id)
         if any(counts.get(state) for state in OPEN):

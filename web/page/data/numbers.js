@@ -10,9 +10,7 @@ export function countText(value) {
   return value === null || value === undefined ? "–" : counts.format(value);
 }
 
-/**
- * @param {number} count
- */
+/** @param {number} count */
 export function pagesText(count) {
   return `${countText(count)} ${count === 1 ? "page" : "pages"}`;
 }
