@@ -11,6 +11,7 @@ import numpy as np
 
 from pocketquant.domain.bars import Bars
 from pocketquant.simulator.market.prices import Market
+from pocketquant.simulator.market.splits import Split
 from pocketquant.simulator.sockets import SimulatorPace, Sockets
 from pocketquant.simulator.website import serving_website
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
@@ -46,6 +47,18 @@ class Simulator:
     ) -> None:
         """Order a fault for one symbol or all, `times` times or until it is lifted."""
         self.faults.order(Fault(FaultKind(kind), symbol, value, times))
+
+    def split(
+        self,
+        symbol: str,
+        time: int,
+        ratio: float,
+        adjusted_at: int | None = None,
+        undone_at: int | None = None,
+    ) -> None:
+        """Split a symbol at `time`, by default with its history adjusted at the same moment."""
+        at = time if adjusted_at is None else adjusted_at
+        self.market.split(symbol, Split(time, ratio, at, undone_at))
 
     def lift(self, kind: str | None = None, symbol: str | None = None) -> None:
         """Cancel the faults of this kind (all kinds) for this symbol (every symbol)."""

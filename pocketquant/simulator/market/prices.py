@@ -16,6 +16,13 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.simulator.market import paths
 from pocketquant.simulator.market.calendars import Ints, Sessions, sessions
+from pocketquant.simulator.market.splits import (
+    Split,
+    scaled_day,
+    scaled_event,
+    scaled_rows,
+    traded_scale,
+)
 from pocketquant.simulator.market.trading import Day, MarketEvent, day_so_far, market_events
 from pocketquant.simulator.market.world import Instrument
 
@@ -76,6 +83,11 @@ class Market:
 
     def __init__(self, captured: Mapping[str, Bars]) -> None:
         self._captured = captured
+        self._splits: dict[str, tuple[Split, ...]] = {}
+
+    def split(self, name: str, split: Split) -> None:
+        """Add a split of a symbol that is not captured."""
+        self._splits[name] = (*self._splits.get(name, ()), split)
 
     def newest(
         self,
@@ -88,6 +100,7 @@ class Market:
         """Return the newest `count` bars as of `now` that open before `before`."""
         if not instrument.has_traded:
             return BarRange(Bars.empty(), True)
+        asked_at = now
         now -= instrument.delay_seconds
         end = now + 1 if before is None else min(before, now + 1)
         if instrument.name in self._captured:
@@ -98,6 +111,8 @@ class Market:
         else:
             rows, reaches_start = _whole_sessions(instrument, resolution, now, end), True
         newest = rows[:, max(0, rows.shape[1] - count) :]
+        if splits := self._splits.get(instrument.name):
+            newest = scaled_rows(newest, splits, asked_at)
         return BarRange(_to_bars(instrument, newest), reaches_start and rows.shape[1] <= count)
 
     def first_time(self, instrument: Instrument, resolution: Resolution) -> int | None:
@@ -118,7 +133,9 @@ class Market:
             return None
         if instrument.name in self._captured:
             return _captured_day(instrument, self._captured[instrument.name].between(None, now + 1))
-        return day_so_far(instrument, now - instrument.delay_seconds)
+        day = day_so_far(instrument, now - instrument.delay_seconds)
+        splits = self._splits.get(instrument.name)
+        return scaled_day(day, traded_scale(splits, day.traded_at)) if splits and day else day
 
     def has_trades(self, instrument: Instrument) -> bool:
         """Return whether the market has single trades of the symbol."""
@@ -128,7 +145,15 @@ class Market:
         """Iterate over the events that follow `day(instrument, now)`."""
         if not self.has_trades(instrument):
             return iter(())
-        return market_events(instrument, now - instrument.delay_seconds)
+        delay = instrument.delay_seconds
+        events = market_events(instrument, now - delay)
+        splits = self._splits.get(instrument.name)
+        if not splits:
+            return events
+        return (
+            scaled_event(event, traded_scale(splits, event.due_ms // 1000 - delay))
+            for event in events
+        )
 
 
 def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:
