@@ -16,7 +16,7 @@ from pocketquant.coordination.nudges import Nudges
 from pocketquant.coordination.tick_problems import TickProblems
 from pocketquant.coordination.tick_turns import TickTurns
 from pocketquant.domain.errors import InvalidSettings
-from pocketquant.domain.intervals import HOUR
+from pocketquant.domain.intervals import DAY, HOUR
 from pocketquant.domain.window import Thresholds
 from pocketquant.history.backfilling import Estimating
 from pocketquant.history.holes import Holes
@@ -29,6 +29,8 @@ from pocketquant.history.planner import Planner
 from pocketquant.history.provenance import Provenances
 from pocketquant.history.reconciler import Reconciler
 from pocketquant.history.removal import Removal
+from pocketquant.history.rescale_follow_up import RescaleFollowUp
+from pocketquant.history.rescaling import Rescaling
 from pocketquant.history.scheduler import Scheduler
 from pocketquant.history.searching import Searching
 from pocketquant.history.steps import Steps
@@ -46,6 +48,7 @@ from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CachedCalendars, CalendarStore
+from pocketquant.storage.generations import Generations
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.ledger import Ledger
@@ -62,6 +65,7 @@ from pocketquant.tradingview.beginnings import Beginnings
 from pocketquant.tradingview.search import SymbolSearch
 
 _ESTIMATE_SECONDS = 5.0  # for the beginnings of histories; without them it is rougher
+_LEAST_KEPT_SECONDS = 3600  # of an old generation, for readers that have begun with it
 _ANSWERS_SECONDS = 1.0  # computing an answer again is faster than waiting longer
 
 
@@ -81,6 +85,7 @@ class Platform:
     revisions: Revisions
     live_bars: LiveBarStore
     statuses: SyncStatuses
+    generations: Generations
     symbols: SymbolRegistry
     calendars: CalendarStore
     cached_calendars: CachedCalendars
@@ -97,6 +102,7 @@ class Platform:
     planner: Planner
     reconciler: Reconciler
     scheduler: Scheduler
+    rescale_follow_up: RescaleFollowUp
     subscriptions: Subscriptions
     board: QuoteBoard
     shown_bars: ShownLiveBars
@@ -146,9 +152,10 @@ def wire(settings: Settings) -> Platform:
     bars = BarStore(mongo, revisions=revisions if settings.revision_days else None)
     live_bars, calendars = LiveBarStore(mongo), CalendarStore(mongo)
     cached_calendars = CachedCalendars(calendars, time.monotonic)
-    shown_bars = ShownLiveBars(bars, live_bars, cached_calendars)
+    generations = Generations(mongo)
+    shown_bars = ShownLiveBars(bars, live_bars, generations, cached_calendars)
     current_bars = CurrentBars(board, shown_bars, cached_calendars)
-    holes = Holes(statuses, bars, live_bars, calendars, symbols, time.time)
+    holes = Holes(statuses, bars, live_bars, generations, calendars, symbols, time.time)
     responses = ResponseCache(cache, answers, most_bytes)
     hours = (settings.stale_hours, settings.at_risk_hours)
     thresholds = Thresholds(*(round(each * HOUR) for each in hours))
@@ -166,6 +173,7 @@ def wire(settings: Settings) -> Platform:
         revisions=revisions,
         live_bars=live_bars,
         statuses=statuses,
+        generations=generations,
         symbols=symbols,
         schedules=schedules,
         responses=responses,
@@ -194,6 +202,7 @@ def wire(settings: Settings) -> Platform:
         scheduler=Scheduler(
             schedules, symbols, statuses, intake, jobs, steps, calendars, guard, now
         ),
+        rescale_follow_up=RescaleFollowUp(generations, bars, statuses, jobs, intake, steps, now),
         subscriptions=subscriptions,
         board=board,
         shown_bars=shown_bars,
@@ -202,7 +211,9 @@ def wire(settings: Settings) -> Platform:
         calendars=calendars,
         cached_calendars=cached_calendars,
         removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
-        importing=Importing(symbols, bars, live_bars, statuses, responses, calendars, time.time),
+        importing=Importing(
+            symbols, bars, live_bars, generations, statuses, responses, calendars, time.time
+        ),
         thresholds=thresholds,
         guard=guard,
         estimating=Estimating(
@@ -259,7 +270,18 @@ def wire_syncer(platform: Platform) -> Syncer:
         ),
         bars=platform.bars,
         live_bars=platform.live_bars,
-        mending=Mending(platform.bars, platform.live_bars, platform.calendars),
+        mending=Mending(
+            platform.bars, platform.live_bars, platform.generations, platform.calendars
+        ),
+        rescaling=Rescaling(
+            bars=platform.bars,
+            live_bars=platform.live_bars,
+            generations=platform.generations,
+            ledger=platform.ledger,
+            responses=platform.responses,
+            clock=time.time,
+            keep_seconds=max(settings.revision_days * DAY, _LEAST_KEPT_SECONDS),
+        ),
         hours=HoursKeeping(platform.calendars),
         statuses=platform.statuses,
         symbols=platform.symbols,

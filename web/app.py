@@ -198,7 +198,9 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
 def _ohlcv(platform: Platform) -> OhlcvReader:
     subscriber = open_redis(platform.settings.redis_url, _SUBSCRIBER_SECONDS)
     cache = LocalCache(platform.responses, FreshTokens(platform.responses, subscriber))
-    stored = StoredBars(platform.bars, platform.shown_bars, ChunkCache(platform.bars, cache))
+    generations = platform.generations
+    chunks = ChunkCache(platform.bars, generations, cache)
+    stored = StoredBars(platform.bars, platform.shown_bars, generations, chunks)
     calendars = platform.cached_calendars
     return OhlcvReader(stored, platform.statuses, calendars, cache, platform.revisions)
 

@@ -51,7 +51,11 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
     made = celery_app(settings.broker_url, worker_settings)
     made.conf.beat_schedule = schedule(settings.tick_seconds)
     syncer = cache(partial(wire_syncer, platform))  # late: beat needs no syncer
-    rounds = (platform.reconciler.run, platform.scheduler.run_due)
+    rounds = (
+        platform.reconciler.run,
+        platform.scheduler.run_due,
+        platform.rescale_follow_up.run,
+    )
     register_tasks(made, syncer, platform.planner, platform.tick_turns, rounds)
     _load_before_the_first_sync(syncer)
     hand_back_at_shutdown(syncer, settings.worker_grace_seconds)

@@ -243,6 +243,26 @@ class Coverage(_Series):
     ranges: list[Covered]
 
 
+class Event(TypedDict):
+    """A split that the bars of one interval show; prices before it were multiplied by `factor`."""
+
+    kind: str
+    interval: str
+    before: str
+    factor: float
+    found_at: str
+    source: str
+    job_id: str | None
+
+
+class Events(TypedDict):
+    """The events of a symbol, those found last first."""
+
+    symbol: str
+    exchange: str
+    events: list[Event]
+
+
 class Untraded(TypedDict):
     """Consecutive bars of the calendar without a trade."""
 

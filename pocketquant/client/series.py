@@ -16,6 +16,7 @@ from pocketquant.client.imported_rows import rows_of
 from pocketquant.client.responses import (
     BarsPage,
     Coverage,
+    Events,
     HolesReport,
     ImportResult,
     OutliersReport,
@@ -173,6 +174,10 @@ class SeriesCalls(Calls):
         """Return the stretches of a series that were fetched; NotFound if it was never synced."""
         path = f"/market-data/coverage/{symbol_path(symbol)}"
         return self._call("GET", path, params={"interval": interval})
+
+    def events(self, symbol: str) -> Events:
+        """Return the splits of a symbol that its syncs found, those found last first."""
+        return self._call("GET", f"/market-data/events/{symbol_path(symbol)}")
 
     def holes(
         self,

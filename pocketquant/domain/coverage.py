@@ -28,7 +28,11 @@ class CoverageState(StrEnum):
     """The provider's answer to the request for a stretch."""
 
     COMPLETE = "complete"  # every bar that it has
+    RESCALED = "rescaled"  # it had them before a split; since then they were multiplied here
     LIMITED = "limited"  # it serves no bars that old
+
+
+FETCHED = (CoverageState.COMPLETE, CoverageState.RESCALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,24 @@ class Coverage:
             if before.end < after.start
         ]
 
-    def covers(self, times: Ints, state: CoverageState) -> NDArray[np.bool_]:
-        """Return which of the times lie in a stretch of this state."""
-        chosen = [(each.start, each.end) for each in self.ranges if each.state is state]
+    def covers(self, times: Ints, *states: CoverageState) -> NDArray[np.bool_]:
+        """Return which of the times lie in a stretch of one of these states."""
+        chosen = [(each.start, each.end) for each in self.ranges if each.state in states]
         return _lie_in(times, chosen)
+
+    def rescaled(self, before: int) -> "Coverage":
+        """Mark what was fetched of the time before a moment: its bars were multiplied since."""
+        marked = self
+        for each in self.ranges:
+            if each.state is CoverageState.COMPLETE and each.start < before:
+                end = min(each.end, before)
+                marked = marked.with_range(replace(each, end=end, state=CoverageState.RESCALED))
+        return marked
+
+    def since(self, start: int) -> "Coverage":
+        """Return the part from a moment on."""
+        parts = [replace(each, start=max(each.start, start)) for each in self.ranges]
+        return Coverage(tuple(each for each in parts if each.start < each.end))
 
     def after(self, stretch: Stretch | None, asked_at: int, *, is_all: bool) -> "Coverage":
         """Add a fetched stretch; gaps before one that `is_all` the provider serves are limited."""
@@ -189,7 +207,7 @@ def missing_bars(
     places = np.flatnonzero(stored[np.searchsorted(stored[:-1], expected)] != expected)
     times = expected[places]
     is_damaged = _lie_in(times, damaged)
-    is_complete = coverage.covers(times, CoverageState.COMPLETE)
+    is_complete = coverage.covers(times, *FETCHED)
     is_limited = coverage.covers(times, CoverageState.LIMITED)
     is_newer = times >= (_ALWAYS if coverage.end is None else coverage.end)
 

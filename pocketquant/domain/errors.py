@@ -15,6 +15,7 @@
     │   ├── NoLongerKept           no_longer_kept
     │   ├── Conflict               conflict
     │   ├── KeyReused              idempotency_key_reused
+    │   ├── SuspectHistory         suspect_history
     │   └── Cancelled              cancelled
     ├── Unavailable              nothing wrong with the request; try again later
     │   ├── ConnectionLost         connection_lost
@@ -135,6 +136,12 @@ class KeyReused(Rejected):
     """The idempotency key was used before, for another request."""
 
     code = "idempotency_key_reused"
+
+
+class SuspectHistory(Rejected):
+    """Stored and fetched bars of the same times differ, and no split explains it."""
+
+    code = "suspect_history"
 
 
 class Cancelled(Rejected):

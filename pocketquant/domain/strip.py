@@ -30,6 +30,7 @@ class StripPart:
 
 _OF_COVERAGE = {
     CoverageState.COMPLETE: StripState.COMPLETE,
+    CoverageState.RESCALED: StripState.COMPLETE,
     CoverageState.LIMITED: StripState.NOT_SERVED,
 }
 _ORDER = list(StripState)

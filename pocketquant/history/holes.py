@@ -17,6 +17,7 @@ from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.coverage import KeptCoverage
+from pocketquant.storage.generations import Generations, generation_of
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import StatusFilter, SyncStatus, SyncStatuses
@@ -68,6 +69,7 @@ class Holes:
     statuses: SyncStatuses
     bars: BarStore
     live_bars: LiveBarStore
+    generations: Generations
     calendars: CalendarStore
     symbols: SymbolRegistry
     clock: Callable[[], float]
@@ -82,8 +84,8 @@ class Holes:
         kept = self.statuses.coverage(series)
         if kept is None:
             raise NotFound(f"{series} was never requested; sync it first")
-        now = int(self.clock())
-        start, end = self._range(series, kept, start, end, now)
+        now, held = int(self.clock()), self.generations.current(series).bars
+        start, end = self._range(held, kept, start, end, now)
         known = self.calendars.get(series.symbol)
         calendar = known.trusted(series.interval) if known else None
         if calendar is None:
@@ -92,8 +94,8 @@ class Holes:
         bars = calendar.bars(series.interval, start, end)
         delay = self.symbols.delays([series.symbol]).get(series.symbol, 0)
         expected = bars.opens[bars.closes <= now - delay]
-        counts = self.bars.chunk_counts([series])[series]
-        stored = self._stored(series, expected, counts)
+        counts = self.bars.chunk_counts([held])[held]
+        stored = self._stored(held, expected, counts)
         damaged = kept.damaged(series, counts)
         missing = missing_bars(expected, stored, kept.coverage, damaged)
         return Examined(series, start, end, calendar, missing)
@@ -108,7 +110,8 @@ class Holes:
         page, total = self.statuses.page_with_coverage(wanted, offset, limit)
         symbols = {status.series.symbol for status, _ in page}
         calendars, delays = self.calendars.of(symbols), self.symbols.delays(symbols)
-        counts = self.bars.chunk_counts([status.series for status, _ in page])
+        current = self.generations.currents([status.series for status, _ in page])
+        counts = self.bars.chunk_counts([each.bars for each in current.values()])
         now = int(self.clock())
         found: list[Quality] = []
         for status, kept in page:
@@ -116,7 +119,8 @@ class Holes:
             known = calendars.get(series.symbol)
             calendar = known.trusted(series.interval) if known else None
             until = now - delays.get(series.symbol, 0)
-            found.append(_quality(status, kept, counts[series], calendar, until, strip_cells))
+            stored = counts[current[series].bars]
+            found.append(_quality(status, kept, stored, calendar, until, strip_cells))
         return found, total
 
     def repairs(
@@ -195,6 +199,7 @@ class Holes:
 
     def _live(self, series: Series, start: int, end: int) -> Ints:
         """Return when the live bars open that were seen whole."""
+        series = generation_of(series, 1)
         partial = self.live_bars.partial_times(series)
         live = self.live_bars.read(series, start, end, None, newest=False).time
         return live[~np.isin(live, np.array(partial, dtype=np.int64))]

@@ -21,6 +21,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS
 from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.generations import Current, Generations
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
@@ -43,6 +44,7 @@ class Importing:
     symbols: SymbolRegistry
     bars: BarStore
     live_bars: LiveBarStore
+    generations: Generations
     statuses: SyncStatuses
     responses: ResponseCache
     calendars: CalendarStore
@@ -50,29 +52,38 @@ class Importing:
 
     def do(self, series: Series, columns: Floats) -> ImportReport:
         """Store the valid bars of a raw (6, n) block, in any order."""
-        around = self._surroundings(series, columns)
+        current = self.generations.current(series)
+        around = self._surroundings(series, current, columns)
         good, refused = check(columns, series.interval, around, int(self.clock()))
         if not len(good):
-            return ImportReport(series, Upserted(), refused, self.bars.extent(series))
-        upserted = self.bars.upsert({series: good})[series]
-        extent = self._note(series)
+            return ImportReport(series, Upserted(), refused, self.bars.extent(current.bars))
+        current, upserted = self._store(series, current, good)
+        extent = self._note(series, current)
         self.responses.drop(series)
         return ImportReport(series, upserted, refused, extent)
 
-    def _surroundings(self, series: Series, columns: Floats) -> Surroundings:
+    def _store(self, series: Series, current: Current, good: Bars) -> tuple[Current, Upserted]:
+        """Store the bars; once more if a sync has made another generation current meanwhile."""
+        while True:
+            upserted = self.bars.upsert({current.bars: good})[current.bars]
+            if self.generations.note_import(current):
+                return current, upserted
+            current = self.generations.current(series)
+
+    def _surroundings(self, series: Series, current: Current, columns: Floats) -> Surroundings:
         reach = nearest_seconds(series.interval)
         start, end = int(columns[0].min()) - reach, int(columns[0].max()) + reach
-        stored: Bars = self.bars.read(series, start, end + 1)
+        stored: Bars = self.bars.read(current.bars, start, end + 1)
         known = self.calendars.get(series.symbol)
         is_of_days = series.interval in WEEKS_AND_MONTHS  # live ones are not stored
         return Surroundings(
             times=stored.columns[0],
-            last_time=self.bars.extent(series).last_time,
+            last_time=self.bars.extent(current.bars).last_time,
             live_from=None if is_of_days else self.live_bars.first_time(series),
             calendar=known.calendar if known else None,
         )
 
-    def _note(self, series: Series) -> Extent:
+    def _note(self, series: Series, current: Current) -> Extent:
         with suppress(Conflict):  # it is known already
             self.symbols.add(series.symbol, (), is_active=True, now=int(self.clock()))
-        return self.statuses.recount(series, lambda: self.bars.extent(series))
+        return self.statuses.recount(series, lambda: self.bars.extent(current.bars))

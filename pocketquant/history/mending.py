@@ -15,6 +15,7 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, History
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.generations import Generations
 from pocketquant.storage.live_bars import LiveBarStore
 
 _LONGER = tuple(each for each in Interval if each.is_intraday and each is not Interval.M1)
@@ -26,6 +27,7 @@ class Mending:
 
     bars: BarStore
     live_bars: LiveBarStore
+    generations: Generations
     calendars: CalendarStore
 
     def oldest_partial(self, symbol: Symbol, now: int) -> int | None:
@@ -56,7 +58,7 @@ class Mending:
         if oldest is None or fetched is None:
             return False
         first, known_until = fetched
-        last = self.bars.latest(series, 1).last_time
+        last = self.bars.latest(self.generations.current(series).bars, 1).last_time
         missing_since = oldest if last is None else last + 1
         times = self.live_bars.read(series, first, known_until, None, True).time
         strays = times[~calendar.are_opens(times, series.interval)].tolist()

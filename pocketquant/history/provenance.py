@@ -60,6 +60,7 @@ class Provenances:
         status, kept = self.statuses.get(series), self.statuses.coverage(series)
         registered = self.symbols.get(series.symbol)
         moment = now if as_of is None else as_of
+        held = self.holes.generations.current(series).bars
         return Provenance(
             series=series,
             moment=moment,
@@ -69,7 +70,7 @@ class Provenances:
             fetched_at=status.last_sync_at if status else None,
             coverage=_clipped(kept.coverage.ranges if kept else (), examined),
             calendar=self.calendars.get(series.symbol),
-            revised=self.revisions.revised(series, examined.start, examined.end, moment),
+            revised=self.revisions.revised(held, examined.start, examined.end, moment),
             missing_bars=_missing_bars(examined) if as_of is None else None,
         )
 

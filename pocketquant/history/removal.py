@@ -61,6 +61,8 @@ class Removal:
         removed = [
             self.bars.delete(series) + self.live_bars.delete(series) for series in all_series
         ]
+        for series in all_series:
+            self.bars.delete_generations(series)
         self.calendars.forget(symbol)
         had_statuses = self.statuses.forget(symbol)
         self.responses.drop(*all_series)

@@ -3,6 +3,7 @@
     claim       the unit, so that no other worker holds it until the lease expires
     wait        for the governor's turn; if that is far off, put the unit back
     fetch       the provider's newest bars, back to the oldest live bar and to what is not covered
+    compare     them with the stored ones: a split makes another generation (`Rescaling`)
     upsert      the closed bars into their chunks
     note        the listing, its hours, and the status with the forming bar and what is covered
     prune       the live bars that history now covers
@@ -30,7 +31,7 @@ from pocketquant.cache.responses import ResponseCache
 from pocketquant.coordination.nudges import Nudges, unit_channel
 from pocketquant.domain.backfills import reach_after
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.coverage import Coverage, newest_stretch, oldest_gap, page_stretch
+from pocketquant.domain.coverage import newest_stretch, oldest_gap, page_stretch
 from pocketquant.domain.errors import (
     Cancelled,
     InternalError,
@@ -43,6 +44,7 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach
 from pocketquant.domain.listings import Listing
+from pocketquant.domain.rescale import OVERLAP_BARS, Compared, Rescaled, Revised
 from pocketquant.domain.revisions import Cause, Reason
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import (
@@ -60,6 +62,7 @@ from pocketquant.domain.turns import TurnFarOff
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import Interrupted, PacedProvider, ProviderCall
+from pocketquant.history.rescaling import Rescaling
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.bars import BarStore, Upserted
@@ -67,7 +70,7 @@ from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
-from pocketquant.storage.sync_status import Newest, SyncStatuses
+from pocketquant.storage.sync_status import Begun, Newest, SyncStatuses
 from pocketquant.storage.units import Unit
 
 _MOST_CLOSED_BARS = MAX_BARS - 10  # a fetch also holds the forming bar and refused ones
@@ -79,6 +82,27 @@ _log = structlog.get_logger(__name__)
 
 class _TurnIsOver(Exception):
     """A range has had its pages for now, or its job was paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A fetch, compared with stored bars; `oldest_to_compare` is a time that it should reach."""
+
+    request: SyncRequest
+    history: History
+    compared: Compared
+    oldest_to_compare: int | None
+
+    @property
+    def n_bars(self) -> int:
+        return self.request.n_bars
+
+    def more_bars(self, *oldest: int | None) -> int | None:
+        """Return how many bars to request instead, to reach these times too; None: all reached."""
+        times = (*oldest, self.oldest_to_compare)
+        wanted = (bars_to_reach(each, self.history, self.request) for each in times)
+        more = (each for each in wanted if each is not None and each > self.n_bars)
+        return max(more, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,7 @@ class Syncer:
     clock: Callable[[], float]
     mending: Mending
     hours: HoursKeeping
+    rescaling: Rescaling
 
     def do(self, unit_id: str) -> None:
         """Claim the unit and sync it: it ends completed, put back, failed or cancelled.
@@ -151,12 +176,13 @@ class Syncer:
         held: Unit | None = unit
         while held is not None:  # repeated if a joined request wants more bars
             series = held.request.series
-            kept = self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
+            begun = self.statuses.mark_syncing(series, held.newest_job, held.tries, held.lease)
+            self.rescaling.drop_old_live(begun.current)
             if held.request.start is None:
-                held, report, listing = self._sync_newest(held, kept)
+                held, report, listing = self._sync_newest(held, begun)
             else:
-                held, kept = self._caught_up(held, kept)
-                held, report, listing = self._sync_range(held, kept)
+                held, begun = self._caught_up(held, begun)
+                held, report, listing = self._sync_range(held, begun)
             held = self.ledger.finish(held, report)
         self._track_if_joined(unit, listing)
         self._announce(unit, "completed", metrics.NO_CODE)
@@ -169,37 +195,53 @@ class Syncer:
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def _sync_newest(
-        self, unit: Unit, kept: KeptCoverage
-    ) -> tuple[Unit, SyncReport, Listing | None]:
+    def _sync_newest(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         series = unit.request.series
         oldest_live = self.live_bars.first_time(series)
         wanted = self._oldest_wanted(unit, oldest_live)
-        n_bars, history = self._fetch_back_to(wanted, kept.coverage, unit)
+        fetched = self._fetch_back_to(wanted, begun, unit)
+        history = fetched.history
         history.require_bars(series)
         held = self.ledger.extend(unit)
         stretch = newest_stretch(history, series.interval)
-        is_all = history.fetched < n_bars
-        kept = kept.after(series, history.closed, stretch, int(self.clock()), is_all=is_all)
-        report = self._store(held, history, kept, has_live=oldest_live is not None)
+        now, is_all = int(self.clock()), history.fetched < fetched.n_bars
+
+        def covered(kept: KeptCoverage) -> KeptCoverage:
+            return kept.after(series, history.closed, stretch, now, is_all=is_all)
+
+        begun = self._in_one_scale(held, history, fetched.compared, begun, covered, is_newest=True)
+        report = self._store(held, history, begun, has_live=oldest_live is not None)
         return held, report, history.listing
 
-    def _caught_up(self, unit: Unit, kept: KeptCoverage) -> tuple[Unit, KeptCoverage]:
+    def _caught_up(self, unit: Unit, begun: Begun) -> tuple[Unit, Begun]:
         """Sync the newest bars first if another job has joined a range that left them behind."""
         request, progress = unit.request, unit.progress
         has_left = progress is not None and progress.oldest is not None and request.end is None
         if not has_left or len(unit.jobs) < 2:
-            return unit, kept
+            return unit, begun
         newest = replace(unit, request=SyncRequest(request.series, request.n_bars))
-        held, _, _ = self._sync_newest(newest, kept)
+        held, _, _ = self._sync_newest(newest, begun)
         held = replace(held, request=request)
         return held, self.statuses.mark_syncing(
             request.series, held.newest_job, held.tries, held.lease
         )
 
-    def _sync_range(
-        self, unit: Unit, kept: KeptCoverage
-    ) -> tuple[Unit, SyncReport, Listing | None]:
+    def _in_one_scale(
+        self,
+        unit: Unit,
+        history: History,
+        compared: Compared,
+        begun: Begun,
+        covered: Callable[[KeptCoverage], KeptCoverage],
+        *,
+        is_newest: bool,
+    ) -> Begun:
+        """Return what is covered with the fetched bars, and the chunks that they belong into."""
+        if not self.rescaling.is_needed(compared, begun):
+            return Begun(covered(begun.kept), begun.current)
+        return self.rescaling.rescale(unit, history, compared, begun, covered, is_newest=is_newest)
+
+    def _sync_range(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
         held, request, listing = unit, unit.request, None
         progress = unit.progress
@@ -212,12 +254,50 @@ class Syncer:
                 if listing is None and page.history.listing is not None:
                     listing = page.history.listing
                     self._register(held, listing)
-                kept = self._covered(kept, request, page, progress.oldest)
-                progress = self._store_page(held, page, kept, listing, progress)
+                begun = self._with_page(held, begun, page, progress.oldest, is_first=number == 1)
+                progress = self._store_page(held, page, begun, listing, progress)
                 held = self.ledger.note_progress(held, progress)
                 if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
                     raise _TurnIsOver
-        return held, self._report(request.series, progress), listing
+        return held, self._report(begun.current.bars, progress), listing
+
+    def _with_page(
+        self, unit: Unit, begun: Begun, page: Page, older_than: int | None, *, is_first: bool
+    ) -> Begun:
+        """Return what is covered with a page, and the chunks that it belongs into.
+
+        If a page that does not have the newest bars is the first of its attempt, and has other
+        prices than the stored bars, the newest bars decide whether there was a split since. Unless
+        there was one, the few bars that such a page has in common were corrected.
+        """
+        compared = self.rescaling.compared(page.history, begun)
+        is_needed = self.rescaling.is_needed(compared, begun)
+        if is_needed and is_first and not page.is_newest:
+            begun = self._compared_with_newest(unit, begun)
+            compared = self.rescaling.compared(page.history, begun)
+            if compared.count < OVERLAP_BARS:
+                compared = replace(compared, verdict=Revised(compared.count))
+
+        def covered(kept: KeptCoverage) -> KeptCoverage:
+            return self._covered(kept, unit.request, page, older_than)
+
+        return self._in_one_scale(
+            unit, page.history, compared, begun, covered, is_newest=page.is_newest
+        )
+
+    def _compared_with_newest(self, unit: Unit, begun: Begun) -> Begun:
+        """Fetch the newest bars, and rescale the series if they say so."""
+        request = SyncRequest(unit.request.series, MAX_BARS)
+        history = self._fetch(unit, request)
+        compared = self.rescaling.compared(history, begun)
+        if not isinstance(compared.verdict, Rescaled):
+            return begun
+        stretch, now = newest_stretch(history, request.series.interval), int(self.clock())
+
+        def covered(kept: KeptCoverage) -> KeptCoverage:
+            return kept.after(request.series, history.closed, stretch, now, is_all=False)
+
+        return self.rescaling.rescale(unit, history, compared, begun, covered, is_newest=True)
 
     def _covered(
         self, kept: KeptCoverage, request: SyncRequest, page: Page, older_than: int | None
@@ -235,32 +315,36 @@ class Syncer:
         oldest = (oldest_live, self.mending.oldest_partial(symbol, now))
         return min((each for each in oldest if each is not None), default=None)
 
-    def _fetch_back_to(
-        self, oldest_live: int | None, coverage: Coverage, unit: Unit
-    ) -> tuple[int, History]:
+    def _fetch_back_to(self, oldest_live: int | None, begun: Begun, unit: Unit) -> "_Fetched":
         """Fetch the requested bars, or more if needed to reach a live bar or what is not covered.
 
-        Also return how many were requested. Live bars older than the provider's history stay as
-        they are, and so do older gaps.
+        More are also fetched to compare enough bars with stored ones. Live bars older than the
+        provider's history stay as they are, and so do older gaps.
         """
-        request = unit.request
-        history = self._fetch(unit, request)
-        gap = oldest_gap(coverage, history, request.series.interval)
-        if _bars_to_reach(oldest_live, gap, history, request) is None:
-            return request.n_bars, history
-        since = self._reach(request.series)
-        if since is not None:
-            gap = oldest_gap(coverage, history, request.series.interval, since)
-            oldest_live = self._live_since(request.series, oldest_live, since)
-        n_bars = _bars_to_reach(oldest_live, gap, history, request)
-        if n_bars is None:
-            return request.n_bars, history
-        self.ledger.extend(unit)
-        return n_bars, self._fetch(unit, replace(request, n_bars=n_bars))
+        fetched = self._compared_fetch(unit, unit.request, begun)
+        gap = oldest_gap(begun.kept.coverage, fetched.history, unit.request.series.interval)
+        if fetched.more_bars(oldest_live, gap) is not None:
+            since = self._reach(begun.current.bars)
+            if since is not None:
+                interval = unit.request.series.interval
+                gap = oldest_gap(begun.kept.coverage, fetched.history, interval, since)
+                oldest_live = self._live_since(unit.request.series, oldest_live, since)
+        n_bars = fetched.more_bars(oldest_live, gap)
+        while n_bars is not None:
+            self.ledger.extend(unit)
+            fetched = self._compared_fetch(unit, replace(unit.request, n_bars=n_bars), begun)
+            n_bars = fetched.more_bars()
+        return fetched
 
-    def _reach(self, series: Series) -> int | None:
+    def _compared_fetch(self, unit: Unit, request: SyncRequest, begun: Begun) -> "_Fetched":
+        history = self._fetch(unit, request)
+        compared = self.rescaling.compared(history, begun)
+        oldest = self.rescaling.oldest_to_compare(history, compared, begun)
+        return _Fetched(request, history, compared, oldest)
+
+    def _reach(self, stored: Series) -> int | None:
         """Return the oldest stored bar that the largest fetch can reach; None if it reaches all."""
-        newest = self.bars.latest(series, _MOST_CLOSED_BARS)
+        newest = self.bars.latest(stored, _MOST_CLOSED_BARS)
         return newest.first_time if len(newest) == _MOST_CLOSED_BARS else None
 
     def _live_since(self, series: Series, oldest: int | None, since: int) -> int | None:
@@ -275,20 +359,19 @@ class Syncer:
         holder = f"{unit.id}#{unit.attempt}"
         return ProviderCall(request, holder, is_urgent=unit.queue == QueueName.INTERACTIVE)
 
-    def _store(
-        self, unit: Unit, history: History, kept: KeptCoverage, has_live: bool
-    ) -> SyncReport:
+    def _store(self, unit: Unit, history: History, begun: Begun, has_live: bool) -> SyncReport:
         series, now = unit.request.series, int(self.clock())
-        upserted = self._upsert(unit, history)
+        kept, stored = begun.kept, begun.current.bars
+        upserted = self._upsert(unit, history, stored)
         if history.listing:
             self._register(unit, history.listing)
-        report = self._report(series, RangeProgress().plus(Page(history), *upserted.counts))
+        report = self._report(stored, RangeProgress().plus(Page(history), *upserted.counts))
         problem = self.hours.note(series, history, now)
         if problem is None:
             kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(history.listing, series.interval, now)
         if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem, kept):
-            self.statuses.recount(series, lambda: self.bars.extent(series))
+            self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, has_live)
         return report
 
@@ -296,7 +379,7 @@ class Syncer:
         self,
         unit: Unit,
         page: Page,
-        kept: KeptCoverage,
+        begun: Begun,
         listing: Listing | None,
         before: RangeProgress,
     ) -> RangeProgress:
@@ -305,8 +388,9 @@ class Syncer:
         Only the page of the newest bars says something of the present.
         """
         series, now, history = unit.request.series, int(self.clock()), page.history
+        kept, stored = begun.kept, begun.current.bars
         has_live = self.live_bars.first_time(series) is not None
-        upserted = self._upsert(unit, history)
+        upserted = self._upsert(unit, history, stored)
         newest = None
         if page.is_newest:
             problem = self.hours.note(series, history, now)
@@ -316,7 +400,7 @@ class Syncer:
         kept = kept.foreseen(listing, series.interval, now)
         progress = before.plus(page, *upserted.counts)
         is_last = page.stop is not None
-        extent = self.bars.extent(series)
+        extent = self.bars.extent(stored)
         if self.statuses.mark_stored(
             series,
             extent,
@@ -326,14 +410,14 @@ class Syncer:
             lease=unit.lease,
             reach=reach_after(progress, now),
         ):
-            self.statuses.recount(series, lambda: self.bars.extent(series))
+            self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, has_live, is_newest=page.is_newest)
         return progress
 
-    def _upsert(self, unit: Unit, history: History) -> Upserted:
-        series, cause = unit.request.series, Cause(Reason.SYNC, unit.newest_job)
+    def _upsert(self, unit: Unit, history: History, stored: Series) -> Upserted:
+        cause = Cause(Reason.SYNC, unit.newest_job)
         with metrics.STORE_SECONDS.labels(operation="upsert").time():
-            upserted = self.bars.upsert({series: history.closed}, unit.lease, cause)[series]
+            upserted = self.bars.upsert({stored: history.closed}, unit.lease, cause)[stored]
         metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
         metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
         return upserted
@@ -367,10 +451,10 @@ class Syncer:
         if closed.first_time is not None and closed.last_time is not None:
             self.live_bars.prune(series, closed.first_time, closed.last_time + 1)
 
-    def _report(self, series: Series, progress: RangeProgress) -> SyncReport:
-        extent = self.bars.extent(series)
+    def _report(self, stored: Series, progress: RangeProgress) -> SyncReport:
+        extent = self.bars.extent(stored)
         return SyncReport(
-            series=series,
+            series=Series(stored.symbol, stored.interval),
             fetched=progress.fetched,
             inserted=progress.inserted,
             changed=progress.changed,
@@ -443,13 +527,6 @@ def _is_repair(unit: Unit) -> bool:
     start, which every backfill has.
     """
     return unit.queue == QueueName.REPAIR and unit.request.start is None
-
-
-def _bars_to_reach(
-    oldest_live: int | None, gap: int | None, history: History, request: SyncRequest
-) -> int | None:
-    wanted = [bars_to_reach(each, history, request) for each in (oldest_live, gap)]
-    return max((each for each in wanted if each is not None), default=None)
 
 
 def _delay_seconds(failures: int, longest_seconds: float = MAX_DELAY_SECONDS) -> float:

@@ -18,6 +18,7 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS, Days, Longer, closed_of
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CachedCalendars
+from pocketquant.storage.generations import Generations
 from pocketquant.storage.live_bars import LiveBarStore
 
 
@@ -27,6 +28,7 @@ class ShownLiveBars:
 
     bars: BarStore
     live_bars: LiveBarStore
+    generations: Generations
     calendars: CachedCalendars
 
     def read(
@@ -55,7 +57,7 @@ class ShownLiveBars:
         """Return the open time of the oldest bar, or None; a week opens after those of history."""
         if series.interval not in WEEKS_AND_MONTHS:
             return self.live_bars.first_time(series)
-        last = self.bars.latest(series, 1).last_time
+        last = self._last_time(series)
         return None if last is None else last + 1
 
     def has_any(self, series: Series) -> bool:
@@ -74,8 +76,9 @@ class ShownLiveBars:
     def joined_days(self, symbol: Symbol, start: int | None, end: int | None) -> Days:
         """Return the daily bars of a symbol, those of history and live ones."""
         series = Series(symbol, Interval.D1)
-        history = self.bars.read(series, start, end)
-        joined = join(history, self._days(symbol, start, end))
+        days = self._days(symbol, start, end)  # before history, which takes them over
+        current = self.generations.current(series)
+        joined = join(self.bars.read(current.bars, start, end), current.live(days))
         live = set(joined.bars.time[joined.is_live].tolist())
         partial = live.intersection(self.live_bars.partial_times(series)) if live else live
         return Days(joined.bars, partial)
@@ -91,12 +94,16 @@ class ShownLiveBars:
     def _made(self, series: Series) -> Longer:
         """Return the closed weeks or months after those of history."""
         calendar = self._calendar(series.symbol, series.interval, Interval.D1)
-        last = self.bars.latest(series, 1).last_time
+        last = self._last_time(series)
         window = calendar.bar_at(last, series.interval) if calendar and last is not None else None
         if calendar is None or window is None:
             return Longer(Bars.empty(), np.empty(0, np.int64), np.empty(0, np.bool_))
         days = self.joined_days(series.symbol, window.close, None)
         return closed_of(days, series.interval, calendar)
+
+    def _last_time(self, series: Series) -> int | None:
+        """Return when the last bar of history opened."""
+        return self.bars.latest(self.generations.current(series).bars, 1).last_time
 
     def _calendar(self, symbol: Symbol, *intervals: Interval) -> Calendar | None:
         """Return the calendar of a symbol, if it is known and not doubtful at these intervals."""

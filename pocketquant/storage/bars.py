@@ -159,13 +159,13 @@ class BarStore(BarReader):
 
     def chunk_counts(self, all_series: Collection[Series]) -> dict[Series, dict[int, int]]:
         """Return the number of bars by the index of their chunk; reads an index, no chunk."""
-        counts: dict[Series, dict[int, int]] = {series: {} for series in all_series}
-        of_series = {"$or": [{"_id": chunks.id_range(series)} for series in counts]}
+        counts: dict[str, dict[int, int]] = {str(series): {} for series in all_series}
+        of_series = {"$or": [{"_id": chunks.id_range(series)} for series in all_series]}
         fields = {"_id": True, "count": True}
         for document in self._chunks.find(of_series, fields) if counts else ():
             key, _, _ = document["_id"].rpartition("|")
-            counts[Series.parse(key)][chunks.index_of(document["_id"])] = document["count"]
-        return counts
+            counts[key][chunks.index_of(document["_id"])] = document["count"]
+        return {series: counts[str(series)] for series in all_series}
 
     def delete(self, series: Series) -> int:
         """Remove all bars of the series; return how many there were.
@@ -177,6 +177,13 @@ class BarStore(BarReader):
         if self._revisions is not None:
             self._revisions.delete(series)
         return count
+
+    def delete_generations(self, series: Series) -> None:
+        """Remove the bars of all later generations of the series; see `Generations`."""
+        later = chunks.later_generations(series)
+        self._chunks.delete_many({"_id": later})
+        if self._revisions is not None:
+            self._revisions.delete_later_generations(series)
 
     def _extend_known(
         self,

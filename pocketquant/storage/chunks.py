@@ -54,6 +54,11 @@ def id_range(series: Series, start: int | None = None, end: int | None = None) -
     return {"$gte": id_of(series, first), "$lte": id_of(series, last)}
 
 
+def later_generations(series: Series) -> dict[str, str]:
+    """Return MongoDB's condition on `_id` for the chunks of every generation but the first."""
+    return {"$gte": f"{series}@", "$lt": f"{series}A"}  # "A" follows "@"
+
+
 def window(series: Series, index: int) -> tuple[int, int]:
     """Return the time of a chunk: bars of it open at its start or later, and before its end."""
     seconds = _window_seconds(series.interval)

@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.coverage import Coverage, CoverageState, Covered, Stretch, calendar_of
+from pocketquant.domain.coverage import (
+    FETCHED,
+    Coverage,
+    CoverageState,
+    Covered,
+    Stretch,
+    calendar_of,
+)
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
@@ -48,6 +55,19 @@ class KeptCoverage:
         counts = self._counts_after(series, fetched, stretch)
         coverage = self.coverage.after(stretch, asked_at, is_all=is_all)
         return replace(self, coverage=coverage, counts=counts)
+
+    def rescaled(self, before: int) -> "KeptCoverage":
+        """Mark what was fetched of the time before a moment; see `Coverage.rescaled`."""
+        return replace(self, coverage=self.coverage.rescaled(before))
+
+    def since(self, series: Series, start: int) -> "KeptCoverage":
+        """Forget the time before a moment, of which no bars are stored any more."""
+        counts = {
+            index: count
+            for index, count in self.counts.items()
+            if chunks.window(series, index)[1] > start
+        }
+        return replace(self, coverage=self.coverage.since(start), counts=counts)
 
     def bridged(self, history: History, interval: Interval) -> "KeptCoverage":
         """Close the gaps in which the symbol does not trade."""
@@ -116,7 +136,7 @@ class KeptCoverage:
             if stretch[0] <= start and end <= stretch[1]:
                 counts[index] = len(bars)
             else:
-                known = self.coverage.covers(bars.time, CoverageState.COMPLETE)
+                known = self.coverage.covers(bars.time, *FETCHED)
                 counts[index] = counts.get(index, 0) + int(np.count_nonzero(~known))
         return counts
 

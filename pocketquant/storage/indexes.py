@@ -65,6 +65,16 @@ _INDEXES = {
             name="at_risk",
             partialFilterExpression={"coverage.leaves_at": {"$exists": True}},
         ),
+        IndexModel(
+            "next_deletion_at",
+            name="old_generations",
+            partialFilterExpression={"next_deletion_at": {"$type": "date"}},
+        ),
+        IndexModel(
+            "has_rescale_to_follow",
+            name="rescales_to_follow",
+            partialFilterExpression={"has_rescale_to_follow": True},
+        ),
     ],
     "units": [
         IndexModel(

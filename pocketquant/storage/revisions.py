@@ -129,7 +129,8 @@ class Revisions:
 
         A document whose chunk was not written after all is counted, but not returned.
         """
-        of_series = {"_id": chunks.id_range(series)}
+        ranges = (chunks.id_range(series), chunks.later_generations(series))
+        of_series = {"$or": [{"_id": each} for each in ranges]}
         newest_first = [("replaced_at", DESCENDING), ("_id", DESCENDING)]
         found = self._revisions.find(of_series)
         documents = list(found.sort(newest_first).skip(offset).limit(limit))
@@ -157,6 +158,10 @@ class Revisions:
     def delete(self, series: Series) -> None:
         """Remove what is kept of the series."""
         self._revisions.delete_many({"_id": chunks.id_range(series)})
+
+    def delete_later_generations(self, series: Series) -> None:
+        """Remove what is kept of all generations of the series but the first."""
+        self._revisions.delete_many({"_id": chunks.later_generations(series)})
 
     def _writes_of(self, ids: set[str]) -> set[tuple[str, datetime]]:
         """Return the chunk and the moment of each write that any value is from."""

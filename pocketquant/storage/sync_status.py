@@ -27,6 +27,7 @@ from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.coverage import KeptCoverage, read_outlook
+from pocketquant.storage.generations import CURRENT_FIELDS, Current, read_current
 from pocketquant.storage.key_ranges import keys_of_exchange, keys_of_symbol
 from pocketquant.storage.leases import UnitLease
 
@@ -46,7 +47,7 @@ _OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
 _REACH_DATES = ("oldest", "asked_at")
-_LONG = ("coverage.ranges", "coverage.counts")  # they may be as long as the series
+_LONG = ("coverage.ranges", "coverage.counts", "rescales")  # they may be as long as the series
 _LISTED = dict.fromkeys(_LONG, False)
 _PROGRESS = ("last_bar_at", "last_sync_at")
 _SERIES_A_QUERY = 1000
@@ -72,6 +73,14 @@ class SyncStatus:
     calendar_problem: str | None = None
     refused_bars: int = 0  # of its last sync
     outlook: Outlook = field(default_factory=Outlook)
+    generation: int = 1
+
+
+class Begun(NamedTuple):
+    """What a series had when its sync began."""
+
+    kept: KeptCoverage
+    current: Current
 
 
 class Newest(NamedTuple):
@@ -225,8 +234,8 @@ class SyncStatuses:
 
     def mark_syncing(
         self, series: Series, job_id: str | None, attempt: int, lease: UnitLease | None = None
-    ) -> KeptCoverage:
-        """Mark the series as being synced, and return what is covered of it.
+    ) -> Begun:
+        """Mark the series as being synced; return what is covered of it, and its chunks.
 
         An earlier error stays until a sync succeeds.
         """
@@ -236,7 +245,8 @@ class SyncStatuses:
         before = self._write(series, change, lease, self._brief) or {}
         shown = before.get("reach") or {}
         limit = shown["bars"] if shown.get("stop") == Stop.LIMIT else None
-        return replace(KeptCoverage.read(before.get("coverage")), limit=limit)
+        kept = replace(KeptCoverage.read(before.get("coverage")), limit=limit)
+        return Begun(kept, read_current(series, before))
 
     def mark_completed(
         self,
@@ -272,15 +282,10 @@ class SyncStatuses:
         provider serves. Return whether the series has imported
         bars too; if so, call `recount`.
         """
-        fields: dict[str, Any] = {
-            "bar_count": extent.count,
-            "first_bar_at": to_date(extent.first_time),
-            "last_bar_at": to_date(extent.last_time),
-            "next_attempt_at": None,
-        }
+        fields: dict[str, Any] = {**extent_fields(extent), "next_attempt_at": None}
         if newest is not None:
             fields["last_sync_at"] = to_date(newest.synced_at)
-            fields["forming"] = _forming_document(newest.forming)
+            fields["forming"] = forming_document(newest.forming)
             fields["calendar_problem"] = newest.calendar_problem
             fields["refused_bars"] = newest.refused
         if kept is not None:
@@ -300,12 +305,7 @@ class SyncStatuses:
         """
         for _ in range(_MOST_ROUNDS):
             extent = count()
-            counted = {
-                "bar_count": extent.count,
-                "first_bar_at": to_date(extent.first_time),
-                "last_bar_at": to_date(extent.last_time),
-                "has_imports": True,
-            }
+            counted = {**extent_fields(extent), "has_imports": True}
             first = {**_first(series), "status": SyncState.COMPLETED.value}
             unset = {name: value for name, value in first.items() if name not in counted}
             change = {"$set": counted, "$setOnInsert": unset}
@@ -437,14 +437,14 @@ class SyncStatuses:
         lease: UnitLease | None,
         statuses: Collection[dict[str, Any]] | None = None,
     ) -> dict[str, Any] | None:
-        """Change the status; return its old `has_imports`, `coverage` and `reach`, if it had any.
+        """Change the status; return its old coverage, reach and `CURRENT_FIELDS`, if it had any.
 
         LeaseLost once the lease expired.
         An upsert cannot be conditional on the lease, so a missing status is inserted first.
         """
         statuses = self._statuses if statuses is None else statuses
         known = {"_id": str(series)}
-        returned = dict.fromkeys(("has_imports", "coverage", "reach"), True)
+        returned = dict.fromkeys((*CURRENT_FIELDS, "coverage", "reach"), True)
         if lease is None:
             return statuses.find_one_and_update(known, change, returned, upsert=True)
         held = {**known, "$expr": lease.holds()}
@@ -496,7 +496,15 @@ def _error(error: PocketQuantError | None) -> dict[str, str | None]:
     }
 
 
-def _forming_document(forming: FormingBar | None) -> dict[str, Any] | None:
+def extent_fields(extent: Extent) -> dict[str, Any]:
+    return {
+        "bar_count": extent.count,
+        "first_bar_at": to_date(extent.first_time),
+        "last_bar_at": to_date(extent.last_time),
+    }
+
+
+def forming_document(forming: FormingBar | None) -> dict[str, Any] | None:
     if forming is None:
         return None
     document = asdict(forming)
@@ -530,6 +538,7 @@ def _read(document: dict[str, Any]) -> SyncStatus:
         calendar_problem=document.get("calendar_problem"),
         refused_bars=document.get("refused_bars", 0),
         outlook=read_outlook(document.get("coverage") or {}),
+        generation=document.get("generation", 1),
     )
 
 

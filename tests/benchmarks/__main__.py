@@ -14,6 +14,7 @@ BENCHMARKS = (
     "store",
     "revisions",
     "holes",
+    "rescale",
     "rest",
     "export",
     "sync",

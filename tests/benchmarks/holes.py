@@ -7,6 +7,7 @@ Figures are the best of the rounds, from call to answer, with MongoDB's time.
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -126,8 +127,7 @@ def find(platform: Platform, series: Series, expected: int) -> None:
 
 def holes_of(platform: Platform) -> Holes:
     """Return the use-case, at the end of the year."""
-    stores = (platform.statuses, platform.bars, platform.live_bars, platform.calendars)
-    return Holes(*stores, platform.symbols, clock=lambda: float(END))
+    return replace(platform.holes, clock=lambda: float(END))
 
 
 def best(job: Callable[[], object]) -> float:

@@ -21,6 +21,7 @@ class Actor:
         self._may_go, self._has_stopped = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run)
         self.failure: Exception | None = None
+        self.was_killed = False
         self._thread.start()
 
     def step(self) -> bool:
@@ -30,6 +31,12 @@ class Actor:
         self._may_go.release()
         self._has_stopped.acquire()
         return not self._is_over
+
+    def kill(self) -> None:
+        """End the actor before its next command."""
+        self._remaining = 0
+        while self.step():
+            pass
 
     def wait_for_turn(self) -> None:
         """Called in the actor's thread before each command."""
@@ -46,7 +53,7 @@ class Actor:
         try:
             self._act()
         except Killed:
-            pass
+            self.was_killed = True
         except Exception as error:  # noqa: BLE001  # `interleave` raises it
             self.failure = error
         finally:

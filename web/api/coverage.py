@@ -12,6 +12,7 @@ from pocketquant.storage.access import Scope
 from web import idempotency, paging
 from web.api.jobs import LOCATION, accepted
 from web.bars.stored_bars import Window
+from web.schemas.events import EventOut, EventsOut
 from web.schemas.holes import (
     CoverageOut,
     CoverageQuery,
@@ -93,6 +94,23 @@ def get_outliers(path: SymbolPath, query: HolesQuery, **_: str) -> OutliersOut:
             raise NotFound(f"{series} was never requested")
         bars = services.ohlcv.present.joined(series, window)[0].bars
     return OutliersOut.of(series, bars, outliers(bars), query.limit)
+
+
+@blueprint.route("/events/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.response(HTTPStatus.OK, schema_of(EventsOut))
+def get_events(path: SymbolPath, **_: str) -> EventsOut:
+    """Get the splits of a symbol that its syncs found
+
+    A split multiplies the whole past at the provider, which a sync sees in the bars that are stored
+    already. Splits of before the first sync, and of symbols that are not synced, are not known.
+    """
+    wanted = path.to_symbol()
+    with current_services().storage() as platform:
+        rescales = platform.generations.rescales(wanted)
+    return EventsOut(
+        symbol=wanted.ticker, exchange=wanted.exchange, events=EventOut.all_of(rescales)
+    )
 
 
 @blueprint.route("/quality")

@@ -16,6 +16,7 @@ from pocketquant.domain.bars import Bars
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
 from pocketquant.storage.bar_reader import BarReader
+from pocketquant.storage.generations import Generations
 from web.bars.local_cache import LocalCache
 from web.encoding import encode_rows
 from web.times import UTC_TIMES, TimeFormat
@@ -53,8 +54,14 @@ class ChunkCache:
     """
 
     bars: BarReader
+    generations: Generations
     local: LocalCache
     prefix: str = ""
+
+    def current(self, series: Series, token: bytes) -> Series:
+        """Return the generation of the series that its chunks are read from."""
+        name = f"{series} generation"
+        return self.local.under(token, name, lambda: self.generations.current(series).bars)
 
     def read(
         self,
@@ -68,7 +75,8 @@ class ChunkCache:
     ) -> EncodedChunk:
         """Return the newest or the oldest `limit` bars from `start` to before `end`.
 
-        Rows are kept in UTC; other zones have none.
+        `series` is the result of `current` under this token. Rows are kept in UTC; other zones have
+        none.
         """
         ids = self._ids(series, start, end, token)
         used: list[EncodedChunk] = []

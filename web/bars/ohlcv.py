@@ -66,7 +66,8 @@ class BarsQuery:
         """Return the fields of the answer beside its bars."""
         cursor = None
         if found.next_time is not None:
-            cursor = encode_cursor(found.next_time, self.window.query(self._paged))
+            query = self.window.query(self._paged)
+            cursor = encode_cursor(found.next_time, query, found.generation)
         _, _, interval = self.name.rpartition("|")
         made_of = source.value if source else None
         return Page(interval, cursor, made_of, self.as_columns, times, as_of=self.moment)
@@ -223,6 +224,9 @@ class OhlcvReader:
         status = self.cache.under(token, f"{series} status", lambda: self.statuses.get(series))
         times = self.times(query)
         found = self.stored.read(series, query.window, status, token, times)
+        while self.past is None and status and status.generation != found.generation:
+            status = self.statuses.get(series)
+            found = self.stored.read(series, query.window, status, None, times)
         if not (len(found.bars) or self._is_known(series, status)):
             return None
         forming = status.forming if status and self.past is None else None

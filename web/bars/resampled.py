@@ -5,7 +5,7 @@ read       a bounded number of its bars, and a neighbour on each side of the pag
 make       the closed bars; those whose time the source does not wholly cover are partial
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -118,7 +118,8 @@ class Resampler:
         limit = (window.limit + _EDGES) * bars_in_one(grid.length, series.interval)
         newest = window.newest_first
         start, end = (None, window.end) if newest else (window.start, None)
-        joined, partial = self.stored.joined(series, Window(start, end, limit, newest))
+        wanted = Window(start, end, limit, newest, generation=window.generation)
+        joined, partial, generation = self.stored.joined(series, wanted)
         has_first = start is None and not (newest and len(joined) == limit)
         if not newest and start is not None:
             before = self.stored.joined(series, Window(None, start, 1, newest_first=True))[0]
@@ -135,7 +136,8 @@ class Resampler:
         unseen += unseen_between(around, series.interval, source.calendar)
         if has_first and len(around):
             unseen.append((_LONG_AGO, int(around.bars.time[0])))
-        return _made(joined, unseen, grid, window, is_cut=len(joined) == limit)
+        found = _made(joined, unseen, grid, window, is_cut=len(joined) == limit)
+        return replace(found, generation=generation)
 
 
 def _made(
@@ -176,7 +178,7 @@ def _closed(window: Window, span: Span, grid: Grid) -> Window:
         held = grid.bars_at(np.array([start]))
         if held.opens[0] < start:
             start = int(held.closes[0])
-    return Window(start, end, window.limit, window.newest_first)
+    return replace(window, start=start, end=end)
 
 
 def _what_to_sync(symbol: Symbol, length: BarLength) -> str:

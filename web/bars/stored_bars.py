@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.joining import Joined, join, live_stretches, newest_live_count
 from pocketquant.domain.symbols import Series
 from pocketquant.live.shown_bars import ShownLiveBars
 from pocketquant.storage.bars import BarStore
+from pocketquant.storage.generations import Generations, number_of
 from pocketquant.storage.sync_status import SyncStatus
 from web.bars.chunk_cache import ChunkCache, EncodedChunk
 from web.bars.cursors import decode_cursor
@@ -27,7 +29,8 @@ Range = tuple[int | None, int | None]  # start included, end excluded; None: wit
 class Window:
     """Which bars of a series: opening in [start, end), the newest or the oldest `limit` of them.
 
-    `first_page` is the range of the first page, where this is a later one.
+    Where this is a later page, `first_page` is the range of the first one, and `generation` the
+    generation of the series that it came from.
     """
 
     start: int | None
@@ -35,6 +38,7 @@ class Window:
     limit: int
     newest_first: bool
     first_page: Range | None = None
+    generation: int | None = None
 
     @property
     def whole_range(self) -> Range:
@@ -44,7 +48,8 @@ class Window:
     @property
     def key(self) -> str:
         """Return a text that is equal for equal windows."""
-        return f"{self.start},{self.end},{self.limit},{self.newest_first},{self.whole_range}"
+        bounds = f"{self.start},{self.end},{self.limit},{self.newest_first}"
+        return f"{bounds},{self.whole_range},{self.generation}"
 
     def query(self, name: str) -> str:
         """Return the text that a cursor of series `name` belongs to."""
@@ -53,10 +58,17 @@ class Window:
 
     def at(self, cursor: str, name: str) -> "Window":
         """Return the rest from the cursor on; raise InvalidRequest for one of another query."""
-        time = decode_cursor(cursor, self.query(name))
-        if self.newest_first:
-            return replace(self, end=time, first_page=self.whole_range)
-        return replace(self, start=time, first_page=self.whole_range)
+        time, generation = decode_cursor(cursor, self.query(name))
+        later = replace(self, first_page=self.whole_range, generation=generation)
+        return replace(later, end=time) if self.newest_first else replace(later, start=time)
+
+    def require(self, generation: int) -> None:
+        """Raise InvalidRequest if the pages before came from another generation."""
+        if self.generation not in (None, generation):
+            raise InvalidRequest(
+                "cursor: the bars were rescaled since the first page, after a split; begin with the"
+                " first page again"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +76,14 @@ class Found:
     """The bars of a window, and the time of its next page where the limit cut it.
 
     `rows` is the result of `encode_rows` for these bars, in the wanted format, where it is known.
+    All bars are of one `generation` of the series, so of one scale.
     """
 
     bars: Bars
     live: LivePart = _NO_LIVE_BARS
     next_time: int | None = None
     rows: list[bytes] | None = None
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +91,12 @@ class StoredBars:
     """Reads both stores as one series, live bars first.
 
     A sync stores history before it prunes live bars, so a bar that is pruned between the two reads
-    is found in history.
+    is found in history. The generation of history is looked up between the two reads.
     """
 
     bars: BarStore
     live_bars: ShownLiveBars
+    generations: Generations
     chunks: ChunkCache
 
     def read(
@@ -96,22 +111,26 @@ class StoredBars:
         limit, newest = window.limit, window.newest_first
         live = self._live(series, window, token)
         if token is not None and not len(live) and _is_before_end(window, status):
-            return self._settled(series, window, token, times)
-        more = self._join(series, window, live)
+            settled = self._settled(series, window, token, times)
+            if settled is not None:
+                return settled
+        more, generation = self._join(series, window, live)
         joined = more.cut(limit, newest)
         next_time = _next_time(joined.bars, newest) if len(more) > limit else None
-        return Found(joined.bars, self._live_part(series, joined), next_time)
+        live_part = self._live_part(series, joined)
+        return Found(joined.bars, live_part, next_time, generation=generation)
 
-    def joined(self, series: Series, window: Window) -> tuple[Joined, tuple[int, ...]]:
-        """Return at most `limit` bars of the window, and the open times of partial ones."""
-        more = self._join(series, window, self._live(series, window))
+    def joined(self, series: Series, window: Window) -> tuple[Joined, tuple[int, ...], int]:
+        """Return at most `limit` bars of the window, the times of partial ones, the generation."""
+        more, generation = self._join(series, window, self._live(series, window))
         joined = more.cut(window.limit, window.newest_first)
-        return joined, self._partial_times(series, joined)
+        return joined, self._partial_times(series, joined), generation
 
     def chunk_edges(self, series: Series) -> NDArray[np.int64]:
         """Return first and last open times of each chunk, of live bars and then of history."""
         live = self.live_bars.chunk_edges(series)
-        return np.concatenate([live, self.bars.chunk_edges(series)])
+        history = self.generations.current(series).bars
+        return np.concatenate([live, self.bars.chunk_edges(history)])
 
     def blocks(
         self, series: Series, start: int | None, end: int | None, newest: bool
@@ -121,8 +140,10 @@ class StoredBars:
         History ends where it ended at the first block, so that both orders give the same bars.
         """
         live = self.live_bars.read(series, start, end, None, newest)
-        last = self.bars.read(series, start, end, 1).last_time
-        history = iter(()) if last is None else self.bars.blocks(series, start, last + 1, newest)
+        current = self.generations.current(series)
+        live, held = current.live(live), current.bars
+        last = self.bars.read(held, start, end, 1).last_time
+        history = iter(()) if last is None else self.bars.blocks(held, start, last + 1, newest)
         for block in history:
             if not len(block):
                 continue
@@ -135,7 +156,8 @@ class StoredBars:
 
     def has_any(self, series: Series) -> bool:
         """Return whether the series has any bar, in history or live."""
-        return self.live_bars.has_any(series) or len(self.bars.latest(series, 1)) > 0
+        held = self.generations.current(series).bars
+        return self.live_bars.has_any(series) or len(self.bars.latest(held, 1)) > 0
 
     def _live(self, series: Series, window: Window, token: bytes | None = None) -> Bars:
         """Return the live bars of the window that may be among its first `limit` + 1 bars.
@@ -154,11 +176,14 @@ class StoredBars:
         first = self.live_bars.first_time(series)
         return _NEVER if first is None else first
 
-    def _join(self, series: Series, window: Window, live: Bars) -> Joined:
-        """Return the bars of the window, one more than its limit if there are."""
+    def _join(self, series: Series, window: Window, live: Bars) -> tuple[Joined, int]:
+        """Return the bars of the window, one more than its limit if there are; and generation."""
         start, end, more = window.start, window.end, window.limit + 1
-        history = self.bars.read(series, start, end, more, window.newest_first)
-        return join(history, live).cut(more, window.newest_first)
+        current = self.generations.current(series)
+        window.require(current.number)
+        history = self.bars.read(current.bars, start, end, more, window.newest_first)
+        joined = join(history, current.live(live)).cut(more, window.newest_first)
+        return joined, current.number
 
     def _live_part(self, series: Series, joined: Joined) -> LivePart:
         stretches = live_stretches(joined.bars.time, joined.is_live)
@@ -171,10 +196,16 @@ class StoredBars:
             return ()
         return tuple(time for time in self.live_bars.partial_times(series) if time in live)
 
-    def _settled(self, series: Series, window: Window, token: bytes, times: TimeFormat) -> Found:
+    def _settled(
+        self, series: Series, window: Window, token: bytes, times: TimeFormat
+    ) -> Found | None:
+        """Return the bars from kept chunks; None if those are of another generation."""
+        held = self.chunks.current(series, token)
+        if window.generation not in (None, number_of(held)):
+            return None
         start, end, newest = window.start, window.end, window.newest_first
-        more = self.chunks.read(series, start, end, window.limit + 1, newest, token, times)
-        return page_of(more, window)
+        more = self.chunks.read(held, start, end, window.limit + 1, newest, token, times)
+        return replace(page_of(more, window), generation=number_of(held))
 
 
 def page_of(more: EncodedChunk, window: Window) -> Found:

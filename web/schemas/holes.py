@@ -47,8 +47,9 @@ class CoveredOut(BaseModel):
         description="the first moment after it", examples=["2026-11-27T15:30:00Z"]
     )
     state: CoverageState = Field(
-        description="`complete`: every bar of the provider is stored; `limited`: the provider"
-        " serves no bars that old",
+        description="`complete`: every bar of the provider is stored; `rescaled`: they were"
+        " multiplied after a split, and not fetched again since; `limited`: the provider serves no"
+        " bars that old",
         examples=["complete"],
     )
     asked_at: datetime = Field(

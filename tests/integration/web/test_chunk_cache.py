@@ -16,6 +16,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.chunks import CHUNK_PERIODS
+from pocketquant.storage.generations import Generations
 from web.bars.chunk_cache import ChunkCache, EncodedChunk
 from web.bars.fresh_tokens import FreshTokens
 from web.bars.local_cache import LocalCache
@@ -44,10 +45,11 @@ def bars(mongo: Mongo) -> BarStore:
 
 
 @pytest.fixture
-def cached(bars: BarStore, cache: redis.Redis) -> ChunkCache:
+def cached(bars: BarStore, mongo: Mongo, cache: redis.Redis) -> ChunkCache:
     """The cache of one process."""
     responses = ResponseCache(cache)
-    return ChunkCache(bars, LocalCache(responses, FreshTokens(responses, cache)))
+    local = LocalCache(responses, FreshTokens(responses, cache))
+    return ChunkCache(bars, Generations(mongo), local)
 
 
 bounds = st.none() | st.integers(-10, 60_010).map(lambda minute: minute * MINUTE)

@@ -30,6 +30,8 @@ MODELS = {
     "Calendar": "CalendarOut",
     "Covered": "CoveredOut",
     "Coverage": "CoverageOut",
+    "Event": "EventOut",
+    "Events": "EventsOut",
     "Untraded": "UntradedOut",
     "Hole": "HoleOut",
     "HolesReport": "HolesOut",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.coverage import (
+    FETCHED,
     Coverage,
     CoverageState,
     Covered,
@@ -126,6 +127,28 @@ def test_a_gap_before_all_that_the_provider_serves_is_limited(
     wider = found.after((seconds("25T14:30"), seconds("25T16:30")), 9, is_all=is_all)
     assert states == [each.state for each in wider.ranges]
     assert (seconds("25T16:30"), seconds("26T14:30")) == wider.gaps()[-1]
+
+
+def test_what_was_fetched_before_a_rescale_is_marked() -> None:
+    """Up to a moment; what the provider does not serve stays so, and its bars count as fetched."""
+    limited = covered(("02T00:00", "04T00:00"), state=LIMITED)
+    both = limited.with_range(Covered(seconds("04T00:00"), seconds("10T00:00"), COMPLETE, 9))
+    marked = both.rescaled(seconds("06T00:00"))
+    assert [
+        (seconds("02T00:00"), seconds("04T00:00"), "limited"),
+        (seconds("04T00:00"), seconds("06T00:00"), "rescaled"),
+        (seconds("06T00:00"), seconds("10T00:00"), "complete"),
+    ] == stretches(marked)
+    assert marked == both.rescaled(seconds("06T00:00")).rescaled(seconds("04T00:00"))
+    times = np.array([seconds("03T00:00"), seconds("05T00:00"), seconds("07T00:00")])
+    assert [False, True, True] == marked.covers(times, *FETCHED).tolist()
+
+
+def test_the_coverage_since_a_moment() -> None:
+    """A stretch in which it lies is cut; older ones are forgotten."""
+    both = covered(("02T00:00", "04T00:00"), ("05T00:00", "08T00:00"))
+    since = both.since(seconds("06T00:00"))
+    assert [(seconds("06T00:00"), seconds("08T00:00"), "complete")] == stretches(since)
 
 
 def test_a_stretch_replaces_what_it_overlaps() -> None:

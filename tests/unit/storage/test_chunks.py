@@ -14,6 +14,7 @@ from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.revisions import ALWAYS, Versions
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage import chunks
+from pocketquant.storage.generations import generation_of
 
 AAPL = Symbol("NASDAQ", "AAPL")
 FIRST, LAST = -30_610_224_000, 253_402_300_799  # the years 1000 and 9999
@@ -210,3 +211,22 @@ def test_no_more_chunks_are_taken_than_the_limit_needs(limit: int | None, left: 
     found = iter([_bars([6, 7, 8]), _bars([3, 4, 5]), _bars([0, 1, 2])])
     chunks.gather(found, None, None, limit, newest=True)
     assert left == len(list(found))
+
+
+@pytest.mark.parametrize("interval", Interval)
+@pytest.mark.parametrize("number", [2, 9, 10, 12345])
+def test_later_generations_lie_beside_the_first(interval: Interval, number: int) -> None:
+    """Their chunks are in their own range, and in no range of another generation or interval."""
+    first = Series(AAPL, interval)
+    later = generation_of(first, number)
+    (chunk,) = chunks.split(later, _bars([0]))
+    assert f"{first}@{number}|1000000" == chunk
+    holding = [
+        series
+        for series in (first, later, generation_of(first, number + 1), generation_of(first, 1))
+        if chunks.id_range(series)["$gte"] <= chunk <= chunks.id_range(series)["$lte"]
+    ]
+    assert [later] == holding
+    ranges = [chunks.later_generations(Series(AAPL, each)) for each in Interval]
+    assert 1 == sum(each["$gte"] <= chunk < each["$lt"] for each in ranges)
+    assert 0 == chunks.index_of(chunk)

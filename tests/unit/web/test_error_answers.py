@@ -23,6 +23,7 @@ EXPECTED = {
     domain.Rejected: 422,
     domain.NoLongerKept: 410,
     domain.Conflict: 409,
+    domain.SuspectHistory: 409,
     domain.Cancelled: 409,
     domain.ProviderTimeout: 504,
     domain.StorageUnavailable: 503,
