@@ -261,7 +261,8 @@ def _print_estimate(estimate: Estimate, as_json: bool) -> None:
 
 
 def _note_estimate(estimate: Estimate) -> None:
-    known = f"about {estimate['bars']:,} bars in {estimate['pages']:,} pages can come"
+    pages = "1 page" if estimate["pages"] == 1 else f"{estimate['pages']:,} pages"
+    known = f"about {estimate['bars']:,} bars in {pages} can come"
     series, unknown = estimate["series_count"], estimate["unknown_count"]
     limit = estimate["limit_bars"]
     of_plan = "the limit of your plan is not known yet"

@@ -137,7 +137,6 @@ def test_a_backfill_prints_what_can_come_and_what_came(typed: Type) -> None:
     failed = typed("backfill", "NASDAQ:NONE")
     assert 1 == failed.exit_code
     assert "unknown_symbol" in failed.stdout
-    assert "nothing is known of 1 yet" in failed.stderr
 
 
 def test_a_job_is_paused_and_resumed(typed: Type, platform: Any) -> None:
