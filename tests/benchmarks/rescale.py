@@ -22,6 +22,7 @@ from pocketquant.history.rescaling import Rescaling
 from pocketquant.machine.embedded import private_mongod, private_redis, running
 from pocketquant.messaging.queues import QueueName
 from pocketquant.settings import Settings
+from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire, wire_syncer
 from tests.benchmarks.report import Row
@@ -82,7 +83,12 @@ def rescale(
     began = time.perf_counter()
     compared = rescaling.compared(history, begun)
     assert isinstance(compared.verdict, Rescaled)
-    after = rescaling.rescale(unit, history, compared, begun, lambda kept: kept, is_newest=True)
+    stretch = (int(columns[0, 0]), int(columns[0, -1]) + 1)
+
+    def covered(kept: KeptCoverage) -> KeptCoverage:
+        return kept.after(SERIES, history.closed, stretch, 0, is_all=False)
+
+    after = rescaling.rescale(unit, history, compared, begun, covered, is_newest=True)
     seconds = time.perf_counter() - began
     assert len(stored) == platform.bars.count(after.current.bars)
     platform.ledger.fail(unit, Cancelled("measured"))
