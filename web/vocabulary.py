@@ -47,6 +47,8 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
     "description": ("what it does, in words", "every tracked series of every active symbol"),
     "error": ("code of the last failure; null: none", "provider_timeout"),
     "error_message": ("message of the last failure; null: none", None),
+    "estimate": ("what it can bring, as far as that is known before it begins", None),
+    "events": ("the corporate events that were found, the last one first", None),
     "exchange": ("the exchange", "NASDAQ"),
     "failed": ("syncs that failed for good", 2),
     "finished_at": ("when it ended; null: it has not ended", None),

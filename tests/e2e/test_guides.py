@@ -35,6 +35,10 @@ NOT_RUN = {
     ("index.md", "pocketquant simulate --port 8765 --http-port 8766"): FOR_EVER,
     ("README.md", "pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT       # a table in the terminal;"
      " --json for pipes"): FOR_EVER,
+    ("commands.md", "pocketquant jobs pause $job     # while it runs"): ANOTHER_TEST
+    + "test_a_job_is_paused_and_resumed",
+    ("rest.md", "curl -X POST http://127.0.0.1:8000/api/v1/jobs/$backfill/pause"
+     "     # while it runs"): ANOTHER_TEST + "test_backfill_api",
     ("commands.md", "pocketquant watch NASDAQ:AAPL BINANCE:BTCUSDT"): FOR_EVER,
     ("scaling.md", "pocketquant worker --slots 32"): FOR_EVER,
     ("scaling.md", "pocketquant worker --queues interactive --slots 4"): FOR_EVER,

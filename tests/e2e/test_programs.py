@@ -85,7 +85,7 @@ def test_flower_lists_workers_by_their_own_names_and_queues(whole: Any) -> None:
     """Two equal workers are two rows; a third worker only reads the interactive queue."""
     found = workers_of(whole)
     queues = {name: [one["name"] for one in found[name]["active_queues"]] for name in found}
-    every = ["interactive", "bulk", "scheduled", "repair"]
+    every = ["interactive", "bulk", "scheduled", "repair", "backfill"]
     assert {"worker-0": every, "worker-1": every, "interactive": ["interactive"]} == queues
     assert 2 == found["interactive"]["stats"]["pool"]["max-concurrency"]
     assert TASKS <= set(found["worker-0"]["registered"])

@@ -24,7 +24,7 @@ def asked(provider: Any) -> int:
 
 
 def all_completed(total: int) -> dict[str, int]:
-    nothing = {"queued": 0, "running": 0, "failed": 0, "cancelled": 0}
+    nothing = dict.fromkeys(("queued", "running", "paused", "failed", "cancelled"), 0)
     return {"total": total, "completed": total, **nothing}
 
 

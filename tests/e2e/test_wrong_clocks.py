@@ -44,7 +44,7 @@ def shifted(tmp_path_factory: pytest.TempPathFactory) -> Shift:
 
 
 def all_completed(total: int) -> dict[str, int]:
-    nothing = {"queued": 0, "running": 0, "failed": 0, "cancelled": 0}
+    nothing = dict.fromkeys(("queued", "running", "paused", "failed", "cancelled"), 0)
     return {"total": total, "completed": total, **nothing}
 
 

@@ -117,7 +117,8 @@ def test_a_worker_and_a_beat_announce_themselves_and_leave(
     assert (MemberKind.BEAT, beat.pid) == (shown_beat.kind, shown_beat.pid)
     assert (worker.pid, 3) == (shown_worker.pid, shown_worker.slots)
     assert shown_worker.name.startswith("w@")
-    assert ("interactive", "bulk", "scheduled", "repair") == shown_worker.queues
+    queues = ("interactive", "bulk", "scheduled", "repair", "backfill")
+    assert queues == shown_worker.queues
     wait_until(
         "a tick waited", lambda: _value(shown_worker, "queue_wait_seconds_count") > 0, (), 60
     )

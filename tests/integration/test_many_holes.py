@@ -16,6 +16,7 @@ import pytest
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.coverage import Ints, Missing, MissingBars
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE
+from pocketquant.domain.revisions import ALWAYS, Versions
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, UnitState
 from pocketquant.history.holes import Holes
@@ -160,9 +161,9 @@ def punched(mongo: Mongo, series: Series, random: Random) -> Ints:
         places = random.sample(range(len(bars)), -(-len(bars) // 4))
         gone.append(bars.time[places])
         rest = Bars(np.delete(bars.columns, places, axis=1))
-        ohlcv.replace_one(
-            {"_id": thinned}, chunks.encode(series, thinned, rest, None, datetime.now(UTC))
-        )
+        versions = Versions.new(rest, ALWAYS)
+        damaged = chunks.encode(series, thinned, versions, None, datetime.now(UTC))
+        ohlcv.replace_one({"_id": thinned}, damaged)
     return np.concatenate(gone)
 
 

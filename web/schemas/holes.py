@@ -260,8 +260,12 @@ class QualityOut(BaseModel):
     at_risk: bool = Field(
         description="whether that is less than `AT_RISK_HOURS` away, or has begun", examples=[False]
     )
-    error_code: str | None = Field(description="of the last failure since the last success")
-    error_message: str | None
+    error_code: str | None = Field(
+        description="of the last failure since the last success", examples=["unknown_symbol"]
+    )
+    error_message: str | None = Field(
+        description="of that failure", examples=["the provider does not know this symbol"]
+    )
     job_id: str | None = Field(description="the job of its last sync")
     strip: list[StripPartOut] = Field(
         description="its time from the first fetched moment until now, in parts; empty unless asked"

@@ -23,7 +23,7 @@ class OutlierOut(BaseModel):
         description="open time of the bar", examples=["2024-01-30T14:30:00Z"]
     )
     field: str = Field(description="`high` or `low`, whichever lies farther off", examples=["high"])
-    value: float = Field(examples=[1904.7])
+    value: float = Field(description="the price that stands alone", examples=[1904.7])
     usual: float = Field(
         description="median close of the ten bars before and the ten after", examples=[190.94]
     )

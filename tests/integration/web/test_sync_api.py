@@ -136,7 +136,8 @@ def test_a_background_sync_is_a_job(client: FlaskClient, work: Work, path: str, 
     job = answer.get_json()
     assert 202 == answer.status_code
     assert f"/api/v1/jobs/{job['job_id']}" == answer.headers["Location"]
-    counts = {"total": 1, "queued": 1, "running": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    nothing = dict.fromkeys(("running", "paused", "completed", "failed", "cancelled"), 0)
+    counts = {"total": 1, "queued": 1, **nothing}
     assert ("sync", "pending", counts) == (job["kind"], job["state"], job["counts"])
     assert job["created_at"].endswith("Z")
     assert job["finished_at"] is None
