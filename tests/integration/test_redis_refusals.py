@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,12 @@ import redis
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History, SyncRequest, UnitState
-from pocketquant.history.hours import HoursKeeping
-from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import PacedProvider
-from pocketquant.history.syncer import Syncer
 from pocketquant.machine import embedded
 from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import QueueName, celery_app
 from pocketquant.servers.connections import open_redis, translating_driver_errors, wait_until
-from pocketquant.wiring import Platform
+from pocketquant.wiring import Platform, wire_syncer
 
 AAPL = Series.parse("NASDAQ:AAPL|1d")
 SCRIPT = "return redis.call('SET', KEYS[1], 'x')"
@@ -112,13 +110,7 @@ def test_a_redis_that_refuses_is_not_held_against_a_unit(
     """The unit waits for its next attempt with all its tries."""
     wired = wire_with(redis_url=url_of(client))
     unit_id = wired.intake.submit(SyncRequest(AAPL, 10), QueueName.BULK).unit.id
-    parts = (wired.statuses, wired.symbols, wired.responses, wired.nudges, lambda: 86_400.0)
-    provider = PacedProvider(UnusedProvider(), wired.governor)
-    mending, hours = (
-        Mending(wired.bars, wired.live_bars, wired.calendars),
-        HoursKeeping(wired.calendars),
-    )
-    syncer = Syncer(wired.ledger, provider, wired.bars, wired.live_bars, *parts, mending, hours)
+    syncer = replace(wire_syncer(wired), provider=PacedProvider(UnusedProvider(), wired.governor))
     refuse(client, tmp_path)
     syncer.do(unit_id)
     unit = wired.ledger.get_unit(unit_id)
