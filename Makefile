@@ -74,7 +74,7 @@ hours: $(DEV_INSTALLED) $(CLOCK_SHIFT) ## every test at eight odd hours, one aft
 	$(BIN)/python -m tests.hours $(IN_TURNS) $(ARGS)
 
 hours-few: $(DEV_INSTALLED) $(CLOCK_SHIFT)
-	$(BIN)/python -m tests.hours --few --quiet $(IN_TURNS)
+	$(BIN)/python -m tests.hours --few --quiet
 
 lint: $(DEV_INSTALLED) ## ruff: style, imports, bugs, bans
 	$(BIN)/ruff check .
@@ -97,10 +97,10 @@ coverage: $(DEV_INSTALLED) ## unit tests must cover the pure files completely
 # The output of each target in one piece, where make can do so (macOS has an old one).
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-# Benchmarks come last: their peers need older versions of what the tests run with.
+# Unit tests run under coverage. Benchmarks come last: their peers need older versions of what the tests run with.
 check: $(DOCS_INSTALLED) $(CLOCK_SHIFT) ## what CI runs: lint, types, imports, guides, coverage, tests
 	$(MAKE) -j 2 $(IN_PIECES) types docs coverage hours-few lint arch
-	$(MAKE) test
+	$(MAKE) test ARGS=--ignore=tests/unit
 	$(MAKE) bench-once
 
 bench: $(BENCH_INSTALLED) ## the benchmarks, each beside its peer (ARGS=store chooses)

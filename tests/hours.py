@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,8 @@ MOMENTS = {
     "2028-02-29T12:00": "a leap day",
 }
 
-# Those that depend most on the hour, in a minute or less: for each change, at all moments.
+# Those that depend most on the hour: for each change, at all moments, some at a time.
+MOMENTS_AT_A_TIME = 4
 FEW = (
     "tests/integration/test_scheduler.py",
     "tests/integration/test_sync.py",
@@ -39,8 +41,13 @@ def main() -> None:
     parser.add_argument("--few", action="store_true")
     parser.add_argument("--only", action="append", choices=MOMENTS)
     chosen, arguments = parser.parse_known_args()
-    arguments += FEW if chosen.few else ()
-    codes = {moment: _run_at(moment, arguments) for moment in chosen.only or MOMENTS}
+    moments = chosen.only or list(MOMENTS)
+    if chosen.few:
+        with ThreadPoolExecutor(MOMENTS_AT_A_TIME) as pool:
+            runs = [pool.submit(_run_few_at, moment, arguments) for moment in moments]
+            codes = {moment: run.result() for moment, run in zip(moments, runs, strict=True)}
+    else:
+        codes = {moment: _run_at(moment, arguments) for moment in moments}
     for moment, code in codes.items():
         print(f"{moment}  {'failed' if code else 'passed'}  {MOMENTS[moment]}")  # noqa: T201
     sys.exit(any(codes.values()))
@@ -48,11 +55,32 @@ def main() -> None:
 
 def _run_at(moment: str, arguments: list[str]) -> int:
     """Run pytest, its clock at the moment as it begins; its exit code."""
-    seconds = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() - time.time()
-    shifted = {"LD_PRELOAD": str(LIBRARY), "CLOCK_SHIFT": str(round(seconds))}
     print(f"\n{moment}: {MOMENTS[moment]}", flush=True)  # noqa: T201
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, env={**os.environ, **shifted}, check=False).returncode
+    return subprocess.run(_pytest(arguments), env=_shifted(moment), check=False).returncode
+
+
+def _run_few_at(moment: str, arguments: list[str]) -> int:
+    """Run the few tests, and print their output in one piece; the exit code."""
+    done = subprocess.run(
+        _pytest([*arguments, *FEW]),
+        env=_shifted(moment),
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    print(f"\n{moment}: {MOMENTS[moment]}\n{done.stdout}", flush=True)  # noqa: T201
+    return done.returncode
+
+
+def _pytest(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", *arguments]
+
+
+def _shifted(moment: str) -> dict[str, str]:
+    """Return the environment of a process whose clock is at the moment now."""
+    seconds = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() - time.time()
+    return {**os.environ, "LD_PRELOAD": str(LIBRARY), "CLOCK_SHIFT": str(round(seconds))}
 
 
 if __name__ == "__main__":
