@@ -10,6 +10,12 @@ from pocketquant.servers.connections import Mongo, open_mongo
 from pocketquant.storage.indexes import BAR_COLLECTIONS, make_collections_and_indexes
 
 
+@pytest.fixture
+def mongo(new_mongo: Mongo) -> Mongo:
+    """A database in which each collection is noticed."""
+    return new_mongo
+
+
 def _made(mongo: Mongo) -> dict[str, object]:
     return {name: mongo[name].index_information() for name in mongo.list_collection_names()}
 

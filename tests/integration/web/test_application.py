@@ -26,6 +26,12 @@ Serve = Callable[..., FlaskClient]
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
+@pytest.fixture
+def mongo(new_mongo: Mongo) -> Mongo:
+    """A database in which each collection is noticed."""
+    return new_mongo
+
+
 def test_the_document_is_valid_and_every_operation_is_described(client: FlaskClient) -> None:
     """It is OpenAPI 3.1; each operation has an id, a summary, a tag and a default error."""
     document = client.get("/api/v1/openapi.json").get_json()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.servers.connections import Mongo
 from pocketquant.wiring import Platform
 
 SYNC = "/api/v1/market-data/sync"
@@ -29,6 +30,12 @@ BODIES = [
     ({"exchange": "NASDAQ"}, "symbol"),
     ({**AAPL, "colour": "red"}, "colour"),
 ]
+
+
+@pytest.fixture
+def mongo(new_mongo: Mongo) -> Mongo:
+    """A database in which each collection is noticed."""
+    return new_mongo
 
 
 @pytest.mark.parametrize("path", [SYNC, SYNC + "/background"])

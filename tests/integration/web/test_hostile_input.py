@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.servers.connections import Mongo
 from pocketquant.wiring import Platform
 
 DATA = "/api/v1/market-data"
@@ -112,6 +113,12 @@ HEADERS = [
     ({"Host": "evil.example.com"}, 403),
     ({"Origin": "https://evil.example.com"}, 403),
 ]
+
+
+@pytest.fixture
+def mongo(new_mongo: Mongo) -> Mongo:
+    """A database in which each collection is noticed."""
+    return new_mongo
 
 
 def test_the_table_is_long_enough() -> None:
