@@ -100,7 +100,7 @@ IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # Unit tests run under coverage. Benchmarks come last: their peers need older versions of what the tests run with.
 check: $(DOCS_INSTALLED) $(CLOCK_SHIFT) ## what CI runs: lint, types, imports, guides, coverage, tests
 	$(MAKE) -j 2 $(IN_PIECES) types docs coverage hours-few lint arch
-	$(MAKE) test ARGS=--ignore=tests/unit
+	$(MAKE) test ARGS='tests/e2e tests/integration'
 	$(MAKE) bench-once
 
 bench: $(BENCH_INSTALLED) ## the benchmarks, each beside its peer (ARGS=store chooses)
