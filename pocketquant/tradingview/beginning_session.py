@@ -18,7 +18,7 @@ from pocketquant.tradingview.reasons import error_for_reason
 
 
 class BeginningSession:
-    """One quote session on its own connection; `found` holds what is known so far."""
+    """One quote session on its own connection; `found` holds the known beginnings so far."""
 
     def __init__(self, symbols: Iterable[Symbol], token: str, name: str) -> None:
         self.found: dict[Symbol, Beginning] = {}

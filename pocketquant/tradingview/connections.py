@@ -5,7 +5,7 @@ session of its own on the connection and deletes it, so that the next fetch can 
 
 A fetch takes a kept connection if one is free. Otherwise it waits for one, or for the turn of a
 handshake, whichever comes first; if neither comes soon, it raises TurnFarOff. A connection breaks
-if it ends, sends what is no message, or says nothing at all to a fetch. That fetch is repeated once
+if it ends, sends an unreadable text, or stays silent during a fetch. That fetch is repeated once
 on a new connection; no other fetch notices.
 """
 
@@ -54,7 +54,7 @@ class HandshakePace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a fetch needs: a connection for so many sessions, up to a deadline.
+    """The needs of a fetch: a connection for so many sessions, up to a deadline.
 
     `most_connections` is the account's limit, over all processes, if it is known.
     """
@@ -244,7 +244,7 @@ class Connections:
     def _do(self, work: Callable[[Connection], Result], connection: Connection) -> Result:
         try:
             return work(connection)
-        except BaseException:
+        except BaseException:  # an interrupted fetch must not keep it
             self.give_back(connection)
             raise
 
@@ -334,7 +334,7 @@ class Connections:
         return self._lend(connection, need)
 
     def _paused(self, error: RateLimited) -> Exception:
-        """Return what to raise after the provider named a limit: all handshakes pause."""
+        """Return the error to raise after the provider named a limit: all handshakes pause."""
         return error if self._pace is None else TurnFarOff(self._pace.refused(), error)
 
     def _lend(self, connection: Connection, need: Need) -> Connection:

@@ -6,28 +6,16 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from pocketquant.domain.syncs import History, Page, SyncRequest
-from pocketquant.tradingview.account import Account, plan_of
 from pocketquant.tradingview.chart_session import ChartSession
-from pocketquant.tradingview.connections import Connection, Connections, Need
+from pocketquant.tradingview.connections import Connection, Connections
+from pocketquant.tradingview.signed_in import SignedIn
 from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
 
 _SESSIONS = 2  # a chart session and a quote session
 
 
-class PagedHistory:
+class PagedHistory(SignedIn):
     """Fetches bars of any age, each range over one connection. Safe to share between threads."""
-
-    def __init__(
-        self,
-        connections: Connections,
-        account: Account,
-        timeout_seconds: float,
-        is_urgent: bool = False,
-    ) -> None:
-        self._connections = connections
-        self._account = account
-        self._timeout_seconds = timeout_seconds
-        self._is_urgent = is_urgent
 
     def pages(self, request: SyncRequest, oldest: int | None) -> Generator[Page]:
         """Yield the pages of a range from new to old, each fetched when it is asked for.
@@ -35,7 +23,7 @@ class PagedHistory:
         With `oldest`, the first one ends with that bar. Each may take the whole time-out, the first
         one with sign-in and handshake. Closing the iterator gives the connection back.
         """
-        connection, session = self._begin(request, oldest)
+        connection, session = self._open(request, oldest)
         try:
             while (page := session.page) is not None:
                 yield page
@@ -49,7 +37,7 @@ class PagedHistory:
             _end(session, connection)
             self._connections.give_back(connection)
 
-    def _begin(self, request: SyncRequest, oldest: int | None) -> tuple[Connection, ChartSession]:
+    def _open(self, request: SyncRequest, oldest: int | None) -> tuple[Connection, ChartSession]:
         """Return a session that has its first page, and its connection, to be given back."""
         deadline = self._deadline()
 
@@ -60,20 +48,12 @@ class PagedHistory:
             session = ChartSession(request, new_token, name, deadline, today, oldest)
             try:
                 _receive_page(session, connection)
-            except BaseException:
+            except BaseException:  # an interrupted fetch leaves its session deleted too
                 _end(session, connection)
                 raise
             return session
 
-        return self._account.authorized(
-            lambda token: self._connections.begin(
-                lambda connection: open_session(connection, token),
-                Need(deadline, self._is_urgent, _SESSIONS, plan_of(token).most_connections),
-            )
-        )
-
-    def _deadline(self) -> float:
-        return time.monotonic() + self._timeout_seconds
+        return self._begin(open_session, deadline, _SESSIONS)
 
 
 def _receive_page(session: ChartSession, connection: Connection) -> None:

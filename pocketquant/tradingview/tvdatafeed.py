@@ -10,7 +10,6 @@ the errors that the library swallows.
 
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NoReturn
@@ -21,11 +20,13 @@ from pocketquant.domain.errors import ProviderFault
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.syncs import History, SyncRequest
 from pocketquant.tradingview import messages
-from pocketquant.tradingview.account import Account, plan_of
-from pocketquant.tradingview.connections import Connection, Connections, Need
+from pocketquant.tradingview.connections import Connection
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.history import HistorySession
+from pocketquant.tradingview.signed_in import SignedIn
 from pocketquant.tradingview.timed_socket import too_late
+
+_SESSIONS = 1  # a chart session; the quote session of the library is not made
 
 _INTERVALS = {
     Interval.M1: tvDatafeed.Interval.in_1_minute,
@@ -47,33 +48,18 @@ _INTERVALS = {
 logging.getLogger("tvDatafeed").setLevel(logging.CRITICAL)
 
 
-class TvDatafeedHistory:
+class TvDatafeedHistory(SignedIn):
     """Fetches history over kept connections. Safe to share between threads."""
 
-    def __init__(
-        self,
-        connections: Connections,
-        account: Account,
-        timeout_seconds: float,
-        is_urgent: bool = False,
-    ) -> None:
-        self._connections = connections
-        self._account = account
-        self._timeout_seconds = timeout_seconds
-        self._is_urgent = is_urgent
-
     def fetch(self, request: SyncRequest) -> History:
-        """Return the newest bars of a series, within one deadline for sign-in and connection.
-
-        If TradingView refuses the token, one retry uses a new one, if there is one.
-        """
-        deadline = time.monotonic() + self._timeout_seconds
-        return self._account.authorized(
-            lambda token: self._connections.use(
-                lambda connection: _converse(connection, request, token),
-                Need(deadline, self._is_urgent, 1, plan_of(token).most_connections),
-            )
+        """Return the newest bars of a series, within one deadline for sign-in and connection."""
+        connection, history = self._begin(
+            lambda connection, token: _converse(connection, request, token),
+            self._deadline(),
+            _SESSIONS,
         )
+        self._connections.give_back(connection)
+        return history
 
 
 def _converse(connection: Connection, request: SyncRequest, token: str) -> History:
