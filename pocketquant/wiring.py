@@ -111,7 +111,6 @@ class Platform:
     removal: Removal
     importing: Importing
     holes: Holes
-    thresholds: Thresholds
     guard: WindowGuard
     estimating: Estimating
     provenances: Provenances
@@ -214,7 +213,6 @@ def wire(settings: Settings) -> Platform:
         importing=Importing(
             symbols, bars, live_bars, generations, statuses, responses, calendars, time.time
         ),
-        thresholds=thresholds,
         guard=guard,
         estimating=Estimating(
             statuses,
@@ -224,7 +222,7 @@ def wire(settings: Settings) -> Platform:
             time.time,
         ),
         holes=holes,
-        provenances=Provenances(statuses, symbols, calendars, holes, revisions, time.time),
+        provenances=Provenances(statuses, symbols, holes, revisions, time.time),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),

@@ -182,9 +182,7 @@ def _fleet_probe(platform: Platform) -> FleetProbe:
         schedules=platform.schedules,
         subscriptions=platform.subscriptions,
         calendars=platform.calendars,
-        series_counts=SeriesCounts(
-            platform.statuses, platform.guard, platform.thresholds, time.time
-        ),
+        series_counts=SeriesCounts(platform.statuses, platform.guard, time.time),
         fleet=platform.fleet,
         governor=platform.governor,
         board=platform.board,

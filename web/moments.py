@@ -1,16 +1,15 @@
 """Dates and moments in requests → epoch times. Strictly ISO 8601, never without an offset."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from pocketquant.domain.dates import EPOCH, SECOND
+from pocketquant.domain.dates import EPOCH, MILLISECOND, SECOND
 
 _DATE = r"\d{4}-\d{2}-\d{2}"
 _MOMENT = re.compile(
     rf"{_DATE}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,9}})?(Z|[+-]\d{{2}}:\d{{2}})?", re.ASCII
 )
 _DAY = re.compile(_DATE, re.ASCII)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def epoch_seconds(text: object) -> int:
@@ -24,7 +23,7 @@ def epoch_seconds(text: object) -> int:
 
 def epoch_milliseconds(text: object) -> int:
     """Return the last whole millisecond at or before a date (00:00 UTC) or moment."""
-    return (_parse(text) - EPOCH) // _MILLISECOND
+    return (_parse(text) - EPOCH) // MILLISECOND
 
 
 def _parse(text: object) -> datetime:

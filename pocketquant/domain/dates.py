@@ -1,10 +1,11 @@
-"""Epoch seconds ↔ dates: aware, in UTC, before 1970 too."""
+"""Epoch seconds and milliseconds ↔ dates: aware, in UTC, before 1970 too."""
 
 from datetime import UTC, datetime, timedelta
 from typing import overload
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 @overload
@@ -27,3 +28,8 @@ def to_seconds(date: datetime | None) -> int | None: ...
 def to_seconds(date: datetime | None) -> int | None:
     """The epoch second of an aware date, rounded down; None stays None."""
     return None if date is None else (date - EPOCH) // SECOND
+
+
+def moment_of(milliseconds: int) -> datetime:
+    """Return the date of an epoch millisecond."""
+    return EPOCH + milliseconds * MILLISECOND

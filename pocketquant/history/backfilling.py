@@ -1,4 +1,4 @@
-"""Use-case: estimate what a backfill can bring, before it begins.
+"""Use-case: estimate the bars of a backfill, before it begins.
 
     reach       where the provider's history of a series ended in an earlier range
     ask         the provider when the history of the other symbols begins
@@ -23,7 +23,7 @@ from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import Stop, SyncRequest
 from pocketquant.pausing import pause
-from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.calendars import CalendarStore, trusted_of
 from pocketquant.storage.sync_status import SyncStatuses
 
 _MOST_ASKED = 400  # symbols
@@ -41,7 +41,7 @@ class BeginningSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What can come of each range, and how many bars the plan serves; None: not known yet."""
+    """The bars expected of each range, and how many the plan serves; None: not known yet."""
 
     limit: int | None
     ranges: Mapping[Series, Expected]
@@ -58,15 +58,14 @@ class Estimating:
     clock: Callable[[], float]
 
     def estimate(self, requests: Collection[SyncRequest], *, may_ask: bool = True) -> Estimate:
-        """Return what can come of these ranges."""
+        """Return the bars expected of these ranges."""
         now, limit = int(self.clock()), self.statuses.limit()
         begins_at = self._begins_at([request.series for request in requests], may_ask)
         calendars = self.calendars.of({request.series.symbol for request in requests})
         ranges: dict[Series, Expected] = {}
         for request in requests:
             series = request.series
-            kept = calendars.get(series.symbol)
-            calendar = kept.trusted(series.interval) if kept else None
+            calendar = trusted_of(calendars, series)
             ranges[series] = expected(request, now, begins_at.get(series), limit, calendar)
         return Estimate(limit, ranges)
 
@@ -77,8 +76,8 @@ class Estimating:
         unknown = [series for series in all_series if series not in ended]
         asked = self._ask(unknown) if may_ask else {}
         found = ((series, asked.get(series.symbol, Beginning())) for series in all_series)
-        told = ((series, beginning.of(series.interval)) for series, beginning in found)
-        return {series: time for series, time in told if time is not None} | ended
+        known = ((series, beginning.of(series.interval)) for series, beginning in found)
+        return {series: time for series, time in known if time is not None} | ended
 
     def _ask(self, all_series: Collection[Series]) -> dict[Symbol, Beginning]:
         symbols = list(dict.fromkeys(series.symbol for series in all_series))[:_MOST_ASKED]

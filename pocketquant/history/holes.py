@@ -1,13 +1,13 @@
 """Use-case: find the bars that a series lacks, and request the syncs that fill them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar
-from pocketquant.domain.coverage import CoverageState, Ints, Missing, missing_bars
+from pocketquant.domain.coverage import Coverage, CoverageState, Ints, Missing, missing_bars
 from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.strip import StripPart, strip_of
@@ -15,16 +15,15 @@ from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest
 from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
-from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.calendars import CalendarStore, KeptCalendar, trusted_of
 from pocketquant.storage.coverage import KeptCoverage
-from pocketquant.storage.generations import Generations, generation_of
+from pocketquant.storage.generations import Generations, series_of
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import StatusFilter, SyncStatus, SyncStatuses
 
 _MOST_BARS = 2_000_000  # 3.8 years of minutes of a market that never closes
 _CHUNKS_A_READ = 64
-_NO_HOURS = "no sync has seen the symbol's hours"
 _MORE_BARS = 5  # the forming one, and some that the calendar does not have
 
 
@@ -32,15 +31,30 @@ _MORE_BARS = 5  # the forming one, and some that the calendar does not have
 class Examined:
     """The bars that a series lacks from `start` to before `end`.
 
-    Without a calendar, or with a doubtful one, that cannot be known; `problem` says why.
+    Without a calendar, or with a doubtful one, that cannot be known; `problem` says why. `stored`
+    are the chunks that were examined, and `kept_calendar` the texts that syncs have seen.
     """
 
     series: Series
+    stored: Series
     start: int
     end: int
-    calendar: Calendar | None = None
+    coverage: Coverage
+    kept_calendar: KeptCalendar | None
     missing: Missing | None = None
-    problem: str | None = None
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """Return the calendar, unless it is doubtful."""
+        known = self.kept_calendar
+        return known.trusted(self.series.interval) if known else None
+
+    @property
+    def problem(self) -> str | None:
+        """Return why missing bars are not known; None if they are."""
+        if self.kept_calendar is None:
+            return "no sync has seen the symbol's hours"
+        return self.kept_calendar.trouble(self.series.interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +101,10 @@ class Holes:
         now, held = int(self.clock()), self.generations.current(series).bars
         start, end = self._range(held, kept, start, end, now)
         known = self.calendars.get(series.symbol)
-        calendar = known.trusted(series.interval) if known else None
+        examined = Examined(series, held, start, end, kept.coverage, known)
+        calendar = examined.calendar
         if calendar is None:
-            problem = known.trouble(series.interval) if known else _NO_HOURS
-            return Examined(series, start, end, problem=problem)
+            return examined
         bars = calendar.bars(series.interval, start, end)
         delay = self.symbols.delays([series.symbol]).get(series.symbol, 0)
         expected = bars.opens[bars.closes <= now - delay]
@@ -98,7 +112,7 @@ class Holes:
         stored = self._stored(held, expected, counts)
         damaged = kept.damaged(series, counts)
         missing = missing_bars(expected, stored, kept.coverage, damaged)
-        return Examined(series, start, end, calendar, missing)
+        return replace(examined, missing=missing)
 
     def qualities(
         self, wanted: StatusFilter, offset: int, limit: int, strip_cells: int = 0
@@ -116,8 +130,7 @@ class Holes:
         found: list[Quality] = []
         for status, kept in page:
             series = status.series
-            known = calendars.get(series.symbol)
-            calendar = known.trusted(series.interval) if known else None
+            calendar = trusted_of(calendars, series)
             until = now - delays.get(series.symbol, 0)
             stored = counts[current[series].bars]
             found.append(_quality(status, kept, stored, calendar, until, strip_cells))
@@ -141,14 +154,14 @@ class Holes:
 
     def _repair(self, series: Series) -> SyncRequest | None:
         examined = self.find(series)
-        has_nothing = examined.start == examined.end
-        if has_nothing or examined.calendar is None or examined.missing is None:
+        has_nothing, calendar = examined.start == examined.end, examined.calendar
+        if has_nothing or calendar is None or examined.missing is None:
             return SyncRequest(series, MAX_BARS)
         holes = examined.missing.fillable
         if not holes:
             return None
         oldest = min(hole.first_time for hole in holes)
-        opens = examined.calendar.opens(series.interval, oldest, int(self.clock()))
+        opens = calendar.opens(series.interval, oldest, int(self.clock()))
         n_bars = len(opens) + _MORE_BARS
         if n_bars <= MAX_BARS:
             return SyncRequest(series, n_bars)
@@ -199,7 +212,7 @@ class Holes:
 
     def _live(self, series: Series, start: int, end: int) -> Ints:
         """Return when the live bars open that were seen whole."""
-        series = generation_of(series, 1)
+        series = series_of(series)
         partial = self.live_bars.partial_times(series)
         live = self.live_bars.read(series, start, end, None, newest=False).time
         return live[~np.isin(live, np.array(partial, dtype=np.int64))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pocketquant.domain.coverage import Covered
 from pocketquant.domain.symbols import Series
 from pocketquant.history.holes import Examined, Holes
-from pocketquant.storage.calendars import CalendarStore, KeptCalendar
+from pocketquant.storage.calendars import KeptCalendar
 from pocketquant.storage.revisions import Revised, Revisions
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
@@ -14,7 +14,7 @@ from pocketquant.storage.sync_status import SyncStatuses
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is known of the bars from `start` to before `end`, at a moment in epoch milliseconds.
+    """The origin of the bars from `start` to before `end`, at a moment in epoch milliseconds.
 
     `missing_bars` is None where it is not known: without a trusted calendar, or of the past.
     """
@@ -38,11 +38,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Provenances:
-    """Gathers what is known of series; the driver's errors pass through."""
+    """Gathers the provenance of series; the driver's errors pass through."""
 
     statuses: SyncStatuses
     symbols: SymbolRegistry
-    calendars: CalendarStore
     holes: Holes
     revisions: Revisions
     clock: Callable[[], float]
@@ -50,17 +49,16 @@ class Provenances:
     def of(
         self, series: Series, start: int | None, end: int | None, as_of: int | None
     ) -> Provenance:
-        """Return what is known of a range; NotFound if the series was never requested.
+        """Return the provenance of a range; NotFound if the series was never requested.
 
         Its coverage and its holes of the past are not kept, so with `as_of` they are those of now
         and unknown.
         """
         now = int(1000 * self.clock())
         examined = self.holes.find(series, start, end)
-        status, kept = self.statuses.get(series), self.statuses.coverage(series)
+        status = self.statuses.get(series)
         registered = self.symbols.get(series.symbol)
         moment = now if as_of is None else as_of
-        held = self.holes.generations.current(series).bars
         return Provenance(
             series=series,
             moment=moment,
@@ -68,17 +66,17 @@ class Provenances:
             end=examined.end,
             feed=registered.listing.full_name or None if registered else None,
             fetched_at=status.last_sync_at if status else None,
-            coverage=_clipped(kept.coverage.ranges if kept else (), examined),
-            calendar=self.calendars.get(series.symbol),
-            revised=self.revisions.revised(held, examined.start, examined.end, moment),
+            coverage=_clipped(examined),
+            calendar=examined.kept_calendar,
+            revised=self.revisions.revised(examined.stored, examined.start, examined.end, moment),
             missing_bars=_missing_bars(examined) if as_of is None else None,
         )
 
 
-def _clipped(ranges: tuple[Covered, ...], examined: Examined) -> list[Covered]:
+def _clipped(examined: Examined) -> list[Covered]:
     clipped = (
         replace(each, start=max(each.start, examined.start), end=min(each.end, examined.end))
-        for each in ranges
+        for each in examined.coverage.ranges
     )
     return [each for each in clipped if each.start < each.end]
 

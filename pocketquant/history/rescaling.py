@@ -33,7 +33,13 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.coverage import KeptCoverage
-from pocketquant.storage.generations import Current, Generations, Rescale, number_of
+from pocketquant.storage.generations import (
+    Current,
+    Generations,
+    Rescale,
+    number_of,
+    series_of,
+)
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.sync_status import Begun, extent_fields, forming_document
@@ -92,7 +98,7 @@ class Rescaling:
         is_suspect = isinstance(verdict, Suspect) and not begun.current.has_imports
         return is_suspect or isinstance(verdict, Rescaled)
 
-    def rescale(
+    def in_one_scale(
         self,
         unit: Unit,
         history: History,
@@ -102,11 +108,14 @@ class Rescaling:
         *,
         is_newest: bool,
     ) -> Begun:
-        """Store the fetched bars and those around them as a new generation, and make it current.
+        """Return the coverage with the fetched bars, and the chunks that they belong into.
 
+        If need be, store them and those around them as a new generation, and make it current.
         `covered` adds the fetch to what is covered. Raise SuspectHistory if there are older bars
         that no ratio brings into the scale of the fetched ones.
         """
+        if not self.is_needed(compared, begun):
+            return Begun(covered(begun.kept), begun.current)
         series, old, closed = unit.request.series, begun.current, history.closed
         first, last = (int(closed.columns[0, place]) for place in (0, -1))
         found = compared.verdict if isinstance(compared.verdict, Rescaled) else None
@@ -157,7 +166,7 @@ class Rescaling:
     def drop_old_live(self, current: Current) -> None:
         """Remove live bars of an older scale; readers leave them out anyway."""
         if current.live_from is not None:
-            series = Series(current.bars.symbol, current.bars.interval)
+            series = series_of(current.bars)
             oldest = self.live_bars.first_time(series)
             if oldest is not None and oldest < current.live_from:
                 count = self.live_bars.prune(series, EARLIEST_TIME, current.live_from)

@@ -31,7 +31,7 @@ from pocketquant.history.steps import Steps
 from pocketquant.history.window_guard import WindowGuard
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
-from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.calendars import CalendarStore, trusted_of
 from pocketquant.storage.jobs import JobStore
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.symbols import SymbolRegistry
@@ -58,7 +58,7 @@ class Scheduler:
     now: Callable[[], datetime]
 
     def run_due(self) -> None:
-        """Sync what is at risk, note ended runs and start due ones; a failure stops no other."""
+        """Sync series at risk, note ended runs and start due ones; a failure stops no other."""
         with translating_driver_errors():
             now = int(self.now().timestamp())
             made = self.schedules.made(now)
@@ -117,8 +117,7 @@ class Scheduler:
         for batch in batched(self.statuses.progress(self._series(schedule)), _SERIES_A_QUERY):
             kept = self.calendars.of({each.series.symbol for each in batch})
             for series, last_bar_at, last_sync_at in batch:
-                known = kept.get(series.symbol)
-                calendar = known.trusted(series.interval) if known else None
+                calendar = trusted_of(kept, series)
                 if schedule.is_requested or (
                     has_closed(schedule, calendar) and has_traded_since(calendar, last_sync_at, now)
                 ):

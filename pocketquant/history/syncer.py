@@ -67,6 +67,7 @@ from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
 from pocketquant.storage.bars import BarStore, Upserted
 from pocketquant.storage.coverage import KeptCoverage
+from pocketquant.storage.generations import series_of
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
@@ -209,7 +210,9 @@ class Syncer:
         def covered(kept: KeptCoverage) -> KeptCoverage:
             return kept.after(series, history.closed, stretch, now, is_all=is_all)
 
-        begun = self._in_one_scale(held, history, fetched.compared, begun, covered, is_newest=True)
+        begun = self.rescaling.in_one_scale(
+            held, history, fetched.compared, begun, covered, is_newest=True
+        )
         report = self._store(held, history, begun, has_live=oldest_live is not None)
         return held, report, history.listing
 
@@ -225,21 +228,6 @@ class Syncer:
         return held, self.statuses.mark_syncing(
             request.series, held.newest_job, held.tries, held.lease
         )
-
-    def _in_one_scale(
-        self,
-        unit: Unit,
-        history: History,
-        compared: Compared,
-        begun: Begun,
-        covered: Callable[[KeptCoverage], KeptCoverage],
-        *,
-        is_newest: bool,
-    ) -> Begun:
-        """Return what is covered with the fetched bars, and the chunks that they belong into."""
-        if not self.rescaling.is_needed(compared, begun):
-            return Begun(covered(begun.kept), begun.current)
-        return self.rescaling.rescale(unit, history, compared, begun, covered, is_newest=is_newest)
 
     def _sync_range(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
@@ -264,7 +252,7 @@ class Syncer:
     def _with_page(
         self, unit: Unit, begun: Begun, page: Page, older_than: int | None, *, is_first: bool
     ) -> Begun:
-        """Return what is covered with a page, and the chunks that it belongs into.
+        """Return the coverage with a page, and the chunks that it belongs into.
 
         If a page that does not have the newest bars is the first of its attempt, and has other
         prices than the stored bars, the newest bars decide whether there was a split since. Unless
@@ -281,7 +269,7 @@ class Syncer:
         def covered(kept: KeptCoverage) -> KeptCoverage:
             return self._covered(kept, unit.request, page, older_than)
 
-        return self._in_one_scale(
+        return self.rescaling.in_one_scale(
             unit, page.history, compared, begun, covered, is_newest=page.is_newest
         )
 
@@ -297,7 +285,7 @@ class Syncer:
         def covered(kept: KeptCoverage) -> KeptCoverage:
             return kept.after(request.series, history.closed, stretch, now, is_all=False)
 
-        return self.rescaling.rescale(unit, history, compared, begun, covered, is_newest=True)
+        return self.rescaling.in_one_scale(unit, history, compared, begun, covered, is_newest=True)
 
     def _covered(
         self, kept: KeptCoverage, request: SyncRequest, page: Page, older_than: int | None
@@ -454,7 +442,7 @@ class Syncer:
     def _report(self, stored: Series, progress: RangeProgress) -> SyncReport:
         extent = self.bars.extent(stored)
         return SyncReport(
-            series=Series(stored.symbol, stored.interval),
+            series=series_of(stored),
             fetched=progress.fetched,
             inserted=progress.inserted,
             changed=progress.changed,

@@ -10,11 +10,11 @@ from pymongo.collection import Collection
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.batches import batched
-from pocketquant.domain.dates import to_seconds
+from pocketquant.domain.dates import moment_of, to_seconds
 from pocketquant.domain.revisions import Versions, stored_at
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
-from pocketquant.storage.revisions import Revisions, moment_of
+from pocketquant.storage.revisions import Revisions
 
 _PIECE = 256  # chunks of one query when all are read
 _BLOCK = 32  # chunks of one block: 1.5 MB

@@ -269,7 +269,7 @@ class BarStore(BarReader):
             self._revisions.keep(documents)
 
     def _withdraw(self, writes: Iterable[Write]) -> None:
-        """Remove what was kept for writes that another writer was faster than."""
+        """Remove the revisions of writes that lost the race to another writer."""
         ids = [write.revision["_id"] for write in writes if write.revision is not None]
         if self._revisions is not None and ids:
             self._revisions.withdraw(ids)

@@ -16,7 +16,7 @@ from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Symbol
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.key_ranges import keys_of_exchange
 
@@ -57,6 +57,12 @@ class KeptCalendar:
             return f"no calendar: {self.problem}"
         doubted = self.doubts.get(interval)
         return None if doubted is None else doubt_of(doubted)
+
+
+def trusted_of(kept: Mapping[Symbol, KeptCalendar], series: Series) -> Calendar | None:
+    """Return the trusted calendar of a series among those that are kept; None if there is none."""
+    known = kept.get(series.symbol)
+    return known.trusted(series.interval) if known else None
 
 
 class CalendarStore:

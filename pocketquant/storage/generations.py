@@ -14,7 +14,7 @@ open before `live_from` have the scale of an older generation: they no longer co
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -116,12 +116,17 @@ def generation_of(series: Series, number: int) -> Series:
     return Generation(series.symbol, series.interval, number)
 
 
+def series_of(bars: Series) -> Series:
+    """Return the series that a generation belongs to."""
+    return generation_of(bars, _FIRST)
+
+
 def number_of(series: Series) -> int:
     return series.number if isinstance(series, Generation) else _FIRST
 
 
 def read_current(series: Series, status: Mapping[str, Any] | None) -> Current:
-    """Return what a status says; the first generation if there is none."""
+    """Return the current generation by a status; the first one if there is no status."""
     status = status or {}
     return Current(
         generation_of(series, status.get("generation", _FIRST)),
@@ -207,7 +212,7 @@ class Generations:
                 "generation": number,
                 "has_rescale_to_follow": True,
                 f"old_generations.{old.number}": {
-                    "replaced_at": datetime.fromtimestamp(now, UTC),
+                    "replaced_at": to_date(now),
                     "delete_at": delete_at,
                 },
             },
@@ -242,7 +247,7 @@ class Generations:
 
     def note_import(self, current: Current) -> bool:
         """Note that bars were imported into a generation; False if it is no longer current."""
-        series = generation_of(current.bars, _FIRST)
+        series = series_of(current.bars)
         condition = {"_id": str(series), **_is_current(current.number)}
         noted = self._statuses.update_one(condition, {"$set": {"import_id": ObjectId()}})
         return bool(noted.matched_count) or self.current(series).number == current.number

@@ -47,7 +47,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The speed of a job, its estimated end, its first errors, and what came of a backfill."""
+    """The speed of a job, its estimated end, its first errors, and the results of a backfill."""
 
     units_per_second: float | None
     estimated_end_at: datetime | None
@@ -325,7 +325,7 @@ class JobStore:
                 self.leave(unit_id, job_id)
 
     def _came(self, job: Job) -> Came:
-        """Return what has come of a backfill so far."""
+        """Return the results of a backfill so far."""
         fields = {
             "fetched": {"$sum": "$progress.fetched"},
             "inserted": {"$sum": "$progress.inserted"},

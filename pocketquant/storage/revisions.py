@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from pymongo import DESCENDING
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.dates import EPOCH, to_date, to_seconds
+from pocketquant.domain.dates import moment_of, to_date, to_seconds
 from pocketquant.domain.errors import NoLongerKept
 from pocketquant.domain.intervals import DAY
 from pocketquant.domain.revisions import (
@@ -35,7 +35,6 @@ from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
 
-_MILLISECOND = timedelta(milliseconds=1)
 _VALUES = {"columns": True, "written": True}
 _AFTER_ALL = "}"  # sorts after "|" and the digits of a `rev`
 
@@ -55,7 +54,7 @@ class Revision:
 
 
 class Revised(NamedTuple):
-    """How often bars changed, and when they last did."""
+    """The number of changes of bars, and the moment of the last one."""
 
     changes: int
     last: datetime | None
@@ -86,7 +85,7 @@ class Revisions:
             )
 
     def rewritten(self, stored: Versions, merged: Bars) -> Rewritten:
-        """Return what a write of a chunk changes now."""
+        """Return the changes of a write of a chunk, as of now."""
         return rewrite(stored, merged, self._now(), self.kept_from)
 
     def document(self, chunk_id: str, rev: object, rewritten: Rewritten, cause: Cause) -> Document:
@@ -156,11 +155,11 @@ class Revisions:
         return Revised(len(moments), max(moments, default=None))
 
     def delete(self, series: Series) -> None:
-        """Remove what is kept of the series."""
+        """Remove the replaced values of the series."""
         self._revisions.delete_many({"_id": chunks.id_range(series)})
 
     def delete_later_generations(self, series: Series) -> None:
-        """Remove what is kept of all generations of the series but the first."""
+        """Remove the replaced values of all generations of the series but the first."""
         self._revisions.delete_many({"_id": chunks.later_generations(series)})
 
     def _writes_of(self, ids: set[str]) -> set[tuple[str, datetime]]:
@@ -184,11 +183,6 @@ class Revisions:
 def _chunk_of(document: Document) -> str:
     """Return the id of the chunk of a revision, or of a chunk itself."""
     return "|".join(document["_id"].split("|")[:3])
-
-
-def moment_of(moment: int) -> datetime:
-    """Return the date of a moment."""
-    return EPOCH + moment * _MILLISECOND
 
 
 def _read(document: Document) -> Revision:

@@ -77,7 +77,7 @@ class SyncStatus:
 
 
 class Begun(NamedTuple):
-    """What a series had when its sync began."""
+    """The coverage and the chunks of a series when its sync began."""
 
     kept: KeptCoverage
     current: Current
@@ -93,7 +93,7 @@ class Newest(NamedTuple):
 
 
 class AtRisk(NamedTuple):
-    """A series of which the provider soon serves no more what was not fetched."""
+    """A series with bars that were not fetched, and that the provider soon serves no more."""
 
     series: Series
     lacks_from: int
@@ -235,7 +235,7 @@ class SyncStatuses:
     def mark_syncing(
         self, series: Series, job_id: str | None, attempt: int, lease: UnitLease | None = None
     ) -> Begun:
-        """Mark the series as being synced; return what is covered of it, and its chunks.
+        """Mark the series as being synced; return its coverage and its chunks.
 
         An earlier error stays until a sync succeeds.
         """
@@ -279,8 +279,7 @@ class SyncStatuses:
         """Mark what is stored after a page of bars, and the sync as completed after the last one.
 
         `newest` is known if the page had the newest bars, and `reach` if it was the last that the
-        provider serves. Return whether the series has imported
-        bars too; if so, call `recount`.
+        provider serves. Return whether the series has imported bars too; if so, call `recount`.
         """
         fields: dict[str, Any] = {**extent_fields(extent), "next_attempt_at": None}
         if newest is not None:
@@ -357,7 +356,7 @@ class SyncStatuses:
     def page_with_coverage(
         self, wanted: StatusFilter, offset: int, limit: int
     ) -> tuple[list[tuple[SyncStatus, KeptCoverage]], int]:
-        """Return what `page` does, each status with what was fetched of its series."""
+        """Return the same as `page`, each status with the coverage of its series."""
         found, total = self._page(wanted, offset, limit, None)
         return [(_read(each), KeptCoverage.read(each.get("coverage"))) for each in found], total
 
@@ -374,7 +373,7 @@ class SyncStatuses:
             losing["guarded_at"] = {"$not": {"$gt": to_date(guarded_before)}}
         found = self._statuses.find(losing, {"coverage.lacks_from": True})
         return [
-            AtRisk(Series.parse(each["_id"]), int(each["coverage"]["lacks_from"].timestamp()))
+            AtRisk(Series.parse(each["_id"]), to_seconds(each["coverage"]["lacks_from"]))
             for each in found.sort("coverage.leaves_at", ASCENDING).limit(limit)
         ]
 
@@ -385,11 +384,11 @@ class SyncStatuses:
             self._statuses.update_many({"_id": {"$in": [str(each) for each in batch]}}, guarded)
 
     def coverage(self, series: Series) -> KeptCoverage | None:
-        """Return what was fetched of a series; None if it was never requested."""
+        """Return the coverage of a series; None if it was never requested."""
         return self.coverages([series]).get(series)
 
     def coverages(self, all_series: Iterable[Series]) -> dict[Series, KeptCoverage]:
-        """Return what was fetched of these series; one that was never requested is left out."""
+        """Return the coverage of these series; one that was never requested is left out."""
         keys = [str(series) for series in all_series]
         found = self._statuses.find({"_id": {"$in": keys}}, {"coverage": True})
         return {

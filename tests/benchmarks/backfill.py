@@ -10,23 +10,21 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
 import psutil
 from websocket import create_connection
 
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, SyncRequest, UnitState
-from pocketquant.machine.embedded import private_mongod, private_redis, running
 from pocketquant.messaging.queues import QueueName
 from pocketquant.settings import Settings
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.tradingview.socket import ORIGIN
 from pocketquant.wiring import Platform, wire, wire_syncer
+from tests.benchmarks.private_servers import private_urls
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
 
@@ -39,11 +37,7 @@ SYMBOL = "BINANCE:BTCUSDT"
 
 def run() -> list[Row]:
     """Bars a second, and megabytes."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as ends:
-        servers = (private_mongod(Path(name)), private_redis(Path(name)))
-        for server in servers:
-            ends.enter_context(running(server))
-        urls = {server.setting: server.url for server in servers}
+    with private_urls() as urls:
         return [row for latency in LATENCIES_SECONDS for row in _measured(latency, urls)]
 
 

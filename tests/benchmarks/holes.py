@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +20,12 @@ from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncReport
 from pocketquant.history.holes import Holes
-from pocketquant.machine.embedded import private_mongod, private_redis, running
 from pocketquant.settings import Settings
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.sync_status import StatusFilter
 from pocketquant.wiring import Platform, wire
+from tests.benchmarks.private_servers import private_urls
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
 
@@ -43,11 +41,7 @@ PAGE_LIMIT_MS = 100
 
 def run() -> list[Row]:
     """Milliseconds."""
-    with TemporaryDirectory() as name, ExitStack() as ends:
-        servers = (private_mongod(Path(name)), private_redis(Path(name)))
-        for server in servers:
-            ends.enter_context(running(server))
-        urls = {server.setting: server.url for server in servers}
+    with private_urls() as urls, ExitStack() as ends:
         platform = wire(Settings(_env_file=None, **urls))  # type: ignore[arg-type, call-arg]
         ends.callback(platform.close)
         make_collections_and_indexes(platform.mongo)

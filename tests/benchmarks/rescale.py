@@ -7,8 +7,6 @@ the series is rescaled.
 import time
 import tracemalloc
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -19,12 +17,12 @@ from pocketquant.domain.rescale import Rescaled, compare
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import MAX_BARS, History, SyncRequest
 from pocketquant.history.rescaling import Rescaling
-from pocketquant.machine.embedded import private_mongod, private_redis, running
 from pocketquant.messaging.queues import QueueName
 from pocketquant.settings import Settings
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire, wire_syncer
+from tests.benchmarks.private_servers import private_urls
 from tests.benchmarks.report import Row
 from tests.benchmarks.size import sized
 
@@ -37,11 +35,7 @@ TICK = 0.01
 
 def run() -> list[Row]:
     """Seconds, megabytes and milliseconds, each beside its limit."""
-    with TemporaryDirectory() as name, ExitStack() as ends:
-        servers = (private_mongod(Path(name)), private_redis(Path(name)))
-        for server in servers:
-            ends.enter_context(running(server))
-        urls = {server.setting: server.url for server in servers}
+    with private_urls() as urls, ExitStack() as ends:
         platform = wire(Settings(_env_file=None, **urls))  # type: ignore[arg-type, call-arg]
         ends.callback(platform.close)
         make_collections_and_indexes(platform.mongo)
@@ -88,7 +82,7 @@ def rescale(
     def covered(kept: KeptCoverage) -> KeptCoverage:
         return kept.after(SERIES, history.closed, stretch, 0, is_all=False)
 
-    after = rescaling.rescale(unit, history, compared, begun, covered, is_newest=True)
+    after = rescaling.in_one_scale(unit, history, compared, begun, covered, is_newest=True)
     seconds = time.perf_counter() - began
     assert len(stored) == platform.bars.count(after.current.bars)
     platform.ledger.fail(unit, Cancelled("measured"))

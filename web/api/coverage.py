@@ -123,7 +123,7 @@ def list_qualities(query: QualityQuery) -> tuple[list[QualityOut], dict[str, str
     /market-data/holes/…` compares the bars themselves.
     """
     with current_services().storage() as platform:
-        now, thresholds = int(time.time()), platform.thresholds
+        now, thresholds = int(time.time()), platform.guard.thresholds
         wanted = query.chosen(thresholds, now)
         page = (query.offset, query.page_size, query.strip)
         found, total = platform.holes.qualities(wanted, *page)

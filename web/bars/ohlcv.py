@@ -9,12 +9,13 @@ from pocketquant import metrics
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import BarLength
 from pocketquant.domain.calendar.zones import parse_zone
+from pocketquant.domain.dates import moment_of
 from pocketquant.domain.errors import InvalidCalendar, InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import custom_length
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage.calendars import CachedCalendars, KeptCalendar
-from pocketquant.storage.revisions import Revisions, moment_of
+from pocketquant.storage.revisions import Revisions
 from pocketquant.storage.sync_status import SyncStatus, SyncStatuses
 from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.bars.cursors import encode_cursor

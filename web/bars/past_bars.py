@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars
+from pocketquant.domain.dates import moment_of
 from pocketquant.domain.joining import Joined
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.bar_reader import PastBars
-from pocketquant.storage.revisions import moment_of
 from pocketquant.storage.sync_status import SyncStatus
 from web.bars.chunk_cache import ChunkCache, EncodedChunk
 from web.bars.stored_bars import Found, StoredBars, Window, page_of

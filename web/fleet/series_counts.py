@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pocketquant.domain.window import Thresholds
 from pocketquant.history.window_guard import WindowGuard
 from pocketquant.storage.sync_status import AtRisk, StatusFilter, SyncStatuses
 
@@ -26,13 +25,11 @@ class SeriesCounts:
         self,
         statuses: SyncStatuses,
         guard: WindowGuard,
-        thresholds: Thresholds,
         clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._statuses = statuses
         self._guard = guard
-        self._thresholds = thresholds
         self._clock = clock
         self._monotonic = monotonic
         self._kept: tuple[float, SeriesInTrouble] | None = None
@@ -45,14 +42,14 @@ class SeriesCounts:
         return kept[1]
 
     def _count(self) -> SeriesInTrouble:
-        now = int(self._clock())
+        now, thresholds = int(self._clock()), self._guard.thresholds
         filters = {
-            "stale": StatusFilter(late_before=self._thresholds.late_before(now)),
+            "stale": StatusFilter(late_before=thresholds.late_before(now)),
             "gaps": StatusFilter(has_gaps=True),
             "doubtful": StatusFilter(is_doubtful=True),
             "never_synced": StatusFilter(is_never_synced=True),
             "refused": StatusFilter(has_refused=True),
-            "at_risk": StatusFilter(leaves_before=self._thresholds.leaves_before(now)),
+            "at_risk": StatusFilter(leaves_before=thresholds.leaves_before(now)),
         }
         counts = {name: self._statuses.count(wanted) for name, wanted in filters.items()}
         return SeriesInTrouble(counts, self._guard.at_risk(now))

@@ -128,7 +128,8 @@ class FleetProbe:
         subscribed, ticks = pending_subscribed.wait(), pending_ticks.wait()
         calendars, troubles = pending_calendars.wait(), pending_troubles.wait()
         mongodb_time, scheduled = schedules.value or (None, None)
-        replies = (members, pace, lengths, work, schedules, statuses, subscribed, ticks)
+        of_mongodb = (work, schedules, subscribed, calendars, troubles)
+        of_redis = (members, pace, lengths, statuses, ticks)
         return FleetSnapshot(
             taken_at=to_date(self.clock()),
             members=members.value,
@@ -143,7 +144,7 @@ class FleetProbe:
             wrong_calendars=calendars.value,
             in_trouble=troubles.value,
             mongodb_time=mongodb_time,
-            server_problems=_problems(*replies, calendars, troubles),
+            server_problems=_problems(*of_mongodb, *of_redis),
         )
 
     def _count_wrong_calendars(self) -> int:

@@ -23,12 +23,10 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.resampling import CUSTOM_PATTERN, custom_length
 from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
-from web.schemas.fields import AsOf, Moment
+from web.schemas.fields import AsOf, Moment, UtcMoment
 from web.schemas.provenance import ProvenanceOut
 from web.schemas.requests import RequestModel
 from web.times import EXCHANGE, UTC_TIMES
-
-UtcMoment = datetime  # a field named datetime hides the type
 
 _DEFAULT_LIMIT = 1000
 

@@ -1,4 +1,4 @@
-"""What ranges of bars can bring, as far as that is known before they are fetched."""
+"""The bars expected of ranges, as far as they are known before they are fetched."""
 
 from datetime import datetime
 from itertools import islice
@@ -16,7 +16,7 @@ _MOST_LISTED = 1000
 
 
 class ExpectedOut(BaseModel):
-    """What can come of one series; time without trades makes the bars fewer."""
+    """The bars and pages expected of one series; time without trades makes the bars fewer."""
 
     symbol: str
     exchange: str
@@ -52,7 +52,7 @@ class ExpectedOut(BaseModel):
 
 
 class TotalOut(BaseModel):
-    """What can come of all series of a backfill together."""
+    """The bars and pages expected of all series of a backfill together."""
 
     series_count: int = Field(description="series that are wanted", examples=[1])
     unknown_count: int = Field(
@@ -73,7 +73,7 @@ class TotalOut(BaseModel):
 
 
 class EstimateOut(TotalOut):
-    """What a backfill can bring, as far as that is known before it begins."""
+    """The bars expected of a backfill, as far as they are known before it begins."""
 
     limit_bars: int | None = Field(
         description="how many bars of a series the account's plan serves, as the newest sync that"

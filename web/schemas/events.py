@@ -18,7 +18,7 @@ class EventKind(StrEnum):
 
 
 class EventSource(StrEnum):
-    """How an event became known."""
+    """The source of an event."""
 
     BARS = "bars"  # the ratio of fetched bars to stored ones
 

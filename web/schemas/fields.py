@@ -1,6 +1,7 @@
-"""Field types of requests: exchange, ticker, number of bars, name and life of a key, moment."""
+"""Field types of schemas: exchange, ticker, number of bars, name and life of a key, moment."""
 
 import time
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -22,6 +23,8 @@ STOP = (
 )
 NEWEST_FETCHED = "with a `start`: open time of the newest closed bar fetched so far"
 REACHED_BACK_TO = "with a `start`: open time of the oldest bar fetched so far"
+
+UtcMoment = datetime  # of responses: a field named datetime hides the type
 
 
 def in_any_case(pattern: str) -> StringConstraints:

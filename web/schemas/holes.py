@@ -170,7 +170,7 @@ class HolesOut(BaseModel):
 
 
 class QualityQuery(SeriesQuery):
-    """Which series to list."""
+    """A filter for series."""
 
     gaps: bool = Field(False, description="only series with gaps between fetched stretches")
     doubtful: bool = Field(False, description="only series whose calendar is doubtful")

@@ -175,9 +175,9 @@ class UnitOut(BaseModel):
 
 
 class CameOut(BaseModel):
-    """What has come of a backfill so far, over all of its series."""
+    """The results of a backfill so far, over all of its series."""
 
-    estimate: TotalOut = Field(description="what was expected before it began")
+    estimate: TotalOut = Field(description="the bars expected before it began")
     fetched: int = Field(description="bars the provider sent", examples=[25000])
     inserted: int
     reached_back_to: datetime | None = Field(description=REACHED_BACK_TO)
@@ -218,9 +218,7 @@ class JobProgressOut(JobOut):
         description="when the job will end at that speed; null: it has ended or stalled"
     )
     first_errors: list[UnitOut] = Field(description="the first syncs that failed, at most five")
-    backfill: CameOut | None = Field(
-        description="what has come of a backfill; null: the job is none"
-    )
+    backfill: CameOut | None = Field(description="the results of a backfill; null: the job is none")
 
     @classmethod
     def with_progress(cls, job: Job, progress: Progress) -> Self:

@@ -12,8 +12,7 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.outliers import Outlier
 from pocketquant.domain.symbols import Series
-
-UtcMoment = datetime  # a field named datetime hides the type
+from web.schemas.fields import UtcMoment
 
 
 class OutlierOut(BaseModel):

@@ -5,15 +5,14 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from pocketquant.domain.dates import to_date
+from pocketquant.domain.dates import moment_of, to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.history.provenance import Provenance
-from pocketquant.storage.revisions import moment_of
 from web.schemas.holes import CoveredOut
 
 
 class ProvenanceOut(BaseModel):
-    """What is known of the bars of a range, to keep beside a result that was made of them."""
+    """The origin of the bars of a range, to keep beside a result that was made of them."""
 
     symbol: str
     exchange: str

@@ -10,9 +10,8 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.revisions import Reason
 from pocketquant.storage.revisions import Revision
+from web.schemas.fields import UtcMoment
 from web.schemas.requests import PageQuery
-
-UtcMoment = datetime  # a field named datetime hides the type
 
 
 class RevisionsQuery(PageQuery):

@@ -191,7 +191,7 @@ class SyncOut(BaseModel):
 
 
 class SeriesQuery(PageQuery):
-    """Which series to list."""
+    """A filter for series."""
 
     exchange: Exchange | None = Field(None, description="only series of this exchange")
     symbol: Ticker | None = Field(None, description="only series of this ticker", examples=["AAPL"])
@@ -212,7 +212,7 @@ class SeriesQuery(PageQuery):
 
 
 class SyncStatusesQuery(SeriesQuery):
-    """Which sync statuses to list."""
+    """A filter for sync statuses."""
 
     status: SyncState | None = Field(
         None, description="only series in this state", examples=["error"]
