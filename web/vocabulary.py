@@ -47,7 +47,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
     "description": ("what it does, in words", "every tracked series of every active symbol"),
     "error": ("code of the last failure; null: none", "provider_timeout"),
     "error_message": ("message of the last failure; null: none", None),
-    "estimate": ("what it can bring, as far as that is known before it begins", None),
+    "estimate": ("the bars expected of it, as far as they are known before it begins", None),
     "events": ("the corporate events that were found, the last one first", None),
     "exchange": ("the exchange", "NASDAQ"),
     "failed": ("syncs that failed for good", 2),

@@ -89,7 +89,7 @@ class Job(TypedDict):
 
 
 class EstimateTotal(TypedDict):
-    """What can come of all series of a backfill together."""
+    """The bars and pages expected of all series of a backfill together."""
 
     series_count: int
     unknown_count: int
@@ -98,7 +98,7 @@ class EstimateTotal(TypedDict):
 
 
 class ExpectedBars(_Series):
-    """What can come of one series."""
+    """The bars and pages expected of one series."""
 
     bars: int | None
     pages: int | None
@@ -107,7 +107,7 @@ class ExpectedBars(_Series):
 
 
 class Estimate(EstimateTotal):
-    """What a backfill can bring, as far as that is known before it begins."""
+    """The bars expected of a backfill, as far as they are known before it begins."""
 
     limit_bars: int | None
     series: list[ExpectedBars]
@@ -120,7 +120,7 @@ class BackfillJob(Job):
 
 
 class BackfillProgress(TypedDict):
-    """What has come of a backfill so far."""
+    """The results of a backfill so far."""
 
     estimate: EstimateTotal
     fetched: int
@@ -132,7 +132,7 @@ class BackfillProgress(TypedDict):
 
 
 class JobProgress(Job):
-    """A job with its rate, its estimated end, its first errors, and what came of a backfill."""
+    """A job with its rate, its estimated end, its first errors, and the results of a backfill."""
 
     units_per_second: float | None
     estimated_end_at: str | None
@@ -313,7 +313,7 @@ class OutliersReport(_Series):
 
 
 class StripPart(TypedDict):
-    """A part of a series' time, and what is known of it."""
+    """A part of a series' time, and its state."""
 
     start: str
     end: str

@@ -172,8 +172,7 @@ class SeriesCalls(Calls):
 
     def coverage(self, symbol: str, interval: str) -> Coverage:
         """Return the stretches of a series that were fetched; NotFound if it was never synced."""
-        path = f"/market-data/coverage/{symbol_path(symbol)}"
-        return self._call("GET", path, params={"interval": interval})
+        return self._of_series("coverage", symbol, {"interval": interval})
 
     def events(self, symbol: str) -> Events:
         """Return the splits of a symbol that its syncs found, those found last first."""
@@ -193,7 +192,7 @@ class SeriesCalls(Calls):
         At most the newest `limit` stretches of each kind. NotFound if it was never synced.
         """
         query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
-        return self._call("GET", f"/market-data/holes/{symbol_path(symbol)}", params=query)
+        return self._of_series("holes", symbol, query)
 
     def provenance(
         self,
@@ -223,7 +222,9 @@ class SeriesCalls(Calls):
     def quality(self, **filters: Filter) -> Iterator[SeriesQuality]:
         """Yield how whole each series is, over all pages.
 
-        Filters: `exchange`, `symbol` (the ticker), `interval`, `gaps`, `doubtful`, `stale_before`.
+        Filters: `exchange`, `symbol` (the ticker), `interval`, `stale_before`, and as flags `gaps`,
+        `doubtful`, `stale`, `at_risk`, `never_synced`, `refused`. With `strip`, each row has its
+        time in so many cells.
         """
         return self._pages("/market-data/quality", filters)
 
@@ -238,8 +239,7 @@ class SeriesCalls(Calls):
     ) -> OutliersReport:
         """Return the newest bars that may be bad prints; NotFound if it was never synced."""
         query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
-        path = f"/market-data/outliers/{symbol_path(symbol)}"
-        return self._call("GET", path, params=query)
+        return self._of_series("outliers", symbol, query)
 
     def import_bars(self, symbol: str, interval: str, frame: Any) -> ImportResult:
         """Store the bars of a pandas or polars DataFrame or an Arrow table.
@@ -260,6 +260,9 @@ class SeriesCalls(Calls):
             counts.update({name: report[name] for name in _COUNTS})
             refusals += [{**each, "index": begin + each["index"]} for each in report["refusals"]]
         return cast(ImportResult, {**report, **counts, "refusals": refusals})
+
+    def _of_series(self, what: str, symbol: str, query: dict[str, Any]) -> Any:
+        return self._call("GET", f"/market-data/{what}/{symbol_path(symbol)}", params=query)
 
     def _columns(self, symbol: str, interval: str, query: dict[str, Any]) -> Floats:
         """Return the (6, n) columns of a series in order of time."""

@@ -94,9 +94,9 @@ class Syncs(Calls):
         """Submit one job that fetches all bars since `start`, or all that TradingView serves.
 
         It gives way to all other work, and can be paused, resumed and cancelled (`jobs`). Waits as
-        `bulk` does; `progress` shows how much of the wanted time was walked back. What can come is
-        in the `estimate` of the job that is returned at once; what came, in `backfill` of the job
-        that has ended, and of each series in `jobs.units`.
+        `bulk` does; `progress` shows how much of the wanted time was walked back. The expected
+        bars are in the `estimate` of the job that is returned at once; the results in `backfill` of
+        the job that has ended, and those of each series in `jobs.units`.
         """
         body = _range_body(symbols, intervals, start, end)
         job: BackfillJob = self._call_once("/market-data/backfill", body)
@@ -110,7 +110,7 @@ class Syncs(Calls):
         *,
         end: Moment | None = None,
     ) -> Estimate:
-        """Return what a backfill can bring, without beginning it."""
+        """Return the bars expected of a backfill, without beginning it."""
         body = _range_body(symbols, intervals, start, end)
         return self._call("POST", "/market-data/backfill/estimate", json=body)
 

@@ -147,7 +147,7 @@ def bulk(
     "--start", default="all", show_default=True, help="All bars from this date or moment on."
 )
 @click.option("--end", help="Only bars before this date or moment.")
-@click.option("--estimate", is_flag=True, help="Only print what can come.")
+@click.option("--estimate", is_flag=True, help="Only print the expected bars.")
 @_wait_option
 @api_options
 def backfill(
@@ -163,8 +163,9 @@ def backfill(
 ) -> None:
     """Fetch bars as far back as TradingView serves them, as one job.
 
-    Prints what can come, and then what came of each series and where it stopped. The exit code is 1
-    if a series failed. Ctrl-C ends the waiting, not the job, which gives way to all other work.
+    Prints the expected bars, and then the bars of each series and where it stopped. The exit code
+    is 1 if a series failed. Ctrl-C ends the waiting, not the job, which gives way to all other
+    work.
 
     \b
     pocketquant backfill NASDAQ:AAPL -i 1m -i 1d
@@ -273,7 +274,7 @@ def _note_estimate(estimate: Estimate) -> None:
 
 
 def _print_series(client: Client, job: Job) -> None:
-    """Print what came of each series of a backfill, and where it stopped."""
+    """Print the results of each series of a backfill, and where it stopped."""
     units = client.jobs.units(job["job_id"])
     print_rows(islice(units, _MOST_SERIES), _UNIT_COLUMNS, as_json=False)
     if job["counts"]["total"] > _MOST_SERIES:

@@ -70,7 +70,7 @@ def _token_that_works(token: str, username: str) -> Finding:
 
 
 def _described(plan: AccountPlan) -> str:
-    """Return what is known of a plan's limits, in words."""
+    """Return the known limits of a plan, in words."""
     limits = [
         f"{plan.most_bars} bars of a series below a day" if plan.most_bars else "",
         f"{plan.most_connections} connections" if plan.most_connections else "",

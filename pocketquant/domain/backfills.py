@@ -1,4 +1,4 @@
-"""Backfills: how far back the provider serves a series, and what can come before it is fetched."""
+"""Backfills: how far back the provider serves a series, and how many bars a fetch can expect."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What can come of one range: bars and pages, and the oldest moment; None if not known.
+    """The bars and pages expected of one range, and the oldest moment; None if not known.
 
     Time without trades makes the bars fewer.
     """
@@ -61,7 +61,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What can come of all ranges of a backfill; `unknown` of them are not in it."""
+    """The bars and pages expected of all ranges of a backfill; `unknown` ranges are left out."""
 
     series: int
     unknown: int
@@ -71,7 +71,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What has come of a backfill so far, over all of its series.
+    """The results of a backfill so far, over all of its series.
 
     `share_of_time` is how much of the wanted time was walked back, from 0 to 1; series of which
     nothing has come yet count as 0. `stops` counts the series that ended by the reason.
@@ -104,7 +104,7 @@ def expected(
     limit: int | None,
     calendar: Calendar | None,
 ) -> Expected:
-    """Return what can come of a range.
+    """Return the bars expected of a range.
 
     `begins_at` is where the provider's history begins, and `limit` how many bars the plan serves.
     Without a calendar, the market is taken to be always open.

@@ -121,7 +121,7 @@ class NotFound(Rejected):
 
 
 class NoLongerKept(Rejected):
-    """What was stored at that moment is not known any more."""
+    """The bars that were stored at that moment are not kept any longer."""
 
     code = "no_longer_kept"
 

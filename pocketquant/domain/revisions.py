@@ -23,7 +23,7 @@ Moments = NDArray[np.int64]
 
 
 class Reason(StrEnum):
-    """What replaced bars."""
+    """The kind of write that replaced bars."""
 
     SYNC = "sync"
     IMPORT = "import"
@@ -31,7 +31,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What replaced bars: a sync with the newest job that wanted it, or an import."""
+    """The write that replaced bars: a sync with the newest job that requested it, or an import."""
 
     reason: Reason
     job_id: str | None = None
@@ -55,7 +55,7 @@ class Versions:
 
 
 class Change(NamedTuple):
-    """How one number of a bar changed."""
+    """A change of one number of a bar."""
 
     time: int
     field: str
@@ -74,7 +74,7 @@ class Rewritten:
 
 
 def rewrite(stored: Versions, merged: Bars, now: int, kept_from: int) -> Rewritten:
-    """Return what a write changes; `merged` has all stored bars, as they are or with new values.
+    """Return the changes of a write; `merged` has all stored bars, as they are or with new values.
 
     A write is later than those before it, whatever the clock says. Moments before `kept_from`
     become `ALWAYS`, since no answer tells them apart.

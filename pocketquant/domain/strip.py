@@ -10,7 +10,7 @@ from pocketquant.domain.coverage import Coverage, CoverageState, Stretch
 
 
 class StripState(StrEnum):
-    """What is known of a part: the worst in it, if it holds several. The last is the worst."""
+    """The state of a part: the worst in it, if it holds several. The last is the worst."""
 
     COMPLETE = "complete"
     NOT_SERVED = "not_served"
@@ -39,7 +39,7 @@ _ORDER = list(StripState)
 def strip_of(
     coverage: Coverage, damaged: Iterable[Stretch], until: int, n_cells: int
 ) -> list[StripPart]:
-    """Return what is covered, in so many cells of equal length, those of one state as one part.
+    """Return the coverage in so many cells of equal length, those of one state as one part.
 
     A hole fills a cell however short it is, so that it can be seen.
     """

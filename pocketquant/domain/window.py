@@ -55,7 +55,7 @@ def outlook(
     now: int,
     limit: int | None = None,
 ) -> Outlook:
-    """Return the future of what is covered; without a calendar, markets never close.
+    """Return the future of the covered stretches; without a calendar, markets never close.
 
     `limit` is how many bars the account's plan has served of the series, if that is known.
     """

@@ -700,7 +700,7 @@ def test_what_is_missing_is_seen_and_repaired(visit: Opens, market: Any) -> None
     assert [] == violations(page)
     page.get_by_role("button", name=f"Repair {name} 1h").click()
     expect(page.locator(".notices")).to_contain_text("holes are filled")
-    expect(row).not_to_contain_text("lost")
+    expect(row).not_to_contain_text("lost", timeout=90_000)
     page.get_by_role("button", name="never synced").click()
     expect(page.locator(".empty")).to_be_visible()
     row.get_by_role("link", name=name).wait_for(state="detached")

@@ -74,7 +74,7 @@ class SimulatedMarket:
             before = first
 
     def hang_up(self) -> None:
-        """Nothing is connected."""
+        """It connects to no server."""
 
 
 @dataclass

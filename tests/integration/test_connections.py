@@ -343,7 +343,7 @@ def test_an_account_with_one_connection(
 def test_no_connection_comes(
     simulator: Simulator, cache: redis.Redis, history_of: Callable[..., TvDatafeedHistory]
 ) -> None:
-    """Without a turn and a connection, the fetch is told when to come again."""
+    """Without a turn and a connection, the fetch learns when to come again."""
     pace = Handshakes(cache, NO_TURN)
     pace.take("other", is_urgent=False)
     with pytest.raises(TurnFarOff) as turn:

@@ -216,7 +216,7 @@ def test_a_change_that_never_came_is_not_listed(
 
 
 def test_deleted_bars_leave_no_values(store: BarStore, mongo: Mongo, clock: Clock) -> None:
-    """What was kept of a series goes with it, and other series keep theirs."""
+    """The replaced values of a series go with it, and other series keep theirs."""
     for close in (5.0, 6.0):
         store.upsert({AAPL: _bars(AAPL, [1], close), DAILY: _bars(DAILY, [1], close)})
     store.delete(AAPL)

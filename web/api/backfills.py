@@ -33,7 +33,7 @@ def backfill(body: BackfillIn) -> Response:
 
     Bars are stored page by page, from new to old, and a backfill gives way to all other work. It
     survives the end of any process, and can be paused, resumed and cancelled. The answer estimates
-    what can come; `GET /jobs/{job_id}` says how far it is, and `GET /jobs/{job_id}/units` what came
+    the bars; `GET /jobs/{job_id}` says how far it is, and `GET /jobs/{job_id}/units` has the bars
     of each series, where it stopped and why.
     """
     key = idempotency.key_of(body)
@@ -50,7 +50,7 @@ def backfill(body: BackfillIn) -> Response:
 @blueprint.arguments(schema_of(BackfillIn))
 @blueprint.response(HTTPStatus.OK, schema_of(EstimateOut))
 def estimate_backfill(body: BackfillIn) -> EstimateOut:
-    """Estimate what a backfill can bring, without beginning it
+    """Estimate the bars of a backfill, without beginning it
 
     When history begins is known of series that were fetched to their end, and TradingView is asked
     for the others, at most 400 symbols and a few seconds. Bars are counted by each symbol's

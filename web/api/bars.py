@@ -93,7 +93,7 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
 
 
 def _provenance(query: BarsQuery) -> str:
-    """Return the JSON of what is known of the bars of the whole range."""
+    """Return the JSON of the provenance of the whole range."""
     if query.series is None:
         raise InvalidRequest(f"provenance: {query.name} is computed; ask for a stored interval's")
     start, end = query.window.whole_range

@@ -136,7 +136,7 @@ def test_a_moment_before_the_first_sync_has_no_bars(client: FlaskClient, store: 
 
 
 def test_a_moment_of_the_future_is_refused(client: FlaskClient, store: Store) -> None:
-    """What will be stored then is not known."""
+    """Nobody knows which bars will be stored then."""
     store("NASDAQ:AAPL|1m", minutes(10, 5.0))
     response = client.get(URL, query_string={"interval": "1m", "as_of": "2999-01-01"})
     assert (422, True) == (response.status_code, "future" in response.get_json()["message"])

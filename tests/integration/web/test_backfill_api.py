@@ -125,7 +125,7 @@ def test_more_than_the_plan_serves_is_estimated_honestly(
 
 
 def test_an_estimate_does_not_need_the_provider(client: FlaskClient, simulator: Simulator) -> None:
-    """What it does not say in time is unknown."""
+    """Beginnings that do not arrive in time stay unknown."""
     simulator.order("rate_limit")
     estimate = client.post(f"{BACKFILL}/estimate", json=body()).get_json()
     assert ["unknown"] == [each["bound"] for each in estimate["series"]]

@@ -1,4 +1,4 @@
-"""What backfills can bring, and how far back the provider serves a series."""
+"""The bars expected of backfills, and how far back the provider serves a series."""
 
 import pytest
 
@@ -24,7 +24,7 @@ NEW_YORK = parse_calendar(CalendarTexts("America/New_York", "0930-1600"))
 
 
 def of(start: int, end: int | None = None, **known: int | None) -> Expected:
-    """Return what can come of an always open market."""
+    """Return the bars expected of an always open market."""
     request = SyncRequest(HOURS, start=start, end=end)
     return expected(request, NOW, known.get("begins_at"), known.get("limit"), calendar=None)
 
@@ -38,7 +38,7 @@ def test_bars_up_to_the_start() -> None:
 
 
 def test_history_may_begin_after_the_start() -> None:
-    """Nothing comes of a range before the beginning."""
+    """A range before the beginning has no bars."""
     begins_at = NOW - 100 * HOUR
     assert Expected(100, 1, begins_at, Bound.BEGINNING) == of(0, begins_at=begins_at)
     assert Expected(0, 1, begins_at, Bound.BEGINNING) == of(0, 3600, begins_at=begins_at)

@@ -1,4 +1,4 @@
-"""What the name of a plan says of its limits."""
+"""The limits of a plan, read from its name."""
 
 import pytest
 

@@ -37,7 +37,7 @@ def walk(count: int, seed: int, first: float = 10_000.0) -> Floats:
 
 
 def split(bars: Bars, before: int, ratio: float, tick: float) -> Bars:
-    """Return what the provider serves after a split, before which there are `before` bars."""
+    """Return the provider's bars after a split, before which there are `before` bars."""
     columns = bars.columns.copy()
     per_unit = round(1 / tick)
     steps = np.maximum(1, np.rint(columns[1:5, :before] / ratio * per_unit))

@@ -1,4 +1,4 @@
-"""What a write replaces, and the bars that were stored at a moment."""
+"""The values that a write replaces, and the bars that were stored at a moment."""
 
 import math
 

@@ -63,5 +63,5 @@ def test_a_moment_without_offset_is_refused_with_advice() -> None:
     ],
 )
 def test_a_moment_is_the_last_whole_millisecond_up_to_it(text: str, expected: int) -> None:
-    """What was stored later in that millisecond is not of the moment."""
+    """Bars that were stored later in that millisecond are not of the moment."""
     assert expected == epoch_milliseconds(text)

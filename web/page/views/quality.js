@@ -103,7 +103,7 @@ function Row({ row, onDone }) {
 
 /** @param {{marks: Part[], problem: string | null}} props */
 function Details({ marks, problem }) {
-  if (problem) return html`<p>Holes can't be told from hours without trading: ${problem}</p>`;
+  if (problem) return html`<p>The holes are not known: ${problem}</p>`;
   if (!marks.length) return html`<p>Every bar that its calendar has is stored.</p>`;
   const newest = marks.slice(-MOST_LISTED).reverse();
   return html`<ul tabindex="0" aria-label="What is missing, the newest first">${newest.map((mark) => html`<li key=${mark.start}><span class="strip"><span class="is-${mark.state.replaceAll("_", "-")}" style=${{ left: 0, width: "100%" }}></span></span>${partText(mark)}</li>`)}</ul>`;
