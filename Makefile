@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock page-libraries pictures fix
+.PHONY: help setup install demo up test hours hours-few lint types arch docs coverage check bench bench-once chaos lock page-libraries pictures fix
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -51,6 +51,21 @@ $(BENCH_INSTALLED): $(DEV_INSTALLED)
 $(DOCS_INSTALLED): $(DEV_INSTALLED)
 	$(PIP_INSTALL) --editable '.[docs]'
 	touch $@
+
+# A copy apart from this checkout, in an environment of its own; again after `git pull`.
+PIPX := $(or $(shell command -v pipx),build/pipx/bin/pipx)
+
+build/pipx/bin/pipx:
+	$(PYTHON) -m venv build/pipx
+	build/pipx/bin/pip install --quiet --disable-pip-version-check pipx
+
+install: $(if $(shell command -v uv),,$(PIPX)) ## put `pocketquant` on your PATH, by uv or pipx
+	if command -v uv >/dev/null; then \
+	    uv tool install --force --constraints deploy/constraints.txt '.[server,embedded]' && uv tool update-shell; \
+	else \
+	    $(PIPX) install --force --python $(PYTHON) --pip-args='--constraint deploy/constraints.txt' '.[server,embedded]' \
+	    && $(PIPX) ensurepath; \
+	fi
 
 demo: $(INSTALLED) ## the platform on private servers and a simulated market (ARGS=--once ends by itself)
 	$(BIN)/pocketquant demo $(ARGS)

@@ -13,6 +13,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from pocketquant.hints import as_typed
+
 _SECTIONS = {
     "Use the API": {
         "sync": "commands.syncing:sync",
@@ -34,6 +36,9 @@ _SECTIONS = {
     },
     "Run the programs": {
         "up": "commands.programs:up",
+        "status": "commands.machine:status",
+        "logs": "commands.machine:logs",
+        "down": "commands.machine:down",
         "demo": "commands.programs:demo",
         "web": "commands.programs:web",
         "push": "commands.programs:push",
@@ -92,7 +97,7 @@ class Commands(click.Group):
             message = _message(error)
             if message is None:
                 raise
-            raise click.ClickException(message) from error
+            raise click.ClickException(as_typed(message)) from error
 
 
 def _unusable(name: str, missing: str) -> click.Command:

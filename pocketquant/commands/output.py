@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from pocketquant.hints import as_typed
+
 _WIDE = 200  # columns of a table that is not printed to a terminal
 
 
@@ -18,7 +20,7 @@ def print_json(value: object) -> None:
 
 def print_note(text: str) -> None:
     """Print a line for people on stderr, so that programs can read stdout."""
-    click.echo(text, err=True)
+    click.echo(as_typed(text), err=True)
 
 
 def print_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], as_json: bool) -> None:

@@ -9,13 +9,17 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from pocketquant.commands.output import print_note
+from pocketquant.hints import as_typed
 from pocketquant.machine import data_folder, exposure, processes, programs, shared_metrics
+from pocketquant.machine.background import go_to_background
 from pocketquant.machine.processes import Machine
 from pocketquant.messaging.queues import QueueName
 from pocketquant.pausing import pause
 from pocketquant.settings import Settings
 from pocketquant.simulator.clocks import parse_time
 
+_OWN_LOG = "up.log"
 _POLL_SECONDS = 1.0  # between looks at the supervisor
 
 
@@ -54,24 +58,41 @@ def _require_time(
 
 @click.command()
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
-def up(data_dir: Path | None) -> None:
-    """Run all processes on this machine until Ctrl-C.
+@click.option("-d", "--detach", is_flag=True, help="Return once it is up; `down` ends it.")
+def up(data_dir: Path | None, detach: bool) -> None:
+    """Run all processes on this machine until Ctrl-C, or in the background.
 
     A process that dies is restarted. Without MONGODB_URL and REDIS_URL it starts private servers,
-    which keep their data under --data-dir (default .pocketquant).
+    which keep their data under --data-dir (default .pocketquant). Each process has a log there.
     """
-    _unwind_at_sigterm()
     settings = Settings()
-    console = Console()
     folder = data_dir or settings.data_dir
-    with processes.running(settings, folder, show_logs=True) as machine:
-        console.print(f"[bold]PocketQuant is up.[/] API docs: {machine.docs_url}")
-        console.print(f"Streams: {machine.push_url}")
-        console.print(
-            f"Flower: {machine.flower_url} ({machine.shown_flower_login})", soft_wrap=True
-        )
-        console.print(f"One process: supervisorctl -c {folder / 'supervisord.conf'} status")
+    settle = go_to_background() if detach else None
+    _unwind_at_sigterm()
+    print_note("PocketQuant is starting; this takes some seconds.")
+    with processes.running(settings, folder) as machine:
+        _show_machine(machine, "" if data_dir is None else f" --data-dir {folder}")
+        if settle:
+            settle(machine.logs / _OWN_LOG)
         _wait_for_end(machine)
+
+
+def _show_machine(machine: Machine, of_folder: str) -> None:
+    """Print on one screen what runs, where, and how to look after it."""
+    running = [f"{each.name} ×{each.count}" for each in machine.programs]
+    lines = {
+        "The page": f"{machine.api_url}/",
+        "API docs": machine.docs_url,
+        "Streams": machine.push_url,
+        "Flower": f"{machine.flower_url} ({machine.shown_flower_login})",
+        "Running": ", ".join(running),
+        "Each one": f"`pocketquant status{of_folder}`",
+        "Its log": f"`pocketquant logs{of_folder} -f NAME`, in {machine.logs}",
+        "To end": f"Ctrl-C, or `pocketquant down{of_folder}` from anywhere",
+    }
+    click.secho("PocketQuant is up.", bold=True)
+    for name, text in lines.items():
+        click.echo(f"  {name:<10}{as_typed(text)}")
 
 
 @click.command()

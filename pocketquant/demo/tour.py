@@ -10,6 +10,7 @@ from pocketquant.demo import fleet, machine, quotes, watch_list
 from pocketquant.demo.live_proof import Compared, LiveProof, verdict
 from pocketquant.domain.errors import PocketQuantError
 from pocketquant.domain.intervals import MINUTE
+from pocketquant.hints import as_typed
 from pocketquant.machine.processes import Machine
 
 _AFTER_MINUTE_SECONDS = 5.0  # by then, the bars that closed with a minute are usually stored
@@ -77,8 +78,10 @@ def _show_addresses(started: Machine, console: Console) -> None:
     login = started.shown_flower_login
     console.print(f"[bold]Flower:[/] {started.flower_url}/tasks   ({login})", soft_wrap=True)
     console.print(
-        "[bold]Live quotes:[/] pocketquant watch BINANCE:BTCUSDT NASDAQ:AAPL"
-        f" --url {started.api_url} --push-url {started.push_url}",
+        as_typed(
+            "[bold]Live quotes:[/] `pocketquant watch BINANCE:BTCUSDT NASDAQ:AAPL"
+            f" --url {started.api_url} --push-url {started.push_url}`"
+        ),
         soft_wrap=True,
     )
     console.print("Ctrl-C ends everything and removes the demo's data.")

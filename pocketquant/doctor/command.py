@@ -13,6 +13,7 @@ from rich.table import Table
 from pocketquant.doctor import fleet, installation, mongodb, provider, redis_servers
 from pocketquant.doctor.findings import Checks, Finding, State, run
 from pocketquant.doctor.wrong_settings import read_settings
+from pocketquant.hints import as_typed
 from pocketquant.machine.private_urls import with_private_servers
 from pocketquant.redaction import redactor_for
 from pocketquant.settings import Settings
@@ -76,5 +77,9 @@ def _table(findings: list[Finding]) -> Table:
         table.add_column(heading, overflow="fold")
     for each in findings:
         state = f"[{_COLOURS[each.state]}]{each.state}[/]"
-        table.add_row(escape(each.check), state, escape(each.found), escape(each.remedy))
+        table.add_row(
+            escape(each.check),
+            state,
+            *(escape(as_typed(text)) for text in (each.found, each.remedy)),
+        )
     return table

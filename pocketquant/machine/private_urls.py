@@ -48,6 +48,15 @@ def with_private_servers(settings: Settings) -> Settings:
     return settings.model_copy(update=missing)
 
 
+def is_up(folder: Path) -> bool:
+    """Whether a `pocketquant up` runs on the folder."""
+    try:
+        with (folder / _FILE).open("rb") as file:
+            return not _try_lock(file, fcntl.LOCK_SH)
+    except OSError:
+        return False
+
+
 def _read(folder: Path) -> dict[str, str]:
     try:
         with (folder / _FILE).open("rb") as file:

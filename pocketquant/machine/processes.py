@@ -34,7 +34,7 @@ _AFTER_GRACE_SECONDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The running processes: their URLs, Flower's login and the folder of their logs."""
+    """What runs: its URLs, Flower's login, the folder of its logs, and the supervisor."""
 
     api_url: str
     push_url: str
@@ -42,6 +42,7 @@ class Machine:
     flower_login: tuple[str, SecretStr]
     is_password_generated: bool  # rather than set by FLOWER_PASSWORD
     logs: Path
+    programs: tuple[Program, ...]  # servers included
     supervisord: "subprocess.Popen[bytes]" = field(repr=False)
 
     @property
@@ -62,7 +63,6 @@ def running(
     folder: Path,
     extra: tuple[Program, ...] = (),
     without: frozenset[str] = frozenset(),
-    show_logs: bool = False,
 ) -> Iterator[Machine]:
     """Run all processes while the block lasts, except the programs named in `without`.
 
@@ -82,21 +82,19 @@ def running(
     servers = _private_servers(settings, folder)
     exposure.require_safe(settings)
     private = {server.setting: server.url for server in servers}
-    process_stop_seconds = max(
-        _PROCESS_STOP_SECONDS, ceil(settings.worker_grace_seconds) + _AFTER_GRACE_SECONDS
-    )
+    process_stop_seconds = _process_stop_seconds(settings)
     server_programs = [Program(server.name, server.command) for server in servers]
-    log_folder = None if show_logs else logs
     sections = (
         supervisor_header(folder),
         program_group("servers", server_programs, 1, _SERVER_STOP_SECONDS, logs),
-        program_group("pocketquant", (*extra, *programs), 2, process_stop_seconds, log_folder),
+        program_group("pocketquant", (*extra, *programs), 2, process_stop_seconds, logs),
     )
     with ExitStack() as stack:
         stack.enter_context(private_urls.announced(folder, private))
         config = folder / "supervisord.conf"
         config.touch(0o600)
         config.write_text("\n".join(sections))
+        errors = stack.enter_context((logs / "supervisord.log").open("ab"))
         machine = Machine(
             settings.own_api_url,
             settings.own_push_url,
@@ -104,19 +102,30 @@ def running(
             (settings.flower_username, settings.flower_password),
             not has_own_password,
             logs,
+            (*programs, *extra, *server_programs),
             subprocess.Popen(
                 ending_with_parent([_SUPERVISORD, "--nodaemon", "--configuration", str(config)]),
                 env=settings.model_copy(update=private).environment_of_children(),
-                stdout=None if show_logs else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # the lines of its log
+                stderr=errors,
                 umask=data_folder.UMASK,
             ),
         )
-        patience = process_stop_seconds + _SERVER_STOP_SECONDS + _AFTER_GRACE_SECONDS
-        stack.callback(embedded.stop, machine.supervisord, patience)
+        stack.callback(embedded.stop, machine.supervisord, stop_seconds(settings))
         for server in servers:
             server.prepare()
         _wait_until_served(machine, programs, _health_path(settings))
         yield machine
+
+
+def stop_seconds(settings: Settings) -> int:
+    """Return how long all processes may take to end, servers after the programs that use them."""
+    return _process_stop_seconds(settings) + _SERVER_STOP_SECONDS + _AFTER_GRACE_SECONDS
+
+
+def _process_stop_seconds(settings: Settings) -> int:
+    return max(_PROCESS_STOP_SECONDS, ceil(settings.worker_grace_seconds) + _AFTER_GRACE_SECONDS)
 
 
 def _require_free_ports(settings: Settings, programs: tuple[Program, ...]) -> None:

@@ -9,6 +9,7 @@ from pocketquant.machine.programs import NUMBER, Program
 
 _PROCESS_NUMBER = "%(process_num)d"  # filled in by supervisord
 _MOST_LOG_BYTES = 20_000_000
+_OLD_LOGS = 2  # kept beside the current one, of the same size
 
 _HEADER = """\
 [unix_http_server]
@@ -40,6 +41,7 @@ killasgroup=true
 redirect_stderr=true
 stdout_logfile={log}
 stdout_logfile_maxbytes={most_bytes}
+stdout_logfile_backups={old_logs}
 """
 
 
@@ -53,12 +55,13 @@ def program_group(
     programs: Sequence[Program],
     priority: int,
     stop_seconds: int,
-    log_folder: Path | None,
+    log_folder: Path,
 ) -> str:
     """Return the sections of one group of programs, each restarted when it dies.
 
     Groups stop one after the other, the highest priority number first; the programs of a group
-    stop at the same time. Without `log_folder` they write to the stdout of supervisord.
+    stop at the same time. Output goes to `log_folder`, into a file for each process that is rotated
+    when it is large.
     """
     if not programs:
         return ""
@@ -67,7 +70,7 @@ def program_group(
     return "\n".join([f"[group:{name}]\nprograms={names}\npriority={priority}\n", *sections])
 
 
-def _section(program: Program, stop_seconds: int, log_folder: Path | None) -> str:
+def _section(program: Program, stop_seconds: int, log_folder: Path) -> str:
     command = _escaped(shlex.join(ending_with_parent(program.command)))
     log = f"{_escaped(str(log_folder))}/{program.name}-{_PROCESS_NUMBER}.log"
     return _PROGRAM.format(
@@ -75,8 +78,9 @@ def _section(program: Program, stop_seconds: int, log_folder: Path | None) -> st
         command=command.replace(NUMBER, _PROCESS_NUMBER),
         count=program.count,
         stop_seconds=stop_seconds,
-        log=log if log_folder else "/dev/fd/1",
-        most_bytes=_MOST_LOG_BYTES if log_folder else 0,
+        log=log,
+        most_bytes=_MOST_LOG_BYTES,
+        old_logs=_OLD_LOGS,
     )
 
 

@@ -148,8 +148,13 @@ def _wait_for_rest(mongo: Database[dict[str, Any]], events: EventLog) -> list[st
 
 
 def _open(mongo: Database[dict[str, Any]]) -> dict[str, int]:
-    """Return how much work is open; empty at rest. Unplanned jobs are open too."""
+    """Return how much work is open; empty at rest.
+
+    Unplanned jobs are open too, and so are runs of schedules that wait for an earlier one to end.
+    """
+    is_due = {"$or": [{name: {"$ne": None}} for name in ("run_request", "starting")]}
     counts = {
+        "runs": mongo["schedules"].count_documents(is_due),
         "jobs": mongo["jobs"].count_documents({"open": True}),
         "units": mongo["units"].count_documents({"active": True}),
     }

@@ -1,6 +1,8 @@
 """`pocketquant up`, as an operator uses it."""
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,15 +36,11 @@ PROGRAMS = (
 BIN = Path(sys.executable).parent
 
 
-@contextmanager
-def running_up(
-    folder: Path, simulator: Any, **variables: str
-) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """Run `pocketquant up` on a data folder; yields it and its URL. It prints to `up.log`."""
-    port = reserve_port()
-    settings = {
+def on_free_ports(simulator: Any, **variables: str) -> dict[str, str]:
+    """Return settings of a small installation on free ports."""
+    return {
         "API_HOST": HOST,
-        "API_PORT": str(port),
+        "API_PORT": str(reserve_port()),
         "PUSH_HOST": HOST,
         "PUSH_PORT": str(reserve_port()),
         "FLOWER_HOST": HOST,
@@ -51,10 +49,18 @@ def running_up(
         "TRADINGVIEW_URL": simulator.url,
         **variables,
     }
+
+
+@contextmanager
+def running_up(
+    folder: Path, simulator: Any, **variables: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Run `pocketquant up` on a data folder; yields it and its URL. It prints to `up.log`."""
+    settings = on_free_ports(simulator, **variables)
     command = [str(BIN / "pocketquant"), "up", "--data-dir", str(folder)]
     with folder.with_name("up.log").open("ab") as log:
         up = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log)
-    url = f"http://{HOST}:{port}"
+    url = f"http://{HOST}:{settings['API_PORT']}"
     try:
         wait_until("it is healthy", lambda: is_healthy(url), requests.RequestException, 60)
         yield up, url
@@ -126,7 +132,7 @@ def pocketquant(*arguments: str, **variables: str) -> "subprocess.CompletedProce
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -174,7 +180,7 @@ def test_a_password_of_the_settings_is_not_printed(start_up: Any, tmp_path: Path
     """`up` names the setting instead of its value."""
     log = tmp_path / "up.log"
     with start_up(FLOWER_PASSWORD="known to its owner"):
-        wait_until("the login is printed", lambda: "Flower: " in log.read_text(), (), 60)
+        wait_until("the login is printed", lambda: "Flower" in log.read_text(), (), 60)
     assert "(pocketquant / your FLOWER_PASSWORD)" in log.read_text()
     assert "known to its owner" not in log.read_text()
 
@@ -225,6 +231,65 @@ def test_no_process_survives_a_killed_up(start_up: Any, kill: Any) -> None:
         )
 
 
+def test_up_runs_in_the_background_until_down(tmp_path: Path, simulator: Any) -> None:
+    """`up --detach` returns when it serves; `status` and `logs` show it, and `down` ends it.
+
+    Standard output of `up` is one screen. A second `up` on the folder is refused meanwhile.
+    """
+    folder = tmp_path / "data"
+    settings = on_free_ports(simulator, DATA_DIR=str(folder))
+    shown = pocketquant("up", "--detach", **settings)
+    assert 0 == shown.returncode, shown.stderr
+    try:
+        assert is_healthy(f"http://{HOST}:{settings['API_PORT']}")
+        assert f"http://{HOST}:{settings['API_PORT']}/api/v1/docs" in shown.stdout
+        assert len(shown.stdout.splitlines()) <= 12
+        second = pocketquant("up", "-d", **on_free_ports(simulator, DATA_DIR=str(folder)))
+        assert 1 == second.returncode
+        assert re.search("another `.*pocketquant up` runs on", second.stderr)
+        wait_until("all run", lambda: 0 == status_of(folder), (), 60)
+        lines = pocketquant("logs", "worker", "-n", "5", DATA_DIR=str(folder)).stdout.splitlines()
+        assert 1 <= len(lines) <= 5
+    finally:
+        ended = pocketquant("down", DATA_DIR=str(folder))
+    assert (0, "PocketQuant is down.\n") == (ended.returncode, ended.stdout)
+    assert 1 == status_of(folder)
+    assert not [each for each in psutil.process_iter(["cmdline"]) if runs_on(each, folder)]
+
+
+def status_of(folder: Path) -> int:
+    return pocketquant("status", DATA_DIR=str(folder)).returncode
+
+
+def runs_on(process: psutil.Process, folder: Path) -> bool:
+    return str(folder) in " ".join(process.info["cmdline"] or ())
+
+
+def test_an_up_that_fails_in_the_background_says_why(tmp_path: Path, simulator: Any) -> None:
+    """The terminal gets the error and the exit code, and nothing is left running."""
+    settings = on_free_ports(simulator, DATA_DIR=str(tmp_path / "data"), WORKER_SLOTS="none")
+    failed = pocketquant("up", "--detach", **settings)
+    assert (1, "") == (failed.returncode, failed.stdout)
+    assert "WORKER_SLOTS" in failed.stderr
+    with socket.create_server((HOST, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        failed = pocketquant(
+            "up", "--detach", **{**settings, "WORKER_SLOTS": "2", "API_PORT": port}
+        )
+    assert (1, "") == (failed.returncode, failed.stdout)
+    assert "is taken; set API_PORT to a free port" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("down",), ("logs",), ("logs", "web")], ids=" ".join
+)
+def test_there_is_no_up_to_look_after(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Each command says so, and names the folder on which it looked."""
+    ended = pocketquant(*arguments, "--data-dir", str(tmp_path / "none"))
+    assert (1, "") == (ended.returncode, ended.stdout)
+    assert str(tmp_path / "none") in ended.stderr
+
+
 @pytest.mark.parametrize("setting", ["API_PORT", "PUSH_PORT", "FLOWER_PORT"])
 def test_a_taken_port_is_named_at_once(setting: str, tmp_path: Path) -> None:
     """No process is started, and the message names the setting to change."""
@@ -242,3 +307,19 @@ def test_a_taken_port_is_named_at_once(setting: str, tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"is taken; set {setting} to a free port" in ended.stderr
     assert not (tmp_path / "data").exists()
+
+
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd here")
+def test_the_unit_of_systemd_is_valid(tmp_path: Path) -> None:
+    """systemd finds no fault in it, once its program exists."""
+    unit = (BIN.parents[1] / "deploy" / "pocketquant.service").read_text()
+    installed = unit.replace("/opt/pocketquant/bin/pocketquant", str(BIN / "pocketquant"))
+    file = tmp_path / "pocketquant.service"
+    file.write_text(installed)
+    verified = subprocess.run(
+        [str(ANALYZE), "verify", str(file)], capture_output=True, text=True, check=False
+    )
+    assert (0, "") == (verified.returncode, verified.stderr)
