@@ -10,6 +10,8 @@ from importlib import resources
 import numpy as np
 
 from pocketquant.domain.bars import Bars
+from pocketquant.simulator.market.bad_prints import BadPrint
+from pocketquant.simulator.market.dividends import Dividend
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.market.splits import Split
 from pocketquant.simulator.sockets import SimulatorPace, Sockets
@@ -59,6 +61,22 @@ class Simulator:
         """Split a symbol at `time`, by default with its history adjusted at the same moment."""
         at = time if adjusted_at is None else adjusted_at
         self.market.split(symbol, Split(time, ratio, at, undone_at))
+
+    def pay(
+        self,
+        symbol: str,
+        ex_time: int,
+        amount: float,
+        announced_at: int = 0,
+        adjusted_at: int | None = None,
+    ) -> None:
+        """Pay a dividend; by default it was always announced and is adjusted at `ex_time`."""
+        at = ex_time if adjusted_at is None else adjusted_at
+        self.market.dividend(symbol, Dividend(ex_time, amount, announced_at, at))
+
+    def misprint(self, symbol: str, time: int, price: float, corrected_at: int) -> None:
+        """Show a trade for a wrong price until it is corrected."""
+        self.market.bad_print(symbol, BadPrint(time, price, corrected_at))
 
     def lift(self, kind: str | None = None, symbol: str | None = None) -> None:
         """Cancel the faults of this kind (all kinds) for this symbol (every symbol)."""

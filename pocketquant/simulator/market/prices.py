@@ -6,7 +6,7 @@ Bars of every resolution are exact aggregates of the same minutes, also while th
 import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import ceil
 from typing import Self
 
@@ -15,7 +15,9 @@ import numpy as np
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import MINUTE
 from pocketquant.simulator.market import paths
+from pocketquant.simulator.market.bad_prints import BadPrint, printed_rows
 from pocketquant.simulator.market.calendars import Ints, Sessions, sessions
+from pocketquant.simulator.market.dividends import Dividend, Factors, adjusted_rows, quoted
 from pocketquant.simulator.market.splits import (
     Split,
     scaled_day,
@@ -84,10 +86,20 @@ class Market:
     def __init__(self, captured: Mapping[str, Bars]) -> None:
         self._captured = captured
         self._splits: dict[str, tuple[Split, ...]] = {}
+        self._dividends: dict[str, tuple[Dividend, ...]] = {}
+        self._bad_prints: dict[str, tuple[BadPrint, ...]] = {}
 
     def split(self, name: str, split: Split) -> None:
         """Add a split of a symbol that is not captured."""
         self._splits[name] = (*self._splits.get(name, ()), split)
+
+    def dividend(self, name: str, dividend: Dividend) -> None:
+        """Add a cash dividend of a symbol that is not captured."""
+        self._dividends[name] = (*self._dividends.get(name, ()), dividend)
+
+    def bad_print(self, name: str, bad_print: BadPrint) -> None:
+        """Add a bad print of a symbol that is not captured."""
+        self._bad_prints[name] = (*self._bad_prints.get(name, ()), bad_print)
 
     def newest(
         self,
@@ -111,8 +123,11 @@ class Market:
         else:
             rows, reaches_start = _whole_sessions(instrument, resolution, now, end), True
         newest = rows[:, max(0, rows.shape[1] - count) :]
+        newest = self._printed(instrument, resolution, newest, asked_at)
         if splits := self._splits.get(instrument.name):
             newest = scaled_rows(newest, splits, asked_at)
+        if factors := self._dividend_factors(instrument, asked_at):
+            newest = adjusted_rows(newest, factors)
         return BarRange(_to_bars(instrument, newest), reaches_start and rows.shape[1] <= count)
 
     def first_time(self, instrument: Instrument, resolution: Resolution) -> int | None:
@@ -137,6 +152,11 @@ class Market:
         splits = self._splits.get(instrument.name)
         return scaled_day(day, traded_scale(splits, day.traded_at)) if splits and day else day
 
+    def dividends(self, instrument: Instrument, now: int) -> dict[str, float | None]:
+        """Return the fields of a quote about dividends; none if the symbol never paid any."""
+        dividends = self._dividends.get(instrument.name)
+        return quoted(dividends, now) if dividends else {}
+
     def has_trades(self, instrument: Instrument) -> bool:
         """Return whether the market has single trades of the symbol."""
         return instrument.has_traded and instrument.name not in self._captured
@@ -154,6 +174,35 @@ class Market:
             scaled_event(event, traded_scale(splits, event.due_ms // 1000 - delay))
             for event in events
         )
+
+    def _printed(
+        self, instrument: Instrument, resolution: Resolution, rows: Ints, now: int
+    ) -> Ints:
+        """Return the bars with the bad prints that are not corrected yet."""
+        for each in self._bad_prints.get(instrument.name, ()):
+            if each.is_shown(now):
+                scale = traded_scale(self._splits.get(instrument.name, ()), each.time)
+                price = round(each.price * instrument.pricescale / scale)
+                closes = partial(close_time, instrument, resolution)
+                rows = printed_rows(rows, each.time, price, closes)
+        return rows
+
+    def _dividend_factors(self, instrument: Instrument, now: int) -> Factors:
+        """Return what the prices before each ex-date are multiplied by; none unless adjusted."""
+        if instrument.adjustment != "dividends":
+            return ()
+        return tuple(
+            (each.ex_time, 1 - each.amount / self._close_before(instrument, each.ex_time))
+            for each in self._dividends.get(instrument.name, ())
+            if each.adjusted_at <= now
+        )
+
+    def _close_before(self, instrument: Instrument, time: int) -> float:
+        """Return the last close before a time, in the scale of the prices at that time."""
+        regular = _in_hours_of(instrument, Resolution(1, "D"))
+        number = sessions(regular.calendar).begun_by(time - 1) - 1
+        scale = traded_scale(self._splits.get(instrument.name, ()), time)
+        return float(paths.days(regular)[4, number]) * scale / instrument.pricescale
 
 
 def close_time(instrument: Instrument, resolution: Resolution, time: int) -> int:

@@ -21,7 +21,8 @@ class Instrument:
     as a part of the price; `trading_share` the part of the hours, and of their minutes, with
     trades. Prices are computed in its own currency and sent multiplied by `rate`. Bars of extended
     hours consist of `parts`: before, in and after the regular session. `described` are the hours
-    that the server sends, if it trades at other times.
+    that the server sends, if it trades at other times. With the `adjustment` for `dividends`,
+    older bars are multiplied by what a dividend leaves of the price.
     """
 
     name: str
@@ -46,11 +47,16 @@ class Instrument:
     rate: float = 1.0
     parts: tuple["Instrument", ...] = ()
     described: Calendar | None = None
+    adjustment: str = "splits"
 
     @property
     def official(self) -> Calendar:
         """The hours that the server sends, and by which it dates weeks and months."""
         return self.described or self.calendar
+
+    @property
+    def has_adjustment(self) -> bool:
+        return self.type == "stock"
 
     @property
     def exchange(self) -> str:
@@ -72,11 +78,15 @@ def find(name: str) -> Instrument | None:
     return _LISTED.get(name)
 
 
-def resolve(name: str, session: str = "regular", currency: str = "") -> Instrument | None:
-    """Return the symbol with the client's choice of hours and currency; None if impossible."""
+def resolve(
+    name: str, session: str = "regular", currency: str = "", adjustment: str = "splits"
+) -> Instrument | None:
+    """Return the symbol with the client's choices; None if its prices can't be converted."""
     instrument = find(name)
     if instrument is None:
         return None
+    if adjustment != instrument.adjustment and instrument.has_adjustment:
+        instrument = replace(instrument, adjustment=adjustment)
     if currency and currency != instrument.currency:
         if not {currency, instrument.currency} <= _DOLLARS.keys():
             return None

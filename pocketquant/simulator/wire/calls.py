@@ -100,11 +100,12 @@ class Timezone(_Parameters, frozen=True):
 
 
 class SymbolText(msgspec.Struct, frozen=True, rename={"currency": "currency-id"}):
-    """A symbol with the client's choice of session and currency."""
+    """A symbol with the client's choice of session, currency and adjustment."""
 
     symbol: str
     session: Literal["regular", "extended"] = "regular"
     currency: str = ""
+    adjustment: Literal["splits", "dividends", "none"] = "splits"
 
 
 Parameters = TypeVar("Parameters", bound=_Parameters)

@@ -232,7 +232,7 @@ class SimulatedChartSession:
         if symbol_id not in self._symbols:
             raise CallRefused("invalid parameters")
         symbol = self._symbols[symbol_id]
-        return world.resolve(symbol.symbol, symbol.session, symbol.currency)
+        return world.resolve(symbol.symbol, symbol.session, symbol.currency, symbol.adjustment)
 
     def _follow(self, request: BarsRequest, active: ActiveFaults, now_ms: int) -> None:
         """Start live updates if an answer without faults included the newest bar."""

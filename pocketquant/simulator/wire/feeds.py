@@ -14,7 +14,7 @@ class Feed:
     def __init__(
         self, instrument: Instrument, day: Day, events: Iterator[MarketEvent], now: int
     ) -> None:
-        self._instrument = instrument
+        self.instrument = instrument
         self._day = day
         self._events = events
         self._changes: Values = {}
@@ -47,21 +47,21 @@ class Feed:
 
     def correct_volume(self, units: float) -> None:
         """Reduce the day's volume, as an exchange does after a cancelled trade."""
-        lots = round(units * self._instrument.lots_per_unit)
+        lots = round(units * self.instrument.lots_per_unit)
         self._day.total = max(self._day.total - lots, 0)
 
     def _values_after(self, market_event: MarketEvent) -> Values:
         if isinstance(market_event, Trade):
             return self._trade(market_event)
         if isinstance(market_event, Book):
-            return snapshots.book_values(self._instrument, *market_event[1:])
+            return snapshots.book_values(self.instrument, *market_event[1:])
         if isinstance(market_event, OutsideTrade):
-            return snapshots.outside_values(self._instrument, self._day, market_event)
+            return snapshots.outside_values(self.instrument, self._day, market_event)
         opening = snapshots.NOT_OUTSIDE if market_event.phase is Phase.MARKET else {}
         return {"current_session": market_event.phase.value, **opening}
 
     def _trade(self, trade: Trade) -> Values:
-        instrument, day = self._instrument, self._day
+        instrument, day = self.instrument, self._day
         is_first = trade.session != day.session
         day.add(trade)
         values = snapshots.day_values(instrument, day)

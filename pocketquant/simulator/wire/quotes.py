@@ -48,6 +48,7 @@ class _Watched:
     symbol: str
     feed: Feed
     opening: str
+    dividends: Values
     held: list[str] = field(default_factory=list)
 
     def framed(self, changes: Values) -> str:
@@ -143,15 +144,18 @@ class SimulatedQuoteSession:
             return _UNKNOWN
         if instrument.permission_group:
             return _denied(instrument.permission_group)
-        now, beginnings = now_ms // 1000, self._beginnings(instrument)
+        now = now_ms // 1000
+        dividends = self._market.dividends(instrument, now)
+        others = self._beginnings(instrument) | self._selected(dividends)
         day = self._market.day(instrument, now)
         if day is None:
             values = self._selected(snapshots.values(instrument, day, now))
-            return {"s": "ok", "v": values | beginnings}
+            return {"s": "ok", "v": values | others}
         feed = Feed(instrument, day, self._market.market_events(instrument, now), now)
-        watched = self._watched[text] = _Watched(text, symbol, feed, _opening(self.name, text))
+        opening = _opening(self.name, text)
+        watched = self._watched[text] = _Watched(text, symbol, feed, opening, dividends)
         self._schedule(watched, 0)
-        return {"s": "ok", "v": self._selected(feed.values) | beginnings}
+        return {"s": "ok", "v": self._selected(feed.values) | others}
 
     def _schedule(self, watched: _Watched, earliest_ms: int) -> None:
         """Put the symbol's next change on the agenda."""
@@ -176,13 +180,19 @@ class SimulatedQuoteSession:
         self._schedule(watched, 0 if is_fast else now_ms + SLOW_MS)
         if self._is_hibernating or FaultKind.QUOTES_MUTE in active:
             return []
-        changes = self._selected(watched.feed.take())
+        changes = self._selected(watched.feed.take() | self._new_dividends(watched, now_ms // 1000))
         if FaultKind.QUOTES_UNREADABLE in active:
             changes["volume"] = str(changes.get("volume"))
         updates = [watched.framed(changes)] if changes else []
         if FaultKind.TIME_ALONE in active:
             updates.append(watched.framed({"lp_time": now_ms // 1000}))
         return _disturbed(watched, updates, active) if is_trade else updates
+
+    def _new_dividends(self, watched: _Watched, now: int) -> Values:
+        """Return the fields about dividends if they have changed."""
+        before = watched.dividends
+        watched.dividends = self._market.dividends(watched.feed.instrument, now)
+        return {} if watched.dividends == before else watched.dividends
 
     def _beginnings(self, instrument: Instrument) -> Values:
         """Return when the histories of days and minutes begin, if the client selected that."""

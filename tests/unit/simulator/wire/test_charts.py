@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pocketquant.simulator.market.dividends import Dividend
 from pocketquant.simulator.market.prices import Market
 from pocketquant.simulator.wire import tokens
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
@@ -482,3 +483,17 @@ def test_a_throttled_range_completes_once(client: Any, faults: Faults, methods: 
     span = f"r,{int(first[3]['v'][0])}:{int(first[7]['v'][0])}"
     received = client.call("modify_series", "cs_1", "sds_1", "s1", "sym_1", "1", span)
     assert ["series_loading", "series_timeframe", "series_timeframe"] == methods(received)
+
+
+def test_bars_that_are_adjusted_for_dividends(client: Any, market: Market) -> None:
+    """The text of the symbol chooses them, and its description allows the choice."""
+    market.dividend("NASDAQ:AAPL", Dividend(client.now_ms // 1000, 50.0, 0, 0))
+    closes = {}
+    for adjustment in ("splits", "dividends"):
+        text = f'={{"symbol":"NASDAQ:AAPL","adjustment":"{adjustment}"}}'
+        client.call("chart_create_session", adjustment)
+        client.call("resolve_symbol", adjustment, "sym", text)
+        received = client.call("create_series", adjustment, "sds_1", "s1", "sym", "1D", 3, "")
+        closes[adjustment] = _bars(received)[0]["v"][4]
+        assert "any" == received[1]["p"][2]["allowed_adjustment"]
+    assert closes["dividends"] < closes["splits"] - 25

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pocketquant.simulator.market import world
+from pocketquant.simulator.market.dividends import Dividend
 from pocketquant.simulator.market.prices import Market, Resolution
 from pocketquant.simulator.market.trading import Trade, market_events
 from pocketquant.simulator.wire.faults import Fault, FaultKind, Faults
@@ -501,3 +502,23 @@ def test_when_history_begins(quotes: Any, symbol: str, day: int | None, minute: 
     quotes.call("quote_set_fields", "qs_1", *fields)
     (first, _) = quotes.call("quote_add_symbols", "qs_1", symbol)
     assert dict(zip(fields, (day, minute), strict=True)) == first["p"][1]["v"]
+
+
+def test_a_quote_names_dividends(quotes: Any, market: Market) -> None:
+    """A first state names them; a later update does once the next one is paid."""
+    now = quotes.now_ms // 1000
+    ex_time = now + HOUR
+    market.dividend(ONE, Dividend(ex_time, 2.5, now - HOUR, ex_time))
+    first = add(quotes, ONE)[ONE]["v"]
+    midnight = ex_time // (24 * HOUR) * 24 * HOUR
+    fields = ("dividend_ex_date_recent", "dividend_amount_recent", "dividend_ex_date_upcoming")
+    assert [None, None, midnight] == [first[name] for name in fields]
+    updates = [each for each in changes(quotes.wait(2 * HOUR)) if fields[0] in each]
+    assert [[midnight, 2.5, None]] == [[each[name] for name in fields] for each in updates]
+
+
+def test_dividends_are_selected_like_other_fields(quotes: Any, market: Market) -> None:
+    """A session that selects other fields gets none of them."""
+    market.dividend(ONE, Dividend(0, 2.5, 0, 0))
+    quotes.call("quote_set_fields", "qs_1", "lp", "dividend_amount_recent")
+    assert {"lp", "dividend_amount_recent"} == add(quotes, ONE)[ONE]["v"].keys()
