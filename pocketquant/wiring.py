@@ -144,7 +144,7 @@ def wire(settings: Settings) -> Platform:
     governor = _governor(settings, cache)
     subscriptions, board = Subscriptions(mongo), QuoteBoard(cache)
     now = partial(server_now, mongo)  # due times must not depend on differing clocks of hosts
-    intake = Intake(jobs, plans, interventions, ledger, statuses, dispatcher, nudges, now)
+    intake = Intake(jobs, plans, interventions, ledger, statuses, symbols, dispatcher, nudges, now)
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
     revisions = Revisions(mongo, settings.revision_days, time.time)

@@ -25,7 +25,7 @@ def encode(kept: KeptCalendar, range_: tuple[int, int], now: int) -> bytes:
     if end - start > MOST_DAYS * DAY:
         raise InvalidRequest(f"end: ask for {MOST_DAYS} days at most")
     fields = {
-        "symbol": kept.symbol.ticker,
+        "symbol": kept.symbol.name,
         "exchange": kept.symbol.exchange,
         "timezone": kept.texts.timezone,
         "session": kept.texts.session,

@@ -71,7 +71,7 @@ def encode_ohlcv(
     result of `encode_rows` for these bars, where it is known.
     """
     head = {
-        "symbol": series.symbol.ticker,
+        "symbol": series.symbol.name,
         "exchange": series.symbol.exchange,
         "interval": page.interval or series.interval.value,
     }

@@ -61,7 +61,7 @@ def symbol_info(listing: Listing) -> Json:
     """Return a symbol as the library resolves it; `ticker` is what it asks for later."""
     session, zone = (listing.session, listing.timezone) if listing.session else _ALWAYS
     return {
-        "name": listing.symbol.ticker,
+        "name": listing.symbol.name,
         "ticker": str(listing.symbol),
         "description": listing.description,
         "type": listing.type,
@@ -88,7 +88,7 @@ def symbol_info(listing: Listing) -> Json:
 def found_symbol(listing: Listing) -> Json:
     """Return a symbol as a search lists it."""
     return {
-        "symbol": listing.symbol.ticker,
+        "symbol": listing.symbol.name,
         "full_name": str(listing.symbol),
         "ticker": str(listing.symbol),
         "description": listing.description,

@@ -133,7 +133,7 @@ def _made_of(series: Series) -> list[Series]:
 def key_of(series: Series) -> str:
     """The key of the series' token."""
     symbol = series.symbol
-    return f"ohlcv:{symbol.ticker}:{symbol.exchange}:{series.interval.value}"
+    return f"ohlcv:{symbol.name}:{symbol.exchange}:{series.interval.value}"
 
 
 def answers_key(series: Series, token: bytes) -> str:

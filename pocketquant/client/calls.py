@@ -59,7 +59,7 @@ def job_path(job_id: str) -> str:
 
 def symbol_path(symbol: str) -> str:
     parsed = Symbol.parse(symbol)
-    return f"{parsed.exchange}/{escaped(parsed.ticker, safe='/')}"
+    return f"{parsed.exchange}/{escaped(parsed.name, safe='/')}"
 
 
 def calendar_path(symbol: str) -> str:
@@ -68,7 +68,7 @@ def calendar_path(symbol: str) -> str:
 
 def symbol_fields(symbol: str) -> Json:
     parsed = Symbol.parse(symbol)
-    return {"symbol": parsed.ticker, "exchange": parsed.exchange}
+    return {"symbol": parsed.name, "exchange": parsed.exchange}
 
 
 def symbols_body(symbols: Iterable[str]) -> Json:

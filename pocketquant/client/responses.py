@@ -378,6 +378,7 @@ class RegisteredSymbol(_Symbol):
     tick_size: float | None
     delay_seconds: int | None
     allowed_adjustment: str
+    has_extended_hours: bool | None
     active: bool
     intervals: list[str]
 
@@ -436,6 +437,7 @@ class Provenance(_Series):
     end: str
     feed: str | None
     variant: str
+    differs_from_default: bool | None
     fetched_at: str | None
     coverage: list[Covered]
     calendar_version: int | None

@@ -100,6 +100,15 @@ class Bars:
         high = len(self) if end is None else int(np.searchsorted(times, end, "left"))
         return Bars(self.columns[:, low:high])
 
+    def differs_from(self, other: "Bars") -> bool | None:
+        """Return whether the bars differ where both have some; None if they do not overlap."""
+        if not (len(self) and len(other)):
+            return None
+        start = max(self.columns[_TIME, 0], other.columns[_TIME, 0])
+        end = min(self.columns[_TIME, -1], other.columns[_TIME, -1]) + 1
+        own, its = self.between(start, end), other.between(start, end)
+        return own != its if len(own) or len(its) else None
+
     def last(self, count: int) -> "Bars":
         """The newest `count` bars, or all if there are fewer."""
         return Bars(self.columns[:, max(0, len(self) - count) :])

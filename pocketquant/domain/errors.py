@@ -9,6 +9,7 @@
     │   ├── UnknownSymbol          unknown_symbol
     │   ├── NoPermission           no_permission
     │   ├── UnsupportedInterval    unsupported_interval
+    │   ├── VariantNotAllowed      variant_not_allowed
     │   ├── Unauthorized           unauthorized
     │   ├── Forbidden              forbidden
     │   ├── NotFound               not_found
@@ -100,6 +101,12 @@ class UnsupportedInterval(Rejected):
     """The provider does not offer this interval for the symbol or the account's plan."""
 
     code = "unsupported_interval"
+
+
+class VariantNotAllowed(Rejected):
+    """The provider does not offer the symbol in this variant, or live quotes of it do not exist."""
+
+    code = "variant_not_allowed"
 
 
 class Unauthorized(Rejected):

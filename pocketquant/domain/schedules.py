@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 
 from cronsim import CronSim, CronSimError
 
@@ -16,7 +17,7 @@ from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import InvalidRequest
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
-from pocketquant.domain.symbols import Series
+from pocketquant.domain.symbols import Series, Symbol
 
 MOST_CRON_CHARACTERS = 200
 MOST_MINUTES_AFTER_CLOSE = 24 * 60
@@ -209,6 +210,8 @@ def changed(schedule: Schedule, change: ScheduleChange, now: int, closes: NextCl
         paused=schedule.paused if change.paused is None else change.paused,
         intervals=schedule.intervals if change.intervals is None else change.intervals,
     )
+    for symbol, interval in product(map(Symbol.parse, wanted.symbols), wanted.intervals):
+        Series(symbol, interval).require_bars()
     is_resumed = schedule.paused and not wanted.paused
     if _times(wanted) == _times(schedule) and not is_resumed:
         return wanted

@@ -79,6 +79,7 @@ class SyncRequest:
     end: int | None = None
 
     def __post_init__(self) -> None:
+        self.series.require_bars()
         if not 1 <= self.n_bars <= MAX_BARS:
             raise InvalidRequest(f"n_bars is {self.n_bars}; it must be from 1 to {MAX_BARS}")
         if self.start is not None and self.start < EARLIEST_START:

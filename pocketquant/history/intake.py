@@ -18,6 +18,7 @@ from pocketquant.storage.interventions import Cancellation, DeadLetterFilter, In
 from pocketquant.storage.jobs import JobStore, Opened
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.plans import JobPlan, JobPlans
+from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.storage.units import Unit
 
@@ -67,13 +68,18 @@ class Intake:
     interventions: Interventions
     ledger: Ledger
     statuses: SyncStatuses
+    symbols: SymbolRegistry
     dispatcher: Dispatcher
     nudges: Nudges
     now: Callable[[], datetime]
 
     def submit(self, request: SyncRequest, queue: QueueName, key: Key | None = None) -> Submitted:
-        """Store a job of one sync, then publish it; Cancelled if the key's job was cancelled."""
+        """Store a job of one sync, then publish it; Cancelled if the key's job was cancelled.
+
+        VariantNotAllowed if an earlier sync of the symbol has shown that there are no such bars.
+        """
         with translating_driver_errors():
+            self.symbols.require_variant(request.series.symbol)
             opened = self._open("sync", [request], queue, key)
             plan = self.plans.take(opened.job_id)
             unit = self._unit_of(opened.job_id) if plan is None or plan.is_resumed else None

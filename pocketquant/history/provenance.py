@@ -11,12 +11,16 @@ from pocketquant.storage.revisions import Revised, Revisions
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 
+_MOST_COMPARED = 5000  # bars
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """The origin of the bars from `start` to before `end`, at a moment in epoch milliseconds.
 
     `missing_bars` is None where it is not known: without a trusted calendar, or of the past.
+    `differs_from_default` says whether a variant has other bars than the default one; None if it
+    is that one, or nothing can be compared.
     """
 
     series: Series
@@ -29,6 +33,7 @@ class Provenance:
     calendar: KeptCalendar | None
     revised: Revised
     missing_bars: int | None
+    differs_from_default: bool | None
 
     @property
     def is_complete(self) -> bool | None:
@@ -70,7 +75,20 @@ class Provenances:
             calendar=examined.kept_calendar,
             revised=self.revisions.revised(examined.stored, examined.start, examined.end, moment),
             missing_bars=_missing_bars(examined) if as_of is None else None,
+            differs_from_default=self._differs(series, examined),
         )
+
+    def _differs(self, series: Series, examined: Examined) -> bool | None:
+        """Return whether the newest bars of a variant differ from the default's; None: no word."""
+        plain = Series(series.symbol.listing, series.interval)
+        if plain == series:
+            return None
+        stored = (examined.stored, self.holes.generations.current(plain).bars)
+        start, end = examined.start, examined.end
+        own, other = (
+            self.holes.bars.read(each, start, end, _MOST_COMPARED, newest=True) for each in stored
+        )
+        return own.differs_from(other)
 
 
 def _clipped(examined: Examined) -> list[Covered]:

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from pocketquant.cache.board import CurrentBar, QuoteBoard
 from pocketquant.coordination.nudges import SUBSCRIPTIONS_CHANNEL, Nudges
-from pocketquant.domain.errors import NoLiveQuote, NotFound, PocketQuantError, error_named
+from pocketquant.domain.errors import (
+    NoLiveQuote,
+    NotFound,
+    PocketQuantError,
+    VariantNotAllowed,
+    error_named,
+)
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.live.current_bars import CurrentBars
@@ -29,7 +35,16 @@ class Watching:
     clock: Callable[[], float]
 
     def subscribe(self, symbols: Collection[Symbol]) -> int:
-        """Subscribe these symbols; return how many were not subscribed before."""
+        """Subscribe these symbols; return how many were not subscribed before.
+
+        VariantNotAllowed if one of them is not in its default variant.
+        """
+        for symbol in symbols:
+            if symbol != symbol.listing:
+                raise VariantNotAllowed(
+                    f"{symbol} has no live quotes, which are of default variants only; subscribe"
+                    f" {symbol.listing}, or sync the variant"
+                )
         added = self.subscriptions.add(symbols, int(self.clock()))
         self.nudges.announce(SUBSCRIPTIONS_CHANNEL)
         return added

@@ -94,7 +94,7 @@ def encode(
     return {
         "_id": chunk_id,
         "exchange": series.symbol.exchange,
-        "symbol": series.symbol.ticker,
+        "symbol": series.symbol.name,
         "interval": series.interval.value,
         "start": to_date(bars.first_time),
         "end": to_date(bars.last_time),

@@ -229,7 +229,7 @@ class Generations:
     def rescales(self, symbol: Symbol) -> list[Rescale]:
         """Return the rescales of all series of a symbol, the newest first."""
         found = self._statuses.find(
-            {"_id": keys_of_symbol(symbol.exchange, symbol.ticker)}, {"rescales": True}
+            {"_id": keys_of_symbol(symbol.exchange, symbol.name)}, {"rescales": True}
         )
         rescales = [rescale for status in found for rescale in _read_rescales(status)]
         return sorted(rescales, key=lambda each: (each.found_at, each.generation), reverse=True)

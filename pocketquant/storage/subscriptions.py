@@ -105,4 +105,4 @@ class Subscriptions:
 
 
 def _document(symbol: Symbol, now: int) -> dict[str, Any]:
-    return {"exchange": symbol.exchange, "symbol": symbol.ticker, "since": to_date(now)}
+    return {"exchange": symbol.exchange, "symbol": symbol.name, "since": to_date(now)}

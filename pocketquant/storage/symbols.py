@@ -18,6 +18,7 @@ from pocketquant.domain.errors import Conflict, PocketQuantError
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.variants import DEFAULT
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.key_ranges import keys_of_exchange
 
@@ -26,7 +27,15 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _NOT_HERE = ("symbol", "hours")  # the hours have a store of their own
-_LATER_FIELDS = ("full_name", "price_scale", "min_move", "delay_seconds", "allowed_adjustment")
+_LATER_FIELDS = (
+    "full_name",
+    "price_scale",
+    "min_move",
+    "delay_seconds",
+    "allowed_adjustment",
+    "has_adjustment",
+    "has_extended_hours",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,12 @@ class SymbolRegistry:
     def add(
         self, symbol: Symbol, intervals: Collection[Interval], is_active: bool, now: int
     ) -> RegisteredSymbol:
-        """Register a symbol before its first sync; Conflict if it is registered already."""
+        """Register a symbol before its first sync; Conflict if it is registered already.
+
+        VariantNotAllowed or InvalidRequest if the provider has no such bars.
+        """
+        _require_bars(symbol, intervals)
+        self.require_variant(symbol)
         document = _new(Listing(symbol), intervals, is_active, now)
         try:
             self._symbols.insert_one({"_id": str(symbol), **document})
@@ -109,6 +123,7 @@ class SymbolRegistry:
         if is_active is not None:
             change["active"] = is_active
         if intervals is not None:
+            _require_bars(symbol, intervals)
             wanted = [interval.value for interval in intervals]
             before = {"$setUnion": ["$intervals", {"$ifNull": ["$untracked", []]}]}
             change["untracked"] = {"$setDifference": [before, wanted]}
@@ -128,6 +143,13 @@ class SymbolRegistry:
         """Return the symbol; None if it is not registered."""
         document = self._symbols.find_one({"_id": str(symbol)})
         return _read(document) if document else None
+
+    def require_variant(self, symbol: Symbol) -> None:
+        """Raise VariantNotAllowed if the known listing rules the symbol's variant out."""
+        if symbol.variant != DEFAULT:
+            registered = self.get(symbol.listing)
+            if registered is not None:
+                registered.listing.require_variant(symbol.variant)
 
     def delays(self, symbols: Iterable[Symbol]) -> dict[Symbol, int]:
         """Return by how many seconds the provider's data of each symbol is late; 0: unknown."""
@@ -169,13 +191,19 @@ class SymbolRegistry:
             yield from (each for each in found if not intervals or each.interval in intervals)
 
 
+def _require_bars(symbol: Symbol, intervals: Collection[Interval]) -> None:
+    """Raise InvalidRequest if no bars are fetched at one of these intervals."""
+    for interval in intervals:
+        Series(symbol, interval).require_bars()
+
+
 def _new(
     listing: Listing, intervals: Collection[Interval], is_active: bool, now: int
 ) -> dict[str, Any]:
     fields = {name: value for name, value in asdict(listing).items() if name not in _NOT_HERE}
     return {
         "exchange": listing.symbol.exchange,
-        "symbol": listing.symbol.ticker,
+        "symbol": listing.symbol.name,
         **fields,
         "active": is_active,
         "intervals": [interval.value for interval in intervals],
@@ -200,7 +228,7 @@ def _all_series(document: dict[str, Any]) -> list[Series]:
 def _read(document: dict[str, Any]) -> RegisteredSymbol:
     return RegisteredSymbol(
         listing=Listing(
-            symbol=Symbol(document["exchange"], document["symbol"]),
+            symbol=Symbol.of(document["exchange"], document["symbol"]),
             description=document["description"],
             type=document["type"],
             currency=document["currency"],

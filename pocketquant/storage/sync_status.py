@@ -345,7 +345,7 @@ class SyncStatuses:
 
     def series_of(self, symbol: Symbol) -> list[Series]:
         """Return the series of the symbol that were ever requested."""
-        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
+        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
         return [Series.parse(each["_id"]) for each in self._statuses.find(of_symbol, {"_id": True})]
 
     def page(self, wanted: StatusFilter, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
@@ -410,7 +410,7 @@ class SyncStatuses:
 
     def forget(self, symbol: Symbol) -> bool:
         """Remove all statuses of the symbol; return whether there were any."""
-        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.ticker).condition()
+        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
         return self._statuses.delete_many(of_symbol).deleted_count > 0
 
     def progress(self, all_series: Iterable[Series]) -> Iterator[Progress]:
@@ -482,7 +482,7 @@ def _restored() -> list[dict[str, Any]]:
 def _first(series: Series) -> dict[str, Any]:
     return {
         "exchange": series.symbol.exchange,
-        "symbol": series.symbol.ticker,
+        "symbol": series.symbol.name,
         "interval": series.interval.value,
         **_UNKNOWN,
     }

@@ -15,6 +15,7 @@ from pocketquant.tradingview.history import count_or_none
 from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE, Message
 from pocketquant.tradingview.quotes import SYMBOLS_A_CALL
 from pocketquant.tradingview.reasons import error_for_reason
+from pocketquant.tradingview.symbol_texts import quote_text
 
 
 class BeginningSession:
@@ -24,7 +25,7 @@ class BeginningSession:
         self.found: dict[Symbol, Beginning] = {}
         self.error: PocketQuantError | None = None
         self._session = f"qs_{name}"
-        self._awaited = {str(symbol): symbol for symbol in symbols}
+        self._awaited = {quote_text(symbol): symbol for symbol in symbols}
         self._decoder = frames.FrameDecoder()
         self._outgoing = [messages.call("set_auth_token", token)]
         self._call("quote_create_session")

@@ -19,6 +19,7 @@ from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS, History, Page, St
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.history import Answer, Ids, SeriesSession, count_or_none
 from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE, Message
+from pocketquant.tradingview.symbol_texts import quote_text, symbol_text
 
 _RESOLUTIONS = {
     Interval.M1: "1",
@@ -109,8 +110,7 @@ class ChartSession(SeriesSession):
 
     def _open(self, token: str | None, today: int) -> None:
         """Queue the calls up to the first page, which ends at an anchor unless it is the newest."""
-        name, ids, before = str(self._series.symbol), self._ids, self._before
-        symbol = f'={{"symbol":"{name}","adjustment":"splits","session":"regular"}}'
+        symbol, ids, before = self._series.symbol, self._ids, self._before
         count = self._count_back_from(today if before is None else before)
         bars = count if before is None else ("bar_count", before - 1, count)
         resolution = _RESOLUTIONS[self._series.interval]
@@ -119,10 +119,10 @@ class ChartSession(SeriesSession):
         self._outgoing += [
             messages.call("quote_create_session", self._quotes),
             messages.call("quote_set_fields", self._quotes, FIRST_DAY, FIRST_MINUTE),
-            messages.call("quote_add_symbols", self._quotes, name),
+            messages.call("quote_add_symbols", self._quotes, quote_text(symbol)),
         ]
         self._call("chart_create_session", "")
-        self._call("resolve_symbol", ids.symbol, symbol)
+        self._call("resolve_symbol", ids.symbol, symbol_text(symbol))
         self._call("create_series", ids.series, ids.turnaround, ids.symbol, resolution, bars)
 
     def _call(self, method: str, *params: object) -> None:

@@ -221,7 +221,9 @@ class Answer:
     def _handle_own(self, message: _OfSession) -> None:
         match message:
             case messages.SymbolResolved() if message.symbol_id == self._ids.symbol:
-                self.listing = _listing(self._series.symbol, message.symbol)
+                listing = _listing(self._series.symbol, message.symbol)
+                listing.require_own_variant()
+                self.listing = listing
             case messages.SeriesLoading():
                 self.has_begun |= self._is_own(message)
             case messages.TimescaleUpdate():
@@ -345,6 +347,8 @@ def _listing(symbol: Symbol, resolved: Resolved) -> Listing:
         delay_seconds=count_or_none(resolved.delay) or 0,  # a feed without delay names none
         allowed_adjustment=text_or_empty(resolved.allowed_adjustment),
         hours=calendar_texts(resolved),
+        has_adjustment=_bool_or_none(resolved.has_adjustment),
+        has_extended_hours=_bool_or_none(resolved.has_extended_hours),
         has_volume="v" in (resolved.visible_plots_set or "ohlcv"),
     )
 
@@ -354,6 +358,10 @@ def count_or_none(value: object) -> int | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return int(value) if 0 <= value < _MAX_COUNT else None
+
+
+def _bool_or_none(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _bar_end(close_time: float | None) -> int | None:

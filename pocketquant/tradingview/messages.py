@@ -68,6 +68,8 @@ class Resolved(msgspec.Struct, frozen=True):
     minmov: Any = None
     delay: Any = None
     allowed_adjustment: Any = None
+    has_adjustment: Any = None
+    has_extended_hours: Any = None
     visible_plots_set: str | None = None
 
 

@@ -4,8 +4,8 @@ The library makes the calls: authorize, open a chart session, resolve the symbol
 By itself it sends quote calls that the server refuses, answers no heartbeat, can wait for ever,
 turns every failure into None, reads and writes a token file, and finds bars by text search.
 `_Conversation` takes the place of its WebSocket: it drops the quote calls, and the token if the
-connection has it, reads the messages with `HistorySession`, deletes the chart session, and raises
-the errors that the library swallows.
+connection has it, writes the variant into the symbol's text, reads the messages with
+`HistorySession`, deletes the chart session, and raises the errors that the library swallows.
 """
 
 import logging
@@ -24,6 +24,7 @@ from pocketquant.tradingview.connections import Connection
 from pocketquant.tradingview.frames import FrameDecoder
 from pocketquant.tradingview.history import HistorySession
 from pocketquant.tradingview.signed_in import SignedIn
+from pocketquant.tradingview.symbol_texts import symbol_text
 from pocketquant.tradingview.timed_socket import too_late
 
 _SESSIONS = 1  # a chart session; the quote session of the library is not made
@@ -113,7 +114,8 @@ class _Conversation:
     def send(self, frame: str) -> None:
         """Send a call of the library, unless it is about quotes, which bars do not need.
 
-        A token that the connection has is not sent again.
+        A token that the connection has is not sent again. The library knows no variant but extended
+        hours, so the symbol's text is ours.
         """
         (payload,) = FrameDecoder().feed(frame)
         method, params = messages.read_call(payload)
@@ -123,6 +125,9 @@ class _Conversation:
             if params == [self._connection.token]:
                 return
             (self._connection.token,) = params
+        if method == "resolve_symbol":
+            text = symbol_text(self._request.series.symbol)
+            frame = messages.call(method, *params[:2], text)
         if method == "create_series":
             self._session = HistorySession(self._request, *params[:4])
             self._chart = params[0]

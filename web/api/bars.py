@@ -5,6 +5,7 @@ from http import HTTPStatus
 from flask import Response, json
 
 from pocketquant.domain.errors import InvalidRequest, NotFound
+from pocketquant.domain.symbols import Series
 from pocketquant.storage.access import Scope
 from web import paging
 from web.bars import answers
@@ -13,7 +14,7 @@ from web.bars.ohlcv import BarsQuery
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
 from web.schemas.provenance import ProvenanceOut
-from web.schemas.requests import SymbolPath
+from web.schemas.requests import SymbolPath, VariantFields
 from web.schemas.revisions import RevisionOut, RevisionsQuery
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
@@ -32,6 +33,8 @@ _OTHER_FORMS = {
     "application/vnd.apache.arrow.stream": _FILE,
     "application/vnd.pocketquant.bars": _FILE,
 }
+
+_IN_FILE_NAMES = str.maketrans("|:;/=", "___--")
 
 blueprint = PydanticBlueprint(
     "bars", __name__, url_prefix="/market-data", description="stored bars of any symbol"
@@ -64,7 +67,9 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     services, window = current_services(), query.window()
     as_columns = query.format is Format.COLUMNS
     as_of, ohlcv, provenance = query.as_of, services.ohlcv.at(query.as_of), None
-    bars_query = BarsQuery(path.to_symbol(), query.interval, window, as_columns, query.tz, as_of)
+    bars_query = BarsQuery(
+        path.to_symbol(query), query.interval, window, as_columns, query.tz, as_of
+    )
     if query.provenance:
         provenance = _provenance(bars_query)
     if query.format.is_streamed:
@@ -72,7 +77,7 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
             contents = Contents(window.newest_first, ohlcv.times(bars_query))
             reason = ohlcv.why_empty(bars_query)
         blocks = ohlcv.blocks(bars_query, is_whole=query.limit is None)
-        name = bars_query.name.replace("|", "_").replace(":", "_").replace("/", "-")
+        name = bars_query.name.translate(_IN_FILE_NAMES)
         said = {"X-Reason": reason, "X-Provenance": provenance}
         headers = {header: text for header, text in said.items() if text}
         return services.exports.respond(blocks, query.format, contents, name, headers)
@@ -116,7 +121,7 @@ def list_revisions(
     bars are no change. A change of bars that lie far apart is listed in parts. 404: the series was
     never synced, imported or streamed.
     """
-    series, services = path.series(query.interval), current_services()
+    series, services = query.series(path), current_services()
     with services.storage() as platform:
         if platform.statuses.get(series) is None and not services.ohlcv.present.has_any(series):
             raise NotFound(f"{series} was never synced, imported or streamed")
@@ -126,9 +131,10 @@ def list_revisions(
 
 @blueprint.route("/ohlcv/<exchange>/<path:symbol>", methods=["POST"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(VariantFields), location="query")
 @blueprint.arguments(schema_of(ImportIn))
 @blueprint.response(HTTPStatus.OK, schema_of(ImportOut), description="The result for each bar")
-def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
+def import_bars(path: SymbolPath, query: VariantFields, body: ImportIn, **_: str) -> ImportOut:
     """Import bars of your own
 
     They are stored beside the provider's bars: an imported bar replaces the stored bar of the same
@@ -137,6 +143,6 @@ def import_bars(path: SymbolPath, body: ImportIn, **_: str) -> ImportOut:
     or opens less than a bar's length from another bar. Importing the same bars again changes
     nothing. An unknown symbol is registered, but no schedule syncs it.
     """
-    series = path.series(body.interval)
+    series = Series(path.to_symbol(query), body.interval)
     with current_services().storage() as platform:
         return ImportOut.of(platform.importing.do(series, body.columns()))

@@ -28,7 +28,7 @@ def get_calendar(path: SymbolPath, query: CalendarQuery, **_: str) -> Response:
     intervals at which it has sent a bar that they do not explain. 404: no sync has seen the
     symbol's hours; sync it first.
     """
-    services, symbol = current_services(), path.to_symbol()
+    services, symbol = current_services(), path.to_symbol(query)
     with services.storage() as platform:
         kept = platform.calendars.get(symbol)
     if kept is None:

@@ -24,7 +24,7 @@ from web.schemas.holes import (
 )
 from web.schemas.jobs import JobOut
 from web.schemas.outliers import OutliersOut
-from web.schemas.requests import SymbolPath
+from web.schemas.requests import SymbolPath, VariantFields
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 
@@ -50,7 +50,7 @@ def get_coverage(path: SymbolPath, query: CoverageQuery, **_: str) -> CoverageOu
     /market-data/holes/…` names them. Series that were synced by an older release have no stretch
     until their next sync.
     """
-    series = path.series(query.interval)
+    series = query.series(path)
     with current_services().storage() as platform:
         kept = platform.statuses.coverage(series)
     if kept is None:
@@ -71,7 +71,7 @@ def get_holes(path: SymbolPath, query: HolesQuery, **_: str) -> HolesOut:
     /market-data/repair` fills the holes.
     """
     with current_services().storage() as platform:
-        examined = platform.holes.find(path.series(query.interval), query.start, query.end)
+        examined = platform.holes.find(query.series(path), query.start, query.end)
     return HolesOut.of(examined, query.limit)
 
 
@@ -87,7 +87,7 @@ def get_outliers(path: SymbolPath, query: HolesQuery, **_: str) -> OutliersOut:
     after, which agree with each other: a price that stays is none. Only the newest 100,000 bars of
     the range are read. Outliers are shown, never changed.
     """
-    series, services = path.series(query.interval), current_services()
+    series, services = query.series(path), current_services()
     window = Window(query.start, query.end, _MOST_JUDGED, newest_first=True)
     with services.storage() as platform:
         if platform.statuses.get(series) is None:
@@ -98,19 +98,18 @@ def get_outliers(path: SymbolPath, query: HolesQuery, **_: str) -> OutliersOut:
 
 @blueprint.route("/events/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(VariantFields), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(EventsOut))
-def get_events(path: SymbolPath, **_: str) -> EventsOut:
+def get_events(path: SymbolPath, query: VariantFields, **_: str) -> EventsOut:
     """Get the splits of a symbol that its syncs found
 
     A split multiplies the whole past at the provider, which a sync sees in the bars that are stored
     already. Splits of before the first sync, and of symbols that are not synced, are not known.
     """
-    wanted = path.to_symbol()
+    wanted = path.to_symbol(query)
     with current_services().storage() as platform:
         rescales = platform.generations.rescales(wanted)
-    return EventsOut(
-        symbol=wanted.ticker, exchange=wanted.exchange, events=EventOut.all_of(rescales)
-    )
+    return EventsOut(symbol=wanted.name, exchange=wanted.exchange, events=EventOut.all_of(rescales))
 
 
 @blueprint.route("/quality")

@@ -15,7 +15,7 @@ from web.schemas.quotes import (
     SymbolsIn,
     WatchOut,
 )
-from web.schemas.requests import SymbolPath
+from web.schemas.requests import SymbolPath, VariantFields
 from web.services import current_services
 from web.smorest_pydantic import PydanticBlueprint, schema_of
 from web.streams import quote_events
@@ -73,16 +73,17 @@ def unsubscribe(body: SymbolsIn) -> WatchOut:
 
 @blueprint.route("/latest/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(VariantFields), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(QuoteOut))
 @blueprint.fails_with(HTTPStatus.NOT_FOUND)
-def get_latest_quote(path: SymbolPath, **_: str) -> Response:
+def get_latest_quote(path: SymbolPath, query: VariantFields, **_: str) -> Response:
     """Get the latest quote of a symbol
 
     404: the symbol is not subscribed, or the provider does not know it. 503: it is subscribed, but
     there is no live quote of it; the message says why.
     """
     with current_services().storage() as platform:
-        return _json(platform.watching.latest(path.to_symbol()))
+        return _json(platform.watching.latest(path.to_symbol(query)))
 
 
 @blueprint.route("/all")
@@ -104,7 +105,7 @@ def get_current_bar(path: SymbolPath, query: CurrentBarQuery, **_: str) -> Curre
     404: the symbol is not subscribed or unknown, or nothing was traded in this bar yet. 503: as for
     the latest quote.
     """
-    symbol = path.to_symbol()
+    symbol = path.to_symbol(query)
     with current_services().storage() as platform:
         current = platform.watching.current_bar(symbol, query.interval)
         return CurrentBarOut.of(current, platform.cached_calendars.calendar(symbol))

@@ -9,7 +9,7 @@ from pocketquant.domain.errors import NotFound
 from pocketquant.domain.symbols import Symbol
 from pocketquant.storage.access import Scope
 from web import paging
-from web.schemas.requests import SymbolPath
+from web.schemas.requests import SymbolPath, VariantFields
 from web.schemas.searches import SearchOut, SearchQuery
 from web.schemas.symbols import RemovalQuery, SymbolChange, SymbolIn, SymbolOut, SymbolsQuery
 from web.services import current_services
@@ -43,7 +43,7 @@ def add_symbol(body: SymbolIn) -> tuple[SymbolOut, dict[str, str]]:
     registers its symbol too, so use this for symbols that can wait for the next schedule. 409: the
     symbol is registered already.
     """
-    symbol = Symbol(body.exchange, body.symbol)
+    symbol = body.of(body.exchange, body.symbol)
     with current_services().storage() as platform:
         added = platform.symbols.add(symbol, body.intervals, body.active, int(time.time()))
     return SymbolOut.of(added), {"Location": _path_of(symbol)}
@@ -64,23 +64,27 @@ def search_symbols(query: SearchQuery) -> SearchOut:
 
 @blueprint.route("/symbols/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(VariantFields), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut))
 @blueprint.fails_with(HTTPStatus.NOT_FOUND)
-def get_symbol(path: SymbolPath, **_: str) -> SymbolOut:
+def get_symbol(path: SymbolPath, query: VariantFields, **_: str) -> SymbolOut:
     """Get a registered symbol"""
     with current_services().storage() as platform:
-        found = platform.symbols.get(path.to_symbol())
+        found = platform.symbols.get(path.to_symbol(query))
     if found is None:
-        raise _unregistered(path.to_symbol())
+        raise _unregistered(path.to_symbol(query))
     return SymbolOut.of(found)
 
 
 @blueprint.route("/symbols/<exchange>/<path:symbol>", methods=["PATCH"], scope=Scope.SYNC)
 @blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(VariantFields), location="query")
 @blueprint.arguments(schema_of(SymbolChange))
 @blueprint.response(HTTPStatus.OK, schema_of(SymbolOut))
 @blueprint.fails_with(HTTPStatus.NOT_FOUND)
-def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
+def change_symbol(
+    path: SymbolPath, query: VariantFields, body: SymbolChange, **_: str
+) -> SymbolOut:
     """Change which intervals of a symbol schedules sync
 
     Schedules skip inactive symbols and untracked intervals; their bars are kept, and they can still
@@ -88,9 +92,9 @@ def change_symbol(path: SymbolPath, body: SymbolChange, **_: str) -> SymbolOut:
     stays untracked, however often it is synced, until it is added here again.
     """
     with current_services().storage() as platform:
-        changed = platform.symbols.change(path.to_symbol(), body.active, body.intervals)
+        changed = platform.symbols.change(path.to_symbol(query), body.active, body.intervals)
     if changed is None:
-        raise _unregistered(path.to_symbol())
+        raise _unregistered(path.to_symbol(query))
     return SymbolOut.of(changed)
 
 
@@ -107,12 +111,12 @@ def remove_symbol(path: SymbolPath, query: RemovalQuery, **_: str) -> Response:
     bars; `POST /quotes/unsubscribe` ends it.
     """
     with current_services().storage(timeout_seconds=30.0) as platform:
-        platform.removal.remove(path.to_symbol(), query.with_bars)
+        platform.removal.remove(path.to_symbol(query), query.with_bars)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
 def _path_of(symbol: Symbol) -> str:
-    return url_for("symbols.get_symbol", exchange=symbol.exchange, symbol=symbol.ticker)
+    return url_for("symbols.get_symbol", exchange=symbol.exchange, symbol=symbol.name)
 
 
 def _unregistered(symbol: Symbol) -> NotFound:

@@ -119,7 +119,7 @@ def list_sync_statuses(query: SyncStatusesQuery) -> tuple[list[SyncStatusOut], d
 @blueprint.fails_with(HTTPStatus.NOT_FOUND)
 def get_sync_status(path: SymbolPath, query: SyncStatusQuery, **_: str) -> SyncStatusOut:
     """Get the sync status of a series"""
-    series = path.series(query.interval)
+    series = query.series(path)
     with current_services().storage() as platform:
         status = platform.statuses.get(series)
     if status is None:

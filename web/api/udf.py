@@ -25,12 +25,13 @@ from web.schemas.bars import OhlcvQuery
 from web.services import WebServices, current_services
 
 _MOST_QUOTES = 500
+_LONGEST_NAME = 200  # of a symbol with its variant
 _NEAR_DAYS = 3  # trading days whose bars open before, or after, their own 00:00 UTC
 
 blueprint = Blueprint("udf", __name__, url_prefix="/udf")
 
 Seconds = Annotated[int, Field(ge=-(2**40), le=2**40)]
-Text = Annotated[str, Field(max_length=64)]
+Text = Annotated[str, Field(max_length=_LONGEST_NAME)]
 
 
 class _Query(BaseModel):
@@ -64,7 +65,7 @@ class _HistoryQuery(_SymbolQuery):
 
 
 class _QuotesQuery(_Query):
-    symbols: str = Field(min_length=1, max_length=_MOST_QUOTES * 65)
+    symbols: str = Field(min_length=1, max_length=_MOST_QUOTES * _LONGEST_NAME)
 
 
 @blueprint.get("/config")

@@ -101,7 +101,7 @@ class Resampler:
 
     def _synced_without_bars(self, symbol: Symbol, length: BarLength) -> Interval:
         """Return the longest fitting interval of a symbol that never traded, or raise NotFound."""
-        wanted = StatusFilter(symbol.exchange, symbol.ticker)
+        wanted = StatusFilter(symbol.exchange, symbol.name)
         statuses, _count = self.statuses.page(wanted, 0, len(Interval))
         empty = {
             each.series.interval

@@ -25,7 +25,7 @@ from pocketquant.domain.syncs import MAX_BARS
 from web.bars.stored_bars import Window
 from web.schemas.fields import AsOf, Moment, UtcMoment
 from web.schemas.provenance import ProvenanceOut
-from web.schemas.requests import RequestModel
+from web.schemas.requests import VariantFields
 from web.times import EXCHANGE, UTC_TIMES
 
 _DEFAULT_LIMIT = 1000
@@ -87,7 +87,7 @@ AnyInterval = Annotated[Interval | str, BeforeValidator(_parse_interval), WithJs
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_require_zone)]
 
 
-class OhlcvQuery(RequestModel):
+class OhlcvQuery(VariantFields):
     interval: AnyInterval = Field(
         Interval.D1,
         description="bar length; case matters. Other numbers of minutes or hours (`10m`, `6h`) are"

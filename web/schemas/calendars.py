@@ -6,13 +6,13 @@ from pydantic import BaseModel, Field
 
 from pocketquant.domain.intervals import DAY, Interval
 from web.schemas.fields import Moment
-from web.schemas.requests import RequestModel
+from web.schemas.requests import VariantFields
 
 _DAYS_BEFORE, _DAYS_AFTER = 7, 30
 
 
-class CalendarQuery(RequestModel):
-    """The range of sessions to return."""
+class CalendarQuery(VariantFields):
+    """The variant, and the range of sessions to return."""
 
     start: Moment | None = Field(
         None,

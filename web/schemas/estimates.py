@@ -41,7 +41,7 @@ class ExpectedOut(BaseModel):
     @classmethod
     def of(cls, series: Series, expected: Expected) -> Self:
         return cls(
-            symbol=series.symbol.ticker,
+            symbol=series.symbol.name,
             exchange=series.symbol.exchange,
             interval=series.interval,
             bars=expected.bars,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
 from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS
+from pocketquant.domain.variants import CURRENCY_PATTERN, VARIANT_PATTERN, Variant
 from pocketquant.storage.access import (
     LONGEST_LIFE_SECONDS,
     LONGEST_NAME,
@@ -31,10 +32,16 @@ def in_any_case(pattern: str) -> StringConstraints:
     return StringConstraints(pattern=f"^{pattern.replace('A-Z', 'A-Za-z')}$", strict=True)
 
 
-def _refuse_parent_folder(ticker: str) -> str:
-    if ".." in ticker:
+def _refuse_parent_folder(name: str) -> str:
+    if ".." in name:
         raise ValueError("a ticker has no two dots in a row")
-    return ticker
+    return name
+
+
+def _in_upper_case(name: str) -> str:
+    """Return the name with its ticker, and the currency of its variant, in upper case."""
+    ticker, mark, marks = name.partition(";")
+    return ticker.upper() + (str(Variant.parse(marks)) if mark else "")
 
 
 def _require_key_name(text: str) -> str:
@@ -72,15 +79,17 @@ Exchange = Annotated[
 ]
 Ticker = Annotated[
     str,
-    in_any_case(TICKER_PATTERN),
+    in_any_case(f"{TICKER_PATTERN}{VARIANT_PATTERN}"),
     AfterValidator(_refuse_parent_folder),
-    AfterValidator(str.upper),
+    AfterValidator(_in_upper_case),
     Field(
-        description="the ticker at its exchange, in any case",
+        description="the ticker at its exchange, in any case; of another variant with its marks:"
+        " `AAPL;adjustment=dividends;session=extended`",
         examples=["AAPL"],
         json_schema_extra={"not": {"pattern": r"\.\."}},
     ),
 ]
+Currency = Annotated[str, in_any_case(CURRENCY_PATTERN), AfterValidator(str.upper)]
 BarCount = Annotated[int, Field(ge=1, le=MAX_BARS), BeforeValidator(_require_number)]
 KeyName = Annotated[
     str,

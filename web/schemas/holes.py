@@ -20,7 +20,7 @@ from pocketquant.history.holes import Examined, Quality
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.sync_status import StatusFilter
 from web.schemas.fields import Moment
-from web.schemas.requests import RequestModel
+from web.schemas.requests import RequestModel, SeriesFields
 from web.schemas.syncs import BulkSymbol, SeriesQuery
 
 _MOST_SYMBOLS = 500
@@ -35,8 +35,8 @@ class HoleReason(StrEnum):
     NOT_SERVED = "not_served"
 
 
-class CoverageQuery(RequestModel):
-    interval: Interval = Interval.D1
+class CoverageQuery(SeriesFields):
+    """The series."""
 
 
 class CoveredOut(BaseModel):
@@ -79,14 +79,13 @@ class CoverageOut(BaseModel):
         ranges = [CoveredOut.of(each) for each in kept.coverage.ranges]
         symbol = series.symbol
         return cls(
-            symbol=symbol.ticker, exchange=symbol.exchange, interval=series.interval, ranges=ranges
+            symbol=symbol.name, exchange=symbol.exchange, interval=series.interval, ranges=ranges
         )
 
 
-class HolesQuery(RequestModel):
+class HolesQuery(SeriesFields):
     """The series and the range to examine."""
 
-    interval: Interval = Interval.D1
     start: Moment | None = Field(
         None,
         description="the first moment; that of the oldest bar unless given",
@@ -154,7 +153,7 @@ class HolesOut(BaseModel):
         holes.sort(key=lambda hole: hole.first_bar_at)
         symbol = examined.series.symbol
         return cls(
-            symbol=symbol.ticker,
+            symbol=symbol.name,
             exchange=symbol.exchange,
             interval=examined.series.interval,
             start=to_date(examined.start),
@@ -277,7 +276,7 @@ class QualityOut(BaseModel):
         status = quality.status
         symbol, outlook = status.series.symbol, status.outlook
         return cls(
-            symbol=symbol.ticker,
+            symbol=symbol.name,
             exchange=symbol.exchange,
             interval=status.series.interval,
             status=status.status,
@@ -322,7 +321,7 @@ class RepairIn(RequestModel):
     )
 
     def chosen(self) -> Iterable[Symbol]:
-        return dict.fromkeys(Symbol(each.exchange, each.symbol) for each in self.symbols)
+        return dict.fromkeys(Symbol.of(each.exchange, each.symbol) for each in self.symbols)
 
 
 def _holes(missing: Missing) -> Iterable[HoleOut]:

@@ -97,7 +97,7 @@ class ImportOut(BaseModel):
     def of(cls, report: ImportReport) -> Self:
         symbol, extent = report.series.symbol, report.extent
         return cls(
-            symbol=symbol.ticker,
+            symbol=symbol.name,
             exchange=symbol.exchange,
             interval=report.series.interval,
             inserted=report.upserted.inserted,

@@ -150,7 +150,7 @@ class UnitOut(BaseModel):
         progress = unit.progress or RangeProgress()
         return cls(
             unit_id=unit.id,
-            symbol=series.symbol.ticker,
+            symbol=series.symbol.name,
             exchange=series.symbol.exchange,
             interval=series.interval,
             n_bars=unit.request.n_bars,

@@ -51,7 +51,7 @@ class OutliersOut(BaseModel):
     @classmethod
     def of(cls, series: Series, bars: Bars, found: Sequence[Outlier], limit: int) -> Self:
         return cls(
-            symbol=series.symbol.ticker,
+            symbol=series.symbol.name,
             exchange=series.symbol.exchange,
             interval=series.interval,
             bars=len(bars),

@@ -28,8 +28,15 @@ class ProvenanceOut(BaseModel):
         examples=["BATS:AAPL"],
     )
     variant: str = Field(
-        description="`default`: split-adjusted, regular hours, in the symbol's own currency",
+        description="`default`: split-adjusted, regular hours, in the symbol's own currency; else"
+        " the marks of the variant, such as `adjustment=dividends;session=extended`",
         examples=["default"],
+    )
+    differs_from_default: bool | None = Field(
+        description="whether bars of the range differ from those stored of the default variant;"
+        " false: no difference was seen, so the provider may not have heeded the choice; null: this"
+        " is the default variant, or there is nothing to compare",
+        examples=[None],
     )
     fetched_at: datetime | None = Field(
         description="when the series was last synced; null: never",
@@ -61,14 +68,15 @@ class ProvenanceOut(BaseModel):
     def of(cls, found: Provenance) -> Self:
         symbol, calendar, last = found.series.symbol, found.calendar, found.revised.last
         return cls(
-            symbol=symbol.ticker,
+            symbol=symbol.name,
             exchange=symbol.exchange,
             interval=found.series.interval,
             as_of=moment_of(found.moment),
             start=to_date(found.start),
             end=to_date(found.end),
             feed=found.feed,
-            variant="default",
+            variant=str(symbol.variant).removeprefix(";") or "default",
+            differs_from_default=found.differs_from_default,
             fetched_at=to_date(found.fetched_at),
             coverage=[CoveredOut.of(each) for each in found.coverage],
             calendar_version=calendar.version_count if calendar else None,

@@ -12,7 +12,7 @@ from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Symbol
-from web.schemas.requests import RequestModel
+from web.schemas.requests import RequestModel, SeriesFields
 from web.schemas.syncs import MOST_BULK_SYMBOLS, BulkSymbol
 from web.times import TimeFormat
 
@@ -31,9 +31,12 @@ def _names(text: object) -> list[str]:
 
 def _name(part: str) -> str:
     try:
-        return str(Symbol.parse(part.strip()))
+        symbol = Symbol.parse(part.strip())
     except InvalidSymbol as error:
         raise ValueError(str(error)) from error
+    if symbol != symbol.listing:
+        raise ValueError(f"{symbol}: live quotes are of default variants only")
+    return str(symbol)
 
 
 SymbolNames = Annotated[list[str], BeforeValidator(_names), WithJsonSchema({"type": "string"})]
@@ -50,10 +53,10 @@ class SymbolsIn(RequestModel):
     )
 
     def to_symbols(self) -> list[Symbol]:
-        return [Symbol(each.exchange, each.symbol) for each in self.symbols]
+        return [Symbol.of(each.exchange, each.symbol) for each in self.symbols]
 
 
-class CurrentBarQuery(RequestModel):
+class CurrentBarQuery(SeriesFields):
     interval: Interval = Field(Interval.M1, description="bar length; case matters")
 
 

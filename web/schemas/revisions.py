@@ -7,15 +7,14 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from pocketquant.domain.dates import to_date
-from pocketquant.domain.intervals import Interval
 from pocketquant.domain.revisions import Reason
 from pocketquant.storage.revisions import Revision
 from web.schemas.fields import UtcMoment
-from web.schemas.requests import PageQuery
+from web.schemas.requests import PageQuery, SeriesFields
 
 
-class RevisionsQuery(PageQuery):
-    interval: Interval = Interval.D1
+class RevisionsQuery(SeriesFields, PageQuery):
+    """The series, and a page of its changes."""
 
 
 class ChangeOut(BaseModel):

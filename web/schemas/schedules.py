@@ -26,15 +26,18 @@ from pocketquant.domain.schedules import (
     is_built_in,
     next_run,
 )
-from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN
+from pocketquant.domain.symbols import EXCHANGE_PATTERN, TICKER_PATTERN, Symbol
 from pocketquant.domain.syncs import JobState
+from pocketquant.domain.variants import VARIANT_PATTERN
 from pocketquant.storage.sync_status import AtRisk
 from web.schemas.fields import BarCount, in_any_case
 from web.schemas.requests import RequestModel
 
 EmptyOrExchange = Annotated[str, in_any_case(f"({EXCHANGE_PATTERN})?"), AfterValidator(str.upper)]
 SymbolText = Annotated[
-    str, in_any_case(f"{EXCHANGE_PATTERN}:{TICKER_PATTERN}"), AfterValidator(str.upper)
+    str,
+    in_any_case(f"{EXCHANGE_PATTERN}:{TICKER_PATTERN}{VARIANT_PATTERN}"),
+    AfterValidator(lambda text: str(Symbol.parse(text))),
 ]
 
 

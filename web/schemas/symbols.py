@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints
 from pocketquant.domain.intervals import Interval
 from pocketquant.storage.symbols import RegisteredSymbol, SymbolFilter
 from web.schemas.fields import Exchange, Ticker
-from web.schemas.requests import PageQuery, RequestModel
+from web.schemas.requests import PageQuery, RequestModel, VariantFields
 
 # No control characters: no name holds them, and MongoDB refuses a pattern with NUL.
 SearchText = Annotated[
@@ -32,7 +32,7 @@ class SymbolsQuery(PageQuery):
         return SymbolFilter(self.exchange, self.type, self.active, self.interval, self.query)
 
 
-class SymbolIn(RequestModel):
+class SymbolIn(VariantFields):
     """A symbol to register."""
 
     symbol: Ticker
@@ -57,8 +57,8 @@ class SymbolChange(RequestModel):
     )
 
 
-class RemovalQuery(RequestModel):
-    """Which data a removal includes besides the registration."""
+class RemovalQuery(VariantFields):
+    """The variant, and which data a removal includes besides the registration."""
 
     with_bars: bool = Field(
         False,
@@ -86,6 +86,10 @@ class SymbolOut(BaseModel):
     allowed_adjustment: str = Field(
         description="adjustments that the provider offers, in its words", examples=["any"]
     )
+    has_extended_hours: bool | None = Field(
+        description="whether the provider has bars of extended hours; null: not known",
+        examples=[True],
+    )
     active: bool
     intervals: list[Interval] = Field(
         description="tracked intervals, which schedules keep up to date"
@@ -95,7 +99,7 @@ class SymbolOut(BaseModel):
     def of(cls, registered: RegisteredSymbol) -> Self:
         listing = registered.listing
         return cls(
-            symbol=listing.symbol.ticker,
+            symbol=listing.symbol.name,
             exchange=listing.symbol.exchange,
             name=listing.description,
             type=listing.type,
@@ -107,6 +111,7 @@ class SymbolOut(BaseModel):
             tick_size=listing.tick_size,
             delay_seconds=listing.delay_seconds,
             allowed_adjustment=listing.allowed_adjustment,
+            has_extended_hours=listing.has_extended_hours,
             active=registered.active,
             intervals=list(registered.intervals),
         )

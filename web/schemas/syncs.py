@@ -29,7 +29,7 @@ from web.schemas.fields import (
     PastMoment,
     Ticker,
 )
-from web.schemas.requests import PageQuery, RequestModel
+from web.schemas.requests import PageQuery, RequestModel, SeriesFields, VariantFields
 
 MOST_BULK_SYMBOLS = 10_000
 
@@ -74,7 +74,7 @@ class _WantedBars(RequestModel):
         return SyncRequest(series, self.n_bars, self.start, self.end)
 
 
-class SyncIn(_WantedBars):
+class SyncIn(_WantedBars, VariantFields):
     """The series to bring up to date."""
 
     symbol: Ticker
@@ -82,7 +82,7 @@ class SyncIn(_WantedBars):
     interval: Interval = Interval.D1
 
     def request(self) -> SyncRequest:
-        return self.request_of(Series(Symbol(self.exchange, self.symbol), self.interval))
+        return self.request_of(Series(self.of(self.exchange, self.symbol), self.interval))
 
 
 class BulkSymbol(RequestModel):
@@ -94,7 +94,7 @@ class BulkSymbol(RequestModel):
 
 def all_series(symbols: list[BulkSymbol], intervals: list[Interval]) -> Iterator[Series]:
     """Yield every symbol at every interval, without duplicates."""
-    distinct = dict.fromkeys(Symbol(each.exchange, each.symbol) for each in symbols)
+    distinct = dict.fromkeys(Symbol.of(each.exchange, each.symbol) for each in symbols)
     for interval in dict.fromkeys(intervals):
         for symbol in distinct:
             yield Series(symbol, interval)
@@ -172,7 +172,7 @@ class SyncOut(BaseModel):
         series = unit.request.series
         refusals: dict[str, int] = report["refused"]
         return cls(
-            symbol=series.symbol.ticker,
+            symbol=series.symbol.name,
             exchange=series.symbol.exchange,
             interval=series.interval,
             status=SyncState.COMPLETED,
@@ -225,8 +225,8 @@ class SyncStatusesQuery(SeriesQuery):
         return replace(super().filters(), status=self.status, error_code=self.error)
 
 
-class SyncStatusQuery(RequestModel):
-    interval: Interval = Interval.D1
+class SyncStatusQuery(SeriesFields):
+    """The series."""
 
 
 class SyncStatusOut(BaseModel):
@@ -256,7 +256,7 @@ class SyncStatusOut(BaseModel):
     def of(cls, status: SyncStatus) -> Self:
         symbol = status.series.symbol
         return cls(
-            symbol=symbol.ticker,
+            symbol=symbol.name,
             exchange=symbol.exchange,
             interval=status.series.interval,
             status=status.status,

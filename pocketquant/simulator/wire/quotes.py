@@ -139,14 +139,16 @@ class SimulatedQuoteSession:
         return states
 
     def _first_state(self, text: str, symbol: str, now_ms: int) -> Values:
-        instrument = world.resolve(symbol, currency=calls.symbol(text).currency)
+        asked = calls.symbol(text)
+        instrument = world.resolve(symbol, currency=asked.currency)
         if instrument is None:
             return _UNKNOWN
         if instrument.permission_group:
             return _denied(instrument.permission_group)
         now = now_ms // 1000
         dividends = self._market.dividends(instrument, now)
-        others = self._beginnings(instrument) | self._selected(dividends)
+        history = world.resolve(symbol, asked.session) or instrument
+        others = self._beginnings(history) | self._selected(dividends)
         day = self._market.day(instrument, now)
         if day is None:
             values = self._selected(snapshots.values(instrument, day, now))

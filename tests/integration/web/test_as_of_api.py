@@ -239,6 +239,7 @@ def test_an_answer_says_where_its_bars_come_from(client: FlaskClient, store: Sto
         "revisions": 1,
         "missing_bars": None,
         "complete": None,
+        "differs_from_default": None,
     }
     assert expected == known
     earlier = get(client, provenance="true", end_date="1970-01-01T00:08:00Z")["provenance"]

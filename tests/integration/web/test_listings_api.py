@@ -45,6 +45,7 @@ def test_symbols_are_listed_with_the_providers_description(client: FlaskClient) 
         "tick_size": None,
         "delay_seconds": None,
         "allowed_adjustment": "",
+        "has_extended_hours": None,
         "active": True,
         "intervals": ["1h", "1d"],
     }

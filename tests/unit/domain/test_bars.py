@@ -97,6 +97,28 @@ def test_first_and_last_return_at_most_count_bars(by_time: dict[int, Row], count
     assert times[len(times) - min(count, len(times)) :] == bars.last(count).time.tolist()
 
 
+@pytest.mark.parametrize(
+    ("times", "closes", "expected"),
+    [
+        ([], [], None),
+        ([1, 2, 3], [7.0, 7.0, 7.0], False),
+        ([2, 3, 4], [7.0, 7.0, 8.0], False),
+        ([1, 2, 3], [7.0, 7.5, 7.0], True),
+        ([1, 3], [7.0, 7.0], True),
+        ([4, 5], [7.0, 7.0], None),
+    ],
+)
+def test_bars_are_compared_where_both_have_some(
+    times: list[int], closes: list[float], expected: bool | None
+) -> None:
+    """A bar that only one has differs too, but not one before or after all of the other's."""
+
+    def bars(times: list[int], closes: list[float]) -> Bars:
+        return _bars({time: (close,) * 5 for time, close in zip(times, closes, strict=True)})
+
+    assert expected is bars(times, closes).differs_from(bars([1, 2, 3], [7.0] * 3))
+
+
 @given(rows_by_time, rows_by_time)
 def test_merge_is_the_union_where_the_newer_wins(old: dict[int, Row], new: dict[int, Row]) -> None:
     """A merge contains the bars of both in order; for a time in both it has the newer bar."""

@@ -174,6 +174,15 @@ def test_a_new_cron_counts_from_now() -> None:
         changed(HOURLY, ScheduleChange(cron="0 6 * *"), NOON, never)
 
 
+def test_a_schedule_names_no_days_of_extended_hours() -> None:
+    """They would fail at each run; shorter bars are fine."""
+    symbols = ("NASDAQ:AAPL", "NASDAQ:AAPL;session=extended")
+    hours = ScheduleChange(symbols=symbols, intervals=(Interval.H1,))
+    assert symbols == changed(HOURLY, hours, NOON, never).symbols
+    with pytest.raises(InvalidRequest, match="session=extended is for bars of up to 4h"):
+        changed(HOURLY, replace(hours, intervals=(Interval.H1, Interval.D1)), NOON, never)
+
+
 def test_runs_during_a_pause_are_not_made_up_for() -> None:
     """A resumed schedule continues with its next time."""
     paused = changed(HOURLY, ScheduleChange(paused=True), NOON, never)

@@ -45,6 +45,8 @@ USED: dict[str, list[FieldPath]] = {
                 "minmov",
                 "delay",
                 "allowed_adjustment",
+                "has_adjustment",
+                "has_extended_hours",
                 "visible_plots_set",
             )
         ),

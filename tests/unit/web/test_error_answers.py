@@ -19,6 +19,7 @@ EXPECTED = {
     domain.InvalidRequest: 422,
     domain.InvalidCalendar: 422,
     domain.UnsupportedInterval: 422,
+    domain.VariantNotAllowed: 422,
     domain.KeyReused: 422,
     domain.Rejected: 422,
     domain.NoLongerKept: 410,

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pocketquant.domain.errors import InvalidSymbol
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
 from pocketquant.storage.sync_status import StatusFilter
 from web.bars.stored_bars import Window
 from web.schemas.bars import OhlcvQuery
-from web.schemas.requests import PageQuery, SymbolPath
+from web.schemas.requests import PageQuery, SeriesFields, SymbolPath
 from web.schemas.syncs import SyncIn, SyncQuery, SyncStatusesQuery
 
 AAPL = {"symbol": "AAPL", "exchange": "NASDAQ"}
@@ -145,7 +146,26 @@ def test_a_bad_ohlcv_query_is_refused_with_its_field(query: dict[str, Any], fiel
 def test_a_path_names_a_series() -> None:
     """Exchange and ticker may be in any case."""
     path = SymbolPath.model_validate({"exchange": "nyse", "symbol": "brk.b"})
-    assert Series.parse("NYSE:BRK.B|1w") == path.series(Interval.W1)
+    assert Series.parse("NYSE:BRK.B|1w") == SeriesFields(interval=Interval.W1).series(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("aapl", {"adjustment": "dividends", "currency": "eur"}),
+        ("aapl;adjustment=dividends;currency=eur", {}),
+        ("AAPL;adjustment=dividends;currency=EUR", {"adjustment": "dividends", "currency": "EUR"}),
+    ],
+)
+def test_a_variant_is_named_by_the_query_or_by_the_symbol(name: str, query: dict[str, str]) -> None:
+    """Both at once must agree."""
+    path = SymbolPath.model_validate({"exchange": "nasdaq", "symbol": name})
+    fields = SeriesFields.model_validate(query)
+    assert Series.parse("NASDAQ:AAPL;adjustment=dividends;currency=EUR|1d") == fields.series(path)
+    with pytest.raises(InvalidSymbol, match="give it once"):
+        SeriesFields.model_validate({"session": "extended"}).series(
+            SymbolPath(exchange="nasdaq", symbol="AAPL;currency=EUR")
+        )
 
 
 @pytest.mark.parametrize("page", [{"page": "0"}, {"page": "1" + "0" * 30}, {"page_size": "501"}])
