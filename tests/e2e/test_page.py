@@ -236,6 +236,26 @@ def test_a_series_that_is_not_stored_is_fetched_from_its_chart(visit: Opens, mar
     assert expected == drawn_like(page, expected)
 
 
+def test_a_variant_is_chosen_fetched_and_drawn(visit: Opens, market: Any) -> None:
+    """It is a chart of its own with an address of its own, and says in words what it is."""
+    page = visit(f"/chart/{AAPL}?interval=1h")
+    drawn(page)
+    page.get_by_role("button", name="Variant").click()
+    page.get_by_label("Hours").select_option("extended")
+    page.get_by_label("Currency").fill("eur")
+    take_picture(page)
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("session%3Dextended%3Bcurrency%3DEUR"))
+    page.get_by_role("button", name="Fetch them").click()
+    expect(page.locator(".legend-title")).to_contain_text("extended hours, in EUR")
+    symbol = f"{AAPL};session=extended;currency=EUR"
+    expected = bars(market, symbol, "1h", 1000)
+    assert expected == drawn_like(page, expected)
+    assert expected != bars(market, AAPL, "1h", 1000)
+    take_picture(page)
+    expect(page.get_by_role("button", name="Watch")).to_have_count(0)
+
+
 @pytest.mark.parametrize(
     ("path", "symbol"),
     [("NSE:M%26M", "NSE:M&M"), ("nyse:brk/b", "NYSE:BRK/B"), ("%E0%A4", "%E0%A4")],

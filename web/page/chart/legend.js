@@ -3,6 +3,7 @@
 import { address } from "../data/address.js";
 import { inWords } from "../data/intervals.js";
 import { priceText, volumeText } from "../data/numbers.js";
+import { plainOf, variantInWords } from "../data/variants.js";
 import { html } from "../parts/html.js";
 import { changeText, ComparedLegend, InView } from "./compared-legend.js";
 import { holeText } from "./holes.js";
@@ -20,12 +21,14 @@ export function Legend({ chart }) {
   const holes = chart.holes.value.filter(({ after }) => after === at || after === at - 1);
   const changes = chart.changed.value.filter(({ time }) => time === bar?.time);
   const listing = chart.listing.value;
+  const variant = variantInWords(chart.symbol);
   const compared = chart.compared.value;
   const scale = scaleOf(address.value.searchParams);
   const base = scale === "percent" ? baseOf(bars, chart.base.value) : null;
   return html`<div class="legend ${compared && scale !== "percent" ? "is-indented" : ""}">
     <div class="legend-title">
-      <h1>${chart.symbol}</h1>
+      <h1>${plainOf(chart.symbol)}</h1>
+      ${variant && html`<span class="tag">${variant}</span>`}
       <span class="legend-name">${listing?.name ?? ""}</span>
       <span class="muted">${inWords(chart.interval)}</span>
       ${listing?.currency && html`<span class="muted">${listing.currency}</span>`}

@@ -7,6 +7,7 @@ import { isIntraday, STORED } from "../data/intervals.js";
 import { digitsOf } from "../data/numbers.js";
 import { follow } from "../data/stream.js";
 import { epochOf, now, zoneText } from "../data/times.js";
+import { variantInWords } from "../data/variants.js";
 import { TradingCalendar } from "../data/trading-hours.js";
 import { Compared } from "./compared.js";
 import { firstOfDays, tradingDayAt } from "./days.js";
@@ -318,10 +319,12 @@ export class LiveChart {
   /** Stream the quotes of what is drawn: browsers have few connections, so all come by one. */
   #followQuotes() {
     const compared = this.compared.peek();
-    const symbols = [this.symbol, ...(compared?.isLoaded ? [compared.symbol] : [])].join(",");
+    const drawn = [this.symbol, ...(compared?.isLoaded ? [compared.symbol] : [])];
+    const symbols = drawn.filter((symbol) => !variantInWords(symbol)).join(","); // variants have no quotes
     if (this.isOver || symbols === this.followed) return;
     this.followed = symbols;
     this.stopQuotes();
+    if (!symbols) return;
     this.stopQuotes = follow("/quotes/stream", { symbols }, {
       onEvent: (_, quote) => this.#takeQuote(quote),
       onState: (state, reason) => {

@@ -12,6 +12,7 @@ import { attempt, notify } from "../parts/notices.js";
 import { chooseCompared } from "./compared-legend.js";
 import { saveCsv, savePicture } from "./exports.js";
 import { plainScale, scaleOf } from "./scale.js";
+import { VariantChoice } from "./variant-choice.js";
 
 /** @typedef {import("./live-chart.js").LiveChart} LiveChart */
 
@@ -27,6 +28,7 @@ export function Toolbar({ symbol, interval, chart }) {
     changeQuery({ scale: wanted === plain ? null : wanted });
   return html`<div class="toolbar" role="toolbar" aria-label="Chart">
     <${Intervals} interval=${interval} />
+    <${VariantChoice} symbol=${symbol} interval=${interval} listing=${chart?.listing.value} />
     <button onClick=${() => chooseCompared(symbol)} title="Compare with another symbol (+)">Compare</button>
     <button aria-pressed=${scale === "percent"} title="Change in per cent since the left edge"
       onClick=${() => choose(scale === "percent" ? "price" : "percent")}>%</button>

@@ -7,6 +7,7 @@ import { marketStates } from "../data/market-state.js";
 import { firstInterval } from "../data/markets.js";
 import { countText } from "../data/numbers.js";
 import { momentText, spanText } from "../data/times.js";
+import { plainOf, variantInWords } from "../data/variants.js";
 import { html } from "./html.js";
 import { State } from "./panel.js";
 
@@ -49,10 +50,11 @@ export function headOf({ by, isDescending }, { isAllChosen, onAll }) {
  */
 export function MarketRow({ market, isChosen, onToggle }) {
   const { symbol, series } = market;
+  const variant = variantInWords(symbol);
   const errors = series.filter((each) => each.error).map((each) => `${each.interval}: ${each.error}`);
   return html`${may("sync") && html`<span role="cell" class="is-choice"><input type="checkbox" aria-label="Choose ${symbol}" checked=${isChosen}
       onChange=${() => onToggle(symbol)} /></span>`}
-    <span role="cell" class="is-symbol"><a href=${chartPath(symbol, firstInterval(market))}>${symbol}</a><span class="muted clip">${market.name}</span></span>
+    <span role="cell" class="is-symbol"><a href=${chartPath(symbol, firstInterval(market))}>${plainOf(symbol)}</a>${variant && html`<span class="tag">${variant}</span>`}<span class="muted clip">${market.name}</span></span>
     <span role="cell" class="is-type muted">${market.type}</span>
     <span role="cell" class="is-intervals">${series.map(
       (each) => html`<a key=${each.interval} class="interval is-${each.status}" href=${chartPath(symbol, each.interval)}

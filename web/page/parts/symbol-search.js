@@ -4,6 +4,7 @@ import { useEffect, useRef } from "../vendor/hooks.js";
 import { signal, useSignal, useSignalEffect } from "../vendor/signals.js";
 import { address, chartPath, go } from "../data/address.js";
 import { get, getPage, isSymbol, symbolOf } from "../data/api.js";
+import { inItsCase } from "../data/variants.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 
@@ -79,7 +80,7 @@ export function SymbolSearch() {
   };
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    const typed = text.value.trim().toUpperCase();
+    const typed = inItsCase(text.value.trim());
     const isAnswered = answered.value === text.value.trim();
     const match = isAnswered && matches.value[chosen.value];
     if (match) choose(match.symbol);
@@ -98,7 +99,7 @@ export function SymbolSearch() {
       <div class="search-field">
         <${Icon} name="search" />
         <input ref=${field} value=${text} aria-label="Symbol or name" placeholder="Symbol or name, such as apple or NASDAQ:AAPL"
-          role="combobox" aria-expanded="true" aria-controls="search-matches" autocomplete="off" spellcheck=${false} maxlength="64"
+          role="combobox" aria-expanded="true" aria-controls="search-matches" autocomplete="off" spellcheck=${false} maxlength="160"
           aria-activedescendant=${matches.value.length ? `match-${chosen.value}` : undefined}
           onInput=${(/** @type {any} */ event) => {
             text.value = event.target.value;

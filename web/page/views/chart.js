@@ -6,6 +6,7 @@ import { address, changeQuery, chartPath, go } from "../data/address.js";
 import { getPage, symbolOf } from "../data/api.js";
 import { isInterval } from "../data/intervals.js";
 import { isDark } from "../data/theme.js";
+import { inItsCase } from "../data/variants.js";
 import { html } from "../parts/html.js";
 import { useKeys } from "../parts/keyboard.js";
 import { searchForChart } from "../parts/symbol-search.js";
@@ -23,7 +24,7 @@ const ADDRESS_MS = 300; // after the last move, until the address names the rang
 export default function ChartView({ name }) {
   if (!name) return html`<${AnySymbol} />`;
   const interval = address.value.searchParams.get("interval") ?? "1d";
-  return html`<${SymbolChart} key=${`${name}|${interval}`} symbol=${name.toUpperCase()} interval=${interval} />`;
+  return html`<${SymbolChart} key=${`${name}|${interval}`} symbol=${inItsCase(name)} interval=${interval} />`;
 }
 
 /** Without a symbol: the first stored one is shown. */
@@ -108,7 +109,7 @@ function optionsOf(url) {
   const [from, to] = ["from", "to"].map((name) => Number(url.searchParams.get(name)));
   return {
     scale: scaleOf(url.searchParams),
-    compared: url.searchParams.get("compare")?.toUpperCase() || null,
+    compared: inItsCase(url.searchParams.get("compare") ?? "") || null,
     isExchangeTime: url.searchParams.get("tz") === "exchange",
     range: from && to > from ? { from, to } : null,
   };

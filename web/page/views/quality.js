@@ -9,6 +9,7 @@ import { clock } from "../data/clock.js";
 import { STORED } from "../data/intervals.js";
 import { countText } from "../data/numbers.js";
 import { usePolled } from "../data/polling.js";
+import { inItsCase } from "../data/variants.js";
 import { partText, SHOWS, stripOf, troublesOf } from "../data/quality.js";
 import { Age } from "../parts/age.js";
 import { confirm } from "../parts/confirm.js";
@@ -138,7 +139,7 @@ function partOf({ first_bar_at: start, last_bar_at: end }, state) {
  * @param {string} text
  */
 function filtersOf(text) {
-  const [exchange, ...symbol] = text.toUpperCase().split(":");
+  const [exchange, ...symbol] = inItsCase(text).split(":");
   return { exchange: exchange || null, symbol: symbol.join(":") || null };
 }
 
