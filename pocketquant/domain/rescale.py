@@ -4,10 +4,13 @@ A split rescales all older bars at the provider, by one ratio. Prices are rounde
 pair of prices only bounds the ratio; the bars of one scale are those whose bounds have a common
 part. From new to old, bars fall into runs of one scale each. The newest run often has the ratio 1:
 the bars since the split, if the provider adjusted its history late. Two splits make two more runs.
+
+A dividend multiplies the past of a series that is adjusted for dividends, often by less than a tick
+of a cheap share. No pair of prices shows that; but nearly all prices that move then move one way.
 """
 
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil, isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,8 @@ _MOST_OUTLIERS = 0.1  # the part of the bars that fits into no run
 _MOST_REVISED = 0.5
 _MOST_UNSURE = 0.05  # of a ratio, from bound to bound
 _MOST_NEW_SHARES = 100  # for so many old ones: the largest numbers in the ratio of a split
+_LEAST_DIVIDEND_FACTOR = 0.8  # a change by more is a split
+_SURE_DEVIATIONS = 5  # of the moves one way from as many each way
 _MOST_DECIMALS = 8
 _SLACK = 1e-6  # of a tick: floats of rounded prices are not exact
 _VOLUME_SLACK = 0.02
@@ -48,6 +53,11 @@ class Split:
 
     before: int
     factor: float
+
+    @property
+    def is_small(self) -> bool:
+        """Return whether a dividend may be the reason, or one that was undone."""
+        return _LEAST_DIVIDEND_FACTOR < self.factor < 1 / _LEAST_DIVIDEND_FACTOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,13 @@ class Compared:
     from_first: bool = False
 
 
-def compare(stored: Bars, fetched: Bars, tick: float | None) -> Compared:
-    """Compare the bars that both have; an unknown tick is read off the prices."""
+def compare(
+    stored: Bars, fetched: Bars, tick: float | None, by_dividends: bool = False
+) -> Compared:
+    """Compare the bars that both have; an unknown tick is read off the prices.
+
+    With `by_dividends`, the series is adjusted for dividends too.
+    """
     old, new = _common(stored, fetched)
     count = old.shape[1]
     if (old[_PRICES] == new[_PRICES]).all():
@@ -108,9 +123,14 @@ def compare(stored: Bars, fetched: Bars, tick: float | None) -> Compared:
     lows, highs = _bounds(old[_PRICES], new[_PRICES], tick)
     is_changed = (lows > 1) | (highs < 1) | (lows > highs)
     changed, from_first = int(np.count_nonzero(is_changed)), bool(is_changed[0])
+    differ = (old[_PRICES] != new[_PRICES]).any(axis=0)
+    paid = _paid(old, new, differ, tick) if by_dividends else None
+    if paid is not None:
+        splits = _splits([paid], old[0], fetched)
+        return Compared(_rescaled(paid, splits, old, new, tick), count, from_first=True)
     if not from_first and changed <= _MOST_REVISED * count:
-        differ = (old[_PRICES] != new[_PRICES]).any(axis=0)
-        return Compared(Revised(int(np.count_nonzero(differ))), count)
+        from_first = by_dividends and bool(differ[0])  # more bars may show a dividend
+        return Compared(Revised(int(np.count_nonzero(differ))), count, from_first)
     runs = _long_runs(lows, highs)
     if sum(len(run.places) for run in runs) < (1 - _MOST_OUTLIERS) * count:
         return Compared(Suspect(changed, count), count, from_first)
@@ -189,6 +209,34 @@ def _bounds(old: Floats, new: Floats, tick: float) -> tuple[Floats, Floats]:
     return lows, np.where(is_priced, highs, np.where(is_same, np.inf, 0.0))
 
 
+def _paid(old: Floats, new: Floats, differ: Flags, tick: float) -> _Run | None:
+    """Return the run of all bars before one dividend; None if there is no sure sign of it.
+
+    Prices that were corrected by chance move both ways; those of one kind or time may be corrected
+    one way, but then opens, highs, lows and closes do not move alike. A price that was rounded
+    twice lies within a tick of the measured ratio.
+    """
+    places = np.arange(np.flatnonzero(differ)[-1] + 1)
+    was, now = old[_PRICES, places], new[_PRICES, places]
+    if not (was > 0).all():
+        return None
+    ratio = float(now.sum() / was.sum())
+    fits = (np.abs(now - was * ratio) <= tick * (1 + _SLACK)).all(axis=0)
+    is_one_ratio = np.count_nonzero(fits) >= (1 - _MOST_OUTLIERS) * len(places)
+    is_small = Split(0, ratio).is_small
+    is_dividend = is_one_ratio and is_small and _is_one_way(np.sign(now - was))
+    return _Run(places, ratio, ratio) if is_dividend else None
+
+
+def _is_one_way(moves: Floats) -> bool:
+    """Return whether prices of all kinds move one way, in the older half and in the newer one."""
+    moved = np.count_nonzero(moves)
+    is_sure = abs(moves.sum()) >= _SURE_DEVIATIONS * sqrt(moved)
+    of_kinds = np.count_nonzero(moves, axis=1)
+    of_halves = [np.count_nonzero(half) for half in np.array_split(moves, 2, axis=1)]
+    return bool(is_sure and min(of_kinds) >= moved / 8 and min(of_halves) >= moved / 4)
+
+
 def _long_runs(lows: Floats, highs: Floats) -> list[_Run]:
     """Return the runs from new to old, without those of a few bars; no run if there are many."""
     fitting = np.flatnonzero(lows <= highs)[::-1]
@@ -238,9 +286,9 @@ def _rescaled(
 def _volume_factor(old: Floats, new: Floats, factor: float) -> float:
     """Return the factor of volumes: the inverse of the prices', none, or what was measured."""
     measured = float(new.sum() / old.sum()) if old.sum() > 0 else 1.0
-    for exact in (1 / factor, 1.0):
-        if abs(measured / exact - 1) < _VOLUME_SLACK:
-            return exact
+    exact = min(1.0, 1 / factor, key=lambda each: abs(measured / each - 1))
+    if abs(measured / exact - 1) < _VOLUME_SLACK:
+        return exact
     return measured if isfinite(measured) else 1.0
 
 

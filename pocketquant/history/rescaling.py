@@ -31,6 +31,7 @@ from pocketquant.domain.rescale import (
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History
+from pocketquant.domain.variants import Adjustment
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.generations import (
@@ -73,7 +74,8 @@ class Rescaling:
             is_fetched = begun.kept.coverage.covers(stored.time, CoverageState.COMPLETE)
             stored = Bars(stored.columns[:, is_fetched])
         tick = history.listing.tick_size if history.listing else None
-        return compare(stored, history.closed, tick)
+        by_dividends = begun.current.bars.symbol.variant.adjustment is Adjustment.DIVIDENDS
+        return compare(stored, history.closed, tick, by_dividends)
 
     def oldest_to_compare(self, history: History, compared: Compared, begun: Begun) -> int | None:
         """Return the oldest bar that a fetch must reach to be compared by enough bars.

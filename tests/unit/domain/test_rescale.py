@@ -229,3 +229,101 @@ def test_prices_that_the_provider_does_not_round() -> None:
     assert pytest.approx(0.98765, rel=1e-7) == found.factor
     assert (found.tick, found.has_whole_volumes) == (None, False)
     assert pytest.approx(columns[1:5], rel=1e-7) == found.apply(stored).columns[1:5]
+
+
+def candles(count: int, seed: int, first: float) -> Bars:
+    """Return bars with four prices each, in ticks of 0.01."""
+    noise = np.random.default_rng(seed)
+    closes = walk(count, seed, first)
+    opens = np.concatenate((closes[:1], closes[:-1]))
+    spread = noise.integers(0, 4, (2, count))
+    highs = np.maximum(opens, closes) + spread[0]
+    lows = np.maximum(1, np.minimum(opens, closes) - spread[1])
+    rows = np.vstack([opens, highs, lows, closes]) / 100
+    return Bars(np.vstack([np.arange(count) * float(DAY), rows, np.full(count, 1000.0)]))
+
+
+def paid(bars: Bars, before: int, factor: float) -> Bars:
+    """Return the provider's bars after a dividend, before which there are `before` bars."""
+    columns = bars.columns.copy()
+    columns[1:5, :before] = np.maximum(1, np.rint(columns[1:5, :before] * factor * 100)) / 100
+    return Bars(columns)
+
+
+@given(
+    st.integers(0, 10_000),
+    st.floats(200, 20_000),
+    st.floats(0.97, 0.999),
+    st.integers(300, 400),
+)
+def test_every_dividend_is_found_that_moves_prices(
+    seed: int, first: float, factor: float, before: int
+) -> None:
+    """By half a tick on average or more; older bars then get the provider's prices."""
+    stored = candles(420, seed, first)
+    if stored.close[:before].mean() * (1 - factor) < 0.005 or stored.low.min() < 0.5:
+        return
+    fetched = paid(stored, before, factor)
+    compared = compare(stored.last(220), fetched.last(220), 0.01, by_dividends=True)
+    assert compared.from_first
+    found = compared.verdict
+    assert isinstance(found, Rescaled)
+    assert found.volume_factor == 1
+    (one,) = found.splits
+    assert one.is_small
+    assert one.before <= before * DAY
+    older = found.apply(stored.first(200)).columns[1:5]
+    assert pytest.approx(fetched.first(200).columns[1:5], rel=0.001, abs=0.0101) == older
+
+
+@given(
+    st.integers(0, 10_000),
+    st.floats(100, 20_000),
+    st.lists(st.integers(-1, 1), min_size=30, max_size=30),
+)
+def test_prices_that_move_both_ways_are_no_dividend(
+    seed: int, first: float, changes: list[int]
+) -> None:
+    """A tick up or down at random was rounded or corrected."""
+    stored = candles(30, seed, first)
+    columns = stored.columns.copy()
+    moves = np.array(changes) * np.random.default_rng(seed).integers(0, 2, (4, 30))
+    if abs(moves.sum()) >= 5 * np.count_nonzero(moves) ** 0.5:
+        return  # they move one way after all
+    columns[1:5] = np.maximum(0.01, np.rint(columns[1:5] * 100 + moves) / 100)
+    assert not isinstance(compare(stored, Bars(columns), 0.01, True).verdict, Rescaled)
+
+
+def test_a_spread_that_crosses_zero_pays_no_dividend() -> None:
+    """Its prices have no ratio."""
+    columns = candles(300, 3, 500.0).columns
+    columns[1:5] -= columns[4, 150]
+    shifted = columns.copy()
+    shifted[1:5, :200] -= 0.01
+    found = compare(Bars(columns), Bars(shifted), 0.01, by_dividends=True)
+    assert not isinstance(found.verdict, Rescaled)
+
+
+def test_corrected_highs_are_no_dividend() -> None:
+    """They move one way, but opens, lows and closes do not."""
+    stored = candles(300, 1, 500.0)
+    columns = stored.columns.copy()
+    columns[2, :200] = np.rint(columns[2, :200] * 100 + 1) / 100
+    found = compare(stored, Bars(columns), 0.01, by_dividends=True)
+    assert Compared(Revised(200), 300, from_first=True) == found
+
+
+def test_a_series_adjusted_for_splits_alone_has_no_dividend() -> None:
+    """Prices that move by a tick are corrections there."""
+    stored = candles(300, 2, 300.0)
+    fetched = paid(stored, 250, 0.997)
+    assert isinstance(compare(stored, fetched, 0.01).verdict, Revised)
+    assert isinstance(compare(stored, fetched, 0.01, by_dividends=True).verdict, Rescaled)
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(0.997, True), (0.81, True), (0.8, False), (0.1, False), (1.02, True)]
+)
+def test_a_dividend_is_small(factor: float, expected: bool) -> None:
+    """A larger change of scale is a split; one the other way was undone."""
+    assert expected is Split(0, factor).is_small
