@@ -44,18 +44,17 @@ class Mending:
 
         Live bars that open where the calendar has no open are removed: it has changed since.
         """
-        if not self.live_bars.has_any_of(symbol):
-            return []
         kept = self.calendars.get(symbol)
         if kept is None or (calendar := kept.calendar) is None:
             return []
+        oldest = self.live_bars.first_times(symbol)
         sure = (Series(symbol, each) for each in _LONGER if kept.trouble(each) is None)
-        return [series for series in sure if self._mend(series, minutes, calendar)]
+        live = [series for series in sure if series in oldest]
+        return [each for each in live if self._mend(each, oldest[each], minutes, calendar)]
 
-    def _mend(self, series: Series, minutes: History, calendar: Calendar) -> bool:
+    def _mend(self, series: Series, oldest: int, minutes: History, calendar: Calendar) -> bool:
         fetched = newest_stretch(minutes, Interval.M1)
-        oldest = self.live_bars.first_time(series)
-        if oldest is None or fetched is None:
+        if fetched is None:
             return False
         first, known_until = fetched
         last = self.bars.latest(self.generations.current(series).bars, 1).last_time

@@ -26,13 +26,12 @@ from pocketquant.domain.rescale import (
     Compared,
     Rescaled,
     Suspect,
-    Unchanged,
     compare,
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import History
 from pocketquant.domain.variants import Adjustment
-from pocketquant.storage.bars import BarStore
+from pocketquant.storage.bars import BarStore, Overlap
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.generations import (
     Current,
@@ -61,35 +60,31 @@ class Rescaling:
     clock: Callable[[], float]
     keep_seconds: int
 
-    def compared(self, history: History, begun: Begun) -> Compared:
+    def compared(self, history: History, begun: Begun) -> tuple[Compared, Overlap]:
         """Compare fetched bars with stored ones; not with those that were multiplied here.
 
         After a rescale, what was fetched since is covered completely, and all else is multiplied.
+        Return the stored ones too, which the fetched bars are to be merged into.
         """
-        first, last = history.closed.first_time, history.closed.last_time
-        if first is None or last is None:
-            return Compared(Unchanged(), 0)
-        stored = self.bars.read(begun.current.bars, first, last + 1)
+        overlap = self.bars.overlap(begun.current.bars, history.closed)
+        stored = overlap.bars
         if begun.current.number > 1:
             is_fetched = begun.kept.coverage.covers(stored.time, CoverageState.COMPLETE)
             stored = Bars(stored.columns[:, is_fetched])
         tick = history.listing.tick_size if history.listing else None
         by_dividends = begun.current.bars.symbol.variant.adjustment is Adjustment.DIVIDENDS
-        return compare(stored, history.closed, tick, by_dividends)
+        return compare(stored, history.closed, tick, by_dividends), overlap
 
-    def oldest_to_compare(self, history: History, compared: Compared, begun: Begun) -> int | None:
+    def oldest_to_compare(self, compared: Compared, overlap: Overlap) -> int | None:
         """Return the oldest bar that a fetch must reach to be compared by enough bars.
 
         If the oldest compared bar has changed, that is the oldest of all.
         """
-        first = history.closed.first_time
-        if first is None:
-            return None
         if compared.from_first or isinstance(compared.verdict, Suspect):
-            return self.bars.extent(begun.current.bars).first_time
-        if compared.count >= OVERLAP_BARS:
+            return overlap.extent.first_time
+        if compared.count >= OVERLAP_BARS or not overlap.extent.count:
             return None
-        return self.bars.latest(begun.current.bars, OVERLAP_BARS).first_time
+        return self.bars.latest(overlap.series, OVERLAP_BARS).first_time
 
     def is_needed(self, compared: Compared, begun: Begun) -> bool:
         """Return whether storing the fetched bars alone would leave two scales.
@@ -117,7 +112,7 @@ class Rescaling:
         that no ratio brings into the scale of the fetched ones.
         """
         if not self.is_needed(compared, begun):
-            return Begun(covered(begun.kept), begun.current)
+            return begun._replace(kept=covered(begun.kept))
         series, old, closed = unit.request.series, begun.current, history.closed
         first, last = (int(closed.columns[0, place]) for place in (0, -1))
         found = compared.verdict if isinstance(compared.verdict, Rescaled) else None
@@ -163,7 +158,7 @@ class Rescaling:
             factor=rescale.factor,
             splits=len(rescale.splits),
         )
-        return Begun(kept, current)
+        return begun._replace(kept=kept, current=current)
 
     def drop_old_live(self, current: Current) -> None:
         """Remove live bars of an older scale; readers leave them out anyway."""

@@ -19,7 +19,7 @@ Every step may run twice. After a crash the lease expires, and another attempt r
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -65,9 +65,8 @@ from pocketquant.history.paced_provider import Interrupted, PacedProvider, Provi
 from pocketquant.history.rescaling import Rescaling
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import translating_driver_errors
-from pocketquant.storage.bars import BarStore, Upserted
+from pocketquant.storage.bars import BarStore, Extent, Overlap, Upserted
 from pocketquant.storage.coverage import KeptCoverage
-from pocketquant.storage.generations import series_of
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
@@ -92,6 +91,7 @@ class _Fetched:
     request: SyncRequest
     history: History
     compared: Compared
+    overlap: Overlap
     oldest_to_compare: int | None
 
     @property
@@ -198,8 +198,8 @@ class Syncer:
 
     def _sync_newest(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         series = unit.request.series
-        oldest_live = self.live_bars.first_time(series)
-        wanted = self._oldest_wanted(unit, oldest_live)
+        live = self.live_bars.first_times(series.symbol)
+        wanted = self._oldest_wanted(unit, live.get(series))
         fetched = self._fetch_back_to(wanted, begun, unit)
         history = fetched.history
         history.require_bars(series)
@@ -213,7 +213,7 @@ class Syncer:
         begun = self.rescaling.in_one_scale(
             held, history, fetched.compared, begun, covered, is_newest=True
         )
-        report = self._store(held, history, begun, has_live=oldest_live is not None)
+        report = self._store(held, history, begun, fetched.overlap, live)
         return held, report, history.listing
 
     def _caught_up(self, unit: Unit, begun: Begun) -> tuple[Unit, Begun]:
@@ -242,42 +242,46 @@ class Syncer:
                 if listing is None and page.history.listing is not None:
                     listing = page.history.listing
                     self._register(held, listing)
-                begun = self._with_page(held, begun, page, progress.oldest, is_first=number == 1)
-                progress = self._store_page(held, page, begun, listing, progress)
+                begun, overlap = self._with_page(
+                    held, begun, page, progress.oldest, is_first=number == 1
+                )
+                progress = self._store_page(held, page, begun, overlap, listing, progress)
                 held = self.ledger.note_progress(held, progress)
                 if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
                     raise _TurnIsOver
-        return held, self._report(begun.current.bars, progress), listing
+        extent = self.bars.extent(begun.current.bars)
+        return held, _report(request.series, extent, progress), listing
 
     def _with_page(
         self, unit: Unit, begun: Begun, page: Page, older_than: int | None, *, is_first: bool
-    ) -> Begun:
+    ) -> tuple[Begun, Overlap]:
         """Return the coverage with a page, and the chunks that it belongs into.
 
         If a page that does not have the newest bars is the first of its attempt, and has other
         prices than the stored bars, the newest bars decide whether there was a split since. Unless
         there was one, the few bars that such a page has in common were corrected.
         """
-        compared = self.rescaling.compared(page.history, begun)
+        compared, overlap = self.rescaling.compared(page.history, begun)
         is_needed = self.rescaling.is_needed(compared, begun)
         if is_needed and is_first and not page.is_newest:
             begun = self._compared_with_newest(unit, begun)
-            compared = self.rescaling.compared(page.history, begun)
+            compared, overlap = self.rescaling.compared(page.history, begun)
             if compared.count < OVERLAP_BARS:
                 compared = replace(compared, verdict=Revised(compared.count))
 
         def covered(kept: KeptCoverage) -> KeptCoverage:
             return self._covered(kept, unit.request, page, older_than)
 
-        return self.rescaling.in_one_scale(
+        begun = self.rescaling.in_one_scale(
             unit, page.history, compared, begun, covered, is_newest=page.is_newest
         )
+        return begun, overlap
 
     def _compared_with_newest(self, unit: Unit, begun: Begun) -> Begun:
         """Fetch the newest bars, and rescale the series if they say so."""
         request = SyncRequest(unit.request.series, MAX_BARS)
         history = self._fetch(unit, request)
-        compared = self.rescaling.compared(history, begun)
+        compared, _ = self.rescaling.compared(history, begun)
         if not isinstance(compared.verdict, Rescaled):
             return begun
         stretch, now = newest_stretch(history, request.series.interval), int(self.clock())
@@ -326,9 +330,9 @@ class Syncer:
 
     def _compared_fetch(self, unit: Unit, request: SyncRequest, begun: Begun) -> "_Fetched":
         history = self._fetch(unit, request)
-        compared = self.rescaling.compared(history, begun)
-        oldest = self.rescaling.oldest_to_compare(history, compared, begun)
-        return _Fetched(request, history, compared, oldest)
+        compared, overlap = self.rescaling.compared(history, begun)
+        oldest = self.rescaling.oldest_to_compare(compared, overlap)
+        return _Fetched(request, history, compared, overlap, oldest)
 
     def _reach(self, stored: Series) -> int | None:
         """Return the oldest stored bar that the largest fetch can reach; None if it reaches all."""
@@ -347,20 +351,27 @@ class Syncer:
         holder = f"{unit.id}#{unit.attempt}"
         return ProviderCall(request, holder, is_urgent=unit.queue == QueueName.INTERACTIVE)
 
-    def _store(self, unit: Unit, history: History, begun: Begun, has_live: bool) -> SyncReport:
+    def _store(
+        self,
+        unit: Unit,
+        history: History,
+        begun: Begun,
+        overlap: Overlap,
+        live: Mapping[Series, int],
+    ) -> SyncReport:
         series, now = unit.request.series, int(self.clock())
         kept, stored = begun.kept, begun.current.bars
-        upserted = self._upsert(unit, history, stored)
+        upserted, extent = self._upsert(unit, history, stored, overlap)
         if history.listing:
             self._register(unit, history.listing)
-        report = self._report(stored, RangeProgress().plus(Page(history), *upserted.counts))
+        report = _report(series, extent, RangeProgress().plus(Page(history), *upserted.counts))
         problem = self.hours.note(series, history, now)
         if problem is None:
             kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(history.listing, series.interval, now)
         if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem, kept):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
-        self._follow_up(series, history, has_live)
+        self._follow_up(series, history, live)
         return report
 
     def _store_page(
@@ -368,6 +379,7 @@ class Syncer:
         unit: Unit,
         page: Page,
         begun: Begun,
+        overlap: Overlap,
         listing: Listing | None,
         before: RangeProgress,
     ) -> RangeProgress:
@@ -377,8 +389,8 @@ class Syncer:
         """
         series, now, history = unit.request.series, int(self.clock()), page.history
         kept, stored = begun.kept, begun.current.bars
-        has_live = self.live_bars.first_time(series) is not None
-        upserted = self._upsert(unit, history, stored)
+        live = self.live_bars.first_times(series.symbol)
+        upserted, extent = self._upsert(unit, history, stored, overlap)
         newest = None
         if page.is_newest:
             problem = self.hours.note(series, history, now)
@@ -388,7 +400,6 @@ class Syncer:
         kept = kept.foreseen(listing, series.interval, now)
         progress = before.plus(page, *upserted.counts)
         is_last = page.stop is not None
-        extent = self.bars.extent(stored)
         if self.statuses.mark_stored(
             series,
             extent,
@@ -399,16 +410,21 @@ class Syncer:
             reach=reach_after(progress, now),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
-        self._follow_up(series, history, has_live, is_newest=page.is_newest)
+        self._follow_up(series, history, live, is_newest=page.is_newest)
         return progress
 
-    def _upsert(self, unit: Unit, history: History, stored: Series) -> Upserted:
-        cause = Cause(Reason.SYNC, unit.newest_job)
+    def _upsert(
+        self, unit: Unit, history: History, stored: Series, overlap: Overlap
+    ) -> tuple[Upserted, Extent]:
+        """Merge the closed bars into their chunks; return the extent of the series since then."""
+        cause, closed = Cause(Reason.SYNC, unit.newest_job), history.closed
+        if overlap.series != stored:  # they were rescaled
+            overlap = self.bars.overlap(stored, closed)
         with metrics.STORE_SECONDS.labels(operation="upsert").time():
-            upserted = self.bars.upsert({stored: history.closed}, unit.lease, cause)[stored]
+            upserted = self.bars.upsert({stored: closed}, unit.lease, cause, overlap.chunks)[stored]
         metrics.BARS_STORED.labels(change="inserted").inc(upserted.inserted)
         metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
-        return upserted
+        return upserted, overlap.extent.after(upserted.inserted, closed)
 
     def _register(self, unit: Unit, listing: Listing) -> None:
         """Register the symbol; its interval is tracked unless only a repair wants the unit."""
@@ -416,13 +432,17 @@ class Syncer:
         self.symbols.register(listing, tracked, int(self.clock()))
 
     def _follow_up(
-        self, series: Series, history: History, has_live: bool, is_newest: bool = True
+        self,
+        series: Series,
+        history: History,
+        live: Mapping[Series, int],
+        is_newest: bool = True,
     ) -> None:
         """Remove and mend live bars, and drop the cached answers that the stored bars outdate."""
-        if has_live:
+        if series in live:
             self.responses.drop(series)  # from now on readers find the pruned bars in history
             self._prune(series, history.closed)
-        mends = is_newest and series.interval is Interval.M1
+        mends = is_newest and live and series.interval is Interval.M1
         mended = self.mending.mend(series.symbol, history) if mends else []
         self.responses.drop(series, *mended)
 
@@ -438,24 +458,6 @@ class Syncer:
         """Remove the live bars that these closed bars replace."""
         if closed.first_time is not None and closed.last_time is not None:
             self.live_bars.prune(series, closed.first_time, closed.last_time + 1)
-
-    def _report(self, stored: Series, progress: RangeProgress) -> SyncReport:
-        extent = self.bars.extent(stored)
-        return SyncReport(
-            series=series_of(stored),
-            fetched=progress.fetched,
-            inserted=progress.inserted,
-            changed=progress.changed,
-            unchanged=progress.unchanged,
-            refused=progress.refused,
-            bar_count=extent.count,
-            first_bar_at=extent.first_time,
-            last_bar_at=extent.last_time,
-            forming=progress.forming,
-            stop=progress.stop,
-            reached_back_to=progress.oldest,
-            history_begins_at=progress.begins_at,
-        )
 
     def _end_in_error(self, unit: Unit, error: PocketQuantError, log: FilteringBoundLogger) -> None:
         """Write the status before the ledger: after a crash in between, the unit is tried again."""
@@ -506,6 +508,24 @@ class Syncer:
     def _announce(self, unit: Unit, result: str, code: str) -> None:
         self.nudges.announce(unit_channel(unit.id))
         metrics.SYNCS.labels(result=result, code=code).inc()
+
+
+def _report(series: Series, extent: Extent, progress: RangeProgress) -> SyncReport:
+    return SyncReport(
+        series=series,
+        fetched=progress.fetched,
+        inserted=progress.inserted,
+        changed=progress.changed,
+        unchanged=progress.unchanged,
+        refused=progress.refused,
+        bar_count=extent.count,
+        first_bar_at=extent.first_time,
+        last_bar_at=extent.last_time,
+        forming=progress.forming,
+        stop=progress.stop,
+        reached_back_to=progress.oldest,
+        history_begins_at=progress.begins_at,
+    )
 
 
 def _is_repair(unit: Unit) -> bool:

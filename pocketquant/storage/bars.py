@@ -17,7 +17,7 @@ from bson import ObjectId
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, WriteError
 
-from pocketquant.domain.bars import Bars, Merge
+from pocketquant.domain.bars import Bars, Merge, concatenate
 from pocketquant.domain.dates import to_seconds
 from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.revisions import ALWAYS, Cause, Reason, Versions
@@ -32,6 +32,12 @@ from pocketquant.storage.revisions import Revisions
 
 _MOST_ROUNDS = 100
 _MERGED = {"rev": True, "columns": True, "written": True}
+_WHOLE: dict[str, object] = {
+    "_id": None,
+    "count": {"$sum": "$count"},
+    "start": {"$min": "$start"},
+    "end": {"$max": "$end"},
+}
 _NO_CHUNK = Chunk(Versions.new(Bars.empty(), ALWAYS), None)
 _IMPORT = Cause(Reason.IMPORT)
 
@@ -63,6 +69,28 @@ class Extent:
     count: int = 0
     first_time: int | None = None
     last_time: int | None = None
+
+    def after(self, inserted: int, bars: Bars) -> "Extent":
+        """Return the extent after these bars were stored, so many of which were new."""
+        firsts, lasts = (self.first_time, bars.first_time), (self.last_time, bars.last_time)
+        return Extent(
+            self.count + inserted,
+            min((each for each in firsts if each is not None), default=None),
+            max((each for each in lasts if each is not None), default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The chunks of a series that some bars belong into, and its extent, as they were read."""
+
+    series: Series
+    chunks: Mapping[str, Chunk]
+    extent: Extent
+
+    @property
+    def bars(self) -> Bars:
+        return concatenate([chunk.versions.bars for _, chunk in sorted(self.chunks.items())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +143,13 @@ class BarStore(BarReader):
         blocks: Mapping[Series, Bars],
         lease: UnitLease | None = None,
         cause: Cause = _IMPORT,
+        known: Mapping[str, Chunk] | None = None,
     ) -> dict[Series, Upserted]:
         """Store the bars of any number of series, replacing stored bars of the same time.
 
         A repeated call changes nothing. After an error of the driver some chunks may be written;
-        repeating the call writes the rest. LeaseLost once the lease has expired.
+        repeating the call writes the rest. LeaseLost once the lease has expired. Chunks that are
+        `known` from an `overlap` are read again only if they have changed since.
         """
         upserted = {series: Upserted() for series in blocks}
         pending = {
@@ -127,12 +157,14 @@ class BarStore(BarReader):
             for series, block in blocks.items()
             for chunk_id, bars in chunks.split(series, block).items()
         }
-        if len(pending) == 1:
+        if known is None and len(pending) == 1:
             self._extend_known(pending, upserted, lease, cause)
         for _ in range(_MOST_ROUNDS):
             if not pending:
                 return upserted
-            merges, lost = self._merge(pending, lease, cause)
+            stored = self._stored(pending) if known is None else known
+            merges, lost = self._merge(pending, stored, lease, cause)
+            known = None
             for chunk_id in merges.keys() - lost:
                 series, _bars = pending.pop(chunk_id)
                 upserted[series] = upserted[series].plus(merges[chunk_id])
@@ -144,18 +176,18 @@ class BarStore(BarReader):
 
     def extent(self, series: Series) -> Extent:
         """Return count, first and last time of the series; reads an index, no chunk."""
-        bars: dict[str, object] = {
-            "_id": None,
-            "count": {"$sum": "$count"},
-            "start": {"$min": "$start"},
-            "end": {"$max": "$end"},
-        }
-        of_series = {"_id": chunks.id_range(series)}
-        with self._chunks.aggregate([{"$match": of_series}, {"$group": bars}]) as found:
-            for whole in found:
-                first, last = to_seconds(whole["start"]), to_seconds(whole["end"])
-                return Extent(whole["count"], first, last)
-        return Extent()
+        with self._chunks.aggregate(_counting(series)) as found:
+            return _extent(next(found, None))
+
+    def overlap(self, series: Series, bars: Bars) -> Overlap:
+        """Return the chunks that these bars belong into, and the extent, in one round trip."""
+        touched = {"_id": {"$in": list(chunks.split(series, bars))}}
+        whole = {"coll": self._chunks.name, "pipeline": _counting(series)}
+        stages = [{"$match": touched}, {"$project": _MERGED}, {"$unionWith": whole}]
+        with self._chunks.aggregate(stages) as found:
+            documents = {each["_id"]: each for each in found}
+        extent = _extent(documents.pop(None, None))
+        return Overlap(series, _read_chunks(documents.values()), extent)
 
     def chunk_counts(self, all_series: Collection[Series]) -> dict[Series, dict[int, int]]:
         """Return the number of bars by the index of their chunk; reads an index, no chunk."""
@@ -221,12 +253,17 @@ class BarStore(BarReader):
                 raise
             raise write.lease.lost() from error
 
+    def _stored(self, ids: Iterable[str]) -> dict[str, Chunk]:
+        return _read_chunks(self._chunks.find({"_id": {"$in": list(ids)}}, _MERGED))
+
     def _merge(
-        self, pending: dict[str, tuple[Series, Bars]], lease: UnitLease | None, cause: Cause
+        self,
+        pending: dict[str, tuple[Series, Bars]],
+        stored: Mapping[str, Chunk],
+        lease: UnitLease | None,
+        cause: Cause,
     ) -> tuple[dict[str, Merge], set[str]]:
         """Merge and write all pending chunks; return the merges, and the ids that lost the race."""
-        found = self._chunks.find({"_id": {"$in": list(pending)}}, _MERGED)
-        stored = {each["_id"]: Chunk(chunks.decode_versions(each), each["rev"]) for each in found}
         merges: dict[str, Merge] = {}
         writes: dict[str, Write] = {}
         for chunk_id, (series, newer) in pending.items():
@@ -300,3 +337,18 @@ def rewrite(
     fresh = ObjectId()
     document = chunks.encode(series, chunk_id, versions, fresh, fresh.generation_time)
     return Write(document, Chunk(versions, fresh), rev, lease)
+
+
+def _counting(series: Series) -> list[dict[str, Any]]:
+    """Return the stages that count the bars of a series; they read an index, no chunk."""
+    return [{"$match": {"_id": chunks.id_range(series)}}, {"$group": _WHOLE}]
+
+
+def _extent(whole: dict[str, Any] | None) -> Extent:
+    if whole is None:
+        return Extent()
+    return Extent(whole["count"], to_seconds(whole["start"]), to_seconds(whole["end"]))
+
+
+def _read_chunks(found: Iterable[dict[str, Any]]) -> dict[str, Chunk]:
+    return {each["_id"]: Chunk(chunks.decode_versions(each), each["rev"]) for each in found}

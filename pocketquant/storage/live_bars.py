@@ -73,10 +73,14 @@ class LiveBarStore:
         """Whether there is any bar of the series."""
         return self.first_time(series) is not None
 
-    def has_any_of(self, symbol: Symbol) -> bool:
-        """Whether there is any bar of the symbol, at any interval."""
+    def first_times(self, symbol: Symbol) -> dict[Series, int]:
+        """Return the open time of the oldest bar of each series of the symbol that has any."""
         ids = {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}  # "}" follows "|", the separator
-        return self._chunks.find_one({"_id": ids}, {"_id": True}) is not None
+        oldest: dict[Series, int] = {}
+        for document in self._chunks.find({"_id": ids}, {"start": True}).sort("_id"):
+            key, _, _ = document["_id"].rpartition("|")
+            oldest.setdefault(Series.parse(key), to_seconds(document["start"]))
+        return oldest
 
     def partial_times(self, series: Series) -> list[int]:
         """Return the open times of the partial bars, in order."""

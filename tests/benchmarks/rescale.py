@@ -75,7 +75,7 @@ def rescale(
     columns[1:5] = np.round(columns[1:5] / ratio, 2)
     history = History(Bars(columns))
     began = time.perf_counter()
-    compared = rescaling.compared(history, begun)
+    compared, _ = rescaling.compared(history, begun)
     assert isinstance(compared.verdict, Rescaled)
     stretch = (int(columns[0, 0]), int(columns[0, -1]) + 1)
 
