@@ -203,7 +203,7 @@ class Syncer:
         fetched = self._fetch_back_to(wanted, begun, unit)
         history = fetched.history
         history.require_bars(series)
-        held = self.ledger.extend(unit)
+        held = self.ledger.confirm(unit)
         stretch = newest_stretch(history, series.interval)
         now, is_all = int(self.clock()), history.fetched < fetched.n_bars
 
@@ -232,20 +232,21 @@ class Syncer:
     def _sync_range(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
         held, request, listing = unit, unit.request, None
+        live = self.live_bars.first_times(request.series.symbol)
         progress = unit.progress
         if progress is None or progress.end != request.end:
             progress = RangeProgress(request.end)
         with closing(self.provider.pages(self._call(unit, request), progress.oldest)) as pages:
             for number, page in enumerate(pages, 1):
                 page.history.require_bars(request.series)
-                held = self.ledger.extend(held)
+                held = self.ledger.confirm(held)
                 if listing is None and page.history.listing is not None:
                     listing = page.history.listing
                     self._register(held, listing)
                 begun, overlap = self._with_page(
                     held, begun, page, progress.oldest, is_first=number == 1
                 )
-                progress = self._store_page(held, page, begun, overlap, listing, progress)
+                progress = self._store_page(held, page, begun, overlap, live, listing, progress)
                 held = self.ledger.note_progress(held, progress)
                 if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
                     raise _TurnIsOver
@@ -380,6 +381,7 @@ class Syncer:
         page: Page,
         begun: Begun,
         overlap: Overlap,
+        live: Mapping[Series, int],
         listing: Listing | None,
         before: RangeProgress,
     ) -> RangeProgress:
@@ -389,7 +391,6 @@ class Syncer:
         """
         series, now, history = unit.request.series, int(self.clock()), page.history
         kept, stored = begun.kept, begun.current.bars
-        live = self.live_bars.first_times(series.symbol)
         upserted, extent = self._upsert(unit, history, stored, overlap)
         newest = None
         if page.is_newest:

@@ -20,7 +20,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, WriteConcern
+from pymongo.collection import Collection
 
 from pocketquant.domain.errors import Cancelled, LeaseLost, PocketQuantError, StorageUnavailable
 from pocketquant.domain.symbols import Series
@@ -38,6 +39,7 @@ from pocketquant.storage.units import (
     report_document,
 )
 
+_BRIEF = WriteConcern(w=1)  # does not wait for the journal
 _NEVER_DISPATCHED = datetime(1970, 1, 1, tzinfo=UTC)  # the unit is published once it is due
 
 _DUE = {
@@ -62,7 +64,9 @@ class Ledger:
     ) -> None:
         self._jobs = jobs
         self._units = mongo["units"]
+        self._brief = self._units.with_options(write_concern=_BRIEF)
         self._lease = {"$add": ["$$NOW", int(lease_seconds * 1000)]}
+        self._half_lease = {"$add": ["$$NOW", int(lease_seconds * 500)]}
         self._max_attempts = max_attempts
 
     def claim(self, unit_id: str) -> Unit | None:
@@ -97,7 +101,19 @@ class Ledger:
 
         LeaseLost if another worker has the unit, Cancelled if no job wants it any more.
         """
-        return self._extend(unit, {})
+        return self._extend(self._units, unit, {})
+
+    def confirm(self, unit: Unit) -> Unit:
+        """Return the unit, with a renewed lease if less than half of it is left.
+
+        LeaseLost or Cancelled as in `extend`. Mostly it only reads.
+        """
+        lasts = {"$gt": [unit.lease_until, self._half_lease]}
+        wanted = {**_held(unit), "stop": None, "$expr": lasts}
+        found = self._units.find_one(wanted, {"tries": True, "pausing": True})
+        if found is None:
+            return self.extend(unit)
+        return _renewed(unit, {**found, "lease_until": unit.lease_until})
 
     def held(self, unit: Unit) -> Unit:
         """Return the unit with its present lease and tries; LeaseLost if another worker has it."""
@@ -107,15 +123,18 @@ class Ledger:
         return _renewed(unit, found)
 
     def note_progress(self, unit: Unit, progress: RangeProgress) -> Unit:
-        """Store how far back the stored pages reach, and renew the lease as `extend` does.
+        """Store how far back the stored pages reach, and keep others from the unit.
 
-        A range of many pages may take many attempts: those before this page no longer count.
+        A range of many pages may take many attempts: those before this page no longer count. It
+        does not wait for the journal, since losing it costs a page that is fetched again. So the
+        returned unit has its lease of before, which a crash of the server does not shorten.
         """
         fields = {"progress": {"$literal": progress_document(progress)}, "tries": 1, "lost": 0}
-        return replace(self._extend(unit, fields), progress=progress, tries=1)
+        noted = self._extend(self._brief, unit, fields)
+        return replace(noted, progress=progress, lease_until=unit.lease_until)
 
-    def _extend(self, unit: Unit, fields: Document) -> Unit:
-        kept = self._units.find_one_and_update(
+    def _extend(self, units: Collection[Document], unit: Unit, fields: Document) -> Unit:
+        kept = units.find_one_and_update(
             {**_held(unit), "stop": None},
             [{"$set": {"lease_until": self._lease, **fields}}],
             {"lease_until": True, "tries": True, "pausing": True},

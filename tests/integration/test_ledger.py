@@ -15,7 +15,13 @@ from pocketquant.domain.errors import (
     UnknownSymbol,
 )
 from pocketquant.domain.symbols import Series
-from pocketquant.domain.syncs import JobState, SyncReport, SyncRequest, UnitState
+from pocketquant.domain.syncs import (
+    JobState,
+    RangeProgress,
+    SyncReport,
+    SyncRequest,
+    UnitState,
+)
 from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.jobs import JobStore
@@ -203,7 +209,7 @@ def test_a_lease_that_ran_out_lets_another_claim(open_books: Callable[..., Books
     assert 2 == claims[0].attempt
 
 
-@pytest.mark.parametrize("end", ["extend", "finish", "defer", "fail"])
+@pytest.mark.parametrize("end", ["extend", "confirm", "progress", "finish", "defer", "fail"])
 def test_an_attempt_that_lost_its_unit_can_write_nothing(
     open_books: Callable[..., Books], end: str
 ) -> None:
@@ -214,6 +220,8 @@ def test_an_attempt_that_lost_its_unit_can_write_nothing(
     books = open_books()
     writes = {
         "extend": lambda: books.ledger.extend(stale),
+        "confirm": lambda: books.ledger.confirm(stale),
+        "progress": lambda: books.ledger.note_progress(stale, RangeProgress()),
         "finish": lambda: books.ledger.finish(stale, report()),
         "defer": lambda: books.ledger.defer(stale, ProviderTimeout("late"), 1),
         "fail": lambda: books.ledger.fail(stale, UnknownSymbol("no")),
@@ -228,6 +236,27 @@ def test_extending_keeps_the_unit(open_books: Callable[..., Books]) -> None:
     _, unit = open_books().submit()
     held = open_books(lease_seconds=0).claim(unit)
     open_books(lease_seconds=60).ledger.extend(held)
+    assert open_books().ledger.claim(unit.id) is None
+
+
+def test_confirming_renews_a_lease_of_which_half_is_over(open_books: Callable[..., Books]) -> None:
+    """A fresh one stays as it is, and nothing is written."""
+    _, unit = open_books().submit()
+    held = open_books(lease_seconds=60).claim(unit)
+    assert held == open_books(lease_seconds=60).ledger.confirm(held)
+    renewed = open_books(lease_seconds=600).ledger.confirm(held)
+    assert renewed.lease.until - held.lease.until > timedelta(minutes=8)
+    assert renewed.lease_until == open_books().ledger.held(held).lease_until
+
+
+def test_noted_progress_keeps_others_out_but_does_not_lengthen_the_fence(
+    open_books: Callable[..., Books],
+) -> None:
+    """It is not sure to outlast a crash of the server, so no write counts on its lease."""
+    _, unit = open_books().submit()
+    held = open_books(lease_seconds=0).claim(unit)
+    noted = open_books(lease_seconds=60).ledger.note_progress(held, RangeProgress(oldest=60))
+    assert (held.lease_until, RangeProgress(oldest=60)) == (noted.lease_until, noted.progress)
     assert open_books().ledger.claim(unit.id) is None
 
 
