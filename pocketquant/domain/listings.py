@@ -1,6 +1,7 @@
 """The provider's description of a symbol."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.errors import VariantNotAllowed
@@ -35,6 +36,11 @@ class Listing:
     def tick_size(self) -> float | None:
         """The smallest step of the price."""
         return self.min_move / self.price_scale if self.min_move and self.price_scale else None
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that differs if anything in the description does."""
+        return sha256(repr(self).encode()).hexdigest()[:24]
 
     def require_variant(self, variant: Variant) -> None:
         """Raise VariantNotAllowed if the provider's description rules the variant out."""

@@ -28,17 +28,24 @@ class HoursKeeping:
 
     calendars: CalendarStore
 
-    def note(self, series: Series, history: History, now: int) -> str | None:
-        """Keep the texts; return what is wrong with the calendar at this interval, if anything."""
+    def note(
+        self, series: Series, history: History, now: int, *, is_kept: bool = False
+    ) -> str | None:
+        """Keep the texts; return what is wrong with the calendar at this interval, if anything.
+
+        `is_kept` says that an earlier sync of the series has kept them, and found nothing wrong.
+        """
         texts = history.listing.hours if history.listing else None
         if texts is None:
             return None
         calendar, problem = _parse(texts)
-        kept = self.calendars.keep(series.symbol, texts, problem, now)
         opens = _opens(history)
-        if calendar is None or not len(opens):
+        check = check_opens(calendar, series.interval, opens) if calendar and len(opens) else None
+        if is_kept and (check is None or check.unpredicted is None):
+            return None
+        kept = self.calendars.keep(series.symbol, texts, problem, now)
+        if check is None:
             return kept.trouble(series.interval)
-        check = check_opens(calendar, series.interval, opens)
         doubted = kept.doubts.get(series.interval)
         if check.unpredicted is not None and check.unpredicted != doubted:
             self.calendars.doubt(series.symbol, series.interval, check.unpredicted)

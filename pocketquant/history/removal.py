@@ -39,11 +39,13 @@ class Removal:
         """Remove the symbol; NotFound if nothing of it is stored, Conflict while it is synced."""
         all_series = [Series(symbol, interval) for interval in Interval]
         self._require_no_sync(symbol, all_series)
+        self.statuses.forget_listing(symbol)
         is_known = self.symbols.remove(symbol)
         if with_bars:
             is_known |= self._remove_bars(symbol, all_series)
         if not is_known:
             raise NotFound(f"{symbol} is not registered")
+        self.statuses.forget_listing(symbol)  # a sync that began and ended meanwhile
         self._require_no_sync(symbol, all_series)
         if with_bars and self.symbols.get(symbol) is not None:
             raise Conflict(f"{symbol} was synced while it was removed; remove it once more")

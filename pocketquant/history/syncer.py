@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -82,6 +83,13 @@ _log = structlog.get_logger(__name__)
 
 class _TurnIsOver(Exception):
     """A range has had its pages for now, or its job was paused."""
+
+
+class _Listed(NamedTuple):
+    """The listing that came with a fetch; `registered` names it if it was registered anew."""
+
+    listing: Listing | None = None
+    registered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +239,7 @@ class Syncer:
 
     def _sync_range(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
-        held, request, listing = unit, unit.request, None
+        held, request, listed = unit, unit.request, _Listed()
         live = self.live_bars.first_times(request.series.symbol)
         progress = unit.progress
         if progress is None or progress.end != request.end:
@@ -240,18 +248,17 @@ class Syncer:
             for number, page in enumerate(pages, 1):
                 page.history.require_bars(request.series)
                 held = self.ledger.confirm(held)
-                if listing is None and page.history.listing is not None:
-                    listing = page.history.listing
-                    self._register(held, listing)
+                if listed.listing is None:
+                    listed = self._register(held, page.history.listing, begun)
                 begun, overlap = self._with_page(
                     held, begun, page, progress.oldest, is_first=number == 1
                 )
-                progress = self._store_page(held, page, begun, overlap, live, listing, progress)
+                progress = self._store_page(held, page, begun, overlap, live, listed, progress)
                 held = self.ledger.note_progress(held, progress)
                 if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
                     raise _TurnIsOver
         extent = self.bars.extent(begun.current.bars)
-        return held, _report(request.series, extent, progress), listing
+        return held, _report(request.series, extent, progress), listed.listing
 
     def _with_page(
         self, unit: Unit, begun: Begun, page: Page, older_than: int | None, *, is_first: bool
@@ -363,14 +370,15 @@ class Syncer:
         series, now = unit.request.series, int(self.clock())
         kept, stored = begun.kept, begun.current.bars
         upserted, extent = self._upsert(unit, history, stored, overlap)
-        if history.listing:
-            self._register(unit, history.listing)
+        listed = self._register(unit, history.listing, begun)
         report = _report(series, extent, RangeProgress().plus(Page(history), *upserted.counts))
-        problem = self.hours.note(series, history, now)
+        problem = self._note_hours(series, history, begun, listed, now)
         if problem is None:
             kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(history.listing, series.interval, now)
-        if self.statuses.mark_completed(report, history.forming, now, unit.lease, problem, kept):
+        if self.statuses.mark_completed(
+            report, history.forming, now, unit.lease, problem, kept, listed.registered
+        ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, live)
         return report
@@ -382,7 +390,7 @@ class Syncer:
         begun: Begun,
         overlap: Overlap,
         live: Mapping[Series, int],
-        listing: Listing | None,
+        listed: "_Listed",
         before: RangeProgress,
     ) -> RangeProgress:
         """Store a page of a range, and return the progress with it.
@@ -394,11 +402,12 @@ class Syncer:
         upserted, extent = self._upsert(unit, history, stored, overlap)
         newest = None
         if page.is_newest:
-            problem = self.hours.note(series, history, now)
-            newest = Newest(now, history.forming, problem, history.refused.total())
+            problem = self._note_hours(series, history, begun, listed, now)
+            refused = history.refused.total()
+            newest = Newest(now, history.forming, problem, refused, listed.registered)
             if problem is None:
                 kept = kept.bridged(history, series.interval)
-        kept = kept.foreseen(listing, series.interval, now)
+        kept = kept.foreseen(listed.listing, series.interval, now)
         progress = before.plus(page, *upserted.counts)
         is_last = page.stop is not None
         if self.statuses.mark_stored(
@@ -427,10 +436,29 @@ class Syncer:
         metrics.BARS_STORED.labels(change="changed").inc(upserted.changed)
         return upserted, overlap.extent.after(upserted.inserted, closed)
 
-    def _register(self, unit: Unit, listing: Listing) -> None:
-        """Register the symbol; its interval is tracked unless only a repair wants the unit."""
+    def _register(self, unit: Unit, listing: Listing | None, begun: Begun | None) -> "_Listed":
+        """Register the symbol, unless an earlier sync of the series has registered this listing.
+
+        Its interval is tracked unless only a repair wants the unit.
+        """
+        if listing is None:
+            return _Listed()
         tracked = None if _is_repair(unit) else unit.request.series.interval
+        name = listing.fingerprint if tracked is None else f"{listing.fingerprint} tracked"
+        if begun is not None and begun.registered in (name, f"{listing.fingerprint} tracked"):
+            return _Listed(listing)
         self.symbols.register(listing, tracked, int(self.clock()))
+        return _Listed(listing, name)
+
+    def _note_hours(
+        self, series: Series, history: History, begun: Begun, listed: "_Listed", now: int
+    ) -> str | None:
+        """Keep the hours, unless an earlier sync has; return what is wrong with them, if anything.
+
+        Those of a listing are kept before the status names it.
+        """
+        is_kept = listed.registered is None and begun.calendar_problem is None
+        return self.hours.note(series, history, now, is_kept=is_kept)
 
     def _follow_up(
         self,
@@ -453,7 +481,7 @@ class Syncer:
             return
         ended = self.ledger.get_unit(unit.id)
         if ended is not None and not _is_repair(ended):
-            self._register(ended, listing)
+            self._register(ended, listing, None)
 
     def _prune(self, series: Series, closed: Bars) -> None:
         """Remove the live bars that these closed bars replace."""

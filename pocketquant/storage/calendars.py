@@ -106,9 +106,6 @@ class CalendarStore:
 
         `problem` is the reason why no calendar can be made of them.
         """
-        kept = self.get(symbol)
-        if kept is not None and (kept.texts, kept.problem) == (texts, problem):
-            return kept
         version = {**asdict(texts), "seen_from": to_date(now)}
         versions = {"$ifNull": ["$versions", []]}
         newest = {"$last": versions}

@@ -50,6 +50,7 @@ _REACH_DATES = ("oldest", "asked_at")
 _LONG = ("coverage.ranges", "coverage.counts", "rescales")  # they may be as long as the series
 _LISTED = dict.fromkeys(_LONG, False)
 _PROGRESS = ("last_bar_at", "last_sync_at")
+_OF_LISTING = ("registered", "calendar_problem")
 _SERIES_A_QUERY = 1000
 _MOST_ROUNDS = 100
 
@@ -77,19 +78,29 @@ class SyncStatus:
 
 
 class Begun(NamedTuple):
-    """The coverage and the chunks of a series when its sync began."""
+    """The coverage and the chunks of a series when its sync began.
+
+    `registered` names the listing that an earlier sync has registered, and `calendar_problem` is
+    what it found wrong with the calendar.
+    """
 
     kept: KeptCoverage
     current: Current
+    registered: str | None = None
+    calendar_problem: str | None = None
 
 
 class Newest(NamedTuple):
-    """The news that a sync of the newest bars brings besides closed bars."""
+    """The news that a sync of the newest bars brings besides closed bars.
+
+    `registered` names the listing if it was registered anew.
+    """
 
     synced_at: int
     forming: FormingBar | None
     calendar_problem: str | None
     refused: int = 0
+    registered: str | None = None
 
 
 class AtRisk(NamedTuple):
@@ -246,7 +257,8 @@ class SyncStatuses:
         shown = before.get("reach") or {}
         limit = shown["bars"] if shown.get("stop") == Stop.LIMIT else None
         kept = replace(KeptCoverage.read(before.get("coverage")), limit=limit)
-        return Begun(kept, read_current(series, before))
+        known = (before.get(name) for name in _OF_LISTING)
+        return Begun(kept, read_current(series, before), *known)
 
     def mark_completed(
         self,
@@ -256,12 +268,13 @@ class SyncStatuses:
         lease: UnitLease | None = None,
         calendar_problem: str | None = None,
         kept: KeptCoverage | None = None,
+        registered: str | None = None,
     ) -> bool:
         """Mark the series as up to date; return whether it has imported bars too.
 
         If so, call `recount`: an import may have stored bars after the report counted them.
         """
-        newest = Newest(now, forming, calendar_problem, sum(report.refused.values()))
+        newest = Newest(now, forming, calendar_problem, sum(report.refused.values()), registered)
         extent = Extent(report.bar_count, report.first_bar_at, report.last_bar_at)
         return self.mark_stored(report.series, extent, newest, kept, is_last=True, lease=lease)
 
@@ -287,6 +300,8 @@ class SyncStatuses:
             fields["forming"] = forming_document(newest.forming)
             fields["calendar_problem"] = newest.calendar_problem
             fields["refused_bars"] = newest.refused
+            if newest.registered is not None:
+                fields["registered"] = newest.registered
         if kept is not None:
             fields["coverage"] = kept.document()
         if reach is not None:
@@ -413,6 +428,11 @@ class SyncStatuses:
         of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
         return self._statuses.delete_many(of_symbol).deleted_count > 0
 
+    def forget_listing(self, symbol: Symbol) -> None:
+        """Let the next sync of each series register the symbol."""
+        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
+        self._statuses.update_many(of_symbol, {"$unset": {"registered": ""}})
+
     def progress(self, all_series: Iterable[Series]) -> Iterator[Progress]:
         """Yield how far each series is; a thousand are held at once."""
         for batch in batched(all_series, _SERIES_A_QUERY):
@@ -436,14 +456,14 @@ class SyncStatuses:
         lease: UnitLease | None,
         statuses: Collection[dict[str, Any]] | None = None,
     ) -> dict[str, Any] | None:
-        """Change the status; return its old coverage, reach and `CURRENT_FIELDS`, if it had any.
+        """Change the status; return what `Begun` needs of the old one, if there was any.
 
         LeaseLost once the lease expired.
         An upsert cannot be conditional on the lease, so a missing status is inserted first.
         """
         statuses = self._statuses if statuses is None else statuses
         known = {"_id": str(series)}
-        returned = dict.fromkeys((*CURRENT_FIELDS, "coverage", "reach"), True)
+        returned = dict.fromkeys((*CURRENT_FIELDS, *_OF_LISTING, "coverage", "reach"), True)
         if lease is None:
             return statuses.find_one_and_update(known, change, returned, upsert=True)
         held = {**known, "$expr": lease.holds()}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,38 @@ def commands_of(platform: Platform, request: SyncRequest) -> Counter[str]:
 
 def test_a_first_sync_reads_each_chunk_once(platform: Platform) -> None:
     """The chunks that the fetch is compared with are those that it is merged into."""
-    commands = commands_of(platform, SyncRequest(MINUTES, 500))
-    of_bars = {name: count for name, count in commands.items() if name.endswith(" ohlcv")}
-    assert {"aggregate ohlcv": 1, "update ohlcv": 1} == of_bars
+    expected = {
+        "findAndModify units": 2,
+        "findAndModify sync_status": 2,
+        "find ohlcv_live": 1,
+        "aggregate ohlcv": 1,
+        "find units": 2,
+        "update ohlcv": 1,
+        "update symbols": 1,
+        "findAndModify calendars": 1,
+        "find jobs": 1,
+        "aggregate units": 1,
+        "update jobs": 1,
+    }
+    assert expected == commands_of(platform, SyncRequest(MINUTES, 500))
     assert 499 == platform.bars.count(MINUTES)
+
+
+def test_a_known_listing_is_not_written_again(platform: Platform) -> None:
+    """Neither are hours that it came with, nor bars that have not changed."""
+    commands_of(platform, SyncRequest(MINUTES, 500))
+    again = commands_of(platform, SyncRequest(MINUTES, 500))
+    assert {"calendars", "symbols"}.isdisjoint(name.split()[1] for name in again)
+    assert 0 == again["update ohlcv"]
+
+
+def test_a_removed_symbol_is_registered_by_its_next_sync(platform: Platform) -> None:
+    """Its status stays with its bars, but no longer says that the listing is known."""
+    commands_of(platform, SyncRequest(MINUTES, 500))
+    registered = platform.symbols.get(MINUTES.symbol)
+    assert registered is not None
+    platform.removal.remove(MINUTES.symbol, with_bars=False)
+    commands_of(platform, SyncRequest(MINUTES, 500))
+    assert registered == replace(
+        platform.symbols.get(MINUTES.symbol), registered_at=registered.registered_at
+    )

@@ -1,9 +1,11 @@
 """The description of a symbol, and the variants that it rules out."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.errors import VariantNotAllowed
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Symbol
@@ -68,3 +70,16 @@ def test_prices_in_another_currency_than_the_wanted_one_are_refused() -> None:
         Listing(symbol, currency=fine).require_own_variant()
     with pytest.raises(VariantNotAllowed, match="no prices in EUR; TradingView sends USD"):
         Listing(symbol, currency="USD").require_own_variant()
+
+
+def test_a_fingerprint_names_a_listing() -> None:
+    """It is another one as soon as anything differs, the hours included."""
+    listing = Listing(Symbol("NASDAQ", "AAPL"), "Apple", price_scale=100)
+    equal = Listing(Symbol("NASDAQ", "AAPL"), "Apple", price_scale=100)
+    assert listing.fingerprint == equal.fingerprint
+    others = (
+        replace(listing, price_scale=1000),
+        replace(listing, hours=CalendarTexts("Etc/UTC", "24x7")),
+        replace(listing, hours=CalendarTexts("Etc/UTC", "24x7:1")),
+    )
+    assert 4 == len({each.fingerprint for each in (listing, *others)})
