@@ -5,6 +5,7 @@ fetched again (`repairs`); partial and missing bars of the longer intraday serie
 by the calendar of their symbol.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pocketquant.domain.calendar import Calendar
@@ -39,15 +40,15 @@ class Mending:
         times = (self.live_bars.partial_times(Series(symbol, each)) for each in _LONGER)
         return min((time for each in times for time in each if time >= reach), default=None)
 
-    def mend(self, symbol: Symbol, minutes: History) -> list[Series]:
+    def mend(self, symbol: Symbol, minutes: History, oldest: Mapping[Series, int]) -> list[Series]:
         """Rebuild the bars that these minutes cover entirely; return the series that changed.
 
-        Live bars that open where the calendar has no open are removed: it has changed since.
+        `oldest` has the oldest live bar of each series of the symbol. Live bars that open where the
+        calendar has no open are removed: it has changed since.
         """
         kept = self.calendars.get(symbol)
         if kept is None or (calendar := kept.calendar) is None:
             return []
-        oldest = self.live_bars.first_times(symbol)
         sure = (Series(symbol, each) for each in _LONGER if kept.trouble(each) is None)
         live = [series for series in sure if series in oldest]
         return [each for each in live if self._mend(each, oldest[each], minutes, calendar)]

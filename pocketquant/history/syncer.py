@@ -206,9 +206,7 @@ class Syncer:
 
     def _sync_newest(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         series = unit.request.series
-        live = self.live_bars.first_times(series.symbol)
-        wanted = self._oldest_wanted(unit, live.get(series))
-        fetched = self._fetch_back_to(wanted, begun, unit)
+        fetched = self._fetch_back(begun, unit)
         history = fetched.history
         history.require_bars(series)
         held = self.ledger.confirm(unit)
@@ -221,7 +219,7 @@ class Syncer:
         begun = self.rescaling.in_one_scale(
             held, history, fetched.compared, begun, covered, is_newest=True
         )
-        report = self._store(held, history, begun, fetched.overlap, live)
+        report = self._store(held, history, begun, fetched.overlap)
         return held, report, history.listing
 
     def _caught_up(self, unit: Unit, begun: Begun) -> tuple[Unit, Begun]:
@@ -240,7 +238,6 @@ class Syncer:
     def _sync_range(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
         held, request, listed = unit, unit.request, _Listed()
-        live = self.live_bars.first_times(request.series.symbol)
         progress = unit.progress
         if progress is None or progress.end != request.end:
             progress = RangeProgress(request.end)
@@ -253,7 +250,7 @@ class Syncer:
                 begun, overlap = self._with_page(
                     held, begun, page, progress.oldest, is_first=number == 1
                 )
-                progress = self._store_page(held, page, begun, overlap, live, listed, progress)
+                progress = self._store_page(held, page, begun, overlap, listed, progress)
                 held = self.ledger.note_progress(held, progress)
                 if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
                     raise _TurnIsOver
@@ -315,13 +312,14 @@ class Syncer:
         oldest = (oldest_live, self.mending.oldest_partial(symbol, now))
         return min((each for each in oldest if each is not None), default=None)
 
-    def _fetch_back_to(self, oldest_live: int | None, begun: Begun, unit: Unit) -> "_Fetched":
+    def _fetch_back(self, begun: Begun, unit: Unit) -> "_Fetched":
         """Fetch the requested bars, or more if needed to reach a live bar or what is not covered.
 
         More are also fetched to compare enough bars with stored ones. Live bars older than the
         provider's history stay as they are, and so do older gaps.
         """
         fetched = self._compared_fetch(unit, unit.request, begun)
+        oldest_live = self._oldest_wanted(unit, fetched.overlap.live.get(unit.request.series))
         gap = oldest_gap(begun.kept.coverage, fetched.history, unit.request.series.interval)
         if fetched.more_bars(oldest_live, gap) is not None:
             since = self._reach(begun.current.bars)
@@ -359,14 +357,7 @@ class Syncer:
         holder = f"{unit.id}#{unit.attempt}"
         return ProviderCall(request, holder, is_urgent=unit.queue == QueueName.INTERACTIVE)
 
-    def _store(
-        self,
-        unit: Unit,
-        history: History,
-        begun: Begun,
-        overlap: Overlap,
-        live: Mapping[Series, int],
-    ) -> SyncReport:
+    def _store(self, unit: Unit, history: History, begun: Begun, overlap: Overlap) -> SyncReport:
         series, now = unit.request.series, int(self.clock())
         kept, stored = begun.kept, begun.current.bars
         upserted, extent = self._upsert(unit, history, stored, overlap)
@@ -380,7 +371,7 @@ class Syncer:
             report, history.forming, now, unit.lease, problem, kept, listed.registered
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
-        self._follow_up(series, history, live)
+        self._follow_up(series, history, overlap.live)
         return report
 
     def _store_page(
@@ -389,7 +380,6 @@ class Syncer:
         page: Page,
         begun: Begun,
         overlap: Overlap,
-        live: Mapping[Series, int],
         listed: "_Listed",
         before: RangeProgress,
     ) -> RangeProgress:
@@ -420,7 +410,7 @@ class Syncer:
             reach=reach_after(progress, now),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
-        self._follow_up(series, history, live, is_newest=page.is_newest)
+        self._follow_up(series, history, overlap.live, is_newest=page.is_newest)
         return progress
 
     def _upsert(
@@ -472,7 +462,7 @@ class Syncer:
             self.responses.drop(series)  # from now on readers find the pruned bars in history
             self._prune(series, history.closed)
         mends = is_newest and live and series.interval is Interval.M1
-        mended = self.mending.mend(series.symbol, history) if mends else []
+        mended = self.mending.mend(series.symbol, history, live) if mends else []
         self.responses.drop(series, *mended)
 
     def _track_if_joined(self, unit: Unit, listing: Listing | None) -> None:

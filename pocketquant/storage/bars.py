@@ -30,6 +30,8 @@ from pocketquant.storage.leases import REFUSED, UnitLease
 from pocketquant.storage.recent import Chunk, RecentChunks
 from pocketquant.storage.revisions import Revisions
 
+LIVE = "ohlcv_live"  # the collection of live bars
+
 _MOST_ROUNDS = 100
 _MERGED = {"rev": True, "columns": True, "written": True}
 _WHOLE: dict[str, object] = {
@@ -82,11 +84,15 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The chunks of a series that some bars belong into, and its extent, as they were read."""
+    """The chunks of a series that some bars belong into, and its extent, as they were read.
+
+    `live` has the open time of the oldest live bar of each series of the symbol that has any.
+    """
 
     series: Series
     chunks: Mapping[str, Chunk]
     extent: Extent
+    live: Mapping[Series, int]
 
     @property
     def bars(self) -> Bars:
@@ -180,14 +186,29 @@ class BarStore(BarReader):
             return _extent(next(found, None))
 
     def overlap(self, series: Series, bars: Bars) -> Overlap:
-        """Return the chunks that these bars belong into, and the extent, in one round trip."""
+        """Return what is stored where these bars belong, in one round trip."""
         touched = {"_id": {"$in": list(chunks.split(series, bars))}}
-        whole = {"coll": self._chunks.name, "pipeline": _counting(series)}
-        stages = [{"$match": touched}, {"$project": _MERGED}, {"$unionWith": whole}]
+        live = [
+            {"$match": {"_id": chunks.ids_of(series.symbol)}},
+            {"$sort": {"_id": -1}},  # the oldest chunk of each series comes last
+            {"$project": {"live": "$start"}},
+        ]
+        stages = [
+            {"$match": touched},
+            {"$project": _MERGED},
+            {"$unionWith": {"coll": self._chunks.name, "pipeline": _counting(series)}},
+            {"$unionWith": {"coll": LIVE, "pipeline": live}},
+        ]
         with self._chunks.aggregate(stages) as found:
-            documents = {each["_id"]: each for each in found}
-        extent = _extent(documents.pop(None, None))
-        return Overlap(series, _read_chunks(documents.values()), extent)
+            documents = list(found)
+        whole = next((each for each in documents if each["_id"] is None), None)
+        stored = _read_chunks(each for each in documents if "rev" in each)
+        oldest = {
+            chunks.series_of(each["_id"]): to_seconds(each["live"])
+            for each in documents
+            if "live" in each
+        }
+        return Overlap(series, stored, _extent(whole), oldest)
 
     def chunk_counts(self, all_series: Collection[Series]) -> dict[Series, dict[int, int]]:
         """Return the number of bars by the index of their chunk; reads an index, no chunk."""

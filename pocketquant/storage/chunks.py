@@ -22,7 +22,7 @@ from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.revisions import ALWAYS, Moments, Versions
-from pocketquant.domain.symbols import Series
+from pocketquant.domain.symbols import Series, Symbol
 
 CHUNK_PERIODS = 1024
 
@@ -54,6 +54,11 @@ def id_range(series: Series, start: int | None = None, end: int | None = None) -
     return {"$gte": id_of(series, first), "$lte": id_of(series, last)}
 
 
+def ids_of(symbol: Symbol) -> dict[str, str]:
+    """Return MongoDB's condition on `_id` for the chunks of all series of a symbol."""
+    return {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}  # "}" follows "|", the separator
+
+
 def later_generations(series: Series) -> dict[str, str]:
     """Return MongoDB's condition on `_id` for the chunks of every generation but the first."""
     return {"$gte": f"{series}@", "$lt": f"{series}A"}  # "A" follows "@"
@@ -74,6 +79,11 @@ def windows(series: Series, start: int, end: int) -> tuple[range, NDArray[np.int
 
 def id_of(series: Series, index: int) -> str:
     return f"{series}|{index - _FIRST_INDEX:07d}"
+
+
+def series_of(chunk_id: str) -> Series:
+    """Return the series of a chunk of the first generation."""
+    return Series.parse(chunk_id.rpartition("|")[0])
 
 
 def index_of(chunk_id: str) -> int:

@@ -19,12 +19,11 @@ from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.revisions import ALWAYS, Versions
-from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
-from pocketquant.storage.bars import BarStore, Upserted, rewrite
+from pocketquant.storage.bars import LIVE, BarStore, Upserted, rewrite
 
-_COLLECTION = "ohlcv_live"
 _SERIES_A_WRITE = 100  # a chunk of each, of up to 50 kB, is in memory several times
 
 
@@ -32,8 +31,8 @@ class LiveBarStore:
     """Closed live bars of all series; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._bars = BarStore(mongo, _COLLECTION)
-        self._chunks = mongo[_COLLECTION]
+        self._bars = BarStore(mongo, LIVE)
+        self._chunks = mongo[LIVE]
         self._partial = mongo["ohlcv_live_partial"]
 
     def upsert(self, bars: Iterable[LiveBar]) -> dict[Series, Upserted]:
@@ -72,15 +71,6 @@ class LiveBarStore:
     def has_any(self, series: Series) -> bool:
         """Whether there is any bar of the series."""
         return self.first_time(series) is not None
-
-    def first_times(self, symbol: Symbol) -> dict[Series, int]:
-        """Return the open time of the oldest bar of each series of the symbol that has any."""
-        ids = {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}  # "}" follows "|", the separator
-        oldest: dict[Series, int] = {}
-        for document in self._chunks.find({"_id": ids}, {"start": True}).sort("_id"):
-            key, _, _ = document["_id"].rpartition("|")
-            oldest.setdefault(Series.parse(key), to_seconds(document["start"]))
-        return oldest
 
     def partial_times(self, series: Series) -> list[int]:
         """Return the open times of the partial bars, in order."""

@@ -44,7 +44,6 @@ def test_a_first_sync_reads_each_chunk_once(platform: Platform) -> None:
     expected = {
         "findAndModify units": 2,
         "findAndModify sync_status": 2,
-        "find ohlcv_live": 1,
         "aggregate ohlcv": 1,
         "find units": 2,
         "update ohlcv": 1,

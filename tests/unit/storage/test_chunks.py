@@ -230,3 +230,15 @@ def test_later_generations_lie_beside_the_first(interval: Interval, number: int)
     ranges = [chunks.later_generations(Series(AAPL, each)) for each in Interval]
     assert 1 == sum(each["$gte"] <= chunk < each["$lt"] for each in ranges)
     assert 0 == chunks.index_of(chunk)
+
+
+@given(series_and_times())
+def test_the_chunks_of_a_symbol_are_those_of_its_series(found: tuple[Series, list[int]]) -> None:
+    """Not those of a symbol whose name only begins alike."""
+    series, times = found
+    ours = chunks.ids_of(AAPL)
+    for chunk_id in chunks.split(series, _bars(times)):
+        assert series == chunks.series_of(chunk_id)
+        assert ours["$gt"] < chunk_id < ours["$lt"]
+        longer = chunk_id.replace("AAPL", "AAPL2")
+        assert not ours["$gt"] < longer < ours["$lt"]
