@@ -20,7 +20,7 @@ from pocketquant.domain.errors import StorageUnavailable
 from pocketquant.domain.intervals import DAY, MINUTE, Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo, open_mongo, translating_driver_errors
-from pocketquant.storage.bars import BarStore, Extent, Upserted
+from pocketquant.storage.bars import LIVE, BarStore, Extent, Overlap, Upserted
 from pocketquant.storage.indexes import make_collections_and_indexes
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
@@ -100,6 +100,35 @@ def test_an_empty_upsert_changes_nothing(store: BarStore) -> None:
     assert {} == store.upsert({})
     assert {AAPL: Upserted()} == store.upsert({AAPL: Bars.empty()})
     assert Extent() == store.extent(AAPL)
+
+
+def test_an_overlap_has_the_chunks_and_the_extent(store: BarStore, mongo: Mongo) -> None:
+    """Only the chunks that the bars belong into, the whole extent, and the oldest live bars."""
+    stored = _bars(_minutes(0, 3000))
+    store.upsert({AAPL: stored})
+    hours, longer = Series(AAPL.symbol, Interval.H1), Series.parse("NASDAQ:AAPL2|1h")
+    live = BarStore(mongo, LIVE)
+    for series, start in ((AAPL, 2900), (AAPL, 5000), (hours, 60), (longer, 0)):
+        live.upsert({series: _bars(_minutes(start, 1))})
+    overlap = store.overlap(AAPL, _bars(_minutes(1500, 10)))
+    assert stored.between(1024 * MINUTE, 2048 * MINUTE) == overlap.bars
+    assert Extent(3000, 0, 2999 * MINUTE) == overlap.extent
+    assert {AAPL: 2900 * MINUTE, hours: 60 * MINUTE} == overlap.live
+    assert Overlap(longer, {}, Extent(), {longer: 0}) == store.overlap(longer, Bars.empty())
+
+
+def test_bars_are_merged_into_their_overlap(store: BarStore) -> None:
+    """Unless another writer was faster: then into what that one has stored."""
+    store.upsert({AAPL: _bars(_minutes(0, 10))})
+    newer = _bars(_minutes(5, 10))
+    overlap = store.overlap(AAPL, newer)
+    store.upsert({AAPL: _bars(_minutes(12, 2), shift=0.5)})
+    upserted = store.upsert({AAPL: newer}, known=overlap.chunks)[AAPL]
+    assert Upserted(inserted=3, changed=2, unchanged=5) == upserted
+    assert _bars(_minutes(0, 15)) == store.read(AAPL)
+    overlap = store.overlap(AAPL, newest := _bars(_minutes(14, 3000)))
+    upserted = store.upsert({AAPL: newest}, known=overlap.chunks)[AAPL]
+    assert store.extent(AAPL) == overlap.extent.after(upserted.inserted, newest)
 
 
 def test_bars_before_1970_are_bars(store: BarStore, mongo: Mongo) -> None:
