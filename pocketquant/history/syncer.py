@@ -148,6 +148,8 @@ class Syncer:
         except LeaseLost:
             metrics.SYNCS.labels(result="lost", code=metrics.NO_CODE).inc()
             log.warning("unit_taken_over")
+        finally:
+            self.ledger.let_go(unit)
 
     def _bring_to_an_end(self, unit: Unit, log: FilteringBoundLogger) -> None:
         try:

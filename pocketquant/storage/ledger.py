@@ -19,6 +19,7 @@ its unit cannot end it. The server's clock alone decides about leases and due ti
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Lock
 
 from pymongo import ReturnDocument, WriteConcern
 from pymongo.collection import Collection
@@ -63,6 +64,7 @@ class Ledger:
         self, mongo: Mongo, jobs: JobStore, lease_seconds: float, max_attempts: int
     ) -> None:
         self._jobs = jobs
+        self._running = _RunningUnits()
         self._units = mongo["units"]
         self._brief = self._units.with_options(write_concern=_BRIEF)
         self._lease = {"$add": ["$$NOW", int(lease_seconds * 1000)]}
@@ -94,7 +96,15 @@ class Ledger:
             ],
             return_document=ReturnDocument.AFTER,
         )
-        return None if claimed is None else read_unit(claimed)
+        if claimed is None:
+            return None
+        unit = read_unit(claimed)
+        self._running.begin(unit)
+        return unit
+
+    def let_go(self, unit: Unit) -> None:
+        """Note that this process no longer runs the unit, however the attempt ended."""
+        self._running.end(unit)
 
     def extend(self, unit: Unit) -> Unit:
         """Renew the lease and return the unit with it.
@@ -170,7 +180,7 @@ class Ledger:
             held = self.extend(unit)
             joined = self.get_unit(unit.id) or unit
             return replace(held, request=joined.request, jobs=joined.jobs, queue=joined.queue)
-        self._jobs.close(ended["jobs"])
+        self._close(unit, ended["jobs"])
         return None
 
     def active(self, all_series: Iterable[Series]) -> list[Series]:
@@ -215,7 +225,7 @@ class Ledger:
         )
         if failed is None:
             raise _taken_over(unit)
-        self._jobs.close(failed["jobs"])
+        self._close(unit, failed["jobs"])
 
     def cancel(self, unit: Unit, error: PocketQuantError) -> bool:
         """Cancel a unit that no job wants any more; False if a job has joined it meanwhile."""
@@ -224,12 +234,20 @@ class Ledger:
             stopped, ending(UnitState.CANCELLED, error, unit.attempt)
         )
         if ended is not None:
-            self._jobs.close(ended["jobs"])
+            self._close(unit, ended["jobs"])
         return ended is not None
 
     def get_unit(self, unit_id: str) -> Unit | None:
         found = self._units.find_one({"_id": unit_id})
         return None if found is None else read_unit(found)
+
+    def _close(self, unit: Unit, job_ids: Iterable[str]) -> None:
+        """Close the jobs of an ended unit that have no open one.
+
+        A job of which another unit runs in this process is left to the end of that unit.
+        """
+        self._running.end(unit)
+        self._jobs.close(each for each in job_ids if not self._running.has_job(each))
 
     def _put_back(self, unit: Unit, delay_seconds: float, fields: Document) -> None:
         put_back = self._units.update_one(
@@ -249,6 +267,26 @@ class Ledger:
         )
         if not put_back.matched_count:
             raise _taken_over(unit)
+
+
+class _RunningUnits:
+    """The units that this process runs, with their jobs; safe for several threads."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, tuple[str, ...]] = {}
+        self._lock = Lock()
+
+    def begin(self, unit: Unit) -> None:
+        with self._lock:
+            self._jobs[unit.id] = unit.jobs
+
+    def end(self, unit: Unit) -> None:
+        with self._lock:
+            self._jobs.pop(unit.id, None)
+
+    def has_job(self, job_id: str) -> bool:
+        with self._lock:
+            return any(job_id in jobs for jobs in self._jobs.values())
 
 
 def _held(unit: Unit) -> Document:

@@ -260,6 +260,31 @@ def test_noted_progress_keeps_others_out_but_does_not_lengthen_the_fence(
     assert open_books().ledger.claim(unit.id) is None
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_last_unit_that_runs_here_closes_the_job(books: Books, order: tuple[int, int]) -> None:
+    """Those that end before it leave the job to it."""
+    job_id, units = books.submit_all([SyncRequest(APPLE, 10), SyncRequest(BITCOIN, 10)])
+    held = [books.claim(unit) for unit in units]
+    for index in order:
+        assert books.job(job_id).finished_at is None
+        books.ledger.finish(held[index], report())
+    assert books.job(job_id).finished_at is not None
+
+
+def test_an_attempt_that_was_lost_leaves_the_job_to_others(
+    open_books: Callable[..., Books],
+) -> None:
+    """Its unit ends elsewhere, before another one of the job ends here."""
+    books = open_books(lease_seconds=0)
+    job_id, units = books.submit_all([SyncRequest(APPLE, 10), SyncRequest(BITCOIN, 10)])
+    lost, held = (books.claim(unit) for unit in units)
+    elsewhere = open_books()
+    elsewhere.ledger.finish(elsewhere.claim(lost), report())
+    books.ledger.let_go(lost)
+    books.ledger.finish(held, report())
+    assert books.job(job_id).finished_at is not None
+
+
 def test_a_deferred_unit_is_not_due_before_its_time(books: Books) -> None:
     """It keeps its error, is not claimed early, and is due after the delay."""
     _, unit = books.submit()

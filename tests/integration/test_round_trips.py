@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
 from pocketquant.messaging.queues import QueueName
@@ -75,3 +76,18 @@ def test_a_removed_symbol_is_registered_by_its_next_sync(platform: Platform) -> 
     assert registered == replace(
         platform.symbols.get(MINUTES.symbol), registered_at=registered.registered_at
     )
+
+
+def test_a_job_is_looked_at_when_its_last_unit_here_ends(platform: Platform) -> None:
+    """As long as another one runs in this process, the job can't be over."""
+    hours = Series(MINUTES.symbol, Interval.H1)
+    requests = [SyncRequest(series, 10) for series in (MINUTES, hours)]
+    job_id = platform.intake.submit_large("bulk", requests, QueueName.BULK)
+    platform.planner.plan(job_id)
+    (unit, other), _ = platform.jobs.units(job_id, None, None, 0, 2)
+    assert platform.ledger.claim(other.id) is not None
+    syncer = wire_syncer(platform)
+    with counted_commands() as commands:
+        syncer.do(unit.id)
+    syncer.provider.hang_up()
+    assert (1, 0) == (commands["find units"], commands["find jobs"])
