@@ -193,7 +193,7 @@ class BarStore(BarReader):
             {"$sort": {"_id": -1}},  # the oldest chunk of each series comes last
             {"$project": {"live": "$start"}},
         ]
-        stages = [
+        stages: list[dict[str, Any]] = [
             {"$match": touched},
             {"$project": _MERGED},
             {"$unionWith": {"coll": self._chunks.name, "pipeline": _counting(series)}},
