@@ -9,8 +9,8 @@ from pocketquant.servers.connections import Mongo
 from tests.benchmarks.fleet_machine import Machine
 
 # Commands of one unit that syncs a new series; docs/benchmarks.md explains each.
-MONGODB = {"findAndModify": 5, "update": 2, "find": 2, "aggregate": 1}
-CACHE = {"evalsha": 2, "unlink": 1, "publish": 1}
+MONGODB = {"findAndModify": 5, "update": 2, "find": 1.1, "aggregate": 1}
+CACHE = {"evalsha": 2, "unlink": 1, "publish": 2}
 BROKER = {"lpush": 1, "brpop": 1, "exec": 2, "publish": 0.1}  # exec: zadd and hset; zrem and hdel
 
 
