@@ -7,12 +7,14 @@
 """
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, add_completion_class
 
+from pocketquant.commands.bash_completion import ColonBashComplete
 from pocketquant.hints import as_typed
 
 _SECTIONS = {
@@ -25,11 +27,14 @@ _SECTIONS = {
         "revisions": "commands.revisions:revisions",
         "repair": "commands.syncing:repair",
         "bars": "commands.bars:bars",
+        "series": "commands.series:series",
         "watch": "commands.watching:watch",
+        "quotes": "commands.quotes:quotes",
         "search": "commands.symbols:search",
         "symbols": "commands.symbols:symbols",
         "calendar": "commands.calendars:calendar",
         "jobs": "commands.jobs:jobs",
+        "dead-letters": "commands.series:dead_letters",
         "schedules": "commands.schedules:schedules",
         "export": "commands.bars:export",
         "import": "commands.bars:import_bars",
@@ -49,6 +54,7 @@ _SECTIONS = {
         "simulate": "commands.programs:simulate",
     },
     "Maintain them": {
+        "fleet": "commands.fleet:fleet",
         "doctor": "doctor.command:doctor",
         "keys": "commands.keys:keys",
         "completion": "commands.completion:completion",
@@ -56,6 +62,8 @@ _SECTIONS = {
 }
 _TARGETS = {name: target for section in _SECTIONS.values() for name, target in section.items()}
 _CTRL_C = 130
+
+add_completion_class(ColonBashComplete)
 
 
 class Commands(click.Group):
@@ -73,6 +81,18 @@ class Commands(click.Group):
         except ModuleNotFoundError as error:
             return _unusable(name, error.name or "")
         return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; UsageError with the nearest names if there is none of this name."""
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            near = " or ".join(get_close_matches(args[0], _TARGETS))
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near}?", error.ctx) from error
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         for title, targets in _SECTIONS.items():

@@ -35,6 +35,13 @@ _SUFFIXES: dict[str, _Form] = {
     ".arrows": "arrow",
 }
 
+_length_option = click.option(
+    "--interval",
+    "-i",
+    default="1d",
+    show_default=True,
+    help="Also lengths that are not stored, such as 10m or 2h.",
+)
 _start_option = click.option(
     "--start", default=None, help="The first open time, ISO 8601 with a zone."
 )
@@ -52,13 +59,7 @@ _as_of_option = click.option(
 
 @click.command()
 @click.argument("symbol", type=SYMBOL)
-@click.option(
-    "--interval",
-    "-i",
-    default="1d",
-    show_default=True,
-    help="Also lengths that are not stored, such as 10m or 2h.",
-)
+@_length_option
 @click.option("--limit", type=click.IntRange(1, MAX_BARS), default=20, show_default=True)
 @_start_option
 @_end_option
@@ -90,7 +91,7 @@ def bars(
 
 @click.command()
 @click.argument("symbol", type=SYMBOL)
-@interval_option
+@_length_option
 @click.option(
     "--output",
     "-o",

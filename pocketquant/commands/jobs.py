@@ -5,7 +5,7 @@ from itertools import islice
 
 import click
 
-from pocketquant.commands.options import api_options, client_of
+from pocketquant.commands.options import api_options, client_of, limit_option
 from pocketquant.commands.output import print_note, print_one, print_rows
 from pocketquant.domain.syncs import JobState, UnitState
 
@@ -13,7 +13,6 @@ _JOBS = ("job_id", "kind", "state", "counts", "created_at", "finished_at")
 _UNITS = ("exchange", "symbol", "interval", "state", "attempts", "error", "error_message")
 
 _job_argument = click.argument("job_id", metavar="JOB_ID")
-_limit_option = click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 
 
 @click.group()
@@ -24,7 +23,7 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option("--state", type=click.Choice([state.value for state in JobState]))
 @click.option("--kind", default=None, help="Such as sync, bulk or schedule:all-series.")
-@_limit_option
+@limit_option
 @api_options
 def list_jobs(
     state: str | None, kind: str | None, limit: int, url: str | None, as_json: bool
@@ -49,7 +48,7 @@ def show(job_id: str, url: str | None, as_json: bool) -> None:
 @_job_argument
 @click.option("--state", type=click.Choice([state.value for state in UnitState]))
 @click.option("--code", default=None, help="Only syncs with this error code.")
-@_limit_option
+@limit_option
 @api_options
 def units(
     job_id: str, state: str | None, code: str | None, limit: int, url: str | None, as_json: bool

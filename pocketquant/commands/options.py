@@ -25,6 +25,7 @@ url_option = click.option(
     "--url", default=None, help="URL of the API; by default API_URL, else this machine's."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+limit_option = click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 interval_option = click.option("--interval", "-i", type=INTERVALS, default="1d", show_default=True)
 
 

@@ -11,6 +11,7 @@ import click
 
 from pocketquant.hints import as_typed
 
+_ANY_WIDTH = 100_000
 _WIDE = 200  # columns of a table that is not printed to a terminal
 
 
@@ -24,33 +25,53 @@ def print_note(text: str) -> None:
 
 
 def print_rows(rows: Iterable[Mapping[str, object]], columns: Sequence[str], as_json: bool) -> None:
-    """Print a list as a table of these columns, or whole as a JSON array."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print a list as a table of these columns, or whole as a JSON array.
 
+    Where the table is wider than the terminal, each row is printed as a block of lines.
+    """
     if as_json:
         print_json(list(rows))
         return
+    listed = list(rows)
+    if not listed:
+        print_note("there are none")
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table()
     for name in columns:
         table.add_column(name, overflow="fold")  # a truncated id could not be copied
-    for row in rows:
+    for row in listed:
         table.add_row(*(_cell(row.get(name)) for name in columns))
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    unlimited = console.options.update(max_width=_ANY_WIDTH)
+    if console.measure(table, options=unlimited).maximum <= console.width:
+        console.print(table)
+        return
+    for row in listed:
+        console.print(_lines({name: row.get(name) for name in columns}))
+        console.print()
 
 
 def print_one(entry: Mapping[str, object], as_json: bool) -> None:
     """Print one object as a line for each field, or as JSON."""
     from rich.console import Console
-    from rich.table import Table
 
     if as_json:
         print_json(entry)
         return
+    Console().print(_lines(entry))
+
+
+def _lines(entry: Mapping[str, object]) -> Any:
+    from rich.table import Table
+
     table = Table(show_header=False, box=None)
     for name, value in entry.items():
         table.add_row(name, _cell(value))
-    Console().print(table)
+    return table
 
 
 @contextmanager
@@ -71,6 +92,10 @@ def _cell(value: object) -> Any:
 def _as_text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return f"{value:,.0f}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_as_text(each)}" for name, each in value.items())
     if isinstance(value, list):

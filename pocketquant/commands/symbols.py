@@ -6,6 +6,8 @@ import click
 
 from pocketquant.commands.options import INTERVALS, SYMBOL, api_options, client_of
 from pocketquant.commands.output import print_json, print_note, print_one, print_rows
+from pocketquant.commands.suggestions import note_nearest
+from pocketquant.domain.errors import UnknownSymbol
 from pocketquant.domain.searches import SymbolKind
 
 _FOUND_COLUMNS = ("exchange", "symbol", "name", "type", "currency", "country")
@@ -83,18 +85,36 @@ def list_symbols(
 @click.argument("symbol", type=SYMBOL)
 @_intervals_option
 @click.option("--inactive", is_flag=True, help="Schedules do not sync it until it is made active.")
+@click.option("--sync/--no-sync", default=True, help="Whether to sync it at once, by default yes.")
 @api_options
 def add(
-    symbol: str, intervals: tuple[str, ...], inactive: bool, url: str | None, as_json: bool
+    symbol: str,
+    intervals: tuple[str, ...],
+    inactive: bool,
+    sync: bool,
+    url: str | None,
+    as_json: bool,
 ) -> None:
-    """Register a symbol, so that schedules sync it.
+    """Register a symbol, so that schedules sync it, and sync it once.
 
-    Without -i they sync it at 1d.
+    Without -i they sync it at 1d. A symbol that the provider does not know is not registered.
 
     \b
     pocketquant symbols add NASDAQ:AAPL -i 1h -i 1d
     """
-    print_one(client_of(url).symbols.add(symbol, intervals, not inactive), as_json)
+    client = client_of(url)
+    made = client.symbols.add(symbol, intervals, not inactive)
+    if sync and not inactive:
+        first, *others = made["intervals"]
+        try:
+            client.sync(symbol, first)
+        except UnknownSymbol:
+            client.symbols.remove(symbol)
+            note_nearest(client, symbol)
+            raise
+        if others:
+            client.bulk([symbol], others)
+    print_one(made, as_json)
 
 
 @symbols.command()

@@ -19,7 +19,15 @@ from pocketquant.commands.options import (
     interval_option,
 )
 from pocketquant.commands.output import print_json, print_note, print_rows
+from pocketquant.commands.suggestions import note_nearest
 from pocketquant.commands.symbol_lists import read_symbols
+from pocketquant.domain.errors import (
+    NoPermission,
+    SuspectHistory,
+    Unavailable,
+    UnknownSymbol,
+    UnsupportedInterval,
+)
 from pocketquant.domain.syncs import MAX_BARS
 
 _COLUMNS = (
@@ -34,6 +42,7 @@ _UNIT_COLUMNS = (
     *("exchange", "symbol", "interval", "state", "fetched", "inserted", "reached_back_to"),
     *("newest_fetched", "stop", "error"),
 )
+_OF_ONE_SYMBOL = (UnknownSymbol, NoPermission, UnsupportedInterval, SuspectHistory, Unavailable)
 _MOST_SERIES = 100
 _DEFAULT_BARS = 500
 
@@ -84,6 +93,8 @@ def sync(
 ) -> None:
     """Bring series up to date, and print their reports.
 
+    The exit code is 1 if one of them failed; the others are synced.
+
     \b
     pocketquant sync NASDAQ:AAPL NYSE:IBM -i 1h -n 500
     pocketquant sync NASDAQ:AAPL -i 1h --start 2015-01-01
@@ -94,13 +105,22 @@ def sync(
     client = client_of(url)
     console = Console(stderr=True)
     is_quiet = len(symbols) == 1 or not sys.stderr.isatty()
-    reports = [
-        client.sync(symbol, interval, bars, start=start, end=end)
-        for symbol in track(symbols, "syncing", console=console, disable=is_quiet)
-    ]
-    print_rows(reports, _RANGE_COLUMNS if start else _COLUMNS, as_json)
+    reports, failed = [], 0
+    for symbol in track(symbols, "syncing", console=console, disable=is_quiet):
+        try:
+            reports.append(client.sync(symbol, interval, bars, start=start, end=end))
+        except _OF_ONE_SYMBOL as error:
+            if isinstance(error, UnknownSymbol):
+                note_nearest(client, symbol)
+            if len(symbols) == 1:
+                raise
+            failed += 1
+            print_note(f"{symbol}: {error} [{error.code}]")
+    if reports:
+        print_rows(reports, _RANGE_COLUMNS if start else _COLUMNS, as_json)
     for job in (each["job_id"] for each in reports if "fetched" not in each):
         print_note(f"a sync goes on: `pocketquant jobs watch {job}` waits for it")
+    sys.exit(int(failed > 0))
 
 
 @click.command()

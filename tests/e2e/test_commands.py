@@ -82,6 +82,8 @@ def test_bulk_from_standard_input_that_fails_in_part_exits_with_1(typed: Type) -
         (("schedules", "change", "all-series"), "nothing to change: give"),
         (("export", AAPL, "-o", "bars.txt"), "names no format"),
         (("nothing",), "No such command"),
+        (("snyc", AAPL), "Did you mean sync"),
+        (("dead-letters", "retry"), "give the id of a sync, or --code"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], message: str) -> None:
@@ -173,6 +175,146 @@ def test_every_column_of_a_table_is_a_field_of_the_response(
         answer = _json(typed("jobs", "units", answer["job_id"], "--json"))
     row = answer["series"][0] if "series" in answer else answer[0]
     assert set(re.findall(r"\w+", head)) <= row.keys()
+
+
+def test_a_sync_of_several_symbols_tells_each_outcome(typed: Type) -> None:
+    """One that fails, with the names near its own, does not hide the report of the others."""
+    done = typed("sync", "NASDAQ:AAPLL", MSFT, "-n", "10")
+    assert 1 == done.exit_code
+    assert "MSFT" in done.stdout
+    assert "[unknown_symbol]" in done.stderr
+    assert "NASDAQ:AAPLL: did you mean NASDAQ:AAPL" in done.stderr
+    alone = typed("sync", "NASDAQ:AAPLL")
+    assert (1, "") == (alone.exit_code, alone.stdout)
+    assert "did you mean NASDAQ:AAPL" in alone.stderr
+
+
+def test_a_wide_table_becomes_blocks_of_lines(
+    typed: Type, stored: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No value is broken over lines; numbers and words are for people."""
+    monkeypatch.setattr("pocketquant.commands.output._WIDE", 40)
+    shown = typed("sync", AAPL).stdout
+    assert re.search(r"^ *last_bar_at +\S+Z *$", shown, re.MULTILINE)
+    assert re.search(r"^ *bar_count +[45],\d\d\d *$", shown, re.MULTILINE)
+    assert "active yes" in " ".join(typed("symbols", "list").stdout.split())
+    assert "there are none" in typed("symbols", "list", "--exchange", "NOWHERE").stderr
+    assert stored
+
+
+def test_series_and_dead_letters_are_listed(typed: Type, stored: Client) -> None:
+    """By state, by error, and one by one; a failed sync is queued again."""
+    (series,) = _json(typed("series", "list", "--status", "completed", "-i", "1d", "--json"))
+    assert "AAPL" == series["symbol"]
+    assert series == _json(typed("series", "show", AAPL, "--json"))
+    assert "complete" in typed("series", "coverage", AAPL).stdout
+    assert 1 == typed("sync", "NASDAQ:NONE").exit_code
+    (failed,) = _json(typed("dead-letters", "list", "--code", "unknown_symbol", "--json"))
+    assert "NONE" == failed["symbol"]
+    assert "unknown_symbol" in typed("dead-letters", "codes").stdout
+    again = _json(typed("dead-letters", "retry", failed["unit_id"], "--json"))
+    assert {"retried": 1} == again
+    assert stored
+
+
+def test_quotes_are_subscribed_shown_and_unsubscribed(typed: Type) -> None:
+    """Where no streamer runs, the commands say what is missing."""
+    assert 1 == _json(typed("quotes", "subscribe", AAPL, "--json"))["changed"]
+    assert "subscribed" in typed("quotes", "status").stdout
+    assert [] == _json(typed("quotes", "list", "--json"))
+    missing = typed("quotes", "show", AAPL)
+    assert 1 == missing.exit_code
+    assert "[no_live_quote]" in missing.stderr
+    assert "[no_live_quote]" in typed("quotes", "bar", AAPL, "-i", "1m").stderr
+    assert not _json(typed("quotes", "stop", "--json"))["streaming"]
+    assert _json(typed("quotes", "start", "--json"))["streaming"]
+    assert 0 == _json(typed("quotes", "unsubscribe", AAPL, "--json"))["subscribed"]
+
+
+def test_the_fleet_is_shown_with_its_problems(typed: Type) -> None:
+    """The exit code says whether there are any."""
+    shown = typed("fleet")
+    found = _json(typed("fleet", "--json"), shown.exit_code)
+    assert shown.exit_code == int(bool(found["problems"]))
+    assert "worker" in shown.stdout
+
+
+COMMANDS = {
+    "add_schedule": "schedules add",
+    "add_symbol": "symbols add",
+    "backfill": "backfill",
+    "cancel_job": "jobs cancel",
+    "change_schedule": "schedules change",
+    "change_symbol": "symbols change",
+    "count_dead_letters": "dead-letters codes",
+    "create_key": "keys create",
+    "estimate_backfill": "backfill",
+    "get_calendar": "calendar",
+    "get_coverage": "series coverage",
+    "get_current_bar": "quotes bar",
+    "get_fleet": "fleet",
+    "get_holes": "holes",
+    "get_job": "jobs show",
+    "get_latest_quote": "quotes show",
+    "get_ohlcv": "bars",
+    "get_quotes_status": "quotes status",
+    "get_schedule": "schedules show",
+    "get_sync_status": "series show",
+    "import_bars": "import",
+    "list_dead_letters": "dead-letters list",
+    "list_jobs": "jobs list",
+    "list_keys": "keys list",
+    "list_latest_quotes": "quotes list",
+    "list_qualities": "quality",
+    "list_revisions": "revisions",
+    "list_schedules": "schedules list",
+    "list_symbols": "symbols list",
+    "list_sync_statuses": "series list",
+    "list_units": "jobs units",
+    "pause_job": "jobs pause",
+    "remove_schedule": "schedules remove",
+    "remove_symbol": "symbols remove",
+    "repair": "repair",
+    "resume_job": "jobs resume",
+    "retry_dead_letters": "dead-letters retry",
+    "retry_job": "jobs retry",
+    "revoke_key": "keys revoke",
+    "search_symbols": "search",
+    "start_quotes": "quotes start",
+    "stop_quotes": "quotes stop",
+    "stream_job": "jobs watch",
+    "stream_quotes": "watch",
+    "subscribe": "quotes subscribe",
+    "sync": "sync",
+    "sync_in_bulk": "bulk",
+    "unsubscribe": "quotes unsubscribe",
+}
+WITHOUT_COMMAND = {
+    "get_events": "the page and client.series.events() show them",
+    "get_outliers": "client.series.outliers() lists them",
+    "get_current_key": "API_KEY is the user's own",
+    "get_health": "`doctor` examines more",
+    "get_liveness": "for supervisors",
+    "get_readiness": "for load balancers",
+    "get_symbol": "`symbols list` shows it",
+    "stream_changes": "for pages that stay open",
+    "sync_in_background": "`bulk --no-wait` does it for any number",
+}
+
+
+def test_every_operation_has_a_command_or_a_reason_for_none(platform: Any) -> None:
+    """A new operation of the API fails here until it is either."""
+    document = platform.get("/api/v1/openapi.json").body
+    operations = {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if "operationId" in operation
+    }
+    assert operations == COMMANDS.keys() | WITHOUT_COMMAND.keys()
+    for command in set(COMMANDS.values()):
+        done = CliRunner().invoke(main, [*command.split(), "--help"])
+        assert 0 == done.exit_code, command
 
 
 def test_a_range_is_synced_as_far_back_as_the_plan_allows(typed: Type) -> None:
@@ -358,7 +500,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(platform: Any, simulator: Any) 
         process.send_signal(signal.SIGINT)
         notes = process.stderr.read()
     assert 130 == process.returncode
-    assert f"`pocketquant jobs watch {job_id}`" in notes
+    assert f"pocketquant jobs watch {job_id}`" in notes
     assert "Traceback" not in notes
     simulator.lift()
     client = Client(platform.url)
@@ -383,7 +525,9 @@ def test_completion_prints_a_script_for_each_shell(shell: str) -> None:
         ("pocketquant sy", {"sync", "symbols"}),
         ("pocketquant jobs can", {"cancel"}),
         ("pocketquant bulk -i 1", {"1m", "15m", "1h", "1d", "1w", "1M"}),
-        ("pocketquant sync NASDAQ:AA", {"NASDAQ:AAPL"}),
+        ("pocketquant sync nasdaq", {"NASDAQ:AAPL"}),
+        ("pocketquant sync NASDAQ : AA", {"AAPL"}),  # as bash divides it, and what it replaces
+        ("pocketquant sync NYSE : IBM NASDAQ : AA", {"AAPL"}),
         ("pocketquant schedules show all", {"all-series"}),
     ],
 )

@@ -211,7 +211,7 @@ def test_data_survives_a_restart(start_up: Any, tmp_path: Path) -> None:
         synced = requests.post(f"{url}/api/v1/market-data/sync", json=wish, timeout=60)
         assert synced.status_code == 200, synced.text
     keyless = pocketquant("keys", "list", DATA_DIR=str(tmp_path / "data"))
-    assert "no `pocketquant up` runs on" in keyless.stderr
+    assert "pocketquant up` runs on" in keyless.stderr
     with start_up() as (_, url):
         bars = requests.get(f"{url}/api/v1/market-data/ohlcv/SIM/S0501?interval=1d", timeout=60)
         assert bars.status_code == 200, bars.text
