@@ -1,24 +1,25 @@
 """Variants of one symbol side by side: fetched, stored, answered and removed each for itself."""
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from pydantic import SecretStr
 
+from pocketquant.domain.intervals import DAY
 from pocketquant.settings import Settings
 from pocketquant.simulator.server import Simulator, running
-from pocketquant.simulator.wire import tokens
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform, wire_syncer
 from tests.integration.ranges import NOW, witness
+from tests.integration.simulated_market import CLOSE, OPEN
 from tests.integration.web.conftest import platform_of
 
 END = "2026-11-18T15:00:00Z"  # the hour of NOW has not closed
-TOKEN = tokens.issue(1, NOW)
+TOKEN = "unauthorized_user_token"
 BARS = "/api/v1/market-data/ohlcv/NASDAQ/AAPL"
 VARIANTS = {
     "": '={"symbol":"NASDAQ:AAPL","adjustment":"splits"}',
@@ -30,21 +31,36 @@ VARIANTS = {
 }
 
 
+@dataclass
+class Clock:
+    """The time of the market and of the worker."""
+
+    now: int = NOW
+
+    def __call__(self) -> float:
+        return float(self.now)
+
+
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """A simulated market whose clock stands still in an hour of trading."""
-    with running(clock=lambda: float(NOW)) as simulator:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def simulator(clock: Clock) -> Iterator[Simulator]:
+    """A simulated market whose clock stands still in an hour of trading, until a test moves it."""
+    with running(clock=clock) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def settings(settings: Settings, simulator: Simulator) -> Settings:
     urls = {"tradingview_url": simulator.url, "tradingview_http_url": simulator.http_url}
-    return settings.model_copy(update={**urls, "tradingview_token": SecretStr(TOKEN)})
+    return settings.model_copy(update=urls)
 
 
 @pytest.fixture
-def sync(client: FlaskClient) -> Callable[..., Unit]:
+def sync(client: FlaskClient, clock: Clock) -> Callable[..., Unit]:
     """Requests a sync, and runs it as a worker does."""
 
     def run(**body: Any) -> Unit:
@@ -53,7 +69,7 @@ def sync(client: FlaskClient) -> Callable[..., Unit]:
         assert answer.status_code == 202, answer.text
         platform = platform_of(client.application)
         units, _ = platform.jobs.units(answer.json["job_id"], None, None, 0, 1)
-        replace(wire_syncer(platform), clock=lambda: float(NOW)).do(units[0].id)
+        replace(wire_syncer(platform), clock=clock).do(units[0].id)
         unit = platform.ledger.get_unit(units[0].id)
         assert unit is not None
         return unit
@@ -66,15 +82,15 @@ def fields_of(query: str) -> dict[str, str]:
     return dict(part.split("=") for part in query.split("&") if part)
 
 
-def rows_of(client: FlaskClient, query: str) -> list[list[float]]:
+def rows_of(client: FlaskClient, query: str, path: str = BARS) -> list[list[float]]:
     """Return the bars of an answer, the oldest first."""
-    answer = client.get(f"{BARS}?interval=1h&order=asc&format=columns&limit=200&{query}")
+    answer = client.get(f"{path}?interval=1h&format=columns&{query}")
     assert answer.status_code == 200, answer.text
     data = answer.json["columns"]
     times = [datetime.fromisoformat(time).timestamp() for time in data["datetime"]]
     names = ("open", "high", "low", "close", "volume")
     columns = [times, *(data[name] for name in names)]
-    return [list(row) for row in zip(*columns, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)][::-1]
 
 
 def test_variants_lie_side_by_side(
@@ -213,3 +229,31 @@ def test_other_variants_are_refused(
     answer = client.open(path, method=method, json=body)
     assert 422 == answer.status_code
     assert reason in answer.json["message"]
+
+
+def test_a_dividend_is_found_by_its_ratio(
+    client: FlaskClient, sync: Callable[..., Unit], simulator: Simulator, clock: Clock
+) -> None:
+    """Only the series that is adjusted for dividends is rescaled; both are another reader's."""
+    named = {"exchange": "NYSE", "symbol": "KO"}
+    simulator.pay("NYSE:KO", OPEN + DAY, 0.4)
+    choices = ({}, {"adjustment": "dividends"})
+    for adjustment in choices:
+        sync(**named, **adjustment, n_bars=300)
+    clock.now = CLOSE + DAY
+    try:
+        for adjustment in choices:
+            unit = sync(**named, **adjustment, n_bars=3)
+            assert "completed" == unit.state
+            text = json.dumps({"symbol": "NYSE:KO", **adjustment})
+            expected = witness(simulator.url, TOKEN, f"={text}", "60")
+            path = "/api/v1/market-data/ohlcv/NYSE/KO"
+            query = "&".join(map("=".join, adjustment.items()))
+            assert expected[-300:] == rows_of(client, query, path)[-300:]
+    finally:
+        clock.now = NOW
+    events = "/api/v1/market-data/events/NYSE/KO"
+    assert [] == client.get(events).json["events"]
+    (event,) = client.get(f"{events}?adjustment=dividends").json["events"]
+    assert "2026-11-18T15:30:00Z" == event["before"]  # the first bar that was not stored
+    assert 0.99 < event["factor"] < 1
