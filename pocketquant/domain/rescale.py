@@ -23,11 +23,13 @@ _SHORTEST_RUN = 3  # a shorter one may be bars that were corrected
 _MOST_RUNS = 64
 _MOST_OUTLIERS = 0.1  # the part of the bars that fits into no run
 _MOST_REVISED = 0.5
+_MOST_EQUAL = 0.5  # of the bars of another scale: prices of few ticks round to what they were
 _MOST_UNSURE = 0.05  # of a ratio, from bound to bound
 _MOST_NEW_SHARES = 100  # for so many old ones: the largest numbers in the ratio of a split
 _LEAST_DIVIDEND_FACTOR = 0.8  # a change by more is a split
 _SURE_DEVIATIONS = 5  # of the moves one way from as many each way
 _MOST_DECIMALS = 8
+_TICKS = (1, 2, 5, 25, 125, 625, 3125)  # digits of usual ticks, such as 0.01, 0.25 and 1/32
 _SLACK = 1e-6  # of a tick: floats of rounded prices are not exact
 _VOLUME_SLACK = 0.02
 _PRICES, _VOLUME = slice(1, 5), 5
@@ -135,7 +137,8 @@ def compare(
     if sum(len(run.places) for run in runs) < (1 - _MOST_OUTLIERS) * count:
         return Compared(Suspect(changed, count), count, from_first)
     oldest = runs[-1]
-    if oldest.has(1.0):
+    is_equal = (old[_PRICES] == new[_PRICES]).all(axis=0)
+    if oldest.has(1.0) or np.mean(is_equal[oldest.places]) > _MOST_EQUAL:
         is_revised = changed <= _MOST_REVISED * count
         verdict = Revised(changed) if is_revised else Suspect(changed, count)
         return Compared(verdict, count, from_first)
@@ -172,12 +175,17 @@ def _common(stored: Bars, fetched: Bars) -> tuple[Floats, Floats]:
 
 
 def _tick_of(*blocks: Floats) -> float:
-    """Return the largest decimal number that all prices are multiples of."""
+    """Return the largest usual tick that all prices are multiples of.
+
+    Few prices may have a greater number in common: a stock at 6.06 alone has no tick of 6.06.
+    """
     prices = np.concatenate([block[_PRICES].ravel() for block in blocks])
     is_fine = (each for each in range(_MOST_DECIMALS) if _are_on_grid(prices, 10.0**-each))
     per_unit = 10.0 ** next(is_fine, _MOST_DECIMALS)
     steps = np.rint(prices * per_unit).astype(np.int64)
-    return max(1, int(np.gcd.reduce(steps))) / per_unit
+    common = max(1, int(np.gcd.reduce(steps)))
+    usual = (digits * 10**zeros for digits in _TICKS for zeros in range(len(str(common))))
+    return max(each for each in usual if common % each == 0) / per_unit
 
 
 def _are_on_grid(prices: Floats, tick: float) -> bool:

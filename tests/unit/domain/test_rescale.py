@@ -127,6 +127,46 @@ def test_some_corrected_bars_are_no_split(seed: int, places: set[int], ratio: fl
     assert found == (Revised(len(places)) if places else Unchanged())
 
 
+@pytest.mark.parametrize(
+    ("price", "ratio", "expected"),
+    [
+        (6.06, 2, Rescaled),
+        (0.034, 1.25, Rescaled),
+        (137.5, 1.25, Suspect),
+        (172, 2, Suspect),
+        (0.36, 12 / 11, Suspect),
+    ],
+)
+def test_a_split_of_a_quiet_stock_with_an_unknown_tick(
+    price: float, ratio: float, expected: type
+) -> None:
+    """A price that never moved is no tick; if a usual tick leaves the ratio unsure, so are we."""
+    quiet = bars_of(np.full(12, price / 1e-4), 1e-4)
+    after = bars_of(np.full(12, price / ratio / 1e-4), 1e-4)
+    found = verdict(quiet, after, None)
+    assert isinstance(found, expected)
+    if isinstance(found, Rescaled):
+        assert pytest.approx(1 / ratio) == found.factor
+
+
+@pytest.mark.parametrize("tick", [0.01, 0.02, 0.05, 0.25, 0.125, 1 / 32, 0.5, 2.5, 1.0])
+def test_a_quiet_stock_that_moves_by_an_unknown_tick(tick: float) -> None:
+    """Its bars were revised, if its tick is a usual one."""
+    quiet = Bars(bars_of(np.full(12, 7), 1.0).columns)
+    quiet.columns[1:5] *= tick
+    moved = Bars(quiet.columns.copy())
+    moved.columns[1:5] += tick
+    assert Revised(12) == verdict(quiet, moved, None)
+
+
+def test_one_corrected_bar_of_a_quiet_stock_is_no_split() -> None:
+    """The bounds of so few ticks are wide, but nearly all bars are what they were."""
+    quiet = bars_of(np.full(12, 6), 0.01)
+    corrected = Bars(quiet.columns.copy())
+    corrected.columns[1:5, 0] = 0.09
+    assert Compared(Revised(1), 12, from_first=True) == compare(quiet, corrected, 0.01)
+
+
 def test_a_quiet_stock_of_one_tick() -> None:
     """From one tick to ten: the ratio is unsure, so the bars are suspect and no scale is made."""
     quiet = bars_of(np.ones(40), 0.0001)
