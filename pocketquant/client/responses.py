@@ -432,6 +432,7 @@ class LivePart(TypedDict):
 class Provenance(_Series):
     """Where the bars of a range come from, and whether they are whole; None: not known."""
 
+    resampled_from: str | None
     as_of: str
     start: str
     end: str

@@ -4,13 +4,13 @@ from http import HTTPStatus
 
 from flask import Response, json
 
-from pocketquant.domain.errors import InvalidRequest, NotFound
+from pocketquant.domain.errors import NotFound
 from pocketquant.domain.symbols import Series
 from pocketquant.storage.access import Scope
 from web import paging
 from web.bars import answers
 from web.bars.exports import Contents
-from web.bars.ohlcv import BarsQuery
+from web.bars.ohlcv import BarsQuery, OhlcvReader
 from web.schemas.bars import Format, OhlcvColumnsOut, OhlcvOut, OhlcvQuery
 from web.schemas.imports import ImportIn, ImportOut
 from web.schemas.provenance import ProvenanceOut
@@ -71,7 +71,7 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
         path.to_symbol(query), query.interval, window, as_columns, query.tz, as_of
     )
     if query.provenance:
-        provenance = _provenance(bars_query)
+        provenance = _provenance(ohlcv, bars_query)
     if query.format.is_streamed:
         with services.storage():
             contents = Contents(window.newest_first, ohlcv.times(bars_query))
@@ -97,14 +97,12 @@ def get_ohlcv(path: SymbolPath, query: OhlcvQuery, **_: str) -> Response:
     return answers.respond(answer, forming, services.clock())
 
 
-def _provenance(query: BarsQuery) -> str:
+def _provenance(ohlcv: OhlcvReader, query: BarsQuery) -> str:
     """Return the JSON of the provenance of the whole range."""
-    if query.series is None:
-        raise InvalidRequest(f"provenance: {query.name} is computed; ask for a stored interval's")
-    start, end = query.window.whole_range
     with current_services().storage() as platform:
-        found = platform.provenances.of(query.series, start, end, query.as_of)
-    return json.dumps(ProvenanceOut.of(found).model_dump(mode="json"))
+        origin = ohlcv.origin(query)
+        found = platform.provenances.of(origin.series, origin.start, origin.end, query.as_of)
+    return json.dumps(ProvenanceOut.of(found, query.interval_name).model_dump(mode="json"))
 
 
 @blueprint.route("/revisions/<exchange>/<path:symbol>")

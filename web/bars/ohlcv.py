@@ -21,7 +21,7 @@ from web.bars.answers import COMPRESSED_FROM_BYTES, Answer, answer_of, compress
 from web.bars.cursors import encode_cursor
 from web.bars.local_cache import LocalCache, Looked
 from web.bars.past_bars import PastStoredBars
-from web.bars.resampled import Resampler
+from web.bars.resampled import Origin, Resampler
 from web.bars.stored_bars import Found, StoredBars, Window
 from web.encoding import Page, encode_ohlcv
 from web.times import EXCHANGE, UTC_TIMES, TimeFormat, zone_of
@@ -39,9 +39,12 @@ class BarsQuery:
     as_of: int | None = None  # epoch milliseconds
 
     @property
+    def interval_name(self) -> str:
+        return self.interval if isinstance(self.interval, str) else self.interval.value
+
+    @property
     def name(self) -> str:
-        text = self.interval if isinstance(self.interval, str) else self.interval.value
-        return f"{self.symbol}|{text}"
+        return f"{self.symbol}|{self.interval_name}"
 
     @property
     def series(self) -> Series | None:
@@ -54,10 +57,14 @@ class BarsQuery:
         return f"{self.window.key},{form},{self.tz},{self.as_of}"
 
     @property
-    def is_intraday(self) -> bool:
+    def length(self) -> BarLength:
         if isinstance(self.interval, str):
-            return custom_length(self.interval).is_intraday
-        return self.interval.is_intraday
+            return custom_length(self.interval)
+        return BarLength.of(self.interval)
+
+    @property
+    def is_intraday(self) -> bool:
+        return self.length.is_intraday
 
     def at(self, cursor: str) -> "BarsQuery":
         """Return the page at the cursor; raise InvalidRequest for one of another query."""
@@ -69,9 +76,8 @@ class BarsQuery:
         if found.next_time is not None:
             query = self.window.query(self._paged)
             cursor = encode_cursor(found.next_time, query, found.generation)
-        _, _, interval = self.name.rpartition("|")
         made_of = source.value if source else None
-        return Page(interval, cursor, made_of, self.as_columns, times, as_of=self.moment)
+        return Page(self.interval_name, cursor, made_of, self.as_columns, times, as_of=self.moment)
 
     @property
     def moment(self) -> datetime | None:
@@ -131,9 +137,27 @@ class OhlcvReader:
             return None
         return _why_empty(query)
 
+    def origin(self, query: BarsQuery) -> Origin:
+        """Return the stored series whose bars make the answer; raise errors as `read`."""
+        try:
+            return self._origin(query)
+        except NotFound:
+            if self.past is None:
+                raise
+            return self._now._origin(query)
+
+    def _origin(self, query: BarsQuery) -> Origin:
+        series, window = query.series, query.window
+        status = self.statuses.get(series) if series else None
+        if series is not None and self._is_known(series, status):
+            return Origin(series, *window.whole_range)
+        if series is not None and series.interval is Interval.D1:
+            raise NotFound(_why_no_bars(series, status))
+        return self._resampler.origin(query.symbol, query.length, window)
+
     def _read(self, query: BarsQuery, is_gzip: bool, token: bytes | None) -> Answer:
         if query.series is None:
-            return _compressed(self._resampled(query, custom_length(str(query.interval))), is_gzip)
+            return _compressed(self._resampled(query), is_gzip)
         token = token or self.cache.begin(query.series)
         answer = self.look(query, is_gzip=False).answer if is_gzip else None
         if answer is None:
@@ -193,13 +217,11 @@ class OhlcvReader:
     def _made(
         self, query: BarsQuery, series: Series | None, status: SyncStatus | None, is_whole: bool
     ) -> Found:
-        if series is None:
-            length = custom_length(str(query.interval))
-            return self._resampler.read(query.symbol, length, query.window).found
-        if series.interval is Interval.D1 or (is_whole and not series.interval.is_intraday):
+        if series is not None and (
+            series.interval is Interval.D1 or (is_whole and not series.interval.is_intraday)
+        ):
             raise NotFound(_why_no_bars(series, status))
-        length = BarLength.of(series.interval)
-        return self._resampler.read(query.symbol, length, query.window).found
+        return self._resampler.read(query.symbol, query.length, query.window).found
 
     @property
     def stored(self) -> StoredBars | PastStoredBars:
@@ -241,13 +263,13 @@ class OhlcvReader:
         """Return the answer with bars made of shorter ones."""
         try:
             if series.interval is not Interval.D1:
-                return self._resampled(query, BarLength.of(series.interval))
+                return self._resampled(query)
         except NotFound:
             pass  # what is missing is the series itself
         raise NotFound(_why_no_bars(series, self.statuses.get(series)))
 
-    def _resampled(self, query: BarsQuery, length: BarLength) -> Answer:
-        made = self._resampler.read(query.symbol, length, query.window)
+    def _resampled(self, query: BarsQuery) -> Answer:
+        made = self._resampler.read(query.symbol, query.length, query.window)
         times = self.times(query)
         page = query.page(made.found, times, made.source)
         series, newest = Series(query.symbol, made.source), query.window.newest_first

@@ -51,6 +51,15 @@ class Resampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The stored series that bars come from, and the range of it that makes them."""
+
+    series: Series
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Resampler:
     """Chooses the stored interval that covers the range, and reads a bounded number of its bars."""
 
@@ -60,12 +69,10 @@ class Resampler:
 
     def read(self, symbol: Symbol, length: BarLength, window: Window) -> Resampled:
         """Return the bars of the window; raise NotFound if nothing stored makes such bars."""
-        calendar = self._calendar(symbol, length)
-        grid = Grid(length, calendar)
-        spans = self._spans(symbol, length, calendar)
-        if not spans:
+        grid = Grid(length, self._calendar(symbol, length))
+        span = self._span(symbol, grid, window)
+        if span is None:
             return Resampled(Found(Bars.empty()), self._synced_without_bars(symbol, length))
-        span = covering(spans, length.seconds, *window.whole_range) if len(spans) > 1 else spans[0]
         ratio = bars_in_one(length, span.interval)
         if (window.limit + _EDGES) * ratio > MOST_SOURCE_BARS:
             raise InvalidRequest(
@@ -73,9 +80,21 @@ class Resampler:
                 f" ({span.interval.value}); ask for {MOST_SOURCE_BARS // ratio - _EDGES} at a time,"
                 " or sync a longer interval"
             )
-        source = Grid(BarLength.of(span.interval), calendar)
+        source = Grid(BarLength.of(span.interval), grid.calendar)
         made = self._read(Series(symbol, span.interval), grid, source, _closed(window, span, grid))
         return Resampled(made, span.interval)
+
+    def origin(self, symbol: Symbol, length: BarLength, window: Window) -> Origin:
+        """Return what makes the bars of all pages of the window; raise errors as `read`."""
+        grid = Grid(length, self._calendar(symbol, length))
+        span = self._span(symbol, grid, window)
+        start, end = window.whole_range
+        if span is None:
+            return Origin(Series(symbol, self._synced_without_bars(symbol, length)), start, end)
+        whole = _closed(replace(window, start=start, end=end), span, grid)
+        if whole.start is None or whole.end is None or whole.start < whole.end:
+            start, end = whole.start, whole.end
+        return Origin(Series(symbol, span.interval), start, end)
 
     def _calendar(self, symbol: Symbol, length: BarLength) -> Calendar | None:
         """Return the symbol's calendar; raise an error if such bars can't be made with it."""
@@ -88,16 +107,16 @@ class Resampler:
             )
         return calendar
 
-    def _spans(self, symbol: Symbol, length: BarLength, calendar: Calendar | None) -> list[Span]:
-        """Return the stored series that fit, if their bars lie on the grid."""
+    def _span(self, symbol: Symbol, made: Grid, window: Window) -> Span | None:
+        """Return the stored series that covers the window best, if any lies on its grid."""
         spans = []
-        for interval in sources(length):
+        for interval in sources(made.length):
             edges = self.stored.chunk_edges(Series(symbol, interval))
-            grid = Grid(BarLength.of(interval), calendar)
+            grid = Grid(BarLength.of(interval), made.calendar)
             if len(edges) and grid.are_opens(edges).all():
                 end = grid.close_of(int(edges.max()))
                 spans.append(Span(interval, int(edges.min()), end))
-        return spans
+        return covering(spans, made.length.seconds, *window.whole_range) if spans else None
 
     def _synced_without_bars(self, symbol: Symbol, length: BarLength) -> Interval:
         """Return the longest fitting interval of a symbol that never traded, or raise NotFound."""

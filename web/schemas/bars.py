@@ -142,7 +142,8 @@ class OhlcvQuery(VariantFields):
     provenance: bool = Field(
         False,
         description="say where the bars of the range come from and whether they are whole: in the"
-        " field `provenance`, in files in the header `X-Provenance`. Stored intervals only",
+        " field `provenance`, in files in the header `X-Provenance`. Of bars that are computed,"
+        " that of the stored ones which make them",
         examples=[True],
     )
     cursor: str | None = Field(

@@ -16,9 +16,15 @@ class ProvenanceOut(BaseModel):
 
     symbol: str
     exchange: str
-    interval: Interval
+    interval: str = Field(description="that of the bars", examples=["1d"])
+    resampled_from: Interval | None = Field(
+        description="the stored interval that the bars were made of, which all that follows is"
+        " about; null: they are stored themselves",
+        examples=[None],
+    )
     as_of: datetime = Field(
-        description="the moment of this answer; with it as `as_of` the same bars come again",
+        description="the moment of this answer; with it as `as_of` the same bars of history come"
+        " again",
         examples=["2026-11-27T15:31:07.123Z"],
     )
     start: datetime = Field(description="the range begins", examples=["2026-01-05T14:30:00Z"])
@@ -65,12 +71,15 @@ class ProvenanceOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, found: Provenance) -> Self:
+    def of(cls, found: Provenance, interval: str) -> Self:
+        """Return the origin of bars of an interval."""
         symbol, calendar, last = found.series.symbol, found.calendar, found.revised.last
+        stored = found.series.interval
         return cls(
             symbol=symbol.name,
             exchange=symbol.exchange,
-            interval=found.series.interval,
+            interval=interval,
+            resampled_from=None if stored.value == interval else stored,
             as_of=moment_of(found.moment),
             start=to_date(found.start),
             end=to_date(found.end),

@@ -228,6 +228,7 @@ def test_an_answer_says_where_its_bars_come_from(client: FlaskClient, store: Sto
         "symbol": "AAPL",
         "exchange": "NASDAQ",
         "interval": "1m",
+        "resampled_from": None,
         "start": "1970-01-01T00:00:00Z",
         "end": "1970-01-01T00:09:00Z",
         "feed": None,
@@ -248,5 +249,36 @@ def test_an_answer_says_where_its_bars_come_from(client: FlaskClient, store: Sto
     query["end_date"] = "1970-01-02"
     header = json.loads(client.get(URL, query_string=query).headers["X-Provenance"])
     assert (before, 1) == (header["as_of"].replace("000Z", "Z"), header["revisions"])
-    refused = client.get(URL, query_string={"interval": "10m", "provenance": "true"})
-    assert (422, True) == (refused.status_code, "computed" in refused.get_json()["message"])
+
+
+@pytest.mark.parametrize("interval", ["3m", "10m", "1h"])
+def test_computed_bars_come_from_stored_ones(
+    client: FlaskClient, store: Store, interval: str
+) -> None:
+    """Their provenance names the stored interval, and is that of the bars which make them."""
+    first = now()
+    store("NASDAQ:AAPL|1m", minutes(123, 5.0))
+    store("NASDAQ:AAPL|1m", minutes(1, 7.0, first=59))
+    store("NASDAQ:AAPL|1m", minutes(1, 7.0, first=122))
+    query = {"interval": interval, "provenance": "true", "limit": 1}
+    found = get(client, **query)
+    known = found["provenance"]
+    assert (interval, "1m", "1m") == (
+        known["interval"],
+        known["resampled_from"],
+        found["resampled_from"],
+    )
+    length = {"3m": 3, "10m": 10, "1h": 60}[interval]
+    closed = 123 // length * length
+    assert f"1970-01-01T{closed // 60:02}:{closed % 60:02}:00Z" == known["end"]
+    assert (2 if closed == 123 else 1) == known["revisions"]
+    file = client.get(URL, query_string={**query, "format": "parquet"})
+    header = json.loads(file.headers["X-Provenance"])
+    ignored = {"as_of"}
+    assert {each: known[each] for each in known.keys() - ignored} == {
+        each: header[each] for each in header.keys() - ignored
+    }
+    before = get(client, **query, as_of=first)
+    assert (0, 0) == (before["count"], before["provenance"]["revisions"])
+    refused = client.get(URL, query_string={"interval": "2d", "provenance": "true"})
+    assert 404 == refused.status_code
