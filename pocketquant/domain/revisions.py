@@ -1,13 +1,14 @@
 """Revisions: bars that were stored before and changed, with the moments at which they did.
 
 Moments are epoch milliseconds. Each stored bar has the moment from which it has its present value,
-`ALWAYS` if that lies before all that is kept. A write keeps the values that it replaces, with their
-own moments. Of all values of a bar, that with the latest moment up to then was stored at a moment.
+`ALWAYS` if that lies before all that is kept. A write keeps the values that it replaces, each with
+the moments between which it was stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -64,12 +65,47 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Replaced:
+    """Former values of bars in the order of their replacement; a bar may have several.
+
+    `columns` are as in `Bars`. A value was stored from `written` until `replaced_at`. There is one
+    cause for each moment of replacement.
+    """
+
+    columns: Floats
+    written: Moments
+    replaced_at: Moments
+    causes: tuple[Cause, ...]
+
+    def __len__(self) -> int:
+        return len(self.written)
+
+    @property
+    def moments(self) -> Moments:
+        """Return the moments of replacement in order."""
+        return np.unique(self.replaced_at)
+
+    def plus(self, values: Versions, moment: int, cause: Cause) -> "Replaced":
+        """Return these values and those that were replaced after them."""
+        replaced_at = np.full(len(values.written), moment, dtype=np.int64)
+        return follow([self, Replaced(values.bars.columns, values.written, replaced_at, (cause,))])
+
+    def since(self, moment: int) -> "Replaced":
+        """Return the values that were replaced at the moment or later."""
+        gone = int(self.replaced_at.searchsorted(moment))
+        if not gone:
+            return self
+        causes = self.causes[int(self.moments.searchsorted(moment)) :]
+        rest = self.columns[:, gone:], self.written[gone:], self.replaced_at[gone:]
+        return Replaced(*rest, causes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rewritten:
-    """The bars after a write, the values that it replaced, and those that replaced them."""
+    """The bars after a write, and the values that it replaced."""
 
     versions: Versions
     replaced: Versions
-    replacing: Bars
     moment: int
 
 
@@ -86,29 +122,53 @@ def rewrite(stored: Versions, merged: Bars, now: int, kept_from: int) -> Rewritt
     written = np.full(len(merged), moment, dtype=np.int64)
     kept = stored.written[is_same]
     written[index[is_same]] = np.where(kept < kept_from, ALWAYS, kept)
-    return Rewritten(
-        versions=Versions(merged, written),
-        replaced=_chosen(stored, ~is_same),
-        replacing=Bars(replacing[:, ~is_same]),
-        moment=moment,
+    return Rewritten(Versions(merged, written), _chosen(stored, ~is_same), moment)
+
+
+def follow(parts: Sequence[Replaced]) -> Replaced:
+    """Return the values of all parts, each of which was replaced after the parts before it."""
+    if len(parts) == 1:
+        return parts[0]
+    return Replaced(
+        np.hstack([each.columns for each in parts]),
+        np.concatenate([each.written for each in parts]),
+        np.concatenate([each.replaced_at for each in parts]),
+        tuple(chain.from_iterable(each.causes for each in parts)),
     )
 
 
-def stored_at(moment: int, present: Versions, replaced: Sequence[Versions]) -> Bars:
-    """Return the bars that were stored at the moment, of their present and their replaced values.
+def stored_at(moment: int, present: Versions, replaced: Replaced) -> Bars:
+    """Return the bars that were stored at the moment, of their present and their former values.
 
-    A value may be among the replaced ones twice, or be the present one too.
+    Present values that were stored later may be left out of `present`.
     """
-    if present.latest <= moment:
-        return present.bars
-    every = [present, *replaced]
-    columns = np.hstack([each.bars.columns for each in every])
-    written = np.concatenate([each.written for each in every])
-    is_known = written <= moment
-    columns, written = columns[:, is_known], written[is_known]
-    columns = columns.take(np.lexsort((written, columns[_TIME])), axis=1)
-    is_latest = np.diff(columns[_TIME], append=np.inf) != 0
-    return Bars(columns.compress(is_latest, axis=1))
+    is_known = present.written <= moment
+    known = present.bars if is_known.all() else _chosen(present, is_known).bars
+    was_stored = (replaced.written <= moment) & (replaced.replaced_at > moment)
+    if not was_stored.any():
+        return known
+    former = replaced.columns.compress(was_stored, axis=1)
+    in_order = former.take(former[_TIME].argsort(kind="stable"), axis=1)
+    return known.merge(Bars(in_order)).bars
+
+
+def changes(
+    present: Bars, replaced: Replaced, moments: Iterable[int]
+) -> Iterator[tuple[Bars, Change, Cause]]:
+    """Yield the bars of before, the largest change, and the cause of the change of each moment.
+
+    A value was replaced by the next one of its bar, the last by the present one.
+    """
+    every = np.hstack((replaced.columns, present.columns))
+    order = every[_TIME].argsort(kind="stable")
+    following = np.empty_like(order)
+    following[order[:-1]] = order[1:]
+    for moment in moments:
+        is_of_moment = np.flatnonzero(replaced.replaced_at == moment)
+        before = Bars(every[:, is_of_moment])
+        after = Bars(every[:, following[is_of_moment]])
+        cause = replaced.causes[int(replaced.moments.searchsorted(moment))]
+        yield before, largest_change(before, after), cause
 
 
 def largest_change(before: Bars, after: Bars) -> Change:

@@ -1,7 +1,8 @@
 """`BarReader`: reads chunks as bars. `PastBars` reads them as they were stored at a moment."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,15 @@ from pymongo.collection import Collection
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import moment_of, to_seconds
-from pocketquant.domain.revisions import Versions, stored_at
+from pocketquant.domain.revisions import stored_at
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
-from pocketquant.storage.revisions import Revisions
+from pocketquant.storage.revisions import Kept, Revisions
 
 _PIECE = 256  # chunks of one query when all are read
 _BLOCK = 32  # chunks of one block: 1.5 MB
+
+_COLUMNS = {"columns": True}
 
 Document = dict[str, Any]
 
@@ -25,11 +28,11 @@ Document = dict[str, Any]
 class BarReader:
     """Reads the bars of all series from one collection; the driver's errors pass through."""
 
-    _fields: ClassVar = {"columns": True}
     _until: int | None = None  # no bar opens then or later
 
-    def __init__(self, found: Collection[Document]) -> None:
+    def __init__(self, found: Collection[Document], fields: Document = _COLUMNS) -> None:
         self._chunks = found
+        self._fields = fields
 
     def read(
         self,
@@ -113,16 +116,14 @@ class BarReader:
 class PastBars(BarReader):
     """Reads history as it was stored at a moment, which is epoch milliseconds.
 
-    A chunk is read before the values that were replaced since, which a writer keeps before it
-    writes the chunk: so each value is found, at least once.
+    The server leaves out what no answer needs: present values if all of them were stored later, and
+    replaced ones if none was replaced later.
     """
-
-    _fields: ClassVar = {"columns": True, "written": True, "revised_at": True}
 
     def __init__(
         self, found: Collection[Document], revisions: Revisions | None, moment: int
     ) -> None:
-        super().__init__(found)
+        super().__init__(found, _fields_at(moment_of(moment)))
         self._revisions = revisions
         self._moment = moment
         self._until = moment // 1000 + 1  # a bar that had not opened was not stored
@@ -133,12 +134,23 @@ class PastBars(BarReader):
         return np.concatenate(edges)
 
     def _decoded(self, found: list[Document]) -> list[Bars]:
-        at = moment_of(self._moment)
-        revised = [each["_id"] for each in found if each.get("revised_at", at) > at]
-        replaced: Mapping[str, list[Versions]] = {}
-        if revised and self._revisions is not None:
-            replaced = self._revisions.replaced_after(self._moment, revised)
+        if self._revisions is None:
+            all_replaced = [Kept.of(each).values for each in found]
+        else:
+            all_replaced = self._revisions.replaced_after(self._moment, found)
         return [
-            stored_at(self._moment, chunks.decode_versions(each), replaced.get(each["_id"], ()))
-            for each in found
+            stored_at(self._moment, chunks.decode_versions(each), replaced)
+            for each, replaced in zip(found, all_replaced, strict=True)
         ]
+
+
+def _fields_at(at: datetime) -> Document:
+    """Return the projection of a chunk to what was stored at a moment."""
+    present = {"$gt": ["$oldest_value_at", at]}
+    names = ("columns", "written", "replaced_at", "older")
+    replaced = {name: f"$replaced.{name}" for name in names}
+    return {
+        "columns": {"$cond": [present, "$$REMOVE", "$columns"]},
+        "written": {"$cond": [present, "$$REMOVE", "$written"]},
+        "replaced": {"$cond": [{"$gt": ["$revised_at", at]}, replaced, "$$REMOVE"]},
+    }

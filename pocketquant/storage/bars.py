@@ -2,8 +2,8 @@
 
 The upsert is optimistic: it reads the chunks concerned, merges, and writes changed chunks back on
 condition that they are still as they were read. A writer that loses this race merges again, so
-concurrent writers of a chunk never lose each other's bars. The values that a write will replace are
-kept first, if the store has `Revisions`.
+concurrent writers of a chunk never lose each other's bars. The same write keeps the values that it
+replaces, if the store has `Revisions`.
 
 A worker writes under the lease of its unit, which the server checks with each write: a worker that
 stalled cannot overwrite the bars of the next attempt with older ones.
@@ -28,19 +28,19 @@ from pocketquant.storage.bar_reader import BarReader, PastBars
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.leases import REFUSED, UnitLease
 from pocketquant.storage.recent import Chunk, RecentChunks
-from pocketquant.storage.revisions import Revisions
+from pocketquant.storage.revisions import NOTHING_KEPT, Kept, Revisions
 
 LIVE = "ohlcv_live"  # the collection of live bars
 
 _MOST_ROUNDS = 100
-_MERGED = {"rev": True, "columns": True, "written": True}
+_MERGED = {"rev": True, "columns": True, "written": True, "replaced": True}
 _WHOLE: dict[str, object] = {
     "_id": None,
     "count": {"$sum": "$count"},
     "start": {"$min": "$start"},
     "end": {"$max": "$end"},
 }
-_NO_CHUNK = Chunk(Versions.new(Bars.empty(), ALWAYS), None)
+_NO_CHUNK = Chunk(Versions.new(Bars.empty(), ALWAYS), NOTHING_KEPT, None)
 _IMPORT = Cause(Reason.IMPORT)
 
 
@@ -105,14 +105,15 @@ class Write:
 
     If the condition does not hold, the upsert tries to insert and fails on the chunk's `_id`: a
     lost race is a duplicate key, for existing chunks and new ones alike. Setting all fields costs
-    the server a quarter less than replacing the document.
+    the server a quarter less than replacing the document. `moved` is a document of replaced values
+    to insert first.
     """
 
     document: dict[str, Any]
     chunk: Chunk
     rev: ObjectId | None
     lease: UnitLease | None = None
-    revision: dict[str, Any] | None = None
+    moved: dict[str, Any] | None = None
 
     @property
     def condition(self) -> dict[str, Any]:
@@ -256,14 +257,13 @@ class BarStore(BarReader):
         merge = known.versions.bars.merge(newer)
         if merge.inserted or merge.changed:
             write = self._rewrite(series, chunk_id, known, merge.bars, lease, cause)
-            self._keep_replaced([write])
+            self._insert_moved([write])
             if self._update(write):
                 self._recent.keep(chunk_id, write.chunk)
                 del pending[chunk_id]
                 upserted[series] = upserted[series].plus(merge)
             else:
                 self._recent.forget(chunk_id)
-                self._withdraw([write])
 
     def _update(self, write: Write) -> bool:
         """Write an existing chunk; False if it has changed since it was read."""
@@ -293,9 +293,8 @@ class BarStore(BarReader):
             merges[chunk_id] = merge
             if merge.inserted or merge.changed:
                 writes[chunk_id] = self._rewrite(series, chunk_id, old, merge.bars, lease, cause)
-        self._keep_replaced(writes.values())
+        self._insert_moved(writes.values())
         lost = self._write(writes, lease)
-        self._withdraw([writes[each] for each in lost])
         if len(merges) == len(writes) == 1 and not lost:
             ((chunk_id, write),) = writes.items()
             self._recent.keep(chunk_id, write.chunk)
@@ -310,27 +309,21 @@ class BarStore(BarReader):
         lease: UnitLease | None,
         cause: Cause,
     ) -> Write:
-        """Return the write of the merged bars, and the document of the values that it replaces."""
+        """Return the write of the merged bars, with the values that it replaces."""
         if self._revisions is None:
             return rewrite(series, chunk_id, Versions.new(merged, ALWAYS), old.rev, lease)
-        rewritten = self._revisions.rewritten(old.versions, merged)
-        write = rewrite(series, chunk_id, rewritten.versions, old.rev, lease)
+        rewritten = self._revisions.rewritten(old.versions, old.kept, merged)
+        write = rewrite(series, chunk_id, rewritten.versions, old.rev, lease, old.kept)
         if not len(rewritten.replaced.bars):
             return write
-        revision = self._revisions.document(chunk_id, write.chunk.rev, rewritten, cause)
-        revised = {**write.document, "revised_at": revision["replaced_at"]}
-        return replace(write, document=revised, revision=revision)
+        keeping = self._revisions.keeping(chunk_id, old.kept, rewritten, cause)
+        chunk = replace(write.chunk, kept=keeping.kept)
+        document = write.document | keeping.fields
+        return replace(write, document=document, chunk=chunk, moved=keeping.moved)
 
-    def _keep_replaced(self, writes: Iterable[Write]) -> None:
-        documents = [write.revision for write in writes if write.revision is not None]
+    def _insert_moved(self, writes: Iterable[Write]) -> None:
         if self._revisions is not None:
-            self._revisions.keep(documents)
-
-    def _withdraw(self, writes: Iterable[Write]) -> None:
-        """Remove the revisions of writes that lost the race to another writer."""
-        ids = [write.revision["_id"] for write in writes if write.revision is not None]
-        if self._revisions is not None and ids:
-            self._revisions.withdraw(ids)
+            self._revisions.insert([each.moved for each in writes if each.moved is not None])
 
     def _write(self, writes: dict[str, Write], lease: UnitLease | None) -> set[str]:
         """Write the chunks; return the ids of those that have changed since they were read."""
@@ -353,11 +346,12 @@ def rewrite(
     versions: Versions,
     rev: ObjectId | None,
     lease: UnitLease | None = None,
+    kept: Kept = NOTHING_KEPT,
 ) -> Write:
     """Return the write of a chunk under a new `rev`, which no other write ever has."""
     fresh = ObjectId()
     document = chunks.encode(series, chunk_id, versions, fresh, fresh.generation_time)
-    return Write(document, Chunk(versions, fresh), rev, lease)
+    return Write(document, Chunk(versions, kept, fresh), rev, lease)
 
 
 def _counting(series: Series) -> list[dict[str, Any]]:
@@ -372,4 +366,7 @@ def _extent(whole: dict[str, Any] | None) -> Extent:
 
 
 def _read_chunks(found: Iterable[dict[str, Any]]) -> dict[str, Chunk]:
-    return {each["_id"]: Chunk(chunks.decode_versions(each), each["rev"]) for each in found}
+    return {
+        each["_id"]: Chunk(chunks.decode_versions(each), Kept.of(each), each["rev"])
+        for each in found
+    }

@@ -1,13 +1,14 @@
 """`Bars` ↔ chunk documents: up to 1024 periods of one series as columns in one document.
 
     {_id: "NASDAQ:AAPL|1m|1027669", exchange, symbol, interval,
-     start, end, count, rev, updated_at, columns, written, revised_at, writer}
+     start, end, count, rev, updated_at, columns, written, writer,
+     replaced, revised_at, oldest_value_at}
 
 The `_id` is the series key and the chunk's index, with enough digits to sort every possible time.
 `columns` is little-endian float64, column after column, as in `Bars`. `written` says when the bars
 were: for each run of bars that were written together, how many they are, and the moment. Chunks of
-older releases have none. Chunks with bars that changed have `revised_at`, the last moment of that.
-Chunks that a sync has written have a `writer`: see `UnitLease`.
+older releases have none. Chunks that a sync has written have a `writer`: see `UnitLease`. Chunks
+with bars that changed have their former values in `replaced`: see `Revisions`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.revisions import ALWAYS, Moments, Versions
+from pocketquant.domain.revisions import ALWAYS, Cause, Moments, Reason, Replaced, Versions
 from pocketquant.domain.symbols import Series, Symbol
 
 CHUNK_PERIODS = 1024
@@ -140,10 +141,25 @@ def decode_versions(document: Mapping[str, Any]) -> Versions:
 
     A worker of an older release changes the columns and leaves the runs as they are.
     """
-    bars, runs = decode(document["columns"]), _runs(document.get("written"))
-    if runs["bars"].sum() != len(bars):
-        return Versions.new(bars, ALWAYS)
-    return Versions(bars, np.repeat(runs["moment"], runs["bars"]))
+    bars, written = decode(document.get("columns", b"")), _repeated(document.get("written"))
+    return Versions(bars, written) if len(written) == len(bars) else Versions.new(bars, ALWAYS)
+
+
+def encode_replaced(replaced: Replaced) -> dict[str, Any]:
+    """Return the fields of replaced values; those that were replaced together are a run."""
+    return {
+        "columns": replaced.columns.astype(_FLOAT, copy=False).tobytes(),
+        "written": encode_written(replaced.written),
+        "replaced_at": encode_written(replaced.replaced_at),
+        "causes": [f"{each.reason} {each.job_id or ''}".rstrip() for each in replaced.causes],
+    }
+
+
+def decode_replaced(fields: Mapping[str, Any]) -> Replaced:
+    """Return replaced values: none without fields, and without causes if these were not read."""
+    written, replaced_at = (_repeated(fields.get(name)) for name in ("written", "replaced_at"))
+    causes = tuple(_cause(each) for each in fields.get("causes", ()))
+    return Replaced(decode(fields.get("columns", b"")).columns, written, replaced_at, causes)
 
 
 def moments_of(written: bytes | None) -> list[int]:
@@ -170,6 +186,16 @@ def gather(
     if limit is None:
         return bars
     return bars.last(limit) if newest else bars.first(limit)
+
+
+def _cause(text: str) -> Cause:
+    reason, _, job_id = text.partition(" ")
+    return Cause(Reason(reason), job_id or None)
+
+
+def _repeated(written: bytes | None) -> Moments:
+    runs = _runs(written)
+    return np.repeat(runs["moment"], runs["bars"])
 
 
 def _runs(written: bytes | None) -> NDArray[Any]:

@@ -15,6 +15,13 @@ _EXTENT = IndexModel(
     [(field, ASCENDING) for field in ("_id", "count", "start", "end")], name="extent"
 )
 
+# Of chunks with bars that changed, so that listing changes reads no other chunk.
+_REVISED = IndexModel(
+    [("_id", ASCENDING), ("revised_at", ASCENDING)],
+    name="revised",
+    partialFilterExpression={"revised_at": {"$exists": True}},
+)
+
 # Jobs and units, also dead letters, are kept for 30 days after their end.
 _ENDED_LONG_AGO = IndexModel(
     "finished_at", name="ended_long_ago", expireAfterSeconds=30 * 24 * 3600
@@ -26,7 +33,7 @@ _INDEXES = {
         IndexModel("fingerprint", name="equal_calendars"),
         IndexModel("is_wrong", name="wrong", partialFilterExpression={"is_wrong": True}),
     ],
-    "ohlcv": [_EXTENT],
+    "ohlcv": [_EXTENT, _REVISED],
     "ohlcv_live": [_EXTENT],
     "ohlcv_revisions": [IndexModel("expires_at", name="kept_long_enough", expireAfterSeconds=0)],
     "sync_status": [

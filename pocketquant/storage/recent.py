@@ -7,8 +7,9 @@ from threading import Lock
 from bson import ObjectId
 
 from pocketquant.domain.revisions import Versions
+from pocketquant.storage.revisions import Kept
 
-_MOST_CHUNKS = 64  # of up to 48 kB
+_MOST_CHUNKS = 64  # of up to 48 kB, and of up to twice that of replaced values
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Chunk:
     """
 
     versions: Versions
+    kept: Kept
     rev: ObjectId | None
 
 

@@ -1,42 +1,51 @@
-"""`Revisions`: the values of bars that later writes replaced, one document for each written chunk.
+"""`Revisions`: the values of bars that later writes replaced, which their chunk keeps.
 
-    {_id: "NASDAQ:AAPL|1m|1027669|<rev>", replaced_at, expires_at, reason, job,
-     largest: {time, field, before, after}, columns, written}
+One write replaces values and keeps them, in these fields of the chunk:
 
-`columns` and `written` are those of a chunk, for the replaced values alone. A document is inserted
-before its chunk is written, under the `rev` that the chunk will have. If the chunk is not written
-after all, it holds values that are true but not replaced: readers of values need not care, and the
-list of revisions leaves it out.
+    {replaced: {columns, written, replaced_at, causes, older: [{id, until}]},
+     revised_at, oldest_value_at}
+
+`columns` and `written` are as in a chunk, for the replaced values in the order of their
+replacement; `replaced_at` has runs like `written`. There is a cause for each moment, such as "sync"
+and the id of a job. `revised_at` is the last of these moments, `oldest_value_at` the oldest moment
+of the values that the chunk has now.
+
+Beyond `MOST_VALUES` the older values move to a document of their own, which is inserted before the
+chunk refers to it in `older`, with the last moment of its values:
+
+    {_id: "NASDAQ:AAPL|1m|1027669|<id>", expires_at, columns, written, replaced_at, causes}
+
+After a crash, or a lost race, no chunk refers to it.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from pymongo import DESCENDING
+import numpy as np
+from bson import ObjectId
 
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.dates import moment_of, to_date, to_seconds
+from pocketquant.domain.dates import moment_of
 from pocketquant.domain.errors import NoLongerKept
 from pocketquant.domain.intervals import DAY
 from pocketquant.domain.revisions import (
     ALWAYS,
     Cause,
     Change,
-    Reason,
+    Replaced,
     Rewritten,
     Versions,
-    largest_change,
+    changes,
+    follow,
     rewrite,
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
 
-_VALUES = {"columns": True, "written": True}
-_AFTER_ALL = "}"  # sorts after "|" and the digits of a `rev`
+MOST_VALUES = 2 * chunks.CHUNK_PERIODS
 
 Document = dict[str, Any]
 
@@ -60,11 +69,49 @@ class Revised(NamedTuple):
     last: datetime | None
 
 
+class Older(NamedTuple):
+    """A document of older values, and the last moment of their replacement."""
+
+    id: ObjectId
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """The replaced values that a chunk has itself, and the documents of those before them."""
+
+    values: Replaced
+    older: tuple[Older, ...] = ()
+
+    @classmethod
+    def of(cls, chunk: Mapping[str, Any]) -> "Kept":
+        fields = chunk.get("replaced", {})
+        older = (Older(each["id"], each["until"]) for each in fields.get("older", ()))
+        return cls(chunks.decode_replaced(fields), tuple(older))
+
+    @property
+    def latest(self) -> int:
+        """Return the moment of the last replacement."""
+        return int(self.values.replaced_at.max(initial=ALWAYS))
+
+
+NOTHING_KEPT = Kept.of({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keeping:
+    """What a write keeps: the fields of the chunk, and the document to insert before it."""
+
+    kept: Kept
+    fields: Document
+    moved: Document | None
+
+
 class Revisions:
     """The replaced values of all series, for so many days; the driver's errors pass through."""
 
     def __init__(self, mongo: Mongo, days: int, clock: Callable[[], float]) -> None:
-        self._revisions = mongo["ohlcv_revisions"]
+        self._older = mongo["ohlcv_revisions"]
         self._chunks = mongo["ohlcv"]
         self._days = days
         self._clock = clock
@@ -84,114 +131,117 @@ class Revisions:
                 f" before {moment_of(self.kept_from):%Y-%m-%dT%H:%M:%SZ}"
             )
 
-    def rewritten(self, stored: Versions, merged: Bars) -> Rewritten:
+    def rewritten(self, stored: Versions, kept: Kept, merged: Bars) -> Rewritten:
         """Return the changes of a write of a chunk, as of now."""
-        return rewrite(stored, merged, self._now(), self.kept_from)
+        return rewrite(stored, merged, max(self._now(), kept.latest + 1), self.kept_from)
 
-    def document(self, chunk_id: str, rev: object, rewritten: Rewritten, cause: Cause) -> Document:
-        """Return the document of the replaced values, of which there is at least one."""
-        replaced, at = rewritten.replaced, moment_of(rewritten.moment)
-        largest = largest_change(replaced.bars, rewritten.replacing)
-        return {
-            "_id": f"{chunk_id}|{rev}",
-            "replaced_at": at,
-            "expires_at": at + timedelta(days=self._days),
-            "reason": cause.reason.value,
-            "job": cause.job_id,
-            "largest": largest._asdict() | {"time": to_date(largest.time)},
-            "columns": chunks.encode_columns(replaced.bars),
-            "written": chunks.encode_written(replaced.written),
+    def keeping(self, chunk_id: str, kept: Kept, rewritten: Rewritten, cause: Cause) -> Keeping:
+        """Return how a write keeps the values that it replaces, of which there is at least one."""
+        moment, kept_from = rewritten.moment, self.kept_from
+        known, new, moved = kept.values.since(kept_from), rewritten.replaced, None
+        older = [each for each in kept.older if each.until >= moment_of(kept_from)]
+        if len(known) and len(known) + len(new.written) > MOST_VALUES:
+            older.append(Older(ObjectId(), moment_of(kept.latest)))
+            moved = {
+                "_id": f"{chunk_id}|{older[-1].id}",
+                "expires_at": older[-1].until + timedelta(days=self._days),
+                **chunks.encode_replaced(known),
+            }
+            known = NOTHING_KEPT.values
+        values = known.plus(new, moment, cause)
+        fields = {
+            "replaced": chunks.encode_replaced(values)
+            | {"older": [each._asdict() for each in older]},
+            "revised_at": moment_of(moment),
+            "oldest_value_at": moment_of(int(rewritten.versions.written.min())),
         }
+        return Keeping(Kept(values, tuple(older)), fields, moved)
 
-    def keep(self, documents: list[Document]) -> None:
-        """Store the documents; call it before the chunks are written."""
-        if documents:
-            self._revisions.insert_many(documents, ordered=False)
+    def insert(self, moved: Sequence[Document]) -> None:
+        """Store the values that are too many for their chunks; call it before these are written."""
+        if moved:
+            self._older.insert_many(moved, ordered=False)
 
-    def withdraw(self, ids: Iterable[str]) -> None:
-        """Remove documents of chunks that another writer wrote first."""
-        self._revisions.delete_many({"_id": {"$in": list(ids)}})
-
-    def replaced_after(self, moment: int, ids: Collection[str]) -> dict[str, list[Versions]]:
-        """Return the values that were replaced after the moment, by the id of their chunk."""
-        found: defaultdict[str, list[Versions]] = defaultdict(list)
-        wanted = {
-            "_id": {"$gte": min(ids), "$lt": f"{max(ids)}{_AFTER_ALL}"},
-            "replaced_at": {"$gt": moment_of(moment)},
-        }
-        for document in self._revisions.find(wanted, _VALUES):
-            found[_chunk_of(document)].append(chunks.decode_versions(document))
-        return found
+    def replaced_after(self, moment: int, found: Sequence[Document]) -> list[Replaced]:
+        """Return, for each of these chunks, at least the values replaced after the moment."""
+        all_kept = [Kept.of(each) for each in found]
+        ids = [
+            [f"{each['_id']}|{one.id}" for one in kept.older if one.until > moment_of(moment)]
+            for each, kept in zip(found, all_kept, strict=True)
+        ]
+        wanted = [each for of_chunk in ids for each in of_chunk]
+        documents = self._older.find({"_id": {"$in": wanted}}) if wanted else ()
+        older = {each["_id"]: chunks.decode_replaced(each) for each in documents}
+        return [
+            follow([*(older[each] for each in of_chunk if each in older), kept.values])
+            for of_chunk, kept in zip(ids, all_kept, strict=True)
+        ]
 
     def page(self, series: Series, offset: int, limit: int) -> tuple[list[Revision], int]:
-        """Return revisions from `offset` on, the newest first, and the number of all.
-
-        A document whose chunk was not written after all is counted, but not returned.
-        """
-        ranges = (chunks.id_range(series), chunks.later_generations(series))
-        of_series = {"$or": [{"_id": each} for each in ranges]}
-        newest_first = [("replaced_at", DESCENDING), ("_id", DESCENDING)]
-        found = self._revisions.find(of_series)
-        documents = list(found.sort(newest_first).skip(offset).limit(limit))
-        writes = self._writes_of({_chunk_of(each) for each in documents})
-        revisions = [
-            _read(each) for each in documents if (_chunk_of(each), each["replaced_at"]) in writes
-        ]
-        return revisions, self._revisions.count_documents(of_series)
+        """Return revisions from `offset` on, the newest first, and the number of all."""
+        moments = sorted(self._moments(series), reverse=True)
+        page = moments[offset : offset + limit]
+        found = list(self._chunks.find({"_id": {"$in": list({each for _, each in page})}}))
+        read = {
+            (moment, document["_id"]): revision
+            for document, replaced in zip(found, self._all_of(found), strict=True)
+            for moment, revision in _revisions(
+                chunks.decode(document["columns"]),
+                replaced,
+                [moment for moment, chunk_id in page if chunk_id == document["_id"]],
+            )
+        }
+        return [read[each] for each in page if each in read], len(moments)
 
     def revised(self, series: Series, start: int, end: int, moment: int) -> Revised:
         """Return how often bars from `start` to before `end` changed until the moment."""
-        ids = chunks.id_range(series, start, end)
-        wanted = {
-            "_id": {"$gte": ids["$gte"], "$lt": f"{ids['$lte']}{_AFTER_ALL}"},
-            "replaced_at": {"$lte": moment_of(moment)},
-        }
-        found = self._revisions.find(wanted, {"columns": True, "replaced_at": True})
-        moments = [
-            each["replaced_at"]
-            for each in found
-            if len(chunks.decode(each["columns"]).between(start, end))
-        ]
-        return Revised(len(moments), max(moments, default=None))
+        found = self._revised({"_id": chunks.id_range(series, start, end)}, {"replaced": True})
+        moments: list[int] = []
+        for each in self._all_of(found):
+            times = each.columns[0]
+            is_wanted = (times >= start) & (times < end) & (each.replaced_at <= moment)
+            moments += np.unique(each.replaced_at[is_wanted]).tolist()
+        return Revised(len(moments), moment_of(max(moments)) if moments else None)
 
     def delete(self, series: Series) -> None:
-        """Remove the replaced values of the series."""
-        self._revisions.delete_many({"_id": chunks.id_range(series)})
+        """Remove the older values of the series, which its chunks do not have themselves."""
+        self._older.delete_many({"_id": chunks.id_range(series)})
 
     def delete_later_generations(self, series: Series) -> None:
-        """Remove the replaced values of all generations of the series but the first."""
-        self._revisions.delete_many({"_id": chunks.later_generations(series)})
+        """Remove the older values of all generations of the series but the first."""
+        self._older.delete_many({"_id": chunks.later_generations(series)})
 
-    def _writes_of(self, ids: set[str]) -> set[tuple[str, datetime]]:
-        """Return the chunk and the moment of each write that any value is from."""
-        if not ids:
-            return set()
-        wanted = {"_id": {"$gte": min(ids), "$lt": f"{max(ids)}{_AFTER_ALL}"}}
-        replaced = self._revisions.find(wanted, {"written": True})
-        present = self._chunks.find({"_id": {"$in": list(ids)}}, {"written": True})
-        return {
-            (_chunk_of(each), moment_of(moment))
-            for each in (*replaced, *present)
-            for moment in chunks.moments_of(each["written"])
-            if moment != ALWAYS
-        }
+    def _moments(self, series: Series) -> list[tuple[int, str]]:
+        """Return the moment and the chunk of each change of the series."""
+        ranges = (chunks.id_range(series), chunks.later_generations(series))
+        of_series = {"$or": [{"_id": each} for each in ranges]}
+        fields = {f"replaced.{name}": True for name in ("replaced_at", "older")}
+        found = self._revised(of_series, fields)
+        return [
+            (int(moment), document["_id"])
+            for document, replaced in zip(found, self._all_of(found), strict=True)
+            for moment in replaced.moments
+        ]
+
+    def _revised(self, wanted: Document, fields: Document) -> list[Document]:
+        """Return these fields of those chunks that have values which are still kept."""
+        revised = {"revised_at": {"$gte": moment_of(self.kept_from)}}
+        return list(self._chunks.find(wanted | revised, fields))
+
+    def _all_of(self, found: Sequence[Document]) -> list[Replaced]:
+        """Return all values of each of these chunks that are still kept."""
+        kept_from = self.kept_from
+        return [each.since(kept_from) for each in self.replaced_after(kept_from - 1, found)]
 
     def _now(self) -> int:
         return int(1000 * self._clock())
 
 
-def _chunk_of(document: Document) -> str:
-    """Return the id of the chunk of a revision, or of a chunk itself."""
-    return "|".join(document["_id"].split("|")[:3])
-
-
-def _read(document: Document) -> Revision:
-    largest, times = document["largest"], chunks.decode(document["columns"]).time
-    return Revision(
-        replaced_at=document["replaced_at"],
-        bars=len(times),
-        first_bar_at=int(times[0]),
-        last_bar_at=int(times[-1]),
-        largest=Change(**largest | {"time": to_seconds(largest["time"])}),
-        cause=Cause(Reason(document["reason"]), document["job"]),
-    )
+def _revisions(
+    bars: Bars, replaced: Replaced, moments: Sequence[int]
+) -> Iterator[tuple[int, Revision]]:
+    """Yield each of these changes of a chunk that has the bars now."""
+    for moment, change in zip(moments, changes(bars, replaced, moments), strict=True):
+        before, largest, cause = change
+        first, last = int(before.time[0]), int(before.time[-1])
+        yield moment, Revision(moment_of(moment), len(before), first, last, largest, cause)

@@ -14,9 +14,10 @@ from pocketquant.domain.intervals import DAY
 from pocketquant.domain.revisions import Cause, Change, Reason
 from pocketquant.domain.symbols import Series
 from pocketquant.servers.connections import Mongo
+from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.indexes import make_collections_and_indexes
-from pocketquant.storage.revisions import Revision, Revisions
+from pocketquant.storage.revisions import MOST_VALUES, Revision, Revisions
 
 AAPL = Series.parse("NASDAQ:AAPL|1m")
 DAILY = Series.parse("NASDAQ:AAPL|1d")
@@ -64,7 +65,7 @@ def _bars(series: Series, numbers: list[int], close: float) -> Bars:
 
 @contextmanager
 def _refused_chunks(mongo: Mongo) -> Iterator[None]:
-    """Let the server refuse chunks, so that writers end between revisions and chunks."""
+    """Let the server refuse chunks, so that writers end before them."""
     mongo.command("collMod", "ohlcv", validator={"count": {"$lt": 0}})
     try:
         with pytest.raises(OperationFailure, match="Document failed validation"):
@@ -113,8 +114,8 @@ def test_every_moment_has_the_bars_of_then(
         window = expected.between(start, None)
         part = window.last(limit) if newest else window.first(limit)
         assert part == past.read(series, start, None, limit, newest)
-        chunks = past.read_chunks(past.chunk_ids(series))
-        assert len(expected) == sum(map(len, chunks.values()))
+        parts = past.read_chunks(past.chunk_ids(series))
+        assert len(expected) == sum(map(len, parts.values()))
         ends = {expected.first_time, expected.last_time} - {None}
         assert ends == set(past.chunk_edges(series).tolist())
 
@@ -139,29 +140,35 @@ def test_bars_of_an_older_release_were_always_there(
     assert _bars(AAPL, [1, 2, 3], 5.0) == store.at(clock.moment - 1).read(AAPL)
 
 
+def _values(mongo: Mongo) -> list[int]:
+    """Return how many replaced values each chunk with any has itself."""
+    found = mongo["ohlcv"].find({"revised_at": {"$exists": True}}).sort("_id")
+    return [len(each["replaced"]["columns"]) // 48 for each in found]
+
+
 def test_unchanged_and_appended_bars_keep_no_values(
     store: BarStore, mongo: Mongo, clock: Clock
 ) -> None:
-    """Only replaced bars are kept, once for each chunk that is written."""
+    """Only replaced values are kept, by the chunks that have the bars."""
     store.upsert({AAPL: _bars(AAPL, list(range(1, 3000)), 5.0)})
     store.upsert({AAPL: _bars(AAPL, list(range(1, 3000)), 5.0)})
     store.upsert({AAPL: _bars(AAPL, [0], 5.0)})
-    assert 0 == mongo["ohlcv_revisions"].count_documents({})
+    assert [] == _values(mongo)
     store.upsert({AAPL: _bars(AAPL, [2500, 20, 10], 6.0)})
-    assert [48, 96] == sorted(len(each["columns"]) for each in mongo["ohlcv_revisions"].find())
+    assert [1, 2] == _values(mongo)
 
 
-@pytest.mark.parametrize("numbers", [[5], [5, 2500]])
-def test_appending_needs_no_further_round_trip(
+@pytest.mark.parametrize("numbers", [[5], [5, 2500], [15], [15, 2510]])
+def test_keeping_needs_no_further_round_trip(
     store: BarStore, mongo: Mongo, numbers: list[int]
 ) -> None:
-    """The server gets as many commands as from a store that keeps no values."""
+    """The server gets as many commands as from a store without, for new and for replaced bars."""
     plain = BarStore(mongo)
     commands = []
     for each, series in ((store, AAPL), (plain, Series.parse("NASDAQ:MSFT|1m"))):
-        each.upsert({series: _bars(series, [number + 10 for number in numbers], 5.0)})
+        each.upsert({series: _bars(series, [15, 2510], 5.0)})
         mongo.command("profile", 2)
-        each.upsert({series: _bars(series, numbers, 5.0)})
+        each.upsert({series: _bars(series, numbers, 6.0)})
         mongo.command("profile", 0)
         of_bars = {"ns": {"$regex": r"\.ohlcv"}}
         commands.append(mongo["system.profile"].count_documents(of_bars))
@@ -169,10 +176,46 @@ def test_appending_needs_no_further_round_trip(
     assert commands[0] == commands[1] > 0
 
 
+def test_a_moment_is_read_by_one_query(store: BarStore, mongo: Mongo, clock: Clock) -> None:
+    """Its answer has the replaced values, and no present values where all are newer."""
+    store.upsert({AAPL: _bars(AAPL, list(range(2000)), 5.0)})
+    clock.now += 1
+    store.upsert({AAPL: _bars(AAPL, list(range(2000)), 6.0)})
+    mongo.command("profile", 2)
+    assert _bars(AAPL, list(range(2000)), 5.0) == store.at(clock.moment - 1).read(AAPL)
+    mongo.command("profile", 0)
+    (query,) = mongo["system.profile"].find({"ns": {"$regex": r"\.ohlcv"}})
+    assert 48 * 2000 < query["responseLength"] < 2 * 48 * 2000
+
+
+def test_many_values_move_to_documents_of_their_own(
+    store: BarStore, revisions: Revisions, mongo: Mongo, clock: Clock
+) -> None:
+    """All moments read back and all changes are listed, also when a writer ended in between."""
+    numbers, moments = list(range(1000)), []
+    for close in range(1, 8):
+        if close == 5:
+            with _refused_chunks(mongo):
+                BarStore(mongo, revisions=revisions).upsert({DAILY: _bars(DAILY, numbers, 99.0)})
+        store.upsert({DAILY: _bars(DAILY, numbers, float(close))})
+        moments.append(clock.moment)
+        clock.now += 1
+    assert all(each <= MOST_VALUES for each in _values(mongo))
+    assert mongo["ohlcv_revisions"].count_documents({}) > 0
+    for close, moment in enumerate(moments, start=1):
+        assert _bars(DAILY, numbers, float(close)) == store.at(moment).read(DAILY)
+    found, total = revisions.page(DAILY, 0, 100)
+    changes = {(each.largest.before, each.largest.after, each.bars) for each in found}
+    assert {1000} == {len(store.at(moment).read(DAILY)) for moment in moments}
+    assert total == len(found) >= 6
+    assert sum(each.bars for each in found) == 6000
+    assert {(close - 1.0, close + 0.0) for close in range(1, 7)} == {each[:2] for each in changes}
+
+
 def test_a_lost_race_leaves_one_revision(
     store: BarStore, revisions: Revisions, mongo: Mongo, clock: Clock
 ) -> None:
-    """A writer whose known chunk was written by another one meanwhile withdraws its values."""
+    """A writer whose known chunk was written by another one meanwhile keeps values once."""
     store.upsert({AAPL: _bars(AAPL, [1, 2], 5.0)})
     other = BarStore(mongo, revisions=revisions)
     clock.now += 1
@@ -204,35 +247,57 @@ def test_revisions_are_listed_newest_first(
 def test_a_change_that_never_came_is_not_listed(
     store: BarStore, revisions: Revisions, mongo: Mongo, clock: Clock
 ) -> None:
-    """A writer that ended before it wrote the chunk left values; its successor's are listed."""
+    """A writer that ended before it wrote the chunk left nothing; its successor's is listed."""
     store.upsert({AAPL: _bars(AAPL, [1, 2, 3], 5.0)})
     with _refused_chunks(mongo):
         store.upsert({AAPL: _bars(AAPL, [2], 6.0)})
-    assert ([], 1) == revisions.page(AAPL, 0, 10)
+    assert ([], 0) == revisions.page(AAPL, 0, 10)
     clock.now += 1
     store.upsert({AAPL: _bars(AAPL, [2], 6.0)})
     found, _total = revisions.page(AAPL, 0, 10)
     assert [BEGIN + 1] == [each.replaced_at.timestamp() for each in found]
 
 
+def _rewrite_often(store: BarStore, clock: Clock, *all_series: Series) -> None:
+    """Replace so many values that some move to documents of their own."""
+    for close in range(5):
+        for series in all_series:
+            store.upsert({series: _bars(series, list(range(1000)), float(close))})
+        clock.now += 1
+
+
 def test_deleted_bars_leave_no_values(store: BarStore, mongo: Mongo, clock: Clock) -> None:
     """The replaced values of a series go with it, and other series keep theirs."""
-    for close in (5.0, 6.0):
-        store.upsert({AAPL: _bars(AAPL, [1], close), DAILY: _bars(DAILY, [1], close)})
+    _rewrite_often(store, clock, AAPL, DAILY)
     store.delete(AAPL)
-    assert ["NASDAQ:AAPL|1d"] == [
-        each["_id"].rpartition("|")[0].rpartition("|")[0]
-        for each in mongo["ohlcv_revisions"].find()
-    ]
+    for name in ("ohlcv", "ohlcv_revisions"):
+        kept = {"|".join(each["_id"].split("|")[:2]) for each in mongo[name].find()}
+        assert {"NASDAQ:AAPL|1d"} == kept
 
 
 def test_values_are_removed_when_they_are_kept_no_longer(
     store: BarStore, mongo: Mongo, clock: Clock
 ) -> None:
-    """The server removes a document 400 days after its values were replaced."""
-    store.upsert({AAPL: _bars(AAPL, [1], 5.0)})
-    store.upsert({AAPL: _bars(AAPL, [1], 6.0)})
-    (kept,) = mongo["ohlcv_revisions"].find()
-    assert 400 * DAY == (kept["expires_at"] - kept["replaced_at"]).total_seconds()
+    """The next change of their chunk leaves them out; the server removes documents of their own."""
+    _rewrite_often(store, clock, AAPL)
+    for kept in mongo["ohlcv_revisions"].find():
+        last = chunks.decode_replaced(kept).replaced_at[-1]
+        assert last / 1000 + 400 * DAY == kept["expires_at"].timestamp()
     index = mongo["ohlcv_revisions"].index_information()["kept_long_enough"]
     assert ([("expires_at", 1)], 0) == (index["key"], index["expireAfterSeconds"])
+    clock.now += 400 * DAY
+    store.upsert({AAPL: _bars(AAPL, list(range(1000)), 9.0)})
+    assert 1000 == sum(_values(mongo))
+    assert not any(each["replaced"]["older"] for each in mongo["ohlcv"].find())
+
+
+def test_values_that_are_kept_no_longer_are_not_listed(
+    store: BarStore, revisions: Revisions, clock: Clock
+) -> None:
+    """They stay until their chunk changes again, and count neither in the list nor in a range."""
+    store.upsert({AAPL: _bars(AAPL, [1, 2], 5.0)})
+    store.upsert({AAPL: _bars(AAPL, [1], 6.0)})
+    assert 1 == revisions.page(AAPL, 0, 10)[1]
+    clock.now += 400 * DAY + 1
+    assert ([], 0) == revisions.page(AAPL, 0, 10)
+    assert (0, None) == revisions.revised(AAPL, 0, BEGIN, clock.moment)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.intervals import DAY, Interval
-from pocketquant.domain.revisions import ALWAYS, Versions
+from pocketquant.domain.revisions import ALWAYS, Cause, Reason, Replaced, Versions
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage import chunks
 from pocketquant.storage.generations import generation_of
@@ -177,6 +177,31 @@ def test_bars_written_by_an_older_release_were_always_there(written: bytes | Non
     """It writes no moments, and leaves those of fewer or more bars as they are."""
     document = {"columns": chunks.encode_columns(_bars([0, 60])), "written": written}
     assert [ALWAYS, ALWAYS] == chunks.decode_versions(document).written.tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=20))
+def test_replaced_values_read_back(runs: list[tuple[int, bool]]) -> None:
+    """Each has its moments; there is one cause for those that were replaced together."""
+    count = 2 * len(runs)
+    causes = [
+        Cause(Reason.SYNC, "a job") if is_sync else Cause(Reason.IMPORT) for _, is_sync in runs
+    ]
+    written = np.array([each for each, _ in runs], dtype=np.int64).repeat(2)
+    replaced_at = np.arange(10, 10 + len(runs)).repeat(2)
+    replaced = Replaced(_bars(list(range(count))).columns, written, replaced_at, tuple(causes))
+    fields = chunks.encode_replaced(replaced)
+    found = chunks.decode_replaced(fields)
+    assert replaced.columns.tolist() == found.columns.tolist()
+    assert written.tolist() == found.written.tolist()
+    assert replaced_at.tolist() == found.replaced_at.tolist()
+    assert tuple(causes) == found.causes
+    assert {"sync a job", "import"} >= set(fields["causes"])
+
+
+def test_no_fields_hold_no_replaced_values() -> None:
+    """A chunk of which no bar changed has none."""
+    found = chunks.decode_replaced({})
+    assert (0, (6, 0), ()) == (len(found), found.columns.shape, found.causes)
 
 
 def test_decoding_copies_nothing() -> None:
