@@ -43,6 +43,7 @@ from pocketquant.messaging.dispatcher import Dispatcher
 from pocketquant.messaging.queues import celery_app
 from pocketquant.presence.repeating import Loops
 from pocketquant.servers.connections import Mongo, open_mongo, open_redis, server_now
+from pocketquant.servers.server_clock import ServerClock
 from pocketquant.settings import Settings
 from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
@@ -75,6 +76,7 @@ class Platform:
 
     settings: Settings
     loops: Loops
+    clock: ServerClock
     mongo: Mongo
     cache: redis.Redis
     answers: redis.Redis | None
@@ -131,7 +133,8 @@ def wire(settings: Settings) -> Platform:
             raise InvalidSettings(
                 f"{name.upper()} is not set; `pocketquant up` brings servers along"
             )
-    mongo = open_mongo(settings.mongodb_url, settings.mongodb_database)
+    clock = ServerClock(time.time)
+    mongo = open_mongo(settings.mongodb_url, settings.mongodb_database, clock=clock)
     cache = open_redis(settings.redis_url)
     answers = open_redis(settings.cache_url, _ANSWERS_SECONDS) if settings.cache_url else None
     most_bytes = settings.answers_most_mb * 1_000_000
@@ -147,7 +150,7 @@ def wire(settings: Settings) -> Platform:
     intake = Intake(jobs, plans, interventions, ledger, statuses, symbols, dispatcher, nudges, now)
     tick_problems = TickProblems(cache)
     steps = Steps(tick_problems)
-    revisions = Revisions(mongo, settings.revision_days, time.time)
+    revisions = Revisions(mongo, settings.revision_days, clock)
     bars = BarStore(mongo, revisions=revisions if settings.revision_days else None)
     live_bars, calendars = LiveBarStore(mongo), CalendarStore(mongo)
     cached_calendars = CachedCalendars(calendars, time.monotonic)
@@ -162,6 +165,7 @@ def wire(settings: Settings) -> Platform:
     return Platform(
         settings=settings,
         loops=Loops(),
+        clock=clock,
         mongo=mongo,
         cache=cache,
         answers=answers,
@@ -222,7 +226,7 @@ def wire(settings: Settings) -> Platform:
             time.time,
         ),
         holes=holes,
-        provenances=Provenances(statuses, symbols, holes, revisions, time.time),
+        provenances=Provenances(statuses, symbols, holes, revisions, clock),
         searching=Searching(
             SymbolSearch(settings.tradingview_search_url, settings.tradingview_http_url),
             SearchCache(answers or cache),
@@ -277,7 +281,7 @@ def wire_syncer(platform: Platform) -> Syncer:
             generations=platform.generations,
             ledger=platform.ledger,
             responses=platform.responses,
-            clock=time.time,
+            clock=platform.clock,
             keep_seconds=max(settings.revision_days * DAY, _LEAST_KEPT_SECONDS),
         ),
         hours=HoursKeeping(platform.calendars),

@@ -28,6 +28,7 @@ from redis.sentinel import Sentinel
 from pocketquant.domain.errors import InvalidSettings, StorageUnavailable
 from pocketquant.pausing import pause
 from pocketquant.servers.sentinel_url import SentinelUrl, names_sentinels
+from pocketquant.servers.server_clock import ServerClock
 
 Mongo = Database[dict[str, Any]]
 
@@ -47,13 +48,15 @@ _REFUSAL_CODE = re.compile(
 )
 
 
-def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
+def open_mongo(
+    url: str, database: str, timeout_seconds: float = 5.0, clock: ServerClock | None = None
+) -> Mongo:
     """Return the database, without connecting yet; InvalidSettings for an unreadable URL.
 
     Reads go to the primary whatever the URL prefers, since most of them decide something. Writes
     are acknowledged by the majority and journalled unless the URL says otherwise. Dates are read as
     aware datetimes in UTC. An operation fails after `timeout_seconds` if no server is found, and
-    after 20 s if the server does not answer.
+    after 20 s if the server does not answer. The clock is compared with the server's.
     """
     with _unquoted_errors("MongoDB"):
         chosen = {option.lower() for option in parse_uri(url)["options"]}
@@ -68,6 +71,7 @@ def open_mongo(url: str, database: str, timeout_seconds: float = 5.0) -> Mongo:
         serverSelectionTimeoutMS=int(timeout_seconds * 1000),
         connectTimeoutMS=int(timeout_seconds * 1000),
         socketTimeoutMS=_OPERATION_MILLISECONDS,
+        event_listeners=[] if clock is None else [clock],
         **durable,
     )
     return client.get_database(database, read_preference=ReadPreference.PRIMARY)
