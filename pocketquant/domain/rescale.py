@@ -184,8 +184,9 @@ def _tick_of(*blocks: Floats) -> float:
     per_unit = 10.0 ** next(is_fine, _MOST_DECIMALS)
     steps = np.rint(prices * per_unit).astype(np.int64)
     common = max(1, int(np.gcd.reduce(steps)))
-    usual = (digits * 10**zeros for digits in _TICKS for zeros in range(len(str(common))))
-    return max(each for each in usual if common % each == 0) / per_unit
+    usual = [digits * 10**zeros for digits in _TICKS for zeros in range(len(str(common)))]
+    tick: float = max(each for each in usual if common % each == 0) / per_unit
+    return tick
 
 
 def _are_on_grid(prices: Floats, tick: float) -> bool:

@@ -107,7 +107,7 @@ def _a_year(stores: Contenders) -> Iterator[int]:
         for number in range(DAILY)
     }
     for day in range(DAYS):
-        stores.now = BEGIN + (day + 1) * DAY + day / 7
+        stores.now = BEGIN + (day + 1) * DAY + 0.618 * day % 0.4
         cause = Cause(Reason.SYNC, str(ObjectId()))
         for series, year in years.items():
             stores.write(series, _newest(series, year, day), cause)
