@@ -37,6 +37,17 @@ class Cause:
     reason: Reason
     job_id: str | None = None
 
+    @classmethod
+    def parse(cls, text: str) -> "Cause":
+        """Return the cause of this text."""
+        reason, _, job_id = text.partition(" ")
+        return cls(Reason(reason), job_id or None)
+
+    @property
+    def text(self) -> str:
+        """Return the text of the cause, such as "import" or "sync" with the id of a job."""
+        return f"{self.reason} {self.job_id}" if self.job_id else self.reason.value
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Versions:
@@ -69,13 +80,13 @@ class Replaced:
     """Former values of bars in the order of their replacement; a bar may have several.
 
     `columns` are as in `Bars`. A value was stored from `written` until `replaced_at`. There is one
-    cause for each moment of replacement.
+    cause, as a text, for each moment of replacement.
     """
 
     columns: Floats
     written: Moments
     replaced_at: Moments
-    causes: tuple[Cause, ...]
+    causes: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.written)
@@ -88,7 +99,8 @@ class Replaced:
     def plus(self, values: Versions, moment: int, cause: Cause) -> "Replaced":
         """Return these values and those that were replaced after them."""
         replaced_at = np.full(len(values.written), moment, dtype=np.int64)
-        return follow([self, Replaced(values.bars.columns, values.written, replaced_at, (cause,))])
+        new = Replaced(values.bars.columns, values.written, replaced_at, (cause.text,))
+        return follow([self, new])
 
     def since(self, moment: int) -> "Replaced":
         """Return the values that were replaced at the moment or later."""
@@ -122,7 +134,8 @@ def rewrite(stored: Versions, merged: Bars, now: int, kept_from: int) -> Rewritt
     written = np.full(len(merged), moment, dtype=np.int64)
     kept = stored.written[is_same]
     written[index[is_same]] = np.where(kept < kept_from, ALWAYS, kept)
-    return Rewritten(Versions(merged, written), _chosen(stored, ~is_same), moment)
+    replaced = Versions(Bars(_chosen(stored.bars.columns, ~is_same)), stored.written[~is_same])
+    return Rewritten(Versions(merged, written), replaced, moment)
 
 
 def follow(parts: Sequence[Replaced]) -> Replaced:
@@ -142,14 +155,12 @@ def stored_at(moment: int, present: Versions, replaced: Replaced) -> Bars:
 
     Present values that were stored later may be left out of `present`.
     """
-    is_known = present.written <= moment
-    known = present.bars if is_known.all() else _chosen(present, is_known).bars
+    known = _chosen(present.bars.columns, present.written <= moment)
     was_stored = (replaced.written <= moment) & (replaced.replaced_at > moment)
-    if not was_stored.any():
-        return known
-    former = replaced.columns.compress(was_stored, axis=1)
-    in_order = former.take(former[_TIME].argsort(kind="stable"), axis=1)
-    return known.merge(Bars(in_order)).bars
+    former = _chosen(replaced.columns, was_stored)
+    if (former[_TIME, 1:] < former[_TIME, :-1]).any():
+        former = former.take(former[_TIME].argsort(), axis=1)
+    return Bars(known).merge(Bars(former)).bars if known.size else Bars(former)
 
 
 def changes(
@@ -167,7 +178,7 @@ def changes(
         is_of_moment = np.flatnonzero(replaced.replaced_at == moment)
         before = Bars(every[:, is_of_moment])
         after = Bars(every[:, following[is_of_moment]])
-        cause = replaced.causes[int(replaced.moments.searchsorted(moment))]
+        cause = Cause.parse(replaced.causes[int(replaced.moments.searchsorted(moment))])
         yield before, largest_change(before, after), cause
 
 
@@ -190,10 +201,8 @@ def largest_change(before: Bars, after: Bars) -> Change:
     )
 
 
-def _chosen(versions: Versions, is_chosen: NDArray[np.bool_]) -> Versions:
-    return Versions(
-        Bars(versions.bars.columns.compress(is_chosen, axis=1)), versions.written[is_chosen]
-    )
+def _chosen(columns: Floats, is_chosen: NDArray[np.bool_]) -> Floats:
+    return columns if is_chosen.all() else columns.compress(is_chosen, axis=1)
 
 
 def _shares(old: Floats, new: Floats) -> Floats:

@@ -12,15 +12,16 @@ from pymongo.collection import Collection
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.batches import batched
 from pocketquant.domain.dates import moment_of, to_seconds
-from pocketquant.domain.revisions import stored_at
+from pocketquant.domain.revisions import ALWAYS, Replaced, Versions, stored_at
 from pocketquant.domain.symbols import Series
 from pocketquant.storage import chunks
-from pocketquant.storage.revisions import Kept, Revisions
+from pocketquant.storage.revisions import NOTHING_KEPT, Kept, Revisions
 
 _PIECE = 256  # chunks of one query when all are read
 _BLOCK = 32  # chunks of one block: 1.5 MB
 
 _COLUMNS = {"columns": True}
+_NO_VERSIONS = Versions.new(Bars.empty(), ALWAYS)
 
 Document = dict[str, Any]
 
@@ -134,23 +135,27 @@ class PastBars(BarReader):
         return np.concatenate(edges)
 
     def _decoded(self, found: list[Document]) -> list[Bars]:
-        if self._revisions is None:
-            all_replaced = [Kept.of(each).values for each in found]
+        changed = [each for each in found if "replaced" in each]
+        if self._revisions is None or not changed:
+            all_replaced = [Kept.of(each).values for each in changed]
         else:
-            all_replaced = self._revisions.replaced_after(self._moment, found)
-        return [
-            stored_at(self._moment, chunks.decode_versions(each), replaced)
-            for each, replaced in zip(found, all_replaced, strict=True)
-        ]
+            all_replaced = self._revisions.replaced_after(self._moment, changed)
+        replaced = {each["_id"]: values for each, values in zip(changed, all_replaced, strict=True)}
+        return [self._stored(each, replaced.get(each["_id"])) for each in found]
+
+    def _stored(self, chunk: Document, replaced: Replaced | None) -> Bars:
+        if replaced is None:
+            if chunks.latest_of(chunk) <= self._moment:
+                return chunks.decode(chunk["columns"])
+            replaced = NOTHING_KEPT.values
+        present = chunks.decode_versions(chunk) if "columns" in chunk else _NO_VERSIONS
+        return stored_at(self._moment, present, replaced)
 
 
 def _fields_at(at: datetime) -> Document:
     """Return the projection of a chunk to what was stored at a moment."""
-    present = {"$gt": ["$oldest_value_at", at]}
-    names = ("columns", "written", "replaced_at", "older")
-    replaced = {name: f"$replaced.{name}" for name in names}
     return {
-        "columns": {"$cond": [present, "$$REMOVE", "$columns"]},
-        "written": {"$cond": [present, "$$REMOVE", "$written"]},
-        "replaced": {"$cond": [{"$gt": ["$revised_at", at]}, replaced, "$$REMOVE"]},
+        "columns": {"$cond": [{"$gt": ["$oldest_value_at", at]}, "$$REMOVE", "$columns"]},
+        "written": True,
+        "replaced": {"$cond": [{"$gt": ["$revised_at", at]}, "$replaced", "$$REMOVE"]},
     }

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.revisions import ALWAYS, Cause, Moments, Reason, Replaced, Versions
+from pocketquant.domain.revisions import ALWAYS, Moments, Replaced, Versions
 from pocketquant.domain.symbols import Series, Symbol
 
 CHUNK_PERIODS = 1024
@@ -141,7 +141,7 @@ def decode_versions(document: Mapping[str, Any]) -> Versions:
 
     A worker of an older release changes the columns and leaves the runs as they are.
     """
-    bars, written = decode(document.get("columns", b"")), _repeated(document.get("written"))
+    bars, written = decode(document["columns"]), _repeated(document.get("written"))
     return Versions(bars, written) if len(written) == len(bars) else Versions.new(bars, ALWAYS)
 
 
@@ -151,21 +151,20 @@ def encode_replaced(replaced: Replaced) -> dict[str, Any]:
         "columns": replaced.columns.astype(_FLOAT, copy=False).tobytes(),
         "written": encode_written(replaced.written),
         "replaced_at": encode_written(replaced.replaced_at),
-        "causes": [f"{each.reason} {each.job_id or ''}".rstrip() for each in replaced.causes],
+        "causes": list(replaced.causes),
     }
 
 
 def decode_replaced(fields: Mapping[str, Any]) -> Replaced:
     """Return replaced values: none without fields, and without causes if these were not read."""
     written, replaced_at = (_repeated(fields.get(name)) for name in ("written", "replaced_at"))
-    causes = tuple(_cause(each) for each in fields.get("causes", ()))
-    return Replaced(decode(fields.get("columns", b"")).columns, written, replaced_at, causes)
+    columns = decode(fields.get("columns", b"")).columns
+    return Replaced(columns, written, replaced_at, tuple(fields.get("causes", ())))
 
 
-def moments_of(written: bytes | None) -> list[int]:
-    """Return the moment of each run."""
-    moments: list[int] = _runs(written)["moment"].tolist()
-    return moments
+def latest_of(document: Mapping[str, Any]) -> int:
+    """Return the moment of the last write of a chunk that is still there."""
+    return int(_runs(document.get("written"))["moment"].max(initial=ALWAYS))
 
 
 def gather(
@@ -186,11 +185,6 @@ def gather(
     if limit is None:
         return bars
     return bars.last(limit) if newest else bars.first(limit)
-
-
-def _cause(text: str) -> Cause:
-    reason, _, job_id = text.partition(" ")
-    return Cause(Reason(reason), job_id or None)
 
 
 def _repeated(written: bytes | None) -> Moments:

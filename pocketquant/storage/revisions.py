@@ -21,6 +21,7 @@ After a crash, or a lost race, no chunk refers to it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,17 +165,20 @@ class Revisions:
 
     def replaced_after(self, moment: int, found: Sequence[Document]) -> list[Replaced]:
         """Return, for each of these chunks, at least the values replaced after the moment."""
-        all_kept = [Kept.of(each) for each in found]
+        all_fields, at = [each["replaced"] for each in found], moment_of(moment)
+        all_values = [chunks.decode_replaced(each) for each in all_fields]
         ids = [
-            [f"{each['_id']}|{one.id}" for one in kept.older if one.until > moment_of(moment)]
-            for each, kept in zip(found, all_kept, strict=True)
+            [f"{each['_id']}|{one['id']}" for one in fields["older"] if one["until"] > at]
+            for each, fields in zip(found, all_fields, strict=True)
         ]
-        wanted = [each for of_chunk in ids for each in of_chunk]
-        documents = self._older.find({"_id": {"$in": wanted}}) if wanted else ()
+        wanted = list(chain.from_iterable(ids))
+        if not wanted:
+            return all_values
+        documents = self._older.find({"_id": {"$in": wanted}})
         older = {each["_id"]: chunks.decode_replaced(each) for each in documents}
         return [
-            follow([*(older[each] for each in of_chunk if each in older), kept.values])
-            for of_chunk, kept in zip(ids, all_kept, strict=True)
+            follow([*(older[each] for each in of_chunk if each in older), values])
+            for of_chunk, values in zip(ids, all_values, strict=True)
         ]
 
     def page(self, series: Series, offset: int, limit: int) -> tuple[list[Revision], int]:
