@@ -23,7 +23,7 @@ _SHORTEST_RUN = 3  # a shorter one may be bars that were corrected
 _MOST_RUNS = 64
 _MOST_OUTLIERS = 0.1  # the part of the bars that fits into no run
 _MOST_REVISED = 0.5
-_MOST_EQUAL = 0.5  # of the bars of another scale: prices of few ticks round to what they were
+_LEAST_CHANGED = 0.5  # of the bars of another scale; prices of few ticks round to what they were
 _MOST_UNSURE = 0.05  # of a ratio, from bound to bound
 _MOST_NEW_SHARES = 100  # for so many old ones: the largest numbers in the ratio of a split
 _LEAST_DIVIDEND_FACTOR = 0.8  # a change by more is a split
@@ -137,8 +137,7 @@ def compare(
     if sum(len(run.places) for run in runs) < (1 - _MOST_OUTLIERS) * count:
         return Compared(Suspect(changed, count), count, from_first)
     oldest = runs[-1]
-    is_equal = (old[_PRICES] == new[_PRICES]).all(axis=0)
-    if oldest.has(1.0) or np.mean(is_equal[oldest.places]) > _MOST_EQUAL:
+    if oldest.has(1.0) or differ[oldest.places].mean() < _LEAST_CHANGED:
         is_revised = changed <= _MOST_REVISED * count
         verdict = Revised(changed) if is_revised else Suspect(changed, count)
         return Compared(verdict, count, from_first)
