@@ -42,9 +42,9 @@ def outliers(bars: Bars) -> list[Outlier]:
     usual, bound = _middle(close), SIZES * _middle(np.maximum(high - low, moves))
     bound = np.maximum(bound, np.log1p(SMALLEST_SHARE))
     judged = slice(AROUND, len(bars) - AROUND)
-    above, below = high[judged] - usual, usual - low[judged]
-    is_back = np.abs(_side(close, before=True) - _side(close, before=False)) <= bound
-    found = np.flatnonzero((np.maximum(above, below) > bound) & is_back)
+    sides = np.array([usual, _side(close, before=True), _side(close, before=False)])
+    above, below = high[judged] - sides.max(axis=0), sides.min(axis=0) - low[judged]
+    found = np.flatnonzero(np.maximum(above, below) > bound)
     return [
         _outlier(bars, AROUND + int(index), usual[index], bound[index], above[index] > below[index])
         for index in found

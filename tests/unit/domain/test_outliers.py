@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pocketquant.domain.bars import Bars
@@ -29,6 +29,7 @@ def test_a_random_walk_has_no_outlier(seed: int, step: float) -> None:
     assert [] == outliers(walk(seed, step=step))
 
 
+@example(2617, 10, (HIGH, 3.0))  # prices went up around it
 @given(
     st.integers(0, 10_000),
     st.integers(AROUND, 299 - AROUND),
