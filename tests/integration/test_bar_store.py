@@ -424,11 +424,11 @@ def test_the_adr_reads_a_series(store: BarStore, mongo: Mongo, mongodb_url: str)
     assert bars == Bars(np.array([found[name] for name in COLUMNS]))
 
 
-def test_the_readme_reads_a_chunk(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:
-    """The lines of the README read a chunk."""
+def test_the_guide_reads_a_chunk(store: BarStore, mongo: Mongo, mongodb_url: str) -> None:
+    """The lines of the guide about the database read a chunk."""
     bars = _bars(range(0, 500 * DAY, DAY))
     store.upsert({Series.parse("NASDAQ:AAPL|1d"): bars})
-    found = _run_documented_lines("README.md", mongodb_url, mongo.name)
+    found = _run_documented_lines("docs/database.md", mongodb_url, mongo.name)
     found["chunks"].database.client.close()
     assert bars == Bars(found["columns"])
 
