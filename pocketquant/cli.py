@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem, add_completion_class
 
 from pocketquant.commands.bash_completion import ColonBashComplete
-from pocketquant.hints import as_typed
+from pocketquant.hints import as_typed, problems_text
 
 _SECTIONS = {
     "Use the API": {
@@ -155,12 +155,5 @@ def _message(error: Exception) -> str | None:
         return str(error)
     pydantic = sys.modules.get("pydantic")  # absent where only the client is installed
     if pydantic and isinstance(error, pydantic.ValidationError):
-        return _wrong_settings(error.errors(include_input=False))
+        return problems_text(error.errors(include_input=False))
     return None
-
-
-def _wrong_settings(problems: list[Any]) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])).upper() or 'settings'}: {problem['msg']}"
-        for problem in problems
-    )

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, Response
 
 from pocketquant.domain.shards import all_shards
+from pocketquant.hints import wrong_settings_in_one_line
 from pocketquant.logs import set_up_logs
 from pocketquant.machine.exposure import require_safe
 from pocketquant.machine.parent_death import end_with_parent
@@ -125,9 +126,10 @@ def create_worker_app() -> Flask:
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
-    settings = Settings()
-    require_safe(settings)
-    app = create_app(settings)
+    with wrong_settings_in_one_line():
+        settings = Settings()
+        require_safe(settings)
+        app = create_app(settings)
     slots = _most_arriving_bodies(settings.api_threads)
     bodies.install(app, settings.api_body_seconds, slots, bodies.leave_open)
     unread_answers.install(app, settings.api_write_seconds)
@@ -138,9 +140,10 @@ def create_worker_app() -> Flask:
 def create_push_app() -> Flask:
     """Return the application for a server that holds thousands of streams open."""
     end_with_parent()
-    settings = Settings()
-    require_safe(settings)
-    app = create_app(settings, _MANY_STREAMS, settings.push_host)
+    with wrong_settings_in_one_line():
+        settings = Settings()
+        require_safe(settings)
+        app = create_app(settings, _MANY_STREAMS, settings.push_host)
     bodies.install(app, settings.api_body_seconds, _MOST_BODIES, bodies.hang_up)
     unread_answers.install(app, settings.api_write_seconds)
     hardening.name_no_gunicorn()

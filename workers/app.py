@@ -11,6 +11,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_init
 
 from pocketquant.domain.errors import StorageUnavailable
+from pocketquant.hints import wrong_settings_in_one_line
 from pocketquant.history.syncer import Syncer
 from pocketquant.logs import set_up_logs
 from pocketquant.messaging.headers import carry_log_context, measure_queue_waits
@@ -77,8 +78,9 @@ def _load_before_the_first_sync(syncer: Callable[[], Syncer]) -> None:
     worker_init.connect(load, weak=False)
 
 
-_settings = Settings()
-_platform = wire(_settings)
+with wrong_settings_in_one_line():
+    _settings = Settings()
+    _platform = wire(_settings)
 app = make_app(_settings, _platform)
 
 

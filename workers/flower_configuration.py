@@ -11,6 +11,7 @@ from typing import Any
 from flower.app import Flower
 from tornado.web import ErrorHandler, RequestHandler
 
+from pocketquant.hints import wrong_settings_in_one_line
 from pocketquant.logs import set_up_logs
 from pocketquant.machine.data_folder import with_flower_password
 from pocketquant.machine.exposure import require_safe
@@ -18,10 +19,11 @@ from pocketquant.redaction import redactor_for
 from pocketquant.servers.addresses import is_loopback, names_this_machine
 from pocketquant.settings import Settings
 
-_named = Settings()
-_settings = with_flower_password(_named, _named.data_dir)
-set_up_logs(_settings.log_format, _settings.log_level, redactor_for(_settings))
-require_safe(_settings)
+with wrong_settings_in_one_line():
+    _named = Settings()
+    _settings = with_flower_password(_named, _named.data_dir)
+    set_up_logs(_settings.log_format, _settings.log_level, redactor_for(_settings))
+    require_safe(_settings)
 
 address = _settings.flower_host
 port = _settings.flower_port

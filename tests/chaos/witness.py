@@ -1,6 +1,7 @@
 """An independent reader: bars from the database and from the provider.
 
-It shares no code with PocketQuant: it decodes chunks as docs/database.md shows, and messages by hand.
+It shares no code with PocketQuant: it decodes chunks as docs/database.md shows, and
+messages by hand.
 """
 
 import json

@@ -88,6 +88,25 @@ def test_production_requires_the_urls_of_its_servers(run: Run) -> None:
     assert "MONGODB_URL and REDIS_URL" in ended.stderr
 
 
+@pytest.mark.parametrize("program", ["worker", "beat", "streamer", "flower"])
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"MONGODB_URL": "", "REDIS_URL": ""}, "MONGODB_URL is not set"),
+        ({"WORKER_SLOTS": "many"}, "WORKER_SLOTS: "),
+    ],
+    ids=["missing", "wrong"],
+)
+def test_a_program_without_its_settings_says_so_in_one_line(
+    run: Run, program: str, variables: dict[str, str], message: str
+) -> None:
+    """There is no traceback, whoever started the program."""
+    ended = run(program, **variables)
+    assert 1 == ended.returncode
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
 def test_the_error_of_a_missing_api_names_the_command_to_start(run: Run) -> None:
     """Commands that call the API name `pocketquant up`."""
     ended = run("bars", "NASDAQ:AAPL", "--url", "http://127.0.0.1:9")

@@ -22,6 +22,7 @@ from pocketquant.domain.intervals import Interval
 from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.repairs import Repairs
 from pocketquant.domain.shards import Shard, all_shards
+from pocketquant.hints import wrong_settings_in_one_line
 from pocketquant.live.fenced_writes import FencedBarWriter
 from pocketquant.live.recorder import QuoteRecorder
 from pocketquant.logs import set_up_logs
@@ -183,9 +184,10 @@ class Streamer:
 )
 def main(speed: float) -> None:
     """Stream until SIGTERM or SIGINT."""
-    settings = Settings()
-    set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
-    platform = wire(settings)
+    with wrong_settings_in_one_line():
+        settings = Settings()
+        set_up_logs(settings.log_format, settings.log_level, redactor_for(settings))
+        platform = wire(settings)
     streamer = Streamer(platform, market_clock(speed))
     _collect_rarely()
     for number in (signal.SIGTERM, signal.SIGINT):
