@@ -10,11 +10,13 @@ from mkdocs.structure.files import File, Files
 _TOP = Path(__file__).parent.parent
 _PAGES = {
     "../.env.example": "settings.md",
+    "../deploy/alerts.yml": "alerts.md",
     "../ARCHITECTURE.md": "architecture.md",
     "../CHANGELOG.md": "changelog.md",
     "../README.md": "index.md",
 }
 _LOADED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?https?:[^>]*>")
+_ALERTS = "# Alert rules\n\n```yaml\n{}```\n"
 _SETTINGS = "# Settings\n\nEnvironment variables, or a file `.env`:\n\n```ini\n{}```\n"
 
 
@@ -22,6 +24,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Add pages for files outside docs/, with their links relative to docs/."""
     env = (_TOP / ".env.example").read_text()
     files.append(File.generated(config, "settings.md", content=_SETTINGS.format(env)))
+    rules = (_TOP / "deploy/alerts.yml").read_text()
+    files.append(File.generated(config, "alerts.md", content=_ALERTS.format(rules)))
     for name in ("ARCHITECTURE.md", "CHANGELOG.md"):
         text = (_TOP / name).read_text().replace("](docs/", "](")
         files.append(File.generated(config, name.lower(), content=text))
