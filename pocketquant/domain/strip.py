@@ -13,6 +13,7 @@ class StripState(StrEnum):
     """The state of a part: the worst in it, if it holds several. The last is the worst."""
 
     COMPLETE = "complete"
+    RESCALED = "rescaled"
     NOT_SERVED = "not_served"
     NOT_SYNCED = "not_synced"
     LOST = "lost"
@@ -30,7 +31,7 @@ class StripPart:
 
 _OF_COVERAGE = {
     CoverageState.COMPLETE: StripState.COMPLETE,
-    CoverageState.RESCALED: StripState.COMPLETE,
+    CoverageState.RESCALED: StripState.RESCALED,
     CoverageState.LIMITED: StripState.NOT_SERVED,
 }
 _ORDER = list(StripState)

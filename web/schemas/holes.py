@@ -213,7 +213,9 @@ class StripPartOut(BaseModel):
         description="the first moment after it", examples=["2026-11-27T15:30:00Z"]
     )
     state: StripState = Field(
-        description="the worst in it: `complete`, or else why bars are missing", examples=["lost"]
+        description="the worst in it: `complete`; `rescaled`, multiplied after a split and not yet"
+        " fetched again; or else why bars are missing",
+        examples=["lost"],
     )
 
 

@@ -27,16 +27,18 @@ def test_parts_of_one_state_are_one() -> None:
 
 
 def test_each_state_has_its_part() -> None:
-    """Old bars that are not served, complete ones, a gap, lost ones, and those to come."""
+    """Bars that are not served, multiplied, complete, never fetched, lost, and those to come."""
     limited = Coverage(
         (
             Covered(0, 200, LIMITED, 0),
-            *(Covered(*each, COMPLETE, 0) for each in ((200, 400), (500, 800))),
+            Covered(200, 300, CoverageState.RESCALED, 0),
+            *(Covered(*each, COMPLETE, 0) for each in ((300, 400), (500, 800))),
         )
     )
     assert [
         (0, 200, "not_served"),
-        (200, 400, "complete"),
+        (200, 300, "rescaled"),
+        (300, 400, "complete"),
         (400, 500, "not_fetched"),
         (500, 600, "complete"),
         (600, 800, "lost"),

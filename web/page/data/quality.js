@@ -3,7 +3,7 @@
 import { countText } from "./numbers.js";
 import { epochOf, momentText, spanText } from "./times.js";
 
-/** @typedef {"complete" | "untraded" | "not_served" | "not_synced" | "failed" | "lost" | "not_fetched"} PartState */
+/** @typedef {"complete" | "rescaled" | "untraded" | "not_served" | "not_synced" | "failed" | "lost" | "not_fetched"} PartState */
 /** @typedef {{start: string, end: string, state: PartState}} Part */
 /**
  * @typedef {object} Quality
@@ -45,6 +45,7 @@ export const SHOWS = /** @type {const} */ ({
 /** By the state of a part. */
 export const WORDS = /** @type {Record<PartState, string>} */ ({
   complete: "complete",
+  rescaled: "multiplied after a split, not fetched again yet",
   untraded: "nothing was traded",
   not_served: "too old for the provider",
   not_synced: "not fetched yet",
