@@ -200,20 +200,34 @@ class Connections:
         is_kept = first.sessions > need.sessions
         try:
             return first, self._do(work, first)
-        except RateLimited as error:
-            if first.is_broken:
-                raise self._paused(error) from error
-            raise
         except Unavailable as error:
-            if not first.is_broken:
-                raise
-            broke = error
+            return self.repeat(work, need, first, error, is_kept=is_kept)
+
+    def repeat(
+        self,
+        work: Callable[[Connection], Result],
+        need: Need,
+        broken: Connection,
+        error: Unavailable,
+        *,
+        is_kept: bool = False,
+    ) -> tuple[Connection, Result]:
+        """Return the result of `work` with a new connection, as `begin`, in the place of a broken.
+
+        Raise the error if that connection is not broken, or the server named a limit. So too if the
+        turn of a handshake is far off, unless the connection `is_kept` from an earlier fetch: then
+        TurnFarOff, as this says nothing about the provider.
+        """
+        if not broken.is_broken:
+            raise error
+        if isinstance(error, RateLimited):
+            raise self._paused(error) from error
         try:
             second = self._dial_in_turn(need)
         except TurnFarOff as turn:
-            if is_kept:  # this says nothing about the provider
+            if is_kept:
                 raise
-            raise broke from turn
+            raise error from turn
         return second, self._do(work, second)
 
     def give_back(self, connection: Connection) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from pocketquant.domain.errors import Unavailable
 from pocketquant.tradingview.account import Account, plan_of
 from pocketquant.tradingview.connections import Connection, Connections, Need
 
@@ -37,7 +38,27 @@ class SignedIn:
         """
         return self._account.authorized(
             lambda token: self._connections.begin(
-                lambda connection: work(connection, token),
-                Need(deadline, self._is_urgent, sessions, plan_of(token).most_connections),
+                lambda connection: work(connection, token), self._need(deadline, sessions, token)
             )
         )
+
+    def _repeat(
+        self,
+        work: Callable[[Connection, str], Result],
+        deadline: float,
+        sessions: int,
+        broken: Connection,
+        error: Unavailable,
+    ) -> tuple[Connection, Result]:
+        """Return the same with a new connection in the place of a broken one, if it is broken."""
+        return self._account.authorized(
+            lambda token: self._connections.repeat(
+                lambda connection: work(connection, token),
+                self._need(deadline, sessions, token),
+                broken,
+                error,
+            )
+        )
+
+    def _need(self, deadline: float, sessions: int, token: str) -> Need:
+        return Need(deadline, self._is_urgent, sessions, plan_of(token).most_connections)

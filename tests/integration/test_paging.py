@@ -14,7 +14,9 @@ from pocketquant.domain.errors import (
     ConnectionLost,
     NoPermission,
     PocketQuantError,
+    ProviderFault,
     ProviderTimeout,
+    RateLimited,
     UnknownSymbol,
 )
 from pocketquant.domain.symbols import Series
@@ -216,6 +218,58 @@ def test_silence_after_some_pages(simulator: Simulator, cache: redis.Redis) -> N
     ):
         got.extend(pages)
     assert 3 == len(got)
+
+
+@pytest.mark.parametrize(
+    ("fault", "value"),
+    [
+        ("drop", None),
+        ("drop_bundle", None),
+        ("bad_frame", None),
+        ("protocol_error", "{unknown_session_id}"),
+    ],
+)
+def test_a_connection_that_breaks_between_pages(
+    simulator: Simulator, paged: PagedHistory, fault: str, value: str | None
+) -> None:
+    """Each page is fetched once more on a new connection, from the oldest bar on that came."""
+    start = NOW - 2600 * 86400
+    undisturbed = joined(pages_of(paged, HOURS, start))
+    before, bars = simulator.tally.connections, Bars.empty()
+    request = SyncRequest(Series.parse(HOURS), start=start)
+    with closing(paged.pages(request, None)) as pages:
+        for page in pages:
+            bars = bars.merge(page.history.closed).bars
+            simulator.order(fault, value=value, times=1)
+    assert undisturbed.between(bars.first_time, None) == bars
+    assert (Stop.REACHED, False) == (page.stop, page.is_newest)
+    assert 2 == simulator.tally.connections - before
+
+
+@pytest.mark.parametrize(
+    ("fault", "value", "expected", "connections"),
+    [
+        ("drop", None, ConnectionLost, 2),
+        ("protocol_error", "user connections limit reached", RateLimited, 1),
+        ("critical_error", "busy", ProviderFault, 1),
+    ],
+)
+def test_a_page_that_fails(
+    simulator: Simulator,
+    paged: PagedHistory,
+    fault: str,
+    value: str | None,
+    expected: type[PocketQuantError],
+    connections: int,
+) -> None:
+    """One new connection is tried; none after a limit, nor if the connection is not at fault."""
+    request = SyncRequest(Series.parse(HOURS), start=LONG_AGO)
+    with closing(paged.pages(request, None)) as pages:
+        next(pages)
+        simulator.order(fault, value=value)
+        with pytest.raises(expected):
+            next(pages)
+    assert connections == simulator.tally.connections
 
 
 def test_a_range_before_history(simulator: Simulator, paged: PagedHistory) -> None:
