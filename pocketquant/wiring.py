@@ -63,6 +63,7 @@ from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 from pocketquant.tradingview.account import Account
 from pocketquant.tradingview.beginnings import Beginnings
+from pocketquant.tradingview.connections import Connections
 from pocketquant.tradingview.search import SymbolSearch
 
 _ESTIMATE_SECONDS = 5.0  # for the beginnings of histories; without them it is rougher
@@ -158,7 +159,7 @@ def wire(settings: Settings) -> Platform:
     shown_bars = ShownLiveBars(bars, live_bars, generations, cached_calendars)
     current_bars = CurrentBars(board, shown_bars, cached_calendars)
     holes = Holes(statuses, bars, live_bars, generations, calendars, symbols, time.time)
-    responses = ResponseCache(cache, answers, most_bytes)
+    responses, account = ResponseCache(cache, answers, most_bytes), _account(settings, cache)
     hours = (settings.stale_hours, settings.at_risk_hours)
     thresholds = Thresholds(*(round(each * HOUR) for each in hours))
     guard = WindowGuard(statuses, symbols, intake, thresholds, now)
@@ -221,8 +222,14 @@ def wire(settings: Settings) -> Platform:
         estimating=Estimating(
             statuses,
             calendars,
-            Beginnings(settings.tradingview_url, _account(settings, cache), _ESTIMATE_SECONDS),
+            Beginnings(
+                Connections(settings.tradingview_url, wire_handshakes(settings, cache)),
+                account,
+                _ESTIMATE_SECONDS,
+                is_urgent=True,
+            ),
             governor,
+            account.plan,
             time.time,
         ),
         holes=holes,
@@ -239,17 +246,13 @@ def wire_syncer(platform: Platform) -> Syncer:
 
     Its module is imported late: tvdatafeed imports pandas, which only workers need.
     """
-    from pocketquant.tradingview.connections import Connections
     from pocketquant.tradingview.paging import PagedHistory, TradingView
     from pocketquant.tradingview.tvdatafeed import TvDatafeedHistory
 
     settings = platform.settings
     connections = Connections(
         settings.tradingview_url,
-        Handshakes(
-            platform.cache,
-            HandshakeRules(settings.provider_handshake_rate, settings.provider_handshake_burst),
-        ),
+        wire_handshakes(settings, platform.cache),
         settings.provider_connection_sessions,
         settings.turn_seconds,
     )
@@ -296,6 +299,14 @@ def wire_syncer(platform: Platform) -> Syncer:
 def wire_account(platform: Platform) -> Account:
     """Build the TradingView account of the settings."""
     return _account(platform.settings, platform.cache)
+
+
+def wire_handshakes(
+    settings: Settings, cache: redis.Redis, *, needs_redis: bool = True
+) -> Handshakes:
+    """Build the pace of handshakes, which all processes share."""
+    rules = HandshakeRules(settings.provider_handshake_rate, settings.provider_handshake_burst)
+    return Handshakes(cache, rules, needs_redis)
 
 
 def _account(settings: Settings, cache: redis.Redis) -> Account:

@@ -98,9 +98,10 @@ class EstimateTotal(TypedDict):
 
 
 class ExpectedBars(_Series):
-    """The bars and pages expected of one series."""
+    """The bars and pages expected of one series, and its bars that were fetched before."""
 
     bars: int | None
+    covered: int
     pages: int | None
     since: str | None
     bound: str
@@ -110,6 +111,7 @@ class Estimate(EstimateTotal):
     """The bars expected of a backfill, as far as they are known before it begins."""
 
     limit_bars: int | None
+    reported_limit_bars: int | None
     series: list[ExpectedBars]
 
 
@@ -354,6 +356,7 @@ class SeriesQuality(_Series):
     late_bars: int | None
     lost_bars: int
     limited: bool
+    limit_bars: int | None
     calendar_problem: str | None
     refused_bars: int
     late_since: str | None

@@ -37,7 +37,9 @@ _COLUMNS = (
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _RANGE_COLUMNS = (*_COLUMNS, "stop", "reached_back_to")
-_ESTIMATE_COLUMNS = ("exchange", "symbol", "interval", "bars", "pages", "since", "bound")
+_ESTIMATE_COLUMNS = (
+    *("exchange", "symbol", "interval", "bars", "covered", "pages", "since", "bound"),
+)
 _UNIT_COLUMNS = (
     *("exchange", "symbol", "interval", "state", "fetched", "inserted", "reached_back_to"),
     *("newest_fetched", "stop", "error"),
@@ -285,10 +287,12 @@ def _note_estimate(estimate: Estimate) -> None:
     pages = "1 page" if estimate["pages"] == 1 else f"{estimate['pages']:,} pages"
     known = f"about {estimate['bars']:,} bars in {pages} can come"
     series, unknown = estimate["series_count"], estimate["unknown_count"]
-    limit = estimate["limit_bars"]
+    limit, reported = estimate["limit_bars"], estimate["reported_limit_bars"]
     of_plan = "the limit of your plan is not known yet"
     if limit is not None:
         of_plan = f"your plan serves {limit:,} bars of a series"
+    elif reported is not None:
+        of_plan += f", users report {reported:,} bars of a series below a day"
     rest = f"; nothing is known of {unknown} yet" if unknown else ""
     print_note(f"{known} of {series} series{rest}; {of_plan}")
 

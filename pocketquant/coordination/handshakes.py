@@ -33,7 +33,10 @@ class HandshakeRules:
 class Handshakes:
     """Admits handshakes; the driver's errors pass through."""
 
-    def __init__(self, cache: redis.Redis, rules: HandshakeRules) -> None:
+    def __init__(self, cache: redis.Redis, rules: HandshakeRules, needs_redis: bool = True) -> None:
+        """Without `needs_redis`, handshakes are not limited while Redis is away."""
+        self._needs_redis = needs_redis
+        self._first_pause_seconds = rules.first_pause_seconds
         self._rules = json.dumps(asdict(rules))
         script = resources.files(__package__).joinpath("handshakes.lua").read_text("utf-8")
         self._script = cache.register_script(script)
@@ -43,11 +46,21 @@ class Handshakes:
 
         Otherwise return after how many seconds to ask again; no turn is reserved until then.
         """
-        return self._call("take", int(is_urgent), connection, most_connections or 0)
+        try:
+            return self._call("take", int(is_urgent), connection, most_connections or 0)
+        except redis.RedisError:
+            if self._needs_redis:
+                raise
+            return 0.0
 
     def refused(self) -> float:
         """Note that the provider refused one; return the seconds until the next may begin."""
-        return self._call("refused")
+        try:
+            return self._call("refused")
+        except redis.RedisError:
+            if self._needs_redis:
+                raise
+            return self._first_pause_seconds
 
     def closed(self, *connections: str) -> None:
         """Note that connections are closed; without Redis they are forgotten later."""

@@ -54,6 +54,7 @@ def _all_checks(settings: Settings) -> dict[str, Checks]:
         "cache": redis_servers.cache,
         "broker": redis_servers.broker,
         "programs": fleet.programs,
+        "tradingview websocket": provider.socket,
     }
     of_settings = {
         "data dir": installation.data_folder,
@@ -61,7 +62,6 @@ def _all_checks(settings: Settings) -> dict[str, Checks]:
         "private servers": installation.private_servers,
         "api": installation.listening_programs,
         "tradingview website": provider.website,
-        "tradingview websocket": provider.socket,
     }
     return {
         "packages": installation.packages,

@@ -1,14 +1,16 @@
 """Backfills: how far back the provider serves a series, and how many bars a fetch can expect."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.coverage import Coverage, CoverageState
 from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS, RangeProgress, Stop, SyncRequest
 
+_NOT_COVERED = Coverage()
 _SAMPLE_SECONDS = 364 * DAY  # whole weeks; of an older stretch the density of these is assumed
 
 
@@ -50,13 +52,23 @@ class Reach:
 class Expected:
     """The bars and pages expected of one range, and the oldest moment; None if not known.
 
-    Time without trades makes the bars fewer.
+    Time without trades makes the bars fewer. Those that were fetched before are `covered`: they are
+    not requested again, and are not among `bars`.
     """
 
     bars: int | None
     pages: int | None
     since: int | None
     bound: Bound
+    covered: int = 0
+
+    def without(self, covered: int) -> "Expected":
+        """Return the same range of which so many bars were fetched before."""
+        if self.bars is None:
+            return self
+        covered = min(covered, self.bars)
+        left = self.bars - covered
+        return replace(self, bars=left, pages=_pages(left), covered=covered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +97,22 @@ class Came:
     stops: Mapping[Stop, int] = field(default_factory=dict)
 
 
-def reach_after(progress: RangeProgress, now: int) -> Reach | None:
+def reach_after(progress: RangeProgress, now: int, stored: int | None = None) -> Reach | None:
     """Return the reach that a range has shown; None if it stopped for another reason.
 
-    A plan counts bars from now, so the limit of a range with an end shows nothing.
+    A plan counts bars from now, so the limit of a range with an end shows nothing. That of a range
+    which passed over bars is shown by the number of those `stored` since its oldest one; but not if
+    no older bar came after that, as the plan may serve fewer now.
     """
-    stop, oldest = progress.stop, progress.oldest
+    stop, oldest, bars = progress.stop, progress.oldest, progress.fetched
     is_shown = stop is Stop.END or (stop is Stop.LIMIT and progress.end is None)
     if stop is None or oldest is None or not is_shown:
         return None
-    return Reach(stop, oldest, progress.fetched, now)
+    if progress.passed_to is not None:
+        if stop is Stop.LIMIT and (stored is None or oldest == progress.passed_to):
+            return None
+        bars = max(bars, stored or 0)
+    return Reach(stop, oldest, bars, now)
 
 
 def expected(
@@ -103,12 +121,33 @@ def expected(
     begins_at: int | None,
     limit: int | None,
     calendar: Calendar | None,
+    coverage: Coverage = _NOT_COVERED,
 ) -> Expected:
-    """Return the bars expected of a range.
+    """Return the bars expected of a range, without those that were fetched before if it says so.
 
     `begins_at` is where the provider's history begins, and `limit` how many bars the plan serves.
     Without a calendar, the market is taken to be always open.
     """
+    whole = _expected(request, now, begins_at, limit, calendar)
+    if not request.is_missing_only:
+        return whole
+    start, end = _or(whole.since, _or(request.start, EARLIEST_START)), _or(request.end, now)
+    interval = request.series.interval
+    covered = (
+        count_bars(calendar, interval, max(each.start, start), min(each.end, end, now))
+        for each in coverage.ranges
+        if each.state is CoverageState.COMPLETE
+    )
+    return whole.without(sum(covered))
+
+
+def _expected(
+    request: SyncRequest,
+    now: int,
+    begins_at: int | None,
+    limit: int | None,
+    calendar: Calendar | None,
+) -> Expected:
     interval, end = request.series.interval, now if request.end is None else min(request.end, now)
     start = EARLIEST_START if request.start is None else request.start
     since = start if begins_at is None else max(start, begins_at)
@@ -152,6 +191,10 @@ def count_bars(calendar: Calendar | None, interval: Interval, start: int, end: i
 def _opens(calendar: Calendar, interval: Interval, start: int, end: int) -> int:
     """Return how many bars open; kept, as thousands of symbols share few calendars."""
     return len(calendar.opens(interval, start, end))
+
+
+def _or(time: int | None, other: int) -> int:
+    return other if time is None else time
 
 
 def _pages(bars: int) -> int:

@@ -70,13 +70,15 @@ class SyncRequest:
     """Bring one series up to date with its newest `n_bars` bars.
 
     With a `start`, all bars from there on are wanted instead: to the newest one, or to those that
-    open before `end`.
+    open before `end`. If `is_missing_only`, those that were fetched before and are stored are left
+    out; else they are fetched again, which brings the provider's corrections.
     """
 
     series: Series
     n_bars: int = MAX_BARS
     start: int | None = None
     end: int | None = None
+    is_missing_only: bool = False
 
     def __post_init__(self) -> None:
         self.series.require_bars()
@@ -151,7 +153,8 @@ class Page:
 class RangeProgress:
     """The counts of a range's stored pages, taken together; `end` is that of the range.
 
-    All bars from `oldest` to `newest` are stored. Another attempt goes on from there.
+    All bars from `oldest` to `newest` are stored. Another attempt goes on from there. The stretch
+    that begins at `passed_to`, if any, was fetched before; its bars are not counted.
     """
 
     end: int | None = None
@@ -165,18 +168,22 @@ class RangeProgress:
     stop: Stop | None = None
     begins_at: int | None = None
     newest: int | None = None
+    passed_to: int | None = None
+
+    def back_to(self, time: int | None) -> "RangeProgress":
+        """Return the progress that has come to this time too."""
+        times = (each for each in (self.oldest, time) if each is not None)
+        return replace(self, oldest=min(times, default=None))
 
     def plus(self, page: Page, inserted: int, changed: int, unchanged: int) -> "RangeProgress":
         """Return the progress after this page was stored with these changes."""
         history = page.history
-        times = (self.oldest, history.closed.first_time)
         newest = history.closed.last_time if self.newest is None else self.newest
         refused = Counter(self.refused) + Counter(
             {str(why): n for why, n in history.refused.items()}
         )
         return replace(
-            self,
-            oldest=min((time for time in times if time is not None), default=None),
+            self.back_to(history.closed.first_time),
             newest=newest,
             fetched=self.fetched + history.fetched,
             inserted=self.inserted + inserted,

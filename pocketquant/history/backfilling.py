@@ -3,10 +3,12 @@
     reach       where the provider's history of a series ended in an earlier range
     ask         the provider when the history of the other symbols begins
     limit       how many bars the plan serves, if an earlier range has met that limit
+    leave out   what earlier syncs have fetched
     expect      count the bars from there on, by the symbol's calendar
 
-The provider is asked by one call for a few hundred symbols, which has seconds to answer and a turn
-of the governor. What it does not answer is unknown; an estimate never fails for it.
+The provider is asked by one call for a few hundred symbols, which has seconds to answer, a turn of
+the governor and one of a handshake. What it does not answer is unknown; an estimate never fails
+for it.
 """
 
 import secrets
@@ -19,9 +21,12 @@ import structlog
 
 from pocketquant.coordination.governor import Governor, Outcome
 from pocketquant.domain.backfills import Beginning, Expected, expected
+from pocketquant.domain.coverage import Coverage
 from pocketquant.domain.errors import PocketQuantError
+from pocketquant.domain.plans import AccountPlan, BarLimit
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import Stop, SyncRequest
+from pocketquant.domain.turns import TurnFarOff
 from pocketquant.pausing import pause
 from pocketquant.storage.calendars import CalendarStore, trusted_of
 from pocketquant.storage.sync_status import SyncStatuses
@@ -41,9 +46,9 @@ class BeginningSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The bars expected of each range, and how many the plan serves; None: not known yet."""
+    """The bars expected of each range, and how many the plan serves."""
 
-    limit: int | None
+    limit: BarLimit
     ranges: Mapping[Series, Expected]
 
 
@@ -55,19 +60,34 @@ class Estimating:
     calendars: CalendarStore
     beginnings: BeginningSource
     governor: Governor
+    plan: Callable[[], AccountPlan]
     clock: Callable[[], float]
 
     def estimate(self, requests: Collection[SyncRequest], *, may_ask: bool = True) -> Estimate:
         """Return the bars expected of these ranges."""
-        now, limit = int(self.clock()), self.statuses.limit()
+        now, limit = int(self.clock()), self._limit()
         begins_at = self._begins_at([request.series for request in requests], may_ask)
         calendars = self.calendars.of({request.series.symbol for request in requests})
+        covered = self.statuses.covered(request.series for request in requests)
         ranges: dict[Series, Expected] = {}
         for request in requests:
             series = request.series
-            calendar = trusted_of(calendars, series)
-            ranges[series] = expected(request, now, begins_at.get(series), limit, calendar)
+            ranges[series] = expected(
+                request,
+                now,
+                begins_at.get(series),
+                limit.met,
+                trusted_of(calendars, series),
+                covered.get(series, Coverage()),
+            )
         return Estimate(limit, ranges)
+
+    def _limit(self) -> BarLimit:
+        met = self.statuses.limit()
+        try:
+            return self.plan().bar_limit(met)
+        except redis.RedisError:
+            return BarLimit(met)
 
     def _begins_at(self, all_series: Collection[Series], may_ask: bool) -> dict[Series, int]:
         """Return when the provider's history begins, of series of which that is known."""
@@ -85,7 +105,7 @@ class Estimating:
             return {}
         try:
             return self._ask_in_turn(symbols)
-        except (PocketQuantError, redis.RedisError) as error:
+        except (PocketQuantError, TurnFarOff, redis.RedisError) as error:
             _log.warning("beginnings_unknown", symbols=len(symbols), cause=str(error))
             return {}
 

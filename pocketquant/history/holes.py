@@ -12,7 +12,7 @@ from pocketquant.domain.errors import InvalidRequest, NotFound
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.strip import StripPart, strip_of
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.domain.syncs import MAX_BARS, SyncRequest
+from pocketquant.domain.syncs import MAX_BARS, Stop, SyncRequest
 from pocketquant.storage import chunks
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CalendarStore, KeptCalendar, trusted_of
@@ -63,7 +63,8 @@ class Quality:
 
     `not_fetched` are those between fetched stretches, `late` those that have closed since the last
     one; both are None if the calendar is unknown or doubtful. `lost` are fewer stored bars than
-    once were, and `limited` says that the provider does not serve all of its past.
+    once were, and `limited` says that the provider does not serve all of its past. `limit_bars` is
+    how many of its bars the account's plan serves, if a sync of it or of another one has met that.
     """
 
     status: SyncStatus
@@ -73,6 +74,7 @@ class Quality:
     late: int | None
     lost: int
     is_limited: bool
+    limit_bars: int | None
     strip: list[StripPart]
 
 
@@ -126,14 +128,14 @@ class Holes:
         calendars, delays = self.calendars.of(symbols), self.symbols.delays(symbols)
         current = self.generations.currents([status.series for status, _ in page])
         counts = self.bars.chunk_counts([each.bars for each in current.values()])
-        now = int(self.clock())
+        now, of_plan = int(self.clock()), self.statuses.limit()
         found: list[Quality] = []
         for status, kept in page:
             series = status.series
             calendar = trusted_of(calendars, series)
             until = now - delays.get(series.symbol, 0)
             stored = counts[current[series].bars]
-            found.append(_quality(status, kept, stored, calendar, until, strip_cells))
+            found.append(_quality(status, kept, stored, calendar, until, of_plan, strip_cells))
         return found, total
 
     def repairs(
@@ -142,7 +144,8 @@ class Holes:
         """Yield the syncs that fill the holes of these symbols.
 
         Without intervals, all series are examined that were ever requested. A series whose
-        calendar is unknown or doubtful is synced as far as one fetch reaches.
+        calendar is unknown or doubtful is synced as far as one fetch reaches. One that the provider
+        has no bar of, or does not know any more, is left to its schedules and users.
         """
         chosen = set(intervals)
         for symbol in symbols:
@@ -153,7 +156,9 @@ class Holes:
                         yield request
 
     def _repair(self, series: Series) -> SyncRequest | None:
-        examined = self.find(series)
+        status, examined = self.statuses.get(series), self.find(series)
+        if status is not None and status.is_without_bars:
+            return None
         has_nothing, calendar = examined.start == examined.end, examined.calendar
         if has_nothing or calendar is None or examined.missing is None:
             return SyncRequest(series, MAX_BARS)
@@ -165,7 +170,8 @@ class Holes:
         n_bars = len(opens) + _MORE_BARS
         if n_bars <= MAX_BARS:
             return SyncRequest(series, n_bars)
-        return SyncRequest(series, start=oldest, end=self._end(examined.missing))
+        end = self._end(examined.missing)
+        return SyncRequest(series, start=oldest, end=end, is_missing_only=True)
 
     @staticmethod
     def _end(missing: Missing) -> int | None:
@@ -224,6 +230,7 @@ def _quality(
     counts: Mapping[int, int],
     calendar: Calendar | None,
     until: int,
+    plan_limit: int | None,
     strip_cells: int,
 ) -> Quality:
     series, gaps, end = status.series, kept.coverage.gaps(), kept.coverage.end
@@ -243,5 +250,12 @@ def _quality(
         late=late,
         lost=sum(max(0, count - counts.get(index, 0)) for index, count in kept.counts.items()),
         is_limited=CoverageState.LIMITED in {each.state for each in kept.coverage.ranges},
+        limit_bars=_limit(status, plan_limit),
         strip=strip_of(kept.coverage, damaged, strip_end, strip_cells) if strip_cells else [],
     )
+
+
+def _limit(status: SyncStatus, plan_limit: int | None) -> int | None:
+    if status.reach is not None and status.reach.stop is Stop.LIMIT:
+        return status.reach.bars
+    return plan_limit if status.series.interval.is_intraday else None

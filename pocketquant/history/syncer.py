@@ -60,6 +60,7 @@ from pocketquant.domain.syncs import (
     retry_delay_seconds,
 )
 from pocketquant.domain.turns import TurnFarOff
+from pocketquant.domain.walks import Walk
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import Interrupted, PacedProvider, ProviderCall
@@ -112,6 +113,17 @@ class _Fetched:
         wanted = (bars_to_reach(each, self.history, self.request) for each in times)
         more = (each for each in wanted if each is not None and each > self.n_bars)
         return max(more, default=None)
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far an attempt at a range has come: its unit as last extended, and what it has stored."""
+
+    unit: Unit
+    begun: Begun
+    progress: RangeProgress
+    listed: "_Listed"
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,45 +251,70 @@ class Syncer:
 
     def _sync_range(self, unit: Unit, begun: Begun) -> tuple[Unit, SyncReport, Listing | None]:
         """Store page after page, from new to old; another attempt goes on after the last one."""
-        held, request, listed = unit, unit.request, _Listed()
-        progress = unit.progress
-        if progress is None or progress.end != request.end:
-            progress = RangeProgress(request.end)
-        with closing(self.provider.pages(self._call(unit, request), progress.oldest)) as pages:
-            for number, page in enumerate(pages, 1):
-                page.history.require_bars(request.series)
-                held = self.ledger.confirm(held)
-                if listed.listing is None:
-                    listed = self._register(held, page.history.listing, begun)
-                begun, overlap = self._with_page(
-                    held, begun, page, progress.oldest, is_first=number == 1
-                )
-                progress = self._store_page(held, page, begun, overlap, listed, progress)
-                held = self.ledger.note_progress(held, progress)
-                if page.stop is None and (number == _PAGES_A_TURN or held.is_pausing):
-                    raise _TurnIsOver
-        extent = self.bars.extent(begun.current.bars)
-        return held, _report(request.series, extent, progress), listed.listing
+        series, progress = unit.request.series, unit.progress
+        if progress is None or progress.end != unit.request.end:
+            progress = RangeProgress(unit.request.end)
+        walk, way = self._walk(unit.request, begun), _Way(unit, begun, progress, _Listed())
+        while (step := walk.step(way.begun.kept.coverage, way.progress)) is not None:
+            wanted, way.progress = step
+            if self._sync_stretch(walk, wanted, way):
+                break
+        else:  # all was fetched before
+            way.progress = walk.passed(way.progress)
+            way.unit = self.ledger.note_progress(way.unit, way.progress)
+            extent = self.bars.extent(way.begun.current.bars)
+            self.statuses.mark_stored(series, extent, None, is_last=True, lease=way.unit.lease)
+        extent = self.bars.extent(way.begun.current.bars)
+        return way.unit, _report(series, extent, way.progress), way.listed.listing
 
-    def _with_page(
-        self, unit: Unit, begun: Begun, page: Page, older_than: int | None, *, is_first: bool
-    ) -> tuple[Begun, Overlap]:
+    def _sync_stretch(self, walk: Walk, wanted: SyncRequest, way: "_Way") -> bool:
+        """Store the pages of one stretch; return whether the last one ends the whole walk."""
+        call = self._call(way.unit, wanted)
+        with closing(self.provider.pages(call, way.progress.oldest)) as pages:
+            for page in pages:
+                way.pages += 1
+                page.history.require_bars(wanted.series)
+                way.unit = self.ledger.confirm(way.unit)
+                if way.listed.listing is None:
+                    way.listed = self._register(way.unit, page.history.listing, way.begun)
+                way.begun, overlap = self._with_page(way, wanted, page)
+                page, way.progress = walk.ended(page, way.begun.kept.coverage, way.progress)
+                way.progress = self._store_page(way, page, overlap)
+                way.unit = self.ledger.note_progress(way.unit, way.progress)
+                if page.stop is not None:
+                    return True
+                if way.pages >= _PAGES_A_TURN or way.unit.is_pausing:
+                    raise _TurnIsOver
+        return False
+
+    def _walk(self, request: SyncRequest, begun: Begun) -> Walk:
+        """Return the way back through a range, which knows what was fetched and then lost."""
+        if not request.is_missing_only:
+            return Walk(request)
+        stored = begun.current.bars
+        counts = self.bars.chunk_counts([stored])[stored]
+        damaged = begun.kept.damaged(stored, counts)
+        return Walk(request, damaged, begun.begins_at)
+
+    def _with_page(self, way: "_Way", wanted: SyncRequest, page: Page) -> tuple[Begun, Overlap]:
         """Return the coverage with a page, and the chunks that it belongs into.
 
-        If a page that does not have the newest bars is the first of its attempt, and has other
-        prices than the stored bars, the newest bars decide whether there was a split since. Unless
-        there was one, the few bars that such a page has in common were corrected.
+        If a page that does not have the newest bars is the first of its attempt, or has few bars in
+        common with the stored ones, and these have other prices, the newest bars decide whether
+        there was a split since. Unless there was one, the few bars were corrected.
         """
+        unit, begun, older_than = way.unit, way.begun, way.progress.oldest
         compared, overlap = self.rescaling.compared(page.history, begun)
         is_needed = self.rescaling.is_needed(compared, begun)
-        if is_needed and is_first and not page.is_newest:
+        is_unsure = way.pages == 1 or compared.count < OVERLAP_BARS
+        if is_needed and is_unsure and not page.is_newest:
             begun = self._compared_with_newest(unit, begun)
             compared, overlap = self.rescaling.compared(page.history, begun)
             if compared.count < OVERLAP_BARS:
                 compared = replace(compared, verdict=Revised(compared.count))
 
         def covered(kept: KeptCoverage) -> KeptCoverage:
-            return self._covered(kept, unit.request, page, older_than)
+            return self._covered(kept, wanted, page, older_than)
 
         begun = self.rescaling.in_one_scale(
             unit, page.history, compared, begun, covered, is_newest=page.is_newest
@@ -376,20 +413,13 @@ class Syncer:
         self._follow_up(series, history, overlap.live)
         return report
 
-    def _store_page(
-        self,
-        unit: Unit,
-        page: Page,
-        begun: Begun,
-        overlap: Overlap,
-        listed: "_Listed",
-        before: RangeProgress,
-    ) -> RangeProgress:
+    def _store_page(self, way: "_Way", page: Page, overlap: Overlap) -> RangeProgress:
         """Store a page of a range, and return the progress with it.
 
         Only the page of the newest bars says something of the present.
         """
-        series, now, history = unit.request.series, int(self.clock()), page.history
+        unit, listed, now, history = way.unit, way.listed, int(self.clock()), page.history
+        series, begun = unit.request.series, way.begun
         kept, stored = begun.kept, begun.current.bars
         upserted, extent = self._upsert(unit, history, stored, overlap)
         newest = None
@@ -400,7 +430,7 @@ class Syncer:
             if problem is None:
                 kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(listed.listing, series.interval, now)
-        progress = before.plus(page, *upserted.counts)
+        progress = way.progress.plus(page, *upserted.counts)
         is_last = page.stop is not None
         if self.statuses.mark_stored(
             series,
@@ -409,7 +439,7 @@ class Syncer:
             kept,
             is_last=is_last,
             lease=unit.lease,
-            reach=reach_after(progress, now),
+            reach=reach_after(progress, now, _stored_since(progress.oldest, extent)),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, overlap.live, is_newest=page.is_newest)
@@ -547,6 +577,11 @@ def _report(series: Series, extent: Extent, progress: RangeProgress) -> SyncRepo
         reached_back_to=progress.oldest,
         history_begins_at=progress.begins_at,
     )
+
+
+def _stored_since(time: int | None, extent: Extent) -> int | None:
+    """Return how many bars are stored since this one; None unless it is the first."""
+    return extent.count if extent.first_time == time else None
 
 
 def _is_repair(unit: Unit) -> bool:

@@ -112,17 +112,8 @@ class KeptCoverage:
         """Return what a status holds; nothing is covered in one of an older release."""
         if document is None:
             return cls()
-        ranges = tuple(
-            Covered(
-                to_seconds(each["start"]),
-                to_seconds(each["end"]),
-                CoverageState(each["state"]),
-                to_seconds(each["asked_at"]),
-            )
-            for each in document["ranges"]
-        )
         counts = {int(index): count for index, count in document["counts"].items()}
-        return cls(Coverage(ranges), counts, read_outlook(document))
+        return cls(read_ranges(document), counts, read_outlook(document))
 
     def _counts_after(self, series: Series, fetched: Bars, stretch: Stretch) -> dict[int, int]:
         """Count again the chunks that were fetched whole, and add the new bars of the others."""
@@ -139,6 +130,20 @@ class KeptCoverage:
                 known = self.coverage.covers(bars.time, *FETCHED)
                 counts[index] = counts.get(index, 0) + int(np.count_nonzero(~known))
         return counts
+
+
+def read_ranges(document: Mapping[str, Any]) -> Coverage:
+    """Return the stretches that a kept coverage holds."""
+    ranges = (
+        Covered(
+            to_seconds(each["start"]),
+            to_seconds(each["end"]),
+            CoverageState(each["state"]),
+            to_seconds(each["asked_at"]),
+        )
+        for each in document["ranges"]
+    )
+    return Coverage(tuple(ranges))
 
 
 def read_outlook(document: Mapping[str, Any]) -> Outlook:

@@ -17,8 +17,14 @@ from pymongo.errors import BulkWriteError
 
 from pocketquant.domain.backfills import Reach
 from pocketquant.domain.batches import batched
+from pocketquant.domain.coverage import Coverage
 from pocketquant.domain.dates import to_date, to_seconds
-from pocketquant.domain.errors import Cancelled, PocketQuantError, StorageUnavailable
+from pocketquant.domain.errors import (
+    Cancelled,
+    PocketQuantError,
+    StorageUnavailable,
+    UnknownSymbol,
+)
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.syncs import FormingBar, Stop, SyncReport, SyncState
@@ -26,7 +32,7 @@ from pocketquant.domain.window import Outlook
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
-from pocketquant.storage.coverage import KeptCoverage, read_outlook
+from pocketquant.storage.coverage import KeptCoverage, read_outlook, read_ranges
 from pocketquant.storage.generations import CURRENT_FIELDS, Current, read_current
 from pocketquant.storage.key_ranges import keys_of_exchange, keys_of_symbol
 from pocketquant.storage.leases import UnitLease
@@ -47,7 +53,8 @@ _OPEN = {"$in": [SyncState.PENDING, SyncState.SYNCING]}
 _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon replaces
 _FORMING_DATES = ("time", "close_time", "as_of")
 _REACH_DATES = ("oldest", "asked_at")
-_LONG = ("coverage.ranges", "coverage.counts", "rescales")  # they may be as long as the series
+_RANGES = "coverage.ranges"
+_LONG = (_RANGES, "coverage.counts", "rescales")  # they may be as long as the series
 _LISTED = dict.fromkeys(_LONG, False)
 _PROGRESS = ("last_bar_at", "last_sync_at")
 _OF_LISTING = ("registered", "calendar_problem")
@@ -75,19 +82,28 @@ class SyncStatus:
     refused_bars: int = 0  # of its last sync
     outlook: Outlook = field(default_factory=Outlook)
     generation: int = 1
+    reach: Reach | None = None
+
+    @property
+    def is_without_bars(self) -> bool:
+        """Whether the provider had no bar at the last sync, or does not know the symbol."""
+        is_empty = self.last_sync_at is not None and not self.bar_count
+        return is_empty or self.error_code == UnknownSymbol.code
 
 
 class Begun(NamedTuple):
     """The coverage and the chunks of a series when its sync began.
 
     `registered` names the listing that an earlier sync has registered, and `calendar_problem` is
-    what it found wrong with the calendar.
+    what it found wrong with the calendar. `begins_at` is where the provider's history was found to
+    begin, if it was.
     """
 
     kept: KeptCoverage
     current: Current
     registered: str | None = None
     calendar_problem: str | None = None
+    begins_at: int | None = None
 
 
 class Newest(NamedTuple):
@@ -254,11 +270,12 @@ class SyncStatuses:
             series, SyncState.SYNCING, job_id=job_id, attempts=attempt, next_attempt_at=None
         )
         before = self._write(series, change, lease, self._brief) or {}
-        shown = before.get("reach") or {}
-        limit = shown["bars"] if shown.get("stop") == Stop.LIMIT else None
+        reach = _read_reach(before["reach"]) if before.get("reach") else None
+        limit = reach.bars if reach and reach.stop is Stop.LIMIT else None
+        begins_at = reach.oldest if reach and reach.stop is Stop.END else None
         kept = replace(KeptCoverage.read(before.get("coverage")), limit=limit)
-        known = (before.get(name) for name in _OF_LISTING)
-        return Begun(kept, read_current(series, before), *known)
+        registered, problem = (before.get(name) for name in _OF_LISTING)
+        return Begun(kept, read_current(series, before), registered, problem, begins_at)
 
     def mark_completed(
         self,
@@ -410,6 +427,15 @@ class SyncStatuses:
             Series.parse(each["_id"]): KeptCoverage.read(each.get("coverage")) for each in found
         }
 
+    def covered(self, all_series: Iterable[Series]) -> dict[Series, Coverage]:
+        """Return the stretches that were fetched of these series, without counts of bars."""
+        found: dict[Series, Coverage] = {}
+        for batch in batched(all_series, _SERIES_A_QUERY):
+            wanted = {"_id": {"$in": [str(each) for each in batch]}, _RANGES: {"$exists": True}}
+            for each in self._statuses.find(wanted, {_RANGES: True}):
+                found[Series.parse(each["_id"])] = read_ranges(each["coverage"])
+        return found
+
     def reaches(self, all_series: Iterable[Series]) -> dict[Series, Reach]:
         """Return how far back the provider served these series, where a range has shown it."""
         keys = [str(series) for series in all_series]
@@ -558,6 +584,7 @@ def _read(document: dict[str, Any]) -> SyncStatus:
         refused_bars=document.get("refused_bars", 0),
         outlook=read_outlook(document.get("coverage") or {}),
         generation=document.get("generation", 1),
+        reach=_read_reach(document["reach"]) if document.get("reach") else None,
     )
 
 

@@ -121,20 +121,22 @@ def new_unit_fields(unit_id: str, queue: str) -> Document:
 def wanted_fields(request: SyncRequest) -> Document:
     """Return the fields of a unit or a group of requests that say which bars are wanted."""
     of_range = {"start": request.start, "end": request.end}
-    return {"n_bars": request.n_bars} | {k: v for k, v in of_range.items() if v is not None}
+    wanted = {"n_bars": request.n_bars} | {k: v for k, v in of_range.items() if v is not None}
+    return wanted | ({"missing_only": True} if request.is_missing_only else {})
 
 
 def wanted_request(series: Series, fields: Document) -> SyncRequest:
     """Return the request that these fields store."""
-    return SyncRequest(series, fields["n_bars"], fields.get("start"), fields.get("end"))
+    of_range = (fields.get("start"), fields.get("end"), bool(fields.get("missing_only")))
+    return SyncRequest(series, fields["n_bars"], *of_range)
 
 
 def joining(job_ids: Iterable[str], request: SyncRequest, queue: str) -> list[Document]:
     """Return the update stages that let jobs join a unit, also one that a cancelled job stopped.
 
     The unit fetches all that its jobs want: the largest number of bars, the earliest start, and up
-    to the latest end, or to the newest bar if any job does. It waits in the most urgent queue of
-    its jobs.
+    to the latest end, or to the newest bar if any job does. It leaves out what was fetched before
+    if all jobs with a range do. It waits in the most urgent queue of its jobs.
     """
     known = {"$ifNull": ["$jobs", []]}
     urgent = list(QueueName)[: list(QueueName).index(QueueName(queue))]
@@ -145,6 +147,8 @@ def joining(job_ids: Iterable[str], request: SyncRequest, queue: str) -> list[Do
         "end": _latest_end(request.end),
         "queue": {"$cond": [{"$in": ["$queue", urgent]}, "$queue", queue]},
     }
+    if request.start is not None:
+        changes["missing_only"] = _is_missing_only(request)
     return [{"$set": changes}, {"$unset": ["stop", "pausing"]}]
 
 
@@ -156,6 +160,13 @@ def _latest_end(end: int | None) -> Document | None:
     is_open = {"$eq": [{"$ifNull": ["$end", None]}, None]}
     joined = {"$cond": [is_open, None, {"$max": ["$end", end]}]}
     return {"$cond": [is_new, end, joined]}
+
+
+def _is_missing_only(request: SyncRequest) -> Document:
+    """Return whether a unit that this range joins leaves out what was fetched before."""
+    has_none = {"$eq": [{"$ifNull": ["$start", None]}, None]}
+    both = {"$and": [{"$ifNull": ["$missing_only", False]}, request.is_missing_only]}
+    return {"$cond": [has_none, request.is_missing_only, both]}
 
 
 def ending(state: UnitState, error: PocketQuantError, attempt: int) -> Document:

@@ -92,6 +92,11 @@ class Account:
         """Return the token to use now. After a refusal, the next sign-in waits for a minute."""
         return self._fixed_token or self._stored_token() or self._sign_in_locked()
 
+    def plan(self) -> AccountPlan:
+        """Return the plan of the token; it is not known before the first sign-in."""
+        token = self._fixed_token or self._redis.get(self._token_key)
+        return plan_of(_text(token)) if token else AccountPlan("")
+
     def authorized(self, work: Callable[[str], Result]) -> Result:
         """Return the result of `work` with the token.
 

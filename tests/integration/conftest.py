@@ -10,8 +10,10 @@ from celery.signals import setup_logging
 
 from pocketquant.servers.connections import Mongo
 from pocketquant.settings import Settings
+from pocketquant.simulator.server import Simulator, running
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.wiring import Platform, wire
+from tests.integration.ranges import NOW, premium
 
 
 @pytest.fixture
@@ -35,6 +37,19 @@ def wire_with(
 def wired(wire_with: Callable[..., Platform]) -> Platform:
     """A platform with the default settings."""
     return wire_with()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A simulator whose clock stands still."""
+    with running(clock=lambda: float(NOW)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def platform(wire_with: Callable[..., Platform], simulator: Simulator) -> Platform:
+    """A platform with an account that may have 20,000 bars of a series."""
+    return premium(wire_with, simulator)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Backfills: set aside behind other work, paused, resumed, cancelled, and continued after kills."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from pocketquant.domain.backfills import Total
 from pocketquant.domain.errors import Conflict, NotFound
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import JobState, QueueName, SyncRequest, UnitState
+from pocketquant.history.syncer import Syncer
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.simulator.wire import tokens
@@ -215,19 +216,6 @@ def test_a_paused_job_can_be_cancelled(wired: Platform) -> None:
     assert 2 == wired.intake.cancel(backfill(wired, *requests(2))).cancelled
 
 
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """A simulator whose clock stands still."""
-    with running(clock=lambda: float(NOW)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def platform(wire_with: Callable[..., Platform], simulator: Simulator) -> Platform:
-    """A platform with an account that may have 20,000 bars of a series."""
-    return premium(wire_with, simulator)
-
-
 def work_until(platform: Platform, job_id: str, state: JobState) -> None:
     """Do what ticks publish until the job is in this state."""
     syncer = wire_syncer(platform)
@@ -369,3 +357,140 @@ def test_a_symbol_that_does_not_trade_is_not_repaired_for_ever(
     assert unit_of(platform, job_id).progress is not None
     examined = replace(platform.holes, clock=lambda: float(NOW)).find(series)
     assert (None, []) == (examined.problem, examined.missing and examined.missing.fillable)
+
+
+def finished(platform: Platform, syncer: Syncer, request: SyncRequest) -> Unit:
+    """Return the unit of a backfill that is over."""
+    job_id = backfill(platform, request)
+    while job_of(platform, job_id).state is not JobState.COMPLETED:
+        platform.reconciler.run()
+        platform.cache.delete("pocketquant:backfill")
+        syncer.do(unit_of(platform, job_id).id)
+    return unit_of(platform, job_id)
+
+
+def test_a_second_backfill_fetches_the_newest_bars_alone(
+    platform: Platform, simulator: Simulator
+) -> None:
+    """All others were fetched; the provider's word for its end is remembered with them."""
+    simulator.order("bar_limit", value=0)
+    days = Series.parse("NASDAQ:AAPL|1d")
+    wanted = SyncRequest(days, start=0, is_missing_only=True)
+    syncer, provider = watched(wire_syncer(platform), lambda _: None)
+    assert "end" == (finished(platform, syncer, wanted).report or {})["stop"]
+    stored, asked = platform.bars.read(days), simulator.tally.served["NASDAQ:AAPL"]
+    again = finished(platform, syncer, wanted)
+    assert [None, None] == provider.oldest
+    assert 1 == simulator.tally.served["NASDAQ:AAPL"] - asked
+    report = again.report or {}
+    assert ("end", stored.first_time, 0) == (
+        report["stop"],
+        report["reached_back_to"],
+        report["inserted"],
+    )
+    assert report["fetched"] < 30
+    reach = platform.statuses.reaches([days])[days]
+    assert ("end", stored.first_time) == (reach.stop, reach.oldest)
+    bounded = replace(wanted, start=int(stored.time[9]), end=int(stored.time[-9]))
+    report = finished(platform, syncer, bounded).report or {}
+    assert ("reached", 0, bounded.start) == (
+        report["stop"],
+        report["fetched"],
+        report["reached_back_to"],
+    )
+    assert 1 == simulator.tally.served["NASDAQ:AAPL"] - asked
+    assert stored == platform.bars.read(days)
+
+
+def test_a_backfill_passes_over_what_is_covered(platform: Platform, simulator: Simulator) -> None:
+    """It asks for the newest bars, then between the fetched stretches, then before them.
+
+    What was fetched and then lost is fetched again; and the plan's limit counts all bars.
+    """
+    simulator.order("bar_limit", value=40_000)
+    bars = market_bars(simulator, 39_999)
+    syncer, provider = watched(wire_syncer(platform), lambda _: None)
+    low, high = int(bars.time[6_000]), int(bars.time[33_000])
+    for request in (SyncRequest(APPLE, start=low, end=high), SyncRequest(APPLE, 4_000)):
+        unit_id = platform.intake.submit(request, QueueName.BULK).unit.id
+        syncer.do(unit_id)
+        assert UnitState.COMPLETED is platform.ledger.get_unit(unit_id).state
+    kept = platform.statuses.coverage(APPLE)
+    assert kept is not None
+    middle, newest = kept.coverage.ranges
+    provider.oldest.clear()
+    asked = simulator.tally.served["NASDAQ:AAPL"]
+    report = finished(platform, syncer, SyncRequest(APPLE, start=0, is_missing_only=True)).report
+    assert [None, newest.start, middle.start] == provider.oldest
+    assert bars == platform.bars.read(APPLE)
+    assert report is not None
+    assert ("limit", bars.first_time) == (report["stop"], report["reached_back_to"])
+    assert 3 == simulator.tally.served["NASDAQ:AAPL"] - asked  # eight without coverage
+    assert 39_999 == platform.statuses.limit()
+    lost = platform.mongo["ohlcv"].find({"_id": {"$regex": "AAPL"}}).sort("_id", 1).skip(4)
+    platform.mongo["ohlcv"].delete_one({"_id": lost[0]["_id"]})
+    provider.oldest.clear()
+    report = finished(platform, syncer, SyncRequest(APPLE, start=0, is_missing_only=True)).report
+    assert bars == platform.bars.read(APPLE)
+    assert report is not None
+    assert report["fetched"] < 5_100
+    assert 39_999 == platform.statuses.limit()
+
+
+def test_a_backfill_fetches_again_what_was_multiplied(
+    platform: Platform, simulator: Simulator
+) -> None:
+    """Stretches that are rescaled or were out of the plan's reach are not complete."""
+    bars = market_bars(simulator, 9_000)
+    syncer = wire_syncer(platform)
+    wanted = SyncRequest(APPLE, start=int(bars.time[0]), is_missing_only=True)
+    finished(platform, syncer, wanted)
+    kept = platform.statuses.coverage(APPLE)
+    assert kept is not None
+    rescaled = kept.rescaled(int(bars.time[6_000])).document()
+    status = {"_id": str(APPLE)}
+    platform.mongo["sync_status"].update_one(status, {"$set": {"coverage": rescaled}})
+    report = finished(platform, syncer, wanted).report or {}
+    assert report["fetched"] > 6_000
+    kept = platform.statuses.coverage(APPLE)
+    assert kept is not None
+    assert ["complete"] == [each.state for each in kept.coverage.ranges]
+
+
+def test_a_range_joins_a_backfill_as_one_that_fetches_all(wired: Platform) -> None:
+    """A sync of the newest bars leaves it as it is."""
+    missing = SyncRequest(APPLE, start=500, is_missing_only=True)
+    joined: list[bool] = []
+    for others in ([NEWEST], [SyncRequest(APPLE, start=700)], [NEWEST, missing], [missing]):
+        job_id = backfill(wired, missing)
+        wired.reconciler.run()
+        claimed(wired, job_id)
+        for other in others:
+            wired.intake.submit(other, QueueName.BULK)
+        joined.append(unit_of(wired, job_id).request.is_missing_only)
+        wired.mongo["units"].delete_many({})
+        wired.cache.flushdb()
+    assert [True, False, True, True] == joined
+
+
+@pytest.mark.parametrize("name", ["NYSE:UNBORN", "NASDAQ:AAPL"], ids=["never traded", "renamed"])
+def test_a_series_that_the_provider_has_no_bars_of_is_not_repaired(
+    platform: Platform, simulator: Simulator, name: str
+) -> None:
+    """Before its first sync it is; afterwards each repair would make a unit in vain."""
+    series = Series.parse(f"{name}|1h")
+    syncer = wire_syncer(platform)
+    holes = replace(platform.holes, clock=lambda: float(NOW))
+    repairs: list[int] = []
+    if series == APPLE:
+        syncer.do(platform.intake.submit(SyncRequest(APPLE, 10), QueueName.BULK).unit.id)
+        holes = replace(holes, clock=lambda: NOW + 30 * 86400.0)
+        simulator.order("symbol_error")
+    else:
+        platform.statuses.mark_pending([series], "job")
+    for _ in range(2):
+        wanted = list(holes.repairs([series.symbol], []))
+        repairs.append(len(wanted))
+        for request in wanted:
+            syncer.do(platform.intake.submit(request, QueueName.BULK).unit.id)
+    assert [1, 0] == repairs

@@ -17,8 +17,11 @@ from click.testing import CliRunner
 
 from pocketquant.cli import main
 from pocketquant.coordination.fleet import Fleet, Member, MemberKind
+from pocketquant.coordination.handshakes import HandshakeRules, Handshakes
 from pocketquant.coordination.tick_problems import TickProblems
-from pocketquant.domain.symbols import Symbol
+from pocketquant.domain.backfills import Reach
+from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.syncs import Stop
 from pocketquant.machine import embedded
 from pocketquant.machine.embedded import HOST, private_cache, reserve_port, running
 from pocketquant.servers.connections import Mongo, wait_until
@@ -27,8 +30,10 @@ from pocketquant.simulator import server as simulator_server
 from pocketquant.simulator.wire import tokens
 from pocketquant.storage.access import Scope
 from pocketquant.storage.api_keys import ApiKeys
+from pocketquant.storage.bars import Extent
 from pocketquant.storage.indexes import make_collections_and_indexes
 from pocketquant.storage.subscriptions import Subscriptions
+from pocketquant.storage.sync_status import SyncStatuses
 
 _SECRET = "hunter2secret"
 
@@ -243,6 +248,7 @@ def test_an_unreachable_redis_is_broken(examine: Examine) -> None:
     report = examine(redis_url=f"redis://:{_SECRET}@{HOST}:{reserve_port()}/0")
     assert ["redis"] == report.broken()
     assert "start Redis" in report.line("redis", "broken")
+    assert "sends quotes" in report.line("tradingview websocket", "ok")
     assert _SECRET not in report.text
 
 
@@ -296,6 +302,18 @@ def test_an_unknown_kind_of_broker_is_broken(examine: Examine) -> None:
     assert "redis://" in report.line("broker", "broken")
 
 
+def test_a_pause_of_handshakes_is_kept(
+    examine: Examine, cache: redis.Redis, simulator: simulator_server.Simulator
+) -> None:
+    """After a 429 the doctor does not connect either."""
+    Handshakes(cache, HandshakeRules(1.0, 8, first_pause_seconds=50.0)).refused()
+    before = simulator.tally.connections
+    report = examine()
+    assert 0 == report.code
+    assert "may begin in 50 s" in report.line("tradingview websocket", "warning")
+    assert before == simulator.tally.connections
+
+
 def test_a_refused_token_is_broken(examine: Examine, simulator: simulator_server.Simulator) -> None:
     """The WebSocket itself is ok, and the token is not shown."""
     report = examine(tradingview_token=f"{_SECRET}.{_SECRET}.{_SECRET}")
@@ -313,6 +331,17 @@ def test_an_expired_token_is_broken_and_a_valid_one_is_ok(examine: Examine) -> N
     assert "takes it" in good.line("tradingview token", "ok")
     plan = "plan pro_premium: at most 20000 bars of a series below a day and 50 connections"
     assert plan in good.line("tradingview token", "ok")
+
+
+def test_the_limit_that_a_sync_has_met_counts_more_than_reports(
+    examine: Examine, mongo: Mongo
+) -> None:
+    """Of a paid plan as of none."""
+    series, reach = Series.parse("NASDAQ:AAPL|1h"), Reach(Stop.LIMIT, 0, 19_999, 0)
+    SyncStatuses(mongo).mark_stored(series, Extent(), None, is_last=True, reach=reach)
+    for token in (tokens.issue(1, int(time.time())), ""):
+        found = examine(tradingview_token=token).line("tradingview token", "ok")
+        assert "at most 19999 bars of a series below a day, as a sync has met" in found
 
 
 def test_a_refused_handshake_of_tradingview_is_broken(

@@ -1,12 +1,19 @@
 """The pace of handshakes, on a real Redis and by its clock."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
 import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pocketquant.coordination.handshakes import HandshakeRules, Handshakes
+from pocketquant.domain.errors import RateLimited
 from pocketquant.servers.connections import wait_until
+from pocketquant.simulator.server import Simulator, running
+from pocketquant.tradingview.account import Account
+from workers.streamer.dialer import Dialer
 
 SLOW = HandshakeRules(rate=0.01, burst=8)  # no turn comes while a test runs
 
@@ -86,9 +93,71 @@ def test_a_limit_of_connections(cache: redis.Redis) -> None:
     assert [0, 1] == [handshakes.take(name, True, 2) for name in ("third", "fourth")]
 
 
-def test_a_connection_that_is_closed_without_redis() -> None:
-    """The end of a connection is no error when Redis is away."""
-    away = Handshakes(redis.Redis(port=1, retry=Retry(NoBackoff(), 0)), SLOW)
+def test_without_redis() -> None:
+    """The end of a connection is no error, a turn is one; but not if it can be done without."""
+    gone = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
+    away = Handshakes(gone, SLOW)
     away.closed("one")
-    with pytest.raises(redis.ConnectionError):
-        away.take("another", is_urgent=True)
+    for call in (away.refused, lambda: away.take("another", is_urgent=True)):
+        with pytest.raises(redis.ConnectionError):
+            call()
+    unlimited = Handshakes(gone, SLOW, needs_redis=False)
+    assert (0, 2) == (unlimited.take("one", is_urgent=True), unlimited.refused())
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with running() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def dialer_with(simulator: Simulator, cache: redis.Redis) -> Iterator[Callable[..., Dialer]]:
+    """Makes the dialers of streamers, which end with the test."""
+    with ExitStack() as ends:
+
+        def make(pace: Handshakes) -> Dialer:
+            account = Account(simulator.http_url, "", "", "", cache)
+            dialer = Dialer(simulator.url, account, 30.0, pace)
+            ends.callback(dialer.end)
+            return dialer
+
+        yield make
+
+
+def dialed(dialer: Dialer) -> None:
+    """Dial, and hang up again."""
+    dialer.begin()
+    connection = dialer.result(60)
+    assert connection is not None
+    connection.socket.hang_up()
+
+
+def test_a_streamer_waits_for_its_turn_at_the_head(
+    cache: redis.Redis, dialer_with: Callable[..., Dialer]
+) -> None:
+    """It gets the turn that is reserved for urgent calls; without another it waits."""
+    pace = Handshakes(cache, SLOW)
+    dialer = dialer_with(pace)
+    assert 7 == _taken(pace, is_urgent=False)
+    dialed(dialer)
+    dialer.begin()
+    assert dialer.result(0.2) is None
+
+
+def test_a_streamer_that_is_refused_pauses_all(
+    simulator: Simulator, cache: redis.Redis, dialer_with: Callable[..., Dialer]
+) -> None:
+    """A 429 counts for the handshakes of workers too."""
+    simulator.order("rate_limit")
+    dialer = dialer_with(Handshakes(cache, SLOW))
+    dialer.begin()
+    with pytest.raises(RateLimited):
+        dialer.result(60)
+    assert 1 < Handshakes(cache, SLOW).take("of a worker", is_urgent=True) <= 2
+
+
+def test_a_streamer_connects_while_redis_is_away(dialer_with: Callable[..., Dialer]) -> None:
+    """What only limits the others must not stop it."""
+    gone = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
+    dialed(dialer_with(Handshakes(gone, SLOW, needs_redis=False)))

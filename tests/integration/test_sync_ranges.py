@@ -13,25 +13,12 @@ from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import QueueName
 from pocketquant.servers.connections import Mongo, wait_until
 from pocketquant.simulator.market.prices import Resolution
-from pocketquant.simulator.server import Simulator, running
+from pocketquant.simulator.server import Simulator
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform, wire_syncer
-from tests.integration.ranges import APPLE, NOW, market_bars, premium
+from tests.integration.ranges import APPLE, NOW, market_bars
 from tests.integration.syncers import Killed, killing, lose, watched
 from tests.simulated import known
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    """A simulator whose clock stands still."""
-    with running(clock=lambda: float(NOW)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def platform(wire_with: Callable[..., Platform], simulator: Simulator) -> Platform:
-    """A platform with an account that may have 20,000 bars of a series."""
-    return premium(wire_with, simulator)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ class BackfillIn(RequestModel):
     def requests(self) -> Iterator[SyncRequest]:
         """Yield a request for each series, without duplicates."""
         for series in all_series(self.symbols, self.intervals):
-            yield SyncRequest(series, start=self.start, end=self.end)
+            yield SyncRequest(series, start=self.start, end=self.end, is_missing_only=True)
 
     def to_estimate(self) -> list[SyncRequest]:
         """Return the requests that are estimated; further ones are unknown."""

@@ -22,8 +22,14 @@ class ExpectedOut(BaseModel):
     exchange: str
     interval: Interval
     bars: int | None = Field(
-        description="about how many bars the provider can send; null: not known yet",
+        description="about how many bars the provider can send, without those that were fetched"
+        " before; null: not known yet",
         examples=[40210],
+    )
+    covered: int = Field(
+        description="about how many bars of the range were fetched before; they are not requested"
+        " again",
+        examples=[0],
     )
     pages: int | None = Field(
         description="in how many pages of up to 5000; null: not known yet", examples=[9]
@@ -45,6 +51,7 @@ class ExpectedOut(BaseModel):
             exchange=series.symbol.exchange,
             interval=series.interval,
             bars=expected.bars,
+            covered=expected.covered,
             pages=expected.pages,
             since=to_date(expected.since),
             bound=expected.bound,
@@ -80,6 +87,11 @@ class EstimateOut(TotalOut):
         " met its limit has shown; null: none has met it yet, and less than this estimate may come",
         examples=[20000],
     )
+    reported_limit_bars: int | None = Field(
+        description="how many users report for that plan, while no sync has met its limit; it"
+        " bounds nothing here; null: the plan is not known, or its limit was met",
+        examples=[None],
+    )
     series: list[ExpectedOut] = Field(description="the first thousand series")
 
     @classmethod
@@ -87,6 +99,7 @@ class EstimateOut(TotalOut):
         listed = islice(estimate.ranges.items(), _MOST_LISTED)
         return cls(
             **TotalOut.of(total).model_dump(),
-            limit_bars=estimate.limit,
+            limit_bars=estimate.limit.met,
+            reported_limit_bars=estimate.limit.reported,
             series=[ExpectedOut.of(series, each) for series, each in listed],
         )

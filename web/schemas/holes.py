@@ -245,6 +245,11 @@ class QualityOut(BaseModel):
     limited: bool = Field(
         description="whether the provider does not serve a part that was wanted", examples=[False]
     )
+    limit_bars: int | None = Field(
+        description="how many of its newest bars the account's plan serves, as a sync of it has met"
+        " or the newest of another intraday series; null: longer bars, or none has met it yet",
+        examples=[20000],
+    )
     calendar_problem: str | None = Field(
         description="why the calendar may not predict the bars; null: it does", examples=[None]
     )
@@ -291,6 +296,7 @@ class QualityOut(BaseModel):
             late_bars=quality.late,
             lost_bars=quality.lost,
             limited=quality.is_limited,
+            limit_bars=quality.limit_bars,
             calendar_problem=status.calendar_problem,
             refused_bars=status.refused_bars,
             late_since=to_date(outlook.late_since),

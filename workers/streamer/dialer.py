@@ -1,16 +1,22 @@
-"""`Dialer`: connects in a thread, so that a slow provider does not hold up the loop."""
+"""`Dialer`: connects in a thread, so that a slow provider does not hold up the loop.
+
+Each connection waits for the turn of a handshake, as those of workers do, but before them.
+"""
 
 import random
 import time
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from secrets import token_hex
+from threading import Event, Thread
 
 import structlog
 
-from pocketquant.domain.errors import PocketQuantError
+from pocketquant import metrics
+from pocketquant.domain.errors import PocketQuantError, RateLimited
 from pocketquant.tradingview import socket
 from pocketquant.tradingview.account import Account
+from pocketquant.tradingview.connections import HandshakePace
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -29,12 +35,14 @@ class Dialed:
 class Dialer:
     """Opens connections to the provider, one attempt at a time, each in its own thread."""
 
-    def __init__(self, url: str, account: Account, seconds: float) -> None:
+    def __init__(self, url: str, account: Account, seconds: float, pace: HandshakePace) -> None:
+        """Each handshake may take so many seconds, after its turn has come."""
+        self._pace = pace
         self._url = url
         self._account = account
         self._seconds = seconds
         self._results: SimpleQueue[Dialed | PocketQuantError] | None = None
-        self._has_ended = False
+        self._ending = Event()
         self._refused: str | None = None
         self._has_replaced = False
 
@@ -68,7 +76,7 @@ class Dialer:
 
     def end(self) -> None:
         """Hang up connections that open from now on."""
-        self._has_ended = True
+        self._ending.set()
 
     def _dial(self, results: "SimpleQueue[Dialed | PocketQuantError]") -> None:
         try:
@@ -76,8 +84,8 @@ class Dialer:
                 self._account.forget(self._refused)
                 self._refused = None
             token = self._account.token()
-            opened = socket.dial(self._url, time.monotonic() + self._seconds)
-            if self._has_ended:
+            opened = self._open()
+            if self._ending.is_set():
                 opened.hang_up()
             results.put(Dialed(opened, token))
         except PocketQuantError as error:
@@ -85,6 +93,21 @@ class Dialer:
         except Exception as error:  # noqa: BLE001  # a defect must not stop all further attempts
             _log.exception("dialing_failed")
             results.put(PocketQuantError(f"{type(error).__name__} while dialing"))
+
+    def _open(self) -> socket.Socket:
+        name, outcome = token_hex(8), "ok"
+        while (seconds := self._pace.take(name, True, None)) > 0 and not self._ending.is_set():
+            self._ending.wait(seconds)
+        try:
+            return socket.dial(self._url, time.monotonic() + self._seconds)
+        except PocketQuantError as error:
+            outcome = error.code
+            if isinstance(error, RateLimited):
+                self._pace.refused()
+            raise
+        finally:
+            metrics.HANDSHAKES.labels(outcome=outcome).inc()
+            self._pace.closed(name)  # the count is of workers' connections
 
 
 def pause_seconds(failures: int) -> float:

@@ -33,7 +33,7 @@ from pocketquant.servers.connections import open_redis
 from pocketquant.settings import Settings
 from pocketquant.simulator.clocks import market_clock
 from pocketquant.storage.fences import Fences
-from pocketquant.wiring import Platform, wire, wire_account
+from pocketquant.wiring import Platform, wire, wire_account, wire_handshakes
 from workers.streamer.dialer import Dialer
 from workers.streamer.shard_stream import ShardStream
 from workers.streamer.shard_writer import ShardWriter
@@ -139,7 +139,12 @@ class Streamer:
             writer=writer,
             subscriptions=subscriptions,
             alive=self._alive,
-            dialer=Dialer(settings.tradingview_url, wire_account(platform), _DIAL_SECONDS),
+            dialer=Dialer(
+                settings.tradingview_url,
+                wire_account(platform),
+                _DIAL_SECONDS,
+                wire_handshakes(settings, self._cache, needs_redis=False),
+            ),
             flush_seconds=settings.streamer_flush_seconds,
             silence_seconds=settings.streamer_silence_seconds,
             clock=self._now,

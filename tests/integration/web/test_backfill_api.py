@@ -1,18 +1,23 @@
 """`POST /market-data/backfill`, its estimate, and the pause of its job."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.coordination.handshakes import HandshakeRules, Handshakes
 from pocketquant.domain.backfills import Reach
 from pocketquant.domain.calendar import CalendarTexts
+from pocketquant.domain.coverage import Coverage, CoverageState, Covered
+from pocketquant.domain.dates import to_date
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import Stop
 from pocketquant.settings import Settings
 from pocketquant.simulator.server import Simulator, running
 from pocketquant.storage.bars import Extent
+from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.wiring import Platform
 from tests.integration.web.conftest import platform_of
 
@@ -118,6 +123,7 @@ def test_more_than_the_plan_serves_is_estimated_honestly(
     answer = client.post(f"{BACKFILL}/estimate", json=body(AAPL, MSFT))
     estimate = answer.get_json()
     assert (200, 20_000) == (answer.status_code, estimate["limit_bars"])
+    assert estimate["reported_limit_bars"] is None
     ended, limited = estimate["series"]
     assert "beginning" == ended["bound"]
     assert ("limit", 20_000, 4) == (limited["bound"], limited["bars"], limited["pages"])
@@ -129,8 +135,35 @@ def test_an_estimate_does_not_need_the_provider(client: FlaskClient, simulator: 
     simulator.order("rate_limit")
     estimate = client.post(f"{BACKFILL}/estimate", json=body()).get_json()
     assert ["unknown"] == [each["bound"] for each in estimate["series"]]
+    assert (None, 5_000) == (estimate["limit_bars"], estimate["reported_limit_bars"])
     estimate = client.post(f"{BACKFILL}/estimate", json=body(start="2024-01-02")).get_json()
     assert ["start"] == [each["bound"] for each in estimate["series"]]
+
+
+def test_an_estimate_keeps_to_the_pace_of_handshakes(
+    client: FlaskClient, platform: Platform, simulator: Simulator
+) -> None:
+    """While they pause, beginnings stay unknown, and no connection is made."""
+    Handshakes(platform.cache, HandshakeRules(1.0, 8, first_pause_seconds=50.0)).refused()
+    estimate = client.post(f"{BACKFILL}/estimate", json=body()).get_json()
+    assert ["unknown"] == [each["bound"] for each in estimate["series"]]
+    assert 0 == simulator.tally.connections
+
+
+def test_an_estimate_leaves_out_what_was_fetched(client: FlaskClient, platform: Platform) -> None:
+    """It counts those bars apart; they are not requested again."""
+    hours = Series.parse("NASDAQ:AAPL|1h")
+    covered = Covered(NOW - 3600 * 7_000, NOW - 3600 * 1_000, CoverageState.COMPLETE, NOW)
+    kept = KeptCoverage(Coverage((covered,)))
+    platform.statuses.mark_stored(hours, Extent(0, None, None), None, kept, is_last=True)
+    start = to_date(NOW - 3600 * 9_000).isoformat()
+    now = time.time()
+    with_gap = client.post(f"{BACKFILL}/estimate", json=body(AAPL, MSFT, start=start)).get_json()
+    apple, other = with_gap["series"]
+    assert 6_000 == apple["covered"]
+    assert 0 == other["covered"]
+    assert apple["bars"] == other["bars"] - 6_000
+    assert other["bars"] == pytest.approx(9_000 + (now - NOW) / 3600, abs=2)
 
 
 def test_a_job_is_paused_and_resumed(client: FlaskClient, platform: Platform) -> None:

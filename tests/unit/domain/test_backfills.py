@@ -1,5 +1,7 @@
 """The bars expected of backfills, and how far back the provider serves a series."""
 
+from dataclasses import replace
+
 import pytest
 
 from pocketquant.domain.backfills import (
@@ -14,6 +16,7 @@ from pocketquant.domain.backfills import (
     total_of,
 )
 from pocketquant.domain.calendar import CalendarTexts, parse_calendar
+from pocketquant.domain.coverage import Coverage, CoverageState, Covered
 from pocketquant.domain.intervals import DAY, HOUR, Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import EARLIEST_START, RangeProgress, Stop, SyncRequest
@@ -64,6 +67,30 @@ def test_the_end_may_lie_in_the_future() -> None:
     assert of(NOW - 10 * HOUR) == of(NOW - 10 * HOUR, NOW + DAY)
 
 
+def test_bars_that_were_fetched_are_not_expected_again() -> None:
+    """If the range wants only what is missing, to which multiplied bars belong."""
+    start, complete, rescaled = NOW - 9_000 * HOUR, CoverageState.COMPLETE, CoverageState.RESCALED
+    coverage = Coverage(
+        (
+            Covered(start - HOUR, start + 2_000 * HOUR, complete, NOW),
+            Covered(start + 2_000 * HOUR, start + 3_000 * HOUR, rescaled, NOW),
+            Covered(start + 4_000 * HOUR, NOW + HOUR, complete, NOW),
+        )
+    )
+    request = SyncRequest(HOURS, start=start, is_missing_only=True)
+    left = expected(request, NOW, None, None, None, coverage)
+    assert Expected(2_000, 1, start, Bound.START, 7_000) == left
+    whole = replace(request, is_missing_only=False)
+    assert Expected(9_000, 2, start, Bound.START) == expected(
+        whole, NOW, None, None, None, coverage
+    )
+    everything = replace(request, start=EARLIEST_START, end=NOW - 4_000 * HOUR)
+    unknown = expected(everything, NOW, None, None, None, coverage)
+    assert Expected(None, None, None, Bound.UNKNOWN) == unknown
+    few = expected(replace(everything, end=None), NOW, None, 100, None, coverage)
+    assert Expected(0, 1, None, Bound.LIMIT, 100) == few
+
+
 def test_bars_are_counted_by_the_calendar() -> None:
     """Exactly for a year, and as densely before."""
     day = 1_794_873_600  # 2026-11-17
@@ -98,6 +125,23 @@ def test_a_range_shows_how_far_the_provider_reaches(
 ) -> None:
     """At the end of history, or at the limit of the plan if it has counted from now."""
     assert (None if shown is None else Reach(shown, 7, 20, 100)) == reach_after(progress, 100)
+
+
+@pytest.mark.parametrize(
+    ("progress", "stored", "bars"),
+    [
+        (RangeProgress(oldest=7, fetched=20, stop=Stop.LIMIT, passed_to=9), 90, 90),
+        (RangeProgress(oldest=7, fetched=20, stop=Stop.LIMIT, passed_to=9), None, None),
+        (RangeProgress(oldest=7, fetched=20, stop=Stop.LIMIT, passed_to=7), 90, None),
+        (RangeProgress(oldest=7, fetched=20, stop=Stop.END, passed_to=7), None, 20),
+    ],
+)
+def test_a_range_that_passed_over_bars_counts_the_stored_ones(
+    progress: RangeProgress, stored: int | None, bars: int | None
+) -> None:
+    """A plan may have served more when the oldest of them came."""
+    reach = reach_after(progress, 100, stored)
+    assert bars == (reach and reach.bars)
 
 
 def test_days_and_minutes_have_beginnings_of_their_own() -> None:

@@ -64,6 +64,7 @@ export function troublesOf(row, now) {
   const bars = (/** @type {number | null} */ count) => `${countText(count)} bar${count === 1 ? "" : "s"}`;
   const left = (epochOf(row.served_until) ?? 0) - now;
   const risk = left > 0 ? `at risk: what is missing is served for ${spanText(left)} more` : "at risk: the provider serves less and less of what is missing";
+  const older = row.limit_bars === null ? "older bars are not served" : `the plan serves ${bars(row.limit_bars)}, no older ones`;
   const late = row.late_bars ? `${bars(row.late_bars)} since the last fetch` : "";
   return [
     /** @type {const} */ ([row.status === "error", `its sync failed: ${row.error_message}`, "is-bad"]),
@@ -74,7 +75,7 @@ export function troublesOf(row, now) {
     /** @type {const} */ ([row.refused_bars > 0, `${bars(row.refused_bars)} refused as impossible`, "is-warn"]),
     /** @type {const} */ ([row.calendar_problem !== null, `${row.calendar_problem}`, "is-warn"]),
     /** @type {const} */ ([late !== "", late, ""]),
-    /** @type {const} */ ([row.limited, "older bars are not served", ""]),
+    /** @type {const} */ ([row.limited, older, ""]),
   ].flatMap(([holds, text, tone]) => (holds ? [{ text, tone }] : []));
 }
 

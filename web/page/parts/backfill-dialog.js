@@ -100,17 +100,18 @@ function Form({ chosen, onEnd }) {
 /** @param {{estimate: any}} props */
 function Estimate({ estimate }) {
   if (!estimate) return html`<p class="muted" role="status">Estimating…</p>`;
-  const { series, series_count: count, unknown_count: unknown, limit_bars: limit } = estimate;
+  const { series, series_count: count, unknown_count: unknown, limit_bars: limit, reported_limit_bars: reported } = estimate;
   return html`<div class="estimate" role="status" aria-label="Estimate">
     <p>About <strong>${countText(estimate.bars)}</strong> bars in ${pagesText(estimate.pages)} can come
       of ${countText(count - unknown)} series${unknown ? `; nothing is known of ${countText(unknown)} yet` : ""}.</p>
     <p class="muted">${limit === null
-      ? "How many bars your plan serves shows once a sync has met its limit; less may come."
+      ? `How many bars your plan serves shows once a sync has met its limit; less may come.${reported === null ? "" : ` Users report ${countText(reported)} of a series below a day.`}`
       : `Your plan serves ${countText(limit)} bars of a series.`}</p>
     <div class="scroller"><table class="rows"><tbody>${series.slice(0, MOST_LISTED).map(
       (/** @type {any} */ each) => html`<tr key=${`${each.exchange}:${each.symbol}|${each.interval}`}>
         <td>${each.exchange}:${each.symbol} <span class="muted">${each.interval}</span></td>
         <td class="number">${each.bars === null ? "?" : countText(each.bars)}</td>
+        <td class="muted">${each.covered ? `and ${countText(each.covered)} here already` : ""}</td>
         <td class="muted">${each.since ? `since ${each.since.slice(0, 10)}` : ""}</td>
         <td class="muted">${each.bound}</td>
       </tr>`,
