@@ -64,6 +64,7 @@ class ChartSession(SeriesSession):
         self.deadline = deadline
         self._start = EARLIEST_START if request.start is None else request.start
         self._before = request.end if oldest is None else oldest + 1
+        self._goes_on = oldest is not None
         self._is_anchored = self._before is not None
         self._is_newest = not self._is_anchored
         self._today = today
@@ -74,6 +75,7 @@ class ChartSession(SeriesSession):
         self._begins_at: int | None = None
         self._oldest: int | None = None
         self._idle_pages = 0
+        self._has_newer = False  # than the anchor: the server may have ignored it
         self._open(token, today)
 
     @property
@@ -157,8 +159,13 @@ class ChartSession(SeriesSession):
         self._begins_at = count_or_none(begins_at) or self._begins_at
 
     def _begins_after_all(self) -> bool:
-        """Whether history begins after the anchor; the server then never completes the answer."""
+        """Whether history begins after the anchor; the server then never completes the answer.
+
+        It does not if an earlier attempt has received the bar at the anchor.
+        """
         if self._begins_at is None or self._before is None or self._answer.listing is None:
+            return False
+        if self._goes_on:
             return False
         return self._oldest is None and self._before <= self._begins_at
 
@@ -183,24 +190,31 @@ class ChartSession(SeriesSession):
             self._before = min(self._before, reached_at - _longest_seconds(self._series) + 1)
         bars, refused = self._answer.bars()
         closed = bars.between(None, self._before)
+        self._has_newer |= len(bars) > len(closed)
         return History(closed, None, refused, self._answer.listing, self._answer.reached_at)
 
     def _decide(self) -> Stop | None:
         """Return why there is no page after this one; None if there may be one.
 
-        If there are bars before the anchor, and none of them ever came, the plan keeps them out.
+        If there are bars before the anchor, and no bar ever came, the plan keeps them out. A
+        beginning that is later than a bar is wrong, and no reason to stop.
         """
         oldest, begins_at = self._oldest, self._begins_at
         if oldest is not None and oldest <= self._start:
             return Stop.REACHED
         if self._answer.data_completed in _STOPS:
             return _STOPS[self._answer.data_completed]
-        if oldest is not None and begins_at is not None and oldest <= begins_at:
+        if oldest is not None and begins_at is not None and self._is_within(begins_at, oldest):
             return Stop.END
         if self._idle_pages < _MOST_IDLE_PAGES:
             return None
-        is_withheld = oldest is None and self._is_anchored and begins_at is not None
+        has_none = oldest is None and not self._has_newer
+        is_withheld = has_none and self._is_anchored and begins_at is not None
         return Stop.LIMIT if is_withheld else Stop.NO_PROGRESS
+
+    def _is_within(self, time: int, opened: int) -> bool:
+        """Whether a time lies in the bar that opened then."""
+        return opened <= time < opened + _longest_seconds(self._series)
 
 
 def _end_of_closed(history: History) -> int | None:

@@ -215,8 +215,8 @@ class Connections:
         """Return the result of `work` with a new connection, as `begin`, in the place of a broken.
 
         Raise the error if that connection is not broken, or the server named a limit. So too if the
-        turn of a handshake is far off, unless the connection `is_kept` from an earlier fetch: then
-        TurnFarOff, as this says nothing about the provider.
+        turn of a handshake is far off, unless the connection `is_kept` from an earlier fetch, which
+        says nothing about the provider, or the handshake is refused: then TurnFarOff.
         """
         if not broken.is_broken:
             raise error
@@ -225,7 +225,7 @@ class Connections:
         try:
             second = self._dial_in_turn(need)
         except TurnFarOff as turn:
-            if is_kept:
+            if is_kept or turn.error is not None:
                 raise
             raise error from turn
         return second, self._do(work, second)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from pocketquant.coordination.handshakes import HandshakeRules, Handshakes
 from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.errors import (
@@ -21,6 +22,7 @@ from pocketquant.domain.errors import (
 )
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import Page, Stop, SyncRequest
+from pocketquant.domain.turns import TurnFarOff
 from pocketquant.servers.connections import wait_until
 from pocketquant.simulator.market.prices import Resolution
 from pocketquant.simulator.server import Simulator, running
@@ -270,6 +272,20 @@ def test_a_page_that_fails(
         with pytest.raises(expected):
             next(pages)
     assert connections == simulator.tally.connections
+
+
+def test_a_page_whose_new_connection_is_refused(simulator: Simulator, cache: redis.Redis) -> None:
+    """A 429 puts the range back for the pause of all handshakes, and is no other failure."""
+    pace = Handshakes(cache, HandshakeRules(rate=1000, burst=100, first_pause_seconds=50))
+    account = Account(simulator.http_url, "", "", PREMIUM, cache)
+    paged = PagedHistory(Connections(simulator.url, pace), account, 60.0)
+    with closing(paged.pages(SyncRequest(Series.parse(HOURS), start=LONG_AGO), None)) as pages:
+        next(pages)
+        simulator.order("drop", times=1)
+        simulator.order("rate_limit")
+        with pytest.raises(TurnFarOff) as turn:
+            next(pages)
+    assert (50, RateLimited) == (turn.value.delay_seconds, type(turn.value.error))
 
 
 def test_a_range_before_history(simulator: Simulator, paged: PagedHistory) -> None:

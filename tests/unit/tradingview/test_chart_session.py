@@ -242,6 +242,7 @@ def test_nothing_is_requested_before_a_page_is_complete() -> None:
         (0, "something new", None, None),
         (0, None, NOW - 3 * HOUR + 60, Stop.END),
         (0, None, NOW - 3 * HOUR - 60, None),
+        (0, None, NOW - 2 * HOUR, None),
     ],
 )
 def test_why_a_page_is_the_last(
@@ -427,15 +428,32 @@ def test_an_anchor_before_history_is_the_end() -> None:
     assert 0 == page_of(session).history.fetched
 
 
+def test_a_beginning_that_is_later_than_a_known_bar_is_wrong() -> None:
+    """An attempt that goes on at a bar does not end before the server has answered."""
+    session = chart(oldest=NOW - 50 * HOUR)
+    session.receive(HELLO + LOADING + RESOLVED + beginning(NOW - 40 * HOUR))
+    assert session.page is None
+    session.receive(answer(51, 50))
+    assert ([51, 50], None) == (hours_of(page_of(session)), page_of(session).stop)
+
+
 @pytest.mark.parametrize(
-    ("begins_at", "stop"), [(None, Stop.NO_PROGRESS), (NOW - 90 * HOUR, Stop.LIMIT)]
+    ("begins_at", "sent", "stop"),
+    [
+        (None, [], Stop.NO_PROGRESS),
+        (NOW - 90 * HOUR, [], Stop.LIMIT),
+        (NOW - 90 * HOUR, [20, 10], Stop.NO_PROGRESS),
+    ],
 )
-def test_bars_that_never_come(begins_at: int | None, stop: Stop) -> None:
-    """A range beyond the plan has no bars and no error, although history begins before it."""
+def test_bars_that_never_come(begins_at: int | None, sent: list[int], stop: Stop) -> None:
+    """A range beyond the plan has no bars and no error, although history begins before it.
+
+    Bars of another time show nothing of the plan.
+    """
     session = chart(end=NOW - 50 * HOUR)
     session.receive(HELLO + beginning(begins_at))
     for _ in range(2):
-        session.receive(answer())
+        session.receive(answer(*sent))
         page = page_of(session)
         if page.stop is None:
             session.next_page(20.0)
