@@ -86,7 +86,7 @@ def request_in_time(series: Series, lacks_from: int, now: int) -> SyncRequest:
     n_bars = (now - lacks_from) // series.interval.seconds + _MORE_BARS
     if n_bars <= MAX_BARS:
         return SyncRequest(series, max(n_bars, _MORE_BARS))
-    return SyncRequest(series, start=lacks_from, is_missing_only=True)
+    return SyncRequest(series, start=lacks_from)
 
 
 def _lacks_from(
