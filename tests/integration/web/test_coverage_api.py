@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.domain.backfills import Reach
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.listings import Listing
 from pocketquant.domain.symbols import Series, Symbol
-from pocketquant.domain.syncs import SyncReport
+from pocketquant.domain.syncs import Stop, SyncReport
+from pocketquant.storage.bars import Extent
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.wiring import Platform
 
@@ -127,6 +129,21 @@ def test_the_quality_of_all_series_is_listed(
     platform.bars.delete(SERIES)
     (lost,) = client.get(f"{API}/quality?symbol=AAPL&exchange=NASDAQ&interval=1d").get_json()
     assert 7 == lost["lost_bars"]
+
+
+def test_quality_has_the_limit_that_a_sync_has_met(client: FlaskClient, platform: Platform) -> None:
+    """That of the series itself, else the plan's, which does not limit days and longer."""
+    names = ("NASDAQ:AAPL|1h", "NYSE:IBM|1m", "NYSE:IBM|1d")
+    apple, minutes, days = (Series.parse(name) for name in names)
+    for series, asked_at, bars in ((apple, 5, 9_999), (minutes, 9, 19_999)):
+        met = Reach(Stop.LIMIT, 0, bars, asked_at)
+        platform.statuses.mark_stored(series, Extent(), None, is_last=True, reach=met)
+    for series in (days, Series.parse("NYSE:XYZ|1h")):
+        platform.statuses.mark_stored(series, Extent(), None, is_last=True)
+    rows = client.get(f"{API}/quality").get_json()
+    found = {f"{row['exchange']}:{row['symbol']}|{row['interval']}": row for row in rows}
+    limits = {name: row["limit_bars"] for name, row in found.items()}
+    assert {**dict(zip(names, (9_999, 19_999, None), strict=True)), "NYSE:XYZ|1h": 19_999} == limits
 
 
 @pytest.mark.usefixtures("stored")

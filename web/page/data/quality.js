@@ -21,6 +21,7 @@ import { epochOf, momentText, spanText } from "./times.js";
  * @property {number} lost_bars
  * @property {number} refused_bars
  * @property {boolean} limited
+ * @property {number | null} limit_bars
  * @property {string | null} calendar_problem
  * @property {string | null} late_since
  * @property {string | null} served_until
