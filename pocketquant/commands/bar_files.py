@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas
 
 _TIMES = ("datetime", "time", "date", "timestamp")
+UNUSED = "unused columns"
 _PRICES = ("open", "high", "low", "close")
 _COLUMNS = (*_PRICES, "volume")
 _ZONE = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"  # after a time of day
@@ -22,8 +23,8 @@ _SECONDS_BEFORE_MILLISECONDS = 100_000_000_000  # the year 5138; as milliseconds
 def read_bars(file: Path, timezone: str | None) -> "pandas.DataFrame":
     """Return the bars of a file as a frame, with their open times (UTC) as its index `datetime`.
 
-    A missing number becomes NaN. InvalidRequest for a file that holds no bars: it names the column
-    and the first wrong row.
+    A missing number becomes NaN. `attrs[UNUSED]` lists the other columns. InvalidRequest for a file
+    that holds no bars: it names the column and the first wrong row.
     """
     frame = _read(file)
     frame.columns = [str(name).strip().lower() for name in frame.columns]
@@ -40,7 +41,9 @@ def read_bars(file: Path, timezone: str | None) -> "pandas.DataFrame":
     if frame.empty:
         raise InvalidRequest(f"{file} has no bars")
     columns = {name: _numbers(frame[name]) for name in _COLUMNS if name in frame.columns}
-    return _frame(_times(frame[time], timezone), columns)
+    bars = _frame(_times(frame[time], timezone), columns)
+    bars.attrs[UNUSED] = [name for name in frame.columns if name not in {time, *_COLUMNS}]
+    return bars
 
 
 def _read(file: Path) -> "pandas.DataFrame":

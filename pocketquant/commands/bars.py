@@ -180,18 +180,21 @@ def import_bars(
     """Import bars from a CSV or Parquet file.
 
     FILE - reads CSV from standard input. Columns: datetime (or time, date, timestamp: ISO 8601 with
-    a zone, or epoch seconds), open, high, low, close, and optionally volume. A stored bar of the
-    same time is replaced. The exit code is 1 if bars were refused.
+    a zone, or epoch seconds), open, high, low, close, and optionally volume; others are named as
+    unused. A stored bar of the same time is replaced, and of days the bar of the same trading day.
+    The exit code is 1 if bars were refused.
 
     \b
     pocketquant import NASDAQ:AAPL aapl.csv -i 1d --timezone UTC
     """
-    from pocketquant.commands.bar_files import read_bars
+    from pocketquant.commands.bar_files import UNUSED, read_bars
 
     try:
         frame = read_bars(file, timezone)
     except InvalidRequest as error:
         raise click.ClickException(str(error)) from error
+    if frame.attrs[UNUSED]:
+        print_note(f"{UNUSED}: {', '.join(frame.attrs[UNUSED])}")
     report = client_of(url).import_bars(symbol, interval, frame)
     if as_json:
         print_json(report)

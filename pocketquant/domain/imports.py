@@ -12,14 +12,18 @@ The checks of a sync come first, then these:
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from datetime import time as clock_time
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketquant.domain.bars import Bars, Floats, Refusal, judge, kept, mark, reason_at
 from pocketquant.domain.calendar import Calendar
+from pocketquant.domain.calendar.zones import parse_zone
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 
+_MIDNIGHT = clock_time()
 _LONGEST_MONTH = 31 * DAY
 # The least distance of two opens: sessions shift by hours, and holidays shift weeks by days.
 _NEAREST_SECONDS = {Interval.D1: 18 * HOUR, Interval.W1: 84 * HOUR, Interval.MONTH: 15 * DAY}
@@ -47,6 +51,23 @@ class RefusedBar:
 def nearest_seconds(interval: Interval) -> int:
     """The least number of seconds between the opens of two bars."""
     return _NEAREST_SECONDS.get(interval, interval.seconds)
+
+
+def on_trading_days(columns: Floats, calendar: Calendar) -> Floats:
+    """Return daily bars that are dated by midnight at the opens of their trading days.
+
+    Files date a day by midnight of UTC or of the market; the provider by the open of its session,
+    which for futures lies on the day before. Times of days without a session stay.
+    """
+    moved = columns.copy()
+    zones = (UTC, parse_zone(calendar.texts.timezone))
+    is_open = calendar.are_opens(columns[0].astype(np.int64), Interval.D1)
+    for index in np.flatnonzero(~is_open).tolist():
+        dates = [datetime.fromtimestamp(columns[0, index], zone) for zone in zones]
+        days = (date.date() for date in dates if date.time() == _MIDNIGHT)
+        windows = (calendar.bar_of_day(day, Interval.D1) for day in days)
+        moved[0, index] = next((each.open for each in windows if each), columns[0, index])
+    return moved
 
 
 def check(

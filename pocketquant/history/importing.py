@@ -15,8 +15,16 @@ from dataclasses import dataclass
 
 from pocketquant.cache.responses import ResponseCache
 from pocketquant.domain.bars import Bars, Floats
+from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.errors import Conflict
-from pocketquant.domain.imports import RefusedBar, Surroundings, check, nearest_seconds
+from pocketquant.domain.imports import (
+    RefusedBar,
+    Surroundings,
+    check,
+    nearest_seconds,
+    on_trading_days,
+)
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS
 from pocketquant.storage.bars import BarStore, Extent, Upserted
@@ -53,7 +61,10 @@ class Importing:
     def do(self, series: Series, columns: Floats) -> ImportReport:
         """Store the valid bars of a raw (6, n) block, in any order."""
         current = self.generations.current(series)
-        around = self._surroundings(series, current, columns)
+        calendar = self._calendar(series)
+        if calendar is not None and series.interval is Interval.D1:
+            columns = on_trading_days(columns, calendar)
+        around = self._surroundings(series, current, columns, calendar)
         good, refused = check(columns, series.interval, around, int(self.clock()))
         if not len(good):
             return ImportReport(series, Upserted(), refused, self.bars.extent(current.bars))
@@ -70,17 +81,22 @@ class Importing:
                 return current, upserted
             current = self.generations.current(series)
 
-    def _surroundings(self, series: Series, current: Current, columns: Floats) -> Surroundings:
+    def _calendar(self, series: Series) -> Calendar | None:
+        known = self.calendars.get(series.symbol)
+        return known.calendar if known else None
+
+    def _surroundings(
+        self, series: Series, current: Current, columns: Floats, calendar: Calendar | None
+    ) -> Surroundings:
         reach = nearest_seconds(series.interval)
         start, end = int(columns[0].min()) - reach, int(columns[0].max()) + reach
         stored: Bars = self.bars.read(current.bars, start, end + 1)
-        known = self.calendars.get(series.symbol)
         is_of_days = series.interval in WEEKS_AND_MONTHS  # live ones are not stored
         return Surroundings(
             times=stored.columns[0],
             last_time=self.bars.extent(current.bars).last_time,
             live_from=None if is_of_days else self.live_bars.first_time(series),
-            calendar=known.calendar if known else None,
+            calendar=calendar,
         )
 
     def _note(self, series: Series, current: Current) -> Extent:

@@ -317,6 +317,22 @@ def test_every_operation_has_a_command_or_a_reason_for_none(platform: Any) -> No
         assert 0 == done.exit_code, command
 
 
+def test_a_daily_file_is_matched_by_trading_day(
+    typed: Type, stored: Client, tmp_path: Path
+) -> None:
+    """A file of dates, as Yahoo's, replaces the bars of these days; unused columns are named."""
+    days = stored.bars(AAPL, "1d").tail(3)
+    rows = [
+        ",".join([f"{time:%Y-%m-%d}", *map(repr, (*bar.tolist()[:4], bar.close / 2, bar.volume))])
+        for time, bar in days.iterrows()
+    ]
+    file = tmp_path / "AAPL.csv"
+    file.write_text("\n".join(["Date,Open,High,Low,Close,Adj Close,Volume", *rows]))
+    done = typed("import", AAPL, str(file), "--timezone", "UTC")
+    assert (0, "0 inserted, 0 changed, 3 unchanged, 0 refused\n") == (done.exit_code, done.stdout)
+    assert "unused columns: adj close" in done.stderr
+
+
 def test_a_range_is_synced_as_far_back_as_the_plan_allows(typed: Type) -> None:
     """The report says why it went no further; a range that makes no sense is refused."""
     (report,) = _json(typed("sync", AAPL, "-i", "4h", "--start", "2001-01-01", "--json"))

@@ -8,7 +8,7 @@ import pytest
 
 from pocketquant.domain.bars import Floats, Refusal
 from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
-from pocketquant.domain.imports import RefusedBar, Surroundings, check
+from pocketquant.domain.imports import RefusedBar, Surroundings, check, on_trading_days
 from pocketquant.domain.intervals import DAY, HOUR, MINUTE, WEEK, Interval
 
 NOW = 1_700_000_000 // DAY * DAY
@@ -93,6 +93,29 @@ def test_a_bar_is_over_when_the_calendar_says(
     bar = block(local(opened))
     for now, count in [(local(end) - 1, 1), (local(end), 0)]:
         assert count == len(check(bar, Interval(interval), around, now)[1])
+
+
+@pytest.mark.parametrize(
+    ("timezone", "session", "given", "expected"),
+    [
+        ("America/New_York", "0930-1600", "2023-11-14T00:00+00:00", "2023-11-14T14:30+00:00"),
+        ("America/New_York", "0930-1600", "2023-11-14T05:00+00:00", "2023-11-14T14:30+00:00"),
+        ("America/New_York", "0930-1600", "2023-11-14T14:30+00:00", "2023-11-14T14:30+00:00"),
+        ("America/New_York", "0930-1600", "2023-11-11T00:00+00:00", "2023-11-11T00:00+00:00"),
+        ("Asia/Tokyo", "0900-1500", "2023-11-13T15:00+00:00", "2023-11-14T00:00+00:00"),
+        ("America/Chicago", "1700-1600", "2023-11-14T00:00+00:00", "2023-11-13T23:00+00:00"),
+        ("Etc/UTC", "24x7", "2023-11-14T00:00+00:00", "2023-11-14T00:00+00:00"),
+    ],
+    ids=["date", "local-midnight", "its-open", "saturday", "tokyo", "future", "always-open"],
+)
+def test_a_day_of_a_file_opens_with_its_session(
+    timezone: str, session: str, given: str, expected: str
+) -> None:
+    """Files date days by midnight of UTC or of the market, the provider by the open."""
+    bars = block(datetime.fromisoformat(given).timestamp(), 1_600_000_001)
+    moved = on_trading_days(bars, calendar(timezone, session))
+    assert [datetime.fromisoformat(expected).timestamp(), 1_600_000_001] == moved[0].tolist()
+    assert bars[1:].tolist() == moved[1:].tolist()
 
 
 def calendar(timezone: str, session: str) -> Calendar:
