@@ -323,7 +323,7 @@ def test_a_daily_file_is_matched_by_trading_day(
     """A file of dates, as Yahoo's, replaces the bars of these days; unused columns are named."""
     days = stored.bars(AAPL, "1d").tail(3)
     rows = [
-        ",".join([f"{time:%Y-%m-%d}", *map(repr, (*bar.tolist()[:4], bar.close / 2, bar.volume))])
+        ",".join([f"{time:%Y-%m-%d}", *map(str, (*bar.tolist()[:4], bar.close / 2, bar.volume))])
         for time, bar in days.iterrows()
     ]
     file = tmp_path / "AAPL.csv"
