@@ -19,10 +19,12 @@ from pocketquant.domain.errors import InvalidSettings
 from pocketquant.domain.intervals import DAY, HOUR
 from pocketquant.domain.window import Thresholds
 from pocketquant.history.backfilling import Estimating
+from pocketquant.history.events import Events
 from pocketquant.history.holes import Holes
 from pocketquant.history.hours import HoursKeeping
 from pocketquant.history.importing import Importing
 from pocketquant.history.intake import Intake
+from pocketquant.history.judging import Judging
 from pocketquant.history.mending import Mending
 from pocketquant.history.paced_provider import PacedProvider
 from pocketquant.history.planner import Planner
@@ -49,6 +51,7 @@ from pocketquant.storage.api_keys import ApiKeys
 from pocketquant.storage.backlog import Backlog
 from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CachedCalendars, CalendarStore
+from pocketquant.storage.findings import Findings
 from pocketquant.storage.generations import Generations
 from pocketquant.storage.interventions import Interventions
 from pocketquant.storage.jobs import JobStore
@@ -56,6 +59,7 @@ from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.lost_units import LostUnits
 from pocketquant.storage.plans import JobPlans
+from pocketquant.storage.reports import ReportStore
 from pocketquant.storage.revisions import Revisions
 from pocketquant.storage.schedules import Schedules
 from pocketquant.storage.subscriptions import Subscriptions
@@ -116,6 +120,10 @@ class Platform:
     holes: Holes
     guard: WindowGuard
     estimating: Estimating
+    judging: Judging
+    findings: Findings
+    reports: ReportStore
+    events: Events
     provenances: Provenances
     searching: Searching
 
@@ -155,13 +163,15 @@ def wire(settings: Settings) -> Platform:
     bars = BarStore(mongo, revisions=revisions if settings.revision_days else None)
     live_bars, calendars = LiveBarStore(mongo), CalendarStore(mongo)
     cached_calendars = CachedCalendars(calendars, time.monotonic)
-    generations = Generations(mongo)
+    generations, reports = Generations(mongo), ReportStore(mongo)
     shown_bars = ShownLiveBars(bars, live_bars, generations, cached_calendars)
     current_bars = CurrentBars(board, shown_bars, cached_calendars)
     holes = Holes(statuses, bars, live_bars, generations, calendars, symbols, time.time)
     responses, account = ResponseCache(cache, answers, most_bytes), _account(settings, cache)
     hours = (settings.stale_hours, settings.at_risk_hours)
     thresholds = Thresholds(*(round(each * HOUR) for each in hours))
+    findings = Findings(mongo)
+    judging = Judging(bars, statuses, generations, calendars, reports, findings, steps)
     guard = WindowGuard(statuses, symbols, intake, thresholds, now)
     return Platform(
         settings=settings,
@@ -214,9 +224,14 @@ def wire(settings: Settings) -> Platform:
         watching=Watching(subscriptions, board, current_bars, nudges, time.time),
         calendars=calendars,
         cached_calendars=cached_calendars,
-        removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars),
+        removal=Removal(symbols, ledger, bars, live_bars, statuses, responses, calendars, reports),
+        judging=judging,
+        findings=findings,
+        reports=reports,
+        events=Events(generations, reports),
         importing=Importing(
-            symbols, bars, live_bars, generations, statuses, responses, calendars, time.time
+            *(symbols, bars, live_bars, generations, statuses, responses, calendars, findings),
+            time.time,
         ),
         guard=guard,
         estimating=Estimating(
@@ -288,6 +303,7 @@ def wire_syncer(platform: Platform) -> Syncer:
             keep_seconds=max(settings.revision_days * DAY, _LEAST_KEPT_SECONDS),
         ),
         hours=HoursKeeping(platform.calendars),
+        reports=platform.reports,
         statuses=platform.statuses,
         symbols=platform.symbols,
         responses=platform.responses,

@@ -56,6 +56,7 @@ def make_app(settings: Settings, platform: Platform) -> Celery:
         platform.reconciler.run,
         platform.scheduler.run_due,
         platform.rescale_follow_up.run,
+        platform.judging.run,
     )
     register_tasks(made, syncer, platform.planner, platform.tick_turns, rounds)
     _load_before_the_first_sync(syncer)

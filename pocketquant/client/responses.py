@@ -246,15 +246,17 @@ class Coverage(_Series):
 
 
 class Event(TypedDict):
-    """A split that the bars of one interval show; prices before it were multiplied by `factor`."""
+    """A split or a dividend, as bars show it (`before`, `factor`) or a quote (`ex_date`)."""
 
     kind: str
-    interval: str
-    before: str
-    factor: float
-    found_at: str
     source: str
+    found_at: str
+    before: str | None
+    factor: float | None
+    found_by: list[str]
     job_id: str | None
+    ex_date: str | None
+    amount: float | None
 
 
 class Events(TypedDict):
@@ -314,6 +316,24 @@ class OutliersReport(_Series):
     outliers: list[Outlier]
 
 
+class Difference(TypedDict):
+    """A value of a daily bar, and that of another source: `quote`, or bars of an interval."""
+
+    datetime: str
+    against: str
+    field: str
+    stored: float
+    other: float
+
+
+class Differences(TypedDict):
+    """What other sources have otherwise than the daily bars of a symbol."""
+
+    symbol: str
+    exchange: str
+    differences: list[Difference]
+
+
 class StripPart(TypedDict):
     """A part of a series' time, and its state."""
 
@@ -359,6 +379,8 @@ class SeriesQuality(_Series):
     limit_bars: int | None
     calendar_problem: str | None
     refused_bars: int
+    outliers: int
+    differences: int
     late_since: str | None
     served_until: str | None
     at_risk: bool

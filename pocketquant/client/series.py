@@ -16,6 +16,7 @@ from pocketquant.client.imported_rows import rows_of
 from pocketquant.client.responses import (
     BarsPage,
     Coverage,
+    Differences,
     Events,
     HolesReport,
     ImportResult,
@@ -175,7 +176,7 @@ class SeriesCalls(Calls):
         return self._of_series("coverage", symbol, {"interval": interval})
 
     def events(self, symbol: str) -> Events:
-        """Return the splits of a symbol that its syncs found, those found last first."""
+        """Return the splits and dividends of a symbol, those found last first."""
         return self._call("GET", f"/market-data/events/{symbol_path(symbol)}")
 
     def holes(
@@ -223,8 +224,8 @@ class SeriesCalls(Calls):
         """Yield how whole each series is, over all pages.
 
         Filters: `exchange`, `symbol` (the ticker), `interval`, `stale_before`, and as flags `gaps`,
-        `doubtful`, `stale`, `at_risk`, `never_synced`, `refused`. With `strip`, each row has its
-        time in so many cells.
+        `doubtful`, `stale`, `at_risk`, `never_synced`, `refused`, `outliers`,
+        `differences`. With `strip`, each row has its time in so many cells.
         """
         return self._pages("/market-data/quality", filters)
 
@@ -240,6 +241,13 @@ class SeriesCalls(Calls):
         """Return the newest bars that may be bad prints; NotFound if it was never synced."""
         query = query_of({"interval": interval, "start": start, "end": end, "limit": limit})
         return self._of_series("outliers", symbol, query)
+
+    def differences(self, symbol: str) -> Differences:
+        """Return what intraday bars and quotes have otherwise than the daily bars of a symbol.
+
+        NotFound if its daily bars were never synced.
+        """
+        return self._call("GET", f"/market-data/differences/{symbol_path(symbol)}")
 
     def import_bars(self, symbol: str, interval: str, frame: Any) -> ImportResult:
         """Store the bars of a pandas or polars DataFrame or an Arrow table.

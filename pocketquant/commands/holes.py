@@ -1,4 +1,4 @@
-"""`holes` and `quality`: print the bars that series lack, and how whole each series is."""
+"""`holes`, `outliers`, `differences`, `quality`: print missing bars, and those in doubt."""
 
 import click
 
@@ -7,10 +7,12 @@ from pocketquant.commands.output import print_json, print_note, print_rows
 
 _QUALITY = (
     *("exchange", "symbol", "interval", "bar_count", "last_bar_at", "fetched_from", "gaps"),
-    *("not_fetched_bars", "late_bars", "lost_bars", "refused_bars", "limited", "served_until"),
-    *("at_risk", "calendar_problem"),
+    *("not_fetched_bars", "late_bars", "lost_bars", "refused_bars", "outliers", "differences"),
+    *("limited", "served_until", "at_risk", "calendar_problem"),
 )
 _COLUMNS = ("first_bar_at", "last_bar_at", "bars", "reason")
+_DIFFERENCES = ("datetime", "against", "field", "stored", "other")
+_OUTLIERS = ("datetime", "field", "value", "usual", "lowest", "highest")
 
 
 @click.command()
@@ -50,6 +52,49 @@ def holes(
 
 
 @click.command()
+@click.argument("symbol", type=SYMBOL)
+@interval_option
+@click.option("--start", default=None, help="Only bars since this moment, ISO 8601.")
+@click.option("--end", default=None, help="Only bars before this moment; by default now.")
+@click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
+@api_options
+def outliers(
+    symbol: str,
+    interval: str,
+    start: str | None,
+    end: str | None,
+    limit: int,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Print the bars of a series that may be bad prints, with the bounds that they lie outside of.
+
+    \b
+    pocketquant outliers NASDAQ:AAPL -i 1m --start 2026-11-23
+    """
+    series = client_of(url).series
+    found = series.outliers(symbol, interval, start=start, end=end, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    print_rows(found["outliers"], _OUTLIERS, as_json=False)
+    print_note(f"{found['outlier_count']} of {found['bars']} bars may be bad prints")
+
+
+@click.command()
+@click.argument("symbol", type=SYMBOL)
+@api_options
+def differences(symbol: str, url: str | None, as_json: bool) -> None:
+    """Print what intraday bars and quotes have otherwise than the daily bars of a symbol.
+
+    \b
+    pocketquant differences NASDAQ:AAPL
+    """
+    found = client_of(url).series.differences(symbol)["differences"]
+    print_rows(found, _DIFFERENCES, as_json)
+
+
+@click.command()
 @click.option("--exchange", default=None)
 @click.option("--interval", "-i", type=INTERVALS, default=None)
 @click.option("--gaps", is_flag=True, help="Only series with gaps between fetched stretches.")
@@ -57,6 +102,8 @@ def holes(
 @click.option("--stale", is_flag=True, help="Only series that lack a bar for STALE_HOURS.")
 @click.option("--never-synced", is_flag=True, help="Only series of which no sync has succeeded.")
 @click.option("--refused", is_flag=True, help="Only series whose last sync refused bars.")
+@click.option("--outliers", is_flag=True, help="Only series with bars that may be bad prints.")
+@click.option("--differences", is_flag=True, help="Only series with days unlike another source's.")
 @click.option(
     "--at-risk",
     is_flag=True,

@@ -72,6 +72,14 @@ class Coverage:
         chosen = [(each.start, each.end) for each in self.ranges if each.state in states]
         return _lie_in(times, chosen)
 
+    def has_all(self, start: int, end: int) -> bool:
+        """Return whether all of a stretch was fetched, and not multiplied since."""
+        return any(
+            each.start <= start and end <= each.end
+            for each in self.ranges
+            if each.state is CoverageState.COMPLETE
+        )
+
     def rescaled(self, before: int) -> "Coverage":
         """Mark what was fetched of the time before a moment: its bars were multiplied since."""
         marked = self

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pocketquant.domain.bars import Bars, Refusal
 from pocketquant.domain.errors import BarsRefused, InvalidRequest
 from pocketquant.domain.listings import Listing
+from pocketquant.domain.reports import Report
 from pocketquant.domain.symbols import Series
 
 MAX_BARS = 5000
@@ -140,13 +141,15 @@ class Page:
     """One answer of the provider to a request with a `start`; the pages go from new to old.
 
     `stop` is set with the last page. A page that `is_newest` begins with the newest bar of the
-    market. `begins_at` is when the provider's history begins, if it says so.
+    market. `begins_at` is when the provider's history begins, if it says so. `report` is what
+    the symbol's quote has reported by then.
     """
 
     history: History
     stop: Stop | None = None
     is_newest: bool = False
     begins_at: int | None = None
+    report: Report = field(default_factory=Report)
 
 
 @dataclass(frozen=True, slots=True)

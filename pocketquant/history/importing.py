@@ -29,6 +29,7 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS
 from pocketquant.storage.bars import BarStore, Extent, Upserted
 from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.findings import Findings
 from pocketquant.storage.generations import Current, Generations
 from pocketquant.storage.live_bars import LiveBarStore
 from pocketquant.storage.symbols import SymbolRegistry
@@ -56,6 +57,7 @@ class Importing:
     statuses: SyncStatuses
     responses: ResponseCache
     calendars: CalendarStore
+    findings: Findings
     clock: Callable[[], float]
 
     def do(self, series: Series, columns: Floats) -> ImportReport:
@@ -70,6 +72,7 @@ class Importing:
             return ImportReport(series, Upserted(), refused, self.bars.extent(current.bars))
         current, upserted = self._store(series, current, good)
         extent = self._note(series, current)
+        self.findings.add(series, (int(good.time[0]), int(good.time[-1]) + 1))
         self.responses.drop(series)
         return ImportReport(series, upserted, refused, extent)
 

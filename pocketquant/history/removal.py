@@ -19,6 +19,7 @@ from pocketquant.storage.bars import BarStore
 from pocketquant.storage.calendars import CalendarStore
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
+from pocketquant.storage.reports import ReportStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import SyncStatuses
 
@@ -34,6 +35,7 @@ class Removal:
     statuses: SyncStatuses
     responses: ResponseCache
     calendars: CalendarStore
+    reports: ReportStore
 
     def remove(self, symbol: Symbol, with_bars: bool) -> None:
         """Remove the symbol; NotFound if nothing of it is stored, Conflict while it is synced."""
@@ -66,6 +68,7 @@ class Removal:
         for series in all_series:
             self.bars.delete_generations(series)
         self.calendars.forget(symbol)
+        self.reports.forget(symbol)
         had_statuses = self.statuses.forget(symbol)
         self.responses.drop(*all_series)
         return any(removed) or had_statuses

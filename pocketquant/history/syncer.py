@@ -5,7 +5,8 @@
     fetch       the provider's newest bars, back to the oldest live bar and to what is not covered
     compare     them with the stored ones: a split makes another generation (`Rescaling`)
     upsert      the closed bars into their chunks
-    note        the listing, its hours, and the status with the forming bar and what is covered
+    note        the listing, its hours, and the status with the forming bar, what is covered, and
+                which bars are new and to be judged
     prune       the live bars that history now covers
     mend        if these are minutes, the longer live bars that a gap made partial
     drop        the cached answers of the series
@@ -21,7 +22,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import structlog
@@ -32,7 +33,7 @@ from pocketquant.cache.responses import ResponseCache
 from pocketquant.coordination.nudges import Nudges, unit_channel
 from pocketquant.domain.backfills import reach_after
 from pocketquant.domain.bars import Bars
-from pocketquant.domain.coverage import newest_stretch, oldest_gap, page_stretch
+from pocketquant.domain.coverage import Stretch, newest_stretch, oldest_gap, page_stretch
 from pocketquant.domain.errors import (
     Cancelled,
     InternalError,
@@ -45,6 +46,7 @@ from pocketquant.domain.errors import (
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.joining import bars_to_reach
 from pocketquant.domain.listings import Listing
+from pocketquant.domain.reports import Report
 from pocketquant.domain.rescale import OVERLAP_BARS, Compared, Rescaled, Revised
 from pocketquant.domain.revisions import Cause, Reason
 from pocketquant.domain.symbols import Series
@@ -71,6 +73,7 @@ from pocketquant.storage.bars import BarStore, Extent, Overlap, Upserted
 from pocketquant.storage.coverage import KeptCoverage
 from pocketquant.storage.ledger import Ledger
 from pocketquant.storage.live_bars import LiveBarStore
+from pocketquant.storage.reports import ReportStore
 from pocketquant.storage.symbols import SymbolRegistry
 from pocketquant.storage.sync_status import Begun, Newest, SyncStatuses
 from pocketquant.storage.units import Unit
@@ -124,6 +127,7 @@ class _Way:
     progress: RangeProgress
     listed: "_Listed"
     pages: int = 0
+    report: Report = field(default_factory=Report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Syncer:
     mending: Mending
     hours: HoursKeeping
     rescaling: Rescaling
+    reports: ReportStore
 
     def do(self, unit_id: str) -> None:
         """Claim the unit and sync it: it ends completed, put back, failed or cancelled.
@@ -277,6 +282,9 @@ class Syncer:
                 way.unit = self.ledger.confirm(way.unit)
                 if way.listed.listing is None:
                     way.listed = self._register(way.unit, page.history.listing, way.begun)
+                if page.report != way.report:
+                    way.report = page.report
+                    self.reports.note(wanted.series.symbol, page.report, int(self.clock()))
                 way.begun, overlap = self._with_page(way, wanted, page)
                 page, way.progress = walk.ended(page, way.begun.kept.coverage, way.progress)
                 way.progress = self._store_page(way, page, overlap)
@@ -407,7 +415,14 @@ class Syncer:
             kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(history.listing, series.interval, now)
         if self.statuses.mark_completed(
-            report, history.forming, now, unit.lease, problem, kept, listed.registered
+            report,
+            history.forming,
+            now,
+            unit.lease,
+            problem,
+            kept,
+            listed.registered,
+            _unjudged(unit, history, upserted, overlap.series != stored),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, overlap.live)
@@ -440,6 +455,7 @@ class Syncer:
             is_last=is_last,
             lease=unit.lease,
             reach=reach_after(progress, now, _stored_since(progress.oldest, extent)),
+            unjudged=_unjudged(unit, history, upserted, overlap.series != stored),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, overlap.live, is_newest=page.is_newest)
@@ -582,6 +598,21 @@ def _report(series: Series, extent: Extent, progress: RangeProgress) -> SyncRepo
 def _stored_since(time: int | None, extent: Extent) -> int | None:
     """Return how many bars are stored since this one; None unless it is the first."""
     return extent.count if extent.first_time == time else None
+
+
+def _unjudged(
+    unit: Unit, history: History, upserted: Upserted, is_rescaled: bool
+) -> Stretch | None:
+    """Return the time of bars that may be new to the store; None if none is.
+
+    An earlier attempt, or a rescale, may have stored what this one finds unchanged.
+    """
+    first, last = history.closed.first_time, history.closed.last_time
+    may_be_new = unit.attempt > 1 or is_rescaled
+    if first is None or last is None:
+        return None
+    is_new = bool(upserted.inserted or upserted.changed) or may_be_new
+    return (first, last + 1) if is_new else None
 
 
 def _is_repair(unit: Unit) -> bool:

@@ -1,6 +1,6 @@
-"""`BarQueue`: closed bars and due repairs wait here until MongoDB has them.
+"""`BarQueue`: closed bars, due repairs and reports wait here until MongoDB has them.
 
-    put, repair → a thread: stores bars, then submits repairs → finished
+    put, repair, note_reports → a thread: stores bars, submits repairs, keeps reports → finished
 
 Only the thread waits for MongoDB, so ticks are never held up. The queue is bounded: beyond its
 limit the oldest bars are dropped and their series repaired. Failures are retried.
@@ -17,6 +17,7 @@ import structlog
 
 from pocketquant.domain.errors import LeaseLost, StorageUnavailable
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.reports import Report
 from pocketquant.domain.symbols import Series
 from pocketquant.presence.repeating import Loop, Loops
 from pocketquant.servers.connections import translating_driver_errors
@@ -27,6 +28,8 @@ _PAUSE_SECONDS = 1.0  # after a failure
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+Reports = Mapping[str, Report]  # by symbol
 
 
 class Batch(NamedTuple):
@@ -46,7 +49,7 @@ class Finished:
 
 
 class BarQueue:
-    """Calls `store` and `submit`; both may raise StorageUnavailable or LeaseLost.
+    """Calls `store`, `submit` and `keep`; all may raise StorageUnavailable or LeaseLost.
 
     After LeaseLost the thread ends, and `is_fenced` is true.
     """
@@ -57,15 +60,19 @@ class BarQueue:
         submit: Callable[[Mapping[Series, int]], None],
         most_waiting: int,
         loops: Loops | None = None,
+        keep: Callable[[Reports], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._submit = submit
+        self._keep = keep
         self._most_waiting = most_waiting
         self._incoming: SimpleQueue[Batch] = SimpleQueue()
         self._requested: SimpleQueue[Mapping[Series, int]] = SimpleQueue()
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._waiting: deque[Batch] = deque()
         self._repairs: dict[Series, int] = {}
+        self._reported: SimpleQueue[Reports] = SimpleQueue()
+        self._reports: dict[str, Report] = {}
         self._has_work = Event()
         self._is_ending = Event()
         self._is_failing = False
@@ -84,6 +91,11 @@ class BarQueue:
     def repair(self, since: Mapping[Series, int]) -> None:
         """Sync these series from the given times, after all bars in the queue are stored."""
         self._requested.put(since)
+        self._has_work.set()
+
+    def note_reports(self, reports: Reports) -> None:
+        """Keep these reports soon; a later one of a symbol replaces an earlier one that waits."""
+        self._reported.put(reports)
         self._has_work.set()
 
     def finished(self) -> list[Finished]:
@@ -114,6 +126,8 @@ class BarQueue:
         self._waiting.extend(_drained(self._incoming))
         for since in _drained(self._requested):
             self._note_repairs(since.items())
+        for reports in _drained(self._reported):
+            self._reports |= reports
         self._drop_oldest()
 
     def _try_all(self, loop: Loop) -> bool:
@@ -142,6 +156,9 @@ class BarQueue:
         if self._repairs:
             self._submit(self._repairs)
             self._repairs = {}
+        if self._reports:
+            self._keep(self._reports)
+            self._reports = {}
 
     def _drop_oldest(self) -> None:
         waiting = sum(len(batch.bars) for batch in self._waiting)

@@ -1,4 +1,4 @@
-"""Use-case: store closed live bars in MongoDB, and submit the syncs that repair gaps.
+"""Use-case: store closed live bars and reports of quotes in MongoDB, and have gaps repaired.
 
 Every write is fenced: a streamer that has lost its shard to another one writes no more.
 """
@@ -14,11 +14,13 @@ from pocketquant.coordination.leases import Lease
 from pocketquant.domain.errors import LeaseLost
 from pocketquant.domain.live_bars import LiveBar
 from pocketquant.domain.repairs import repairing
-from pocketquant.domain.symbols import Series
+from pocketquant.domain.reports import Report
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.history.intake import Intake
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.fences import Fences
 from pocketquant.storage.live_bars import LiveBarStore
+from pocketquant.storage.reports import ReportStore
 from pocketquant.storage.symbols import SymbolRegistry
 
 REPAIR = "repair"
@@ -40,6 +42,7 @@ class FencedBarWriter:
         responses: ResponseCache,
         symbols: SymbolRegistry,
         intake: Intake,
+        reports: ReportStore,
         clock: Callable[[], float],
     ) -> None:
         self.lease = lease
@@ -48,6 +51,7 @@ class FencedBarWriter:
         self._responses = responses
         self._symbols = symbols
         self._intake = intake
+        self._reports = reports
         self._clock = clock
         self._outdated: set[Series] = set()
         self._raised: Lease | None = None
@@ -83,6 +87,13 @@ class FencedBarWriter:
         job_id = self._intake.submit_large(REPAIR, requests, QueueName.REPAIR)
         metrics.LIVE_REPAIRS.inc(len(requests))
         _log.info("repairs_submitted", job_id=job_id, series=len(wanted), syncs=len(requests))
+
+    def note_reports(self, reports: Mapping[str, Report]) -> None:
+        """Keep what quotes reported, by symbol. A repetition changes nothing."""
+        self._require_fence()
+        now = int(self._clock())
+        for symbol, report in reports.items():
+            self._reports.note(Symbol.parse(symbol), report, now)
 
     def _require_fence(self) -> None:
         lease = self.lease

@@ -28,6 +28,7 @@ from pocketquant.domain.market_clock import MarketClock
 from pocketquant.domain.periods import period, periods_lost
 from pocketquant.domain.quotes import Quote
 from pocketquant.domain.repairs import Repairs
+from pocketquant.domain.reports import Report
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.domain.weeks import WEEKS_AND_MONTHS
 from pocketquant.live.pending_writes import BoardChanges, PendingWrites
@@ -66,6 +67,8 @@ class QuoteRecorder:
         self._unreadable: dict[str, UnreadableSymbol] = {}
         self._doubtful: deque[tuple[float, list[LiveBar]]] = deque()
         self._marks: list[LiveBar] = []
+        self._reports: dict[str, Report] = {}
+        self._new_reports: dict[str, Report] = {}
         self._pending = PendingWrites()
         self.ticks = 0
         self.unreadable_quotes = 0
@@ -155,6 +158,7 @@ class QuoteRecorder:
             for symbol, time in (*self._bars.too_late(), *received.doubts):
                 self._mark_minute(symbol, time)
             self._note_regrouped()
+        self._note_reports(received.reports)
         for dropped in received.dropped:
             self._drop_quote(dropped, now)
         for symbol, error in received.refused:
@@ -213,6 +217,11 @@ class QuoteRecorder:
         """The series to sync because of gaps, each with the start of its first gap."""
         return self._repairs.due(now)
 
+    def new_reports(self) -> dict[str, Report]:
+        """Return the reports of quotes that have changed since the last call, by symbol."""
+        new, self._new_reports = self._new_reports, {}
+        return new
+
     def write(self, writer: BoardWriter, flush: Flush, is_renewal: bool) -> None:
         """Add all changes to the flush, and write it.
 
@@ -245,6 +254,11 @@ class QuoteRecorder:
         for quote in quotes:
             if quote.symbol in self._bars:
                 self._bars.report(quote, is_whole=quote.symbol not in lacking)
+
+    def _note_reports(self, reports: Mapping[str, Report]) -> None:
+        for symbol, report in reports.items():
+            if self._reports.get(symbol) != report:
+                self._reports[symbol] = self._new_reports[symbol] = report
 
     def _mark_minute(self, symbol: str, time: int) -> None:
         """Have the bars that hold the minute of `time` marked partial, and repaired."""
@@ -320,6 +334,7 @@ class QuoteRecorder:
     def _give_up(self, symbol: str) -> None:
         self._refused.pop(symbol, None)
         self._unreadable.pop(symbol, None)
+        self._reports.pop(symbol, None)
         self._quotes.pop(symbol, None)
         if symbol in self._bars:
             self._bars.forget(symbol)

@@ -63,6 +63,21 @@ _INDEXES = {
             partialFilterExpression={"refused_bars": {"$gt": 0}},
         ),
         IndexModel(
+            "unjudged.from",
+            name="unjudged",
+            partialFilterExpression={"unjudged.from": {"$type": "date"}},
+        ),
+        IndexModel(
+            "outlier_count",
+            name="with_outliers",
+            partialFilterExpression={"outlier_count": {"$gt": 0}},
+        ),
+        IndexModel(
+            "difference_count",
+            name="with_differences",
+            partialFilterExpression={"difference_count": {"$gt": 0}},
+        ),
+        IndexModel(
             "coverage.late_since",
             name="late",
             partialFilterExpression={"coverage.late_since": {"$exists": True}},

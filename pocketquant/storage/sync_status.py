@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 
 from pocketquant.domain.backfills import Reach
 from pocketquant.domain.batches import batched
-from pocketquant.domain.coverage import Coverage
+from pocketquant.domain.coverage import Coverage, Stretch
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.errors import (
     Cancelled,
@@ -33,6 +33,7 @@ from pocketquant.servers.connections import Mongo
 from pocketquant.storage.bars import Extent
 from pocketquant.storage.bulk_writes import duplicate_key_failures
 from pocketquant.storage.coverage import KeptCoverage, read_outlook, read_ranges
+from pocketquant.storage.findings import to_judge
 from pocketquant.storage.generations import CURRENT_FIELDS, Current, read_current
 from pocketquant.storage.key_ranges import keys_of_exchange, keys_of_symbol
 from pocketquant.storage.leases import UnitLease
@@ -54,7 +55,7 @@ _BRIEF = WriteConcern(w=1)  # for `syncing`, which the end of the sync soon repl
 _FORMING_DATES = ("time", "close_time", "as_of")
 _REACH_DATES = ("oldest", "asked_at")
 _RANGES = "coverage.ranges"
-_LONG = (_RANGES, "coverage.counts", "rescales")  # they may be as long as the series
+_LONG = (_RANGES, "coverage.counts", "rescales", "outliers", "differences")
 _LISTED = dict.fromkeys(_LONG, False)
 _PROGRESS = ("last_bar_at", "last_sync_at")
 _OF_LISTING = ("registered", "calendar_problem")
@@ -83,6 +84,8 @@ class SyncStatus:
     outlook: Outlook = field(default_factory=Outlook)
     generation: int = 1
     reach: Reach | None = None
+    outliers: int = 0
+    differences: int = 0
 
     @property
     def is_without_bars(self) -> bool:
@@ -155,6 +158,8 @@ class StatusFilter:
     has_refused: bool = False
     late_before: int | None = None
     leaves_before: int | None = None
+    has_outliers: bool = False
+    has_differences: bool = False
 
     def condition(self) -> dict[str, Any]:
         plain = {
@@ -170,14 +175,17 @@ class StatusFilter:
                 if self.ticker is None
                 else keys_of_symbol(self.exchange, self.ticker)
             )
-        if self.has_gaps:
-            found["coverage.gaps"] = {"$gt": 0}
+        counted = {
+            "coverage.gaps": self.has_gaps,
+            "refused_bars": self.has_refused,
+            "outlier_count": self.has_outliers,
+            "difference_count": self.has_differences,
+        }
+        found |= {name: {"$gt": 0} for name, is_wanted in counted.items() if is_wanted}
         if self.is_doubtful:
             found["calendar_problem"] = {"$type": "string"}
         if self.is_never_synced:
             found["last_sync_at"] = {"$type": "null"}
-        if self.has_refused:
-            found["refused_bars"] = {"$gt": 0}
         if self.late_before is not None:
             found["coverage.late_since"] = {"$lt": to_date(self.late_before)}
         if self.leaves_before is not None:
@@ -286,6 +294,7 @@ class SyncStatuses:
         calendar_problem: str | None = None,
         kept: KeptCoverage | None = None,
         registered: str | None = None,
+        unjudged: Stretch | None = None,
     ) -> bool:
         """Mark the series as up to date; return whether it has imported bars too.
 
@@ -293,7 +302,9 @@ class SyncStatuses:
         """
         newest = Newest(now, forming, calendar_problem, sum(report.refused.values()), registered)
         extent = Extent(report.bar_count, report.first_bar_at, report.last_bar_at)
-        return self.mark_stored(report.series, extent, newest, kept, is_last=True, lease=lease)
+        return self.mark_stored(
+            report.series, extent, newest, kept, is_last=True, lease=lease, unjudged=unjudged
+        )
 
     def mark_stored(
         self,
@@ -305,11 +316,13 @@ class SyncStatuses:
         is_last: bool,
         lease: UnitLease | None = None,
         reach: Reach | None = None,
+        unjudged: Stretch | None = None,
     ) -> bool:
         """Mark what is stored after a page of bars, and the sync as completed after the last one.
 
         `newest` is known if the page had the newest bars, and `reach` if it was the last that the
-        provider serves. Return whether the series has imported bars too; if so, call `recount`.
+        provider serves. `unjudged` is the time of new bars. Return whether the series has imported
+        bars too; if so, call `recount`.
         """
         fields: dict[str, Any] = {**extent_fields(extent), "next_attempt_at": None}
         if newest is not None:
@@ -326,7 +339,7 @@ class SyncStatuses:
         if is_last:
             fields |= _error(None)
         change = _update(series, SyncState.COMPLETED if is_last else SyncState.SYNCING, **fields)
-        before = self._write(series, change, lease)
+        before = self._write(series, change | to_judge(unjudged), lease)
         return bool(before and before.get("has_imports"))
 
     def recount(self, series: Series, count: Callable[[], Extent]) -> Extent:
@@ -585,6 +598,8 @@ def _read(document: dict[str, Any]) -> SyncStatus:
         outlook=read_outlook(document.get("coverage") or {}),
         generation=document.get("generation", 1),
         reach=_read_reach(document["reach"]) if document.get("reach") else None,
+        outliers=document.get("outlier_count", 0),
+        differences=document.get("difference_count", 0),
     )
 
 

@@ -18,7 +18,8 @@ from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS, History, Page, Stop, SyncRequest
 from pocketquant.tradingview import messages
 from pocketquant.tradingview.history import Answer, Ids, SeriesSession, count_or_none
-from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE, Message
+from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE, REPORT_FIELDS, Message
+from pocketquant.tradingview.reports import QuoteReports
 from pocketquant.tradingview.symbol_texts import quote_text, symbol_text
 
 _RESOLUTIONS = {
@@ -40,6 +41,7 @@ _STOPS = {"end": Stop.END, "limit": Stop.LIMIT}
 _BARS_MORE = 5  # the forming one, and some for periods of uneven length
 _MOST_IDLE_PAGES = 2
 _LONGEST_MONTH = 31 * DAY
+_QUOTE_FIELDS = (FIRST_DAY, FIRST_MINUTE, *sorted(REPORT_FIELDS))
 
 
 class ChartSession(SeriesSession):
@@ -73,6 +75,7 @@ class ChartSession(SeriesSession):
         self._answer = Answer(self._series, self._ids)
         self._history: History | None = None
         self._begins_at: int | None = None
+        self._reports = QuoteReports()
         self._oldest: int | None = None
         self._idle_pages = 0
         self._has_newer = False  # than the anchor: the server may have ignored it
@@ -83,7 +86,8 @@ class ChartSession(SeriesSession):
         """The page that is complete, the last one with its `stop`; None while one is awaited."""
         if self._history is None:
             return None
-        return Page(self._history, self.stop, self._is_newest, self._begins_at)
+        report = self._reports.report()
+        return Page(self._history, self.stop, self._is_newest, self._begins_at, report)
 
     def check(self, now: float) -> None:
         """End in ProviderTimeout if the awaited page has not arrived at its deadline."""
@@ -120,7 +124,7 @@ class ChartSession(SeriesSession):
             self._outgoing.append(messages.call("set_auth_token", token))
         self._outgoing += [
             messages.call("quote_create_session", self._quotes),
-            messages.call("quote_set_fields", self._quotes, FIRST_DAY, FIRST_MINUTE),
+            messages.call("quote_set_fields", self._quotes, *_QUOTE_FIELDS),
             messages.call("quote_add_symbols", self._quotes, quote_text(symbol)),
         ]
         self._call("chart_create_session", "")
@@ -140,7 +144,7 @@ class ChartSession(SeriesSession):
     def _handle(self, message: Message) -> None:
         match message:
             case messages.Qsd():
-                self._note_beginning(message)
+                self._note_quote(message)
             case messages.SeriesCompleted() if not self._answer.has_begun:
                 pass  # that of the page before, sent twice
             case _ if self._is_awaiting:
@@ -150,13 +154,14 @@ class ChartSession(SeriesSession):
         if self._is_awaiting and self._begins_after_all():
             self._history, self.stop = History(Bars.empty(), listing=self._answer.listing), Stop.END
 
-    def _note_beginning(self, message: messages.Qsd) -> None:
+    def _note_quote(self, message: messages.Qsd) -> None:
         if message.session != self._quotes:
             return
         fields = message.answer.fields
         is_intraday = self._series.interval.is_intraday
         begins_at = fields.get(FIRST_MINUTE) if is_intraday else fields.get(FIRST_DAY)
         self._begins_at = count_or_none(begins_at) or self._begins_at
+        self._reports.update(fields)
 
     def _begins_after_all(self) -> bool:
         """Whether history begins after the anchor; the server then never completes the answer.

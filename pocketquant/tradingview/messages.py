@@ -203,7 +203,9 @@ class ProtocolError(msgspec.Struct, array_like=True, frozen=True):
 
 
 # A name with a hyphen can't be written as an attribute.
-_HyphenatedFields = TypedDict("_HyphenatedFields", {"market-status": Any}, total=False)
+_HyphenatedFields = TypedDict(
+    "_HyphenatedFields", {"market-status": Any, "prev-daily-bar": Any}, total=False
+)
 
 
 class QuoteFields(_HyphenatedFields, total=False):
@@ -212,7 +214,8 @@ class QuoteFields(_HyphenatedFields, total=False):
     `lp` is the last price and `lp_time` its time in whole seconds; `volume` is the day's total,
     1e100 for a symbol without; `ch` and `chp` are the change since yesterday's close. `open_time`
     and `tradingday` in `market-status` name the day of the total. `first_bar_time_…` is when the
-    history of days and of minutes begins.
+    history of days and of minutes begins. `dividend_…` name the last dividend and the next one,
+    and `prev-daily-bar` is the last day that is over.
     """
 
     lp: float | None
@@ -231,6 +234,9 @@ class QuoteFields(_HyphenatedFields, total=False):
     open_time: Any
     first_bar_time_1d: Any
     first_bar_time_1m: Any
+    dividend_ex_date_recent: Any
+    dividend_amount_recent: Any
+    dividend_ex_date_upcoming: Any
 
 
 FIRST_DAY: Final = "first_bar_time_1d"
@@ -238,7 +244,13 @@ FIRST_MINUTE: Final = "first_bar_time_1m"
 QUOTE_FIELDS = tuple(
     name for name in QuoteFields.__annotations__ if name not in (FIRST_DAY, FIRST_MINUTE)
 )
-_OUR_NAMES = {name: name for name in QuoteFields.__annotations__} | {
+PREVIOUS_DAY: Final = "prev-daily-bar"
+REPORT_FIELDS = frozenset(
+    name
+    for name in QuoteFields.__annotations__
+    if name == PREVIOUS_DAY or name.startswith("dividend_")
+)
+_OUR_NAMES = {name: name for name in QuoteFields.__annotations__ if name not in REPORT_FIELDS} | {
     "lp": "last_price",
     "lp_time": "time",
     "volume": "day_volume",
@@ -266,7 +278,9 @@ class QuoteAnswer(msgspec.Struct, frozen=True, gc=False):
 
         A status that names no trading day is left out.
         """
-        changes: dict[str, Any] = {_OUR_NAMES[name]: each for name, each in self.fields.items()}
+        changes: dict[str, Any] = {
+            _OUR_NAMES[name]: each for name, each in self.fields.items() if name in _OUR_NAMES
+        }
         total = changes.get("day_volume")
         if total is not None and not 0 <= total < _NO_VALUE:
             changes["day_volume"] = None

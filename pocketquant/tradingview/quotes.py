@@ -16,10 +16,12 @@ from typing import NamedTuple
 from pocketquant.domain.batches import batched
 from pocketquant.domain.errors import PocketQuantError, ProtocolViolation
 from pocketquant.domain.quotes import LiveQuote, Quote, Tick
+from pocketquant.domain.reports import Report
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview import frames, messages
-from pocketquant.tradingview.messages import Message, Qsd, Unreadable
+from pocketquant.tradingview.messages import REPORT_FIELDS, Message, Qsd, Unreadable
 from pocketquant.tradingview.reasons import error_for_reason
+from pocketquant.tradingview.reports import QuoteReports
 
 SYMBOLS_A_CALL = 200  # the server has no known limit; this keeps a call to a few kilobytes
 MOST_UNREADABLE = 10  # a symbol with so many unreadable quotes within an hour is refused
@@ -59,7 +61,8 @@ class Doubt(NamedTuple):
 class Received:
     """The contents of a text, in order; a symbol's delay comes before its first tick.
 
-    `ended` are quotes just before their session or day changed.
+    `ended` are quotes just before their session or day changed, and `reports` are those of
+    symbols of which such fields have come.
     """
 
     delays: list[FeedDelay] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Received:
     doubts: list[Doubt] = field(default_factory=list)
     refused: list[SymbolRefusal] = field(default_factory=list)
     dropped: list[DroppedQuote] = field(default_factory=list)
+    reports: dict[str, Report] = field(default_factory=dict)
 
 
 class QuoteSession:
@@ -86,6 +90,7 @@ class QuoteSession:
         self._to_add: dict[str, None] = {}
         self._to_remove: dict[str, None] = {}
         self._quotes: dict[str, LiveQuote] = {}
+        self._reports: dict[str, QuoteReports] = {}
         self._awaited: set[str] = set()
         self._changed: dict[str, LiveQuote] = {}
         self._unreadable_at: dict[str, deque[float]] = {}
@@ -244,6 +249,10 @@ class QuoteSession:
             received.doubts.extend(Doubt(name, time) for time in live.doubts)
             live.doubts = ()
         self._changed[name] = live
+        if not REPORT_FIELDS.isdisjoint(answer.fields):
+            reports = self._reports.setdefault(name, QuoteReports())
+            reports.update(answer.fields)
+            received.reports[name] = reports.report()
 
     def _drop_quote(self, message: Unreadable, now: float, received: Received) -> None:
         """Drop an unreadable quote; after too many of them, refuse the symbol."""
@@ -273,4 +282,5 @@ class QuoteSession:
         self._known.pop(name, None)
         self._quotes.pop(name, None)
         self._changed.pop(name, None)
+        self._reports.pop(name, None)
         self._unreadable_at.pop(name, None)

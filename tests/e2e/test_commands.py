@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from click.testing import CliRunner, Result
 
 from pocketquant.cli import main
 from pocketquant.client import Client
+from pocketquant.domain.events import Dividend
+from pocketquant.domain.reports import Report
+from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import wait_until
+from pocketquant.storage.reports import ReportStore
 from tests.e2e.suspending import suspended
 
 POCKETQUANT = str(Path(sys.executable).parent / "pocketquant")
@@ -252,11 +256,14 @@ COMMANDS = {
     "get_calendar": "calendar",
     "get_coverage": "series coverage",
     "get_current_bar": "quotes bar",
+    "get_differences": "differences",
+    "get_events": "events",
     "get_fleet": "fleet",
     "get_holes": "holes",
     "get_job": "jobs show",
     "get_latest_quote": "quotes show",
     "get_ohlcv": "bars",
+    "get_outliers": "outliers",
     "get_quotes_status": "quotes status",
     "get_schedule": "schedules show",
     "get_sync_status": "series show",
@@ -290,8 +297,6 @@ COMMANDS = {
     "unsubscribe": "quotes unsubscribe",
 }
 WITHOUT_COMMAND = {
-    "get_events": "the page and client.series.events() show them",
-    "get_outliers": "client.series.outliers() lists them",
     "get_current_key": "API_KEY is the user's own",
     "get_health": "`doctor` examines more",
     "get_liveness": "for supervisors",
@@ -432,6 +437,41 @@ def test_changes_of_stored_bars_are_printed(typed: Type, tmp_path: Path) -> None
     assert "close 1.5 → 2.0" in printed
     (change,) = _json(typed("revisions", "IMPORTED:TWICE", "-i", "1d", "--json"))
     assert ("import", 1) == (change["reason"], change["bars"])
+
+
+def test_outliers_are_printed_and_counted(typed: Type, tmp_path: Path) -> None:
+    """With their bounds; `quality` lists the series that have some."""
+    file = tmp_path / "bars.csv"
+    days = [f"2024-01-{day:02d},10,{990 if day == 15 else 11},9,10" for day in range(1, 31)]
+    file.write_text("\n".join(["Date,Open,High,Low,Close", *days]))
+    assert 0 == typed("import", "IMPORTED:BAD", str(file), "--timezone", "UTC").exit_code
+    printed = typed("outliers", "IMPORTED:BAD", "-i", "1d")
+    assert "990" in printed.stdout
+    assert "1 of 30 bars" in printed.stderr
+    (found,) = _json(typed("outliers", "IMPORTED:BAD", "-i", "1d", "--json"))["outliers"]
+    assert "2024-01-15T00:00:00Z" == found["datetime"]
+
+    def listed() -> list[Any]:
+        rows = _json(typed("quality", "--outliers", "--json"))
+        return [row["outliers"] for row in rows if row["symbol"] == "BAD"]
+
+    wait_until("a tick has judged the bars", lambda: listed() == [1], (), 60)
+
+
+def test_differences_of_days_are_printed(typed: Type, stored: Client) -> None:
+    """There are none of what was just synced; a symbol without daily bars has no answer."""
+    assert 0 == typed("differences", AAPL).exit_code
+    expected = stored.series.differences(AAPL)["differences"]
+    assert expected == _json(typed("differences", AAPL, "--json"))
+    assert 1 == typed("differences", "NASDAQ:NEVER").exit_code
+
+
+def test_events_are_printed(typed: Type, stored: Client, platform: Any) -> None:
+    """As a table, and as JSON."""
+    report = Report((Dividend(date(2026, 11, 9), 0.26),))
+    ReportStore(platform.mongo).note(Symbol.parse(AAPL), report, 1)
+    assert "2026-11-09" in typed("events", AAPL).stdout
+    assert stored.series.events(AAPL)["events"] == _json(typed("events", AAPL, "--json"))
 
 
 def test_an_export_that_fails_leaves_no_file(typed: Type, tmp_path: Path) -> None:

@@ -16,10 +16,14 @@ import requests
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from prometheus_client.parser import text_string_to_metric_families
 
+from pocketquant.domain.events import Dividend
+from pocketquant.domain.reports import Report
+from pocketquant.domain.symbols import Symbol
 from pocketquant.machine.embedded import reserve_port
 from pocketquant.servers.connections import wait_until
 from pocketquant.storage.access import KeyText, Scope
 from pocketquant.storage.api_keys import ApiKeys
+from pocketquant.storage.reports import ReportStore
 from tests import amounts
 from tests.e2e.browsing import Visit, browsing, drawn, take_picture, until, violations, visiting
 from tests.e2e.proxying import Proxy, caddy, nginx
@@ -363,6 +367,23 @@ def test_bars_that_changed_are_seen(visit: Opens, market: Any) -> None:
     expect(page.locator(".legend")).to_contain_text(re.compile(r"changed: volume .* at .* UTC"))
     point_at(page, 49)
     expect(page.locator(".legend")).not_to_contain_text("changed")
+
+
+def test_dividends_are_seen(visit: Opens, market: Any) -> None:
+    """A line marks the bar of an ex-date, and the legend tells of what; one to come has no bar."""
+    opens = [datetime.fromtimestamp(bar[0], UTC) for bar in bars(market, AAPL, "1d", 40)]
+    paid, ahead = opens[20].date(), opens[-1].date() + timedelta(days=80)
+    report = Report((Dividend(paid, 0.26), Dividend(ahead)))
+    ReportStore(market.mongo).note(Symbol.parse(AAPL), report, int(time.time()))
+    for interval in ("1h", "1d"):
+        page = visit(f"/chart/{AAPL}?interval={interval}")
+        drawn(page)
+        until(page, "() => window.pocketquantChart.events.value.length > 0")
+        (marked,) = page.evaluate("window.pocketquantChart.drawing.events.times")
+        assert opens[20].timestamp() == marked
+    shown = page.evaluate("window.pocketquantChart.bars.value.map(({time}) => time)")
+    point_at(page, shown.index(marked))
+    expect(page.locator(".legend")).to_contain_text("dividend 0.26")
 
 
 def point_at(page: Page, index: int) -> None:
@@ -725,6 +746,23 @@ def test_what_is_missing_is_seen_and_repaired(visit: Opens, market: Any) -> None
     page.get_by_role("button", name="never synced").click()
     expect(page.locator(".empty")).to_be_visible()
     row.get_by_role("link", name=name).wait_for(state="detached")
+
+
+def test_bars_that_may_be_bad_prints_are_counted(visit: Opens, market: Any) -> None:
+    """A series with some is listed, and its details name each with the bounds."""
+    given = market.get(
+        f"/api/v1/market-data/ohlcv/{AAPL.replace(':', '/')}", interval="1h", limit=60
+    ).body["data"][::-1]
+    bad = given[30] | {"high": 9000.0}
+    body = {"interval": "1h", "bars": [*given[:30], bad, *given[31:]]}
+    market.post("/api/v1/market-data/ohlcv/MINE/PRINTED", body)
+    page = visit("/quality")
+    page.get_by_role("button", name="outliers").click()
+    row = page.locator(".quality tbody tr", has_text="MINE:PRINTED")
+    expect(row).to_contain_text("1 bar, perhaps of bad prints")
+    page.get_by_role("button", name="Details of MINE:PRINTED 1h").click()
+    expect(page.locator(".details li").last).to_contain_text("high 9,000.00, where")
+    assert [] == violations(page)
 
 
 def test_a_job_is_followed_while_it_runs(visit: Opens, market: Any) -> None:

@@ -11,11 +11,11 @@ from pocketquant.history.syncer import Syncer
 from pocketquant.messaging.queues import QueueName
 from pocketquant.simulator.market.prices import Market, close_time
 from pocketquant.simulator.market.splits import Split
+from pocketquant.simulator.market.world import resolve
 from pocketquant.storage.units import Unit
 from pocketquant.wiring import Platform
 from tests.integration.syncers import syncer_with
 from tests.resolutions import resolution_of
-from tests.simulated import known
 
 APPLE = "NASDAQ:AAPL"
 DAYS = Series.parse("NASDAQ:AAPL|1d")
@@ -41,7 +41,9 @@ class SimulatedMarket:
         self.market.split(APPLE, Split(time, ratio, at, undone_at))
 
     def history(self, series: Series, count: int, before: int | None = None) -> History:
-        instrument = known(str(series.symbol))
+        listing, adjustment = series.symbol.listing, series.symbol.variant.adjustment
+        instrument = resolve(str(listing), adjustment=adjustment.value)
+        assert instrument is not None
         resolution = resolution_of(series.interval)
         bars = self.market.newest(instrument, resolution, self.now, count, before).bars
         listing = Listing(series.symbol, price_scale=instrument.pricescale, min_move=1)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from pocketquant.domain.errors import (
     RateLimited,
     UnknownSymbol,
 )
+from pocketquant.domain.events import Dividend
+from pocketquant.domain.intervals import DAY
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import Page, Stop, SyncRequest
 from pocketquant.domain.turns import TurnFarOff
@@ -36,6 +39,7 @@ from tests.integration.ranges import witness
 from tests.simulated import known
 
 NOW = 1_795_016_070  # 2026-11-18T15:34:30Z: New York is open
+OPEN = 1_795_012_200
 HOURS = "NASDAQ:AAPL|1h"
 LONG_AGO = 0
 PREMIUM = tokens.issue(1, NOW)
@@ -309,6 +313,15 @@ def test_a_listing_that_never_traded(paged: PagedHistory) -> None:
     """A listing without trades has one empty page, which is the end."""
     (page,) = pages_of(paged, "NYSE:UNBORN|1h")
     assert (0, Stop.END, None) == (page.history.fetched, page.stop, page.begins_at)
+
+
+def test_the_dividends_of_a_symbol(simulator: Simulator, paged: PagedHistory) -> None:
+    """The quote that says when history begins names them too."""
+    simulator.pay("NASDAQ:AAPL", OPEN, 0.26)
+    simulator.pay("NASDAQ:AAPL", OPEN + 91 * DAY, 0.27)
+    *_, last = pages_of(paged, "NASDAQ:AAPL|1d")
+    named = (Dividend(date(2026, 11, 18), 0.26), Dividend(date(2027, 2, 17)))
+    assert named == last.report.dividends
 
 
 @pytest.mark.parametrize("interval", ["1d", "1w", "1M"])

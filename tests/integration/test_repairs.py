@@ -82,6 +82,7 @@ def submit(wired: Platform) -> Submit:
             wired.responses,
             wired.symbols,
             wired.intake,
+            wired.reports,
             lambda: float(NOW),
         )
         storage.submit({series(interval): since for interval, since in due.items()})

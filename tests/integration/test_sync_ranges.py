@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pocketquant.domain.errors import Cancelled, ProviderTimeout
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest, SyncState, UnitState
 from pocketquant.history.syncer import Syncer
@@ -78,6 +79,19 @@ def test_a_range_up_to_the_limit_of_the_plan(
     registered = platform.symbols.get(APPLE.symbol)
     assert registered is not None
     assert (APPLE.interval,) == registered.intervals
+
+
+def test_a_range_keeps_the_dividends_that_its_quote_names(
+    platform: Platform, syncer: Syncer, simulator: Simulator
+) -> None:
+    """They stay when the provider names others."""
+    days = Series(APPLE.symbol, Interval.D1)
+    for amount in (0.25, 0.26):
+        simulator.pay(str(APPLE.symbol), NOW - round(amount * 100) * 86400, amount)
+        syncer.do(submit(platform, start=NOW - 30 * 86400, series=days))
+    simulator.pay(str(APPLE.symbol), NOW - 86400, 0.27)
+    syncer.do(submit(platform, start=NOW - 30 * 86400, series=days))
+    assert [0.25, 0.27] == [each.amount for each in platform.reports.dividends(APPLE.symbol)]
 
 
 def test_the_next_sync_knows_the_limit_of_the_plan(platform: Platform, syncer: Syncer) -> None:

@@ -6,12 +6,15 @@ from http import HTTPStatus
 from flask import Response
 
 from pocketquant.domain.errors import NotFound
+from pocketquant.domain.intervals import Interval
 from pocketquant.domain.outliers import outliers
+from pocketquant.domain.symbols import Series
 from pocketquant.messaging.queues import QueueName
 from pocketquant.storage.access import Scope
 from web import idempotency, paging
 from web.api.jobs import LOCATION, accepted
 from web.bars.stored_bars import Window
+from web.schemas.differences import DifferencesOut
 from web.schemas.events import EventOut, EventsOut
 from web.schemas.holes import (
     CoverageOut,
@@ -96,20 +99,46 @@ def get_outliers(path: SymbolPath, query: HolesQuery, **_: str) -> OutliersOut:
     return OutliersOut.of(series, bars, outliers(bars), query.limit)
 
 
+@blueprint.route("/differences/<exchange>/<path:symbol>")
+@blueprint.arguments(schema_of(SymbolPath), location="path")
+@blueprint.arguments(schema_of(VariantFields), location="query")
+@blueprint.response(HTTPStatus.OK, schema_of(DifferencesOut))
+@blueprint.fails_with(HTTPStatus.NOT_FOUND)
+def get_differences(path: SymbolPath, query: VariantFields, **_: str) -> DifferencesOut:
+    """Compare daily bars with other sources
+
+    Soon after daily bars have changed, the newest ten are compared with stored intraday bars, where
+    those of the whole session were fetched, and with the day that the quote reported as over.
+    Prices that differ by more than 1 %, and volumes by more than a half, are listed; nothing is
+    changed.
+    """
+    series = Series(path.to_symbol(query), Interval.D1)
+    with current_services().storage() as platform:
+        if platform.statuses.get(series) is None:
+            raise NotFound(f"{series} was never requested")
+        return DifferencesOut.of(series.symbol, platform.findings.differences(series))
+
+
 @blueprint.route("/events/<exchange>/<path:symbol>")
 @blueprint.arguments(schema_of(SymbolPath), location="path")
 @blueprint.arguments(schema_of(VariantFields), location="query")
 @blueprint.response(HTTPStatus.OK, schema_of(EventsOut))
 def get_events(path: SymbolPath, query: VariantFields, **_: str) -> EventsOut:
-    """Get the splits of a symbol that its syncs found
+    """Get the splits and dividends of a symbol
 
     A split multiplies the whole past at the provider, which a sync sees in the bars that are stored
-    already. Splits of before the first sync, and of symbols that are not synced, are not known.
+    already: one entry a split, with all series that have found it. Splits of before the first sync
+    are not known. Bars that are adjusted for dividends show those. Dividends are also named by
+    quotes, which are seen of subscribed symbols and when a range is synced; they are kept.
     """
-    wanted = path.to_symbol(query)
+    symbol = path.to_symbol(query)
     with current_services().storage() as platform:
-        rescales = platform.generations.rescales(wanted)
-    return EventsOut(symbol=wanted.name, exchange=wanted.exchange, events=EventOut.all_of(rescales))
+        events = platform.events.of(symbol)
+    return EventsOut(
+        symbol=symbol.name,
+        exchange=symbol.exchange,
+        events=[EventOut.of(each) for each in events],
+    )
 
 
 @blueprint.route("/quality")

@@ -1,71 +1,65 @@
 """The corporate events of a symbol."""
 
-from datetime import datetime
-from enum import StrEnum
+import datetime
 from typing import Self
 
 from pydantic import BaseModel, Field
 
 from pocketquant.domain.dates import to_date
-from pocketquant.domain.intervals import Interval
-from pocketquant.storage.generations import Rescale
-
-
-class EventKind(StrEnum):
-    """The kinds of events."""
-
-    SPLIT = "split"
-
-
-class EventSource(StrEnum):
-    """The source of an event."""
-
-    BARS = "bars"  # the ratio of fetched bars to stored ones
+from pocketquant.domain.events import Event, EventKind, EventSource
 
 
 class EventOut(BaseModel):
-    """A split, as one series of the symbol shows it."""
+    """A split or a dividend, as bars show it or a quote reports it."""
 
     kind: EventKind = Field(examples=["split"])
-    interval: Interval = Field(
-        description="the interval of the bars that show it; each series finds it for itself",
-        examples=["1d"],
-    )
-    before: datetime = Field(
-        description="bars that open before this moment were multiplied: the split took place"
-        " between the last of them and `found_at`",
-        examples=["2026-11-19T14:30:00Z"],
-    )
-    factor: float = Field(
-        description="of their prices: 0.1 after a split of 10 for 1, 10 if it was undone",
-        examples=[0.1],
-    )
-    found_at: datetime = Field(
-        description="when a sync found it", examples=["2026-11-19T22:00:12Z"]
-    )
     source: EventSource = Field(
-        description="`bars`: the ratio of the fetched bars to those that were stored",
+        description="`bars`: the ratio of fetched bars to those that were stored; `quote`: the"
+        " provider's quote named it",
         examples=["bars"],
     )
+    found_at: datetime.datetime = Field(
+        description="when a sync found it, or the first quote named it",
+        examples=["2026-11-19T22:00:12Z"],
+    )
+    before: datetime.datetime | None = Field(
+        description="bars that open before this moment were multiplied: the event took place then"
+        " or later, but before `found_at`; null: of a quote",
+        examples=["2026-11-19T14:30:00Z"],
+    )
+    factor: float | None = Field(
+        description="of their prices: 0.1 after a split of 10 for 1, 10 if it was undone; null: of"
+        " a quote",
+        examples=[0.1],
+    )
+    found_by: list[str] = Field(
+        description="the series that found it, the first one first; empty: of a quote",
+        examples=[["NASDAQ:AAPL|1d", "NASDAQ:AAPL|1h"]],
+    )
     job_id: str | None = Field(
-        description="the job of that sync", examples=["6b0987f1a5c9b7d6c1e7f0aa"]
+        description="the job that found it first", examples=["6b0987f1a5c9b7d6c1e7f0aa"]
+    )
+    ex_date: datetime.date | None = Field(
+        description="of a dividend that a quote named; null: of bars", examples=["2026-11-09"]
+    )
+    amount: float | None = Field(
+        description="of that dividend, a share; null: of bars, or not known before it is paid",
+        examples=[0.26],
     )
 
     @classmethod
-    def all_of(cls, rescales: list[Rescale]) -> list[Self]:
-        return [
-            cls(
-                kind=EventKind.SPLIT,
-                interval=rescale.series.interval,
-                before=to_date(split.before),
-                factor=split.factor,
-                found_at=to_date(rescale.found_at),
-                source=EventSource.BARS,
-                job_id=rescale.job_id,
-            )
-            for rescale in rescales
-            for split in rescale.splits
-        ]
+    def of(cls, event: Event) -> Self:
+        return cls(
+            kind=event.kind,
+            source=event.source,
+            found_at=to_date(event.found_at),
+            before=to_date(event.before),
+            factor=event.factor,
+            found_by=[str(series) for series in event.found_by],
+            job_id=event.job_id,
+            ex_date=event.ex_date,
+            amount=event.amount,
+        )
 
 
 class EventsOut(BaseModel):

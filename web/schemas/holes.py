@@ -180,6 +180,10 @@ class QualityQuery(SeriesQuery):
     refused: bool = Field(
         False, description="only series of which the last sync refused bars, as impossible ones"
     )
+    outliers: bool = Field(False, description="only series with bars that may be bad prints")
+    differences: bool = Field(
+        False, description="only series with days that another source has otherwise"
+    )
     at_risk: bool = Field(
         False,
         description="only series of which the provider serves something that was not fetched for"
@@ -200,6 +204,8 @@ class QualityQuery(SeriesQuery):
             is_doubtful=self.doubtful,
             is_never_synced=self.never_synced,
             has_refused=self.refused,
+            has_outliers=self.outliers,
+            has_differences=self.differences,
             late_before=thresholds.late_before(now) if self.stale else None,
             leaves_before=thresholds.leaves_before(now) if self.at_risk else None,
         )
@@ -256,6 +262,16 @@ class QualityOut(BaseModel):
     refused_bars: int = Field(
         description="bars that the last sync refused, as impossible ones", examples=[0]
     )
+    outliers: int = Field(
+        description="bars that may be bad prints, at most the newest 100: `GET"
+        " /market-data/outliers/…` shows them",
+        examples=[0],
+    )
+    differences: int = Field(
+        description="of a daily series: values that intraday bars or the quote have otherwise, at"
+        " most the newest 100: `GET /market-data/differences/…` shows them",
+        examples=[0],
+    )
     late_since: datetime | None = Field(
         description="when the first bar closes that was not fetched; null: not known"
     )
@@ -299,6 +315,8 @@ class QualityOut(BaseModel):
             limit_bars=quality.limit_bars,
             calendar_problem=status.calendar_problem,
             refused_bars=status.refused_bars,
+            outliers=status.outliers,
+            differences=status.differences,
             late_since=to_date(outlook.late_since),
             served_until=to_date(outlook.leaves_at),
             at_risk=outlook.leaves_at is not None and outlook.leaves_at < leaves_before,

@@ -167,6 +167,7 @@ class Streamer:
             platform.responses,
             platform.symbols,
             platform.intake,
+            platform.reports,
             self._now,
         )
         return ShardWriter(

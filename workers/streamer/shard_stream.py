@@ -232,6 +232,7 @@ class ShardStream:
         metrics.STREAM_LAG_SECONDS.set(now - horizon)
         self._writer.put(self._recorder.advance(horizon, heard_at))
         self._writer.repair(self._recorder, horizon)
+        self._writer.note_reports(self._recorder)
 
     def _changes(self, status: StreamerStatus | None) -> Flush:
         return Flush(as_of=self._seen_until, seen_until=self._seen_until, status=status)

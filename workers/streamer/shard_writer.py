@@ -54,7 +54,13 @@ class ShardWriter:
         self._leases = leases
         self._bar_writer = bar_writer
         self._renewal_seconds = lease_seconds / RENEWALS_A_LEASE
-        self._queue = BarQueue(bar_writer.store, bar_writer.submit, most_waiting_bars, loops)
+        self._queue = BarQueue(
+            bar_writer.store,
+            bar_writer.submit,
+            most_waiting_bars,
+            loops,
+            bar_writer.note_reports,
+        )
         self._board_writer = self._board_writer_for(bar_writer.lease)
         self._numbers = count()
         self._prefix = bar_writer.lease.token
@@ -81,6 +87,11 @@ class ShardWriter:
         """Submit the repairs that are due by `now`."""
         if due := recorder.repairs_due(now):
             self._queue.repair(due)
+
+    def note_reports(self, recorder: QuoteRecorder) -> None:
+        """Store what quotes have reported since the last call."""
+        if new := recorder.new_reports():
+            self._queue.note_reports(new)
 
     def flush(self, recorder: QuoteRecorder, flush: Flush, is_live: bool) -> bool:
         """Write all changes with the flush; False if Redis could not be reached.

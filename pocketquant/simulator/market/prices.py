@@ -66,6 +66,9 @@ class Resolution:
         return self.unit == "m"
 
 
+_DAILY = Resolution(1, "D")
+
+
 @dataclass(frozen=True, slots=True)
 class BarRange:
     """Consecutive bars, oldest first; the newest may still be forming.
@@ -152,6 +155,16 @@ class Market:
         splits = self._splits.get(instrument.name)
         return scaled_day(day, traded_scale(splits, day.traded_at)) if splits and day else day
 
+    def previous_day(self, instrument: Instrument, now: int) -> tuple[int, Bars] | None:
+        """Return the date, in days since 1970, and the bar of the day before the newest one."""
+        day = self.day(instrument, now) if self.has_trades(instrument) else None
+        if day is None or not day.session:
+            return None
+        calendar = sessions(_in_hours_of(instrument, _DAILY).calendar)
+        opens_at = int(calendar.opens[day.session])
+        before = self.newest(instrument, _DAILY, now, 1, opens_at).bars
+        return int(calendar.dates[day.session - 1]), before
+
     def dividends(self, instrument: Instrument, now: int) -> dict[str, float | None]:
         """Return the fields of a quote about dividends; none if the symbol never paid any."""
         dividends = self._dividends.get(instrument.name)
@@ -199,7 +212,7 @@ class Market:
 
     def _close_before(self, instrument: Instrument, time: int) -> float:
         """Return the last close before a time, in the scale of the prices at that time."""
-        regular = _in_hours_of(instrument, Resolution(1, "D"))
+        regular = _in_hours_of(instrument, _DAILY)
         number = sessions(regular.calendar).begun_by(time - 1) - 1
         scale = traded_scale(self._splits.get(instrument.name, ()), time)
         return float(paths.days(regular)[4, number]) * scale / instrument.pricescale

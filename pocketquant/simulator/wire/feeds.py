@@ -18,6 +18,7 @@ class Feed:
         self._day = day
         self._events = events
         self._changes: Values = {}
+        self._session = day.session
         self.values = snapshots.values(instrument, day, now)
         self.next = next(events, None)
 
@@ -40,6 +41,11 @@ class Feed:
         """Return the fields that changed since the last call."""
         changes, self._changes = self._changes, {}
         return changes
+
+    def has_new_day(self) -> bool:
+        """Return whether a trade of another session has come since the last call."""
+        before, self._session = self._session, self._day.session
+        return self._session != before
 
     def restart_day(self) -> None:
         """Restart the day's volume at zero."""

@@ -19,7 +19,7 @@ from pocketquant.simulator.wire.misbehaviour import ActiveFaults
 from pocketquant.simulator.wire.outgoing import CallRefused, Event
 from pocketquant.simulator.wire.snapshots import Values
 from pocketquant.tradingview import frames
-from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE
+from pocketquant.tradingview.messages import FIRST_DAY, FIRST_MINUTE, PREVIOUS_DAY
 
 SLOW_MS = 10_000  # between two updates of a symbol that is not fast
 
@@ -48,7 +48,7 @@ class _Watched:
     symbol: str
     feed: Feed
     opening: str
-    dividends: Values
+    reports: Values
     held: list[str] = field(default_factory=list)
 
     def framed(self, changes: Values) -> str:
@@ -146,16 +146,16 @@ class SimulatedQuoteSession:
         if instrument.permission_group:
             return _denied(instrument.permission_group)
         now = now_ms // 1000
-        dividends = self._market.dividends(instrument, now)
+        reports = self._reports(instrument, now)
         history = world.resolve(symbol, asked.session) or instrument
-        others = self._beginnings(history) | self._selected(dividends)
+        others = self._beginnings(history) | self._selected(reports)
         day = self._market.day(instrument, now)
         if day is None:
             values = self._selected(snapshots.values(instrument, day, now))
             return {"s": "ok", "v": values | others}
         feed = Feed(instrument, day, self._market.market_events(instrument, now), now)
         opening = _opening(self.name, text)
-        watched = self._watched[text] = _Watched(text, symbol, feed, opening, dividends)
+        watched = self._watched[text] = _Watched(text, symbol, feed, opening, reports)
         self._schedule(watched, 0)
         return {"s": "ok", "v": self._selected(feed.values) | others}
 
@@ -182,7 +182,7 @@ class SimulatedQuoteSession:
         self._schedule(watched, 0 if is_fast else now_ms + SLOW_MS)
         if self._is_hibernating or FaultKind.QUOTES_MUTE in active:
             return []
-        changes = self._selected(watched.feed.take() | self._new_dividends(watched, now_ms // 1000))
+        changes = self._selected(watched.feed.take() | self._new_reports(watched, now_ms // 1000))
         if FaultKind.QUOTES_UNREADABLE in active:
             changes["volume"] = str(changes.get("volume"))
         updates = [watched.framed(changes)] if changes else []
@@ -190,11 +190,21 @@ class SimulatedQuoteSession:
             updates.append(watched.framed({"lp_time": now_ms // 1000}))
         return _disturbed(watched, updates, active) if is_trade else updates
 
-    def _new_dividends(self, watched: _Watched, now: int) -> Values:
-        """Return the fields about dividends if they have changed."""
-        before = watched.dividends
-        watched.dividends = self._market.dividends(watched.feed.instrument, now)
-        return {} if watched.dividends == before else watched.dividends
+    def _new_reports(self, watched: _Watched, now: int) -> Values:
+        """Return the fields about dividends and the day before that have changed."""
+        before, instrument = watched.reports, watched.feed.instrument
+        if watched.feed.has_new_day():
+            watched.reports = self._reports(instrument, now)
+        else:
+            watched.reports = before | self._market.dividends(instrument, now)
+        return {name: each for name, each in watched.reports.items() if each != before.get(name)}
+
+    def _reports(self, instrument: Instrument, now: int) -> Values:
+        dividends = self._market.dividends(instrument, now)
+        if PREVIOUS_DAY not in self._fields:
+            return dividends
+        before = self._market.previous_day(instrument, now)
+        return dividends | ({PREVIOUS_DAY: snapshots.day_bar(*before)} if before else {})
 
     def _beginnings(self, instrument: Instrument) -> Values:
         """Return when the histories of days and minutes begin, if the client selected that."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pocketquant.domain.bars import Bars
 from pocketquant.domain.intervals import DAY
 from pocketquant.simulator.market.calendars import sessions
 from pocketquant.simulator.market.trading import (
@@ -74,6 +75,13 @@ def session_values(instrument: Instrument, day: Day) -> Values:
         "open_time": int(sessions(instrument.calendar).dates[day.session]) * DAY,
         "open_price": _price(instrument, day.open),
     }
+
+
+def day_bar(date: int, bars: Bars) -> Values:
+    """Return a whole day as the server sends it: texts, and the date as its midnight in UTC."""
+    names = ("open", "high", "low", "close", "volume")
+    numbers = [each for each in bars.columns[1:, 0].tolist() if each == each]  # without NaN
+    return {"time": str(date * DAY), **dict(zip(names, map(str, numbers), strict=False))}
 
 
 def book_values(instrument: Instrument, bid: int, ask: int, bid_size: int, ask_size: int) -> Values:

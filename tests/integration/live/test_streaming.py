@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from pocketquant.domain.intervals import HOUR, MINUTE, Interval
+from pocketquant.domain.intervals import DAY, HOUR, MINUTE, Interval
 from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import wait_until
 
@@ -33,6 +33,23 @@ def test_live_bars_are_the_exchange_s_own(live_with: "Callable[..., Live]") -> N
     assert all(6 <= len(live.whole(symbol, Interval.M1)) <= 14 for symbol in PAIRS)
     assert live.do_all_syncs() > 0
     assert [] == live.wrong_answers(PAIRS, SHORT[:3])
+
+
+def test_dividends_that_quotes_name_are_stored(live_with: "Callable[..., Live]") -> None:
+    """Those of the first quote, and the one that is paid while it streams."""
+    live = live_with(speed=60)
+    paid, soon = MIDNIGHT - 90 * DAY, int(live.clock()) + 5 * MINUTE
+    for time, amount in ((paid, 0.25), (soon, 0.26)):
+        live.simulator.pay(PAIRS[0], time, amount)
+    live.subscribe(PAIRS[:1])
+    live.start()
+
+    def amounts() -> list[float | None]:
+        found = live.platform.reports.dividends(Symbol.parse(PAIRS[0]))
+        return [each.amount for each in found]
+
+    wait_until("the first quote's are stored", lambda: amounts() == [0.25, None], (), 60)
+    wait_until("the next one is paid", lambda: amounts() == [0.25, 0.26], (), 60)
 
 
 def test_a_delayed_symbol(live_with: "Callable[..., Live]") -> None:

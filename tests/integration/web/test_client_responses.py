@@ -37,6 +37,8 @@ MODELS = {
     "HolesReport": "HolesOut",
     "Outlier": "OutlierOut",
     "OutliersReport": "OutliersOut",
+    "Difference": "DifferenceOut",
+    "Differences": "DifferencesOut",
     "StripPart": "StripPartOut",
     "Change": "ChangeOut",
     "Revision": "RevisionOut",

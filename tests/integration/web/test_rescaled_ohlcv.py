@@ -2,17 +2,21 @@
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from pocketquant.domain import events
 from pocketquant.domain.bars import concatenate
 from pocketquant.domain.calendar import CalendarTexts
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import DAY
+from pocketquant.domain.reports import Report
+from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.servers.connections import wait_until
+from pocketquant.simulator.market.dividends import Dividend
 from pocketquant.wiring import Platform
 from tests.integration.simulated_market import CLOSE, DAYS, HOURS, OPEN, SimulatedMarket, Synced
 
@@ -119,13 +123,73 @@ def test_the_splits_of_a_symbol_are_listed(client: FlaskClient, synced: Synced) 
     ((found),) = synced.platform.generations.rescales(DAYS.symbol)
     assert event == {
         "kind": "split",
-        "interval": "1d",
         "before": "2026-11-19T14:30:00Z",
         "factor": 0.1,
+        "found_by": ["NASDAQ:AAPL|1d"],
+        "ex_date": None,
+        "amount": None,
         "found_at": f"{to_date(found.found_at):%Y-%m-%dT%H:%M:%SZ}",
         "source": "bars",
         "job_id": found.job_id,
     }
+
+
+def test_a_split_is_listed_once_with_all_series_that_found_it(
+    client: FlaskClient, synced: Synced
+) -> None:
+    """The moment is the later one of theirs."""
+    synced.sync(50, HOURS)
+    synced.provider.now = OPEN + DAY + 7200
+    synced.sync(3, HOURS)
+    synced.provider.now = CLOSE + 2 * DAY
+    synced.sync(3)
+    path = "/api/v1/market-data/events/NASDAQ/AAPL"
+    ((event),) = client.get(path).get_json()["events"]
+    assert ["NASDAQ:AAPL|1d", "NASDAQ:AAPL|1h"] == sorted(event["found_by"])
+    assert "2026-11-19T14:30:00Z" == event["before"]
+
+
+def test_a_dividend_that_bars_show(client: FlaskClient, synced: Synced) -> None:
+    """Those that are adjusted for dividends; the events of the default variant include it."""
+    adjusted = Series.parse("NASDAQ:AAPL;adjustment=dividends|1d")
+    provider, paid = synced.provider, OPEN + 2 * DAY
+    provider.market.dividend(str(DAYS.symbol), Dividend(paid, 0.9, 0, paid))
+    for days in (0, 1, 2):
+        provider.now = CLOSE + days * DAY
+        for series in (DAYS, adjusted):
+            synced.sync(50, series)
+    path = "/api/v1/market-data/events/NASDAQ/AAPL"
+    dividend, split = client.get(path).get_json()["events"]
+    assert ("dividend", [str(adjusted)]) == (dividend["kind"], dividend["found_by"])
+    assert 0.95 < dividend["factor"] < 0.99
+    assert ("split", 0.1) == (split["kind"], split["factor"])
+    assert {str(DAYS), str(adjusted)} == {*split["found_by"]}
+    of_variant = client.get(f"{path}?adjustment=dividends").get_json()["events"]
+    assert ["dividend", "split"] == [each["kind"] for each in of_variant]
+
+
+def test_dividends_that_quotes_named_stay(client: FlaskClient, platform: Platform) -> None:
+    """The first moment and the newest amount of each, until the symbol is removed."""
+    symbol, days = DAYS.symbol, (date(2026, 8, 10), date(2026, 11, 9), date(2027, 2, 8))
+    note = platform.reports.note
+    note(symbol, Report((events.Dividend(days[0], 0.25), events.Dividend(days[1]))), OPEN)
+    note(symbol, Report((events.Dividend(days[1], 0.26), events.Dividend(days[2]))), CLOSE)
+    note(symbol, Report(), CLOSE)
+    note(Symbol.of("NASDAQ", "AAPL;currency=EUR"), Report((events.Dividend(days[0], 9.0),)), OPEN)
+    note(Symbol("NASDAQ", "AAPLX"), Report((events.Dividend(days[0], 9.0),)), OPEN)
+    path = "/api/v1/market-data/events/NASDAQ/AAPL"
+    found = client.get(path).get_json()["events"]
+    assert [
+        ["2027-02-08", None, "2026-11-18T22:00:00Z"],
+        ["2026-11-09", 0.26, "2026-11-18T14:30:00Z"],
+        ["2026-08-10", 0.25, "2026-11-18T14:30:00Z"],
+    ] == [[each["ex_date"], each["amount"], each["found_at"]] for each in found]
+    assert {("dividend", "quote", None)} == {
+        (each["kind"], each["source"], each["before"]) for each in found
+    }
+    platform.symbols.add(symbol, [], True, OPEN)
+    platform.removal.remove(symbol, with_bars=True)
+    assert [] == client.get(path).get_json()["events"]
 
 
 def test_multiplied_bars_are_marked_in_the_coverage(client: FlaskClient, synced: Synced) -> None:

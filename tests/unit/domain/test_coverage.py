@@ -144,6 +144,24 @@ def test_what_was_fetched_before_a_rescale_is_marked() -> None:
     assert [False, True, True] == marked.covers(times, *FETCHED).tolist()
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "has_all"),
+    [
+        ("06T00:00", "10T00:00", True),
+        ("07T00:00", "08T00:00", True),
+        ("05T00:00", "08T00:00", False),
+        ("09T00:00", "13T00:00", False),
+        ("12T00:00", "14T00:00", True),
+        ("02T00:00", "03T00:00", False),
+    ],
+)
+def test_a_stretch_of_which_all_was_fetched(start: str, end: str, has_all: bool) -> None:
+    """It lies in one complete stretch; what was multiplied since does not count."""
+    both = covered(("02T00:00", "10T00:00"), ("12T00:00", "14T00:00"))
+    marked = both.rescaled(seconds("06T00:00"))
+    assert has_all is marked.has_all(seconds(start), seconds(end))
+
+
 def test_the_coverage_since_a_moment() -> None:
     """A stretch in which it lies is cut; older ones are forgotten."""
     both = covered(("02T00:00", "04T00:00"), ("05T00:00", "08T00:00"))

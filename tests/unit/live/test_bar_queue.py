@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import date
 
 import pytest
 
 from pocketquant.domain.errors import LeaseLost, PocketQuantError, StorageUnavailable
+from pocketquant.domain.events import Dividend
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.live_bars import LiveBar
+from pocketquant.domain.reports import Report
 from pocketquant.domain.symbols import Series
-from pocketquant.live.bar_queue import BarQueue, Batch, Finished
+from pocketquant.live.bar_queue import BarQueue, Batch, Finished, Reports
 from pocketquant.servers.connections import wait_until
 
 MINUTES = Series.parse("NASDAQ:AAPL|1m")
@@ -39,6 +42,10 @@ class Store:
         self.require_no_trouble()
         self.calls.append(dict(since))
 
+    def keep(self, reports: Reports) -> None:
+        self.require_no_trouble()
+        self.calls.append(dict(reports))
+
     def require_no_trouble(self) -> None:
         if self.trouble:
             self.refusals += 1
@@ -51,7 +58,7 @@ def make_queue() -> Iterator[Callable[..., BarQueue]]:
     with ExitStack() as ends:
 
         def make(store: Store, most_waiting: int = 100) -> BarQueue:
-            queue = BarQueue(store.store, store.submit, most_waiting)
+            queue = BarQueue(store.store, store.submit, most_waiting, keep=store.keep)
             queue.begin()
             ends.callback(queue.end, 5)
             return queue
@@ -87,6 +94,20 @@ def test_failed_calls_are_retried(make_queue: Callable[..., BarQueue], trouble: 
     store.trouble = None
     wait_for(store, 2)
     assert [[0, 60], {MINUTES: 60}] == store.calls
+
+
+def test_reports_are_kept_after_bars(make_queue: Callable[..., BarQueue]) -> None:
+    """They wait while the store is away; the last one of a symbol replaces what waited."""
+    store = Store(StorageUnavailable("away"))
+    queue = make_queue(store)
+    old, new = (Report((Dividend(date(2026, 11, 18), each),)) for each in (None, 0.26))
+    queue.put(Batch("a", [minute(0)]))
+    for reports in ({"NYSE:KO": old, "NYSE:IBM": old}, {"NYSE:KO": new}):
+        queue.note_reports(reports)
+    wait_until("it was refused", lambda: store.refusals > 1, (), 10)
+    store.trouble = None
+    wait_for(store, 2)
+    assert [[0], {"NYSE:KO": new, "NYSE:IBM": old}] == store.calls
 
 
 def test_a_full_queue_drops_its_oldest_bars(make_queue: Callable[..., BarQueue]) -> None:

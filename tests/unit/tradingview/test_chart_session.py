@@ -1,6 +1,7 @@
 """ChartSession reads a series page by page, whatever lies between, and says why it stops."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pocketquant.domain.errors import (
     ProviderTimeout,
     UnknownSymbol,
 )
+from pocketquant.domain.events import Dividend
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import Page, Stop, SyncRequest
@@ -25,6 +27,10 @@ NOW = 1_700_000_400
 HOUR = 3600
 MINE, QUOTES = "cs_mine", "qs_mine"
 IDS = (MINE, "s1", "s1")
+FIELDS = (
+    *("first_bar_time_1d", "first_bar_time_1m", "dividend_amount_recent"),
+    *("dividend_ex_date_recent", "dividend_ex_date_upcoming", "prev-daily-bar"),
+)
 
 
 def chart(
@@ -171,7 +177,7 @@ def test_the_first_calls(interval: Interval, resolution: str) -> None:
     assert [
         MethodCall("set_auth_token", ["token"]),
         MethodCall("quote_create_session", [QUOTES]),
-        MethodCall("quote_set_fields", [QUOTES, "first_bar_time_1d", "first_bar_time_1m"]),
+        MethodCall("quote_set_fields", [QUOTES, *FIELDS]),
         MethodCall("quote_add_symbols", [QUOTES, "NASDAQ:AAPL"]),
         MethodCall("chart_create_session", [MINE, ""]),
         MethodCall("resolve_symbol", [MINE, "symbol_1", symbol]),
@@ -478,6 +484,17 @@ def test_when_history_begins(series: str, text: str, expected: int | None) -> No
     session = chart(series)
     session.receive(text + HELLO + answer(3, 2, 1, 0))
     assert expected == page_of(session).begins_at
+
+
+def test_dividends_come_with_a_page() -> None:
+    """A page has those that the quote has named by then."""
+    session = chart()
+    named = (1_794_960_000, "dividend_ex_date_recent")
+    session.receive(beginning(*named) + HELLO + answer(3, 2, 1, 0))
+    assert (Dividend(date(2026, 11, 18)),) == page_of(session).report.dividends
+    session = chart()
+    session.receive(beginning(*named, session="qs_other") + HELLO + answer(3, 2, 1, 0))
+    assert () == page_of(session).report.dividends
 
 
 def test_heartbeats_are_sent_back_at_any_time() -> None:

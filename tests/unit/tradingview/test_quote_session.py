@@ -1,6 +1,7 @@
 """QuoteSession sends subscriptions, and turns messages into quotes and ticks."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from pocketquant.domain.errors import (
     ProviderFault,
     UnknownSymbol,
 )
+from pocketquant.domain.events import Dividend
 from pocketquant.domain.intervals import DAY
 from pocketquant.domain.quotes import Quote, Tick
+from pocketquant.domain.reports import Report
 from pocketquant.domain.symbols import Symbol
 from pocketquant.tradingview.frames import FrameDecoder, encode
 from pocketquant.tradingview.messages import QUOTE_FIELDS, MethodCall, event, read_call
@@ -133,6 +136,19 @@ def test_other_calls(session: QuoteSession) -> None:
         MethodCall("set_auth_token", ["renewed"]),
         MethodCall("quote_hibernate_all", ["qs_mine"]),
     ] == calls(session)
+
+
+def test_dividends_are_reported_once_they_are_named(session: QuoteSession) -> None:
+    """An update of a part is merged with what came before; other updates report none."""
+    first = session.receive(qsd(KO, lp=1.0, dividend_ex_date_recent=1_794_960_000), NOW)
+    assert {"NYSE:KO": Report((Dividend(date(2026, 11, 18)),))} == first.reports
+    assert {} == session.receive(qsd(KO, lp=2.0), NOW).reports
+    paid = session.receive(qsd(KO, dividend_amount_recent=0.26), NOW)
+    assert {"NYSE:KO": Report((Dividend(date(2026, 11, 18), 0.26),))} == paid.reports
+    session.remove([KO])
+    session.add([KO])
+    again = session.receive(qsd(KO, dividend_amount_recent=0.26), NOW)
+    assert {"NYSE:KO": Report()} == again.reports
 
 
 def test_quotes_and_ticks(session: QuoteSession) -> None:

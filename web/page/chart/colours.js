@@ -17,6 +17,7 @@ export function coloursOf(element) {
     partial: named("partial"),
     hole: named("hole"),
     compared: named("compared"),
+    event: named("event"),
   };
 }
 

@@ -1,4 +1,4 @@
-// Draws bars with lightweight-charts: candles, volume below them; breaks between trading days, holes, changed bars.
+// Draws bars with lightweight-charts: candles, volume below them; breaks between trading days, holes, changed bars, events.
 
 import {
   CandlestickSeries,
@@ -65,7 +65,8 @@ export class Drawing {
     this.breaks = new SessionBreaks(this.chart.timeScale(), this.colours.line);
     this.holes = new HoleBands(this.chart.timeScale());
     this.changes = new SessionBreaks(this.chart.timeScale(), this.colours.partial);
-    for (const marks of [this.holes, this.breaks, this.changes]) this.chart.panes()[0].attachPrimitive(marks);
+    this.events = new SessionBreaks(this.chart.timeScale(), this.colours.event);
+    for (const marks of [this.holes, this.breaks, this.changes, this.events]) this.chart.panes()[0].attachPrimitive(marks);
     this.chart.subscribeCrosshairMove(({ time }) => onPoint(/** @type {number} */ (time) ?? null));
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && range.from < NEAR_THE_OLDEST) onNearOldest();
@@ -80,6 +81,7 @@ export class Drawing {
     this.colours = colours;
     this.breaks.colour = colours.line;
     this.changes.colour = colours.partial;
+    this.events.colour = colours.event;
     Object.assign(this.holes, { colour: colours.partial, tint: colours.hole, untraded: colours.line });
     this.chart.applyOptions({
       layout: { background: { color: colours.surface }, textColor: colours.muted },
@@ -107,15 +109,17 @@ export class Drawing {
   }
 
   /**
-   * Mark the beginnings of days, holes, and changed bars, in place of all others.
+   * Mark the beginnings of days, holes, changed bars and events, in place of all others.
    * @param {number[]} firstOfDays open times of the first bars of trading days
    * @param {import("./holes.js").Hole[]} holes
    * @param {number[]} changed open times of bars, in order
+   * @param {number[]} eventful those of bars at which events lie
    */
-  mark(firstOfDays, holes, changed) {
+  mark(firstOfDays, holes, changed, eventful) {
     this.breaks.times = firstOfDays;
     this.holes.holes = holes;
     this.changes.times = changed;
+    this.events.times = eventful;
     this.chart.applyOptions({}); // draws all again
   }
 

@@ -20,6 +20,7 @@ export function Legend({ chart }) {
   const bar = bars[at];
   const holes = chart.holes.value.filter(({ after }) => after === at || after === at - 1);
   const changes = chart.changed.value.filter(({ time }) => time === bar?.time);
+  const events = chart.events.value.filter(({ time }) => time === bar?.time);
   const listing = chart.listing.value;
   const variant = variantInWords(chart.symbol);
   const compared = chart.compared.value;
@@ -39,6 +40,7 @@ export function Legend({ chart }) {
       ${bar.isForming && html`<span class="tag">forming</span>`}
       ${holes.map((hole) => html`<span key=${hole.after} class="tag is-warn">${holeText(hole, chart.interval)}</span>`)}
       ${changes.map(({ text }) => html`<span key=${text} class="tag is-warn">changed: ${text}</span>`)}
+      ${events.map(({ text }) => html`<span key=${text} class="tag is-event">${text}</span>`)}
       ${bar.isPartial && html`<span class="tag is-partial" title="Part of its time was not seen">partial</span>`}
     </div>`}
     ${compared && html`<${ComparedLegend} key=${compared.symbol} chart=${chart} compared=${compared}

@@ -12,6 +12,7 @@ import { TradingCalendar } from "../data/trading-hours.js";
 import { Compared } from "./compared.js";
 import { firstOfDays, tradingDayAt } from "./days.js";
 import { Drawing } from "./drawing.js";
+import { eventBarsOf, eventsOf } from "./events.js";
 import { stretchesOf } from "./hole-reasons.js";
 import { changedBarsOf } from "./changed-bars.js";
 import { hasHoles, holesOf, withReasons } from "./holes.js";
@@ -65,6 +66,9 @@ export class LiveChart {
     /** @type {import("../vendor/signals.js").Signal<import("./holes.js").Hole[]>} */
     this.holes = signal([]);
     this.changed = signal(/** @type {import("./changed-bars.js").ChangedBar[]} */ ([]));
+    /** @type {import("./events.js").CorporateEvent[]} */
+    this.corporateEvents = [];
+    this.events = signal(/** @type {import("./events.js").EventBar[]} */ ([]));
     this.hours = signal(/** @type {import("../data/trading-hours.js").TradingHours | null} */ (null));
     this.listing = signal(/** @type {any} */ (null));
     this.compared = signal(/** @type {Compared | null} */ (null));
@@ -111,6 +115,7 @@ export class LiveChart {
     this.loadCompared();
     this.#follow();
     this.#markChanged();
+    this.#markEvents();
     await this.#describe();
   }
 
@@ -236,6 +241,16 @@ export class LiveChart {
     if (!this.isOver) this.#drawMarks();
   }
 
+  /** Fetch the splits and dividends of the symbol. */
+  async #markEvents() {
+    try {
+      this.corporateEvents = await eventsOf(this.symbol);
+    } catch {
+      return; // the chart is whole without them
+    }
+    if (!this.isOver) this.#drawMarks();
+  }
+
   /** Fetch why bars are not stored, once for each set of holes. */
   async #explainHoles() {
     const [holes, { closed }] = [this.holes.peek(), this.pages];
@@ -259,7 +274,9 @@ export class LiveChart {
     this.holes.value = withReasons(holesOf(closed, sessions, this.interval), closed, this.stretches);
     const days = isIntraday(this.interval) ? firstOfDays(this.bars.value, sessions) : [];
     const changed = this.changed.value.map(({ time }) => time).sort((one, other) => one - other);
-    this.drawing.mark(days, this.holes.value, changed);
+    this.events.value = eventBarsOf(this.corporateEvents, this.bars.value, this.interval);
+    const eventful = this.events.value.map(({ time }) => time);
+    this.drawing.mark(days, this.holes.value, changed, eventful);
   }
 
   async #showRange() {

@@ -1,4 +1,4 @@
-// A thin line at bars: at the first one of each trading day, or at those that changed.
+// A thin line at bars: at the first one of each trading day, at those that changed, or at events.
 
 /** @typedef {import("../vendor/lightweight-charts.js").ITimeScaleApi<any>} TimeScale */
 

@@ -1,6 +1,6 @@
 // The quality of series in words, and the filters of its view.
 
-import { countText } from "./numbers.js";
+import { countText, digitsOf, priceText } from "./numbers.js";
 import { epochOf, momentText, spanText } from "./times.js";
 
 /** @typedef {"complete" | "rescaled" | "untraded" | "not_served" | "not_synced" | "failed" | "lost" | "not_fetched"} PartState */
@@ -20,6 +20,8 @@ import { epochOf, momentText, spanText } from "./times.js";
  * @property {number | null} late_bars
  * @property {number} lost_bars
  * @property {number} refused_bars
+ * @property {number} outliers
+ * @property {number} differences
  * @property {boolean} limited
  * @property {number | null} limit_bars
  * @property {string | null} calendar_problem
@@ -41,6 +43,8 @@ export const SHOWS = /** @type {const} */ ({
   "never synced": "never_synced",
   doubtful: "doubtful",
   refused: "refused",
+  outliers: "outliers",
+  differences: "differences",
 });
 
 /** By the state of a part. */
@@ -74,6 +78,8 @@ export function troublesOf(row, now) {
     /** @type {const} */ ([row.gaps > 0, row.not_fetched_bars === null ? `${countText(row.gaps)} gaps` : `${bars(row.not_fetched_bars)} never fetched`, "is-warn"]),
     /** @type {const} */ ([row.lost_bars > 0, `${bars(row.lost_bars)} lost`, "is-warn"]),
     /** @type {const} */ ([row.refused_bars > 0, `${bars(row.refused_bars)} refused as impossible`, "is-warn"]),
+    /** @type {const} */ ([row.outliers > 0, `${bars(row.outliers)}, perhaps of bad prints`, "is-warn"]),
+    /** @type {const} */ ([row.differences > 0, `${countText(row.differences)} values of days differ from another source's`, "is-warn"]),
     /** @type {const} */ ([row.calendar_problem !== null, `${row.calendar_problem}`, "is-warn"]),
     /** @type {const} */ ([late !== "", late, ""]),
     /** @type {const} */ ([row.limited, older, ""]),
@@ -87,6 +93,24 @@ export function troublesOf(row, now) {
  */
 export function stripOf({ strip, status }) {
   return strip.map((part) => (part.state === "not_synced" && status === "error" ? { ...part, state: /** @type {const} */ ("failed") } : part));
+}
+
+/** @typedef {{datetime: string, field: string, value: number, usual: number, lowest: number, highest: number}} Outlier */
+
+/** @param {Outlier} outlier */
+export function outlierText({ datetime, field, value, usual, lowest, highest }) {
+  const digits = digitsOf(null, [value]);
+  const [price, middle, from, to] = [value, usual, lowest, highest].map((each) => priceText(each, digits));
+  return `${momentText(epochOf(datetime) ?? 0)} UTC: ${field} ${price}, where ${middle} is usual; not within ${from} to ${to}`;
+}
+
+/** @typedef {{datetime: string, against: string, field: string, stored: number, other: number}} Difference */
+
+/** @param {Difference} difference */
+export function differenceText({ datetime, against, field, stored, other }) {
+  const text = (/** @type {number} */ value) => (field === "volume" ? countText(value) : priceText(value, digitsOf(null, [stored, other])));
+  const source = against === "quote" ? "in the quote" : `by its bars of ${against}`;
+  return `${momentText(epochOf(datetime) ?? 0)} UTC: ${field} ${text(stored)}, ${text(other)} ${source}`;
 }
 
 /** @param {Part} part */

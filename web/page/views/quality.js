@@ -10,7 +10,7 @@ import { STORED } from "../data/intervals.js";
 import { countText } from "../data/numbers.js";
 import { usePolled } from "../data/polling.js";
 import { inItsCase } from "../data/variants.js";
-import { partText, SHOWS, stripOf, troublesOf } from "../data/quality.js";
+import { differenceText, outlierText, partText, SHOWS, stripOf, troublesOf } from "../data/quality.js";
 import { Age } from "../parts/age.js";
 import { confirm } from "../parts/confirm.js";
 import { html } from "../parts/html.js";
@@ -27,6 +27,7 @@ const MOST_REPAIRED = 500; // symbols, as the API takes
 
 /** @typedef {import("../data/quality.js").Quality} Quality */
 /** @typedef {import("../data/quality.js").Part} Part */
+/** @typedef {{marks: Part[], doubts: {kind: string, text: string}[]}} Details */
 
 export default function QualityView() {
   useEffect(() => {
@@ -77,7 +78,7 @@ export default function QualityView() {
 
 /** @param {{row: Quality, onDone: () => void}} props */
 function Row({ row, onDone }) {
-  const opened = useSignal(/** @type {Part[] | null} */ (null));
+  const opened = useSignal(/** @type {Details | null} */ (null));
   const symbol = symbolOf(row);
   const name = `${symbol} ${row.interval}`;
   const parts = stripOf(row);
@@ -86,28 +87,58 @@ function Row({ row, onDone }) {
     opened.value
       ? (opened.value = null)
       : attempt(async () => {
-          opened.value = await marksOf(row);
+          const [marks, outliers, differences] = await Promise.all([marksOf(row), outliersOf(row), differencesOf(row)]);
+          opened.value = { marks, doubts: [...outliers, ...differences] };
         });
   const fromTo = row.fetched_from ? `${row.fetched_from.slice(0, 10)} to now` : "nothing was fetched";
   return html`<tr>
     <td><a href=${chartPath(symbol, row.interval)}>${symbol}</a> <span class="interval">${row.interval}</span></td>
     <td>${row.job_id ? html`<a href="/jobs/${row.job_id}" aria-label="Job of the last sync of ${name}: ${row.status}"><${State} name=${row.status} /></a>` : html`<${State} name=${row.status} />`}</td>
     <td class="is-strip"><button class="quiet" aria-expanded=${opened.value !== null} onClick=${toggle}
-      aria-label="Details of ${name}: ${fromTo}. ${parts.map(partText).join("; ")}"><${Strip} parts=${parts} marks=${opened.value ?? []} /></button></td>
+      aria-label="Details of ${name}: ${fromTo}. ${parts.map(partText).join("; ")}"><${Strip} parts=${parts} marks=${opened.value?.marks ?? []} /></button></td>
     <td class="reason">${troubles.length ? troubles.map(({ text, tone }) => html`<div key=${text} class=${tone}>${text}</div>`) : html`<span class="muted">nothing</span>`}</td>
     <td class="number is-minor">${countText(row.bar_count)}</td>
     <td class="is-minor"><${Age} at=${row.last_sync_at} /></td>
-    <td>${may("sync") && troubles.length > 0 && html`<div class="row-actions"><button onClick=${() => repair([row], onDone)} aria-label="Repair ${name}">Repair</button></div>`}</td>
+    <td>${may("sync") && troubles.length > Number(row.outliers > 0) + Number(row.differences > 0) && html`<div class="row-actions"><button onClick=${() => repair([row], onDone)} aria-label="Repair ${name}">Repair</button></div>`}</td>
   </tr>
-  ${opened.value && html`<tr class="details"><td colspan="7"><${Details} marks=${opened.value} problem=${row.calendar_problem} /></td></tr>`}`;
+  ${opened.value && html`<tr class="details"><td colspan="7"><${Doubts} found=${opened.value.doubts} /><${Missing} marks=${opened.value.marks} problem=${row.calendar_problem} /></td></tr>`}`;
 }
 
 /** @param {{marks: Part[], problem: string | null}} props */
-function Details({ marks, problem }) {
+function Missing({ marks, problem }) {
   if (problem) return html`<p>The holes are not known: ${problem}</p>`;
   if (!marks.length) return html`<p>Every bar that its calendar has is stored.</p>`;
   const newest = marks.slice(-MOST_LISTED).reverse();
   return html`<ul tabindex="0" aria-label="What is missing, the newest first">${newest.map((mark) => html`<li key=${mark.start}><span class="strip"><span class="is-${mark.state.replaceAll("_", "-")}" style=${{ left: 0, width: "100%" }}></span></span>${partText(mark)}</li>`)}</ul>`;
+}
+
+/** @param {{found: Details["doubts"]}} props */
+function Doubts({ found }) {
+  if (!found.length) return null;
+  return html`<ul tabindex="0" aria-label="Bars that may be wrong, the newest first">${found.map(({ kind, text }) => html`<li key=${kind + text}><span class="tag is-warn">${kind}</span> ${text}</li>`)}</ul>`;
+}
+
+/**
+ * Bars that may be bad prints, the newest first.
+ * @param {Quality} row
+ * @returns {Promise<Details["doubts"]>}
+ */
+async function outliersOf(row) {
+  if (!row.outliers) return [];
+  const query = { interval: row.interval, limit: MOST_LISTED };
+  const { outliers } = await get(`/market-data/outliers/${symbolPath(symbolOf(row))}`, query);
+  return outliers.toReversed().map((/** @type {any} */ each) => ({ kind: "outlier", text: outlierText(each) }));
+}
+
+/**
+ * Values of days that another source has otherwise, the newest first.
+ * @param {Quality} row
+ * @returns {Promise<Details["doubts"]>}
+ */
+async function differencesOf(row) {
+  if (!row.differences) return [];
+  const { differences } = await get(`/market-data/differences/${symbolPath(symbolOf(row))}`);
+  return differences.toReversed().map((/** @type {any} */ each) => ({ kind: "difference", text: differenceText(each) }));
 }
 
 /**

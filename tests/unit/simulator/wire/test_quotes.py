@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pocketquant.simulator.market import world
+from pocketquant.simulator.market.bad_prints import BadPrint
 from pocketquant.simulator.market.dividends import Dividend
 from pocketquant.simulator.market.prices import Market, Resolution
 from pocketquant.simulator.market.trading import Trade, market_events
@@ -515,6 +516,27 @@ def test_a_quote_names_dividends(quotes: Any, market: Market) -> None:
     assert [None, None, midnight] == [first[name] for name in fields]
     updates = [each for each in changes(quotes.wait(2 * HOUR)) if fields[0] in each]
     assert [[midnight, 2.5, None]] == [[each[name] for name in fields] for each in updates]
+
+
+def test_a_quote_reports_the_day_before(quotes: Any, market: Market) -> None:
+    """A session that selects it gets it with the first state, and again with a new day."""
+    market.bad_print(ONE, BadPrint(quotes.now_ms // 1000 - 24 * HOUR, 9e5, 2**33))
+    quotes.call("quote_set_fields", "qs_1", "lp", "prev-daily-bar")
+    shown = [add(quotes, ONE)[ONE]["v"]["prev-daily-bar"]]
+    updates = changes(quotes.wait(24 * HOUR, 600))
+    shown += [each["prev-daily-bar"] for each in updates if "prev-daily-bar" in each]
+    expected = history(market, ONE, "1D", int(shown[0]["time"]), quotes.now_ms // 1000)
+    names = ("open", "high", "low", "close", "volume")
+    days = {int(day["time"]): [float(day[name]) for name in names] for day in shown}
+    assert [*expected.items()][:2] == [*days.items()]
+    assert 9e5 == days[int(shown[0]["time"])][1]
+
+
+@pytest.mark.parametrize("symbol", ["NYSE:UNBORN", "SP:SPX"])
+def test_a_symbol_without_a_day_before(quotes: Any, symbol: str) -> None:
+    """A listing that never traded, and captured bars, have none."""
+    quotes.call("quote_set_fields", "qs_1", "prev-daily-bar")
+    assert {} == add(quotes, symbol)[symbol]["v"]
 
 
 def test_dividends_are_selected_like_other_fields(quotes: Any, market: Market) -> None:
