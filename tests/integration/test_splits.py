@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from pocketquant.domain.bars import Bars
 from pocketquant.domain.dates import to_date
@@ -90,6 +91,29 @@ def test_an_undone_split_and_another_the_next_day(synced: Synced) -> None:
     found = synced.platform.generations.rescales(DAYS.symbol)
     assert [2.0, 0.25, 10.0, 0.1] == [each.factor for each in found]
     assert [5, 4, 3, 2] == [each.generation for each in found]
+
+
+def test_a_split_that_is_announced_twice(synced: Synced) -> None:
+    """Undone, announced again and followed by another the next day: each is logged, in order."""
+    provider, day = synced.provider, OPEN - 352 * DAY  # a Monday
+    provider.now = day - DAY
+    for series in (DAYS, HOURS):
+        synced.sync(50, series)
+    provider.split(day, 10, day, day + DAY)
+    provider.split(day + DAY, 10, day + 2 * DAY)
+    provider.split(day + 3 * DAY, 0.5)
+    with capture_logs() as logs:
+        for days in range(4):
+            provider.now = day + days * DAY + 27_000
+            for series in (HOURS, DAYS):
+                synced.sync(3, series)
+                fetched = synced.stored(series).last(4000)  # older ones are multiplied
+                assert synced.served(len(fetched), series) == fetched
+    logged = [each for each in logs if each["event"] == "series_rescaled"]
+    assert [str(HOURS), str(DAYS)] * 4 == [each["series"] for each in logged]
+    found = synced.platform.events.of(DAYS.symbol)
+    assert [2.0, 0.1, 10.0, 0.1] == [each.factor for each in found]
+    assert [{HOURS, DAYS}] * 4 == [{*each.found_by} for each in found]
 
 
 def test_what_lies_deeper_than_a_fetch_is_multiplied(synced: Synced) -> None:
