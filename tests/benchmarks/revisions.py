@@ -52,7 +52,7 @@ class Contenders:
     plain_mongo: Mongo
     library: Any
     now: float = BEGIN
-    turn: int = 0
+    chance: np.random.Generator = field(default_factory=partial(np.random.default_rng, 18))
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -72,9 +72,8 @@ class Contenders:
             partial(self.timings.measure, f"write plain{kind}", self.plain.upsert, block),
             partial(self.timings.measure, f"write arctic{kind}", update, key, frame),
         ]
-        self.turn += 1
-        for act in acts[self.turn % 3 :] + acts[: self.turn % 3]:  # no store always comes first
-            act()
+        for place in self.chance.permutation(len(acts)):  # a store that follows ArcticDB is slower
+            acts[place]()
 
     def past(self, series: Series, moment: int) -> Bars:
         return self.kept.at(moment).read(series, limit=BARS)
