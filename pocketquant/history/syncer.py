@@ -12,8 +12,9 @@
     drop        the cached answers of the series
     finish      the unit, and with the last unit its job
 
-A range (a request with a `start`) is fetched in pages, from new to old. Each is stored and noted in
-the unit before the next is requested, so another attempt goes on where this one ended.
+A range (a request with a `start`) is fetched in pages, from new to old. Each is stored before the
+next is requested, and noted in the unit before the next is stored, so another attempt goes on where
+this one ended, or fetches one page again.
 
 Every step may run twice. After a crash the lease expires, and another attempt repeats all steps.
 """
@@ -21,6 +22,7 @@ Every step may run twice. After a crash the lease expires, and another attempt r
 import random
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -273,13 +275,21 @@ class Syncer:
         return way.unit, _report(series, extent, way.progress), way.listed.listing
 
     def _sync_stretch(self, walk: Walk, wanted: SyncRequest, way: "_Way") -> bool:
-        """Store the pages of one stretch; return whether the last one ends the whole walk."""
+        """Store the pages of one stretch; return whether the last one ends the whole walk.
+
+        A page is noted beside the wait for the next one, and before the next one is stored.
+        """
         call = self._call(way.unit, wanted)
-        with closing(self.provider.pages(call, way.progress.oldest)) as pages:
+        noting: Future[Unit] = Future()
+        noting.set_result(way.unit)
+        with (
+            ThreadPoolExecutor(1, "noting") as beside,
+            closing(self.provider.pages(call, way.progress.oldest)) as pages,
+        ):
             for page in pages:
                 way.pages += 1
                 page.history.require_bars(wanted.series)
-                way.unit = self.ledger.confirm(way.unit)
+                way.unit = self.ledger.confirm(noting.result())
                 if way.listed.listing is None:
                     way.listed = self._register(way.unit, page.history.listing, way.begun)
                 if page.report != way.report:
@@ -287,12 +297,19 @@ class Syncer:
                     self.reports.note(wanted.series.symbol, page.report, int(self.clock()))
                 way.begun, overlap = self._with_page(way, wanted, page)
                 page, way.progress = walk.ended(page, way.begun.kept.coverage, way.progress)
-                way.progress = self._store_page(way, page, overlap)
-                way.unit = self.ledger.note_progress(way.unit, way.progress)
-                if page.stop is not None:
-                    return True
-                if way.pages >= _PAGES_A_TURN or way.unit.is_pausing:
+                stored = way.begun.current.bars
+                upserted, extent = self._upsert(way.unit, page.history, stored, overlap)
+                way.progress = way.progress.plus(page, *upserted.counts)
+                noting = beside.submit(
+                    self._note_page, replace(way), page, overlap, upserted, extent
+                )
+                is_last = page.stop is not None
+                if is_last or way.pages >= _PAGES_A_TURN or way.unit.is_pausing:
+                    way.unit = noting.result()
+                    if is_last:
+                        return True
                     raise _TurnIsOver
+            way.unit = noting.result()
         return False
 
     def _walk(self, request: SyncRequest, begun: Begun) -> Walk:
@@ -428,16 +445,16 @@ class Syncer:
         self._follow_up(series, history, overlap.live)
         return report
 
-    def _store_page(self, way: "_Way", page: Page, overlap: Overlap) -> RangeProgress:
-        """Store a page of a range, and return the progress with it.
+    def _note_page(
+        self, way: "_Way", page: Page, overlap: Overlap, upserted: Upserted, extent: Extent
+    ) -> Unit:
+        """Note a stored page of a range: what is covered, then the progress in the unit.
 
         Only the page of the newest bars says something of the present.
         """
         unit, listed, now, history = way.unit, way.listed, int(self.clock()), page.history
-        series, begun = unit.request.series, way.begun
-        kept, stored = begun.kept, begun.current.bars
-        upserted, extent = self._upsert(unit, history, stored, overlap)
-        newest = None
+        series, begun, progress = unit.request.series, way.begun, way.progress
+        kept, stored, newest = begun.kept, begun.current.bars, None
         if page.is_newest:
             problem = self._note_hours(series, history, begun, listed, now)
             refused = history.refused.total()
@@ -445,21 +462,19 @@ class Syncer:
             if problem is None:
                 kept = kept.bridged(history, series.interval)
         kept = kept.foreseen(listed.listing, series.interval, now)
-        progress = way.progress.plus(page, *upserted.counts)
-        is_last = page.stop is not None
         if self.statuses.mark_stored(
             series,
             extent,
             newest,
             kept,
-            is_last=is_last,
+            is_last=page.stop is not None,
             lease=unit.lease,
             reach=reach_after(progress, now, _stored_since(progress.oldest, extent)),
             unjudged=_unjudged(unit, history, upserted, overlap.series != stored),
         ):
             self.statuses.recount(series, lambda: self.bars.extent(stored))
         self._follow_up(series, history, overlap.live, is_newest=page.is_newest)
-        return progress
+        return self.ledger.note_progress(unit, progress)
 
     def _upsert(
         self, unit: Unit, history: History, stored: Series, overlap: Overlap

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -179,6 +181,32 @@ def test_a_page_that_was_stored_and_not_noted_is_fetched_again(
     syncer.do(unit_id)
     assert market_bars(simulator, 19_999) == platform.bars.read(APPLE)
     assert 4999 == (unit_of(platform, unit_id).report or {})["unchanged"]
+
+
+def test_a_page_is_noted_beside_the_wait_for_the_next(
+    platform: Platform, syncer: Syncer, simulator: Simulator
+) -> None:
+    """The next one is requested once its bars are stored, and is not stored before it is noted."""
+    arrived, stored = Event(), []
+
+    def arrive(number: int) -> None:
+        if number == 1:
+            arrived.set()
+
+    class Late:
+        """Statuses that note the first page when the second one has arrived."""
+
+        def mark_stored(self, *args: Any, **more: Any) -> bool:
+            assert arrived.wait(60)
+            stored.append(platform.bars.count(APPLE))
+            return platform.statuses.mark_stored(*args, **more)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(platform.statuses, name)
+
+    watched(replace(syncer, statuses=Late()), arrive)[0].do(submit(platform))
+    assert [4999, 9999, 14999, 19999] == stored
+    assert market_bars(simulator, 19_999) == platform.bars.read(APPLE)
 
 
 def test_silence_puts_the_range_back(
