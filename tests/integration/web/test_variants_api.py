@@ -252,8 +252,7 @@ def test_a_dividend_is_found_by_its_ratio(
             assert expected[-300:] == rows_of(client, query, path)[-300:]
     finally:
         clock.now = NOW
-    events = "/api/v1/market-data/events/NYSE/KO"
-    assert [] == client.get(events).json["events"]
-    (event,) = client.get(f"{events}?adjustment=dividends").json["events"]
+    (event,) = client.get("/api/v1/market-data/events/NYSE/KO").json["events"]
+    assert ("dividend", ["NYSE:KO;adjustment=dividends|1h"]) == (event["kind"], event["found_by"])
     assert "2026-11-18T15:30:00Z" == event["before"]  # the first bar that was not stored
     assert 0.99 < event["factor"] < 1
