@@ -23,8 +23,8 @@ class ColonBashComplete(BashComplete):
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
         """Return a completion without what bash takes for words before it."""
-        kept = self._typed.rpartition(":")[:2]
-        return f"{item.type},{str(item.value).removeprefix(''.join(kept))}"
+        before, colon, _ = self._typed.rpartition(":")
+        return f"{item.type},{item.value[len(before + colon) :]}"
 
 
 def _joined(words: list[str]) -> list[str]:

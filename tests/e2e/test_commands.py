@@ -208,13 +208,12 @@ def test_a_wide_table_becomes_blocks_of_lines(
 
 def test_series_and_dead_letters_are_listed(typed: Type, stored: Client) -> None:
     """By state, by error, and one by one; a failed sync is queued again."""
-    (series,) = _json(typed("series", "list", "--status", "completed", "-i", "1d", "--json"))
-    assert "AAPL" == series["symbol"]
-    assert series == _json(typed("series", "show", AAPL, "--json"))
+    listed = _json(typed("series", "list", "--status", "completed", "-i", "1d", "--json"))
+    assert _json(typed("series", "show", AAPL, "--json")) in listed
     assert "complete" in typed("series", "coverage", AAPL).stdout
     assert 1 == typed("sync", "NASDAQ:NONE").exit_code
-    (failed,) = _json(typed("dead-letters", "list", "--code", "unknown_symbol", "--json"))
-    assert "NONE" == failed["symbol"]
+    found = _json(typed("dead-letters", "list", "--code", "unknown_symbol", "--json"))
+    failed = next(one for one in found if one["symbol"] == "NONE")
     assert "unknown_symbol" in typed("dead-letters", "codes").stdout
     again = _json(typed("dead-letters", "retry", failed["unit_id"], "--json"))
     assert {"retried": 1} == again
@@ -581,7 +580,7 @@ def test_completion_prints_a_script_for_each_shell(shell: str) -> None:
         ("pocketquant sy", {"sync", "symbols"}),
         ("pocketquant jobs can", {"cancel"}),
         ("pocketquant bulk -i 1", {"1m", "15m", "1h", "1d", "1w", "1M"}),
-        ("pocketquant sync nasdaq", {"NASDAQ:AAPL"}),
+        ("pocketquant sync nasdaq : aa", {"AAPL"}),
         ("pocketquant sync NASDAQ : AA", {"AAPL"}),  # as bash divides it, and what it replaces
         ("pocketquant sync NYSE : IBM NASDAQ : AA", {"AAPL"}),
         ("pocketquant schedules show all", {"all-series"}),
@@ -607,7 +606,8 @@ def test_the_tab_key_completes_commands_intervals_and_names_of_the_api(
         timeout=60,
         check=True,
     )
-    assert expected == {line.partition(",")[2] for line in done.stdout.splitlines()}
+    found = {line.partition(",")[2] for line in done.stdout.splitlines()}
+    assert expected == {name for name in found if ";" not in name}  # other tests have variants
 
 
 def test_help_loads_no_server_and_no_frames() -> None:
