@@ -116,7 +116,9 @@ class Resampler:
             if len(edges) and grid.are_opens(edges).all():
                 end = grid.close_of(int(edges.max()))
                 spans.append(Span(interval, int(edges.min()), end))
-        return covering(spans, made.length.seconds, *window.whole_range) if spans else None
+        if len(spans) < 2:  # so it is for days and longer, whose `seconds` are 0
+            return next(iter(spans), None)
+        return covering(spans, made.length.seconds, *window.whole_range)
 
     def _synced_without_bars(self, symbol: Symbol, length: BarLength) -> Interval:
         """Return the longest fitting interval of a symbol that never traded, or raise NotFound."""
