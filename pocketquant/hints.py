@@ -21,16 +21,20 @@ def as_typed(text: str) -> str:
 
 
 @contextmanager
-def wrong_settings_in_one_line() -> Iterator[None]:
+def wrong_settings_in_one_line(exit_code: int = 1) -> Iterator[None]:
     """End the program with one line, not a traceback, if the block finds settings wrong."""
     from pydantic import ValidationError
 
     try:
         yield
     except ValidationError as error:
-        sys.exit(f"{_NAME}: {problems_text(error.errors(include_input=False))}")
+        message = problems_text(error.errors(include_input=False))
     except InvalidSettings as error:
-        sys.exit(as_typed(f"{_NAME}: {error}"))
+        message = as_typed(str(error))
+    else:
+        return
+    sys.stderr.write(f"{_NAME}: {message}\n")
+    sys.exit(exit_code)
 
 
 def problems_text(problems: list[Any]) -> str:

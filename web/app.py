@@ -64,6 +64,7 @@ from web.streams.job_watch import JobWatch, read_progress
 from web.streams.quote_feed import QuoteFeed
 
 _MOST_BODY_BYTES = 2 * 1_048_576  # ten thousand symbols with the longest of names
+_WORKER_BOOT_ERROR = 3  # gunicorn then ends; after any other code it starts the worker again
 _MANY_STREAMS = 2000
 _SUBSCRIBER_SECONDS = 0.25  # to connect; a request waits for it
 _MOST_BODIES = 1000  # that push receives at a time
@@ -140,7 +141,7 @@ def create_worker_app() -> Flask:
 def create_push_app() -> Flask:
     """Return the application for a server that holds thousands of streams open."""
     end_with_parent()
-    with wrong_settings_in_one_line():
+    with wrong_settings_in_one_line(_WORKER_BOOT_ERROR):
         settings = Settings()
         require_safe(settings)
         app = create_app(settings, _MANY_STREAMS, settings.push_host)

@@ -94,7 +94,9 @@ def running(
         config = folder / "supervisord.conf"
         config.touch(0o600)
         config.write_text("\n".join(sections))
-        errors = stack.enter_context((logs / "supervisord.log").open("ab"))
+        own_log = logs / "supervisord.log"
+        own_log.touch(0o600)
+        errors = stack.enter_context(own_log.open("ab"))
         machine = Machine(
             settings.own_api_url,
             settings.own_push_url,
