@@ -755,7 +755,9 @@ def test_bars_that_may_be_bad_prints_are_counted(visit: Opens, market: Any) -> N
     ).body["data"][::-1]
     bad = given[30] | {"high": 9000.0}
     body = {"interval": "1h", "bars": [*given[:30], bad, *given[31:]]}
-    market.post("/api/v1/market-data/ohlcv/MINE/PRINTED", body)
+    assert 200 == market.post("/api/v1/market-data/ohlcv/MINE/PRINTED", body).status
+    listed = partial(market.get, "/api/v1/market-data/quality", outliers="true")
+    wait_until("a tick has judged it", lambda: "PRINTED" in str(listed().body), (), 60)
     page = visit("/quality")
     page.get_by_role("button", name="outliers").click()
     row = page.locator(".quality tbody tr", has_text="MINE:PRINTED")

@@ -238,9 +238,9 @@ def test_up_runs_in_the_background_until_down(tmp_path: Path, simulator: Any) ->
     """
     folder = tmp_path / "data"
     settings = on_free_ports(simulator, DATA_DIR=str(folder))
-    shown = pocketquant("up", "--detach", **settings)
-    assert 0 == shown.returncode, shown.stderr
     try:
+        shown = pocketquant("up", "--detach", **settings)
+        assert 0 == shown.returncode, shown.stderr
         assert is_healthy(f"http://{HOST}:{settings['API_PORT']}")
         assert f"http://{HOST}:{settings['API_PORT']}/api/v1/docs" in shown.stdout
         assert len(shown.stdout.splitlines()) <= 12

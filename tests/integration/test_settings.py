@@ -88,14 +88,17 @@ def test_production_requires_the_urls_of_its_servers(run: Run) -> None:
     assert "MONGODB_URL and REDIS_URL" in ended.stderr
 
 
-@pytest.mark.parametrize("program", ["worker", "beat", "streamer", "flower"])
+NO_SERVERS = {"MONGODB_URL": "", "REDIS_URL": ""}
+
+
 @pytest.mark.parametrize(
-    ("variables", "message"),
+    ("program", "variables", "message"),
     [
-        ({"MONGODB_URL": "", "REDIS_URL": ""}, "MONGODB_URL is not set"),
-        ({"WORKER_SLOTS": "many"}, "WORKER_SLOTS: "),
+        ("worker", NO_SERVERS, "MONGODB_URL is not set"),
+        ("streamer", NO_SERVERS, "MONGODB_URL is not set"),
+        ("flower", NO_SERVERS, "MONGODB_URL is not set"),
+        ("beat", {"WORKER_SLOTS": "many"}, "WORKER_SLOTS: "),
     ],
-    ids=["missing", "wrong"],
 )
 def test_a_program_without_its_settings_says_so_in_one_line(
     run: Run, program: str, variables: dict[str, str], message: str
