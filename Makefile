@@ -125,7 +125,8 @@ chaos: $(DEV_INSTALLED) ## random failures of every server and process, then the
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench-once: $(BENCH_INSTALLED) # so that a broken benchmark is noticed; its figures mean nothing
-	$(BIN)/python -m tests.benchmarks --smallest
+	$(BIN)/python -m tests.benchmarks --names | \
+	    xargs -n 1 -P 2 $(BIN)/python -m tests.benchmarks --smallest
 
 lock: ## pin the newest versions that setup.cfg allows in deploy/constraints.txt
 	$(PYTHON) -m venv .venv/lock

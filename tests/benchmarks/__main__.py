@@ -1,4 +1,7 @@
-"""`python -m tests.benchmarks [--smallest] [NAME…]`: run benchmarks and print their tables."""
+"""`python -m tests.benchmarks [--smallest] [NAME…]`: run benchmarks and print their tables.
+
+`--names` prints the names of all.
+"""
 
 import sys
 from importlib import import_module
@@ -24,10 +27,14 @@ BENCHMARKS = (
     "page",
 )
 _SMALLEST = "--smallest"
+_NAMES = "--names"
 
 
 def main() -> None:
     arguments = sys.argv[1:]
+    if arguments == [_NAMES]:
+        sys.stdout.write("\n".join(BENCHMARKS) + "\n")
+        return
     if _SMALLEST in arguments:
         arguments.remove(_SMALLEST)
         choose_smallest()
