@@ -1,5 +1,6 @@
 """The result of a benchmark, and its table."""
 
+import math
 import os
 import platform
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        return self.ours / self.peer
+        return self.ours / self.peer if self.peer else math.inf
 
 
 def show(title: str, rows: Iterable[Row]) -> None:
