@@ -190,7 +190,13 @@ export class LiveChart {
 
   #drawNewest() {
     const drawn = this.bars.value.at(-1)?.time ?? -Infinity;
+    const known = new Set(this.bars.value.slice(-100).map((bar) => bar.time));
     const bars = this.pages.bars;
+    // A bar that is stored late comes after the next one was drawn; the chart only updates its last.
+    if (bars.slice(-50).some((bar) => bar.time < drawn && !known.has(bar.time))) {
+      this.#drawAll();
+      return;
+    }
     this.#show(bars);
     for (const bar of bars.slice(-50)) if (bar.time >= drawn) this.drawing.update(bar);
     if (this.compared.peek()?.isLoaded) this.compared.peek()?.drawNewest(bars.slice(-50));
