@@ -30,6 +30,7 @@ from tests.e2e.proxying import Proxy, caddy, nginx
 from tests.e2e.suspending import suspended
 
 BTC, ETH, AAPL = "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "NASDAQ:AAPL"
+LEFT = "window.pocketquantChart.drawing.chart.priceScale('left')"  # it throws until it is drawn
 FUTURE, CHICAGO = "CME_MINI:ES1!", ZoneInfo("America/Chicago")
 # What a person may press or tick in a view, and the link to the keys.
 CONTROLS = """() => [...document.querySelectorAll("nav a[href='/keys'], main button, main input")]
@@ -305,7 +306,7 @@ def test_a_second_symbol_is_compared(visit: Opens, market: Any) -> None:
     )
     market.post("/api/v1/quotes/unsubscribe", wanted)
     page.get_by_role("button", name="Log").click()
-    until(page, "() => window.pocketquantChart.drawing.chart.priceScale('left').width() > 0")
+    until(page, f"() => {{ try {{ return {LEFT}.width() > 0 }} catch {{ return false }} }}")
     row.get_by_role("button", name=f"Stop comparing with {ETH}").click()
     expect(row).to_have_count(0)
     expect(page).not_to_have_url(re.compile("compare"))
