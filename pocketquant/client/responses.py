@@ -327,7 +327,7 @@ class Difference(TypedDict):
 
 
 class Differences(TypedDict):
-    """What other sources have otherwise than the daily bars of a symbol."""
+    """Values of a symbol's daily bars that intraday bars or quotes contradict."""
 
     symbol: str
     exchange: str

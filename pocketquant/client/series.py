@@ -243,7 +243,7 @@ class SeriesCalls(Calls):
         return self._of_series("outliers", symbol, query)
 
     def differences(self, symbol: str) -> Differences:
-        """Return what intraday bars and quotes have otherwise than the daily bars of a symbol.
+        """Return the values of daily bars that intraday bars or quotes contradict.
 
         NotFound if its daily bars were never synced.
         """

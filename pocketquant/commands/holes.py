@@ -1,5 +1,7 @@
 """`holes`, `outliers`, `differences`, `quality`: print missing bars, and those in doubt."""
 
+from collections.abc import Callable
+
 import click
 
 from pocketquant.commands.options import INTERVALS, SYMBOL, api_options, client_of, interval_option
@@ -15,12 +17,21 @@ _DIFFERENCES = ("datetime", "against", "field", "stored", "other")
 _OUTLIERS = ("datetime", "field", "value", "usual", "lowest", "highest")
 
 
+def _stretch_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--start`, `--end` and `--limit`."""
+    for option in (
+        click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True),
+        click.option("--end", help="Only bars before this moment; by default now."),
+        click.option("--start", help="Only bars since this moment, ISO 8601."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("symbol", type=SYMBOL)
 @interval_option
-@click.option("--start", default=None, help="Only bars since this moment, ISO 8601.")
-@click.option("--end", default=None, help="Only bars before this moment; by default now.")
-@click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
+@_stretch_options
 @api_options
 def holes(
     symbol: str,
@@ -54,9 +65,7 @@ def holes(
 @click.command()
 @click.argument("symbol", type=SYMBOL)
 @interval_option
-@click.option("--start", default=None, help="Only bars since this moment, ISO 8601.")
-@click.option("--end", default=None, help="Only bars before this moment; by default now.")
-@click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
+@_stretch_options
 @api_options
 def outliers(
     symbol: str,
@@ -85,7 +94,7 @@ def outliers(
 @click.argument("symbol", type=SYMBOL)
 @api_options
 def differences(symbol: str, url: str | None, as_json: bool) -> None:
-    """Print what intraday bars and quotes have otherwise than the daily bars of a symbol.
+    """Print the values of daily bars that intraday bars or quotes contradict.
 
     \b
     pocketquant differences NASDAQ:AAPL

@@ -13,7 +13,7 @@ from pocketquant.machine import supervised
 from pocketquant.machine.processes import stop_seconds
 from pocketquant.settings import Settings
 
-DATA_DIR = click.option(
+data_dir_option = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
@@ -24,7 +24,7 @@ _LINES = 100
 
 
 @click.command()
-@DATA_DIR
+@data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(data_dir: Path | None, as_json: bool) -> None:
     """Show the processes of the `up` that runs on this machine.
@@ -45,7 +45,7 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "-n", "--lines", type=click.IntRange(0), default=_LINES, show_default=True, help="Of each file."
 )
-@DATA_DIR
+@data_dir_option
 def logs(names: tuple[str, ...], follow: bool, lines: int, data_dir: Path | None) -> None:
     """Print the newest lines of the logs of `up`, of all processes or of those named.
 
@@ -64,7 +64,7 @@ def logs(names: tuple[str, ...], follow: bool, lines: int, data_dir: Path | None
 
 
 @click.command()
-@DATA_DIR
+@data_dir_option
 def down(data_dir: Path | None) -> None:
     """End the `up` that runs on this machine, with all its processes. Its data stays."""
     folder = _folder(data_dir)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from pocketquant.commands.machine import data_dir_option
 from pocketquant.commands.output import print_note
 from pocketquant.hints import as_typed
 from pocketquant.machine import data_folder, exposure, processes, programs, shared_metrics
@@ -57,7 +58,7 @@ def _require_time(
 
 
 @click.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), default=None)
+@data_dir_option
 @click.option("-d", "--detach", is_flag=True, help="Return once it is up; `down` ends it.")
 def up(data_dir: Path | None, detach: bool) -> None:
     """Run all processes on this machine until Ctrl-C, or in the background.

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from pocketquant.domain.calendar import Calendar
 from pocketquant.domain.coverage import Coverage, CoverageState
+from pocketquant.domain.dates import time_or
 from pocketquant.domain.intervals import DAY, Interval
 from pocketquant.domain.syncs import EARLIEST_START, MAX_BARS, RangeProgress, Stop, SyncRequest
 
@@ -131,7 +132,8 @@ def expected(
     whole = _expected(request, now, begins_at, limit, calendar)
     if not request.is_missing_only:
         return whole
-    start, end = _or(whole.since, _or(request.start, EARLIEST_START)), _or(request.end, now)
+    start = time_or(whole.since, time_or(request.start, EARLIEST_START))
+    end = time_or(request.end, now)
     interval = request.series.interval
     covered = (
         count_bars(calendar, interval, max(each.start, start), min(each.end, end, now))
@@ -148,8 +150,8 @@ def _expected(
     limit: int | None,
     calendar: Calendar | None,
 ) -> Expected:
-    interval, end = request.series.interval, now if request.end is None else min(request.end, now)
-    start = EARLIEST_START if request.start is None else request.start
+    interval, end = request.series.interval, min(time_or(request.end, now), now)
+    start = time_or(request.start, EARLIEST_START)
     since = start if begins_at is None else max(start, begins_at)
     served = None
     if limit is not None:
@@ -191,10 +193,6 @@ def count_bars(calendar: Calendar | None, interval: Interval, start: int, end: i
 def _opens(calendar: Calendar, interval: Interval, start: int, end: int) -> int:
     """Return how many bars open; kept, as thousands of symbols share few calendars."""
     return len(calendar.opens(interval, start, end))
-
-
-def _or(time: int | None, other: int) -> int:
-    return other if time is None else time
 
 
 def _pages(bars: int) -> int:

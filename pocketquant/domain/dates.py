@@ -30,6 +30,11 @@ def to_seconds(date: datetime | None) -> int | None:
     return None if date is None else (date - EPOCH) // SECOND
 
 
+def time_or(time: int | None, other: int) -> int:
+    """Return a time, or another one if it is None."""
+    return other if time is None else time
+
+
 def moment_of(milliseconds: int) -> datetime:
     """Return the date of an epoch millisecond."""
     return EPOCH + milliseconds * MILLISECOND

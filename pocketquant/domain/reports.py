@@ -1,4 +1,4 @@
-"""What a quote reports of a symbol besides its prices: dividends, and the day before."""
+"""Reports of a quote besides its prices: dividends, and the trading day before."""
 
 from dataclasses import dataclass
 from datetime import date

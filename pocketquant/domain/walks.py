@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pocketquant.domain.coverage import Coverage, CoverageState, Covered, Stretch
+from pocketquant.domain.dates import time_or
 from pocketquant.domain.rescale import OVERLAP_BARS
 from pocketquant.domain.syncs import (
     EARLIEST_START,
@@ -71,7 +72,7 @@ class Walk:
 
     def passed(self, progress: RangeProgress) -> RangeProgress:
         """Return the progress of a walk of which no stretch is left."""
-        lowest = max(self._start, _or(self.begins_at, self._start))
+        lowest = max(self._start, time_or(self.begins_at, self._start))
         progress = replace(progress, stop=progress.stop or self._stop)
         if progress.oldest is not None and progress.oldest <= lowest:
             return progress
@@ -79,14 +80,14 @@ class Walk:
 
     @property
     def _start(self) -> int:
-        return _or(self.request.start, EARLIEST_START)
+        return time_or(self.request.start, EARLIEST_START)
 
     @property
     def _stop(self) -> Stop:
-        return Stop.END if _or(self.begins_at, self._start) > self._start else Stop.REACHED
+        return Stop.END if time_or(self.begins_at, self._start) > self._start else Stop.REACHED
 
     def _before(self, progress: RangeProgress) -> int:
-        return _or(progress.oldest, _or(self.request.end, _FOREVER))
+        return time_or(progress.oldest, time_or(self.request.end, _FOREVER))
 
     def _next(self, coverage: Coverage, before: int) -> Stretch | None:
         """Return the newest stretch to fetch, joined with those that follow it closely."""
@@ -129,7 +130,3 @@ def lacking(
 
 def _is_complete(each: Covered) -> bool:
     return each.state is CoverageState.COMPLETE
-
-
-def _or(time: int | None, other: int) -> int:
-    return other if time is None else time

@@ -77,7 +77,7 @@ class Estimating:
                 now,
                 begins_at.get(series),
                 limit.met,
-                trusted_of(calendars, series),
+                trusted_of(calendars.get(series.symbol), series.interval),
                 covered.get(series, Coverage()),
             )
         return Estimate(limit, ranges)

@@ -46,8 +46,7 @@ class Examined:
     @property
     def calendar(self) -> Calendar | None:
         """Return the calendar, unless it is doubtful."""
-        known = self.kept_calendar
-        return known.trusted(self.series.interval) if known else None
+        return trusted_of(self.kept_calendar, self.series.interval)
 
     @property
     def problem(self) -> str | None:
@@ -132,7 +131,7 @@ class Holes:
         found: list[Quality] = []
         for status, kept in page:
             series = status.series
-            calendar = trusted_of(calendars, series)
+            calendar = trusted_of(calendars.get(series.symbol), series.interval)
             until = now - delays.get(series.symbol, 0)
             stored = counts[current[series].bars]
             found.append(_quality(status, kept, stored, calendar, until, of_plan, strip_cells))

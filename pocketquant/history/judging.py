@@ -24,7 +24,7 @@ from pocketquant.domain.outliers import AROUND, outliers
 from pocketquant.domain.symbols import Series
 from pocketquant.history.steps import Steps, each_apart
 from pocketquant.storage.bars import BarStore
-from pocketquant.storage.calendars import CalendarStore
+from pocketquant.storage.calendars import CalendarStore, trusted_of
 from pocketquant.storage.findings import Findings, Unjudged
 from pocketquant.storage.generations import Generations, series_of
 from pocketquant.storage.reports import ReportStore
@@ -91,8 +91,7 @@ class Judging:
         Without a trusted calendar, the session that a day covers is not known.
         """
         days, symbol = self.bars.latest(stored, _DAYS), stored.symbol
-        kept = self.calendars.get(symbol)
-        calendar = kept.trusted(Interval.D1) if kept else None
+        calendar = trusted_of(self.calendars.get(symbol), Interval.D1)
         if calendar is None or not len(days):
             return
         windows = calendar.bars_at(days.time, Interval.D1)

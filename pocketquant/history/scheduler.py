@@ -117,7 +117,7 @@ class Scheduler:
         for batch in batched(self.statuses.progress(self._series(schedule)), _SERIES_A_QUERY):
             kept = self.calendars.of({each.series.symbol for each in batch})
             for series, last_bar_at, last_sync_at in batch:
-                calendar = trusted_of(kept, series)
+                calendar = trusted_of(kept.get(series.symbol), series.interval)
                 if schedule.is_requested or (
                     has_closed(schedule, calendar) and has_traded_since(calendar, last_sync_at, now)
                 ):

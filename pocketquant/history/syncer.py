@@ -262,16 +262,15 @@ class Syncer:
         if progress is None or progress.end != unit.request.end:
             progress = RangeProgress(unit.request.end)
         walk, way = self._walk(unit.request, begun), _Way(unit, begun, progress, _Listed())
-        while (step := walk.step(way.begun.kept.coverage, way.progress)) is not None:
+        has_ended = False
+        while not has_ended and (step := walk.step(way.begun.kept.coverage, way.progress)):
             wanted, way.progress = step
-            if self._sync_stretch(walk, wanted, way):
-                break
-        else:  # all was fetched before
+            has_ended = self._sync_stretch(walk, wanted, way)
+        extent = self.bars.extent(way.begun.current.bars)
+        if not has_ended:  # the rest was fetched before
             way.progress = walk.passed(way.progress)
             way.unit = self.ledger.note_progress(way.unit, way.progress)
-            extent = self.bars.extent(way.begun.current.bars)
             self.statuses.mark_stored(series, extent, None, is_last=True, lease=way.unit.lease)
-        extent = self.bars.extent(way.begun.current.bars)
         return way.unit, _report(series, extent, way.progress), way.listed.listing
 
     def _sync_stretch(self, walk: Walk, wanted: SyncRequest, way: "_Way") -> bool:

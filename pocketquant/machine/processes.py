@@ -34,7 +34,7 @@ _AFTER_GRACE_SECONDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What runs: its URLs, Flower's login, the folder of its logs, and the supervisor."""
+    """The running installation: URLs, Flower's login, folder of logs, programs, supervisor."""
 
     api_url: str
     push_url: str

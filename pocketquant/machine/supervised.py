@@ -1,4 +1,4 @@
-"""What supervisord says about the processes of a running `pocketquant up`, and how to end them."""
+"""Ask supervisord about the processes of a running `pocketquant up`, or end them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

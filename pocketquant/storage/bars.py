@@ -26,6 +26,7 @@ from pocketquant.servers.connections import Mongo
 from pocketquant.storage import chunks
 from pocketquant.storage.bar_reader import BarReader, PastBars
 from pocketquant.storage.bulk_writes import duplicate_key_failures
+from pocketquant.storage.key_ranges import keys_of_symbol
 from pocketquant.storage.leases import REFUSED, UnitLease
 from pocketquant.storage.recent import Chunk, RecentChunks
 from pocketquant.storage.revisions import NOTHING_KEPT, Kept, Revisions
@@ -188,9 +189,9 @@ class BarStore(BarReader):
 
     def overlap(self, series: Series, bars: Bars) -> Overlap:
         """Return what is stored where these bars belong, in one round trip."""
-        touched = {"_id": {"$in": list(chunks.split(series, bars))}}
+        touched, symbol = {"_id": {"$in": list(chunks.split(series, bars))}}, series.symbol
         live = [
-            {"$match": {"_id": chunks.ids_of(series.symbol)}},
+            {"$match": {"_id": keys_of_symbol(symbol.exchange, symbol.name)}},
             {"$sort": {"_id": -1}},  # the oldest chunk of each series comes last
             {"$project": {"live": "$start"}},
         ]

@@ -16,7 +16,7 @@ from pocketquant.domain.batches import batched
 from pocketquant.domain.calendar import Calendar, CalendarTexts, parse_calendar
 from pocketquant.domain.dates import to_date, to_seconds
 from pocketquant.domain.intervals import Interval
-from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.symbols import Symbol
 from pocketquant.servers.connections import Mongo
 from pocketquant.storage.key_ranges import keys_of_exchange
 
@@ -59,10 +59,9 @@ class KeptCalendar:
         return None if doubted is None else doubt_of(doubted)
 
 
-def trusted_of(kept: Mapping[Symbol, KeptCalendar], series: Series) -> Calendar | None:
-    """Return the trusted calendar of a series among those that are kept; None if there is none."""
-    known = kept.get(series.symbol)
-    return known.trusted(series.interval) if known else None
+def trusted_of(kept: KeptCalendar | None, interval: Interval) -> Calendar | None:
+    """Return the calendar that is trusted for an interval, of a symbol that may have none."""
+    return kept.trusted(interval) if kept else None
 
 
 class CalendarStore:

@@ -23,7 +23,7 @@ from pocketquant.domain.bars import Bars, concatenate
 from pocketquant.domain.dates import to_date
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.revisions import ALWAYS, Moments, Replaced, Versions
-from pocketquant.domain.symbols import Series, Symbol
+from pocketquant.domain.symbols import Series
 
 CHUNK_PERIODS = 1024
 
@@ -53,11 +53,6 @@ def id_range(series: Series, start: int | None = None, end: int | None = None) -
     first = _FIRST_INDEX if start is None else max(start // window, _FIRST_INDEX)
     last = _LAST_INDEX if end is None else min((end - 1) // window, _LAST_INDEX)
     return {"$gte": id_of(series, first), "$lte": id_of(series, last)}
-
-
-def ids_of(symbol: Symbol) -> dict[str, str]:
-    """Return MongoDB's condition on `_id` for the chunks of all series of a symbol."""
-    return {"$gt": f"{symbol}|", "$lt": f"{symbol}}}"}  # "}" follows "|", the separator
 
 
 def later_generations(series: Series) -> dict[str, str]:

@@ -27,6 +27,12 @@ _ENDED_LONG_AGO = IndexModel(
     "finished_at", name="ended_long_ago", expireAfterSeconds=30 * 24 * 3600
 )
 
+
+def _of_some(count: str, name: str) -> IndexModel:
+    """Return an index of the documents of which this count is above 0."""
+    return IndexModel(count, name=name, partialFilterExpression={count: {"$gt": 0}})
+
+
 _INDEXES = {
     "api_keys": [IndexModel("created_at", name="oldest_first")],
     "calendars": [
@@ -57,26 +63,14 @@ _INDEXES = {
             name="never_synced",
             partialFilterExpression={"last_sync_at": {"$type": "null"}},
         ),
-        IndexModel(
-            "refused_bars",
-            name="with_refused_bars",
-            partialFilterExpression={"refused_bars": {"$gt": 0}},
-        ),
+        _of_some("refused_bars", "with_refused_bars"),
         IndexModel(
             "unjudged.from",
             name="unjudged",
             partialFilterExpression={"unjudged.from": {"$type": "date"}},
         ),
-        IndexModel(
-            "outlier_count",
-            name="with_outliers",
-            partialFilterExpression={"outlier_count": {"$gt": 0}},
-        ),
-        IndexModel(
-            "difference_count",
-            name="with_differences",
-            partialFilterExpression={"difference_count": {"$gt": 0}},
-        ),
+        _of_some("outlier_count", "with_outliers"),
+        _of_some("difference_count", "with_differences"),
         IndexModel(
             "coverage.late_since",
             name="late",

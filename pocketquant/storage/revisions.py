@@ -101,7 +101,7 @@ NOTHING_KEPT = Kept.of({})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keeping:
-    """What a write keeps: the fields of the chunk, and the document to insert before it."""
+    """The fields that a write adds to its chunk, and the document to insert before it, if any."""
 
     kept: Kept
     fields: Document

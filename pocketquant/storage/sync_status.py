@@ -390,8 +390,8 @@ class SyncStatuses:
 
     def series_of(self, symbol: Symbol) -> list[Series]:
         """Return the series of the symbol that were ever requested."""
-        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
-        return [Series.parse(each["_id"]) for each in self._statuses.find(of_symbol, {"_id": True})]
+        found = self._statuses.find(_of_symbol(symbol), {"_id": True})
+        return [Series.parse(each["_id"]) for each in found]
 
     def page(self, wanted: StatusFilter, offset: int, limit: int) -> tuple[list[SyncStatus], int]:
         """Return statuses from `offset` on, in order of the key, and the number of all matches."""
@@ -464,13 +464,11 @@ class SyncStatuses:
 
     def forget(self, symbol: Symbol) -> bool:
         """Remove all statuses of the symbol; return whether there were any."""
-        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
-        return self._statuses.delete_many(of_symbol).deleted_count > 0
+        return self._statuses.delete_many(_of_symbol(symbol)).deleted_count > 0
 
     def forget_listing(self, symbol: Symbol) -> None:
         """Let the next sync of each series register the symbol."""
-        of_symbol = StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
-        self._statuses.update_many(of_symbol, {"$unset": {"registered": ""}})
+        self._statuses.update_many(_of_symbol(symbol), {"$unset": {"registered": ""}})
 
     def progress(self, all_series: Iterable[Series]) -> Iterator[Progress]:
         """Yield how far each series is; a thousand are held at once."""
@@ -577,6 +575,10 @@ def _reach_document(reach: Reach) -> dict[str, Any]:
 def _read_reach(document: dict[str, Any]) -> Reach:
     dates = {name: to_seconds(document[name]) for name in _REACH_DATES}
     return Reach(**document | dates | {"stop": Stop(document["stop"])})
+
+
+def _of_symbol(symbol: Symbol) -> dict[str, Any]:
+    return StatusFilter(exchange=symbol.exchange, ticker=symbol.name).condition()
 
 
 def _read(document: dict[str, Any]) -> SyncStatus:

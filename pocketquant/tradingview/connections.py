@@ -161,6 +161,18 @@ class Connection:
                 raise ConnectionLost(f"TradingView ends the connection: {message.reason}")
 
 
+def dial_counted(url: str, deadline: float) -> socket.Socket:
+    """Open a socket and count the handshake by its outcome; raise the errors of `socket.dial`."""
+    outcome = "ok"
+    try:
+        return socket.dial(url, deadline)
+    except PocketQuantError as error:
+        outcome = error.code
+        raise
+    finally:
+        metrics.HANDSHAKES.labels(outcome=outcome).inc()
+
+
 class Connections:
     """The kept connections of a process. Safe to share between threads."""
 
@@ -332,17 +344,13 @@ class Connections:
         return self._pace.take(name, need.is_urgent, need.most_connections)
 
     def _dial(self, name: str, need: Need) -> Connection:
-        outcome = "ok"
         try:
-            connection = Connection(name, socket.dial(self._url, need.deadline))
+            connection = Connection(name, dial_counted(self._url, need.deadline))
         except PocketQuantError as error:
-            outcome = error.code
             self._note_closed(name)
             if isinstance(error, RateLimited):
                 raise self._paused(error) from error
             raise
-        finally:
-            metrics.HANDSHAKES.labels(outcome=outcome).inc()
         with self._changed:
             self._lent.add(connection)
         return self._lend(connection, need)

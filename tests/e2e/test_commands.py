@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -193,17 +194,25 @@ def test_a_sync_of_several_symbols_tells_each_outcome(typed: Type) -> None:
     assert "did you mean NASDAQ:AAPL" in alone.stderr
 
 
-def test_a_wide_table_becomes_blocks_of_lines(
-    typed: Type, stored: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wide_table_becomes_blocks_of_lines(typed: Type, stored: Client, platform: Any) -> None:
     """No value is broken over lines; numbers and words are for people."""
-    monkeypatch.setattr("pocketquant.commands.output._WIDE", 40)
-    shown = typed("sync", AAPL).stdout
+    shown = in_terminal(40, "sync", AAPL, "--url", platform.url)
     assert re.search(r"^ *last_bar_at +\S+Z *$", shown, re.MULTILINE)
     assert re.search(r"^ *bar_count +[45],\d\d\d *$", shown, re.MULTILINE)
-    assert "active yes" in " ".join(typed("symbols", "list").stdout.split())
+    assert "active yes" in " ".join(
+        in_terminal(40, "symbols", "list", "AAPL", "--url", platform.url).split()
+    )
     assert "there are none" in typed("symbols", "list", "--exchange", "NOWHERE").stderr
     assert stored
+
+
+def in_terminal(columns: int, *arguments: str) -> str:
+    """Run a command in a terminal of so many columns; return what it shows."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "wb") as terminal:
+        environment = {**os.environ, "TERM": "dumb", "COLUMNS": str(columns)}
+        subprocess.run([POCKETQUANT, *arguments], stdout=terminal, env=environment, check=True)
+        return screen.read(65_536).decode().replace("\r", "")
 
 
 def test_series_and_dead_letters_are_listed(typed: Type, stored: Client) -> None:

@@ -336,7 +336,7 @@ def test_an_expired_token_is_broken_and_a_valid_one_is_ok(examine: Examine) -> N
 def test_the_limit_that_a_sync_has_met_counts_more_than_reports(
     examine: Examine, mongo: Mongo
 ) -> None:
-    """Of a paid plan as of none."""
+    """The doctor names the limit of a paid plan, and that of no plan."""
     series, reach = Series.parse("NASDAQ:AAPL|1h"), Reach(Stop.LIMIT, 0, 19_999, 0)
     SyncStatuses(mongo).mark_stored(series, Extent(), None, is_last=True, reach=reach)
     for token in (tokens.issue(1, int(time.time())), ""):

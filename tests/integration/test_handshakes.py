@@ -158,6 +158,6 @@ def test_a_streamer_that_is_refused_pauses_all(
 
 
 def test_a_streamer_connects_while_redis_is_away(dialer_with: Callable[..., Dialer]) -> None:
-    """What only limits the others must not stop it."""
+    """The pace limits handshakes; its absence must not stop a streamer."""
     gone = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     dialed(dialer_with(Handshakes(gone, SLOW, needs_redis=False)))

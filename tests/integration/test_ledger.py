@@ -262,7 +262,7 @@ def test_noted_progress_keeps_others_out_but_does_not_lengthen_the_fence(
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_last_unit_that_runs_here_closes_the_job(books: Books, order: tuple[int, int]) -> None:
-    """Those that end before it leave the job to it."""
+    """Units that end earlier leave the job open."""
     job_id, units = books.submit_all([SyncRequest(APPLE, 10), SyncRequest(BITCOIN, 10)])
     held = [books.claim(unit) for unit in units]
     for index in order:

@@ -1,33 +1,16 @@
-"""What a sync asks MongoDB: each command costs the worker's processor and a wait."""
+"""The commands that a sync sends to MongoDB: each costs processor time and a round trip."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-
-import pytest
 
 from pocketquant.domain.intervals import Interval
 from pocketquant.domain.symbols import Series
 from pocketquant.domain.syncs import SyncRequest
 from pocketquant.messaging.queues import QueueName
-from pocketquant.simulator.server import Simulator, running
 from pocketquant.wiring import Platform, wire_syncer
-from tests.integration.ranges import NOW, premium
 from tests.integration.round_trips import counted_commands
 
 MINUTES = Series.parse("NASDAQ:AAPL|1m")
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """A simulator whose clock stands still."""
-    with running(clock=lambda: float(NOW)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def platform(wire_with: Callable[..., Platform], simulator: Simulator) -> Platform:
-    return premium(wire_with, simulator)
 
 
 def commands_of(platform: Platform, request: SyncRequest) -> Counter[str]:

@@ -103,7 +103,7 @@ NO_SERVERS = {"MONGODB_URL": "", "REDIS_URL": ""}
 def test_a_program_without_its_settings_says_so_in_one_line(
     run: Run, program: str, variables: dict[str, str], message: str
 ) -> None:
-    """There is no traceback, whoever started the program."""
+    """The program prints no traceback."""
     ended = run(program, **variables)
     assert 1 == ended.returncode
     assert message in ended.stderr

@@ -13,7 +13,7 @@ TEXT = "`pocketquant jobs` shows them; pocketquant has none"
 def test_a_command_that_is_not_on_path_is_named_by_its_path(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A user who started `.venv/bin/pocketquant` is told commands that begin like this."""
+    """Hints begin with the path that the user typed, such as `.venv/bin/pocketquant`."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [".venv/bin/pocketquant", "sync"])
     expected = "`.venv/bin/pocketquant jobs` shows them; pocketquant has none"

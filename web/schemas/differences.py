@@ -27,7 +27,7 @@ class DifferenceOut(BaseModel):
 
 
 class DifferencesOut(BaseModel):
-    """What other sources have otherwise than the daily bars of a symbol."""
+    """Values of a symbol's daily bars that intraday bars or quotes contradict."""
 
     symbol: str
     exchange: str

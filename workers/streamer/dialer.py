@@ -12,11 +12,10 @@ from threading import Event, Thread
 
 import structlog
 
-from pocketquant import metrics
 from pocketquant.domain.errors import PocketQuantError, RateLimited
 from pocketquant.tradingview import socket
 from pocketquant.tradingview.account import Account
-from pocketquant.tradingview.connections import HandshakePace
+from pocketquant.tradingview.connections import HandshakePace, dial_counted
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -95,18 +94,15 @@ class Dialer:
             results.put(PocketQuantError(f"{type(error).__name__} while dialing"))
 
     def _open(self) -> socket.Socket:
-        name, outcome = token_hex(8), "ok"
+        name = token_hex(8)
         while (seconds := self._pace.take(name, True, None)) > 0 and not self._ending.is_set():
             self._ending.wait(seconds)
         try:
-            return socket.dial(self._url, time.monotonic() + self._seconds)
-        except PocketQuantError as error:
-            outcome = error.code
-            if isinstance(error, RateLimited):
-                self._pace.refused()
+            return dial_counted(self._url, time.monotonic() + self._seconds)
+        except RateLimited:
+            self._pace.refused()
             raise
         finally:
-            metrics.HANDSHAKES.labels(outcome=outcome).inc()
             self._pace.closed(name)  # the count is of workers' connections
 
 

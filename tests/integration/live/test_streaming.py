@@ -36,7 +36,7 @@ def test_live_bars_are_the_exchange_s_own(live_with: "Callable[..., Live]") -> N
 
 
 def test_dividends_that_quotes_name_are_stored(live_with: "Callable[..., Live]") -> None:
-    """Those of the first quote, and the one that is paid while it streams."""
+    """The dividends of the first quote are stored, and one that is paid during the stream."""
     live = live_with(speed=60)
     paid, soon = MIDNIGHT - 90 * DAY, int(live.clock()) + 5 * MINUTE
     for time, amount in ((paid, 0.25), (soon, 0.26)):

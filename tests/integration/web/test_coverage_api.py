@@ -132,7 +132,7 @@ def test_the_quality_of_all_series_is_listed(
 
 
 def test_quality_has_the_limit_that_a_sync_has_met(client: FlaskClient, platform: Platform) -> None:
-    """That of the series itself, else the plan's, which does not limit days and longer."""
+    """Quality shows the limit of the series, else the plan's, which bounds intraday bars only."""
     names = ("NASDAQ:AAPL|1h", "NYSE:IBM|1m", "NYSE:IBM|1d")
     apple, minutes, days = (Series.parse(name) for name in names)
     for series, asked_at, bars in ((apple, 5, 9_999), (minutes, 9, 19_999)):

@@ -150,7 +150,7 @@ def test_a_split_is_listed_once_with_all_series_that_found_it(
 
 
 def test_a_dividend_that_bars_show(client: FlaskClient, synced: Synced) -> None:
-    """Those that are adjusted for dividends; the events of the default variant include it."""
+    """Bars adjusted for dividends show it; the events of the default variant include it."""
     adjusted = Series.parse("NASDAQ:AAPL;adjustment=dividends|1d")
     provider, paid = synced.provider, OPEN + 2 * DAY
     provider.market.dividend(str(DAYS.symbol), Dividend(paid, 0.9, 0, paid))

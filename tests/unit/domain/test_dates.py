@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketquant.domain.dates import moment_of, to_date, to_seconds
+from pocketquant.domain.dates import moment_of, time_or, to_date, to_seconds
 
 
 @given(st.integers(-30_610_224_000, 253_402_300_799))
@@ -27,3 +27,8 @@ def test_no_time_is_no_date() -> None:
 def test_milliseconds_are_kept() -> None:
     """The date of an epoch millisecond has its milliseconds, before 1970 too."""
     assert datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) == moment_of(-1)
+
+
+def test_a_time_that_is_not_known_is_another_one() -> None:
+    """The epoch itself is a known time."""
+    assert (0, 7) == (time_or(0, 7), time_or(None, 7))

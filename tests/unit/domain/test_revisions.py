@@ -96,7 +96,7 @@ def test_values_replaced_before_all_that_is_kept_are_dropped(
 def test_each_change_has_the_bars_of_before_and_after(
     blocks: list[dict[int, float]], step: int, first: int
 ) -> None:
-    """Changes are told one by one: the former bars, what changed most, and what wrote them."""
+    """Each change has the former bars, the largest change, and its cause."""
     chunk = Written(step)
     chunk.write(blocks)
     moments = chunk.replaced.moments[first:].tolist()

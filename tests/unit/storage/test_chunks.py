@@ -15,6 +15,7 @@ from pocketquant.domain.revisions import ALWAYS, Replaced, Versions
 from pocketquant.domain.symbols import Series, Symbol
 from pocketquant.storage import chunks
 from pocketquant.storage.generations import generation_of
+from pocketquant.storage.key_ranges import keys_of_symbol
 
 AAPL = Symbol("NASDAQ", "AAPL")
 FIRST, LAST = -30_610_224_000, 253_402_300_799  # the years 1000 and 9999
@@ -257,7 +258,7 @@ def test_later_generations_lie_beside_the_first(interval: Interval, number: int)
 def test_the_chunks_of_a_symbol_are_those_of_its_series(found: tuple[Series, list[int]]) -> None:
     """Not those of a symbol whose name only begins alike."""
     series, times = found
-    ours = chunks.ids_of(AAPL)
+    ours = keys_of_symbol(AAPL.exchange, AAPL.name)
     for chunk_id in chunks.split(series, _bars(times)):
         assert series == chunks.series_of(chunk_id)
         assert ours["$gt"] < chunk_id < ours["$lt"]

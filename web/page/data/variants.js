@@ -52,7 +52,7 @@ export function withMarks(plain, marks) {
 }
 
 /**
- * What a variant is, in words; empty for the default one.
+ * Describe a variant in words; empty for the default one.
  * @param {string} symbol
  */
 export function variantInWords(symbol) {
