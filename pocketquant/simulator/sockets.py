@@ -286,5 +286,10 @@ async def _while_connected(work: Callable[[], Coroutine[Any, Any, None]]) -> Non
 
 
 async def _stop(server: Server) -> None:
+    """Close the server and its connections, those whose handshake is not over too."""
     server.close()
     await server.wait_closed()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
